@@ -1,0 +1,215 @@
+//! JSON text as the clients of each generation can take it, and as they send it.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::ser::{CharEscape, CompactFormatter, Formatter, Serializer};
+
+/// Appends `value` as compact JSON.
+pub fn write_plain<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    let mut serializer = Serializer::with_formatter(out, CompactFormatter);
+    // Writing to memory cannot fail, and the values that get here have string keys only.
+    let _ = value.serialize(&mut serializer);
+}
+
+/// Appends `value` as compact JSON in which everything from U+007F on is written as `\uXXXX`.
+///
+/// Such text is the same under plain and double UTF-8 and has one length in bytes and in UTF-16
+/// units, so every client of Socket.IO 0.9 to 2.x reads it alike (reference: engineio.md §4.1.2).
+/// A slash that follows a backslash is escaped too, because 0.9's htmlfile client rewrites that
+/// pair (socketio-0.9.md §8.4).
+pub fn write_ascii<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    let mut serializer = Serializer::with_formatter(out, AsciiFormatter::default());
+    let _ = value.serialize(&mut serializer);
+}
+
+#[derive(Default)]
+struct AsciiFormatter {
+    after_backslash: bool,
+}
+
+impl Formatter for AsciiFormatter {
+    fn begin_string<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.after_backslash = false;
+        writer.write_all(b"\"")
+    }
+
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        if self.after_backslash {
+            if let Some(tail) = rest.strip_prefix('/') {
+                writer.write_all(b"\\u002f")?;
+                rest = tail;
+            }
+            self.after_backslash = false;
+        }
+        while let Some(at) = rest.find(|c: char| c >= '\u{7f}') {
+            writer.write_all(&rest.as_bytes()[..at])?;
+            let mut chars = rest[at..].chars();
+            if let Some(c) = chars.next() {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            }
+            rest = chars.as_str();
+        }
+        writer.write_all(rest.as_bytes())
+    }
+
+    fn write_char_escape<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
+        self.after_backslash = matches!(escape, CharEscape::ReverseSolidus);
+        CompactFormatter.write_char_escape(writer, escape)
+    }
+}
+
+/// Parses JSON, replacing escaped lone surrogates by U+FFFD.
+///
+/// JavaScript strings may hold half of a surrogate pair, and today's engines write such a half as
+/// `\ud83d`, which is no Unicode text. The rest of the message is fine, so it is kept.
+pub fn parse(text: &str) -> Result<Value, serde_json::Error> {
+    match serde_json::from_str(text) {
+        Ok(value) => Ok(value),
+        Err(error) if text.contains("\\u") || text.contains("\\U") => {
+            match replace_lone_surrogates(text) {
+                Some(mended) => serde_json::from_str(&mended),
+                None => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the text with every unpaired `\udXXX` escape replaced, or `None` if there is none.
+fn replace_lone_surrogates(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let unit = |at: usize| -> Option<u16> {
+        if bytes.get(at) != Some(&b'\\') || bytes.get(at + 1) != Some(&b'u') {
+            return None;
+        }
+        let digits = bytes.get(at + 2..at + 6)?;
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut out = String::with_capacity(text.len());
+    let mut copied = 0;
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] != b'\\' {
+            at += 1;
+            continue;
+        }
+        match unit(at) {
+            Some(0xd800..=0xdbff) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => at += 12,
+            Some(0xd800..=0xdfff) => {
+                out.push_str(&text[copied..at]);
+                out.push_str("\\ufffd");
+                at += 6;
+                copied = at;
+            }
+            Some(_) => at += 6,
+            // Any other escape is two characters; the second may itself be a backslash.
+            None => at += 2,
+        }
+    }
+    if copied == 0 {
+        return None;
+    }
+    out.push_str(&text[copied..]);
+    Some(out)
+}
+
+/// Appends `text` as a JavaScript string literal that is safe inside a script element and for
+/// engines that take U+2028 and U+2029 for line ends.
+pub fn write_js_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut copied = 0;
+    let mut at = 0;
+    while at < bytes.len() {
+        let (escape, length): (&[u8], usize) = match bytes[at] {
+            b'"' => (b"\\\"", 1),
+            b'\\' => (b"\\\\", 1),
+            b'/' => (b"\\/", 1),
+            b'\n' => (b"\\n", 1),
+            b'\r' => (b"\\r", 1),
+            b'\t' => (b"\\t", 1),
+            control @ (0..=0x1f | 0x7f) => {
+                out.extend_from_slice(&bytes[copied..at]);
+                let _ = write!(out, "\\u{control:04x}");
+                at += 1;
+                copied = at;
+                continue;
+            }
+            0xe2 if bytes.get(at + 1..at + 3) == Some(&[0x80, 0xa8]) => (b"\\u2028", 3),
+            0xe2 if bytes.get(at + 1..at + 3) == Some(&[0x80, 0xa9]) => (b"\\u2029", 3),
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        out.extend_from_slice(&bytes[copied..at]);
+        out.extend_from_slice(escape);
+        at += length;
+        copied = at;
+    }
+    out.extend_from_slice(&bytes[copied..]);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn ascii(value: &Value) -> String {
+        let mut out = Vec::new();
+        write_ascii(&mut out, value);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn js(text: &str) -> String {
+        let mut out = Vec::new();
+        write_js_string(&mut out, text);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn ascii_escapes_everything_from_del_on() {
+        assert_eq!(ascii(&json!(["€😀é\u{2028}\u{7f}~"])), r#"["\u20ac\ud83d\ude00\u00e9\u2028\u007f~"]"#);
+        assert_eq!(ascii(&json!({"ключ": 1})), r#"{"\u043a\u043b\u044e\u0447":1}"#);
+        assert_eq!(parse(&ascii(&json!("a\0é\n\"한"))).unwrap(), json!("a\0é\n\"한"));
+    }
+
+    #[test]
+    fn ascii_keeps_backslash_and_slash_apart() {
+        assert_eq!(ascii(&json!("a/b\\/c\\\\/d\\n/")), r#""a/b\\\u002fc\\\\\u002fd\\n/""#);
+        assert_eq!(parse(&ascii(&json!("\\/"))).unwrap(), json!("\\/"));
+        assert_eq!(ascii(&json!(["\\", "/"])), r#"["\\","/"]"#);
+    }
+
+    #[test]
+    fn lone_surrogates_are_replaced_and_pairs_kept() {
+        assert_eq!(parse(r#"["\ud83d"]"#).unwrap(), json!(["\u{fffd}"]));
+        assert_eq!(parse(r#"["\ude00x\uD83D\uDE00\ud83d"]"#).unwrap(), json!(["\u{fffd}x😀\u{fffd}"]));
+        assert_eq!(parse(r#"["\\ud83d","\ud83d"]"#).unwrap(), json!(["\\ud83d", "\u{fffd}"]));
+        assert!(parse(r#"["\ud83d"#).is_err());
+        assert!(parse(r#"["\u12"]"#).is_err());
+    }
+
+    #[test]
+    fn js_strings_cannot_leave_their_script() {
+        assert_eq!(js("a\"b\\c</script>\n\u{2028}\u{2029}é\0"), r#""a\"b\\c<\/script>\n\u2028\u2029é\u0000""#);
+        assert_eq!(js(""), "\"\"");
+    }
+}

@@ -1,0 +1,131 @@
+//! "Double UTF-8", the string encoding of Socket.IO 1.x clients, and UTF-16 counting.
+//!
+//! Engine.IO 1.x clients send each UTF-8 byte of a string as one character U+0000–U+00FF, which the
+//! transport then encodes as UTF-8 once more. Later clients of the same protocol number do not. What
+//! a client does is known from its handshake, or seen in its first packet that is not plain ASCII
+//! (reference: engineio.md §4.1.3).
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// What is known of a session's string encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Strings {
+    Plain = 0,
+    Double = 1,
+    /// Not known yet: the first packet that tells pins it.
+    Sniff = 2,
+}
+
+/// The encoding of one direction of one session; pinned by the first evidence.
+#[derive(Debug)]
+pub struct StringMode(AtomicU8);
+
+impl StringMode {
+    pub const fn new(strings: Strings) -> Self {
+        StringMode(AtomicU8::new(strings as u8))
+    }
+
+    fn get(&self) -> Strings {
+        match self.0.load(Ordering::Relaxed) {
+            1 => Strings::Double,
+            2 => Strings::Sniff,
+            _ => Strings::Plain,
+        }
+    }
+
+    /// Undoes double UTF-8 where it is there.
+    pub fn decode<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if text.is_ascii() {
+            return Cow::Borrowed(text);
+        }
+        match self.get() {
+            Strings::Plain => Cow::Borrowed(text),
+            Strings::Double => match single(text) {
+                Some(Ok(decoded)) => Cow::Owned(decoded),
+                Some(Err(bytes)) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+                None => Cow::Borrowed(text),
+            },
+            Strings::Sniff => {
+                let (strings, decoded) = match single(text) {
+                    Some(Ok(decoded)) => (Strings::Double, Cow::Owned(decoded)),
+                    _ => (Strings::Plain, Cow::Borrowed(text)),
+                };
+                self.0.store(strings as u8, Ordering::Relaxed);
+                decoded
+            }
+        }
+    }
+}
+
+/// The bytes that the characters stand for, as text if they are UTF-8; `None` if a character is no
+/// byte.
+fn single(text: &str) -> Option<Result<String, Vec<u8>>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        bytes.push(u8::try_from(u32::from(c)).ok()?);
+    }
+    Some(String::from_utf8(bytes).map_err(|error| error.into_bytes()))
+}
+
+/// Length in UTF-16 code units: what JavaScript calls the length of a string.
+pub fn utf16_len(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.chars().map(char::len_utf16).sum() }
+}
+
+/// Splits off the first `units` UTF-16 code units. `None` if the text is shorter or the cut would
+/// fall inside a character.
+pub fn split_utf16(text: &str, units: usize) -> Option<(&str, &str)> {
+    let mut left = units;
+    for (at, c) in text.char_indices() {
+        if left == 0 {
+            return Some(text.split_at(at));
+        }
+        left = left.checked_sub(c.len_utf16())?;
+    }
+    (left == 0).then_some((text, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn double(text: &str) -> String {
+        text.bytes().map(char::from).collect()
+    }
+
+    #[test]
+    fn sniffing_pins_the_session() {
+        let mode = StringMode::new(Strings::Sniff);
+        assert_eq!(mode.decode("plain"), "plain");
+        assert_eq!(mode.get(), Strings::Sniff);
+        assert_eq!(mode.decode(&double("€😀é")), "€😀é");
+        assert_eq!(mode.get(), Strings::Double);
+
+        let mode = StringMode::new(Strings::Sniff);
+        assert_eq!(mode.decode("é"), "é");
+        assert_eq!(mode.get(), Strings::Plain);
+        assert_eq!(mode.decode("Ã©"), "Ã©");
+        let mode = StringMode::new(Strings::Sniff);
+        assert_eq!(mode.decode("한 Ã©"), "한 Ã©");
+        assert_eq!(mode.get(), Strings::Plain);
+    }
+
+    #[test]
+    fn a_double_session_with_broken_bytes_is_replaced_not_dropped() {
+        let mode = StringMode::new(Strings::Double);
+        assert_eq!(mode.decode("a\u{ed}\u{a0}\u{bd}b"), "a\u{fffd}\u{fffd}\u{fffd}b");
+        assert_eq!(mode.decode("한"), "한");
+    }
+
+    #[test]
+    fn counts_as_javascript_does() {
+        assert_eq!(utf16_len("42[\"uni\",\"€😀é\u{2028}\"]"), 17);
+        assert_eq!(split_utf16("😀a", 2), Some(("😀", "a")));
+        assert_eq!(split_utf16("😀a", 3), Some(("😀a", "")));
+        assert_eq!(split_utf16("😀a", 1), None);
+        assert_eq!(split_utf16("a", 2), None);
+        assert_eq!(split_utf16("", 0), Some(("", "")));
+    }
+}

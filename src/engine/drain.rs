@@ -1,0 +1,158 @@
+//! The end of the outbound queue that a transport holds.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::time::Instant;
+
+use super::state::{Outlet, Phase, Ticket};
+use super::{CloseReason, Session};
+use crate::dialect::Frame;
+
+/// The right to take a session's packets. There is one at a time, besides that of a transport being
+/// probed. Dropping it before [`Drain::finish`] tells the session that the connection was lost.
+#[derive(Debug)]
+pub struct Drain {
+    session: Arc<Session>,
+    ticket: Ticket,
+    detach: Detach,
+}
+
+/// How a transport lets go of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detach {
+    /// It has done its part; the session waits for the next request.
+    Finished,
+    /// The client ended the connection in good order.
+    Closed,
+    /// The connection broke.
+    Lost,
+}
+
+/// What there is for a transport to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Packets were put into the batch.
+    Packets,
+    /// This poll should end, with nothing: an upgrade needs it out of the way.
+    Released,
+    /// The probe succeeded: this transport carries the session from here on. A good moment for a
+    /// sign of life that makes the client answer.
+    Promoted,
+    /// Another transport carries the session now, or the probe failed.
+    Superseded,
+    /// The session is over. Packets put into the batch still have to go out.
+    Closed(CloseReason),
+}
+
+impl Drain {
+    pub(super) fn new(session: Arc<Session>, ticket: Ticket) -> Self {
+        Drain { session, ticket, detach: Detach::Lost }
+    }
+
+    pub fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// Waits for packets or news. Packets are appended to `batch`; dropping the future loses none.
+    pub async fn next(&mut self, batch: &mut Vec<Frame>) -> Drained {
+        poll_fn(|cx| self.poll_next(cx, batch)).await
+    }
+
+    /// [`Drain::next`] for hand-written futures.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut Vec<Frame>) -> Poll<Drained> {
+        let mut state = self.session.state();
+        let state = &mut *state;
+        if let Some(candidate) = &mut state.candidate
+            && candidate.outlet.ticket == self.ticket
+        {
+            if candidate.answers.is_empty() {
+                return wait(&mut candidate.outlet, cx);
+            }
+            batch.append(&mut candidate.answers);
+            return Poll::Ready(Drained::Packets);
+        }
+        let Some(outlet) = state.outlet.as_mut().filter(|outlet| outlet.ticket == self.ticket)
+        else {
+            return Poll::Ready(match state.phase {
+                Phase::Closed(reason) => Drained::Closed(reason),
+                _ => Drained::Superseded,
+            });
+        };
+        if std::mem::take(&mut outlet.promoted) {
+            return Poll::Ready(Drained::Promoted);
+        }
+        let held_back = state.unconfirmed.as_ref().is_some_and(|unconfirmed| {
+            unconfirmed.bytes > self.session.limits().queue.bytes
+        });
+        if !state.queue.is_empty() && !held_back {
+            let before = batch.len();
+            state.queue.take(batch);
+            if let Some(unconfirmed) = &mut state.unconfirmed {
+                let taken = &batch[before..];
+                unconfirmed.bytes += taken.iter().map(Frame::len).sum::<usize>();
+                unconfirmed.sent.extend_from_slice(taken);
+            }
+            if state.phase == Phase::Open {
+                return Poll::Ready(Drained::Packets);
+            }
+        }
+        match state.phase {
+            Phase::Open if outlet.released => Poll::Ready(Drained::Released),
+            Phase::Open => wait(outlet, cx),
+            Phase::Lingering(reason) => {
+                state.end_lingering();
+                self.session.wake_keeper();
+                Poll::Ready(Drained::Closed(reason))
+            }
+            Phase::Closed(reason) => Poll::Ready(Drained::Closed(reason)),
+        }
+    }
+
+    /// The client has been served: the session lives on and waits for the next request.
+    pub fn finish(mut self) {
+        self.detach = Detach::Finished;
+    }
+
+    /// The client ended the connection in good order, and the session with it if this transport
+    /// carries it.
+    pub fn closed_by_client(mut self) {
+        self.detach = Detach::Closed;
+    }
+
+    /// Waits until there is nothing more to serve: the session is over for good, or another
+    /// transport has it. For use while writing, when packets would not be taken.
+    pub async fn ended(&mut self) {
+        poll_fn(|cx| self.poll_ended(cx)).await;
+    }
+
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.session.state();
+        let state = &mut *state;
+        if matches!(state.phase, Phase::Closed(_)) {
+            return Poll::Ready(());
+        }
+        let probing = state.candidate.as_mut().map(|candidate| &mut candidate.outlet);
+        let outlets = [probing, state.outlet.as_mut()];
+        let ours = outlets.into_iter().flatten().find(|outlet| outlet.ticket == self.ticket);
+        match ours {
+            Some(outlet) => wait(outlet, cx).map(|_| ()),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+fn wait(outlet: &mut Outlet, cx: &mut Context<'_>) -> Poll<Drained> {
+    match &mut outlet.waker {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => outlet.waker = Some(cx.waker().clone()),
+    }
+    Poll::Pending
+}
+
+impl Drop for Drain {
+    fn drop(&mut self) {
+        self.session.detach(self.ticket, self.detach, Instant::now());
+    }
+}

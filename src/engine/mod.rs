@@ -1,0 +1,213 @@
+//! Sessions: what stays while transports come and go.
+//!
+//! A [`Session`] owns its outbound queue, its heartbeat and its upgrade. Transports *drain* the
+//! queue through a [`Drain`] and *feed* what the client sent through [`Session::submit`]; the
+//! session does not know what a transport is, beyond its [`Facts`]. What comes out on top are
+//! messages, handed to a [`Receiver`] one at a time and in order.
+
+mod drain;
+mod keeper;
+mod queue;
+mod reason;
+mod registry;
+mod session;
+mod sid;
+mod state;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::dialect::{Dialect, Message, Opening, Wire};
+
+pub use drain::{Drain, Drained};
+pub use queue::QueueLimits;
+pub use reason::{CloseReason, Refused};
+pub use session::Session;
+pub use sid::Sid;
+use registry::Registry;
+
+/// What a session must know of the transport that carries it.
+#[derive(Debug)]
+pub struct Facts {
+    /// Its name in policy, logs and metrics.
+    pub name: &'static str,
+    /// Its name on the wire. Two transports of one wire name can serve the same session.
+    pub wire: &'static str,
+    /// One response (or connection) carries many packets.
+    pub streams: bool,
+    /// Packets need no POST: the connection goes both ways.
+    pub duplex: bool,
+}
+
+/// What was known when the session opened.
+#[derive(Debug)]
+pub struct Handshake {
+    pub remote: IpAddr,
+    /// The query string as it came.
+    pub query: Box<str>,
+    /// Which clients speak like this, for people who read logs.
+    pub generation: &'static str,
+}
+
+/// Bounds and times of all sessions.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub ping_interval: Duration,
+    pub ping_timeout: Duration,
+    /// From the first byte of an upgrade to its last packet.
+    pub upgrade_timeout: Duration,
+    /// Bytes of one HTTP body or WebSocket message.
+    pub max_payload: usize,
+    pub queue: QueueLimits,
+    /// How long a session that the server ended waits for a poll to say so.
+    pub linger: Duration,
+}
+
+/// What runs on top of sessions.
+pub trait Handler: Send + Sync + 'static {
+    /// Makes the receiver of a new session.
+    fn open(&self, session: &Arc<Session>) -> Box<dyn Receiver>;
+}
+
+/// One session's upper half. Calls come one at a time.
+pub trait Receiver: Send {
+    /// Before anything is sent to the client but the open packet.
+    fn opened(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Whoever awaits this waits with the client's next packet: the way to slow a client down.
+    fn message(&mut self, message: Message) -> BoxFuture<'_, ()>;
+
+    /// After [`Session::nudge`]: something changed that the receiver should look at.
+    fn nudged(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Once, after the last message.
+    fn closed(&mut self, reason: CloseReason) -> BoxFuture<'_, ()> {
+        let _ = reason;
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// The room where all sessions live.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    limits: Arc<Limits>,
+    handler: Box<dyn Handler>,
+    registry: Arc<Registry>,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl Engine {
+    pub fn new(limits: Limits, handler: impl Handler) -> Self {
+        Engine {
+            shared: Arc::new(Shared {
+                limits: Arc::new(limits),
+                handler: Box::new(handler),
+                registry: Arc::default(),
+                tasks: TaskTracker::new(),
+                stopping: CancellationToken::new(),
+            }),
+        }
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// Opens a session whose first queued packet is the open packet.
+    ///
+    /// # Errors
+    /// If the server is stopping, or the system has no randomness for a sid.
+    pub async fn open(
+        &self,
+        dialect: &'static dyn Dialect,
+        wire: Wire,
+        transport: &'static Facts,
+        upgrades: &[&'static str],
+        handshake: Handshake,
+    ) -> Result<Arc<Session>, Unavailable> {
+        let Shared { limits, handler, registry, tasks, stopping } = &*self.shared;
+        if stopping.is_cancelled() {
+            return Err(Unavailable::Stopping);
+        }
+        let sid = Sid::random().map_err(|_| Unavailable::NoRandomness)?;
+        let open = dialect.opening(&Opening {
+            sid: sid.as_str(),
+            upgrades,
+            ping_interval: limits.ping_interval,
+            ping_timeout: limits.ping_timeout,
+            max_payload: limits.max_payload,
+        });
+        let session = Arc::new(Session::new(
+            sid,
+            dialect,
+            wire,
+            handshake,
+            transport,
+            Arc::clone(limits),
+            Arc::clone(registry),
+            open,
+        ));
+        registry.insert(Arc::clone(&session));
+        tasks.spawn(keeper::keep(Arc::clone(&session)));
+        session.start(handler.open(&session)).await;
+        if stopping.is_cancelled() {
+            session.close(CloseReason::ShuttingDown);
+        }
+        Ok(session)
+    }
+
+    /// The living session of that sid.
+    pub fn session(&self, sid: &str) -> Option<Arc<Session>> {
+        self.shared.registry.get(&Sid::parse(sid)?)
+    }
+
+    /// How many sessions there are, those included that only wait to be told of their end.
+    pub fn session_count(&self) -> usize {
+        self.shared.registry.count()
+    }
+
+    /// Keeps track of work that belongs to sessions, for [`Engine::shutdown`] to wait for.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.shared.tasks.spawn(work);
+    }
+
+    /// Ends when the server begins to stop.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.shared.stopping
+    }
+
+    /// Refuses new sessions, ends all others, and waits until each client was told and each
+    /// receiver has heard of it, but at most `patience`. Returns how many were still left.
+    pub async fn shutdown(&self, patience: Duration) -> usize {
+        self.shared.stopping.cancel();
+        for session in self.shared.registry.all() {
+            session.close(CloseReason::ShuttingDown);
+        }
+        self.shared.tasks.close();
+        let _ = tokio::time::timeout(patience, self.shared.tasks.wait()).await;
+        self.shared.registry.count()
+    }
+}
+
+/// Why no session could be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    #[error("the server is shutting down")]
+    Stopping,
+    #[error("the system gives no randomness")]
+    NoRandomness,
+}

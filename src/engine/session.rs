@@ -1,0 +1,513 @@
+//! One client's session.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+use tracing::{Span, debug, debug_span};
+
+use super::registry::Registry;
+use super::state::{Phase, ProbeStep, State, Tick, Ticket};
+use super::drain::Detach;
+use super::{CloseReason, Drain, Facts, Handshake, Limits, Receiver, Refused, Sid};
+use crate::dialect::{
+    Control, Dialect, Frame, Heartbeat, Malformed, Message, Packet, Reaction, Wire,
+};
+
+/// A client, however it is connected at the moment. Lives from the handshake until it is closed,
+/// falls silent, or the server stops.
+pub struct Session {
+    sid: Sid,
+    dialect: &'static dyn Dialect,
+    wire: Wire,
+    handshake: Handshake,
+    limits: Arc<Limits>,
+    registry: Arc<Registry>,
+    state: Mutex<State>,
+    /// One holder at a time hands packets to the receiver, in the order of arrival.
+    turn: Semaphore,
+    receiver: Mutex<Option<Box<dyn Receiver>>>,
+    keeper: Notify,
+    span: Span,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Session").field(&self.sid).finish()
+    }
+}
+
+impl Session {
+    #[allow(clippy::too_many_arguments)] // one caller, and each is a fact of its own
+    pub(super) fn new(
+        sid: Sid,
+        dialect: &'static dyn Dialect,
+        wire: Wire,
+        handshake: Handshake,
+        transport: &'static Facts,
+        limits: Arc<Limits>,
+        registry: Arc<Registry>,
+        open: Frame,
+    ) -> Self {
+        let span = debug_span!(
+            "session", %sid, generation = handshake.generation, remote = %handshake.remote
+        );
+        let mut state = State::new(transport, &limits, Instant::now());
+        state.queue.push_control(open);
+        span.in_scope(|| debug!(transport = transport.name, "handshake"));
+        Session {
+            sid,
+            dialect,
+            wire,
+            handshake,
+            limits,
+            registry,
+            state: Mutex::new(state),
+            turn: Semaphore::new(1),
+            receiver: Mutex::new(None),
+            keeper: Notify::new(),
+            span,
+        }
+    }
+
+    pub fn sid(&self) -> Sid {
+        self.sid
+    }
+
+    pub fn dialect(&self) -> &'static dyn Dialect {
+        self.dialect
+    }
+
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    pub fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The span that everything about this session is logged under.
+    pub fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// The name of the transport in use.
+    pub fn transport(&self) -> &'static str {
+        self.state().transport.name
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.state().phase == Phase::Open
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues the frames of one packet. `droppable` packets vanish when the queue is at its bound;
+    /// if others do not fit, the session is closed as a slow reader.
+    pub fn push(&self, frames: &[Frame], droppable: bool) {
+        let mut state = self.state();
+        if state.phase != Phase::Open {
+            return;
+        }
+        let pushed = state.queue.push(frames, droppable, self.limits.queue);
+        let waker = state.outlet.as_mut().and_then(|outlet| outlet.waker.take());
+        drop(state);
+        if pushed.is_err() {
+            self.close(CloseReason::SlowReader);
+        } else if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Queues a message of the session layer, for applications without Socket.IO.
+    pub fn send(&self, message: Message) {
+        let frame = match message {
+            Message::Text(text) => self.dialect.message(&text),
+            Message::Binary(data) => Frame::Binary(data),
+        };
+        self.push(&[frame], false);
+    }
+
+    /// Has the receiver's [`Receiver::nudged`] called, when its turn comes.
+    pub fn nudge(self: &Arc<Self>) {
+        let session = Arc::clone(self);
+        tokio::spawn(async move {
+            let mut turn = session.take_turn().await;
+            if let Some(receiver) = &mut turn.receiver {
+                receiver.nudged().await;
+            }
+        });
+    }
+
+    /// Ends the session. Returns at once; the receiver hears of it from the session's own task.
+    pub fn close(&self, reason: CloseReason) {
+        let closed = self.state().close(reason, &self.limits, Instant::now());
+        let Some(wakers) = closed else { return };
+        self.span.in_scope(|| match reason {
+            CloseReason::SlowReader => tracing::info!(sid = %self.sid, %reason, "closed"),
+            _ => debug!(%reason, "closed"),
+        });
+        for waker in wakers.into_iter().flatten() {
+            waker.wake();
+        }
+        self.keeper.notify_one();
+    }
+
+    /// Closes the session for that reason at that time, unless it is cleared before.
+    pub fn expire(&self, expiry: Option<(Instant, CloseReason)>) {
+        self.state().expire(expiry);
+        self.keeper.notify_one();
+    }
+
+    /// Lets a request of that transport drain the queue.
+    ///
+    /// # Errors
+    /// If there is nothing for it to drain. An overlap ends the session (engineio.md §9).
+    pub fn attach(self: &Arc<Self>, facts: &'static Facts) -> Result<Drain, Refused> {
+        let attached = self.state().attach(facts);
+        if attached == Err(Refused::Overlap) {
+            self.close(CloseReason::Overlap("GET"));
+        }
+        attached.map(|ticket| Drain::new(Arc::clone(self), ticket))
+    }
+
+    /// Lets a transport probe its way, as the first step of an upgrade. The session goes on as
+    /// before, whatever becomes of it.
+    ///
+    /// # Errors
+    /// If the session is gone or nothing can be upgraded.
+    pub fn attach_candidate(self: &Arc<Self>, facts: &'static Facts) -> Result<Drain, Refused> {
+        let attached = self.state().attach_candidate(facts, Instant::now());
+        self.span.in_scope(|| match attached {
+            Ok(_) => debug!(transport = facts.name, "upgrade: probing"),
+            Err(reason) => debug!(transport = facts.name, %reason, "upgrade: refused"),
+        });
+        let ticket = attached?;
+        self.keeper.notify_one();
+        Ok(Drain::new(Arc::clone(self), ticket))
+    }
+
+    pub(super) fn detach(&self, ticket: Ticket, how: Detach, now: Instant) {
+        let mut state = self.state();
+        if state.candidate.take_if(|candidate| candidate.outlet.ticket == ticket).is_some() {
+            drop(state);
+            self.upgrade_failed("the probing connection ended");
+            return;
+        }
+        let ours = state.outlet.take_if(|outlet| outlet.ticket == ticket).is_some();
+        if !ours || how == Detach::Finished || state.phase != Phase::Open {
+            return;
+        }
+        if how == Detach::Lost && state.revert(&self.limits, now) {
+            let transport = state.transport.name;
+            drop(state);
+            self.fell_back(transport, "the upgraded connection ended before it was confirmed");
+            self.keeper.notify_one();
+            return;
+        }
+        drop(state);
+        self.close(CloseReason::TransportLost);
+    }
+
+    fn upgrade_failed(&self, reason: &str) {
+        self.fell_back(self.transport(), reason);
+    }
+
+    fn fell_back(&self, transport: &str, reason: &str) {
+        self.span.in_scope(|| debug!(transport, reason, "upgrade: failed, fallback"));
+    }
+
+    /// Marks the beginning of a POST.
+    ///
+    /// # Errors
+    /// If one is under way, which ends the session (engineio.md §9), or none is wanted.
+    pub fn begin_post(self: &Arc<Self>, facts: &'static Facts) -> Result<Posting, Refused> {
+        let mut state = self.state();
+        if matches!(state.phase, Phase::Closed(_)) {
+            return Err(Refused::Gone);
+        }
+        let wire = facts.wire;
+        let wanted = state.transport.wire == wire
+            || state.candidate.as_ref().is_some_and(|candidate| candidate.facts.wire == wire);
+        if !wanted {
+            return Err(Refused::WrongTransport);
+        }
+        if state.posting {
+            drop(state);
+            self.close(CloseReason::Overlap("POST"));
+            return Err(Refused::Overlap);
+        }
+        state.posting = true;
+        Ok(Posting(Arc::clone(self)))
+    }
+
+    /// A sign of life without a packet, such as a WebSocket pong, on the transport of that name.
+    pub fn heard(&self, facts: &'static Facts) {
+        let mut state = self.state();
+        if state.transport.wire != facts.wire {
+            return;
+        }
+        let (confirmed, waker) = state.heard(Instant::now());
+        drop(state);
+        if confirmed {
+            self.span.in_scope(|| debug!(transport = facts.name, "upgrade: confirmed"));
+        }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Takes packets that came by a transport, in order. Waits while the receiver is busy.
+    ///
+    /// # Errors
+    /// If that transport has no business with the session, or its probe failed by these packets.
+    pub async fn submit(
+        self: &Arc<Self>,
+        facts: &'static Facts,
+        packets: impl IntoIterator<Item = Packet>,
+    ) -> Result<(), Refused> {
+        let mut packets = packets.into_iter();
+        loop {
+            let probing = {
+                let state = self.state();
+                let candidate = state.candidate.as_ref();
+                let probing = candidate.is_some_and(|candidate| candidate.facts.wire == facts.wire);
+                if !probing && state.transport.wire != facts.wire {
+                    return Err(Refused::WrongTransport);
+                }
+                probing
+            };
+            if !probing {
+                break;
+            }
+            let Some(packet) = packets.next() else { return Ok(()) };
+            if !self.probe(packet) {
+                return Err(Refused::AlreadyUpgrading);
+            }
+        }
+        self.heard(facts);
+        let mut turn = self.take_turn().await;
+        for packet in packets {
+            if !self.is_open() {
+                break;
+            }
+            self.deliver(packet, &mut turn).await;
+        }
+        Ok(())
+    }
+
+    /// Ends the session because of input that is not the dialect's.
+    pub fn malformed(&self, error: Malformed) {
+        self.close(CloseReason::Malformed(error.0));
+    }
+
+    /// Ends the session if that transport carries it; a transport that only probes ends alone.
+    pub fn close_on(&self, facts: &'static Facts, reason: CloseReason) {
+        if self.state().transport.wire == facts.wire {
+            self.close(reason);
+        }
+    }
+
+    /// Whether that transport carries the session, and no request has taken packets yet.
+    pub fn is_new_on(&self, facts: &'static Facts) -> bool {
+        let state = self.state();
+        state.transport.wire == facts.wire && state.is_new()
+    }
+
+    fn probe(&self, packet: Packet) -> bool {
+        let now = Instant::now();
+        let mut state = self.state();
+        let (step, parked, other) = match packet {
+            Packet::Ping { probe: true } => {
+                let (step, waker) = state.probe(self.dialect, now);
+                (step, waker, None)
+            }
+            Packet::Upgrade => state.upgrade(&self.limits, now),
+            _ => (ProbeStep::Failed, None, None),
+        };
+        let failed = step == ProbeStep::Failed;
+        let candidate = if failed { state.candidate.take() } else { None };
+        let transport = state.transport.name;
+        drop(state);
+        match step {
+            ProbeStep::Answered => self.span.in_scope(|| debug!("upgrade: probe answered")),
+            ProbeStep::Upgraded { former, after } => self.span.in_scope(|| {
+                debug!(from = former, to = transport, ms = after.as_millis() as u64, "upgraded");
+            }),
+            ProbeStep::Failed => self.upgrade_failed("not the packet that the upgrade waits for"),
+        }
+        let failed_waker = candidate.and_then(|candidate| candidate.outlet.waker);
+        for waker in [parked, other, failed_waker].into_iter().flatten() {
+            waker.wake();
+        }
+        self.keeper.notify_one();
+        !failed
+    }
+
+    async fn deliver(&self, packet: Packet, turn: &mut Turn<'_>) {
+        match packet {
+            Packet::Message(message) => {
+                if let Some(receiver) = &mut turn.receiver {
+                    receiver.message(message).await;
+                }
+            }
+            Packet::Close => self.close(CloseReason::ClientClosed),
+            Packet::Ping { .. } => match self.dialect.rules() {
+                rules if rules.heartbeat == Heartbeat::ClientAsks => {
+                    self.push_control(Control::Pong { probe: false });
+                }
+                rules if rules.stray_ping == Reaction::Close => {
+                    self.close(CloseReason::Malformed("heartbeat in the wrong direction"));
+                }
+                _ => {}
+            },
+            Packet::Pong { .. } => self.state().ponged(&self.limits, Instant::now()),
+            Packet::Upgrade | Packet::Noop => {}
+        }
+    }
+
+    fn push_control(&self, control: Control) {
+        let mut state = self.state();
+        if state.phase != Phase::Open {
+            return;
+        }
+        state.queue.push_control(self.dialect.control(control));
+        let waker = state.outlet.as_mut().and_then(|outlet| outlet.waker.take());
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    pub(super) async fn start(&self, receiver: Box<dyn Receiver>) {
+        *self.receiver.lock().unwrap_or_else(PoisonError::into_inner) = Some(receiver);
+        let mut turn = self.take_turn().await;
+        if let Some(receiver) = &mut turn.receiver {
+            receiver.opened().await;
+        }
+    }
+
+    async fn take_turn(&self) -> Turn<'_> {
+        // The semaphore is never closed.
+        let permit = self.turn.acquire().await.ok();
+        let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Turn { session: self, receiver, _permit: permit }
+    }
+
+    pub(super) fn wake_keeper(&self) {
+        self.keeper.notify_one();
+    }
+
+    pub(super) async fn keeper_woken(&self) {
+        self.keeper.notified().await;
+    }
+
+    /// Does what is due. `None` when the session is over, else when to look again.
+    pub(super) fn tick(&self, now: Instant) -> Option<Instant> {
+        loop {
+            let mut state = self.state();
+            match state.tick(self.dialect, &self.limits, now) {
+                Tick::Wait { until, wake } => {
+                    drop(state);
+                    if let Some(waker) = wake {
+                        waker.wake();
+                    }
+                    return Some(until);
+                }
+                Tick::Over => return None,
+                Tick::Close(reason) => {
+                    drop(state);
+                    self.close(reason);
+                }
+                Tick::Lingered => {
+                    state.end_lingering();
+                    return None;
+                }
+                Tick::ProbeStalled { probed } => {
+                    let waker = state.candidate.take().and_then(|c| c.outlet.waker);
+                    drop(state);
+                    self.upgrade_failed(match probed {
+                        true => "the client did not settle on the probed transport in time",
+                        false => "no probe came in time",
+                    });
+                    if let Some(waker) = waker {
+                        waker.wake();
+                    }
+                }
+                Tick::Unconfirmed => {
+                    let waker = state.outlet.as_mut().and_then(|outlet| outlet.waker.take());
+                    state.revert(&self.limits, now);
+                    let transport = state.transport.name;
+                    drop(state);
+                    self.fell_back(transport, "nothing came over the upgraded connection");
+                    if let Some(waker) = waker {
+                        waker.wake();
+                    }
+                }
+            }
+        }
+    }
+
+    /// The last thing that happens to a session.
+    pub(super) async fn finish(&self) {
+        self.registry.remove(&self.sid);
+        let reason = match self.state().phase {
+            Phase::Closed(reason) | Phase::Lingering(reason) => reason,
+            Phase::Open => CloseReason::TransportLost,
+        };
+        let mut turn = self.take_turn().await;
+        if let Some(receiver) = &mut turn.receiver {
+            receiver.closed(reason).await;
+        }
+        // The receiver holds the session: parting here frees both.
+        turn.receiver = None;
+    }
+}
+
+/// The right to hand packets to the receiver.
+struct Turn<'a> {
+    session: &'a Session,
+    receiver: Option<Box<dyn Receiver>>,
+    _permit: Option<SemaphorePermit<'a>>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(receiver) = self.receiver.take() {
+            let mut home = self.session.receiver.lock().unwrap_or_else(PoisonError::into_inner);
+            *home = Some(receiver);
+        }
+    }
+}
+
+/// A POST under way; its end is the end of this value.
+#[derive(Debug)]
+pub struct Posting(Arc<Session>);
+
+impl Deref for Posting {
+    type Target = Arc<Session>;
+
+    fn deref(&self) -> &Arc<Session> {
+        &self.0
+    }
+}
+
+impl DerefMut for Posting {
+    fn deref_mut(&mut self) -> &mut Arc<Session> {
+        &mut self.0
+    }
+}
+
+impl Drop for Posting {
+    fn drop(&mut self) {
+        self.0.state().posting = false;
+    }
+}
+

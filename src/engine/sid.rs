@@ -1,0 +1,74 @@
+//! Session ids.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Names a session: 20 characters of base64url, 120 bits from the system's random source, so that
+/// nobody can guess another's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sid([u8; Sid::LENGTH]);
+
+impl Sid {
+    pub const LENGTH: usize = 20;
+
+    /// # Errors
+    /// If the system has no randomness to give.
+    pub fn random() -> Result<Self, getrandom::Error> {
+        let mut random = [0; 15];
+        getrandom::fill(&mut random)?;
+        let mut text = [b'-'; Self::LENGTH];
+        // 15 bytes are exactly 20 characters.
+        let _ = URL_SAFE_NO_PAD.encode_slice(random, &mut text);
+        Ok(Sid(text))
+    }
+
+    /// Reads an id that a client sent; `None` if it cannot be one of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes: [u8; Self::LENGTH] = text.as_bytes().try_into().ok()?;
+        let ours = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        bytes.iter().all(ours).then_some(Sid(bytes))
+    }
+
+    pub fn as_str(&self) -> &str {
+        // Both constructors admit ASCII only.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    pub(super) fn shard(&self, shards: usize) -> usize {
+        usize::from(self.0[Self::LENGTH - 1]) % shards
+    }
+}
+
+impl fmt::Display for Sid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Sid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_differ_and_come_back() {
+        let (a, b) = (Sid::random().unwrap(), Sid::random().unwrap());
+        assert_ne!(a, b);
+        assert_eq!(a.as_str().len(), Sid::LENGTH);
+        assert_eq!(Sid::parse(a.as_str()), Some(a));
+    }
+
+    #[test]
+    fn foreign_ids_are_none() {
+        for text in ["", "__proto__", "aaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaa\u{e9}", "aaaaaaaaaaaaaaaaaaa "] {
+            assert_eq!(Sid::parse(text), None, "{text}");
+        }
+    }
+}

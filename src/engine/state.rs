@@ -1,0 +1,355 @@
+//! The state of one session: who drains its queue, what its heartbeat expects, how far an upgrade
+//! is, whether it is over. No I/O and no clock of its own; every method takes the time.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::queue::Queue;
+use super::{CloseReason, Facts, Limits, Refused};
+use crate::dialect::{Control, Dialect, Frame, Heartbeat};
+
+/// How soon a poll is released for an upgrade; doubles up to [`SLOWEST_RELEASE`], so that a client
+/// whose probe stalls does not poll in a hot loop.
+const FIRST_RELEASE: Duration = Duration::from_millis(100);
+const SLOWEST_RELEASE: Duration = Duration::from_secs(1);
+/// How long a stopping server waits for a poll that fetches the news.
+const SHUTDOWN_LINGER: Duration = Duration::from_secs(2);
+
+/// Names one taker of packets; a number that was never used before in the session.
+pub(super) type Ticket = u64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// Over, but the client is still to fetch what is queued and the farewell.
+    Lingering(CloseReason),
+    Closed(CloseReason),
+}
+
+/// A transport that waits for packets.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    pub ticket: Ticket,
+    pub waker: Option<Waker>,
+    /// Answer with nothing: the poll is wanted elsewhere.
+    pub released: bool,
+    /// Took over just now, by an upgrade.
+    pub promoted: bool,
+}
+
+/// A transport that is being probed.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub outlet: Outlet,
+    pub facts: &'static Facts,
+    pub answers: Vec<Frame>,
+    pub since: Instant,
+    probed: Option<Release>,
+}
+
+#[derive(Debug)]
+struct Release {
+    at: Instant,
+    pause: Duration,
+}
+
+/// An upgrade that no packet of the client has confirmed since. Until then what was sent on the new
+/// transport is kept, and the old one can take the session back.
+#[derive(Debug)]
+pub(super) struct Unconfirmed {
+    pub sent: Vec<Frame>,
+    pub bytes: usize,
+    former: &'static Facts,
+    deadline: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub phase: Phase,
+    pub transport: &'static Facts,
+    pub queue: Queue,
+    pub outlet: Option<Outlet>,
+    pub candidate: Option<Box<Candidate>>,
+    pub unconfirmed: Option<Box<Unconfirmed>>,
+    pub posting: bool,
+    tickets: Ticket,
+    last_heard: Instant,
+    pinged: Option<Instant>,
+    next_ping: Instant,
+    /// Close the session then, unless somebody clears it first.
+    expiry: Option<(Instant, CloseReason)>,
+    /// The transport that took the session back must show up by then.
+    forsaken: Option<Instant>,
+    linger_until: Option<Instant>,
+}
+
+/// What the upgrade machine made of a packet.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ProbeStep {
+    Answered,
+    Upgraded { former: &'static str, after: Duration },
+    Failed,
+}
+
+/// Whom to wake, outside the lock.
+pub(super) type Wake = Option<Waker>;
+
+impl State {
+    pub fn new(transport: &'static Facts, limits: &Limits, now: Instant) -> Self {
+        State {
+            phase: Phase::Open,
+            transport,
+            queue: Queue::default(),
+            outlet: None,
+            candidate: None,
+            unconfirmed: None,
+            posting: false,
+            tickets: 0,
+            last_heard: now,
+            pinged: None,
+            next_ping: now + limits.ping_interval,
+            expiry: None,
+            forsaken: None,
+            linger_until: None,
+        }
+    }
+
+    /// Nobody has drained the queue yet.
+    pub fn is_new(&self) -> bool {
+        self.tickets == 0
+    }
+
+    fn outlet(&mut self) -> Outlet {
+        self.tickets += 1;
+        Outlet { ticket: self.tickets, waker: None, released: false, promoted: false }
+    }
+
+    /// Attaches a request that drains the queue.
+    pub fn attach(&mut self, facts: &'static Facts) -> Result<Ticket, Refused> {
+        if matches!(self.phase, Phase::Closed(_)) {
+            return Err(Refused::Gone);
+        }
+        if self.transport.wire != facts.wire {
+            return Err(Refused::WrongTransport);
+        }
+        if self.outlet.is_some() {
+            return Err(Refused::Overlap);
+        }
+        self.forsaken = None;
+        let outlet = self.outlet();
+        let ticket = outlet.ticket;
+        self.outlet = Some(outlet);
+        Ok(ticket)
+    }
+
+    /// Attaches a transport that wants to take the session over.
+    pub fn attach_candidate(
+        &mut self,
+        facts: &'static Facts,
+        now: Instant,
+    ) -> Result<Ticket, Refused> {
+        if self.phase != Phase::Open {
+            return Err(Refused::Gone);
+        }
+        // A duplex transport is the end of the road; nothing is better.
+        if self.candidate.is_some() || self.transport.duplex || self.transport.wire == facts.wire {
+            return Err(Refused::AlreadyUpgrading);
+        }
+        let outlet = self.outlet();
+        let ticket = outlet.ticket;
+        let (answers, since) = (Vec::new(), now);
+        self.candidate = Some(Box::new(Candidate { outlet, facts, answers, since, probed: None }));
+        Ok(ticket)
+    }
+
+    /// The probing transport asked whether it gets through.
+    pub fn probe(&mut self, dialect: &dyn Dialect, now: Instant) -> (ProbeStep, Wake) {
+        let Some(candidate) = &mut self.candidate else { return (ProbeStep::Failed, None) };
+        if candidate.probed.is_some() {
+            return (ProbeStep::Failed, None);
+        }
+        candidate.answers.push(dialect.control(Control::Pong { probe: true }));
+        candidate.probed = Some(Release { at: now + FIRST_RELEASE, pause: FIRST_RELEASE });
+        (ProbeStep::Answered, candidate.outlet.waker.take())
+    }
+
+    /// The client settles on the probed transport.
+    pub fn upgrade(&mut self, limits: &Limits, now: Instant) -> (ProbeStep, Wake, Wake) {
+        let probed = self.candidate.take_if(|candidate| candidate.probed.is_some());
+        let Some(mut candidate) = probed else { return (ProbeStep::Failed, None, None) };
+        let former = self.transport;
+        let parked = self.outlet.take().and_then(|outlet| outlet.waker);
+        let promoted = candidate.outlet.waker.take();
+        candidate.outlet.promoted = true;
+        self.outlet = Some(candidate.outlet);
+        self.transport = candidate.facts;
+        let deadline = now + limits.upgrade_timeout;
+        self.unconfirmed =
+            Some(Box::new(Unconfirmed { sent: Vec::new(), bytes: 0, former, deadline }));
+        let after = now - candidate.since;
+        (ProbeStep::Upgraded { former: former.name, after }, parked, promoted)
+    }
+
+    /// Something came from the client on the transport in use. Returns whether that confirmed an
+    /// upgrade, and whom to wake for it.
+    pub fn heard(&mut self, now: Instant) -> (bool, Wake) {
+        self.last_heard = now;
+        if self.unconfirmed.take().is_none() {
+            return (false, None);
+        }
+        (true, self.outlet.as_mut().and_then(|outlet| outlet.waker.take()))
+    }
+
+    /// The client answered the heartbeat.
+    pub fn ponged(&mut self, limits: &Limits, now: Instant) {
+        if self.pinged.take().is_some() {
+            self.next_ping = now + limits.ping_interval;
+        }
+    }
+
+    /// The transport in use went away without a word. True if the former one takes over.
+    pub fn revert(&mut self, limits: &Limits, now: Instant) -> bool {
+        let Some(unconfirmed) = self.unconfirmed.take() else { return false };
+        self.outlet = None;
+        self.transport = unconfirmed.former;
+        self.queue.put_back(unconfirmed.sent);
+        self.forsaken = Some(now + limits.upgrade_timeout);
+        true
+    }
+
+    /// Ends the session. `None` if it was over already, else whom to wake.
+    pub fn close(&mut self, reason: CloseReason, limits: &Limits, now: Instant) -> Option<[Wake; 2]> {
+        if self.phase != Phase::Open {
+            return None;
+        }
+        let probing = self.candidate.take().and_then(|candidate| candidate.outlet.waker);
+        let parked = self.outlet.as_mut().and_then(|outlet| outlet.waker.take());
+        if reason.lingers() {
+            let linger = match reason {
+                CloseReason::ShuttingDown => SHUTDOWN_LINGER.min(limits.linger),
+                _ => limits.linger,
+            };
+            self.phase = Phase::Lingering(reason);
+            self.linger_until = Some(now + linger);
+        } else {
+            self.queue.clear();
+            self.phase = Phase::Closed(reason);
+        }
+        Some([probing, parked])
+    }
+
+    /// The news of the end went out, or nobody came for it.
+    pub fn end_lingering(&mut self) -> Option<CloseReason> {
+        let Phase::Lingering(reason) = self.phase else { return None };
+        self.queue.clear();
+        self.phase = Phase::Closed(reason);
+        Some(reason)
+    }
+
+    pub fn expire(&mut self, expiry: Option<(Instant, CloseReason)>) {
+        self.expiry = expiry;
+    }
+
+    /// Does what is due. Returns what came of it, and when to look again.
+    pub fn tick(&mut self, dialect: &dyn Dialect, limits: &Limits, now: Instant) -> Tick {
+        let mut next = Deadline(None);
+        match self.phase {
+            Phase::Closed(_) => return Tick::Over,
+            Phase::Lingering(_) => {
+                return match self.linger_until {
+                    Some(until) if now < until => Tick::Wait { until, wake: None },
+                    _ => Tick::Lingered,
+                };
+            }
+            Phase::Open => {}
+        }
+        if let Some((at, reason)) = self.expiry
+            && next.due(at, now)
+        {
+            return Tick::Close(reason);
+        }
+        if let Some(at) = self.forsaken
+            && next.due(at, now)
+        {
+            return Tick::Close(CloseReason::TransportLost);
+        }
+        if let Some(unconfirmed) = &self.unconfirmed
+            && next.due(unconfirmed.deadline, now)
+        {
+            return Tick::Unconfirmed;
+        }
+        let mut wake = None;
+        if let Some(candidate) = &mut self.candidate {
+            if next.due(candidate.since + limits.upgrade_timeout, now) {
+                return Tick::ProbeStalled { probed: candidate.probed.is_some() };
+            }
+            if let Some(release) = &mut candidate.probed {
+                if release.at <= now {
+                    release.pause = (release.pause * 2).min(SLOWEST_RELEASE);
+                    release.at = now + release.pause;
+                    if let Some(outlet) = &mut self.outlet
+                        && !self.transport.streams
+                    {
+                        outlet.released = true;
+                        wake = outlet.waker.take();
+                    }
+                }
+                next.due(release.at, now);
+            }
+        }
+        match dialect.rules().heartbeat {
+            Heartbeat::ClientAsks => {
+                let patience = limits.ping_interval + limits.ping_timeout;
+                if next.due(self.last_heard + patience, now) {
+                    return Tick::Close(CloseReason::PingTimeout);
+                }
+            }
+            Heartbeat::ServerAsks => {
+                if let Some(pinged) = self.pinged
+                    && next.due(pinged.max(self.last_heard) + limits.ping_timeout, now)
+                {
+                    return Tick::Close(CloseReason::PingTimeout);
+                }
+                if self.next_ping <= now {
+                    self.pinged.get_or_insert(now);
+                    self.next_ping = now + limits.ping_interval;
+                    self.queue.push_control(dialect.control(Control::Ping));
+                    wake = self.outlet.as_mut().and_then(|o| o.waker.take()).or(wake);
+                    next.due(now + limits.ping_timeout, now);
+                }
+                next.due(self.next_ping, now);
+            }
+        }
+        match next.0 {
+            Some(until) => Tick::Wait { until, wake },
+            None => Tick::Wait { until: now + limits.ping_interval, wake },
+        }
+    }
+}
+
+/// What a look at the clock came to.
+#[derive(Debug)]
+pub(super) enum Tick {
+    Wait { until: Instant, wake: Wake },
+    Close(CloseReason),
+    ProbeStalled { probed: bool },
+    Unconfirmed,
+    Lingered,
+    Over,
+}
+
+/// The earliest of several instants.
+struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// Whether that instant has come; if not, it is remembered.
+    fn due(&mut self, at: Instant, now: Instant) -> bool {
+        if at <= now {
+            return true;
+        }
+        self.0 = Some(self.0.map_or(at, |earliest| earliest.min(at)));
+        false
+    }
+}

@@ -1,0 +1,5 @@
+pub mod dialect;
+pub mod engine;
+pub mod policy;
+pub mod socketio;
+pub mod transport;

@@ -1,0 +1,96 @@
+//! Acknowledgements that the server waits for.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+/// What a client acknowledged with.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    pub args: Vec<Value>,
+    pub attachments: Vec<Bytes>,
+}
+
+/// The client will not answer: it left, or too many of its answers are outstanding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the client left without acknowledging")]
+pub struct AckLost;
+
+/// The outstanding acknowledgements of one socket.
+#[derive(Debug, Default)]
+pub(super) struct Acks(Mutex<Option<Box<Outstanding>>>);
+
+#[derive(Debug, Default)]
+struct Outstanding {
+    last: u64,
+    waiting: HashMap<u64, oneshot::Sender<Answer>>,
+}
+
+/// Acknowledgements that may be outstanding at one socket; asking for more is answered `AckLost`.
+const MAX_OUTSTANDING: usize = 256;
+
+impl Acks {
+    /// Reserves an id. `None` if too many are outstanding.
+    pub fn expect(&self) -> Option<(u64, oneshot::Receiver<Answer>)> {
+        let mut acks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let acks = acks.get_or_insert_default();
+        acks.waiting.retain(|_, sender| !sender.is_closed());
+        if acks.waiting.len() >= MAX_OUTSTANDING {
+            return None;
+        }
+        // Old clients count from 1 and take 0 for no id.
+        acks.last += 1;
+        let (sender, receiver) = oneshot::channel();
+        acks.waiting.insert(acks.last, sender);
+        Some((acks.last, receiver))
+    }
+
+    /// Hands over an answer; one that nobody waits for is ignored, as every server does.
+    pub fn resolve(&self, id: u64, answer: Answer) {
+        let mut acks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = acks.as_mut().and_then(|acks| acks.waiting.remove(&id));
+        drop(acks);
+        if let Some(sender) = waiting {
+            let _ = sender.send(answer);
+        }
+    }
+
+    /// Nobody will answer any more.
+    pub fn abandon(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer() -> Answer {
+        Answer { args: vec![Value::Null], attachments: Vec::new() }
+    }
+
+    #[test]
+    fn answers_reach_who_asked_once() {
+        let acks = Acks::default();
+        let (id, mut receiver) = acks.expect().unwrap();
+        assert_eq!(id, 1);
+        acks.resolve(99, answer());
+        acks.resolve(id, answer());
+        acks.resolve(id, answer());
+        assert_eq!(receiver.try_recv().unwrap(), answer());
+    }
+
+    #[test]
+    fn outstanding_answers_are_bounded_and_abandoned() {
+        let acks = Acks::default();
+        let mut all: Vec<_> = std::iter::from_fn(|| acks.expect()).collect();
+        assert_eq!(all.len(), MAX_OUTSTANDING);
+        all.pop();
+        assert!(acks.expect().is_some(), "one that nobody waits for makes room");
+        acks.abandon();
+        assert!(all.into_iter().all(|(_, mut receiver)| receiver.try_recv().is_err()));
+    }
+}

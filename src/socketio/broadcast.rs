@@ -1,0 +1,59 @@
+//! One event for many.
+
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+
+use crate::dialect::{self, Body, Dialect, Frame, SocketPacket, Wire};
+
+/// An event that goes to many sockets of one namespace. It is encoded once for each dialect that
+/// meets it, and the bytes are shared by all receivers.
+#[derive(Debug)]
+pub struct Broadcast {
+    packet: SocketPacket,
+    droppable: bool,
+    forms: [OnceLock<Box<[Frame]>>; dialect::COUNT],
+}
+
+impl Broadcast {
+    pub fn new(namespace: Arc<str>, name: &str, args: Vec<Value>) -> Self {
+        let body = Body::Event { name: name.to_owned(), args, ack: None };
+        Broadcast {
+            packet: SocketPacket { namespace, body, attachments: Vec::new() },
+            droppable: false,
+            forms: Default::default(),
+        }
+    }
+
+    /// Lets the event vanish on its way to clients whose queue is full.
+    #[must_use]
+    pub fn droppable(mut self) -> Self {
+        self.droppable = true;
+        self
+    }
+
+    pub(super) fn is_droppable(&self) -> bool {
+        self.droppable
+    }
+
+    pub(super) fn frames(&self, dialect: &dyn Dialect) -> &[Frame] {
+        self.forms[dialect.slot()]
+            .get_or_init(|| dialect.encode(&self.packet, &Wire::default()).into_boxed_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::engineio3::EngineIo3;
+    use crate::dialect::engineio4::EngineIo4;
+
+    #[test]
+    fn encodes_once_for_each_dialect() {
+        let broadcast = Broadcast::new("/".into(), "m", vec!["é".into()]);
+        let first = broadcast.frames(&EngineIo4).as_ptr();
+        assert_eq!(first, broadcast.frames(&EngineIo4).as_ptr());
+        assert_eq!(broadcast.frames(&EngineIo4), [Frame::fixed("42[\"m\",\"é\"]")]);
+        assert_eq!(broadcast.frames(&EngineIo3), [Frame::fixed("42[\"m\",\"\\u00e9\"]")]);
+    }
+}

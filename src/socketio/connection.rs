@@ -1,0 +1,198 @@
+//! One session's Socket.IO half: its namespaces, and the packet whose attachments are coming in.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+
+use super::app::{App, DisconnectReason, Event, Responder};
+use super::acks::Answer;
+use super::socket::Socket;
+use crate::dialect::{
+    AckRequest, Body, Incoming, Malformed, Message, Reaction, SocketPacket, grammar,
+};
+use crate::engine::{CloseReason, Receiver, Session};
+use crate::transport::Query;
+
+/// Namespaces that one client may be in at once.
+const MAX_NAMESPACES: usize = 32;
+
+pub(super) struct Connection<A> {
+    app: Arc<A>,
+    session: Arc<Session>,
+    sockets: Vec<Socket>,
+    partial: Option<Box<Incoming>>,
+}
+
+impl<A: App> Connection<A> {
+    pub fn new(app: Arc<A>, session: Arc<Session>) -> Self {
+        Connection { app, session, sockets: Vec::new(), partial: None }
+    }
+
+    fn react(&self, reaction: Reaction, error: Malformed) {
+        if reaction == Reaction::Close {
+            self.session.malformed(error);
+        }
+    }
+
+    async fn text(&mut self, text: &str) {
+        let dialect = self.session.dialect();
+        let malformed = dialect.rules().malformed;
+        if self.partial.take().is_some() {
+            self.react(malformed, Malformed("text while attachments are due"));
+            return;
+        }
+        match dialect.decode(text, self.session.wire()) {
+            Ok(Some(incoming)) if incoming.due > 0 => self.partial = Some(Box::new(incoming)),
+            Ok(Some(incoming)) => self.packet(incoming.packet).await,
+            Ok(None) => {}
+            Err(error) => self.react(malformed, error),
+        }
+    }
+
+    async fn binary(&mut self, data: Bytes) {
+        let malformed = self.session.dialect().rules().malformed;
+        let Some(partial) = &mut self.partial else {
+            self.react(malformed, Malformed("binary while no attachment is due"));
+            return;
+        };
+        partial.packet.attachments.push(data);
+        if partial.packet.attachments.len() < partial.due {
+            return;
+        }
+        if let Some(complete) = self.partial.take() {
+            if grammar::placeholders_fit(&complete.packet) {
+                self.packet(complete.packet).await;
+            } else {
+                self.react(malformed, Malformed("placeholder without attachment"));
+            }
+        }
+    }
+
+    async fn packet(&mut self, packet: SocketPacket) {
+        let SocketPacket { namespace, body, attachments } = packet;
+        let socket = self.sockets.iter().find(|s| *s.namespace() == namespace && !s.has_left());
+        match (body, socket) {
+            (Body::Connect(auth), None) => self.join(namespace, &auth).await,
+            (Body::Connect(_), Some(_)) => self.react(
+                self.session.dialect().rules().joined_twice,
+                Malformed("namespace joined twice"),
+            ),
+            (Body::Disconnect, Some(socket)) => {
+                socket.leave();
+                self.part(DisconnectReason::ByClient).await;
+            }
+            (Body::Event { name, args, ack }, socket) => {
+                let responder = self.acknowledge(&namespace, socket, ack);
+                match socket {
+                    Some(socket) => {
+                        let event = Event { name, args, attachments, ack: responder };
+                        self.app.event(socket, event).await;
+                    }
+                    None => self.not_joined(),
+                }
+            }
+            (Body::Ack { id, args }, Some(socket)) => {
+                socket.resolve(&id, Answer { args, attachments });
+            }
+            (Body::Disconnect | Body::Ack { .. } | Body::ConnectError { .. }, _) => {}
+        }
+    }
+
+    /// Confirms receipt where that is all the client wants, or makes the application's responder.
+    fn acknowledge(
+        &self,
+        namespace: &Arc<str>,
+        socket: Option<&Socket>,
+        ack: Option<AckRequest>,
+    ) -> Option<Responder> {
+        match (ack?, socket) {
+            (AckRequest::ByApp(id), Some(socket)) => Some(Responder { socket: socket.clone(), id }),
+            (AckRequest::ByApp(_), None) => None,
+            (AckRequest::OnReceipt(id), _) => {
+                self.send(namespace, Body::Ack { id, args: Vec::new() });
+                None
+            }
+        }
+    }
+
+    fn not_joined(&self) {
+        let reaction = self.session.dialect().rules().not_joined;
+        self.react(reaction, Malformed("event for a namespace that is not joined"));
+    }
+
+    async fn join(&mut self, namespace: Arc<str>, auth: &Value) {
+        if !self.app.has_namespace(&namespace) || self.sockets.len() >= MAX_NAMESPACES {
+            let message = "Invalid namespace".to_owned();
+            self.send(&namespace, Body::ConnectError { message, data: None });
+            return;
+        }
+        let socket = Socket::new(Arc::clone(&self.session), namespace);
+        if let Err(refusal) = self.app.admit(&socket, auth).await {
+            let (message, data) = (refusal.message, refusal.data);
+            socket.send(Body::ConnectError { message, data }, Vec::new());
+            return;
+        }
+        self.session.expire(None);
+        socket.send(Body::Connect(json!({ "sid": socket.id() })), Vec::new());
+        self.sockets.push(socket.clone());
+        self.app.connect(&socket).await;
+    }
+
+    /// Tells the application of the sockets that have left.
+    async fn part(&mut self, reason: DisconnectReason) {
+        while let Some(at) = self.sockets.iter().position(Socket::has_left) {
+            let socket = self.sockets.swap_remove(at);
+            self.app.disconnect(&socket, reason).await;
+        }
+    }
+
+    fn send(&self, namespace: &Arc<str>, body: Body) {
+        let (namespace, attachments) = (Arc::clone(namespace), Vec::new());
+        let packet = SocketPacket { namespace, body, attachments };
+        self.session.push(&self.session.dialect().encode(&packet, self.session.wire()), false);
+    }
+}
+
+/// The application's part of the handshake's query: what older generations have for an auth
+/// payload in the default namespace.
+fn application_query(query: &str) -> Value {
+    let Value::Object(mut all) = grammar::query_to_auth(query) else { return json!({}) };
+    all.retain(|key, _| !Query::is_protocol(key));
+    Value::Object(all)
+}
+
+impl<A: App> Receiver for Connection<A> {
+    fn opened(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if self.session.dialect().rules().joins_by_itself {
+                let auth = application_query(&self.session.handshake().query);
+                self.join(Arc::from("/"), &auth).await;
+            }
+        })
+    }
+
+    fn message(&mut self, message: Message) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            match message {
+                Message::Text(text) => self.text(&text).await,
+                Message::Binary(data) => self.binary(data).await,
+            }
+        })
+    }
+
+    fn nudged(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(self.part(DisconnectReason::ByServer))
+    }
+
+    fn closed(&mut self, reason: CloseReason) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.part(DisconnectReason::ByServer).await;
+            for socket in &self.sockets {
+                socket.leave();
+            }
+            self.part(DisconnectReason::Session(reason)).await;
+        })
+    }
+}

@@ -1,0 +1,226 @@
+//! HTTP pieces that the transports share: bodies in, bodies out, errors.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::Stream;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use serde_json::{Value, json};
+
+use crate::engine::Refused;
+use crate::policy::Refusal;
+
+pub type Request = http::Request<Incoming>;
+pub type Response = http::Response<Body>;
+
+/// A response body: known as a whole, or streamed piece by piece.
+pub enum Body {
+    Whole(Bytes),
+    Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match &mut *self {
+            Body::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Body::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Body::Stream(stream) => {
+                stream.as_mut().poll_next(cx).map(|item| item.map(|bytes| Ok(Frame::data(bytes))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Body::Whole(bytes) if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Body::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// A response of one piece.
+pub fn response(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
+    let mut response = http::Response::new(Body::Whole(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if !content_type.is_empty() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// What a request can be answered with instead of success. The numbers are Engine.IO's
+/// (engineio.md §10).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("Transport unknown")]
+    TransportUnknown { reason: String, allowed: Vec<&'static str> },
+    #[error("Session ID unknown")]
+    SidUnknown,
+    #[error("Bad handshake method")]
+    BadMethod,
+    #[error("Bad request")]
+    BadRequest { reason: &'static str },
+    #[error("Forbidden")]
+    Forbidden { reason: String },
+    #[error("Unsupported protocol version")]
+    BadProtocol,
+    /// Not one of the reference's: a body over `max-payload`. The session is not touched.
+    #[error("Payload too large")]
+    TooLarge { limit: usize },
+    /// Not one of the reference's: no session can be opened now, but later perhaps.
+    #[error("Service unavailable")]
+    Unavailable { reason: String },
+    /// Not one of the reference's: the body did not come in time, or not whole.
+    #[error("Request body incomplete")]
+    Incomplete,
+}
+
+impl Error {
+    pub fn bad_request(reason: &'static str) -> Self {
+        Error::BadRequest { reason }
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Error::TransportUnknown { .. } => 0,
+            Error::SidUnknown => 1,
+            Error::BadMethod => 2,
+            Error::BadRequest { .. } | Error::TooLarge { .. } | Error::Incomplete => 3,
+            Error::Forbidden { .. } | Error::Unavailable { .. } => 4,
+            Error::BadProtocol => 5,
+        }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Error::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Incomplete => StatusCode::REQUEST_TIMEOUT,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// As clients of polling transports expect it: JSON with an integer code. What we know beyond
+    /// the reference's message stands in fields of its own.
+    pub fn json(&self) -> Response {
+        let mut body = json!({ "code": self.code(), "message": self.to_string() });
+        match self {
+            Error::TransportUnknown { reason, allowed } => {
+                body["reason"] = reason.as_str().into();
+                body["allowed"] = allowed.iter().copied().collect::<Value>();
+            }
+            Error::BadRequest { reason } => body["reason"] = (*reason).into(),
+            Error::Forbidden { reason } | Error::Unavailable { reason } => {
+                body["reason"] = reason.as_str().into();
+            }
+            Error::TooLarge { limit } => body["limit"] = (*limit).into(),
+            _ => {}
+        }
+        response(self.status(), "application/json", body.to_string())
+    }
+
+    /// As upgrade requests are answered: the message alone.
+    pub fn text(&self) -> Response {
+        let status = match self {
+            Error::Forbidden { .. } => StatusCode::BAD_REQUEST,
+            _ => self.status(),
+        };
+        response(status, "text/html", self.to_string())
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let reason = refusal.to_string();
+        match refusal {
+            Refusal::Transport { allowed, .. } => Error::TransportUnknown { reason, allowed },
+            Refusal::Origin { .. } => Error::Forbidden { reason },
+            Refusal::Full { .. } => Error::Unavailable { reason },
+        }
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Gone => Error::SidUnknown,
+            Refused::WrongTransport => Error::bad_request("the session is on another transport"),
+            Refused::Overlap => Error::bad_request("another request of the same kind is open"),
+            Refused::AlreadyUpgrading => Error::bad_request("an upgrade is under way, or done"),
+        }
+    }
+}
+
+/// Reads a request body of at most `limit` bytes within `patience`.
+///
+/// # Errors
+/// If it is larger, too slow, or ends too early.
+pub async fn read_body(body: Incoming, limit: usize, patience: Duration) -> Result<Bytes, Error> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Error::TooLarge { limit });
+    }
+    let collect = async {
+        let mut body = body;
+        let mut first = Bytes::new();
+        let mut rest = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Error::Incomplete)?.into_data() else { continue };
+            if first.len() + rest.len() + data.len() > limit {
+                return Err(Error::TooLarge { limit });
+            }
+            if first.is_empty() {
+                first = data;
+            } else {
+                rest.extend_from_slice(&data);
+            }
+        }
+        if rest.is_empty() {
+            return Ok(first);
+        }
+        let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+        whole.extend_from_slice(&first);
+        whole.extend_from_slice(&rest);
+        Ok(whole.freeze())
+    };
+    tokio::time::timeout(patience, collect).await.unwrap_or(Err(Error::Incomplete))
+}
+
+/// The media type of a request, without parameters.
+pub fn media_type(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or(value).trim())
+}
+
+pub fn header<'a>(headers: &'a HeaderMap, name: impl http::header::AsHeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Whether a comma-separated header holds that word, in any case.
+pub fn header_has(headers: &HeaderMap, name: http::header::HeaderName, word: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|item| item.trim().eq_ignore_ascii_case(word))
+}

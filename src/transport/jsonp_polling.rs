@@ -1,0 +1,75 @@
+//! `jsonp-polling`: packets down as a script that calls the page back, packets up as a form.
+//!
+//! For pages that may not read responses of another origin, or cannot make requests but by
+//! elements.
+
+use std::borrow::Cow;
+
+use futures::future::BoxFuture;
+use http::StatusCode;
+
+use super::http::{Error, Response, response};
+use super::poll::{Purpose, Rejected, accept, purpose, unsupported, wait};
+use super::{Exchange, Query, Transport};
+use crate::engine::Facts;
+
+#[derive(Debug)]
+pub struct JsonpPolling;
+
+static FACTS: Facts =
+    Facts { name: "jsonp-polling", wire: "polling", streams: false, duplex: false };
+
+/// A form triples a byte at worst (`%XX`), and has a name before the value.
+const FORM_GROWTH: usize = 3;
+const FORM_NAME: usize = 16;
+
+impl Transport for JsonpPolling {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    fn claims(&self, query: &Query) -> bool {
+        query.transport.as_deref() == Some(FACTS.wire) && query.j.is_some()
+    }
+
+    fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>> {
+        Box::pin(async move {
+            match purpose(exchange.request.method()) {
+                Purpose::Poll => poll(exchange).await,
+                Purpose::Post => post(exchange).await,
+                Purpose::Other => Ok(unsupported()),
+            }
+        })
+    }
+}
+
+async fn poll(exchange: Exchange) -> Result<Response, Error> {
+    let Exchange { session, query, .. } = exchange;
+    let frames = wait(&session, &FACTS).await?;
+    let payload = session.dialect().payload(&frames, true);
+    let text = String::from_utf8_lossy(&payload.body);
+    let script = session.dialect().jsonp_script(query.callback(), &text);
+    // A script of another type is not run once `nosniff` is set.
+    Ok(response(StatusCode::OK, "text/javascript; charset=UTF-8", script))
+}
+
+async fn post(exchange: Exchange) -> Result<Response, Error> {
+    let max = exchange.session.limits().max_payload;
+    accept(exchange, &FACTS, max * FORM_GROWTH + FORM_NAME, |session, body, _| {
+        let Some(field) = field(body) else {
+            // The reference servers take a form without the field for one without packets.
+            return Ok(Vec::new());
+        };
+        let payload = session.dialect().jsonp_field(&field)?;
+        if payload.len() > max {
+            return Err(Rejected::Refused(Error::TooLarge { limit: max }));
+        }
+        Ok(session.dialect().read_text_payload(&payload, session.wire())?)
+    })
+    .await
+}
+
+/// The form field that holds the payload.
+fn field(body: &[u8]) -> Option<Cow<'_, str>> {
+    form_urlencoded::parse(body).find(|(key, _)| key == "d").map(|(_, value)| value)
+}

@@ -1,0 +1,80 @@
+//! How packets reach one browser.
+//!
+//! A [`Transport`] serves one HTTP request for one session: it *drains* the session's outbound
+//! queue when the browser can take something, and *feeds* back what the browser sent. WebSocket
+//! does so for the life of an upgraded connection, polling for one response. A transport is one
+//! file here and one line in [`REGISTRY`].
+
+pub mod http;
+mod jsonp_polling;
+mod negotiate;
+mod poll;
+mod query;
+mod websocket;
+mod ws_io;
+mod xhr_polling;
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use hyper::upgrade::OnUpgrade;
+
+use crate::engine::{Engine, Facts, Session};
+use std::sync::Arc;
+
+pub use http::{Body, Request, Response};
+pub use negotiate::{Negotiator, Peer};
+pub use query::Query;
+
+use http::Error;
+
+/// One way for packets to travel.
+pub trait Transport: Send + Sync {
+    fn facts(&self) -> &'static Facts;
+
+    /// Whether a request of its wire name is for this transport.
+    fn claims(&self, query: &Query) -> bool;
+
+    /// Whether the handshake names it as something to upgrade to; `own_client` is our own page's.
+    fn offered(&self, own_client: bool) -> bool {
+        let _ = own_client;
+        false
+    }
+
+    /// Looks at a request before a session is opened or looked up for it.
+    ///
+    /// # Errors
+    /// If this cannot be a request of this transport.
+    fn check(&self, request: &Request) -> Result<(), Error> {
+        let _ = request;
+        Ok(())
+    }
+
+    /// Serves one request.
+    fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>>;
+}
+
+/// All transports, in the default order of preference.
+pub static REGISTRY: &[&dyn Transport] =
+    &[&websocket::WebSocket, &xhr_polling::XhrPolling, &jsonp_polling::JsonpPolling];
+
+/// The names of all transports, in the default order.
+pub fn names() -> Vec<&'static str> {
+    REGISTRY.iter().map(|transport| transport.facts().name).collect()
+}
+
+/// A request and the session that it is for.
+pub struct Exchange {
+    pub request: Request,
+    pub query: Query,
+    pub session: Arc<Session>,
+    pub engine: Engine,
+    /// How long a request body may take.
+    pub body_timeout: Duration,
+}
+
+impl Exchange {
+    fn on_upgrade(&mut self) -> OnUpgrade {
+        hyper::upgrade::on(&mut self.request)
+    }
+}

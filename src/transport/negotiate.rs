@@ -1,0 +1,272 @@
+//! From an HTTP request to the transport and the session that it is for.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, HOST,
+    HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY, UPGRADE, USER_AGENT, VARY,
+};
+use http::{HeaderMap, Method, StatusCode};
+use tracing::debug;
+
+use super::http::{Error, Request, Response, header, response};
+use super::{Exchange, Query, REGISTRY, Transport};
+use crate::dialect::engineio3::EngineIo3;
+use crate::dialect::engineio4::EngineIo4;
+use crate::dialect::{Dialect, StringMode, Strings, Wire};
+use crate::engine::{Engine, Handshake, Session};
+use crate::policy::{self, Policy};
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    pub remote: IpAddr,
+}
+
+/// Answers all requests below the path of the engine.
+#[derive(Clone)]
+pub struct Negotiator {
+    engine: Engine,
+    policy: Arc<Policy>,
+    body_timeout: Duration,
+}
+
+impl Negotiator {
+    /// `body_timeout` bounds how long a request body may take to arrive.
+    pub fn new(engine: Engine, policy: Policy, body_timeout: Duration) -> Self {
+        Negotiator { engine, policy: Arc::new(policy), body_timeout }
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Answers an Engine.IO request, whatever it is.
+    pub async fn serve(&self, request: Request, peer: Peer) -> Response {
+        let cors = Cors::of(request.headers());
+        if request.method() == Method::OPTIONS {
+            // Before anything is looked up: a preflight carries neither cookie nor body.
+            return cors.preflight();
+        }
+        let upgrading = request.headers().contains_key(UPGRADE);
+        let old_ie = header(request.headers(), USER_AGENT)
+            .is_some_and(|agent| agent.contains(";MSIE") || agent.contains("Trident/"));
+        let answer = self.answer(request, peer).await;
+        let mut response = answer.unwrap_or_else(|error| {
+            debug!(remote = %peer.remote, %error, detail = ?error, "request refused");
+            if upgrading { error.text() } else { error.json() }
+        });
+        cors.apply(response.headers_mut());
+        if old_ie {
+            let name = HeaderName::from_static("x-xss-protection");
+            response.headers_mut().insert(name, HeaderValue::from_static("0"));
+        }
+        response
+    }
+
+    async fn answer(&self, request: Request, peer: Peer) -> Result<Response, Error> {
+        let raw_query = request.uri().query().unwrap_or_default();
+        let query = Query::parse(raw_query);
+        let transport = self.transport(&query)?;
+        let headers = request.headers();
+        let known = query.sid.is_some();
+        self.policy.decide(&policy::Facts {
+            transport: transport.facts().name,
+            origin: header(headers, ORIGIN),
+            host: header(headers, HOST),
+            opens: !known,
+            sessions: if known { 0 } else { self.engine.session_count() },
+        })?;
+        let session = match &query.sid {
+            Some(sid) => {
+                let session = self.engine.session(sid).ok_or(Error::SidUnknown)?;
+                transport.check(&request)?;
+                session
+            }
+            None => {
+                let dialect = dialect(&query)?;
+                if request.method() != Method::GET {
+                    return Err(Error::BadMethod);
+                }
+                transport.check(&request)?;
+                self.open(transport, dialect, &request, &query, peer).await?
+            }
+        };
+        let (engine, body_timeout) = (self.engine.clone(), self.body_timeout);
+        transport.serve(Exchange { request, query, session, engine, body_timeout }).await
+    }
+
+    fn transport(&self, query: &Query) -> Result<&'static dyn Transport, Error> {
+        REGISTRY.iter().copied().find(|transport| transport.claims(query)).ok_or_else(|| {
+            let allowed = self.policy.transports.names().to_vec();
+            let reason = format!("no such transport; allowed: {}", allowed.join(", "));
+            Error::TransportUnknown { reason, allowed }
+        })
+    }
+
+    async fn open(
+        &self,
+        transport: &'static dyn Transport,
+        dialect: &'static dyn Dialect,
+        request: &Request,
+        query: &Query,
+        peer: Peer,
+    ) -> Result<Arc<Session>, Error> {
+        let facts = transport.facts();
+        let own_client = query.client.as_deref() == Some("parlance");
+        let offers = |other: &&&dyn Transport| {
+            let other_facts = other.facts();
+            other.offered(own_client)
+                && !facts.duplex
+                && other_facts.wire != facts.wire
+                && self.policy.transports.allows(other_facts.name)
+        };
+        let upgrades: Vec<&'static str> =
+            REGISTRY.iter().filter(offers).map(|other| other.facts().wire).collect();
+        let handshake = Handshake {
+            remote: peer.remote,
+            query: request.uri().query().unwrap_or_default().into(),
+            generation: generation(query),
+        };
+        let wire = wire(query, request.headers());
+        let opened = self.engine.open(dialect, wire, facts, &upgrades, handshake).await;
+        opened.map_err(|error| Error::Unavailable { reason: error.to_string() })
+    }
+}
+
+/// `4` is protocol 4; `3` and `2`, which 1.0 clients send, are protocol 3 (engineio.md §1).
+fn dialect(query: &Query) -> Result<&'static dyn Dialect, Error> {
+    match query.eio.as_deref() {
+        Some("4") => Ok(&EngineIo4),
+        Some("3" | "2") => Ok(&EngineIo3),
+        _ => Err(Error::BadProtocol),
+    }
+}
+
+/// The cache buster of 1.0.5–1.3.7: milliseconds, a dash, a counter.
+fn has_early_buster(query: &Query) -> bool {
+    let parts = query.t.as_deref().and_then(|t| t.split_once('-'));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    parts.is_some_and(|(millis, n)| millis.len() == 13 && digits(millis) && digits(n))
+}
+
+/// Which clients speak like this, for logs.
+fn generation(query: &Query) -> &'static str {
+    match query.eio.as_deref() {
+        Some("4") => "3.x-4.x",
+        Some("2") => "1.0.x",
+        _ if has_early_buster(query) => "1.0.5-1.3.x",
+        _ if query.t.is_some() => "1.4-2.x",
+        _ => "1.x-2.x",
+    }
+}
+
+/// What the handshake tells of the strings to come (engineio.md §4.1.3).
+fn wire(query: &Query, headers: &HeaderMap) -> Wire {
+    let early = has_early_buster(query);
+    let (polling, socket) = match query.eio.as_deref() {
+        Some("2") => (Strings::Double, Strings::Double),
+        Some("3") if early => (Strings::Double, Strings::Sniff),
+        Some("3") if query.t.is_some() => (Strings::Sniff, Strings::Plain),
+        // No polling seen. The WebSocket library of the first Node clients gives itself away.
+        Some("3") if has_early_key(headers) => (Strings::Sniff, Strings::Sniff),
+        Some("3") => (Strings::Sniff, Strings::Plain),
+        _ => (Strings::Plain, Strings::Plain),
+    };
+    Wire {
+        base64: query.b64 || query.j.is_some(),
+        polling_strings: StringMode::new(polling),
+        socket_strings: StringMode::new(socket),
+        ..Wire::default()
+    }
+}
+
+/// Early Node clients make their key of the version and the clock: base64 of `13-<ms>`.
+fn has_early_key(headers: &HeaderMap) -> bool {
+    let key = header(headers, SEC_WEBSOCKET_KEY).unwrap_or_default();
+    base64::engine::general_purpose::STANDARD.decode(key).is_ok_and(|key| {
+        key.strip_prefix(b"13-").is_some_and(|clock| clock.iter().all(u8::is_ascii_digit))
+    })
+}
+
+/// What pages of other origins need to read our answers. Clients before 3.x send credentials, which
+/// `*` does not allow, so the origin is echoed; whether it may connect at all is policy.
+struct Cors {
+    origin: Option<HeaderValue>,
+    asked_headers: Option<HeaderValue>,
+}
+
+impl Cors {
+    fn of(headers: &HeaderMap) -> Self {
+        Cors {
+            origin: headers.get(ORIGIN).cloned(),
+            asked_headers: headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned(),
+        }
+    }
+
+    fn apply(&self, headers: &mut HeaderMap) {
+        match &self.origin {
+            Some(origin) => {
+                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+                let yes = HeaderValue::from_static("true");
+                headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+                headers.append(VARY, HeaderValue::from_static("Origin"));
+            }
+            None => {
+                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            }
+        }
+    }
+
+    fn preflight(&self) -> Response {
+        let mut response = response(StatusCode::NO_CONTENT, "", Bytes::new());
+        let headers = response.headers_mut();
+        self.apply(headers);
+        let methods = HeaderValue::from_static("GET,POST,OPTIONS");
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+        let allowed = self.asked_headers.clone();
+        let allowed = allowed.unwrap_or(HeaderValue::from_static("Content-Type"));
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generations_are_told_apart() {
+        let of = |raw: &str| generation(&Query::parse(raw));
+        assert_eq!(of("EIO=4&t=jca3zgf3"), "3.x-4.x");
+        assert_eq!(of("EIO=2&t=1395000000000-0"), "1.0.x");
+        assert_eq!(of("EIO=3&t=1395000000000-12"), "1.0.5-1.3.x");
+        assert_eq!(of("EIO=3&t=Q85qr0d"), "1.4-2.x");
+        assert_eq!(of("EIO=3"), "1.x-2.x");
+    }
+
+    #[test]
+    fn early_keys() {
+        let headers = |key: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static(key));
+            headers
+        };
+        assert!(has_early_key(&headers("MTMtMTc5NTM5MDc5NDAwMA==")));
+        assert!(!has_early_key(&headers("dGhlIHNhbXBsZSBub25jZQ==")));
+        assert!(!has_early_key(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn protocols() {
+        for (eio, known) in [("EIO=4", true), ("EIO=3", true), ("EIO=2", true), ("EIO=1", false), ("EIO=abc", false), ("", false)] {
+            assert_eq!(dialect(&Query::parse(eio)).is_ok(), known, "{eio}");
+        }
+    }
+}

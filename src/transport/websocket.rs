@@ -1,0 +1,229 @@
+//! `websocket`: one connection both ways, from the first packet or after an upgrade.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::header::{
+    CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
+};
+use http::{Method, StatusCode};
+use hyper::upgrade::OnUpgrade;
+use tracing::{Instrument, debug};
+
+use super::http::{Error, Request, Response, header, header_has, response};
+use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
+use super::{Exchange, Query, Transport};
+use crate::dialect::{Frame, Packet, SocketMessage};
+use crate::engine::{CloseReason, Drain, Drained, Facts, Session};
+
+#[derive(Debug)]
+pub struct WebSocket;
+
+static FACTS: Facts = Facts { name: "websocket", wire: "websocket", streams: true, duplex: true };
+
+/// How long a client may take to answer a close frame.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+impl Transport for WebSocket {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    fn claims(&self, query: &Query) -> bool {
+        query.transport.as_deref() == Some(FACTS.wire)
+    }
+
+    fn offered(&self, _own_client: bool) -> bool {
+        true
+    }
+
+    fn check(&self, request: &Request) -> Result<(), Error> {
+        let headers = request.headers();
+        if request.method() != Method::GET || !header_has(headers, UPGRADE, "websocket") {
+            return Err(Error::bad_request("no WebSocket upgrade: the Upgrade header is missing"));
+        }
+        if !header_has(headers, CONNECTION, "upgrade") {
+            return Err(Error::bad_request("no WebSocket upgrade: Connection says otherwise"));
+        }
+        if header(headers, SEC_WEBSOCKET_VERSION) != Some("13") {
+            return Err(Error::bad_request("only WebSocket version 13 is spoken"));
+        }
+        if !headers.contains_key(SEC_WEBSOCKET_KEY) {
+            return Err(Error::bad_request("Sec-WebSocket-Key is missing"));
+        }
+        Ok(())
+    }
+
+    fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>> {
+        Box::pin(async move { Ok(accept(exchange)) })
+    }
+}
+
+/// Answers 101 and leaves the connection to a task of its own.
+fn accept(mut exchange: Exchange) -> Response {
+    let on_upgrade = exchange.on_upgrade();
+    let key = exchange.request.headers().get(SEC_WEBSOCKET_KEY);
+    let accept = ws_io::accept_key(key.map_or(&[][..], HeaderValue::as_bytes));
+    let session = exchange.session;
+    // A session on this transport already is one that was just opened; any other is upgraded. A
+    // refusal comes as a close after the 101, for clients cannot read the body of a failed upgrade.
+    let drain = match session.is_new_on(&FACTS) {
+        true => session.attach(&FACTS),
+        false => session.attach_candidate(&FACTS),
+    };
+    let span = session.span().clone();
+    let max_message = session.limits().max_payload;
+    let work = async move {
+        match drain {
+            Ok(drain) => run(on_upgrade, drain, session, max_message).await,
+            Err(_) => turn_away(on_upgrade, max_message).await,
+        }
+    };
+    exchange.engine.spawn(work.instrument(span));
+    let mut response = response(StatusCode::SWITCHING_PROTOCOLS, "", "");
+    let headers = response.headers_mut();
+    headers.clear();
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Ok(value) = HeaderValue::from_str(&accept) {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, value);
+    }
+    response
+}
+
+async fn turn_away(on_upgrade: OnUpgrade, max_message: usize) {
+    if let Ok(upgraded) = on_upgrade.await {
+        let (writer, reader) = ws_io::open(upgraded, max_message).await;
+        say_goodbye(writer, reader, WsClose::Plain).await;
+    }
+}
+
+async fn run(on_upgrade: OnUpgrade, mut drain: Drain, session: Arc<Session>, max_message: usize) {
+    let upgraded = tokio::select! {
+        upgraded = on_upgrade => upgraded,
+        () = drain.ended() => return,
+    };
+    let Ok(upgraded) = upgraded else {
+        debug!("the connection ended before its upgrade");
+        return;
+    };
+    let (mut writer, mut reader) = ws_io::open(upgraded, max_message).await;
+    let end = tokio::select! {
+        end = Box::pin(read(&mut reader, &session)) => end,
+        end = Box::pin(write(&mut writer, &mut drain, &session)) => end,
+    };
+    match end {
+        End::Closed => drain.closed_by_client(),
+        End::Lost => drop(drain),
+        End::ByUs(close) => {
+            drain.finish();
+            say_goodbye(writer, reader, close).await;
+        }
+    }
+}
+
+/// How a connection came to its end.
+enum End {
+    /// The client closed it in good order.
+    Closed,
+    Lost,
+    ByUs(WsClose),
+}
+
+async fn read(reader: &mut WsReader, session: &Arc<Session>) -> End {
+    let (dialect, wire) = (session.dialect(), session.wire());
+    loop {
+        let packet = match reader.next().await {
+            WsEvent::Text(text) => dialect.read_text(&text, wire),
+            WsEvent::Binary(data) => dialect.read_binary(data),
+            WsEvent::Alive => {
+                session.heard(&FACTS);
+                continue;
+            }
+            WsEvent::Closed => return End::Closed,
+            WsEvent::Lost => return End::Lost,
+            WsEvent::TooLarge => {
+                session.close_on(&FACTS, CloseReason::TooLarge);
+                return End::ByUs(WsClose::TooLarge);
+            }
+            WsEvent::Garbage => {
+                session.close_on(&FACTS, CloseReason::Malformed("not WebSocket"));
+                return End::ByUs(WsClose::Garbage);
+            }
+        };
+        match packet {
+            Ok(packet) => {
+                let leaves = packet == Packet::Close;
+                if session.submit(&FACTS, [packet]).await.is_err() {
+                    return End::ByUs(WsClose::Plain);
+                }
+                if leaves {
+                    return End::ByUs(WsClose::Plain);
+                }
+            }
+            Err(error) => {
+                session.close_on(&FACTS, CloseReason::Malformed(error.0));
+                return End::ByUs(WsClose::Plain);
+            }
+        }
+    }
+}
+
+async fn write(writer: &mut WsWriter, drain: &mut Drain, session: &Arc<Session>) -> End {
+    let mut batch = Vec::new();
+    loop {
+        let drained = drain.next(&mut batch).await;
+        let feed = async {
+            for frame in batch.drain(..) {
+                writer.feed(message(frame, session)).await?;
+            }
+            if drained == Drained::Promoted {
+                writer.ping().await?;
+            }
+            writer.flush().await
+        };
+        // A client that does not read must not keep a session that is over.
+        let fed = if let Drained::Closed(_) = drained {
+            tokio::time::timeout(CLOSE_PATIENCE, feed).await.unwrap_or(Ok(()))
+        } else {
+            tokio::select! {
+                fed = feed => fed,
+                () = drain.ended() => return End::ByUs(WsClose::Plain),
+            }
+        };
+        if fed.is_err() {
+            return End::Lost;
+        }
+        if batch.capacity() > BATCH_KEPT {
+            batch = Vec::new();
+        }
+        match drained {
+            Drained::Packets | Drained::Promoted | Drained::Released => {}
+            Drained::Superseded => return End::ByUs(WsClose::Plain),
+            Drained::Closed(CloseReason::TooLarge) => return End::ByUs(WsClose::TooLarge),
+            Drained::Closed(_) => return End::ByUs(WsClose::Plain),
+        }
+    }
+}
+
+/// A batch with room for more than this gives its memory back.
+const BATCH_KEPT: usize = 32;
+
+fn message(frame: Frame, session: &Session) -> SocketMessage {
+    match frame {
+        Frame::Text(text) => SocketMessage::Text(text),
+        Frame::Binary(data) => session.dialect().socket_binary(&data, session.wire()),
+    }
+}
+
+/// Closes from our side: a close frame, and some patience for the client's.
+async fn say_goodbye(mut writer: WsWriter, mut reader: WsReader, close: WsClose) {
+    let goodbye = async {
+        if writer.close(close).await.is_ok() {
+            while !matches!(reader.next().await, WsEvent::Closed | WsEvent::Lost | WsEvent::Garbage) {}
+        }
+    };
+    let _ = tokio::time::timeout(CLOSE_PATIENCE, goodbye).await;
+}

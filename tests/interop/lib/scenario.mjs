@@ -1,0 +1,74 @@
+// One test: what it starts is ended with it, and a failure tells what the server said.
+
+import test from 'node:test';
+import { Client } from './clients.mjs';
+import { startFaultProxy } from './fault-proxy.mjs';
+import { startChat, startExample } from './server.mjs';
+
+const LIMIT = 120_000;
+
+export function scenario(title, body) {
+  test(title, { timeout: LIMIT }, async () => {
+    const scene = new Scene();
+    try {
+      await body(scene);
+    } catch (error) {
+      for (const server of scene.servers) error.message += `\n--- stderr of the server, its end:\n${server.stderr.slice(-3000)}`;
+      throw error;
+    } finally {
+      await scene.close();
+    }
+  });
+}
+
+class Scene {
+  servers = [];
+  #clients = [];
+  #closers = [];
+
+  async chat(args) {
+    return this.#keep(await startChat(args));
+  }
+
+  async example(name) {
+    return this.#keep(await startExample(name));
+  }
+
+  #keep(server) {
+    this.servers.push(server);
+    return server;
+  }
+
+  async faultProxy(server, fault) {
+    const proxy = await startFaultProxy(server.port, fault);
+    this.atEnd(() => proxy.close());
+    return proxy;
+  }
+
+  /** Opens one client and waits for its connection. */
+  async client(url, spec) {
+    return this.adopt(Client.open({ url, ...spec }));
+  }
+
+  /** Opens many at once and waits for all. */
+  clients(url, specs) {
+    return Promise.all(specs.map((spec) => this.client(url, spec)));
+  }
+
+  /** Takes care of a client that was opened elsewhere. */
+  async adopt(client) {
+    this.#clients.push(client);
+    await client.connected();
+    return client;
+  }
+
+  atEnd(closer) {
+    this.#closers.unshift(closer);
+  }
+
+  async close() {
+    await Promise.allSettled(this.#clients.map((client) => client.disconnect()));
+    await Promise.allSettled(this.servers.map((server) => server.stop('SIGKILL')));
+    for (const closer of this.#closers) await closer();
+  }
+}

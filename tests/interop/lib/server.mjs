@@ -1,0 +1,97 @@
+// Starts, restarts and ends the programs under test.
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { PATIENCE } from './log.mjs';
+
+const repository = fileURLToPath(new URL('../../../', import.meta.url));
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+/** The chat server: `args` are command line arguments beyond the address. Rate limits are off. */
+export function startChat(args = []) {
+  const binary = locate(process.env.PARLANCE_BIN ?? join(repository, 'target/release/parlance'), 'PARLANCE_BIN', 'cargo build --release');
+  return Server.start(binary, (port) => ({
+    args: ['--host', '127.0.0.1', '--port', String(port), '--message-rate', '0', ...args],
+    env: {},
+  }));
+}
+
+/** One of the programs of `examples/`, by name. */
+export function startExample(name) {
+  const folder = process.env.PARLANCE_EXAMPLES ?? join(repository, 'target/release/examples');
+  const binary = locate(join(folder, name), 'PARLANCE_EXAMPLES', 'cargo build --release --examples');
+  return Server.start(binary, (port) => ({ args: [], env: { PORT: String(port) } }));
+}
+
+function locate(path, variable, remedy) {
+  if (!existsSync(path)) throw new Error(`${path} is missing: build it with '${remedy}', or point ${variable} to it`);
+  return path;
+}
+
+class Server {
+  #binary;
+  #command;
+  #child;
+  #exit;
+  /** Everything it wrote to stderr, over all its lives. */
+  stderr = '';
+  port = 0;
+
+  static async start(binary, command) {
+    const server = new Server();
+    server.#binary = binary;
+    server.#command = command;
+    await server.#launch();
+    return server;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Ends it and resolves with how it ended: `{ code, signal }`. */
+  async stop(signal = 'SIGTERM') {
+    this.#child.kill(signal);
+    return this.#exit;
+  }
+
+  /** Ends it and starts it again on the same port. */
+  async restart(signal) {
+    await this.stop(signal);
+    await this.#launch();
+  }
+
+  async #launch() {
+    const { args, env } = this.#command(this.port);
+    const child = spawn(this.#binary, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
+    this.#child = child;
+    running.add(child);
+    this.#exit = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        running.delete(child);
+        resolve({ code, signal });
+      });
+    });
+    this.port = await this.#announcement(child);
+  }
+
+  #announcement(child) {
+    const start = this.stderr.length;
+    return new Promise((resolve, reject) => {
+      const fail = (why) => reject(new Error(`${this.#binary} ${why}; its stderr:\n${this.stderr.slice(start)}`));
+      const timer = setTimeout(() => fail('did not say that it listens'), PATIENCE);
+      child.once('error', (error) => fail(`could not be started: ${error.message}`));
+      child.once('exit', (code, signal) => fail(`ended (${code ?? signal}) before it listened`));
+      child.stderr.setEncoding('utf8').on('data', (text) => {
+        this.stderr += text;
+        const line = this.stderr.slice(start).match(/listening on http:\/\/127\.0\.0\.1:(\d+)/);
+        if (!line) return;
+        clearTimeout(timer);
+        resolve(Number(line[1]));
+      });
+    });
+  }
+}
