@@ -68,6 +68,21 @@ pub struct Limits {
     pub linger: Duration,
 }
 
+impl Default for Limits {
+    /// The times and bounds of the reference servers; 1 MiB and 4096 packets for the queue, which
+    /// these do not bound.
+    fn default() -> Self {
+        Limits {
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            upgrade_timeout: Duration::from_secs(10),
+            max_payload: 1_000_000,
+            queue: QueueLimits { bytes: 1 << 20, messages: 4096 },
+            linger: Duration::from_secs(30),
+        }
+    }
+}
+
 /// What runs on top of sessions.
 pub trait Handler: Send + Sync + 'static {
     /// Makes the receiver of a new session.

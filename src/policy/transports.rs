@@ -46,6 +46,11 @@ impl Transports {
         if names.is_empty() { Err(UnknownTransport::Empty { known: all() }) } else { Ok(Transports(names)) }
     }
 
+    /// All there are, in their order.
+    pub fn all(known: Vec<&'static str>) -> Self {
+        Transports(known)
+    }
+
     pub fn names(&self) -> &[&'static str] {
         &self.0
     }

@@ -26,9 +26,9 @@ pub trait App: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// A client has joined and knows it.
-    fn connect(&self, socket: &Socket) -> impl Future<Output = ()> + Send {
-        let _ = socket;
+    /// A client has joined and knows it. `auth` as in [`App::admit`].
+    fn connect(&self, socket: &Socket, auth: &Value) -> impl Future<Output = ()> + Send {
+        let _ = (socket, auth);
         std::future::ready(())
     }
 

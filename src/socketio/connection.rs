@@ -137,7 +137,7 @@ impl<A: App> Connection<A> {
         self.session.expire(None);
         socket.send(Body::Connect(json!({ "sid": socket.id() })), Vec::new());
         self.sockets.push(socket.clone());
-        self.app.connect(&socket).await;
+        self.app.connect(&socket, auth).await;
     }
 
     /// Tells the application of the sockets that have left.

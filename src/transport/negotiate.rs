@@ -20,7 +20,7 @@ use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::{Dialect, StringMode, Strings, Wire};
 use crate::engine::{Engine, Handshake, Session};
-use crate::policy::{self, Policy};
+use crate::policy::{self, Origins, Policy, Transports};
 
 /// Where a request came from.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +42,11 @@ impl Negotiator {
         Negotiator { engine, policy: Arc::new(policy), body_timeout }
     }
 
-    pub fn engine(&self) -> &Engine {
-        &self.engine
+    /// Allows all transports and all origins.
+    pub fn allow_all(engine: Engine) -> Self {
+        let (transports, origins) = (Transports::all(super::names()), Origins::new(["*"]));
+        let policy = Policy { transports, origins, max_sessions: 0 };
+        Self::new(engine, policy, Duration::from_secs(30))
     }
 
     /// Answers an Engine.IO request, whatever it is.

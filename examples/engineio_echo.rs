@@ -1,0 +1,48 @@
+//! An Engine.IO server without Socket.IO: it sends every message back.
+//!
+//! Its times are those that the public Engine.IO protocol suite expects. Run it with
+//! `cargo run --example engineio_echo`; the port is 3000 or that of the variable `PORT`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use parlance::dialect::Message;
+use parlance::engine::{Engine, Handler, Limits, Receiver, Session};
+use parlance::server::{self, HttpLimits, Server};
+use parlance::transport::Negotiator;
+
+struct Echo;
+
+struct EchoSession(Arc<Session>);
+
+impl Handler for Echo {
+    fn open(&self, session: &Arc<Session>) -> Box<dyn Receiver> {
+        Box::new(EchoSession(Arc::clone(session)))
+    }
+}
+
+impl Receiver for EchoSession {
+    fn message(&mut self, message: Message) -> BoxFuture<'_, ()> {
+        self.0.send(message);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+// One thread, so that requests are handled in the order in which they come.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let limits = Limits {
+        ping_interval: Duration::from_millis(300),
+        ping_timeout: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let negotiator = Negotiator::allow_all(Engine::new(limits, Echo));
+    let server = Server::new("/engine.io/", negotiator, None, HttpLimits::default());
+
+    let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    let listener = server::bind(Some("127.0.0.1"), port).await?;
+    eprintln!("listening on {}", server::url(Some("127.0.0.1"), listener.local_addr()?));
+    server.run(listener).await;
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Acknowledgements from clients, and binary both ways.
+//!
+//! Who sends `ask` is asked `question` with the same arguments, and hears its own acknowledgement
+//! back as `answer`. Run it with `cargo run --example socketio_ask`; the port is 3000 or that of
+//! the variable `PORT`.
+
+use std::time::Duration;
+
+use parlance::engine::{Engine, Limits};
+use parlance::server::{self, HttpLimits, Server};
+use parlance::socketio::{App, Event, Socket, SocketIo};
+use parlance::transport::Negotiator;
+
+struct Ask;
+
+impl App for Ask {
+    async fn event(&self, socket: &Socket, event: Event) {
+        if event.name != "ask" {
+            return;
+        }
+        let answer = socket.ask("question", event.args, event.attachments);
+        let socket = socket.clone();
+        // The client's answer is handled after this event, so it is awaited elsewhere.
+        tokio::spawn(async move {
+            match tokio::time::timeout(Duration::from_secs(10), answer).await {
+                Ok(Ok(answer)) => socket.emit_with("answer", answer.args, answer.attachments),
+                Ok(Err(lost)) => eprintln!("no answer: {lost}"),
+                Err(late) => eprintln!("no answer: {late}"),
+            }
+        });
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let app = SocketIo::new(Ask, Duration::from_secs(45));
+    let negotiator = Negotiator::allow_all(Engine::new(Limits::default(), app));
+    let server = Server::new("/socket.io/", negotiator, None, HttpLimits::default());
+
+    let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    let listener = server::bind(Some("127.0.0.1"), port).await?;
+    eprintln!("listening on {}", server::url(Some("127.0.0.1"), listener.local_addr()?));
+    server.run(listener).await;
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! A Socket.IO server that greets with the auth payload and sends messages back.
+//!
+//! It is what the public Socket.IO protocol suite expects. Run it with
+//! `cargo run --example socketio_echo`; the port is 3000 or that of the variable `PORT`.
+
+use std::time::Duration;
+
+use parlance::engine::{Engine, Limits};
+use parlance::server::{self, HttpLimits, Server};
+use parlance::socketio::{App, Event, Socket, SocketIo};
+use parlance::transport::Negotiator;
+use serde_json::Value;
+
+struct Echo;
+
+impl App for Echo {
+    fn has_namespace(&self, name: &str) -> bool {
+        matches!(name, "/" | "/custom")
+    }
+
+    async fn connect(&self, socket: &Socket, auth: &Value) {
+        // The suite looks out for this event only after it has handled the answer before it.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        socket.emit("auth", [auth.clone()]);
+    }
+
+    async fn event(&self, socket: &Socket, event: Event) {
+        match (event.name.as_str(), event.ack) {
+            ("message", _) => socket.emit_with("message-back", event.args, event.attachments),
+            ("message-with-ack", Some(ack)) => ack.send_with(event.args, event.attachments),
+            _ => {}
+        }
+    }
+}
+
+// One thread, so that requests are handled in the order in which they come.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let limits = Limits {
+        ping_interval: Duration::from_millis(300),
+        ping_timeout: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let app = SocketIo::new(Echo, Duration::from_secs(1));
+    let negotiator = Negotiator::allow_all(Engine::new(limits, app));
+    let server = Server::new("/socket.io/", negotiator, None, HttpLimits::default());
+
+    let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    let listener = server::bind(Some("127.0.0.1"), port).await?;
+    eprintln!("listening on {}", server::url(Some("127.0.0.1"), listener.local_addr()?));
+    server.run(listener).await;
+    Ok(())
+}

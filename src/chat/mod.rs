@@ -1,0 +1,72 @@
+//! The chat: an [`App`] that hands everything to one room.
+//!
+//! [`Chat`] runs in the turns of many clients and only translates; the [`room`] is one task that
+//! owns the people in it. Between them is a bounded inbox: when the room is busy, whoever has
+//! something to say waits, and with it only that client's own connection.
+
+mod name;
+mod rate;
+mod room;
+mod vocabulary;
+
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::socketio::{App, DisconnectReason, Event, Socket};
+
+pub use name::{BadName, Name};
+pub use room::RoomTask;
+
+use room::Input;
+
+/// How the chat may be used.
+#[derive(Debug, Clone)]
+pub struct ChatSettings {
+    /// Bytes of one message.
+    pub message_max: usize,
+    /// Messages per second that one person may send for long; ten seconds' worth may come at once.
+    /// 0 for no bound.
+    pub message_rate: u32,
+    /// Whether several people may have the same name.
+    pub duplicate_names: bool,
+}
+
+/// Inputs that may wait for the room.
+const INBOX: usize = 1024;
+
+/// The application that clients connect to.
+#[derive(Debug)]
+pub struct Chat {
+    inbox: mpsc::Sender<Input>,
+}
+
+impl Chat {
+    /// Makes the chat, and the task that has to be run for it. The task ends when the chat is
+    /// dropped.
+    pub fn new(settings: ChatSettings) -> (Self, RoomTask) {
+        let (inbox, receiver) = mpsc::channel(INBOX);
+        (Chat { inbox }, RoomTask::new(settings, receiver))
+    }
+
+    async fn tell(&self, input: Input) {
+        // The room ends after everybody who could talk to it.
+        let _ = self.inbox.send(input).await;
+    }
+}
+
+impl App for Chat {
+    async fn connect(&self, socket: &Socket, _auth: &Value) {
+        self.tell(Input::Connected(socket.clone())).await;
+    }
+
+    async fn event(&self, socket: &Socket, event: Event) {
+        if let Some((vocabulary, said)) = vocabulary::understand(&event.name, event.args) {
+            let (sid, ack) = (socket.session().sid(), event.ack);
+            self.tell(Input::Said { sid, vocabulary, said, ack }).await;
+        }
+    }
+
+    async fn disconnect(&self, socket: &Socket, _reason: DisconnectReason) {
+        self.tell(Input::Disconnected(socket.session().sid())).await;
+    }
+}

@@ -1,0 +1,105 @@
+//! What people may call themselves.
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_segmentation::UnicodeSegmentation;
+
+/// A name as everybody gets to see it: trimmed, in NFC, 1–32 user-visible characters, without
+/// control characters or such as change the direction of text around them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Name(String);
+
+/// User-visible characters (grapheme clusters) of a name.
+const MAX_CHARACTERS: usize = 32;
+/// Bytes of a name; a single character can be any number of code points.
+const MAX_BYTES: usize = 512;
+
+/// Why a name cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadName {
+    #[error("a name is a text")]
+    NoText,
+    #[error("a name has at least one character")]
+    Empty,
+    #[error("a name has at most {MAX_CHARACTERS} characters")]
+    TooLong,
+    #[error("a name has no control characters and none that turn the direction of text")]
+    Forbidden,
+}
+
+impl Name {
+    /// # Errors
+    /// The rule that the name breaks.
+    pub fn new(text: &str) -> Result<Self, BadName> {
+        // What is far too long is not worth normalising.
+        if text.len() > MAX_BYTES * 4 {
+            return Err(BadName::TooLong);
+        }
+        let name: String = text.trim().nfc().collect();
+        if name.chars().any(is_forbidden) {
+            return Err(BadName::Forbidden);
+        }
+        if name.chars().all(|c| c.is_whitespace() || is_invisible(c)) {
+            return Err(BadName::Empty);
+        }
+        if name.len() > MAX_BYTES || name.graphemes(true).count() > MAX_CHARACTERS {
+            return Err(BadName::TooLong);
+        }
+        Ok(Name(name))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_forbidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// Characters that show nothing by themselves; they are fine inside of a name (emoji sequences,
+/// Persian), but make none alone.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_trimmed_and_composed() {
+        assert_eq!(Name::new("  alice \n").unwrap().as_str(), "alice");
+        assert_eq!(Name::new("e\u{301}").unwrap().as_str(), "é");
+        assert_eq!(Name::new("\u{1112}\u{1161}\u{11ab}").unwrap().as_str(), "한");
+        assert_eq!(Name::new("al<i>ce &amp; co").unwrap().as_str(), "al<i>ce &amp; co");
+    }
+
+    #[test]
+    fn length_is_what_people_see() {
+        let family = "👩‍👩‍👧‍👦";
+        assert!(Name::new(&family.repeat(20)).is_ok());
+        assert_eq!(Name::new(&family.repeat(33)), Err(BadName::TooLong));
+        assert!(Name::new(&"한".repeat(32)).is_ok());
+        assert_eq!(Name::new(&"x".repeat(33)), Err(BadName::TooLong));
+        assert_eq!(Name::new(&format!("a{}", "\u{301}".repeat(400))), Err(BadName::TooLong));
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for empty in ["", "   ", "\u{200b}", "\u{3164}", "\u{a0}\u{200d}"] {
+            assert_eq!(Name::new(empty), Err(BadName::Empty), "{empty:?}");
+        }
+        for bad in ["a\0b", "a\nb", "a\u{202e}b", "\u{2066}a", "a\u{2028}b", "a\u{7f}"] {
+            assert_eq!(Name::new(bad), Err(BadName::Forbidden), "{bad:?}");
+        }
+    }
+}

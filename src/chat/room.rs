@@ -1,0 +1,370 @@
+//! The chat-room actor: one task that owns the people and hears everything in one order.
+
+use std::cell::OnceCell;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::{debug, trace};
+
+use super::ChatSettings;
+use super::name::{BadName, Name};
+use super::rate::Rate;
+use super::vocabulary::{Notice, Said, VOCABULARIES, Vocabulary, tell};
+use crate::engine::Sid;
+use crate::socketio::{Broadcast, Responder, Socket};
+
+/// What comes into the room.
+#[derive(Debug)]
+pub(super) enum Input {
+    Connected(Socket),
+    Said { sid: Sid, vocabulary: Vocabulary, said: Said, ack: Option<Responder> },
+    Disconnected(Sid),
+}
+
+/// Inputs handled between two looks at the runtime.
+const BATCH: usize = 64;
+/// Names told at once to who asks for them.
+const WHO_LIMIT: usize = 500;
+/// Recent message ids that are remembered, to recognise what is sent again.
+const REMEMBERED_IDS: usize = 4096;
+
+/// The task that has to be run for a chat.
+#[derive(Debug)]
+pub struct RoomTask {
+    room: Room,
+    inbox: mpsc::Receiver<Input>,
+}
+
+impl RoomTask {
+    pub(super) fn new(settings: ChatSettings, inbox: mpsc::Receiver<Input>) -> Self {
+        RoomTask { room: Room::new(settings), inbox }
+    }
+
+    /// Runs until the chat is gone.
+    pub async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while self.inbox.recv_many(&mut batch, BATCH).await > 0 {
+            for input in batch.drain(..) {
+                self.room.hear(input);
+            }
+            // Let those who were written to get at it before the next lot.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Member {
+    socket: Socket,
+    vocabulary: Option<Vocabulary>,
+    name: Option<Name>,
+    messages: Rate,
+    notices: Rate,
+}
+
+#[derive(Debug)]
+struct Room {
+    settings: ChatSettings,
+    namespace: Arc<str>,
+    members: IndexMap<Sid, Member>,
+    users: usize,
+    recent: RecentIds,
+}
+
+/// Why something was not done for a client: `reason` for programs, `message` for people.
+struct Denied {
+    reason: &'static str,
+    message: String,
+}
+
+impl Denied {
+    fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Denied { reason, message: message.into() }
+    }
+
+    fn answer(&self) -> Value {
+        json!({ "ok": false, "reason": self.reason, "message": self.message })
+    }
+}
+
+impl From<BadName> for Denied {
+    fn from(error: BadName) -> Self {
+        Denied::new("name", error.to_string())
+    }
+}
+
+impl Room {
+    fn new(settings: ChatSettings) -> Self {
+        Room {
+            settings,
+            namespace: Arc::from("/"),
+            members: IndexMap::new(),
+            users: 0,
+            recent: RecentIds::default(),
+        }
+    }
+
+    fn hear(&mut self, input: Input) {
+        match input {
+            Input::Connected(socket) => {
+                let member = Member {
+                    vocabulary: None,
+                    name: None,
+                    messages: Rate::new(self.settings.message_rate),
+                    notices: Rate::new(self.settings.message_rate),
+                    socket,
+                };
+                self.members.insert(member.socket.session().sid(), member);
+            }
+            Input::Disconnected(sid) => self.leave(&sid),
+            Input::Said { sid, vocabulary, said, ack } => {
+                let Some(member) = self.members.get_mut(&sid) else { return };
+                member.vocabulary.get_or_insert(vocabulary);
+                match said {
+                    Said::Join(name) => self.join(&sid, vocabulary, &name, ack),
+                    Said::Message { text, id } => self.message(&sid, vocabulary, &text, id, ack),
+                    Said::Typing => self.typing(&sid, true),
+                    Said::StopTyping => self.typing(&sid, false),
+                    Said::Who => self.who(ack),
+                    Said::Latency => answer(ack, Vec::new),
+                }
+            }
+        }
+    }
+
+    fn join(&mut self, sid: &Sid, vocabulary: Vocabulary, name: &Value, ack: Option<Responder>) {
+        let Some(member) = self.members.get(sid) else { return };
+        let socket = member.socket.clone();
+        if let Some(name) = &member.name {
+            // A second login is ignored, as the example has done since 1.4.
+            let name = name.as_str();
+            return answer(ack, || match vocabulary {
+                Vocabulary::Nicknames => vec![Value::Bool(false)],
+                _ => vec![json!({ "ok": true, "username": name, "numUsers": self.users })],
+            });
+        }
+        let name = match self.check_name(vocabulary, name) {
+            Ok(name) => name,
+            Err(denied) => {
+                debug!(%sid, reason = denied.reason, "login refused");
+                return match vocabulary {
+                    // To the 0.9 page, true means that it has to choose another.
+                    Vocabulary::Nicknames => answer(ack, || vec![Value::Bool(true)]),
+                    _ => {
+                        let Denied { reason, message } = &denied;
+                        socket.emit("login error", [json!({ "reason": reason, "message": message })]);
+                        answer(ack, || vec![denied.answer()]);
+                    }
+                };
+            }
+        };
+        self.users += 1;
+        let users = self.users;
+        if let Some(member) = self.members.get_mut(sid) {
+            member.name = Some(name.clone());
+        }
+        match vocabulary {
+            Vocabulary::Nicknames => answer(ack, || vec![Value::Bool(false)]),
+            _ => {
+                socket.emit("login", [json!({ "numUsers": users })]);
+                let username = name.as_str();
+                answer(ack, || vec![json!({ "ok": true, "username": username, "numUsers": users })]);
+            }
+        }
+        self.tell_others(sid, vocabulary, &Notice::Joined { name: &name, users });
+        self.tell_nicknames();
+    }
+
+    fn check_name(&self, vocabulary: Vocabulary, name: &Value) -> Result<Name, Denied> {
+        let name = Name::new(name.as_str().ok_or(BadName::NoText)?)?;
+        let unique = !self.settings.duplicate_names || vocabulary == Vocabulary::Nicknames;
+        if unique && self.members.values().any(|member| member.name.as_ref() == Some(&name)) {
+            return Err(Denied::new("taken", format!("{name} is taken")));
+        }
+        Ok(name)
+    }
+
+    fn message(
+        &mut self,
+        sid: &Sid,
+        vocabulary: Vocabulary,
+        text: &Value,
+        id: Option<String>,
+        ack: Option<Responder>,
+    ) {
+        let now = Instant::now();
+        let checked = self.check_message(sid, vocabulary, text, now);
+        let Some(member) = self.members.get(sid) else { return };
+        let text = match checked {
+            Ok(text) => text,
+            Err(denied) => {
+                debug!(%sid, reason = denied.reason, "message refused");
+                let Denied { reason, message } = &denied;
+                match vocabulary {
+                    Vocabulary::Nicknames => member.socket.emit("announcement", [message.as_str().into()]),
+                    _ => member.socket.emit("message error", [json!({ "reason": reason, "message": message })]),
+                }
+                return answer(ack, || vec![denied.answer()]);
+            }
+        };
+        if id.is_some_and(|id| !self.recent.insert(id)) {
+            // It came before, and only the answer was lost.
+            return answer(ack, || vec![json!({ "ok": true })]);
+        }
+        trace!(%sid, text, "message");
+        let (socket, name) = (member.socket.clone(), member.name.clone());
+        let notice = Notice::Message { name: name.as_ref(), text };
+        self.tell_others(sid, vocabulary, &notice);
+        if vocabulary == Vocabulary::Bare
+            && let Some((event, args)) = tell(vocabulary, &Notice::Message { name: None, text })
+        {
+            // The tutorial's page shows what comes back, and nothing else.
+            socket.emit(event, args);
+        }
+        answer(ack, || vec![json!({ "ok": true })]);
+    }
+
+    fn check_message<'a>(
+        &mut self,
+        sid: &Sid,
+        vocabulary: Vocabulary,
+        text: &'a Value,
+        now: Instant,
+    ) -> Result<&'a str, Denied> {
+        let max = self.settings.message_max;
+        let gone = || Denied::new("gone", "the connection is gone");
+        let member = self.members.get_mut(sid).ok_or_else(gone)?;
+        if member.name.is_none() && vocabulary != Vocabulary::Bare {
+            return Err(Denied::new("not joined", "choose a name first"));
+        }
+        let text = text.as_str().ok_or_else(|| Denied::new("no text", "a message is a text"))?;
+        if text.len() > max {
+            return Err(Denied::new("too long", format!("a message has at most {max} bytes")));
+        }
+        if !member.messages.take(now) {
+            return Err(Denied::new("rate", "too many messages: wait a little"));
+        }
+        Ok(text)
+    }
+
+    fn typing(&mut self, sid: &Sid, typing: bool) {
+        let now = Instant::now();
+        let Some(member) = self.members.get_mut(sid) else { return };
+        // Who has no name is told nothing here: such notices have no one to be about. Pages say
+        // "stop typing" with every message, so it goes on as it comes, within the rate.
+        let Some(name) = member.name.clone() else { return };
+        if !member.notices.take(now) {
+            return;
+        }
+        let notice = match typing {
+            true => Notice::Typing { name: &name },
+            false => Notice::StopTyping { name: &name },
+        };
+        self.tell_others(sid, Vocabulary::Users, &notice);
+    }
+
+    fn who(&self, ack: Option<Responder>) {
+        answer(ack, || {
+            let names = self.members.values().filter_map(|member| member.name.as_ref());
+            let people: Vec<&str> = names.take(WHO_LIMIT).map(Name::as_str).collect();
+            let more = self.users > people.len();
+            vec![json!({ "numUsers": self.users, "people": people, "more": more })]
+        });
+    }
+
+    fn leave(&mut self, sid: &Sid) {
+        let Some(member) = self.members.swap_remove(sid) else { return };
+        let Some(name) = member.name else { return };
+        self.users -= 1;
+        let vocabulary = member.vocabulary.unwrap_or(Vocabulary::Users);
+        self.tell_others(sid, vocabulary, &Notice::Left { name: &name, users: self.users });
+        self.tell_nicknames();
+    }
+
+    /// Tells everybody but one, each in their words; who has none yet, in those of `speaker`. Each
+    /// wording is made once, and encoded once for each dialect.
+    fn tell_others(&self, except: &Sid, speaker: Vocabulary, notice: &Notice<'_>) {
+        let wordings: [OnceCell<Option<Broadcast>>; VOCABULARIES] = Default::default();
+        for (sid, member) in &self.members {
+            if sid == except {
+                continue;
+            }
+            let vocabulary = member.vocabulary.unwrap_or(speaker);
+            let wording = wordings[vocabulary as usize].get_or_init(|| {
+                let (event, args) = tell(vocabulary, notice)?;
+                let broadcast = Broadcast::new(Arc::clone(&self.namespace), event, args);
+                Some(if notice.is_droppable() { broadcast.droppable() } else { broadcast })
+            });
+            if let Some(broadcast) = wording {
+                member.socket.deliver(broadcast);
+            }
+        }
+    }
+
+    /// Gives the pages that keep a list of nicknames the new one.
+    fn tell_nicknames(&self) {
+        let list = OnceCell::new();
+        for member in self.members.values() {
+            if member.vocabulary != Some(Vocabulary::Nicknames) {
+                continue;
+            }
+            member.socket.deliver(list.get_or_init(|| {
+                let names = self.members.values().filter_map(|member| member.name.as_ref());
+                let all: Map<String, Value> =
+                    names.map(|name| (name.to_string(), name.as_str().into())).collect();
+                Broadcast::new(Arc::clone(&self.namespace), "nicknames", vec![all.into()])
+            }));
+        }
+    }
+}
+
+fn answer(ack: Option<Responder>, args: impl FnOnce() -> Vec<Value>) {
+    if let Some(ack) = ack {
+        ack.send(args());
+    }
+}
+
+/// The ids of recent messages, oldest forgotten first.
+#[derive(Debug, Default)]
+struct RecentIds {
+    known: HashSet<Arc<str>>,
+    order: VecDeque<Arc<str>>,
+}
+
+impl RecentIds {
+    /// False if it is there already.
+    fn insert(&mut self, id: String) -> bool {
+        let id: Arc<str> = id.into();
+        if !self.known.insert(Arc::clone(&id)) {
+            return false;
+        }
+        self.order.push_back(id);
+        if self.order.len() > REMEMBERED_IDS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_remembered_for_a_while() {
+        let mut recent = RecentIds::default();
+        assert!(recent.insert("a".into()));
+        assert!(!recent.insert("a".into()));
+        for n in 0..REMEMBERED_IDS {
+            assert!(recent.insert(n.to_string()));
+        }
+        assert!(recent.insert("a".into()), "forgotten by now");
+        assert_eq!(recent.known.len(), REMEMBERED_IDS);
+    }
+}

@@ -1,0 +1,190 @@
+//! The words of the chat pages of old and new, and what they mean here.
+//!
+//! Three chats carry the name "Socket.IO chat" (reference: chat-example.md). A person on the page
+//! of any of them shares the one room. [`WORDS`] says what each word asks for, [`tell`] how each
+//! page hears of what happens; which vocabulary a client has is known from the first of its words,
+//! and until then it hears everything in the words of whoever caused it.
+
+use serde_json::{Value, json};
+
+use super::name::Name;
+
+/// The language of a chat page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vocabulary {
+    /// `add user`, `new message`: the example since 1.0, and our own page.
+    Users,
+    /// `nickname`, `user message`: the example of 0.7 to 0.9.
+    Nicknames,
+    /// `chat message`: the get-started tutorial.
+    Bare,
+}
+
+pub const VOCABULARIES: usize = 3;
+
+/// What a client asks for.
+#[derive(Debug, PartialEq)]
+pub enum Said {
+    Join(Value),
+    Message { text: Value, id: Option<String> },
+    Typing,
+    StopTyping,
+    /// Who is here?
+    Who,
+    /// Answer as soon as you can: the page measures.
+    Latency,
+}
+
+enum Word {
+    Join,
+    Message,
+    Typing,
+    StopTyping,
+    Who,
+    Latency,
+}
+
+/// Every word that is understood.
+const WORDS: &[(&str, Vocabulary, Word)] = &[
+    ("add user", Vocabulary::Users, Word::Join),
+    ("new message", Vocabulary::Users, Word::Message),
+    ("typing", Vocabulary::Users, Word::Typing),
+    ("stop typing", Vocabulary::Users, Word::StopTyping),
+    ("who", Vocabulary::Users, Word::Who),
+    ("latency", Vocabulary::Users, Word::Latency),
+    ("nickname", Vocabulary::Nicknames, Word::Join),
+    ("user message", Vocabulary::Nicknames, Word::Message),
+    ("chat message", Vocabulary::Bare, Word::Message),
+];
+
+/// Characters of the id by which a page recognises a message that it sends again.
+const MAX_ID: usize = 64;
+
+/// What an event means; `None` if it is no word of any page.
+pub fn understand(event: &str, args: Vec<Value>) -> Option<(Vocabulary, Said)> {
+    let (_, vocabulary, word) = WORDS.iter().find(|(name, ..)| *name == event)?;
+    let mut args = args.into_iter();
+    let first = args.next().unwrap_or_default();
+    let said = match word {
+        Word::Join => Said::Join(first),
+        Word::Message => {
+            let id = args.next().and_then(|options| match options.get("id") {
+                Some(Value::String(id)) if id.len() <= MAX_ID => Some(id.clone()),
+                _ => None,
+            });
+            Said::Message { text: first, id }
+        }
+        Word::Typing => Said::Typing,
+        Word::StopTyping => Said::StopTyping,
+        Word::Who => Said::Who,
+        Word::Latency => Said::Latency,
+    };
+    Some((*vocabulary, said))
+}
+
+/// Something that happened in the room.
+#[derive(Debug)]
+pub enum Notice<'a> {
+    Joined { name: &'a Name, users: usize },
+    Left { name: &'a Name, users: usize },
+    Message { name: Option<&'a Name>, text: &'a str },
+    Typing { name: &'a Name },
+    StopTyping { name: &'a Name },
+}
+
+impl Notice<'_> {
+    /// Whether it may be lost on the way to somebody who reads slowly.
+    pub fn is_droppable(&self) -> bool {
+        matches!(self, Notice::Typing { .. } | Notice::StopTyping { .. })
+    }
+}
+
+/// The event by which a page of that vocabulary hears of it, if at all.
+pub fn tell(vocabulary: Vocabulary, notice: &Notice<'_>) -> Option<(&'static str, Vec<Value>)> {
+    use Vocabulary::{Bare, Nicknames, Users};
+    let user = |name: &Name| json!({ "username": name.as_str() });
+    let counted = |name: &Name, users| json!({ "username": name.as_str(), "numUsers": users });
+    Some(match (vocabulary, notice) {
+        (Users, Notice::Joined { name, users }) => ("user joined", vec![counted(name, users)]),
+        (Users, Notice::Left { name, users }) => ("user left", vec![counted(name, users)]),
+        (Users, Notice::Message { name: Some(name), text }) => {
+            ("new message", vec![json!({ "username": name.as_str(), "message": text })])
+        }
+        // Absent, not null: pages compare and print it.
+        (Users, Notice::Message { name: None, text }) => {
+            ("new message", vec![json!({ "message": text })])
+        }
+        (Users, Notice::Typing { name }) => ("typing", vec![user(name)]),
+        (Users, Notice::StopTyping { name }) => ("stop typing", vec![user(name)]),
+
+        (Nicknames, Notice::Joined { name, .. }) => {
+            ("announcement", vec![format!("{name} connected").into()])
+        }
+        (Nicknames, Notice::Left { name, .. }) => {
+            ("announcement", vec![format!("{name} disconnected").into()])
+        }
+        (Nicknames, Notice::Message { name, text }) => {
+            let nick = name.map_or(Value::Null, |name| name.as_str().into());
+            ("user message", vec![nick, escape_markup(text).into()])
+        }
+
+        (Bare, Notice::Joined { name, .. }) => ("chat message", vec![format!("{name} joined").into()]),
+        (Bare, Notice::Left { name, .. }) => ("chat message", vec![format!("{name} left").into()]),
+        (Bare, Notice::Message { name: Some(name), text }) => {
+            ("chat message", vec![format!("{name}: {text}").into()])
+        }
+        (Bare, Notice::Message { name: None, text }) => ("chat message", vec![(*text).into()]),
+
+        (Nicknames | Bare, Notice::Typing { .. } | Notice::StopTyping { .. }) => return None,
+    })
+}
+
+/// The page of the 0.9 example inserts messages as markup, so to it they are sent as such
+/// (chat-example.md, family B, text safety).
+fn escape_markup(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_exact() {
+        assert_eq!(understand("typing", vec![]), Some((Vocabulary::Users, Said::Typing)));
+        assert_eq!(understand("Typing", vec![]), None);
+        assert_eq!(understand("message", vec![]), None);
+        assert_eq!(understand("nickname", vec![json!("bob")]), Some((Vocabulary::Nicknames, Said::Join(json!("bob")))));
+        let said = understand("new message", vec![json!("hi"), json!({"id": "a1"})]).unwrap().1;
+        assert_eq!(said, Said::Message { text: json!("hi"), id: Some("a1".into()) });
+        let said = understand("new message", vec![json!("hi"), json!({"id": "x".repeat(65)})]).unwrap().1;
+        assert_eq!(said, Said::Message { text: json!("hi"), id: None });
+    }
+
+    #[test]
+    fn everybody_hears_in_their_own_words() {
+        let name = Name::new("bob").unwrap();
+        let message = Notice::Message { name: Some(&name), text: "hi <b>" };
+        let told = |vocabulary, notice: &Notice<'_>| tell(vocabulary, notice).unwrap();
+        assert_eq!(told(Vocabulary::Users, &message), ("new message", vec![json!({"username":"bob","message":"hi <b>"})]));
+        assert_eq!(told(Vocabulary::Nicknames, &message), ("user message", vec![json!("bob"), json!("hi &lt;b&gt;")]));
+        assert_eq!(told(Vocabulary::Bare, &message), ("chat message", vec![json!("bob: hi <b>")]));
+        let nameless = Notice::Message { name: None, text: "x" };
+        assert_eq!(told(Vocabulary::Users, &nameless), ("new message", vec![json!({"message":"x"})]));
+        assert_eq!(told(Vocabulary::Nicknames, &nameless), ("user message", vec![Value::Null, json!("x")]));
+        assert_eq!(told(Vocabulary::Bare, &nameless), ("chat message", vec![json!("x")]));
+        assert!(tell(Vocabulary::Bare, &Notice::Typing { name: &name }).is_none());
+        let left = Notice::Left { name: &name, users: 1 };
+        assert_eq!(told(Vocabulary::Users, &left), ("user left", vec![json!({"username":"bob","numUsers":1})]));
+        assert_eq!(told(Vocabulary::Nicknames, &left), ("announcement", vec![json!("bob disconnected")]));
+    }
+}

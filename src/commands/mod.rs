@@ -1,0 +1,4 @@
+//! How the house is put together for each command.
+
+pub mod check;
+pub mod serve;

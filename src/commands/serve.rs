@@ -1,0 +1,98 @@
+//! `parlance serve`: the chat.
+
+use anyhow::{Context as _, Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+use crate::chat::{Chat, ChatSettings};
+use crate::config::Settings;
+use crate::engine::{Engine, Limits, QueueLimits};
+use crate::policy::{Origins, Policy};
+use crate::server::pages::Pages;
+use crate::server::{self, HttpLimits, Server};
+use crate::socketio::SocketIo;
+use crate::telemetry;
+use crate::transport::Negotiator;
+
+/// How long a session that the server ended waits for a poll to say so.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Runs the server until it is told to stop.
+pub fn run(settings: Settings) -> Result<()> {
+    let _logs = telemetry::init(&settings.log, settings.log_dir.as_deref())
+        .map_err(anyhow::Error::msg)?;
+    if let Some(folder) = &settings.static_dir
+        && !folder.is_dir()
+    {
+        bail!("static-dir: {} is no folder", folder.display());
+    }
+    server::raise_file_limit(settings.max_connections);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(settings))
+}
+
+async fn serve(settings: Settings) -> Result<()> {
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let listener = server::bind(settings.host.as_deref(), settings.port).await?;
+    let address = listener.local_addr().context("no local address")?;
+
+    let (chat, room) = Chat::new(ChatSettings {
+        message_max: settings.message_max,
+        message_rate: settings.message_rate,
+        duplicate_names: settings.duplicate_names,
+    });
+    tokio::spawn(room.run());
+    let limits = Limits {
+        ping_interval: settings.ping_interval,
+        ping_timeout: settings.ping_timeout,
+        upgrade_timeout: settings.upgrade_timeout,
+        max_payload: settings.max_payload,
+        queue: QueueLimits { bytes: settings.queue_bytes, messages: settings.queue_messages },
+        linger: LINGER,
+    };
+    let engine = Engine::new(limits, SocketIo::new(chat, settings.connect_timeout));
+    let policy = Policy {
+        transports: settings.transports.clone(),
+        origins: Origins::new(settings.origins.iter().map(String::as_str)),
+        max_sessions: settings.max_sessions,
+    };
+    let negotiator = Negotiator::new(engine.clone(), policy, settings.body_timeout);
+    let pages = Pages::new(settings.static_dir.as_deref(), &settings.transports);
+    let http = HttpLimits {
+        header_timeout: settings.header_timeout,
+        max_headers: settings.max_headers,
+        max_header_bytes: settings.max_header_bytes,
+        max_connections: settings.max_connections,
+    };
+    let server = Server::new("/socket.io/", negotiator, pages, http);
+
+    info!(%address, transports = settings.transports.names().join(","), "started");
+    eprintln!("listening on {}", server::url(settings.host.as_deref(), address));
+    let stopped = server.clone();
+    let accepting = tokio::spawn(async move { stopped.run(listener).await });
+    let signal = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "Ctrl-C",
+    };
+
+    info!(signal, sessions = engine.session_count(), "stopping");
+    server.stop_accepting();
+    let drained = async {
+        let left = engine.shutdown(settings.shutdown_timeout).await;
+        server.drained(settings.shutdown_timeout).await;
+        left
+    };
+    let left = tokio::select! {
+        left = drained => left,
+        // Who asks twice does not want to wait.
+        _ = terminate.recv() => engine.session_count(),
+        _ = interrupt.recv() => engine.session_count(),
+    };
+    if left > 0 {
+        warn!(sessions = left, "stopped before all clients were told");
+    }
+    let _ = accepting.await;
+    info!("stopped");
+    Ok(())
+}

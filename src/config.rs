@@ -1,0 +1,450 @@
+//! Settings and their layers: defaults, `transports.toml`, environment, flags.
+//!
+//! One vocabulary serves all: the key `ping-interval` of the file is the flag `--ping-interval` and
+//! the variable `PARLANCE_PING_INTERVAL`. Each layer is validated by itself, so that an error names
+//! the place that it came from; the server does not start half-configured.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::policy::Transports;
+
+/// The file that is read from the working directory unless another is named.
+pub const DEFAULT_FILE: &str = "transports.toml";
+
+/// A time with its unit, as in `25s`, `500ms` or `2m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Scalar")]
+pub struct Time(pub Duration);
+
+/// A number of bytes, as in `1000000`, `64KiB` or `1MB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Scalar")]
+pub struct Size(pub usize);
+
+/// A value of the file that is written as a string, or as a plain number.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text or a number")]
+enum Scalar {
+    Text(String),
+    Number(u64),
+}
+
+impl Scalar {
+    fn read<T: FromStr>(&self) -> Result<T, T::Err> {
+        match self {
+            Scalar::Text(text) => text.parse(),
+            Scalar::Number(number) => number.to_string().parse(),
+        }
+    }
+}
+
+impl TryFrom<Scalar> for Time {
+    type Error = String;
+
+    fn try_from(scalar: Scalar) -> Result<Self, String> {
+        scalar.read()
+    }
+}
+
+impl TryFrom<Scalar> for Size {
+    type Error = String;
+
+    fn try_from(scalar: Scalar) -> Result<Self, String> {
+        scalar.read()
+    }
+}
+
+/// Reads `25s` as 25 times what `s` stands for.
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let text = text.trim();
+    let end = text.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..end].parse().ok()?;
+    let (_, factor) = units.iter().find(|(unit, _)| *unit == text[end..].trim())?;
+    number.checked_mul(*factor)
+}
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let millis = scaled(text, &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)]);
+        millis.map(|millis| Time(Duration::from_millis(millis))).ok_or_else(|| {
+            format!("`{text}` is no time, expected a whole number with a unit, such as 500ms, 25s or 2m")
+        })
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const UNITS: [(&str, u64); 6] =
+            [("", 1), ("B", 1), ("kB", 1000), ("KiB", 1024), ("MB", 1_000_000), ("MiB", 1 << 20)];
+        let bytes = scaled(text, &UNITS).and_then(|bytes| usize::try_from(bytes).ok());
+        bytes.map(Size).ok_or_else(|| {
+            format!("`{text}` is no size, expected bytes, such as 1000000, 64KiB or 1MB")
+        })
+    }
+}
+
+/// One layer: what a file, or flags and environment together, say. Each field is optional; the
+/// comments are the help texts of the flags.
+#[derive(Debug, Default, Clone, Deserialize, clap::Args)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Layer {
+    /// Address or host name to listen on [default: all addresses]
+    #[arg(long, env = "PARLANCE_HOST")]
+    pub host: Option<String>,
+    /// Port to listen on, 0 for any free one [default: 3000] [env: PORT as well]
+    #[arg(long, env = "PARLANCE_PORT")]
+    pub port: Option<u16>,
+    /// Allowed transports, preferred first; `polling` means both polling forms [default: all]
+    #[arg(long, env = "PARLANCE_TRANSPORTS", value_delimiter = ',', value_name = "NAME,…")]
+    pub transports: Option<Vec<String>>,
+    /// Pages that may connect: `*`, `self`, origins or host names [default: *]
+    #[arg(long, env = "PARLANCE_ORIGINS", value_delimiter = ',', value_name = "ORIGIN,…")]
+    pub origins: Option<Vec<String>>,
+    /// Folder to serve instead of the built-in pages
+    #[arg(long, env = "PARLANCE_STATIC_DIR", value_name = "DIR")]
+    pub static_dir: Option<PathBuf>,
+    /// Log level (error, warn, info, debug, trace) or filter [default: info]
+    #[arg(long, env = "PARLANCE_LOG", value_name = "LEVEL")]
+    pub log: Option<String>,
+    /// Folder for log files, a new one each day
+    #[arg(long, env = "PARLANCE_LOG_DIR", value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+    /// Time between heartbeats [default: 25s]
+    #[arg(long, env = "PARLANCE_PING_INTERVAL", value_name = "TIME")]
+    pub ping_interval: Option<Time>,
+    /// Time that a heartbeat may go without an answer [default: 20s]
+    #[arg(long, env = "PARLANCE_PING_TIMEOUT", value_name = "TIME")]
+    pub ping_timeout: Option<Time>,
+    /// Time that an upgrade may take [default: 10s]
+    #[arg(long, env = "PARLANCE_UPGRADE_TIMEOUT", value_name = "TIME")]
+    pub upgrade_timeout: Option<Time>,
+    /// Time for a client to join a namespace [default: 45s]
+    #[arg(long, env = "PARLANCE_CONNECT_TIMEOUT", value_name = "TIME")]
+    pub connect_timeout: Option<Time>,
+    /// Bytes of one request body or WebSocket message [default: 1MB]
+    #[arg(long, env = "PARLANCE_MAX_PAYLOAD", value_name = "SIZE")]
+    pub max_payload: Option<Size>,
+    /// Bytes that may wait for one client [default: 1MiB]
+    #[arg(long, env = "PARLANCE_QUEUE_BYTES", value_name = "SIZE")]
+    pub queue_bytes: Option<Size>,
+    /// Packets that may wait for one client [default: 4096]
+    #[arg(long, env = "PARLANCE_QUEUE_MESSAGES", value_name = "N")]
+    pub queue_messages: Option<usize>,
+    /// Sessions at once, 0 for no bound [default: 0]
+    #[arg(long, env = "PARLANCE_MAX_SESSIONS", value_name = "N")]
+    pub max_sessions: Option<usize>,
+    /// Connections at once; more wait to be accepted [default: 100000]
+    #[arg(long, env = "PARLANCE_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<usize>,
+    /// Time for a request's headers, and for a connection between requests [default: 10s]
+    #[arg(long, env = "PARLANCE_HEADER_TIMEOUT", value_name = "TIME")]
+    pub header_timeout: Option<Time>,
+    /// Time for a request's body [default: 30s]
+    #[arg(long, env = "PARLANCE_BODY_TIMEOUT", value_name = "TIME")]
+    pub body_timeout: Option<Time>,
+    /// Headers of one request [default: 64]
+    #[arg(long, env = "PARLANCE_MAX_HEADERS", value_name = "N")]
+    pub max_headers: Option<usize>,
+    /// Bytes of all headers of one request [default: 16KiB]
+    #[arg(long, env = "PARLANCE_MAX_HEADER_BYTES", value_name = "SIZE")]
+    pub max_header_bytes: Option<Size>,
+    /// Time for clients to be told when the server stops [default: 10s]
+    #[arg(long, env = "PARLANCE_SHUTDOWN_TIMEOUT", value_name = "TIME")]
+    pub shutdown_timeout: Option<Time>,
+    /// Bytes of one chat message [default: 64KiB]
+    #[arg(long, env = "PARLANCE_MESSAGE_MAX", value_name = "SIZE")]
+    pub message_max: Option<Size>,
+    /// Chat messages per second and person, ten seconds' worth at once, 0 for no bound [default: 50]
+    #[arg(long, env = "PARLANCE_MESSAGE_RATE", value_name = "N")]
+    pub message_rate: Option<u32>,
+    /// Whether several people may have the same name [default: true]
+    #[arg(long, env = "PARLANCE_DUPLICATE_NAMES", value_name = "BOOL")]
+    pub duplicate_names: Option<bool>,
+}
+
+/// All settings, complete.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `None` for all addresses.
+    pub host: Option<String>,
+    pub port: u16,
+    pub transports: Transports,
+    pub origins: Vec<String>,
+    pub static_dir: Option<PathBuf>,
+    pub log: String,
+    pub log_dir: Option<PathBuf>,
+    pub ping_interval: Duration,
+    pub ping_timeout: Duration,
+    pub upgrade_timeout: Duration,
+    pub connect_timeout: Duration,
+    pub max_payload: usize,
+    pub queue_bytes: usize,
+    pub queue_messages: usize,
+    pub max_sessions: usize,
+    pub max_connections: usize,
+    pub header_timeout: Duration,
+    pub body_timeout: Duration,
+    pub max_headers: usize,
+    pub max_header_bytes: usize,
+    pub shutdown_timeout: Duration,
+    pub message_max: usize,
+    pub message_rate: u32,
+    pub duplicate_names: bool,
+}
+
+/// What is wrong with the settings, and where.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{}: {source}", .path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{}:{line}:{column}: {message}", .path.display())]
+    File { path: PathBuf, line: usize, column: usize, message: String },
+    #[error("--{key} (or PARLANCE_{}): {message}", .key.to_uppercase().replace('-', "_"))]
+    Flag { key: &'static str, message: String },
+    #[error("PORT: `{value}` is no port number")]
+    Port { value: String },
+}
+
+/// A value that cannot be.
+struct Invalid {
+    key: &'static str,
+    message: String,
+}
+
+/// Longer times than this overflow the timers of old clients.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+impl Layer {
+    fn validate(&self, known: &[&'static str]) -> Result<(), Invalid> {
+        let invalid = |key, message: String| Err(Invalid { key, message });
+        if let Some(list) = &self.transports
+            && let Err(error) = Transports::parse(list.iter().map(String::as_str), known)
+        {
+            return invalid("transports", error.to_string());
+        }
+        let times = [
+            ("ping-interval", self.ping_interval),
+            ("ping-timeout", self.ping_timeout),
+            ("upgrade-timeout", self.upgrade_timeout),
+            ("connect-timeout", self.connect_timeout),
+            ("header-timeout", self.header_timeout),
+            ("body-timeout", self.body_timeout),
+        ];
+        for (key, time) in times {
+            if time.is_some_and(|Time(time)| time.is_zero() || time > LONGEST) {
+                return invalid(key, "expected more than 0 and at most 24h".into());
+            }
+        }
+        let counts = [
+            ("max-payload", self.max_payload.map(|size| size.0), 1024),
+            ("queue-bytes", self.queue_bytes.map(|size| size.0), 1024),
+            ("queue-messages", self.queue_messages, 16),
+            ("max-connections", self.max_connections, 1),
+            ("max-headers", self.max_headers, 8),
+            ("max-header-bytes", self.max_header_bytes.map(|size| size.0), 8192),
+            ("message-max", self.message_max.map(|size| size.0), 1),
+        ];
+        for (key, count, least) in counts {
+            if count.is_some_and(|count| count < least) {
+                return invalid(key, format!("expected {least} at least"));
+            }
+        }
+        if let Some(log) = &self.log
+            && let Err(message) = crate::telemetry::filter(log)
+        {
+            return invalid("log", message);
+        }
+        Ok(())
+    }
+
+    /// Lets `self` win over `lower`.
+    fn over(self, lower: Layer) -> Layer {
+        macro_rules! layered {
+            ($($field:ident)*) => { Layer { $($field: self.$field.or(lower.$field)),* } };
+        }
+        layered!(host port transports origins static_dir log log_dir ping_interval ping_timeout
+            upgrade_timeout connect_timeout max_payload queue_bytes queue_messages max_sessions
+            max_connections header_timeout body_timeout max_headers max_header_bytes
+            shutdown_timeout message_max message_rate duplicate_names)
+    }
+
+    /// Reads the file's layer.
+    ///
+    /// # Errors
+    /// With line and column, if a key or a value is wrong.
+    pub fn from_file(path: &Path, known: &[&'static str]) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Self::from_text(&text, path, known)
+    }
+
+    fn from_text(text: &str, path: &Path, known: &[&'static str]) -> Result<Self, ConfigError> {
+        let at = |offset: usize, message: String| {
+            let before = text.get(..offset).unwrap_or(text);
+            let line = before.matches('\n').count() + 1;
+            let column = before.len() - before.rfind('\n').map_or(0, |newline| newline + 1) + 1;
+            ConfigError::File { path: path.to_owned(), line, column, message }
+        };
+        let layer: Layer = toml::from_str(text).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            at(offset, error.message().replace('\n', ", "))
+        })?;
+        layer.validate(known).map_err(|Invalid { key, message }| {
+            let table = toml::de::DeTable::parse(text).ok();
+            let span = table.and_then(|table| {
+                let value = table.get_ref().get(key)?;
+                Some(value.span().start)
+            });
+            at(span.unwrap_or(0), format!("{key}: {message}"))
+        })?;
+        Ok(layer)
+    }
+}
+
+impl Settings {
+    /// Puts the layers together: `flags` (which hold the environment too) over the file over the
+    /// defaults. Without `file`, [`DEFAULT_FILE`] is read if it is there.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn load(
+        flags: Layer,
+        file: Option<&Path>,
+        port_variable: Option<&str>,
+        known: &[&'static str],
+    ) -> Result<Self, ConfigError> {
+        flags
+            .validate(known)
+            .map_err(|Invalid { key, message }| ConfigError::Flag { key, message })?;
+        let port = match port_variable.filter(|value| !value.is_empty()) {
+            Some(value) => match value.parse() {
+                Ok(port) => Some(port),
+                Err(_) => return Err(ConfigError::Port { value: value.to_owned() }),
+            },
+            None => None,
+        };
+        let file = match file {
+            Some(path) => Layer::from_file(path, known)?,
+            None if Path::new(DEFAULT_FILE).exists() => {
+                Layer::from_file(Path::new(DEFAULT_FILE), known)?
+            }
+            None => Layer::default(),
+        };
+        Ok(Self::complete(flags.over(Layer { port, ..Layer::default() }.over(file)), known))
+    }
+
+    fn complete(layer: Layer, known: &[&'static str]) -> Self {
+        let time = |time: Option<Time>, default: u64| {
+            time.map_or(Duration::from_secs(default), |Time(time)| time)
+        };
+        let size = |size: Option<Size>, default: usize| size.map_or(default, |Size(size)| size);
+        // A list that is given was validated with its layer.
+        let list = layer.transports.as_ref();
+        let transports = list
+            .and_then(|list| Transports::parse(list.iter().map(String::as_str), known).ok())
+            .unwrap_or_else(|| Transports::all(known.to_vec()));
+        Settings {
+            host: layer.host,
+            port: layer.port.unwrap_or(3000),
+            transports,
+            origins: layer.origins.unwrap_or_else(|| vec!["*".into()]),
+            static_dir: layer.static_dir,
+            log: layer.log.unwrap_or_else(|| "info".into()),
+            log_dir: layer.log_dir,
+            ping_interval: time(layer.ping_interval, 25),
+            ping_timeout: time(layer.ping_timeout, 20),
+            upgrade_timeout: time(layer.upgrade_timeout, 10),
+            connect_timeout: time(layer.connect_timeout, 45),
+            max_payload: size(layer.max_payload, 1_000_000),
+            queue_bytes: size(layer.queue_bytes, 1 << 20),
+            queue_messages: layer.queue_messages.unwrap_or(4096),
+            max_sessions: layer.max_sessions.unwrap_or(0),
+            max_connections: layer.max_connections.unwrap_or(100_000),
+            header_timeout: time(layer.header_timeout, 10),
+            body_timeout: time(layer.body_timeout, 30),
+            max_headers: layer.max_headers.unwrap_or(64),
+            max_header_bytes: size(layer.max_header_bytes, 16 * 1024),
+            shutdown_timeout: time(layer.shutdown_timeout, 10),
+            message_max: size(layer.message_max, 64 * 1024),
+            message_rate: layer.message_rate.unwrap_or(50),
+            duplicate_names: layer.duplicate_names.unwrap_or(true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: [&str; 3] = ["websocket", "xhr-polling", "jsonp-polling"];
+
+    fn file(text: &str) -> Result<Layer, String> {
+        Layer::from_text(text, Path::new("t.toml"), &KNOWN).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn units() {
+        assert_eq!("500ms".parse(), Ok(Time(Duration::from_millis(500))));
+        assert_eq!("2m".parse(), Ok(Time(Duration::from_secs(120))));
+        assert_eq!("64KiB".parse(), Ok(Size(65536)));
+        assert_eq!("1 MB".parse(), Ok(Size(1_000_000)));
+        for bad in ["", "25", "s", "-1s", "1.5s", "99999999999999999999s", "18446744073709551615h"] {
+            assert!(bad.parse::<Time>().is_err(), "{bad}");
+        }
+        for bad in ["", "MB", "1GB", "-1"] {
+            assert!(bad.parse::<Size>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_line_and_what_was_expected() {
+        let error = file("port = 3000\n\nping-intervall = \"25s\"\n").unwrap_err();
+        assert!(error.starts_with("t.toml:3:1: unknown field `ping-intervall`, expected one of `host`, "), "{error}");
+        let error = file("ping-interval = \"25\"").unwrap_err();
+        assert_eq!(error, "t.toml:1:17: `25` is no time, expected a whole number with a unit, such as 500ms, 25s or 2m");
+        let error = file("\ntransports = [\"websocket\", \"flash\"]").unwrap_err();
+        assert_eq!(error, "t.toml:2:14: transports: unknown transport \"flash\": known are websocket, xhr-polling, jsonp-polling, polling (both polling forms)");
+        let error = file("port = \"x\"").unwrap_err();
+        assert!(error.starts_with("t.toml:1:8: invalid type: string \"x\", expected u16"), "{error}");
+        assert_eq!(file("max-payload = 10").unwrap_err(), "t.toml:1:15: max-payload: expected 1024 at least");
+        assert!(file("port = ").unwrap_err().starts_with("t.toml:1:8: "));
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let low = file("port = 1\nping-interval = \"1s\"\nmax-payload = 5000").unwrap();
+        let high = Layer { port: Some(2), ..Layer::default() };
+        let settings = Settings::complete(high.over(low), &KNOWN);
+        assert_eq!((settings.port, settings.ping_interval, settings.max_payload), (2, Duration::from_secs(1), 5000));
+        assert_eq!(settings.transports.names(), KNOWN);
+        assert_eq!(settings.queue_bytes, 1 << 20);
+    }
+
+    #[test]
+    fn the_shipped_file_says_nothing_but_the_defaults() {
+        let shipped = include_str!("../transports.toml");
+        let known = crate::transport::names();
+        let layer = Layer::from_text(shipped, Path::new(DEFAULT_FILE), &known).unwrap();
+        let with = Settings::complete(layer, &known);
+        assert_eq!(format!("{with:?}"), format!("{:?}", Settings::complete(Layer::default(), &known)));
+        // Every key is in it, if only as a comment.
+        for key in known_keys() {
+            assert!(shipped.contains(&format!("{key} = ")), "{key} is missing");
+        }
+    }
+
+    fn known_keys() -> Vec<String> {
+        let error = file("no-such-key = 1").unwrap_err();
+        let keys: Vec<_> = error.split('`').skip(3).step_by(2).map(str::to_owned).collect();
+        assert!(keys.len() > 20, "{error}");
+        keys
+    }
+}

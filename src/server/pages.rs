@@ -1,0 +1,229 @@
+//! The pages: built into the binary, or served from a folder.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
+    IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use warp::Filter as _;
+use warp::path::FullPath;
+
+use super::Answer;
+use crate::policy::Transports;
+
+/// Files that are built in, by their path below `/`.
+const BUILT_IN: &[(&str, &[u8])] = &[
+//TMP     ("index.html", include_bytes!("../../static/index.html")),
+//TMP     ("chat.js", include_bytes!("../../static/chat.js")),
+    ("parlance.js", include_bytes!("../../static/parlance.js")),
+//TMP     ("texts.js", include_bytes!("../../static/texts.js")),
+//TMP     ("style.css", include_bytes!("../../static/style.css")),
+];
+
+/// The client library, whose list of transports is the policy's.
+const CLIENT: &str = "parlance.js";
+
+/// Paths that stand for a file of another name.
+const ALIASES: &[(&str, &str)] = &[("", "index.html"), ("socket.io/socket.io.js", CLIENT)];
+
+/// Nothing runs or loads in our pages but what this server gave them.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self' ws: wss:; frame-src 'self'; form-action 'self'; \
+    base-uri 'none'; frame-ancestors 'self'";
+
+/// Answers everything outside of the engine's path.
+#[derive(Clone)]
+pub struct Pages {
+    answer: Arc<Handler>,
+}
+
+type Handler = dyn Fn(http::Request<Incoming>) -> BoxFuture<'static, Answer> + Send + Sync;
+
+impl Pages {
+    /// `folder` replaces the built-in files.
+    pub fn new(folder: Option<&Path>, transports: &Transports) -> Self {
+        let source = Arc::new(Source::new(folder, transports));
+        let file = warp::path::full()
+            .and(warp::header::optional::<String>(IF_NONE_MATCH.as_str()))
+            .and_then(move |path: FullPath, etag: Option<String>| {
+                let source = Arc::clone(&source);
+                async move {
+                    let found = source.find(path.as_str()).await;
+                    found.map(|file| file.answer(etag.as_deref())).ok_or_else(warp::reject::not_found)
+                }
+            });
+        let routes = warp::get().or(warp::head()).unify().and(file);
+        let service = warp::service(routes.with(warp::reply::with::headers(security_headers())));
+        let answer = move |request| -> BoxFuture<'static, Answer> {
+            let mut service = service.clone();
+            Box::pin(async move {
+                // A filter service is always ready and never fails.
+                let Ok(response) = tower_service::Service::call(&mut service, request).await;
+                if response.status() == StatusCode::NOT_FOUND {
+                    return not_found("/socket.io/");
+                }
+                response.map(|body| body.map_err(Into::into).boxed_unsync())
+            })
+        };
+        Pages { answer: Arc::new(answer) }
+    }
+
+    pub async fn answer(&self, request: http::Request<Incoming>) -> Answer {
+        (self.answer)(request).await
+    }
+}
+
+/// Says what there is instead.
+pub fn not_found(mount: &str) -> Answer {
+    let text = format!("Not found. Pages are at /, Socket.IO is at {mount}\n");
+    let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    response
+}
+
+fn security_headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers
+}
+
+/// Where files come from.
+struct Source {
+    folder: Option<PathBuf>,
+    built_in: Vec<(&'static str, File)>,
+    /// The client's line of transports, to be put into it.
+    policy: String,
+}
+
+#[derive(Clone)]
+struct File {
+    content_type: &'static str,
+    body: Bytes,
+    etag: Arc<str>,
+}
+
+impl Source {
+    fn new(folder: Option<&Path>, transports: &Transports) -> Self {
+        let policy = serde_json::to_string(transports.names()).unwrap_or_default();
+        let files = BUILT_IN.iter().filter(|_| folder.is_none());
+        let built_in = files
+            .map(|(name, content)| (*name, File::new(name, Bytes::from_static(content), &policy)))
+            .collect();
+        Source { folder: folder.map(Path::to_owned), built_in, policy }
+    }
+
+    async fn find(&self, path: &str) -> Option<File> {
+        let path = path.strip_prefix('/')?;
+        let name = ALIASES.iter().find(|(alias, _)| *alias == path).map_or(path, |(_, name)| name);
+        let Some(folder) = &self.folder else {
+            let (_, file) = self.built_in.iter().find(|(built_in, _)| *built_in == name)?;
+            return Some(file.clone());
+        };
+        // Plain names only: no way out of the folder, no hidden files, nothing encoded.
+        let plain = |part: &str| {
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        };
+        if !name.split('/').all(plain) {
+            return None;
+        }
+        let content = tokio::fs::read(folder.join(name)).await.ok()?;
+        Some(File::new(name, Bytes::from(content), &self.policy))
+    }
+}
+
+impl File {
+    fn new(name: &str, content: Bytes, policy: &str) -> Self {
+        let body = if name == CLIENT { with_policy(&content, policy) } else { content };
+        let etag = format!("\"{:016x}\"", fingerprint(&body)).into();
+        File { content_type: content_type(name), body, etag }
+    }
+
+    fn answer(self, known: Option<&str>) -> Response<Bytes> {
+        let current = known.is_some_and(|known| known.split(',').any(|tag| tag.trim() == &*self.etag));
+        let mut response = Response::new(if current { Bytes::new() } else { self.body });
+        if current {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        }
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=0"));
+        if let Ok(etag) = HeaderValue::from_str(&self.etag) {
+            headers.insert(ETAG, etag);
+        }
+        response
+    }
+}
+
+/// Puts the policy's list between the marks that the client file has for it.
+fn with_policy(content: &Bytes, policy: &str) -> Bytes {
+    const OPEN: &str = "/*transports*/";
+    const CLOSE: &str = "/*end*/";
+    let marked = std::str::from_utf8(content).ok().and_then(|text| {
+        let (before, rest) = text.split_once(OPEN)?;
+        let (_, after) = rest.split_once(CLOSE)?;
+        Some(format!("{before}{OPEN}{policy}{CLOSE}{after}"))
+    });
+    marked.map_or_else(|| content.clone(), Bytes::from)
+}
+
+/// FNV-1a: tells versions of a file apart.
+fn fingerprint(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "application/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("json" | "map") => "application/json",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("ico") => "image/x-icon",
+        Some("woff2") => "font/woff2",
+        Some("txt") => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_gets_the_policys_list() {
+        let file = Bytes::from_static(b"var A = /*transports*/[\"x\"]/*end*/;");
+        assert_eq!(with_policy(&file, "[\"y\"]"), "var A = /*transports*/[\"y\"]/*end*/;");
+        let plain = Bytes::from_static(b"nothing marked");
+        assert_eq!(with_policy(&plain, "[]"), plain);
+        let shipped = BUILT_IN.iter().find(|(name, _)| *name == CLIENT).unwrap().1;
+        assert_ne!(with_policy(&Bytes::from_static(shipped), "[]"), shipped, "the marks are there");
+    }
+
+    #[tokio::test]
+    async fn no_way_out_of_the_folder() {
+        let known = ["websocket"];
+        let transports = Transports::parse(known, &known).unwrap();
+        let source = Source::new(Some(Path::new("static")), &transports);
+        assert!(source.find("/").await.is_some());
+        for path in ["/../Cargo.toml", "/./index.html", "//etc/passwd", "/.gitignore", "/%2e%2e/x", "/a/../../Cargo.toml"] {
+            assert!(source.find(path).await.is_none(), "{path}");
+        }
+    }
+}
