@@ -138,6 +138,9 @@ pub struct Layer {
     /// Packets that may wait for one client [default: 4096]
     #[arg(long, env = "PARLANCE_QUEUE_MESSAGES", value_name = "N")]
     pub queue_messages: Option<usize>,
+    /// Bytes of one streamed response, after which the next is asked for [default: 1MiB]
+    #[arg(long, env = "PARLANCE_STREAM_BYTES", value_name = "SIZE")]
+    pub stream_bytes: Option<Size>,
     /// Sessions at once, 0 for no bound [default: 0]
     #[arg(long, env = "PARLANCE_MAX_SESSIONS", value_name = "N")]
     pub max_sessions: Option<usize>,
@@ -188,6 +191,7 @@ pub struct Settings {
     pub max_payload: usize,
     pub queue_bytes: usize,
     pub queue_messages: usize,
+    pub stream_bytes: usize,
     pub max_sessions: usize,
     pub max_connections: usize,
     pub header_timeout: Duration,
@@ -247,6 +251,7 @@ impl Layer {
             ("max-payload", self.max_payload.map(|size| size.0), 1024),
             ("queue-bytes", self.queue_bytes.map(|size| size.0), 1024),
             ("queue-messages", self.queue_messages, 16),
+            ("stream-bytes", self.stream_bytes.map(|size| size.0), 4096),
             ("max-connections", self.max_connections, 1),
             ("max-headers", self.max_headers, 8),
             ("max-header-bytes", self.max_header_bytes.map(|size| size.0), 8192),
@@ -271,7 +276,7 @@ impl Layer {
             ($($field:ident)*) => { Layer { $($field: self.$field.or(lower.$field)),* } };
         }
         layered!(host port transports origins static_dir log log_dir ping_interval ping_timeout
-            upgrade_timeout connect_timeout max_payload queue_bytes queue_messages max_sessions
+            upgrade_timeout connect_timeout max_payload queue_bytes queue_messages stream_bytes max_sessions
             max_connections header_timeout body_timeout max_headers max_header_bytes
             shutdown_timeout message_max message_rate duplicate_names)
     }
@@ -366,6 +371,7 @@ impl Settings {
             max_payload: size(layer.max_payload, 1_000_000),
             queue_bytes: size(layer.queue_bytes, 1 << 20),
             queue_messages: layer.queue_messages.unwrap_or(4096),
+            stream_bytes: size(layer.stream_bytes, 1 << 20),
             max_sessions: layer.max_sessions.unwrap_or(0),
             max_connections: layer.max_connections.unwrap_or(100_000),
             header_timeout: time(layer.header_timeout, 10),

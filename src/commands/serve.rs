@@ -49,6 +49,7 @@ async fn serve(settings: Settings) -> Result<()> {
         upgrade_timeout: settings.upgrade_timeout,
         max_payload: settings.max_payload,
         queue: QueueLimits { bytes: settings.queue_bytes, messages: settings.queue_messages },
+        stream_bytes: settings.stream_bytes,
         linger: LINGER,
     };
     let engine = Engine::new(limits, SocketIo::new(chat, settings.connect_timeout));

@@ -5,13 +5,15 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::engineio4::{control, jsonp_field, jsonp_script, message, opening, read_packet};
+use super::engineio4::{
+    control, ending, frame_callback, jsonp_field, jsonp_script, message, opening, read_packet,
+};
 use super::grammar::{self, Protocol};
 use super::packet::as_text;
 use super::utf8::{split_utf16, utf16_len};
 use super::{
-    Control, Dialect, Frame, Heartbeat, Incoming, Malformed, Message, OCTETS, Opening, Packet,
-    Payload, Reaction, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire, base64_decode,
+    Control, Dialect, Ending, Frame, Heartbeat, Incoming, Malformed, Message, OCTETS, Opening, Packet,
+    Payload, Reaction, Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire, base64_decode,
     base64_encode, json,
 };
 
@@ -21,6 +23,9 @@ pub struct EngineIo3;
 static RULES: Rules = Rules {
     heartbeat: Heartbeat::ClientAsks,
     stray_ping: Reaction::Ignore,
+    requests: Requests::Strict,
+    ending_on_sockets: false,
+    resumes_streams: true,
     joins_by_itself: true,
     malformed: Reaction::Close,
     not_joined: Reaction::Ignore,
@@ -140,6 +145,10 @@ impl Dialect for EngineIo3 {
         control(which)
     }
 
+    fn ending(&self, which: Ending) -> Frame {
+        ending(which)
+    }
+
     fn message(&self, text: &str) -> Frame {
         message(text)
     }
@@ -213,6 +222,10 @@ impl Dialect for EngineIo3 {
 
     fn jsonp_field<'a>(&self, field: &'a str) -> Result<Cow<'a, str>, Malformed> {
         Ok(jsonp_field(field))
+    }
+
+    fn frame_callback(&self, index: u32) -> String {
+        frame_callback(index)
     }
 
     fn post_answer(&self) -> (&'static str, &'static str) {

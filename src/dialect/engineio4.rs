@@ -8,8 +8,8 @@ use serde_json::json;
 use super::grammar::{self, Protocol};
 use super::packet::as_text;
 use super::{
-    Control, Dialect, Frame, Heartbeat, Incoming, Malformed, Message, Opening, Packet, Payload,
-    Reaction, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire, base64_decode, base64_encode, json,
+    Control, Dialect, Ending, Frame, Heartbeat, Incoming, Malformed, Message, Opening, Packet, Payload,
+    Reaction, Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire, base64_decode, base64_encode, json,
     script,
 };
 
@@ -21,6 +21,9 @@ const SEPARATOR: char = '\u{1e}';
 static RULES: Rules = Rules {
     heartbeat: Heartbeat::ServerAsks,
     stray_ping: Reaction::Close,
+    requests: Requests::Strict,
+    ending_on_sockets: false,
+    resumes_streams: true,
     joins_by_itself: false,
     malformed: Reaction::Close,
     not_joined: Reaction::Close,
@@ -46,12 +49,24 @@ pub(super) fn opening(facts: &Opening<'_>) -> Frame {
 
 pub(super) fn control(control: Control) -> Frame {
     Frame::fixed(match control {
-        Control::Close => "1",
         Control::Ping => "2",
         Control::Pong { probe: false } => "3",
         Control::Pong { probe: true } => "3probe",
         Control::Noop => "6",
     })
+}
+
+pub(super) fn ending(ending: Ending) -> Frame {
+    Frame::fixed(match ending {
+        // Who said goodbye is only let go of.
+        Ending::ByClient => "6",
+        Ending::ByServer | Ending::Lost => "1",
+    })
+}
+
+/// Our own client's forever-iframes.
+pub(super) fn frame_callback(index: u32) -> String {
+    format!("parent.___eios[{index}](m)")
 }
 
 pub(super) fn message(text: &str) -> Frame {
@@ -132,6 +147,10 @@ impl Dialect for EngineIo4 {
         control(which)
     }
 
+    fn ending(&self, which: Ending) -> Frame {
+        ending(which)
+    }
+
     fn message(&self, text: &str) -> Frame {
         message(text)
     }
@@ -208,6 +227,10 @@ impl Dialect for EngineIo4 {
 
     fn jsonp_field<'a>(&self, field: &'a str) -> Result<Cow<'a, str>, Malformed> {
         Ok(jsonp_field(field))
+    }
+
+    fn frame_callback(&self, index: u32) -> String {
+        frame_callback(index)
     }
 
     fn post_answer(&self) -> (&'static str, &'static str) {

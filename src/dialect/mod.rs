@@ -9,6 +9,7 @@ pub mod engineio4;
 pub mod grammar;
 pub mod json;
 pub mod packet;
+pub mod socketio09;
 pub mod utf8;
 
 use std::borrow::Cow;
@@ -18,12 +19,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use packet::{
-    AckId, AckRequest, Body, Control, Frame, Incoming, Malformed, Message, Packet, SocketPacket,
+    AckId, AckRequest, Body, Control, Ending, Frame, Incoming, Malformed, Message, Packet, SocketPacket,
 };
 pub use utf8::{StringMode, Strings};
 
 /// How many dialects there are; a broadcast keeps one encoded form for each.
-pub const COUNT: usize = 2;
+pub const COUNT: usize = 3;
 
 /// The facts that the first packet tells a client.
 #[derive(Debug, Clone, Copy)]
@@ -95,12 +96,30 @@ pub enum Reaction {
     Close,
 }
 
+/// How the HTTP requests of one session relate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requests {
+    /// One GET and one POST at a time; a second of either ends the session, and so does a poll that
+    /// the client drops. Another transport comes in by an upgrade only. Heartbeats run on polls too
+    /// (engineio.md §7-9).
+    Strict,
+    /// The newest GET wins, POSTs may overlap, a dropped poll is a pause. Any transport may take
+    /// over and is greeted anew. Idle polls are ended now and then, instead of heartbeats
+    /// (socketio-0.9.md §7).
+    Lenient,
+}
+
 /// How sessions of a dialect behave, as facts.
 #[derive(Debug)]
 pub struct Rules {
     pub heartbeat: Heartbeat,
     /// A heartbeat packet from the client's side that the dialect does not have ends the session.
     pub stray_ping: Reaction,
+    pub requests: Requests,
+    /// The end of a session is told by a packet on WebSockets as well.
+    pub ending_on_sockets: bool,
+    /// A streamed response that ends is followed by another for the same session.
+    pub resumes_streams: bool,
     /// The default namespace is joined without being asked for (socketio.md §3).
     pub joins_by_itself: bool,
     /// An undecodable Socket.IO packet, or an attachment out of place (socketio.md §7).
@@ -135,6 +154,9 @@ pub trait Dialect: std::fmt::Debug + Send + Sync + 'static {
     fn opening(&self, facts: &Opening<'_>) -> Frame;
 
     fn control(&self, control: Control) -> Frame;
+
+    /// The last packet of a session.
+    fn ending(&self, ending: Ending) -> Frame;
 
     /// A message of the session layer, for applications without Socket.IO.
     fn message(&self, text: &str) -> Frame;
@@ -197,6 +219,10 @@ pub trait Dialect: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// If it cannot have come from such a form.
     fn jsonp_field<'a>(&self, field: &'a str) -> Result<Cow<'a, str>, Malformed>;
+
+    /// The JavaScript by which a forever-iframe hands the packet in the variable `m` to its page;
+    /// `index` is what the page asked to be called back by.
+    fn frame_callback(&self, index: u32) -> String;
 
     /// Body and content type of the answer to a POST of packets.
     fn post_answer(&self) -> (&'static str, &'static str);

@@ -33,10 +33,20 @@ pub enum Message {
 /// A packet that the session layer itself sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
-    Close,
     Ping,
     Pong { probe: bool },
     Noop,
+}
+
+/// How a session ended, as far as its client has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// As the client wanted.
+    ByClient,
+    /// The application ended it; the client is not to come back by itself.
+    ByServer,
+    /// It broke; the client may come back.
+    Lost,
 }
 
 /// One outbound packet, already encoded for one dialect. Cloning shares the bytes.

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -64,6 +65,8 @@ pub struct Limits {
     /// Bytes of one HTTP body or WebSocket message.
     pub max_payload: usize,
     pub queue: QueueLimits,
+    /// Bytes of one streamed response, after which the client has to ask for the next.
+    pub stream_bytes: usize,
     /// How long a session that the server ended waits for a poll to say so.
     pub linger: Duration,
 }
@@ -78,6 +81,7 @@ impl Default for Limits {
             upgrade_timeout: Duration::from_secs(10),
             max_payload: 1_000_000,
             queue: QueueLimits { bytes: 1 << 20, messages: 4096 },
+            stream_bytes: 1 << 20,
             linger: Duration::from_secs(30),
         }
     }
@@ -111,6 +115,20 @@ pub trait Receiver: Send {
     }
 }
 
+/// What a new session is made of.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    pub dialect: &'static dyn Dialect,
+    pub wire: Wire,
+    pub transport: &'static Facts,
+    /// Wire names that the open packet offers.
+    pub upgrades: &'a [&'static str],
+    pub handshake: Handshake,
+}
+
+/// How long a session may wait to be started.
+const UNUSED: Duration = Duration::from_secs(60);
+
 /// The room where all sessions live.
 #[derive(Clone)]
 pub struct Engine {
@@ -142,47 +160,52 @@ impl Engine {
         &self.shared.limits
     }
 
-    /// Opens a session whose first queued packet is the open packet.
+    /// Opens a session whose first queued packet is the open packet, and starts it.
     ///
     /// # Errors
     /// If the server is stopping, or the system has no randomness for a sid.
-    pub async fn open(
-        &self,
-        dialect: &'static dyn Dialect,
-        wire: Wire,
-        transport: &'static Facts,
-        upgrades: &[&'static str],
-        handshake: Handshake,
-    ) -> Result<Arc<Session>, Unavailable> {
-        let Shared { limits, handler, registry, tasks, stopping } = &*self.shared;
+    pub async fn open(&self, plan: Plan<'_>) -> Result<Arc<Session>, Unavailable> {
+        let session = self.reserve(plan)?;
+        self.start(&session).await;
+        Ok(session)
+    }
+
+    /// Makes a session that no application hears of before it is started. If nobody does that
+    /// within a minute, it ends.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub fn reserve(&self, plan: Plan<'_>) -> Result<Arc<Session>, Unavailable> {
+        let Shared { limits, registry, tasks, stopping, .. } = &*self.shared;
         if stopping.is_cancelled() {
             return Err(Unavailable::Stopping);
         }
         let sid = Sid::random().map_err(|_| Unavailable::NoRandomness)?;
-        let open = dialect.opening(&Opening {
+        let open = plan.dialect.opening(&Opening {
             sid: sid.as_str(),
-            upgrades,
+            upgrades: plan.upgrades,
             ping_interval: limits.ping_interval,
             ping_timeout: limits.ping_timeout,
             max_payload: limits.max_payload,
         });
-        let session = Arc::new(Session::new(
-            sid,
-            dialect,
-            wire,
-            handshake,
-            transport,
-            Arc::clone(limits),
-            Arc::clone(registry),
-            open,
-        ));
+        let (limits, sessions) = (Arc::clone(limits), Arc::clone(registry));
+        let session = Arc::new(Session::new(sid, plan, limits, sessions, open));
+        session.expire(Some((Instant::now() + UNUSED, CloseReason::ConnectTimeout)));
         registry.insert(Arc::clone(&session));
         tasks.spawn(keeper::keep(Arc::clone(&session)));
-        session.start(handler.open(&session)).await;
-        if stopping.is_cancelled() {
+        Ok(session)
+    }
+
+    /// Starts a reserved session; does nothing the second time.
+    pub async fn start(&self, session: &Arc<Session>) {
+        if !session.may_start() {
+            return;
+        }
+        session.expire(None);
+        session.start(self.shared.handler.open(session)).await;
+        if self.shared.stopping.is_cancelled() {
             session.close(CloseReason::ShuttingDown);
         }
-        Ok(session)
     }
 
     /// The living session of that sid.

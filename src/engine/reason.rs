@@ -1,6 +1,6 @@
 //! Why sessions end, and why requests for them are refused.
 
-use crate::dialect::Control;
+use crate::dialect::Ending;
 
 /// Why a session ended. The texts are those of the reference servers where these have one
 /// (socketio.md §5).
@@ -26,7 +26,10 @@ pub enum CloseReason {
     /// The client reads more slowly than the room talks: its outbound queue is full.
     #[error("slow reader: outbound queue full")]
     SlowReader,
-    /// No namespace was joined in time.
+    /// A streamed response reached its bound, and the client knows no way to ask for the next.
+    #[error("stream full")]
+    StreamFull,
+    /// No namespace was joined, or no transport opened, in time.
     #[error("connect timeout")]
     ConnectTimeout,
     /// The application ended it.
@@ -42,11 +45,12 @@ impl CloseReason {
         matches!(self, Self::ServerClosed | Self::ShuttingDown | Self::ConnectTimeout)
     }
 
-    /// What a parked poll is answered with (engineio.md §9).
-    pub fn farewell(self) -> Control {
+    /// What the client has to know of it.
+    pub fn ending(self) -> Ending {
         match self {
-            Self::ClientClosed => Control::Noop,
-            _ => Control::Close,
+            Self::ClientClosed => Ending::ByClient,
+            Self::ServerClosed => Ending::ByServer,
+            _ => Ending::Lost,
         }
     }
 }

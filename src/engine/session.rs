@@ -1,6 +1,5 @@
 //! One client's session.
 
-use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
@@ -10,9 +9,9 @@ use tracing::{Span, debug, debug_span};
 use super::registry::Registry;
 use super::state::{Phase, ProbeStep, State, Tick, Ticket};
 use super::drain::Detach;
-use super::{CloseReason, Drain, Facts, Handshake, Limits, Receiver, Refused, Sid};
+use super::{CloseReason, Drain, Facts, Handshake, Limits, Plan, Receiver, Refused, Sid};
 use crate::dialect::{
-    Control, Dialect, Frame, Heartbeat, Malformed, Message, Packet, Reaction, Wire,
+    Control, Dialect, Frame, Heartbeat, Malformed, Message, Packet, Reaction, Requests, Wire,
 };
 
 /// A client, however it is connected at the moment. Lives from the handshake until it is closed,
@@ -24,6 +23,8 @@ pub struct Session {
     handshake: Handshake,
     limits: Arc<Limits>,
     registry: Arc<Registry>,
+    /// The first packet, which a transport that takes over is greeted with again in some dialects.
+    open: Frame,
     state: Mutex<State>,
     /// One holder at a time hands packets to the receiver, in the order of arrival.
     turn: Semaphore,
@@ -39,22 +40,19 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    #[allow(clippy::too_many_arguments)] // one caller, and each is a fact of its own
     pub(super) fn new(
         sid: Sid,
-        dialect: &'static dyn Dialect,
-        wire: Wire,
-        handshake: Handshake,
-        transport: &'static Facts,
+        plan: Plan<'_>,
         limits: Arc<Limits>,
         registry: Arc<Registry>,
         open: Frame,
     ) -> Self {
+        let Plan { dialect, wire, transport, handshake, .. } = plan;
         let span = debug_span!(
             "session", %sid, generation = handshake.generation, remote = %handshake.remote
         );
         let mut state = State::new(transport, &limits, Instant::now());
-        state.queue.push_control(open);
+        state.queue.push_control(open.clone());
         span.in_scope(|| debug!(transport = transport.name, "handshake"));
         Session {
             sid,
@@ -63,6 +61,7 @@ impl Session {
             handshake,
             limits,
             registry,
+            open,
             state: Mutex::new(state),
             turn: Semaphore::new(1),
             receiver: Mutex::new(None),
@@ -103,6 +102,14 @@ impl Session {
 
     pub fn is_open(&self) -> bool {
         self.state().phase == Phase::Open
+    }
+
+    /// Why the session is over, if it is.
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        match self.state().phase {
+            Phase::Open => None,
+            Phase::Lingering(reason) | Phase::Closed(reason) => Some(reason),
+        }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -171,11 +178,41 @@ impl Session {
     /// # Errors
     /// If there is nothing for it to drain. An overlap ends the session (engineio.md §9).
     pub fn attach(self: &Arc<Self>, facts: &'static Facts) -> Result<Drain, Refused> {
-        let attached = self.state().attach(facts);
-        if attached == Err(Refused::Overlap) {
-            self.close(CloseReason::Overlap("GET"));
+        let greeting = || self.open.clone();
+        let attached = self.state().attach(facts, self.dialect, greeting, Instant::now());
+        match attached {
+            Ok((ticket, replaced)) => {
+                if let Some(waker) = replaced {
+                    waker.wake();
+                }
+                self.keeper.notify_one();
+                Ok(Drain::new(Arc::clone(self), ticket))
+            }
+            Err(refused) => {
+                if refused == Refused::Overlap {
+                    self.close(CloseReason::Overlap("GET"));
+                }
+                Err(refused)
+            }
         }
-        attached.map(|ticket| Drain::new(Arc::clone(self), ticket))
+    }
+
+    /// Lets a transport that lives longer than one answer take the session up: as the one in use
+    /// if it may be that at once, else as the first step of an upgrade.
+    ///
+    /// # Errors
+    /// As [`Session::attach`] and [`Session::attach_candidate`].
+    pub fn take_up(self: &Arc<Self>, facts: &'static Facts) -> Result<Drain, Refused> {
+        let at_once = {
+            let state = self.state();
+            let again = state.transport.wire == facts.wire && (state.is_new() || !facts.duplex);
+            again || self.is_lenient()
+        };
+        if at_once { self.attach(facts) } else { self.attach_candidate(facts) }
+    }
+
+    fn is_lenient(&self) -> bool {
+        self.dialect.rules().requests == Requests::Lenient
     }
 
     /// Lets a transport probe its way, as the first step of an upgrade. The session goes on as
@@ -202,7 +239,12 @@ impl Session {
             return;
         }
         let ours = state.outlet.take_if(|outlet| outlet.ticket == ticket).is_some();
-        if !ours || how == Detach::Finished || state.phase != Phase::Open {
+        if !ours || state.phase != Phase::Open {
+            return;
+        }
+        if state.pauses(self.dialect, now) || how == Detach::Finished {
+            drop(state);
+            self.keeper.notify_one();
             return;
         }
         if how == Detach::Lost && state.revert(&self.limits, now) {
@@ -233,6 +275,10 @@ impl Session {
         if matches!(state.phase, Phase::Closed(_)) {
             return Err(Refused::Gone);
         }
+        if self.is_lenient() {
+            drop(state);
+            return Ok(Posting(None, Arc::clone(self)));
+        }
         let wire = facts.wire;
         let wanted = state.transport.wire == wire
             || state.candidate.as_ref().is_some_and(|candidate| candidate.facts.wire == wire);
@@ -245,13 +291,13 @@ impl Session {
             return Err(Refused::Overlap);
         }
         state.posting = true;
-        Ok(Posting(Arc::clone(self)))
+        Ok(Posting(Some(Marked), Arc::clone(self)))
     }
 
     /// A sign of life without a packet, such as a WebSocket pong, on the transport of that name.
     pub fn heard(&self, facts: &'static Facts) {
         let mut state = self.state();
-        if state.transport.wire != facts.wire {
+        if state.transport.wire != facts.wire && !self.is_lenient() {
             return;
         }
         let (confirmed, waker) = state.heard(Instant::now());
@@ -279,7 +325,7 @@ impl Session {
                 let state = self.state();
                 let candidate = state.candidate.as_ref();
                 let probing = candidate.is_some_and(|candidate| candidate.facts.wire == facts.wire);
-                if !probing && state.transport.wire != facts.wire {
+                if !probing && state.transport.wire != facts.wire && !self.is_lenient() {
                     return Err(Refused::WrongTransport);
                 }
                 probing
@@ -315,11 +361,6 @@ impl Session {
         }
     }
 
-    /// Whether that transport carries the session, and no request has taken packets yet.
-    pub fn is_new_on(&self, facts: &'static Facts) -> bool {
-        let state = self.state();
-        state.transport.wire == facts.wire && state.is_new()
-    }
 
     fn probe(&self, packet: Packet) -> bool {
         let now = Instant::now();
@@ -384,6 +425,12 @@ impl Session {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Whether this call is the one that has to start the session.
+    pub(super) fn may_start(&self) -> bool {
+        let mut state = self.state();
+        !std::mem::replace(&mut state.started, true) && state.phase == Phase::Open
     }
 
     pub(super) async fn start(&self, receiver: Box<dyn Receiver>) {
@@ -458,10 +505,7 @@ impl Session {
     /// The last thing that happens to a session.
     pub(super) async fn finish(&self) {
         self.registry.remove(&self.sid);
-        let reason = match self.state().phase {
-            Phase::Closed(reason) | Phase::Lingering(reason) => reason,
-            Phase::Open => CloseReason::TransportLost,
-        };
+        let reason = self.close_reason().unwrap_or(CloseReason::TransportLost);
         let mut turn = self.take_turn().await;
         if let Some(receiver) = &mut turn.receiver {
             receiver.closed(reason).await;
@@ -489,25 +533,22 @@ impl Drop for Turn<'_> {
 
 /// A POST under way; its end is the end of this value.
 #[derive(Debug)]
-pub struct Posting(Arc<Session>);
+pub struct Posting(Option<Marked>, Arc<Session>);
 
-impl Deref for Posting {
-    type Target = Arc<Session>;
+/// That the session knows of the POST.
+#[derive(Debug)]
+struct Marked;
 
-    fn deref(&self) -> &Arc<Session> {
-        &self.0
-    }
-}
-
-impl DerefMut for Posting {
-    fn deref_mut(&mut self) -> &mut Arc<Session> {
-        &mut self.0
+impl Posting {
+    pub fn session(&self) -> &Arc<Session> {
+        &self.1
     }
 }
 
 impl Drop for Posting {
     fn drop(&mut self) {
-        self.0.state().posting = false;
+        if self.0.is_some() {
+            self.1.state().posting = false;
+        }
     }
 }
-

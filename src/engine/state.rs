@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::queue::Queue;
 use super::{CloseReason, Facts, Limits, Refused};
-use crate::dialect::{Control, Dialect, Frame, Heartbeat};
+use crate::dialect::{Control, Dialect, Frame, Heartbeat, Requests};
 
 /// How soon a poll is released for an upgrade; doubles up to [`SLOWEST_RELEASE`], so that a client
 /// whose probe stalls does not poll in a hot loop.
@@ -74,10 +74,12 @@ pub(super) struct State {
     pub candidate: Option<Box<Candidate>>,
     pub unconfirmed: Option<Box<Unconfirmed>>,
     pub posting: bool,
+    pub started: bool,
     tickets: Ticket,
     last_heard: Instant,
     pinged: Option<Instant>,
     next_ping: Instant,
+    ping_interval: Duration,
     /// Close the session then, unless somebody clears it first.
     expiry: Option<(Instant, CloseReason)>,
     /// The transport that took the session back must show up by then.
@@ -106,10 +108,12 @@ impl State {
             candidate: None,
             unconfirmed: None,
             posting: false,
+            started: false,
             tickets: 0,
             last_heard: now,
             pinged: None,
             next_ping: now + limits.ping_interval,
+            ping_interval: limits.ping_interval,
             expiry: None,
             forsaken: None,
             linger_until: None,
@@ -126,22 +130,44 @@ impl State {
         Outlet { ticket: self.tickets, waker: None, released: false, promoted: false }
     }
 
-    /// Attaches a request that drains the queue.
-    pub fn attach(&mut self, facts: &'static Facts) -> Result<Ticket, Refused> {
+    /// Attaches a request that drains the queue. Returns whom to wake, too: where the newest wins,
+    /// that is the one it replaces.
+    pub fn attach(
+        &mut self,
+        facts: &'static Facts,
+        dialect: &dyn Dialect,
+        greeting: impl FnOnce() -> Frame,
+        now: Instant,
+    ) -> Result<(Ticket, Wake), Refused> {
         if matches!(self.phase, Phase::Closed(_)) {
             return Err(Refused::Gone);
         }
-        if self.transport.wire != facts.wire {
-            return Err(Refused::WrongTransport);
-        }
-        if self.outlet.is_some() {
-            return Err(Refused::Overlap);
+        let mut replaced = None;
+        match dialect.rules().requests {
+            Requests::Strict => {
+                if self.transport.wire != facts.wire {
+                    return Err(Refused::WrongTransport);
+                }
+                if self.outlet.is_some() {
+                    return Err(Refused::Overlap);
+                }
+            }
+            Requests::Lenient => {
+                if self.transport.name != facts.name && !self.is_new() {
+                    self.queue.put_back(vec![greeting()]);
+                }
+                self.transport = facts;
+                self.last_heard = now;
+                self.next_ping = now + self.ping_interval;
+                self.pinged = None;
+                replaced = self.outlet.take().and_then(|outlet| outlet.waker);
+            }
         }
         self.forsaken = None;
         let outlet = self.outlet();
         let ticket = outlet.ticket;
         self.outlet = Some(outlet);
-        Ok(ticket)
+        Ok((ticket, replaced))
     }
 
     /// Attaches a transport that wants to take the session over.
@@ -200,6 +226,16 @@ impl State {
             return (false, None);
         }
         (true, self.outlet.as_mut().and_then(|outlet| outlet.waker.take()))
+    }
+
+    /// A request ended. True if the session goes on without it: it was served, or dropped where that
+    /// is only a pause.
+    pub fn pauses(&mut self, dialect: &dyn Dialect, now: Instant) -> bool {
+        let lenient = dialect.rules().requests == Requests::Lenient && !self.transport.streams;
+        if lenient {
+            self.last_heard = now;
+        }
+        lenient
     }
 
     /// The client answered the heartbeat.
@@ -299,9 +335,16 @@ impl State {
                 next.due(release.at, now);
             }
         }
+        let patience = limits.ping_interval + limits.ping_timeout;
         match dialect.rules().heartbeat {
+            _ if dialect.rules().requests == Requests::Lenient && !self.transport.streams => {
+                // A poll that is held is life enough; between polls there is a bound.
+                let since = if self.outlet.is_some() { now } else { self.last_heard };
+                if next.due(since + patience, now) {
+                    return Tick::Close(CloseReason::PingTimeout);
+                }
+            }
             Heartbeat::ClientAsks => {
-                let patience = limits.ping_interval + limits.ping_timeout;
                 if next.due(self.last_heard + patience, now) {
                     return Tick::Close(CloseReason::PingTimeout);
                 }

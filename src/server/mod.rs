@@ -151,15 +151,29 @@ impl Server {
         request: http::Request<Incoming>,
         peer: Peer,
     ) -> Result<Answer, Infallible> {
-        let Shared { mount, negotiator, pages, .. } = &*self.shared;
-        if request.uri().path() == *mount {
-            let response = negotiator.serve(request, peer).await;
-            return Ok(response.map(|body| body.map_err(|never| match never {}).boxed_unsync()));
-        }
-        Ok(match pages {
+        let Shared { mount, negotiator, .. } = &*self.shared;
+        let path = request.uri().path();
+        let below = path.strip_prefix(mount).map(str::to_owned);
+        let response = match below.as_deref() {
+            Some("") => Some(negotiator.serve(request, peer).await),
+            // Generation 0.9 has its protocol number for the next segment, as nothing else has.
+            Some(below) if below.starts_with(|c: char| c.is_ascii_digit()) => {
+                negotiator.serve_0_9(request, below, peer).await
+            }
+            _ => return Ok(self.page(request).await),
+        };
+        let response = response.map(|response| {
+            response.map(|body| body.map_err(|never| match never {}).boxed_unsync())
+        });
+        Ok(response.unwrap_or_else(|| pages::not_found(mount)))
+    }
+
+    async fn page(&self, request: http::Request<Incoming>) -> Answer {
+        let Shared { mount, pages, .. } = &*self.shared;
+        match pages {
             Some(pages) => pages.answer(request).await,
             None => pages::not_found(mount),
-        })
+        }
     }
 }
 

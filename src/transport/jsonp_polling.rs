@@ -8,9 +8,10 @@ use std::borrow::Cow;
 use futures::future::BoxFuture;
 use http::StatusCode;
 
-use super::http::{Error, Response, response};
+use super::http::{Error, Request, Response, response};
 use super::poll::{Purpose, Rejected, accept, purpose, unsupported, wait};
 use super::{Exchange, Query, Transport};
+use crate::dialect::{Dialect, Frame};
 use crate::engine::Facts;
 
 #[derive(Debug)]
@@ -32,6 +33,10 @@ impl Transport for JsonpPolling {
         query.transport.as_deref() == Some(FACTS.wire) && query.j.is_some()
     }
 
+    fn in_0_9(&self) -> bool {
+        true
+    }
+
     fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>> {
         Box::pin(async move {
             match purpose(exchange.request.method()) {
@@ -41,16 +46,30 @@ impl Transport for JsonpPolling {
             }
         })
     }
+
+    fn say(
+        &self,
+        _request: &mut Request,
+        query: &Query,
+        dialect: &'static dyn Dialect,
+        frame: Frame,
+    ) -> Response {
+        script(dialect, query, &[frame])
+    }
 }
 
 async fn poll(exchange: Exchange) -> Result<Response, Error> {
     let Exchange { session, query, .. } = exchange;
     let frames = wait(&session, &FACTS).await?;
-    let payload = session.dialect().payload(&frames, true);
+    Ok(script(session.dialect(), &query, &frames))
+}
+
+fn script(dialect: &dyn Dialect, query: &Query, frames: &[Frame]) -> Response {
+    let payload = dialect.payload(frames, true);
     let text = String::from_utf8_lossy(&payload.body);
-    let script = session.dialect().jsonp_script(query.callback(), &text);
+    let script = dialect.jsonp_script(query.callback(), &text);
     // A script of another type is not run once `nosniff` is set.
-    Ok(response(StatusCode::OK, "text/javascript; charset=UTF-8", script))
+    response(StatusCode::OK, "text/javascript; charset=UTF-8", script)
 }
 
 async fn post(exchange: Exchange) -> Result<Response, Error> {

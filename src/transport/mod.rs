@@ -5,22 +5,26 @@
 //! does so for the life of an upgraded connection, polling for one response. A transport is one
 //! file here and one line in [`REGISTRY`].
 
+mod eventsource;
+mod htmlfile;
 pub mod http;
 mod jsonp_polling;
 mod negotiate;
+mod negotiate09;
 mod poll;
 mod query;
+mod stream;
 mod websocket;
 mod ws_io;
 mod xhr_polling;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use hyper::upgrade::OnUpgrade;
 
+use crate::dialect::{Dialect, Frame};
 use crate::engine::{Engine, Facts, Session};
-use std::sync::Arc;
 
 pub use http::{Body, Request, Response};
 pub use negotiate::{Negotiator, Peer};
@@ -41,6 +45,11 @@ pub trait Transport: Send + Sync {
         false
     }
 
+    /// Whether clients of generation 0.9 know it.
+    fn in_0_9(&self) -> bool {
+        false
+    }
+
     /// Looks at a request before a session is opened or looked up for it.
     ///
     /// # Errors
@@ -52,11 +61,25 @@ pub trait Transport: Send + Sync {
 
     /// Serves one request.
     fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>>;
+
+    /// Answers a request that no session is there for with a single packet.
+    fn say(
+        &self,
+        request: &mut Request,
+        query: &Query,
+        dialect: &'static dyn Dialect,
+        frame: Frame,
+    ) -> Response;
 }
 
 /// All transports, in the default order of preference.
-pub static REGISTRY: &[&dyn Transport] =
-    &[&websocket::WebSocket, &xhr_polling::XhrPolling, &jsonp_polling::JsonpPolling];
+pub static REGISTRY: &[&dyn Transport] = &[
+    &websocket::WebSocket,
+    &eventsource::EventSource,
+    &htmlfile::HtmlFile,
+    &xhr_polling::XhrPolling,
+    &jsonp_polling::JsonpPolling,
+];
 
 /// The names of all transports, in the default order.
 pub fn names() -> Vec<&'static str> {
@@ -71,10 +94,4 @@ pub struct Exchange {
     pub engine: Engine,
     /// How long a request body may take.
     pub body_timeout: Duration,
-}
-
-impl Exchange {
-    fn on_upgrade(&mut self) -> OnUpgrade {
-        hyper::upgrade::on(&mut self.request)
-    }
 }

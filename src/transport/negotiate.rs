@@ -19,7 +19,7 @@ use super::{Exchange, Query, REGISTRY, Transport};
 use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::{Dialect, StringMode, Strings, Wire};
-use crate::engine::{Engine, Handshake, Session};
+use crate::engine::{Engine, Handshake, Plan, Session};
 use crate::policy::{self, Origins, Policy, Transports};
 
 /// Where a request came from.
@@ -72,6 +72,25 @@ impl Negotiator {
         response
     }
 
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(super) fn unknown_transport(&self) -> Error {
+        let allowed = self.policy.transports.names().to_vec();
+        let reason = format!("no such transport; allowed: {}", allowed.join(", "));
+        Error::TransportUnknown { reason, allowed }
+    }
+
+    pub(super) fn exchange(&self, request: Request, query: Query, session: Arc<Session>) -> Exchange {
+        let (engine, body_timeout) = (self.engine.clone(), self.body_timeout);
+        Exchange { request, query, session, engine, body_timeout }
+    }
+
     async fn answer(&self, request: Request, peer: Peer) -> Result<Response, Error> {
         let raw_query = request.uri().query().unwrap_or_default();
         let query = Query::parse(raw_query);
@@ -100,16 +119,12 @@ impl Negotiator {
                 self.open(transport, dialect, &request, &query, peer).await?
             }
         };
-        let (engine, body_timeout) = (self.engine.clone(), self.body_timeout);
-        transport.serve(Exchange { request, query, session, engine, body_timeout }).await
+        transport.serve(self.exchange(request, query, session)).await
     }
 
     fn transport(&self, query: &Query) -> Result<&'static dyn Transport, Error> {
-        REGISTRY.iter().copied().find(|transport| transport.claims(query)).ok_or_else(|| {
-            let allowed = self.policy.transports.names().to_vec();
-            let reason = format!("no such transport; allowed: {}", allowed.join(", "));
-            Error::TransportUnknown { reason, allowed }
-        })
+        let claims = |transport: &&dyn Transport| transport.claims(query);
+        REGISTRY.iter().copied().find(claims).ok_or_else(|| self.unknown_transport())
     }
 
     async fn open(
@@ -137,7 +152,8 @@ impl Negotiator {
             generation: generation(query),
         };
         let wire = wire(query, request.headers());
-        let opened = self.engine.open(dialect, wire, facts, &upgrades, handshake).await;
+        let plan = Plan { dialect, wire, transport: facts, upgrades: &upgrades, handshake };
+        let opened = self.engine.open(plan).await;
         opened.map_err(|error| Error::Unavailable { reason: error.to_string() })
     }
 }
@@ -199,20 +215,20 @@ fn has_early_key(headers: &HeaderMap) -> bool {
 
 /// What pages of other origins need to read our answers. Clients before 3.x send credentials, which
 /// `*` does not allow, so the origin is echoed; whether it may connect at all is policy.
-struct Cors {
+pub(super) struct Cors {
     origin: Option<HeaderValue>,
     asked_headers: Option<HeaderValue>,
 }
 
 impl Cors {
-    fn of(headers: &HeaderMap) -> Self {
+    pub fn of(headers: &HeaderMap) -> Self {
         Cors {
             origin: headers.get(ORIGIN).cloned(),
             asked_headers: headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned(),
         }
     }
 
-    fn apply(&self, headers: &mut HeaderMap) {
+    pub fn apply(&self, headers: &mut HeaderMap) {
         match &self.origin {
             Some(origin) => {
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -226,7 +242,7 @@ impl Cors {
         }
     }
 
-    fn preflight(&self) -> Response {
+    pub fn preflight(&self) -> Response {
         let mut response = response(StatusCode::NO_CONTENT, "", Bytes::new());
         let headers = response.headers_mut();
         self.apply(headers);

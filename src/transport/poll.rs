@@ -1,29 +1,41 @@
 //! What both polling forms have in common: one response for what waits, one POST for what comes.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Method, StatusCode};
+use tokio::time::timeout;
 
 use super::Exchange;
 use super::http::{Error, Response, read_body, response};
-use crate::dialect::{Control, Frame, Malformed, Packet};
+use crate::dialect::{Control, Frame, Malformed, OCTETS, Packet, Requests};
 use crate::engine::{Drained, Facts, Session};
 use std::sync::Arc;
+
+/// How long an idle poll is held where there are no heartbeats on polls (socketio-0.9.md §7).
+const IDLE_POLL: Duration = Duration::from_secs(20);
+/// Elsewhere a heartbeat ends it sooner than this.
+const NO_HOLD: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Waits until there is something to answer a poll with. Dropping the future is how a lost
 /// connection is noticed.
 pub(super) async fn wait(session: &Arc<Session>, facts: &'static Facts) -> Result<Vec<Frame>, Error> {
     let mut drain = session.attach(facts)?;
+    let dialect = session.dialect();
+    let hold = match dialect.rules().requests {
+        Requests::Strict => NO_HOLD,
+        // Without heartbeats, clients take a poll that never ends for a dead server.
+        Requests::Lenient => IDLE_POLL.min(session.limits().ping_interval),
+    };
     let mut batch = Vec::new();
-    loop {
-        let farewell = match drain.next(&mut batch).await {
-            Drained::Promoted => continue,
-            Drained::Packets => None,
-            Drained::Released | Drained::Superseded => Some(Control::Noop),
-            Drained::Closed(reason) => Some(reason.farewell()),
-        };
-        batch.extend(farewell.map(|control| session.dialect().control(control)));
-        break;
-    }
+    let drained = timeout(hold, drain.next(&mut batch)).await.unwrap_or(Drained::Released);
+    batch.extend(match drained {
+        Drained::Packets => None,
+        Drained::Released | Drained::Superseded | Drained::Promoted => {
+            Some(dialect.control(Control::Noop))
+        }
+        Drained::Closed(reason) => Some(dialect.ending(reason.ending())),
+    });
     drain.finish();
     Ok(batch)
 }
@@ -43,13 +55,33 @@ pub(super) async fn accept(
     let (parts, body) = request.into_parts();
     let body = read_body(body, limit, body_timeout).await?;
     match read(&session, &body, super::http::media_type(&parts.headers)) {
-        Ok(packets) => posting.submit(facts, packets).await?,
+        Ok(packets) => posting.session().submit(facts, packets).await?,
         // The reference servers say "ok" to such a body and end the session (engineio.md §9).
         Err(Rejected::Malformed(error)) => session.malformed(error),
         Err(Rejected::Refused(error)) => return Err(error),
     }
     let (content_type, body) = session.dialect().post_answer();
     Ok(response(StatusCode::OK, content_type, body))
+}
+
+/// Takes a POST whose body is a payload as it is.
+pub(super) async fn accept_payload(
+    exchange: Exchange,
+    facts: &'static Facts,
+) -> Result<Response, Error> {
+    let limit = exchange.session.limits().max_payload;
+    accept(exchange, facts, limit, |session, body, content_type| {
+        let dialect = session.dialect();
+        let octets = content_type.is_some_and(|kind| kind.eq_ignore_ascii_case(OCTETS));
+        if octets && !dialect.takes_octets() {
+            // Unlike other malformed bodies, this one is answered with an error (engineio.md §9).
+            session.malformed(Malformed("binary body"));
+            let reason = "this protocol has no binary payloads";
+            return Err(Rejected::Refused(Error::bad_request(reason)));
+        }
+        Ok(dialect.read_payload(body, octets, session.wire())?)
+    })
+    .await
 }
 
 /// A body that holds no packets.

@@ -15,13 +15,16 @@ use tracing::{Instrument, debug};
 use super::http::{Error, Request, Response, header, header_has, response};
 use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
 use super::{Exchange, Query, Transport};
-use crate::dialect::{Frame, Packet, SocketMessage};
+use crate::dialect::{Dialect, Frame, Packet, SocketMessage, Wire};
 use crate::engine::{CloseReason, Drain, Drained, Facts, Session};
 
 #[derive(Debug)]
 pub struct WebSocket;
 
 static FACTS: Facts = Facts { name: "websocket", wire: "websocket", streams: true, duplex: true };
+
+/// Bytes of what a client may still send that is being turned away.
+const SAID_MAX: usize = 1024;
 
 /// How long a client may take to answer a close frame.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
@@ -56,32 +59,53 @@ impl Transport for WebSocket {
         Ok(())
     }
 
+    fn in_0_9(&self) -> bool {
+        true
+    }
+
     fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>> {
         Box::pin(async move { Ok(accept(exchange)) })
+    }
+
+    fn say(
+        &self,
+        request: &mut Request,
+        _query: &Query,
+        dialect: &'static dyn Dialect,
+        frame: Frame,
+    ) -> Response {
+        let on_upgrade = hyper::upgrade::on(&mut *request);
+        let message = match frame {
+            Frame::Text(text) => SocketMessage::Text(text),
+            Frame::Binary(data) => dialect.socket_binary(&data, &Wire::default()),
+        };
+        tokio::spawn(turn_away(on_upgrade, SAID_MAX, Some(message)));
+        switching(request)
     }
 }
 
 /// Answers 101 and leaves the connection to a task of its own.
 fn accept(mut exchange: Exchange) -> Response {
-    let on_upgrade = exchange.on_upgrade();
-    let key = exchange.request.headers().get(SEC_WEBSOCKET_KEY);
-    let accept = ws_io::accept_key(key.map_or(&[][..], HeaderValue::as_bytes));
+    let on_upgrade = hyper::upgrade::on(&mut exchange.request);
     let session = exchange.session;
-    // A session on this transport already is one that was just opened; any other is upgraded. A
-    // refusal comes as a close after the 101, for clients cannot read the body of a failed upgrade.
-    let drain = match session.is_new_on(&FACTS) {
-        true => session.attach(&FACTS),
-        false => session.attach_candidate(&FACTS),
-    };
+    // A refusal comes as a close after the 101, for clients cannot read the answer to a failed
+    // upgrade.
+    let drain = session.take_up(&FACTS);
     let span = session.span().clone();
     let max_message = session.limits().max_payload;
     let work = async move {
         match drain {
             Ok(drain) => run(on_upgrade, drain, session, max_message).await,
-            Err(_) => turn_away(on_upgrade, max_message).await,
+            Err(_) => turn_away(on_upgrade, max_message, None).await,
         }
     };
     exchange.engine.spawn(work.instrument(span));
+    switching(&exchange.request)
+}
+
+fn switching(request: &Request) -> Response {
+    let key = request.headers().get(SEC_WEBSOCKET_KEY);
+    let accept = ws_io::accept_key(key.map_or(&[][..], HeaderValue::as_bytes));
     let mut response = response(StatusCode::SWITCHING_PROTOCOLS, "", "");
     let headers = response.headers_mut();
     headers.clear();
@@ -93,11 +117,13 @@ fn accept(mut exchange: Exchange) -> Response {
     response
 }
 
-async fn turn_away(on_upgrade: OnUpgrade, max_message: usize) {
-    if let Ok(upgraded) = on_upgrade.await {
-        let (writer, reader) = ws_io::open(upgraded, max_message).await;
-        say_goodbye(writer, reader, WsClose::Plain).await;
+async fn turn_away(on_upgrade: OnUpgrade, max_message: usize, last: Option<SocketMessage>) {
+    let Ok(Ok(upgraded)) = tokio::time::timeout(CLOSE_PATIENCE, on_upgrade).await else { return };
+    let (mut writer, reader) = ws_io::open(upgraded, max_message).await;
+    if let Some(message) = last {
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, writer.feed(message)).await;
     }
+    say_goodbye(writer, reader, WsClose::Plain).await;
 }
 
 async fn run(on_upgrade: OnUpgrade, mut drain: Drain, session: Arc<Session>, max_message: usize) {
@@ -119,9 +145,19 @@ async fn run(on_upgrade: OnUpgrade, mut drain: Drain, session: Arc<Session>, max
         End::Lost => drop(drain),
         End::ByUs(close) => {
             drain.finish();
+            if let Some(ending) = ending_packet(&session) {
+                let _ = tokio::time::timeout(CLOSE_PATIENCE, writer.feed(ending)).await;
+            }
             say_goodbye(writer, reader, close).await;
         }
     }
+}
+
+/// What the dialect says on a WebSocket before it is closed, if the session is over.
+fn ending_packet(session: &Session) -> Option<SocketMessage> {
+    let dialect = session.dialect();
+    let reason = session.close_reason().filter(|_| dialect.rules().ending_on_sockets)?;
+    Some(message(dialect.ending(reason.ending()), session))
 }
 
 /// How a connection came to its end.

@@ -3,11 +3,10 @@
 use futures::future::BoxFuture;
 use http::StatusCode;
 
-use super::http::{Error, Response, response};
-use super::poll::{Purpose, accept, purpose, unsupported, wait};
+use super::http::{Error, Request, Response, response};
+use super::poll::{Purpose, accept_payload, purpose, unsupported, wait};
 use super::{Exchange, Query, Transport};
-use crate::dialect::OCTETS;
-use crate::dialect::Malformed;
+use crate::dialect::{Dialect, Frame};
 use crate::engine::Facts;
 
 #[derive(Debug)]
@@ -25,14 +24,29 @@ impl Transport for XhrPolling {
         query.transport.as_deref() == Some(FACTS.wire) && query.j.is_none()
     }
 
+    fn in_0_9(&self) -> bool {
+        true
+    }
+
     fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>> {
         Box::pin(async move {
             match purpose(exchange.request.method()) {
                 Purpose::Poll => poll(exchange).await,
-                Purpose::Post => post(exchange).await,
+                Purpose::Post => accept_payload(exchange, &FACTS).await,
                 Purpose::Other => Ok(unsupported()),
             }
         })
+    }
+
+    fn say(
+        &self,
+        _request: &mut Request,
+        _query: &Query,
+        dialect: &'static dyn Dialect,
+        frame: Frame,
+    ) -> Response {
+        let payload = dialect.payload(&[frame], false);
+        response(StatusCode::OK, payload.content_type, payload.body)
     }
 }
 
@@ -42,20 +56,4 @@ async fn poll(exchange: Exchange) -> Result<Response, Error> {
     let text_only = query.b64 || session.wire().base64;
     let payload = session.dialect().payload(&frames, text_only);
     Ok(response(StatusCode::OK, payload.content_type, payload.body))
-}
-
-async fn post(exchange: Exchange) -> Result<Response, Error> {
-    let limit = exchange.session.limits().max_payload;
-    accept(exchange, &FACTS, limit, |session, body, content_type| {
-        let dialect = session.dialect();
-        let octets = content_type.is_some_and(|kind| kind.eq_ignore_ascii_case(OCTETS));
-        if octets && !dialect.takes_octets() {
-            // Unlike other malformed bodies, this one is answered with an error (engineio.md §9).
-            session.malformed(Malformed("binary body"));
-            let reason = "this protocol has no binary payloads";
-            return Err(super::poll::Rejected::Refused(Error::bad_request(reason)));
-        }
-        Ok(dialect.read_payload(body, octets, session.wire())?)
-    })
-    .await
 }

@@ -1,0 +1,70 @@
+//! `eventsource`: server-sent events, each with one packet as a JavaScript string.
+
+use futures::future::BoxFuture;
+
+use super::http::{Error, Request, Response};
+use super::stream::{self, PRELUDE, Shape};
+use super::{Exchange, Query, Transport};
+use crate::dialect::{Dialect, Frame, json};
+use crate::engine::Facts;
+
+#[derive(Debug)]
+pub struct EventSource;
+
+static FACTS: Facts =
+    Facts { name: "eventsource", wire: "eventsource", streams: true, duplex: false };
+
+impl Transport for EventSource {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    fn claims(&self, query: &Query) -> bool {
+        query.transport.as_deref() == Some(FACTS.wire)
+    }
+
+    fn offered(&self, own_client: bool) -> bool {
+        own_client
+    }
+
+    fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>> {
+        Box::pin(async move { stream::serve(exchange, &FACTS, |_| shape()).await })
+    }
+
+    fn say(
+        &self,
+        _request: &mut Request,
+        _query: &Query,
+        dialect: &'static dyn Dialect,
+        frame: Frame,
+    ) -> Response {
+        stream::say(dialect, frame, shape())
+    }
+}
+
+fn shape() -> Shape {
+    // A comment, to fill what is held back on the way.
+    let mut prelude = vec![b' '; PRELUDE];
+    prelude[0] = b':';
+    prelude.extend_from_slice(b"\n\n");
+    Shape { content_type: "text/event-stream; charset=utf-8", prelude, write }
+}
+
+fn write(out: &mut Vec<u8>, packet: &str) {
+    out.extend_from_slice(b"data: ");
+    json::write_js_string(out, packet);
+    out.extend_from_slice(b"\n\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line() {
+        let mut out = Vec::new();
+        write(&mut out, "4a\r\nb");
+        assert_eq!(out, b"data: \"4a\\r\\nb\"\n\n");
+        assert!(shape().prelude.len() >= PRELUDE);
+    }
+}

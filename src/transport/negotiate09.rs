@@ -1,0 +1,172 @@
+//! From a request of generation 0.9 to the transport and the session that it is for (reference:
+//! socketio-0.9.md §1, §2, §8).
+
+use http::header::{HOST, ORIGIN, UPGRADE};
+use http::{Method, StatusCode};
+use tracing::debug;
+
+use super::http::{Error, Request, Response, header, response};
+use super::negotiate::{Cors, Negotiator, Peer};
+use super::{Query, REGISTRY, Transport};
+use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, Url};
+use crate::dialect::{Dialect, Wire};
+use crate::engine::{CloseReason, Handshake, Plan};
+use crate::policy::{self, Refusal};
+
+static DIALECT: SocketIo09 = SocketIo09;
+
+/// A handshake that does not come about. Only [`NoHandshake::BadOrigin`] is for good: the client
+/// stops trying at a 403 (§11.4).
+#[derive(Debug, thiserror::Error)]
+enum NoHandshake {
+    #[error("handshake bad origin")]
+    BadOrigin,
+    #[error("handshake error")]
+    Unavailable,
+}
+
+impl Negotiator {
+    /// Answers a request whose path goes on with `path` below the mount. `None` if it is none of
+    /// this generation.
+    pub async fn serve_0_9(&self, request: Request, path: &str, peer: Peer) -> Option<Response> {
+        let raw_query = request.uri().query().unwrap_or_default().to_owned();
+        let url = Url::parse(path, &raw_query)?;
+        let cors = Cors::of(request.headers());
+        if request.method() == Method::OPTIONS {
+            return Some(cors.preflight());
+        }
+        let mut response = match url {
+            Url::OtherProtocol => {
+                let text = "Protocol version not supported.";
+                response(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", text)
+            }
+            Url::Handshake => self.shake_hands(&request, &raw_query, peer),
+            Url::Disconnect { sid } => {
+                if let Some(session) = self.engine().session(sid) {
+                    session.close(CloseReason::ClientClosed);
+                }
+                response(StatusCode::OK, "text/plain", "")
+            }
+            Url::Open { transport, sid } => {
+                let answer = self.open_0_9(request, transport, sid, &raw_query).await;
+                answer.unwrap_or_else(|error| {
+                    debug!(remote = %peer.remote, %error, detail = ?error, "request refused");
+                    error.json()
+                })
+            }
+        };
+        cors.apply(response.headers_mut());
+        Some(response)
+    }
+
+    fn shake_hands(&self, request: &Request, raw_query: &str, peer: Peer) -> Response {
+        let index = form_urlencoded::parse(raw_query.as_bytes())
+            .find(|(key, _)| key == "jsonp")
+            .and_then(|(_, index)| index.parse::<u32>().ok());
+        let answer = self.handshake_0_9(request, raw_query, peer);
+        if let Err(error) = &answer {
+            debug!(remote = %peer.remote, %error, "handshake refused");
+        }
+        match (answer, index) {
+            (Ok(body), None) => response(StatusCode::OK, "text/plain", body),
+            (Err(error), None) => response(error.status(), "text/plain", error.to_string()),
+            (answer, Some(index)) => {
+                let message = answer.as_ref().map_err(ToString::to_string);
+                let outcome = message.as_ref().map(|body| body.as_str()).map_err(String::as_str);
+                let script = socketio09::jsonp_handshake(index, outcome);
+                response(StatusCode::OK, "application/javascript", script)
+            }
+        }
+    }
+
+    fn handshake_0_9(
+        &self,
+        request: &Request,
+        raw_query: &str,
+        peer: Peer,
+    ) -> Result<String, NoHandshake> {
+        let known = |name: &&'static str| {
+            let named = |transport: &&&dyn Transport| transport.facts().name == *name;
+            REGISTRY.iter().find(named).is_some_and(|transport| transport.in_0_9())
+        };
+        let allowed = self.policy().transports.names().iter().copied();
+        let transports: Vec<&'static str> = allowed.filter(known).collect();
+        let first = transports.first().and_then(|name| by_name(name));
+        let transport = first.ok_or(NoHandshake::Unavailable)?.facts();
+        let headers = request.headers();
+        let decision = self.policy().decide(&policy::Facts {
+            transport: transport.name,
+            origin: header(headers, ORIGIN),
+            host: header(headers, HOST),
+            opens: true,
+            sessions: self.engine().session_count(),
+        });
+        decision.map_err(|refusal| match refusal {
+            Refusal::Origin { .. } => NoHandshake::BadOrigin,
+            Refusal::Transport { .. } | Refusal::Full { .. } => NoHandshake::Unavailable,
+        })?;
+        let plan = Plan {
+            dialect: &DIALECT,
+            wire: Wire { base64: true, ..Wire::default() },
+            transport,
+            upgrades: &[],
+            handshake: Handshake {
+                remote: peer.remote,
+                query: raw_query.into(),
+                generation: "0.9",
+            },
+        };
+        let session = self.engine().reserve(plan).map_err(|_| NoHandshake::Unavailable)?;
+        let limits = self.engine().limits();
+        let silence = limits.ping_interval + limits.ping_timeout;
+        Ok(socketio09::handshake(session.sid().as_str(), silence, &transports))
+    }
+
+    async fn open_0_9(
+        &self,
+        mut request: Request,
+        name: &str,
+        sid: &str,
+        raw_query: &str,
+    ) -> Result<Response, Error> {
+        let transport = by_name(name).filter(|transport| transport.in_0_9());
+        let Some(transport) = transport else { return Err(self.unknown_transport()) };
+        let headers = request.headers();
+        self.policy().decide(&policy::Facts {
+            transport: transport.facts().name,
+            origin: header(headers, ORIGIN),
+            host: header(headers, HOST),
+            opens: false,
+            sessions: 0,
+        })?;
+        if headers.contains_key(UPGRADE) && !transport.facts().duplex {
+            return Err(Error::bad_request("this transport has no upgrade"));
+        }
+        transport.check(&request)?;
+        let index = form_urlencoded::parse(raw_query.as_bytes()).find(|(key, _)| key == "i");
+        let query = Query { j: index.map(|(_, i)| i.into_owned()), ..Query::default() };
+        let Some(session) = self.engine().session(sid) else {
+            // It is gone, or was another server's: the client shakes hands again (§7).
+            if request.method() == Method::POST {
+                let (content_type, body) = DIALECT.post_answer();
+                return Ok(response(StatusCode::OK, content_type, body));
+            }
+            return Ok(transport.say(&mut request, &query, &DIALECT, UNKNOWN_SID));
+        };
+        self.engine().start(&session).await;
+        transport.serve(self.exchange(request, query, session)).await
+    }
+}
+
+impl NoHandshake {
+    fn status(&self) -> StatusCode {
+        match self {
+            NoHandshake::BadOrigin => StatusCode::FORBIDDEN,
+            NoHandshake::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+fn by_name(name: &str) -> Option<&'static dyn Transport> {
+    REGISTRY.iter().copied().find(|transport| transport.facts().name == name)
+}
