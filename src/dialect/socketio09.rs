@@ -543,7 +543,7 @@ mod tests {
         let frames = [Frame::fixed("5:::{\"name\":\"uni\",\"args\":[\"€😀\"]}"), Frame::fixed("5:::{\"name\":\"noargs\"}")];
         let body = SocketIo09.payload(&frames, false).body;
         assert_eq!(body.len(), 74);
-        assert!(body.starts_with(b"\xef\xbf\xbd33\xef\xbf\xbd5:::") && body[53..].starts_with(b"21\xef\xbf\xbd5:::"));
+        assert!(body.starts_with(b"\xef\xbf\xbd33\xef\xbf\xbd5:::") && body[48..].starts_with(b"21\xef\xbf\xbd5:::"));
         let text = String::from_utf8(body.to_vec()).unwrap();
         let script = SocketIo09.jsonp_script(0, &text);
         assert_eq!(script.len(), 98);

@@ -1,6 +1,7 @@
 //! Sockets: the accept loop, HTTP connections and their bounds, and who answers which path.
 
 pub mod pages;
+mod reports;
 
 use std::convert::Infallible;
 use std::io;

@@ -15,23 +15,33 @@ use hyper::body::Incoming;
 use warp::Filter as _;
 use warp::path::FullPath;
 
-use super::Answer;
+use super::{Answer, reports};
 use crate::policy::Transports;
 
 /// Files that are built in, by their path below `/`.
 const BUILT_IN: &[(&str, &[u8])] = &[
-//TMP     ("index.html", include_bytes!("../../static/index.html")),
-//TMP     ("chat.js", include_bytes!("../../static/chat.js")),
+    ("index.html", include_bytes!("../../static/index.html")),
+    ("diagnostics.html", include_bytes!("../../static/diagnostics.html")),
+    ("style.css", include_bytes!("../../static/style.css")),
+    ("icon.svg", include_bytes!("../../static/icon.svg")),
     ("parlance.js", include_bytes!("../../static/parlance.js")),
-//TMP     ("texts.js", include_bytes!("../../static/texts.js")),
-//TMP     ("style.css", include_bytes!("../../static/style.css")),
+    ("texts.js", include_bytes!("../../static/texts.js")),
+    ("page.js", include_bytes!("../../static/page.js")),
+    ("chat.js", include_bytes!("../../static/chat.js")),
+    ("panel.js", include_bytes!("../../static/panel.js")),
+    ("diagnostics.js", include_bytes!("../../static/diagnostics.js")),
 ];
 
 /// The client library, whose list of transports is the policy's.
 const CLIENT: &str = "parlance.js";
 
 /// Paths that stand for a file of another name.
-const ALIASES: &[(&str, &str)] = &[("", "index.html"), ("socket.io/socket.io.js", CLIENT)];
+const ALIASES: &[(&str, &str)] = &[
+    ("", "index.html"),
+    ("diagnostics", "diagnostics.html"),
+    ("favicon.ico", "icon.svg"),
+    ("socket.io/socket.io.js", CLIENT),
+];
 
 /// Nothing runs or loads in our pages but what this server gave them.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -59,7 +69,8 @@ impl Pages {
                     found.map(|file| file.answer(etag.as_deref())).ok_or_else(warp::reject::not_found)
                 }
             });
-        let routes = warp::get().or(warp::head()).unify().and(file);
+        let files = warp::get().or(warp::head()).unify().and(file);
+        let routes = files.or(reports::route());
         let service = warp::service(routes.with(warp::reply::with::headers(security_headers())));
         let answer = move |request| -> BoxFuture<'static, Answer> {
             let mut service = service.clone();
