@@ -73,7 +73,9 @@ impl FromStr for Time {
     fn from_str(text: &str) -> Result<Self, String> {
         let millis = scaled(text, &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)]);
         millis.map(|millis| Time(Duration::from_millis(millis))).ok_or_else(|| {
-            format!("`{text}` is no time, expected a whole number with a unit, such as 500ms, 25s or 2m")
+            format!(
+                "`{text}` is no time, expected a whole number with a unit, such as 500ms, 25s or 2m"
+            )
         })
     }
 }
@@ -402,7 +404,8 @@ mod tests {
         assert_eq!("2m".parse(), Ok(Time(Duration::from_secs(120))));
         assert_eq!("64KiB".parse(), Ok(Size(65536)));
         assert_eq!("1 MB".parse(), Ok(Size(1_000_000)));
-        for bad in ["", "25", "s", "-1s", "1.5s", "99999999999999999999s", "18446744073709551615h"] {
+        for bad in ["", "25", "s", "-1s", "1.5s", "99999999999999999999s", "18446744073709551615h"]
+        {
             assert!(bad.parse::<Time>().is_err(), "{bad}");
         }
         for bad in ["", "MB", "1GB", "-1"] {
@@ -413,14 +416,31 @@ mod tests {
     #[test]
     fn errors_name_the_line_and_what_was_expected() {
         let error = file("port = 3000\n\nping-intervall = \"25s\"\n").unwrap_err();
-        assert!(error.starts_with("t.toml:3:1: unknown field `ping-intervall`, expected one of `host`, "), "{error}");
+        assert!(
+            error.starts_with(
+                "t.toml:3:1: unknown field `ping-intervall`, expected one of `host`, "
+            ),
+            "{error}"
+        );
         let error = file("ping-interval = \"25\"").unwrap_err();
-        assert_eq!(error, "t.toml:1:17: `25` is no time, expected a whole number with a unit, such as 500ms, 25s or 2m");
+        assert_eq!(
+            error,
+            "t.toml:1:17: `25` is no time, expected a whole number with a unit, such as 500ms, 25s or 2m"
+        );
         let error = file("\ntransports = [\"websocket\", \"flash\"]").unwrap_err();
-        assert_eq!(error, "t.toml:2:14: transports: unknown transport \"flash\": known are websocket, xhr-polling, jsonp-polling, polling (both polling forms)");
+        assert_eq!(
+            error,
+            "t.toml:2:14: transports: unknown transport \"flash\": known are websocket, xhr-polling, jsonp-polling, polling (both polling forms)"
+        );
         let error = file("port = \"x\"").unwrap_err();
-        assert!(error.starts_with("t.toml:1:8: invalid type: string \"x\", expected u16"), "{error}");
-        assert_eq!(file("max-payload = 10").unwrap_err(), "t.toml:1:15: max-payload: expected 1024 at least");
+        assert!(
+            error.starts_with("t.toml:1:8: invalid type: string \"x\", expected u16"),
+            "{error}"
+        );
+        assert_eq!(
+            file("max-payload = 10").unwrap_err(),
+            "t.toml:1:15: max-payload: expected 1024 at least"
+        );
         assert!(file("port = ").unwrap_err().starts_with("t.toml:1:8: "));
     }
 
@@ -429,7 +449,10 @@ mod tests {
         let low = file("port = 1\nping-interval = \"1s\"\nmax-payload = 5000").unwrap();
         let high = Layer { port: Some(2), ..Layer::default() };
         let settings = Settings::complete(high.over(low), &KNOWN);
-        assert_eq!((settings.port, settings.ping_interval, settings.max_payload), (2, Duration::from_secs(1), 5000));
+        assert_eq!(
+            (settings.port, settings.ping_interval, settings.max_payload),
+            (2, Duration::from_secs(1), 5000)
+        );
         assert_eq!(settings.transports.names(), KNOWN);
         assert_eq!(settings.queue_bytes, 1 << 20);
     }
@@ -440,7 +463,10 @@ mod tests {
         let known = crate::transport::names();
         let layer = Layer::from_text(shipped, Path::new(DEFAULT_FILE), &known).unwrap();
         let with = Settings::complete(layer, &known);
-        assert_eq!(format!("{with:?}"), format!("{:?}", Settings::complete(Layer::default(), &known)));
+        assert_eq!(
+            format!("{with:?}"),
+            format!("{:?}", Settings::complete(Layer::default(), &known))
+        );
         // Every key is in it, if only as a comment.
         for key in known_keys() {
             assert!(shipped.contains(&format!("{key} = ")), "{key} is missing");

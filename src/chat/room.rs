@@ -156,7 +156,8 @@ impl Room {
                     Vocabulary::Nicknames => answer(ack, || vec![Value::Bool(true)]),
                     _ => {
                         let Denied { reason, message } = &denied;
-                        socket.emit("login error", [json!({ "reason": reason, "message": message })]);
+                        socket
+                            .emit("login error", [json!({ "reason": reason, "message": message })]);
                         answer(ack, || vec![denied.answer()]);
                     }
                 };
@@ -172,7 +173,9 @@ impl Room {
             _ => {
                 socket.emit("login", [json!({ "numUsers": users })]);
                 let username = name.as_str();
-                answer(ack, || vec![json!({ "ok": true, "username": username, "numUsers": users })]);
+                answer(ack, || {
+                    vec![json!({ "ok": true, "username": username, "numUsers": users })]
+                });
             }
         }
         self.tell_others(sid, vocabulary, &Notice::Joined { name: &name, users });
@@ -205,8 +208,12 @@ impl Room {
                 debug!(%sid, reason = denied.reason, "message refused");
                 let Denied { reason, message } = &denied;
                 match vocabulary {
-                    Vocabulary::Nicknames => member.socket.emit("announcement", [message.as_str().into()]),
-                    _ => member.socket.emit("message error", [json!({ "reason": reason, "message": message })]),
+                    Vocabulary::Nicknames => {
+                        member.socket.emit("announcement", [message.as_str().into()])
+                    }
+                    _ => member
+                        .socket
+                        .emit("message error", [json!({ "reason": reason, "message": message })]),
                 }
                 return answer(ack, || vec![denied.answer()]);
             }

@@ -26,7 +26,10 @@ pub const VOCABULARIES: usize = 3;
 #[derive(Debug, PartialEq)]
 pub enum Said {
     Join(Value),
-    Message { text: Value, id: Option<String> },
+    Message {
+        text: Value,
+        id: Option<String>,
+    },
     Typing,
     StopTyping,
     /// Who is here?
@@ -128,7 +131,9 @@ pub fn tell(vocabulary: Vocabulary, notice: &Notice<'_>) -> Option<(&'static str
             ("user message", vec![nick, escape_markup(text).into()])
         }
 
-        (Bare, Notice::Joined { name, .. }) => ("chat message", vec![format!("{name} joined").into()]),
+        (Bare, Notice::Joined { name, .. }) => {
+            ("chat message", vec![format!("{name} joined").into()])
+        }
         (Bare, Notice::Left { name, .. }) => ("chat message", vec![format!("{name} left").into()]),
         (Bare, Notice::Message { name: Some(name), text }) => {
             ("chat message", vec![format!("{name}: {text}").into()])
@@ -163,10 +168,14 @@ mod tests {
         assert_eq!(understand("typing", vec![]), Some((Vocabulary::Users, Said::Typing)));
         assert_eq!(understand("Typing", vec![]), None);
         assert_eq!(understand("message", vec![]), None);
-        assert_eq!(understand("nickname", vec![json!("bob")]), Some((Vocabulary::Nicknames, Said::Join(json!("bob")))));
+        assert_eq!(
+            understand("nickname", vec![json!("bob")]),
+            Some((Vocabulary::Nicknames, Said::Join(json!("bob"))))
+        );
         let said = understand("new message", vec![json!("hi"), json!({"id": "a1"})]).unwrap().1;
         assert_eq!(said, Said::Message { text: json!("hi"), id: Some("a1".into()) });
-        let said = understand("new message", vec![json!("hi"), json!({"id": "x".repeat(65)})]).unwrap().1;
+        let said =
+            understand("new message", vec![json!("hi"), json!({"id": "x".repeat(65)})]).unwrap().1;
         assert_eq!(said, Said::Message { text: json!("hi"), id: None });
     }
 
@@ -175,16 +184,34 @@ mod tests {
         let name = Name::new("bob").unwrap();
         let message = Notice::Message { name: Some(&name), text: "hi <b>" };
         let told = |vocabulary, notice: &Notice<'_>| tell(vocabulary, notice).unwrap();
-        assert_eq!(told(Vocabulary::Users, &message), ("new message", vec![json!({"username":"bob","message":"hi <b>"})]));
-        assert_eq!(told(Vocabulary::Nicknames, &message), ("user message", vec![json!("bob"), json!("hi &lt;b&gt;")]));
+        assert_eq!(
+            told(Vocabulary::Users, &message),
+            ("new message", vec![json!({"username":"bob","message":"hi <b>"})])
+        );
+        assert_eq!(
+            told(Vocabulary::Nicknames, &message),
+            ("user message", vec![json!("bob"), json!("hi &lt;b&gt;")])
+        );
         assert_eq!(told(Vocabulary::Bare, &message), ("chat message", vec![json!("bob: hi <b>")]));
         let nameless = Notice::Message { name: None, text: "x" };
-        assert_eq!(told(Vocabulary::Users, &nameless), ("new message", vec![json!({"message":"x"})]));
-        assert_eq!(told(Vocabulary::Nicknames, &nameless), ("user message", vec![Value::Null, json!("x")]));
+        assert_eq!(
+            told(Vocabulary::Users, &nameless),
+            ("new message", vec![json!({"message":"x"})])
+        );
+        assert_eq!(
+            told(Vocabulary::Nicknames, &nameless),
+            ("user message", vec![Value::Null, json!("x")])
+        );
         assert_eq!(told(Vocabulary::Bare, &nameless), ("chat message", vec![json!("x")]));
         assert!(tell(Vocabulary::Bare, &Notice::Typing { name: &name }).is_none());
         let left = Notice::Left { name: &name, users: 1 };
-        assert_eq!(told(Vocabulary::Users, &left), ("user left", vec![json!({"username":"bob","numUsers":1})]));
-        assert_eq!(told(Vocabulary::Nicknames, &left), ("announcement", vec![json!("bob disconnected")]));
+        assert_eq!(
+            told(Vocabulary::Users, &left),
+            ("user left", vec![json!({"username":"bob","numUsers":1})])
+        );
+        assert_eq!(
+            told(Vocabulary::Nicknames, &left),
+            ("announcement", vec![json!("bob disconnected")])
+        );
     }
 }

@@ -19,8 +19,8 @@ const LINGER: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Runs the server until it is told to stop.
 pub fn run(settings: Settings) -> Result<()> {
-    let _logs = telemetry::init(&settings.log, settings.log_dir.as_deref())
-        .map_err(anyhow::Error::msg)?;
+    let _logs =
+        telemetry::init(&settings.log, settings.log_dir.as_deref()).map_err(anyhow::Error::msg)?;
     if let Some(folder) = &settings.static_dir
         && !folder.is_dir()
     {

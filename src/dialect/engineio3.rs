@@ -12,9 +12,9 @@ use super::grammar::{self, Protocol};
 use super::packet::as_text;
 use super::utf8::{split_utf16, utf16_len};
 use super::{
-    Control, Dialect, Ending, Frame, Heartbeat, Incoming, Malformed, Message, OCTETS, Opening, Packet,
-    Payload, Reaction, Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire, base64_decode,
-    base64_encode, json,
+    Control, Dialect, Ending, Frame, Heartbeat, Incoming, Malformed, Message, OCTETS, Opening,
+    Packet, Payload, Reaction, Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire,
+    base64_decode, base64_encode, json,
 };
 
 #[derive(Debug)]
@@ -78,7 +78,8 @@ impl EngineIo3 {
     fn read_octets(mut body: &[u8]) -> Result<Vec<Packet>, Malformed> {
         let mut packets = Vec::new();
         while let Some((&kind, rest)) = body.split_first() {
-            let end = rest.iter().position(|&b| b == 0xff).ok_or(Malformed("length without end"))?;
+            let end =
+                rest.iter().position(|&b| b == 0xff).ok_or(Malformed("length without end"))?;
             // Ten digits hold more than any payload bound.
             if end == 0 || end > 10 || rest[..end].iter().any(|&digit| digit > 9) {
                 return Err(Malformed("bad length"));
@@ -117,7 +118,8 @@ fn read_binary(data: Bytes) -> Result<Packet, Malformed> {
 fn read_string(text: &str) -> Result<Packet, Malformed> {
     match text.strip_prefix('b') {
         Some(packet) => {
-            let data = packet.strip_prefix('4').ok_or(Malformed("binary packet that is no message"))?;
+            let data =
+                packet.strip_prefix('4').ok_or(Malformed("binary packet that is no message"))?;
             Ok(Packet::Message(Message::Binary(base64_decode(data)?)))
         }
         None => read_packet(text),
@@ -178,7 +180,8 @@ impl Dialect for EngineIo3 {
         let mut rest = text;
         while !rest.is_empty() {
             let (length, tail) = rest.split_once(':').ok_or(Malformed("length without end"))?;
-            if length.is_empty() || length.len() > 10 || !length.bytes().all(|b| b.is_ascii_digit()) {
+            if length.is_empty() || length.len() > 10 || !length.bytes().all(|b| b.is_ascii_digit())
+            {
                 return Err(Malformed("bad length"));
             }
             let units = length.parse().map_err(|_| Malformed("bad length"))?;
@@ -257,13 +260,19 @@ mod tests {
         assert_eq!(body.len(), 27);
         assert_eq!(EngineIo3.payload(&[Frame::text(packet.into())], true).body, body);
         assert_eq!(read(body.as_bytes()).unwrap(), vec![text(&packet[1..])]);
-        assert_eq!(EngineIo3.payload(&[Frame::Binary(Bytes::from_static(&[1, 2, 3]))], true).body, "6:b4AQID");
+        assert_eq!(
+            EngineIo3.payload(&[Frame::Binary(Bytes::from_static(&[1, 2, 3]))], true).body,
+            "6:b4AQID"
+        );
     }
 
     #[test]
     fn vectors_5_and_6() {
         let packets = read(b"42:451-[\"echo\",{\"_placeholder\":true,\"num\":0}]6:b4AQID").unwrap();
-        assert_eq!(packets, vec![text("51-[\"echo\",{\"_placeholder\":true,\"num\":0}]"), binary(&[1, 2, 3])]);
+        assert_eq!(
+            packets,
+            vec![text("51-[\"echo\",{\"_placeholder\":true,\"num\":0}]"), binary(&[1, 2, 3])]
+        );
 
         let header = "451-[\"echo\",\"€\",{\"_placeholder\":true,\"num\":0}]";
         assert_eq!(header.len(), 48);
@@ -294,15 +303,39 @@ mod tests {
         assert_eq!(payload.content_type, OCTETS);
         assert_eq!(&payload.body[..5], &[0, 9, 7, 0xff, b'0']);
         let frames = [Frame::fixed("452-[]"), Frame::Binary(Bytes::from_static(&[1, 2, 3]))];
-        assert_eq!(&EngineIo3.payload(&frames, false).body[..], &[0, 6, 0xff, b'4', b'5', b'2', b'-', b'[', b']', 1, 4, 0xff, 4, 1, 2, 3]);
+        assert_eq!(
+            &EngineIo3.payload(&frames, false).body[..],
+            &[0, 6, 0xff, b'4', b'5', b'2', b'-', b'[', b']', 1, 4, 0xff, 4, 1, 2, 3]
+        );
     }
 
     #[test]
     fn bad_payloads_are_refused() {
-        for body in [&b""[..], b"abc", b"1:", b"9:4a", b":4a", b"x:4a", b"1:7", b"-1:4", b"3:b5A", b"99999999999:4"] {
+        for body in [
+            &b""[..],
+            b"abc",
+            b"1:",
+            b"9:4a",
+            b":4a",
+            b"x:4a",
+            b"1:7",
+            b"-1:4",
+            b"3:b5A",
+            b"99999999999:4",
+        ] {
             assert!(read(body).is_err(), "{body:?}");
         }
-        for body in [&b""[..], &[0], &[0, 1], &[0, 0xff], &[2, 1, 0xff, b'2'], &[0, 9, 0xff, b'4'], &[1, 1, 0xff, b'4'], &[0, 10, 0xff, b'4'], &[1, 0, 0xff]] {
+        for body in [
+            &b""[..],
+            &[0],
+            &[0, 1],
+            &[0, 0xff],
+            &[2, 1, 0xff, b'2'],
+            &[0, 9, 0xff, b'4'],
+            &[1, 1, 0xff, b'4'],
+            &[0, 10, 0xff, b'4'],
+            &[1, 0, 0xff],
+        ] {
             assert!(EngineIo3::read_octets(body).is_err(), "{body:?}");
         }
         assert!(read("1:😀".as_bytes()).is_err(), "a cut inside a character");
@@ -312,8 +345,14 @@ mod tests {
     fn websocket_messages() {
         let data = Bytes::from_static(&[1, 2]);
         let wire = Wire { base64: true, ..Wire::default() };
-        assert_eq!(EngineIo3.socket_binary(&data, &Wire::default()), SocketMessage::Binary(Bytes::from_static(&[4, 1, 2])));
-        assert_eq!(EngineIo3.socket_binary(&data, &wire), SocketMessage::Text(Bytes::from_static(b"b4AQI=")));
+        assert_eq!(
+            EngineIo3.socket_binary(&data, &Wire::default()),
+            SocketMessage::Binary(Bytes::from_static(&[4, 1, 2]))
+        );
+        assert_eq!(
+            EngineIo3.socket_binary(&data, &wire),
+            SocketMessage::Text(Bytes::from_static(b"b4AQI="))
+        );
         assert_eq!(EngineIo3.read_binary(Bytes::from_static(&[4, 1, 2])), Ok(binary(&[1, 2])));
         assert!(EngineIo3.read_binary(Bytes::from_static(b"4x")).is_err());
         assert!(EngineIo3.read_binary(Bytes::new()).is_err());

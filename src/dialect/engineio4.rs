@@ -8,9 +8,9 @@ use serde_json::json;
 use super::grammar::{self, Protocol};
 use super::packet::as_text;
 use super::{
-    Control, Dialect, Ending, Frame, Heartbeat, Incoming, Malformed, Message, Opening, Packet, Payload,
-    Reaction, Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire, base64_decode, base64_encode, json,
-    script,
+    Control, Dialect, Ending, Frame, Heartbeat, Incoming, Malformed, Message, Opening, Packet,
+    Payload, Reaction, Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire,
+    base64_decode, base64_encode, json, script,
 };
 
 #[derive(Debug)]
@@ -273,11 +273,24 @@ mod tests {
 
     #[test]
     fn payloads_are_joined_by_1e() {
-        let frames = [Frame::fixed("42[\"m\",\"1\"]"), Frame::fixed("451-[\"x\"]"), Frame::Binary(Bytes::from_static(&[255, 0]))];
-        assert_eq!(EngineIo4.payload(&frames, false).body, "42[\"m\",\"1\"]\u{1e}451-[\"x\"]\u{1e}b/wA=");
+        let frames = [
+            Frame::fixed("42[\"m\",\"1\"]"),
+            Frame::fixed("451-[\"x\"]"),
+            Frame::Binary(Bytes::from_static(&[255, 0])),
+        ];
+        assert_eq!(
+            EngineIo4.payload(&frames, false).body,
+            "42[\"m\",\"1\"]\u{1e}451-[\"x\"]\u{1e}b/wA="
+        );
         assert_eq!(EngineIo4.payload(&frames[..1], true).body, "42[\"m\",\"1\"]");
-        assert_eq!(read(b"42[\"multi\"]\x1e42[\"multi\"]").unwrap(), vec![text("2[\"multi\"]"), text("2[\"multi\"]")]);
-        assert_eq!(read(b"4a\x1ebAQID").unwrap()[1], Packet::Message(Message::Binary(Bytes::from_static(&[1, 2, 3]))));
+        assert_eq!(
+            read(b"42[\"multi\"]\x1e42[\"multi\"]").unwrap(),
+            vec![text("2[\"multi\"]"), text("2[\"multi\"]")]
+        );
+        assert_eq!(
+            read(b"4a\x1ebAQID").unwrap()[1],
+            Packet::Message(Message::Binary(Bytes::from_static(&[1, 2, 3])))
+        );
     }
 
     #[test]
@@ -293,7 +306,10 @@ mod tests {
     fn jsonp_newlines_come_back() {
         // What a browser posts for the payload `a⏎b\nc\\nd` (⏎ a newline, the rest as written).
         assert_eq!(jsonp_field("a\\nb\\\\nc\\\\\\nd"), "a\nb\\nc\\\\nd");
-        assert_eq!(jsonp_field("27:42[\"echo\",\"a\\\\nb\\\\\\nc\\\\\\\\\\nd\"]"), "27:42[\"echo\",\"a\\nb\\\\nc\\\\\\\\nd\"]");
+        assert_eq!(
+            jsonp_field("27:42[\"echo\",\"a\\\\nb\\\\\\nc\\\\\\\\\\nd\"]"),
+            "27:42[\"echo\",\"a\\nb\\\\nc\\\\\\\\nd\"]"
+        );
         assert_eq!(jsonp_field("plain"), "plain");
     }
 
@@ -301,8 +317,14 @@ mod tests {
     fn websocket_messages() {
         let wire = Wire { base64: true, ..Wire::default() };
         let data = Bytes::from_static(&[1, 2]);
-        assert_eq!(EngineIo4.socket_binary(&data, &wire), SocketMessage::Text(Bytes::from_static(b"bAQI=")));
-        assert_eq!(EngineIo4.socket_binary(&data, &Wire::default()), SocketMessage::Binary(data.clone()));
+        assert_eq!(
+            EngineIo4.socket_binary(&data, &wire),
+            SocketMessage::Text(Bytes::from_static(b"bAQI="))
+        );
+        assert_eq!(
+            EngineIo4.socket_binary(&data, &Wire::default()),
+            SocketMessage::Binary(data.clone())
+        );
         assert_eq!(EngineIo4.read_text("2probe", &wire), Ok(Packet::Ping { probe: true }));
         assert_eq!(EngineIo4.read_text("5", &wire), Ok(Packet::Upgrade));
         assert!(EngineIo4.read_text("", &wire).is_err());
@@ -310,6 +332,9 @@ mod tests {
 
     #[test]
     fn scripts() {
-        assert_eq!(jsonp_script(3, "40\u{1e}\"\u{2028}</script>"), b"___eio[3](\"40\\u001e\\\"\\u2028<\\/script>\");");
+        assert_eq!(
+            jsonp_script(3, "40\u{1e}\"\u{2028}</script>"),
+            b"___eio[3](\"40\\u001e\\\"\\u2028<\\/script>\");"
+        );
     }
 }

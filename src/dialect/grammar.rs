@@ -138,9 +138,9 @@ pub fn decode(protocol: &Protocol, text: &str, wire: &Wire) -> Result<Option<Inc
     let (id, json) = split_digits(rest);
     let id = match id {
         "" => None,
-        digits => Some(AckId::from(
-            digits.parse::<u64>().map_err(|_| Malformed("ack id too large"))?,
-        )),
+        digits => {
+            Some(AckId::from(digits.parse::<u64>().map_err(|_| Malformed("ack id too large"))?))
+        }
     };
     let value = match json {
         "" => None,
@@ -227,9 +227,7 @@ pub fn placeholders_fit(packet: &SocketPacket) -> bool {
     }
     let count = packet.attachments.len() as u64;
     match &packet.body {
-        Body::Event { args, .. } | Body::Ack { args, .. } => {
-            args.iter().all(|arg| fit(arg, count))
-        }
+        Body::Event { args, .. } | Body::Ack { args, .. } => args.iter().all(|arg| fit(arg, count)),
         _ => true,
     }
 }
@@ -238,10 +236,8 @@ pub fn placeholders_fit(packet: &SocketPacket) -> bool {
 mod tests {
     use super::*;
 
-    const V5: Protocol = Protocol {
-        write_json: |out, value| json::write_plain(out, value),
-        explicit_connect: true,
-    };
+    const V5: Protocol =
+        Protocol { write_json: |out, value| json::write_plain(out, value), explicit_connect: true };
     const V4: Protocol = Protocol {
         write_json: |out, value| json::write_ascii(out, value),
         explicit_connect: false,
@@ -268,13 +264,22 @@ mod tests {
     #[test]
     fn connects_of_both_protocols() {
         assert_eq!(body(&V5, "0"), ("/".into(), Body::Connect(json!({})), 0));
-        assert_eq!(body(&V5, "0{\"token\":\"abc\"}"), ("/".into(), Body::Connect(json!({"token":"abc"})), 0));
-        assert_eq!(body(&V5, "0/chat,{\"a\":1}"), ("/chat".into(), Body::Connect(json!({"a":1})), 0));
+        assert_eq!(
+            body(&V5, "0{\"token\":\"abc\"}"),
+            ("/".into(), Body::Connect(json!({"token":"abc"})), 0)
+        );
+        assert_eq!(
+            body(&V5, "0/chat,{\"a\":1}"),
+            ("/chat".into(), Body::Connect(json!({"a":1})), 0)
+        );
         assert_eq!(body(&V5, "0/chat?x=1,").0, "/chat?x=1", "protocol 5 has no namespace queries");
         for text in ["0/chat", "0/chat,"] {
             assert_eq!(body(&V4, text), ("/chat".into(), Body::Connect(json!({})), 0));
         }
-        assert_eq!(body(&V4, "0/chat?k=v%20w,"), ("/chat".into(), Body::Connect(json!({"k":"v w"})), 0));
+        assert_eq!(
+            body(&V4, "0/chat?k=v%20w,"),
+            ("/chat".into(), Body::Connect(json!({"k":"v w"})), 0)
+        );
         assert!(read(&V5, "0\"s\"").is_err());
         assert!(read(&V4, "0\"s\"").is_err());
     }
@@ -282,20 +287,44 @@ mod tests {
     #[test]
     fn events_and_acks() {
         let ack = |id: &str| Some(AckRequest::ByApp(AckId(id.into())));
-        let event = |name: &str, args: Vec<Value>, ack| Body::Event { name: name.into(), args, ack };
-        assert_eq!(body(&V5, "2[\"echo\",\"x\",1]").1, event("echo", vec![json!("x"), json!(1)], None));
+        let event =
+            |name: &str, args: Vec<Value>, ack| Body::Event { name: name.into(), args, ack };
+        assert_eq!(
+            body(&V5, "2[\"echo\",\"x\",1]").1,
+            event("echo", vec![json!("x"), json!(1)], None)
+        );
         assert_eq!(body(&V5, "2456[\"m\"]").1, event("m", vec![], ack("456")));
         assert_eq!(body(&V5, "207[\"e\"]").1, event("e", vec![], ack("7")), "ids are numbers");
         assert_eq!(body(&V5, "2/1,5[\"a\"]"), ("/1".into(), event("a", vec![], ack("5")), 0));
         assert_eq!(body(&V5, "2[1]").1, event("1", vec![], None));
-        assert_eq!(body(&V5, "3/chat,12[1]"), ("/chat".into(), Body::Ack { id: AckId("12".into()), args: vec![json!(1)] }, 0));
+        assert_eq!(
+            body(&V5, "3/chat,12[1]"),
+            ("/chat".into(), Body::Ack { id: AckId("12".into()), args: vec![json!(1)] }, 0)
+        );
         assert_eq!(body(&V5, "52-789[\"m\",{\"_placeholder\":true,\"num\":0}]").2, 2);
     }
 
     #[test]
     fn the_malformed_table() {
-        for text in ["", "9", "x", "2{}", "2[\"x\"", "2[]", "2[null]", "2[\"a\"]x", "2-1[\"a\"]",
-            "1{}", "5-[\"x\"]", "51.5-[\"x\"]", "50-[\"x\"]", "511-[\"x\"]", "2abc[]", "51-", "3{}"] {
+        for text in [
+            "",
+            "9",
+            "x",
+            "2{}",
+            "2[\"x\"",
+            "2[]",
+            "2[null]",
+            "2[\"a\"]x",
+            "2-1[\"a\"]",
+            "1{}",
+            "5-[\"x\"]",
+            "51.5-[\"x\"]",
+            "50-[\"x\"]",
+            "511-[\"x\"]",
+            "2abc[]",
+            "51-",
+            "3{}",
+        ] {
             assert!(read(&V5, text).is_err(), "{text}");
             assert!(read(&V4, text).is_err(), "{text}");
         }
@@ -316,15 +345,35 @@ mod tests {
         assert_eq!(written(&V4, "/", Body::Connect(json!({"sid":"x"})), 0), "40");
         assert_eq!(written(&V4, "/chat", Body::Connect(json!({"sid":"x"})), 0), "40/chat,");
         let error = || Body::ConnectError { message: "Invalid namespace".into(), data: None };
-        assert_eq!(written(&V5, "/nope", error(), 0), "44/nope,{\"message\":\"Invalid namespace\"}");
+        assert_eq!(
+            written(&V5, "/nope", error(), 0),
+            "44/nope,{\"message\":\"Invalid namespace\"}"
+        );
         assert_eq!(written(&V4, "/nope", error(), 0), "44/nope,\"Invalid namespace\"");
-        let denied = || Body::ConnectError { message: "denied".into(), data: Some(json!({"code":7})) };
-        assert_eq!(written(&V5, "/d", denied(), 0), "44/d,{\"message\":\"denied\",\"data\":{\"code\":7}}");
+        let denied =
+            || Body::ConnectError { message: "denied".into(), data: Some(json!({"code":7})) };
+        assert_eq!(
+            written(&V5, "/d", denied(), 0),
+            "44/d,{\"message\":\"denied\",\"data\":{\"code\":7}}"
+        );
         assert_eq!(written(&V4, "/d", denied(), 0), "44/d,{\"code\":7}");
-        let event = |ack| Body::Event { name: "é".into(), args: vec![json!({"_placeholder":true,"num":0})], ack };
-        assert_eq!(written(&V5, "/", event(None), 1), "451-[\"é\",{\"_placeholder\":true,\"num\":0}]");
-        assert_eq!(written(&V4, "/", event(Some(AckRequest::ByApp(5.into()))), 1), "451-5[\"\\u00e9\",{\"_placeholder\":true,\"num\":0}]");
-        assert_eq!(written(&V5, "/chat", Body::Ack { id: 12.into(), args: vec![] }, 0), "43/chat,12[]");
+        let event = |ack| Body::Event {
+            name: "é".into(),
+            args: vec![json!({"_placeholder":true,"num":0})],
+            ack,
+        };
+        assert_eq!(
+            written(&V5, "/", event(None), 1),
+            "451-[\"é\",{\"_placeholder\":true,\"num\":0}]"
+        );
+        assert_eq!(
+            written(&V4, "/", event(Some(AckRequest::ByApp(5.into()))), 1),
+            "451-5[\"\\u00e9\",{\"_placeholder\":true,\"num\":0}]"
+        );
+        assert_eq!(
+            written(&V5, "/chat", Body::Ack { id: 12.into(), args: vec![] }, 0),
+            "43/chat,12[]"
+        );
         assert_eq!(written(&V5, "/", Body::Ack { id: 789.into(), args: vec![] }, 2), "462-789[]");
         assert_eq!(written(&V5, "/chat", Body::Disconnect, 0), "41/chat,");
     }
@@ -332,7 +381,11 @@ mod tests {
     #[test]
     fn acks_of_the_first_1_0_clients_switch_the_session() {
         let wire = Wire::default();
-        let ack = || SocketPacket { namespace: "/".into(), body: Body::Ack { id: 7.into(), args: vec![json!("x")] }, attachments: vec![] };
+        let ack = || SocketPacket {
+            namespace: "/".into(),
+            body: Body::Ack { id: 7.into(), args: vec![json!("x")] },
+            attachments: vec![],
+        };
         assert_eq!(encode(&V4, &ack(), &wire)[0], Frame::fixed("437[\"x\"]"));
         let incoming = decode(&V4, "30-7[\"x\"]", &wire).unwrap().unwrap();
         assert_eq!(incoming.packet, ack());
@@ -344,7 +397,11 @@ mod tests {
     fn placeholders_must_name_attachments() {
         let packet = |num: i64| SocketPacket {
             namespace: "/".into(),
-            body: Body::Event { name: "e".into(), args: vec![json!([{"a": {"_placeholder": true, "num": num}}])], ack: None },
+            body: Body::Event {
+                name: "e".into(),
+                args: vec![json!([{"a": {"_placeholder": true, "num": num}}])],
+                ack: None,
+            },
             attachments: vec![Bytes::from_static(b"x")],
         };
         assert!(placeholders_fit(&packet(0)));

@@ -186,7 +186,10 @@ mod tests {
 
     #[test]
     fn ascii_escapes_everything_from_del_on() {
-        assert_eq!(ascii(&json!(["€😀é\u{2028}\u{7f}~"])), r#"["\u20ac\ud83d\ude00\u00e9\u2028\u007f~"]"#);
+        assert_eq!(
+            ascii(&json!(["€😀é\u{2028}\u{7f}~"])),
+            r#"["\u20ac\ud83d\ude00\u00e9\u2028\u007f~"]"#
+        );
         assert_eq!(ascii(&json!({"ключ": 1})), r#"{"\u043a\u043b\u044e\u0447":1}"#);
         assert_eq!(parse(&ascii(&json!("a\0é\n\"한"))).unwrap(), json!("a\0é\n\"한"));
     }
@@ -201,7 +204,10 @@ mod tests {
     #[test]
     fn lone_surrogates_are_replaced_and_pairs_kept() {
         assert_eq!(parse(r#"["\ud83d"]"#).unwrap(), json!(["\u{fffd}"]));
-        assert_eq!(parse(r#"["\ude00x\uD83D\uDE00\ud83d"]"#).unwrap(), json!(["\u{fffd}x😀\u{fffd}"]));
+        assert_eq!(
+            parse(r#"["\ude00x\uD83D\uDE00\ud83d"]"#).unwrap(),
+            json!(["\u{fffd}x😀\u{fffd}"])
+        );
         assert_eq!(parse(r#"["\\ud83d","\ud83d"]"#).unwrap(), json!(["\\ud83d", "\u{fffd}"]));
         assert!(parse(r#"["\ud83d"#).is_err());
         assert!(parse(r#"["\u12"]"#).is_err());
@@ -209,7 +215,10 @@ mod tests {
 
     #[test]
     fn js_strings_cannot_leave_their_script() {
-        assert_eq!(js("a\"b\\c</script>\n\u{2028}\u{2029}é\0"), r#""a\"b\\c<\/script>\n\u2028\u2029é\u0000""#);
+        assert_eq!(
+            js("a\"b\\c</script>\n\u{2028}\u{2029}é\0"),
+            r#""a\"b\\c<\/script>\n\u2028\u2029é\u0000""#
+        );
         assert_eq!(js(""), "\"\"");
     }
 }

@@ -19,7 +19,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use packet::{
-    AckId, AckRequest, Body, Control, Ending, Frame, Incoming, Malformed, Message, Packet, SocketPacket,
+    AckId, AckRequest, Body, Control, Ending, Frame, Incoming, Malformed, Message, Packet,
+    SocketPacket,
 };
 pub use utf8::{StringMode, Strings};
 

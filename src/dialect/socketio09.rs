@@ -42,8 +42,13 @@ pub const UNKNOWN_SID: Frame = Frame::fixed("7:::1+0");
 #[derive(Debug, PartialEq, Eq)]
 pub enum Url<'a> {
     Handshake,
-    Open { transport: &'a str, sid: &'a str },
-    Disconnect { sid: &'a str },
+    Open {
+        transport: &'a str,
+        sid: &'a str,
+    },
+    Disconnect {
+        sid: &'a str,
+    },
     /// A protocol that is not 1.
     OtherProtocol,
 }
@@ -180,7 +185,8 @@ fn inline(value: &Value, attachments: &[Bytes]) -> Value {
     match value {
         Value::Array(items) => items.iter().map(|item| inline(item, attachments)).collect(),
         Value::Object(map) if map.get("_placeholder") == Some(&Value::Bool(true)) => {
-            let at = map.get("num").and_then(Value::as_u64).and_then(|num| usize::try_from(num).ok());
+            let at =
+                map.get("num").and_then(Value::as_u64).and_then(|num| usize::try_from(num).ok());
             let mut text = String::new();
             if let Some(data) = at.and_then(|at| attachments.get(at)) {
                 base64_encode(data, &mut text);
@@ -430,9 +436,21 @@ mod tests {
     }
 
     fn encode(namespace: &str, body: Body) -> String {
-        let packet = SocketPacket { namespace: namespace.into(), body, attachments: vec![Bytes::from_static(&[1, 2, 3])] };
+        let packet = SocketPacket {
+            namespace: namespace.into(),
+            body,
+            attachments: vec![Bytes::from_static(&[1, 2, 3])],
+        };
         let frames = SocketIo09.encode(&packet, &Wire::default());
-        frames.iter().map(|frame| String::from_utf8(SocketIo09.payload(std::slice::from_ref(frame), true).body.to_vec()).unwrap()).collect()
+        frames
+            .iter()
+            .map(|frame| {
+                String::from_utf8(
+                    SocketIo09.payload(std::slice::from_ref(frame), true).body.to_vec(),
+                )
+                .unwrap()
+            })
+            .collect()
     }
 
     #[test]
@@ -445,7 +463,10 @@ mod tests {
             assert_eq!(parse(path), Some(Url::Open { transport: "xhr-polling", sid: "abc" }));
         }
         assert_eq!(Url::parse("1//abc/", "disconnect=1"), Some(Url::Disconnect { sid: "abc" }));
-        assert_eq!(Url::parse("1/websocket/abc", "disconnect"), Some(Url::Disconnect { sid: "abc" }));
+        assert_eq!(
+            Url::parse("1/websocket/abc", "disconnect"),
+            Some(Url::Disconnect { sid: "abc" })
+        );
         assert_eq!(parse("2/"), Some(Url::OtherProtocol));
         for path in ["", "foo/", "1/a/b/c", "1/a/b//c", "socket.io.js"] {
             assert_eq!(parse(path), None, "{path}");
@@ -456,37 +477,76 @@ mod tests {
     fn vectors_of_single_packets() {
         assert_eq!(decode("0::/chat"), Some(("/chat".into(), Body::Disconnect)));
         assert_eq!(decode("1::/chat"), Some(("/chat".into(), Body::Connect(json!({})))));
-        assert_eq!(decode("1::/test:?test=1"), Some(("/test".into(), Body::Connect(json!({"test":"1"})))));
+        assert_eq!(
+            decode("1::/test:?test=1"),
+            Some(("/test".into(), Body::Connect(json!({"test":"1"}))))
+        );
         assert_eq!(decode("1::/chat?x=1").unwrap().0, "/chat?x=1");
         assert_eq!(decode("3::"), root(event("message", json!([""]), None)));
         assert_eq!(decode("3:::"), root(event("message", json!([""]), None)));
         assert_eq!(decode("3:::hello"), root(event("message", json!(["hello"]), None)));
         assert_eq!(decode("3::::x"), root(event("message", json!([":x"]), None)));
-        assert_eq!(decode("3::/chat:a:b::c"), Some(("/chat".into(), event("message", json!(["a:b::c"]), None))));
-        assert_eq!(decode("3:1::blabla"), root(event("message", json!(["blabla"]), on_receipt("1"))));
+        assert_eq!(
+            decode("3::/chat:a:b::c"),
+            Some(("/chat".into(), event("message", json!(["a:b::c"]), None)))
+        );
+        assert_eq!(
+            decode("3:1::blabla"),
+            root(event("message", json!(["blabla"]), on_receipt("1")))
+        );
         assert_eq!(decode("3:1+::x"), root(event("message", json!(["x"]), by_app("1"))));
         assert_eq!(decode("3:+::x"), root(event("message", json!(["x"]), None)));
         assert_eq!(decode("3:01+::x"), root(event("message", json!(["x"]), by_app("01"))));
         assert_eq!(decode("4:::{\"a\":\"b\"}"), root(event("message", json!([{"a":"b"}]), None)));
         assert_eq!(decode("4:::\"2\""), root(event("message", json!(["2"]), None)));
-        assert_eq!(decode("4:1+::{\"a\":\"b\"}"), root(event("message", json!([{"a":"b"}]), by_app("1"))));
+        assert_eq!(
+            decode("4:1+::{\"a\":\"b\"}"),
+            root(event("message", json!([{"a":"b"}]), by_app("1")))
+        );
         assert_eq!(decode("4:::nope"), root(event("message", json!([false]), None)));
         assert_eq!(decode("5:::{\"name\":\"woot\"}"), root(event("woot", json!([]), None)));
-        assert_eq!(decode("5:::{\"name\":\"edwald\",\"args\":[{\"a\":\"b\"},2,\"3\"]}"), root(event("edwald", json!([{"a":"b"},2,"3"]), None)));
-        assert_eq!(decode("5:1+::{\"name\":\"tobi\"}"), root(event("tobi", json!([]), by_app("1"))));
-        assert_eq!(decode("5:1::{\"name\":\"tobi\"}"), root(event("tobi", json!([]), on_receipt("1"))));
+        assert_eq!(
+            decode("5:::{\"name\":\"edwald\",\"args\":[{\"a\":\"b\"},2,\"3\"]}"),
+            root(event("edwald", json!([{"a":"b"},2,"3"]), None))
+        );
+        assert_eq!(
+            decode("5:1+::{\"name\":\"tobi\"}"),
+            root(event("tobi", json!([]), by_app("1")))
+        );
+        assert_eq!(
+            decode("5:1::{\"name\":\"tobi\"}"),
+            root(event("tobi", json!([]), on_receipt("1")))
+        );
         assert_eq!(decode("5::/chat:{\"name\":\"x\",\"args\":[]}").unwrap().0, "/chat");
         assert_eq!(decode("5:::{\"name\":\"x\",\"args\":null}"), root(event("x", json!([]), None)));
         assert_eq!(decode("5:::nope"), None);
         assert_eq!(decode("5:::{\"name\":\"disconnect\"}"), None);
-        let ack = |id: &str, args: Value| Body::Ack { id: AckId(id.into()), args: args.as_array().unwrap().clone() };
+        let ack = |id: &str, args: Value| Body::Ack {
+            id: AckId(id.into()),
+            args: args.as_array().unwrap().clone(),
+        };
         assert_eq!(decode("6:::140"), root(ack("140", json!([]))));
         assert_eq!(decode("6:::4+[]"), root(ack("4", json!([]))));
         assert_eq!(decode("6:::1+nope"), root(ack("1", json!([]))));
-        assert_eq!(decode("6:::12+[\"woot\",\"wa\"]"), root(ack("12", json!(["woot","wa"]))));
+        assert_eq!(decode("6:::12+[\"woot\",\"wa\"]"), root(ack("12", json!(["woot", "wa"]))));
         assert_eq!(decode("6::/chat:3+[1]"), Some(("/chat".into(), ack("3", json!([1])))));
         assert_eq!(decode("6:::1[\"x\"]"), root(ack("1", json!(["x"]))));
-        for ignored in ["6::", "6:::abc", "7:::1+0", "7::/woot:2", "9:::x", "x:::y", "12:::x", "03:::x", " 3:::x", "", "hello", "0", ":", "::"] {
+        for ignored in [
+            "6::",
+            "6:::abc",
+            "7:::1+0",
+            "7::/woot:2",
+            "9:::x",
+            "x:::y",
+            "12:::x",
+            "03:::x",
+            " 3:::x",
+            "",
+            "hello",
+            "0",
+            ":",
+            "::",
+        ] {
             assert_eq!(decode(ignored), None, "{ignored:?}");
         }
     }
@@ -506,33 +566,51 @@ mod tests {
     #[test]
     fn encodes_as_the_old_server_did() {
         assert_eq!(encode("/", event("woot", json!([]), None)), "5:::{\"name\":\"woot\"}");
-        assert_eq!(encode("/chat", event("é", json!(["\u{2028}"]), by_app("1"))), "5:1+:/chat:{\"name\":\"\\u00e9\",\"args\":[\"\\u2028\"]}");
+        assert_eq!(
+            encode("/chat", event("é", json!(["\u{2028}"]), by_app("1"))),
+            "5:1+:/chat:{\"name\":\"\\u00e9\",\"args\":[\"\\u2028\"]}"
+        );
         assert_eq!(encode("/", event("message", json!([""]), None)), "3:::");
         assert_eq!(encode("/", event("message", json!(["a:é"]), by_app("2"))), "3:2+::a:é");
         assert_eq!(encode("/", event("message", json!([{"a":1}]), None)), "4:::{\"a\":1}");
-        assert_eq!(encode("/", event("b", json!([{"_placeholder":true,"num":0}]), None)), "5:::{\"name\":\"b\",\"args\":[\"AQID\"]}");
+        assert_eq!(
+            encode("/", event("b", json!([{"_placeholder":true,"num":0}]), None)),
+            "5:::{\"name\":\"b\",\"args\":[\"AQID\"]}"
+        );
         assert_eq!(encode("/", Body::Ack { id: AckId("12".into()), args: vec![] }), "6:::12");
-        assert_eq!(encode("/chat", Body::Ack { id: AckId("3".into()), args: vec![json!(1)] }), "6::/chat:3+[1]");
+        assert_eq!(
+            encode("/chat", Body::Ack { id: AckId("3".into()), args: vec![json!(1)] }),
+            "6::/chat:3+[1]"
+        );
         assert_eq!(encode("/", Body::Connect(json!({}))), "");
         assert_eq!(encode("/chat", Body::Connect(json!({}))), "1::/chat");
         assert_eq!(encode("/chat", Body::Disconnect), "0::/chat");
         assert_eq!(encode("/", Body::Disconnect), "0::");
-        assert_eq!(encode("/auth", Body::ConnectError { message: "no".into(), data: None }), "7::/auth:2");
+        assert_eq!(
+            encode("/auth", Body::ConnectError { message: "no".into(), data: None }),
+            "7::/auth:2"
+        );
     }
 
     #[test]
     fn vectors_of_payloads() {
         let texts = |body: &str| -> Vec<String> {
             let packets = SocketIo09.read_text_payload(body, &Wire::default()).unwrap();
-            packets.into_iter().map(|packet| match packet {
-                Packet::Message(Message::Text(text)) => text,
-                other => format!("{other:?}"),
-            }).collect()
+            packets
+                .into_iter()
+                .map(|packet| match packet {
+                    Packet::Message(Message::Text(text)) => text,
+                    other => format!("{other:?}"),
+                })
+                .collect()
         };
         const PONG: &str = "Pong { probe: false }";
         assert_eq!(texts("3:::x"), ["3:::x"]);
         assert_eq!(texts("\u{fffd}3\u{fffd}2::\u{fffd}5\u{fffd}3:::a"), [PONG, "3:::a"]);
-        assert_eq!(texts("\u{fffd}9\u{fffd}3:::a\u{fffd}bcd\u{fffd}3\u{fffd}8::"), ["3:::a\u{fffd}bcd", "Noop"]);
+        assert_eq!(
+            texts("\u{fffd}9\u{fffd}3:::a\u{fffd}bcd\u{fffd}3\u{fffd}8::"),
+            ["3:::a\u{fffd}bcd", "Noop"]
+        );
         assert_eq!(texts("\u{fffd}6\u{fffd}3:::😀\u{fffd}3\u{fffd}2::"), ["3:::😀", PONG]);
         assert_eq!(texts("\u{fffd}99\u{fffd}3:::x"), ["3:::x"]);
         assert_eq!(texts("\u{fffd}0\u{fffd}\u{fffd}3\u{fffd}2::"), ["Noop", PONG]);
@@ -540,10 +618,16 @@ mod tests {
         assert_eq!(texts("\u{fffd}7\u{fffd}3:::one"), ["3:::one"]);
         assert!(texts("\u{fffd}").is_empty());
 
-        let frames = [Frame::fixed("5:::{\"name\":\"uni\",\"args\":[\"€😀\"]}"), Frame::fixed("5:::{\"name\":\"noargs\"}")];
+        let frames = [
+            Frame::fixed("5:::{\"name\":\"uni\",\"args\":[\"€😀\"]}"),
+            Frame::fixed("5:::{\"name\":\"noargs\"}"),
+        ];
         let body = SocketIo09.payload(&frames, false).body;
         assert_eq!(body.len(), 74);
-        assert!(body.starts_with(b"\xef\xbf\xbd33\xef\xbf\xbd5:::") && body[48..].starts_with(b"21\xef\xbf\xbd5:::"));
+        assert!(
+            body.starts_with(b"\xef\xbf\xbd33\xef\xbf\xbd5:::")
+                && body[48..].starts_with(b"21\xef\xbf\xbd5:::")
+        );
         let text = String::from_utf8(body.to_vec()).unwrap();
         let script = SocketIo09.jsonp_script(0, &text);
         assert_eq!(script.len(), 98);
@@ -558,13 +642,19 @@ mod tests {
         assert_eq!(packets[1], Packet::Message(Message::Text("3:::line1\nline2".into())));
         assert!(SocketIo09.jsonp_field("3:::x").is_err());
         assert!(SocketIo09.jsonp_field("{}").is_err());
-        assert_eq!(jsonp_handshake(7, Err("handshake error")), b"io.j[7](new Error(\"handshake error\"));");
+        assert_eq!(
+            jsonp_handshake(7, Err("handshake error")),
+            b"io.j[7](new Error(\"handshake error\"));"
+        );
     }
 
     #[test]
     fn handshakes() {
         let body = handshake("sid", Duration::from_secs(45), &["websocket", "xhr-polling"]);
         assert_eq!(body, "sid:45:45:websocket,xhr-polling");
-        assert_eq!(handshake("sid", Duration::from_millis(700), &["htmlfile"]), "sid:0.7:0.7:htmlfile");
+        assert_eq!(
+            handshake("sid", Duration::from_millis(700), &["htmlfile"]),
+            "sid:0.7:0.7:htmlfile"
+        );
     }
 }

@@ -83,9 +83,10 @@ impl Drain {
         if std::mem::take(&mut outlet.promoted) {
             return Poll::Ready(Drained::Promoted);
         }
-        let held_back = state.unconfirmed.as_ref().is_some_and(|unconfirmed| {
-            unconfirmed.bytes > self.session.limits().queue.bytes
-        });
+        let held_back = state
+            .unconfirmed
+            .as_ref()
+            .is_some_and(|unconfirmed| unconfirmed.bytes > self.session.limits().queue.bytes);
         if !state.queue.is_empty() && !held_back {
             let before = batch.len();
             state.queue.take(batch);

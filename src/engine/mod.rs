@@ -28,9 +28,9 @@ use crate::dialect::{Dialect, Message, Opening, Wire};
 pub use drain::{Drain, Drained};
 pub use queue::QueueLimits;
 pub use reason::{CloseReason, Refused};
+use registry::Registry;
 pub use session::Session;
 pub use sid::Sid;
-use registry::Registry;
 
 /// What a session must know of the transport that carries it.
 #[derive(Debug)]
@@ -210,7 +210,10 @@ impl Engine {
 
     /// The living session of that sid.
     pub fn session(&self, sid: &str) -> Option<Arc<Session>> {
-        self.shared.registry.get(&Sid::parse(sid)?)
+        let session = self.shared.registry.get(&Sid::parse(sid)?)?;
+        // What is due counts, even if the session's own task has not got round to it.
+        session.tick(Instant::now());
+        Some(session)
     }
 
     /// How many sessions there are, those included that only wait to be told of their end.

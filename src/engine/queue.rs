@@ -39,7 +39,12 @@ impl Queue {
     ///
     /// # Errors
     /// If they do not fit and may not be dropped.
-    pub fn push(&mut self, frames: &[Frame], droppable: bool, limits: QueueLimits) -> Result<(), Full> {
+    pub fn push(
+        &mut self,
+        frames: &[Frame],
+        droppable: bool,
+        limits: QueueLimits,
+    ) -> Result<(), Full> {
         let size: usize = frames.iter().map(Frame::len).sum();
         if !self.fits(frames.len(), size, limits) {
             if droppable {

@@ -6,9 +6,9 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tracing::{Span, debug, debug_span};
 
+use super::drain::Detach;
 use super::registry::Registry;
 use super::state::{Phase, ProbeStep, State, Tick, Ticket};
-use super::drain::Detach;
 use super::{CloseReason, Drain, Facts, Handshake, Limits, Plan, Receiver, Refused, Sid};
 use crate::dialect::{
     Control, Dialect, Frame, Heartbeat, Malformed, Message, Packet, Reaction, Requests, Wire,
@@ -360,7 +360,6 @@ impl Session {
             self.close(reason);
         }
     }
-
 
     fn probe(&self, packet: Packet) -> bool {
         let now = Instant::now();

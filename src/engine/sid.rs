@@ -67,7 +67,14 @@ mod tests {
 
     #[test]
     fn foreign_ids_are_none() {
-        for text in ["", "__proto__", "aaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaa\u{e9}", "aaaaaaaaaaaaaaaaaaa "] {
+        for text in [
+            "",
+            "__proto__",
+            "aaaaaaaaaaaaaaaaaaa",
+            "aaaaaaaaaaaaaaaaaaaaa",
+            "aaaaaaaaaaaaaaaaaaa\u{e9}",
+            "aaaaaaaaaaaaaaaaaaa ",
+        ] {
             assert_eq!(Sid::parse(text), None, "{text}");
         }
     }

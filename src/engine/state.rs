@@ -256,7 +256,12 @@ impl State {
     }
 
     /// Ends the session. `None` if it was over already, else whom to wake.
-    pub fn close(&mut self, reason: CloseReason, limits: &Limits, now: Instant) -> Option<[Wake; 2]> {
+    pub fn close(
+        &mut self,
+        reason: CloseReason,
+        limits: &Limits,
+        now: Instant,
+    ) -> Option<[Wake; 2]> {
         if self.phase != Phase::Open {
             return None;
         }
@@ -356,11 +361,15 @@ impl State {
                     return Tick::Close(CloseReason::PingTimeout);
                 }
                 if self.next_ping <= now {
-                    self.pinged.get_or_insert(now);
+                    // A timer that is a little late does not move the deadline; after a long pause
+                    // of the whole process, clients get their full time.
+                    let late = now - self.next_ping > limits.ping_timeout / 10;
+                    let asked = if late { now } else { self.next_ping };
+                    let asked = *self.pinged.get_or_insert(asked);
                     self.next_ping = now + limits.ping_interval;
                     self.queue.push_control(dialect.control(Control::Ping));
                     wake = self.outlet.as_mut().and_then(|o| o.waker.take()).or(wake);
-                    next.due(now + limits.ping_timeout, now);
+                    next.due(asked.max(self.last_heard) + limits.ping_timeout, now);
                 }
                 next.due(self.next_ping, now);
             }

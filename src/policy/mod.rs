@@ -91,16 +91,29 @@ mod tests {
     }
 
     fn facts(transport: &'static str) -> Facts<'static> {
-        Facts { transport, origin: Some("http://a.example"), host: Some("b.example"), opens: true, sessions: 5 }
+        Facts {
+            transport,
+            origin: Some("http://a.example"),
+            host: Some("b.example"),
+            opens: true,
+            sessions: 5,
+        }
     }
 
     #[test]
     fn each_refusal_names_its_reason() {
         assert_eq!(policy("polling", &["*"], 0).decide(&facts("xhr-polling")), Ok(()));
         let refusal = policy("websocket", &["*"], 0).decide(&facts("xhr-polling")).unwrap_err();
-        assert_eq!(refusal.to_string(), "transport xhr-polling is not allowed here; allowed: websocket");
-        let refusal = policy("websocket", &["http://c.example"], 0).decide(&facts("websocket")).unwrap_err();
-        assert_eq!((refusal.to_string().as_str(), refusal.label()), ("origin http://a.example is not allowed here", "origin"));
+        assert_eq!(
+            refusal.to_string(),
+            "transport xhr-polling is not allowed here; allowed: websocket"
+        );
+        let refusal =
+            policy("websocket", &["http://c.example"], 0).decide(&facts("websocket")).unwrap_err();
+        assert_eq!(
+            (refusal.to_string().as_str(), refusal.label()),
+            ("origin http://a.example is not allowed here", "origin")
+        );
         let full = policy("websocket", &["*"], 5);
         assert_eq!(full.decide(&facts("websocket")), Err(Refusal::Full { limit: 5 }));
         assert_eq!(full.decide(&Facts { opens: false, ..facts("websocket") }), Ok(()));

@@ -49,7 +49,9 @@ mod tests {
 
     #[test]
     fn rules() {
-        let allow = |rules: &[&str], origin| Origins::new(rules.iter().copied()).allow(origin, Some("chat.example:8080"));
+        let allow = |rules: &[&str], origin| {
+            Origins::new(rules.iter().copied()).allow(origin, Some("chat.example:8080"))
+        };
         assert!(allow(&["*"], "null"));
         assert!(allow(&["self"], "http://Chat.example:8080"));
         assert!(!allow(&["self"], "http://chat.example"));

@@ -23,7 +23,8 @@ impl Transports {
         known: &[&'static str],
     ) -> Result<Self, UnknownTransport> {
         let all = || {
-            let names: Vec<_> = known.iter().copied().chain(["polling (both polling forms)"]).collect();
+            let names: Vec<_> =
+                known.iter().copied().chain(["polling (both polling forms)"]).collect();
             names.join(", ")
         };
         let mut names: Vec<&'static str> = Vec::new();
@@ -43,7 +44,11 @@ impl Transports {
                 return Err(UnknownTransport::Name { name: name.to_owned(), known: all() });
             }
         }
-        if names.is_empty() { Err(UnknownTransport::Empty { known: all() }) } else { Ok(Transports(names)) }
+        if names.is_empty() {
+            Err(UnknownTransport::Empty { known: all() })
+        } else {
+            Ok(Transports(names))
+        }
     }
 
     /// All there are, in their order.
@@ -80,7 +85,10 @@ mod tests {
     #[test]
     fn unknown_names_are_answered_with_the_known() {
         let error = parse("websocket,flashsocket").unwrap_err();
-        assert_eq!(error, "unknown transport \"flashsocket\": known are websocket, xhr-polling, jsonp-polling, polling (both polling forms)");
+        assert_eq!(
+            error,
+            "unknown transport \"flashsocket\": known are websocket, xhr-polling, jsonp-polling, polling (both polling forms)"
+        );
         assert!(parse(" ,").unwrap_err().starts_with("the list of transports is empty"));
     }
 }

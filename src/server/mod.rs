@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::transport::{Negotiator, Peer};
 use pages::Pages;
@@ -217,7 +217,9 @@ pub async fn bind(host: Option<&str>, port: u16) -> anyhow::Result<TcpListener> 
         }
     }
     let advice = match last.kind() {
-        io::ErrorKind::AddrInUse => "it is in use: stop the other program, or choose another --port",
+        io::ErrorKind::AddrInUse => {
+            "it is in use: stop the other program, or choose another --port"
+        }
         io::ErrorKind::PermissionDenied => "it is not allowed: choose a --port of 1024 or above",
         _ => return Err(anyhow::anyhow!("cannot listen on port {port}: {last}")),
     };
@@ -250,7 +252,7 @@ pub fn raise_file_limit(connections: usize) {
     let wanted = connections as u64 + 256;
     match rlimit::increase_nofile_limit(wanted) {
         Ok(limit) if limit < wanted => {
-            warn!(limit, wanted, "the system allows fewer open files than max-connections");
+            info!(limit, wanted, "the system allows fewer open files than max-connections");
         }
         Ok(_) => {}
         Err(error) => warn!(%error, "cannot raise the limit of open files"),

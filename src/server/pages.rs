@@ -66,7 +66,9 @@ impl Pages {
                 let source = Arc::clone(&source);
                 async move {
                     let found = source.find(path.as_str()).await;
-                    found.map(|file| file.answer(etag.as_deref())).ok_or_else(warp::reject::not_found)
+                    found
+                        .map(|file| file.answer(etag.as_deref()))
+                        .ok_or_else(warp::reject::not_found)
                 }
             });
         let files = warp::get().or(warp::head()).unify().and(file);
@@ -147,7 +149,9 @@ impl Source {
         let plain = |part: &str| {
             !part.is_empty()
                 && !part.starts_with('.')
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
         };
         if !name.split('/').all(plain) {
             return None;
@@ -165,7 +169,8 @@ impl File {
     }
 
     fn answer(self, known: Option<&str>) -> Response<Bytes> {
-        let current = known.is_some_and(|known| known.split(',').any(|tag| tag.trim() == &*self.etag));
+        let current =
+            known.is_some_and(|known| known.split(',').any(|tag| tag.trim() == &*self.etag));
         let mut response = Response::new(if current { Bytes::new() } else { self.body });
         if current {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -233,7 +238,14 @@ mod tests {
         let transports = Transports::parse(known, &known).unwrap();
         let source = Source::new(Some(Path::new("static")), &transports);
         assert!(source.find("/").await.is_some());
-        for path in ["/../Cargo.toml", "/./index.html", "//etc/passwd", "/.gitignore", "/%2e%2e/x", "/a/../../Cargo.toml"] {
+        for path in [
+            "/../Cargo.toml",
+            "/./index.html",
+            "//etc/passwd",
+            "/.gitignore",
+            "/%2e%2e/x",
+            "/a/../../Cargo.toml",
+        ] {
             assert!(source.find(path).await.is_none(), "{path}");
         }
     }

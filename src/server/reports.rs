@@ -29,7 +29,8 @@ pub(super) fn route() -> impl Filter<Extract = (impl Reply,), Error = Rejection>
         .and(warp::body::content_length_limit(LARGEST))
         .and(warp::body::bytes())
         .map(move |report: Bytes| {
-            let admitted = gate.lock().unwrap_or_else(PoisonError::into_inner).admits(Instant::now());
+            let admitted =
+                gate.lock().unwrap_or_else(PoisonError::into_inner).admits(Instant::now());
             let (status, answer) = match take(&report, admitted) {
                 Ok(id) => (StatusCode::OK, json!({ "id": id })),
                 Err((status, reason)) => (status, json!({ "reason": reason })),
@@ -69,13 +70,23 @@ impl Gate {
 mod tests {
     use super::*;
 
-    async fn post(route: &(impl Filter<Extract = (impl Reply + Send,), Error = Rejection> + Clone + Send + Sync + 'static), body: &str) -> (StatusCode, String) {
+    async fn post(
+        route: &(
+             impl Filter<Extract = (impl Reply,), Error = Rejection>
+             + Clone
+             + Send
+             + Sync
+             + 'static
+         ),
+        body: &str,
+    ) -> (StatusCode, String) {
         use http_body_util::BodyExt as _;
         let request = http::Request::post("/diagnostics/report")
             .header("content-length", body.len())
             .body(http_body_util::Full::new(Bytes::from(body.to_owned())))
             .unwrap();
-        let Ok(response) = tower_service::Service::call(&mut warp::service(route.clone()), request).await;
+        let Ok(response) =
+            tower_service::Service::call(&mut warp::service(route.clone()), request).await;
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8_lossy(&body).into_owned())
@@ -86,7 +97,8 @@ mod tests {
         let route = route();
         let (status, body) = post(&route, "websocket: works").await;
         assert_eq!(status, StatusCode::OK);
-        let id = serde_json::from_str::<serde_json::Value>(&body).unwrap()["id"].as_str().unwrap().len();
+        let id =
+            serde_json::from_str::<serde_json::Value>(&body).unwrap()["id"].as_str().unwrap().len();
         assert_eq!(id, ID_LENGTH);
         assert_eq!(post(&route, &"x".repeat(17_000)).await.0, StatusCode::PAYLOAD_TOO_LARGE);
         let mut last = status;

@@ -36,7 +36,11 @@ pub trait App: Send + Sync + 'static {
     fn event(&self, socket: &Socket, event: Event) -> impl Future<Output = ()> + Send;
 
     /// A client is gone from the namespace; once for each `connect`.
-    fn disconnect(&self, socket: &Socket, reason: DisconnectReason) -> impl Future<Output = ()> + Send {
+    fn disconnect(
+        &self,
+        socket: &Socket,
+        reason: DisconnectReason,
+    ) -> impl Future<Output = ()> + Send {
         let _ = (socket, reason);
         std::future::ready(())
     }

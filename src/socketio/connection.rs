@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::app::{App, DisconnectReason, Event, Responder};
 use super::acks::Answer;
+use super::app::{App, DisconnectReason, Event, Responder};
 use super::socket::Socket;
 use crate::dialect::{
     AckRequest, Body, Incoming, Malformed, Message, Reaction, SocketPacket, grammar,

@@ -37,9 +37,8 @@ impl Transport for HtmlFile {
 
     fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>> {
         Box::pin(async move {
-            let shape = |exchange: &Exchange| {
-                shape(exchange.session.dialect(), exchange.query.callback())
-            };
+            let shape =
+                |exchange: &Exchange| shape(exchange.session.dialect(), exchange.query.callback());
             stream::serve(exchange, &FACTS, shape).await.map(secured)
         })
     }
@@ -90,6 +89,8 @@ mod tests {
     fn the_prelude_is_long_enough() {
         let shape = shape(&SocketIo09, 0);
         assert_eq!(shape.prelude.len(), PRELUDE);
-        assert!(shape.prelude.starts_with(b"<html><body><script>var _ = function (m) { parent.s._(m,document); };</script> "));
+        assert!(shape.prelude.starts_with(
+            b"<html><body><script>var _ = function (m) { parent.s._(m,document); };</script> "
+        ));
     }
 }

@@ -55,7 +55,11 @@ impl HttpBody for Body {
 }
 
 /// A response of one piece.
-pub fn response(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
+pub fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response {
     let mut response = http::Response::new(Body::Whole(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -211,7 +215,10 @@ pub fn media_type(headers: &HeaderMap) -> Option<&str> {
     Some(value.split(';').next().unwrap_or(value).trim())
 }
 
-pub fn header<'a>(headers: &'a HeaderMap, name: impl http::header::AsHeaderName) -> Option<&'a str> {
+pub fn header(
+    headers: &HeaderMap,
+    name: impl http::header::AsHeaderName,
+) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 

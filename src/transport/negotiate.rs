@@ -86,7 +86,12 @@ impl Negotiator {
         Error::TransportUnknown { reason, allowed }
     }
 
-    pub(super) fn exchange(&self, request: Request, query: Query, session: Arc<Session>) -> Exchange {
+    pub(super) fn exchange(
+        &self,
+        request: Request,
+        query: Query,
+        session: Arc<Session>,
+    ) -> Exchange {
         let (engine, body_timeout) = (self.engine.clone(), self.body_timeout);
         Exchange { request, query, session, engine, body_timeout }
     }
@@ -284,7 +289,14 @@ mod tests {
 
     #[test]
     fn protocols() {
-        for (eio, known) in [("EIO=4", true), ("EIO=3", true), ("EIO=2", true), ("EIO=1", false), ("EIO=abc", false), ("", false)] {
+        for (eio, known) in [
+            ("EIO=4", true),
+            ("EIO=3", true),
+            ("EIO=2", true),
+            ("EIO=1", false),
+            ("EIO=abc", false),
+            ("", false),
+        ] {
             assert_eq!(dialect(&Query::parse(eio)).is_ok(), known, "{eio}");
         }
     }

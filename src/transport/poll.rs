@@ -19,7 +19,10 @@ const NO_HOLD: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Waits until there is something to answer a poll with. Dropping the future is how a lost
 /// connection is noticed.
-pub(super) async fn wait(session: &Arc<Session>, facts: &'static Facts) -> Result<Vec<Frame>, Error> {
+pub(super) async fn wait(
+    session: &Arc<Session>,
+    facts: &'static Facts,
+) -> Result<Vec<Frame>, Error> {
     let mut drain = session.attach(facts)?;
     let dialect = session.dialect();
     let hold = match dialect.rules().requests {

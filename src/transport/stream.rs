@@ -8,9 +8,9 @@ use futures::Stream;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 
+use super::Exchange;
 use super::http::{Body, Error, Response, response};
 use super::poll::{Purpose, accept_payload, purpose, unsupported};
-use super::Exchange;
 use crate::dialect::{Control, Dialect, Frame, Heartbeat};
 use crate::engine::{CloseReason, Drain, Drained, Facts, Session};
 

@@ -258,7 +258,9 @@ fn message(frame: Frame, session: &Session) -> SocketMessage {
 async fn say_goodbye(mut writer: WsWriter, mut reader: WsReader, close: WsClose) {
     let goodbye = async {
         if writer.close(close).await.is_ok() {
-            while !matches!(reader.next().await, WsEvent::Closed | WsEvent::Lost | WsEvent::Garbage) {}
+            while !matches!(reader.next().await, WsEvent::Closed | WsEvent::Lost | WsEvent::Garbage)
+            {
+            }
         }
     };
     let _ = tokio::time::timeout(CLOSE_PATIENCE, goodbye).await;

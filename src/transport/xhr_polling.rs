@@ -12,8 +12,7 @@ use crate::engine::Facts;
 #[derive(Debug)]
 pub struct XhrPolling;
 
-static FACTS: Facts =
-    Facts { name: "xhr-polling", wire: "polling", streams: false, duplex: false };
+static FACTS: Facts = Facts { name: "xhr-polling", wire: "polling", streams: false, duplex: false };
 
 impl Transport for XhrPolling {
     fn facts(&self) -> &'static Facts {

@@ -12,14 +12,14 @@ export const GENERATIONS = process.env.INTEROP_GENERATIONS?.split(',') ?? ['1.0.
 export const WIRES = ['websocket', 'xhr-polling'];
 
 /** What the chat server sends. */
-const CHAT_EVENTS = ['login', 'user joined', 'user left', 'new message', 'typing', 'stop typing', 'message error'];
+export const CHAT_EVENTS = ['login', 'user joined', 'user left', 'new message', 'typing', 'stop typing', 'message error'];
 
 /** A specification for each of `generations` over each of `wires`, named for both. */
 export function everyKind(generations = GENERATIONS, wires = WIRES) {
   return generations.flatMap((generation) => wires.map((wire) => ({ generation, wire, name: nameOf(generation, wire) })));
 }
 
-function nameOf(generation, wire) {
+export function nameOf(generation, wire) {
   return `${generation} ${wire.replace('-polling', '')}`;
 }
 
@@ -28,7 +28,6 @@ export const hasAuth = (generation) => Number.parseInt(generation, 10) >= 3;
 
 export class Client {
   #drive;
-  #call;
 
   /**
    * `drive` is what `openClient` returns, or something that forwards to it. Its methods may return promises.
@@ -50,7 +49,12 @@ export class Client {
   }
 
   emit(name, ...args) {
-    return this.#drive.emit(name, args);
+    return this.#drive.emit(name, [args]);
+  }
+
+  /** Emits one event for each of `values`, in a row. */
+  emitEach(name, values) {
+    return this.#drive.emit(name, values.map((value) => [value]));
   }
 
   /** Emits and resolves with the arguments of the acknowledgement. */
@@ -76,6 +80,11 @@ export class Client {
     return this.#drive.id();
   }
 
+  /** Makes it ask for a session that no server knows, from its next request on. */
+  forgetSession() {
+    return this.#drive.forgetSession();
+  }
+
   until(event, test, options) {
     return this.log.until(event, test, options);
   }
@@ -96,4 +105,3 @@ export class Client {
     return Client.open({ ...this.spec, name: `${this.name} ${namespace}`, ...spec, namespace, shares: this.#drive });
   }
 }
-export { CHAT_EVENTS, nameOf };

@@ -30,6 +30,7 @@ export async function startFaultProxy(port, fault) {
   const sockets = new Set();
   const counts = new Counts();
   const held = [];
+  const upgrades = [];
   let state = 'holding';
 
   const server = net.createServer((client) => {
@@ -37,6 +38,7 @@ export async function startFaultProxy(port, fault) {
     readHead(client, (head, rest) => {
       const request = Buffer.concat([head, rest]);
       const upgrade = /^upgrade: *websocket/im.test(head.toString('latin1'));
+      if (upgrade) upgrades.push(head.toString('latin1').split(' ')[1]);
       if (!upgrade) join(client, dial(), request);
       else if (state === 'holding') held.push(() => meet(client, request));
       else meet(client, request);
@@ -56,7 +58,12 @@ export async function startFaultProxy(port, fault) {
 
   function harm(client, upstream, request) {
     upstream.write(request);
-    upstream.on('close', () => counts.add('abandoned'));
+    let abandoned = false;
+    const abandon = () => {
+      if (!abandoned) counts.add('abandoned');
+      abandoned = true;
+    };
+    upstream.on('end', abandon);
     readHead(upstream, (answer, rest) => {
       client.write(answer);
       const left = { ...plan.passes };
@@ -64,6 +71,7 @@ export async function startFaultProxy(port, fault) {
         const piece = bytes.subarray(0, left[direction]);
         left[direction] -= piece.length;
         if (piece.length) to.write(piece, check);
+        if (to === client && isCloseFrame(bytes.subarray(piece.length))) abandon();
       };
       let done = false;
       const check = () => {
@@ -94,6 +102,8 @@ export async function startFaultProxy(port, fault) {
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${server.address().port}`,
+    /** The targets of all upgrade requests so far. */
+    upgrades,
     strike() {
       state = 'striking';
       for (const request of held.splice(0)) request();
@@ -106,6 +116,10 @@ export async function startFaultProxy(port, fault) {
       return new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+function isCloseFrame(bytes) {
+  return bytes.length > 0 && (bytes[0] & 0x0f) === 8;
 }
 
 class Counts extends EventEmitter {

@@ -28,6 +28,7 @@ export function openClient(io, spec, report) {
     return handle(socket, {
       transport: () => socket.socket.transport?.name,
       id: () => socket.socket.sessionid,
+      forgetSession: () => (socket.socket.transport.sessid = socket.socket.sessionid = 'forgotten'),
     });
   }
 
@@ -64,11 +65,13 @@ export function openClient(io, spec, report) {
         return transport?.name !== 'polling' ? transport?.name : 'index' in transport ? 'jsonp-polling' : 'xhr-polling';
       },
       id: () => manager.engine?.id,
+      forgetSession: () => (manager.engine.transport.query.sid = manager.engine.id = 'forgotten'),
     });
   }
 
   function listen(socket, lifeEvents) {
-    for (const name of [...lifeEvents, ...events]) socket.on(name, (...args) => report(name, args.map(plain)));
+    for (const name of lifeEvents) socket.on(name, (...args) => report(name, args.slice(0, 1).map(plain)));
+    for (const name of events) socket.on(name, (...args) => report(name, args));
     for (const name of echoes) {
       socket.on(name, (...args) => {
         const acknowledge = args.pop();
@@ -85,7 +88,9 @@ export function openClient(io, spec, report) {
   function handle(socket, rest) {
     return {
       ...rest,
-      emit: (name, args) => socket.emit(name, ...args),
+      emit(name, calls) {
+        for (const args of calls) socket.emit(name, ...args);
+      },
       call: (name, args) => new Promise((resolve) => socket.emit(name, ...args, (...answer) => resolve(answer))),
       disconnect: () => socket.disconnect(),
     };

@@ -53,9 +53,9 @@ export class Talk {
     this.#start = new Map(clients.map((client) => [client, client.log.position]));
   }
 
-  async say(sender, texts) {
+  say(sender, texts) {
     this.#said.get(sender).push(...texts);
-    for (const text of texts) await sender.emit('new message', text);
+    return sender.emitEach('new message', texts);
   }
 
   /** Every sender keeps sending a numbered message every few milliseconds, until `hush`. */
@@ -80,6 +80,11 @@ export class Talk {
   async more(listener, sender, count) {
     let left = count;
     await listener.until('new message', ({ username }) => username === sender.name && --left === 0, { from: listener.log.position });
+  }
+
+  /** Resolves when `count` more messages have gone from each to each between the two groups. */
+  flowing(these, those, count) {
+    return Promise.all(these.flatMap((one) => those.flatMap((other) => [this.more(one, other, count), this.more(other, one, count)])));
   }
 
   /** What `sender` has said. */

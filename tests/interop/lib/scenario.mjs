@@ -1,6 +1,7 @@
 // One test: what it starts is ended with it, and a failure tells what the server said.
 
 import test from 'node:test';
+import { openPage } from './browser.mjs';
 import { Client } from './clients.mjs';
 import { startFaultProxy } from './fault-proxy.mjs';
 import { startChat, startExample } from './server.mjs';
@@ -48,6 +49,13 @@ class Scene {
   /** Opens one client and waits for its connection. */
   async client(url, spec) {
     return this.adopt(Client.open({ url, ...spec }));
+  }
+
+  /** Opens a page for the published bundle of one generation; see browser.mjs. */
+  async page(spec) {
+    const page = await openPage(spec);
+    this.atEnd(() => page.close());
+    return page;
   }
 
   /** Opens many at once and waits for all. */

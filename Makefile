@@ -1,0 +1,41 @@
+# make test is all that a clean clone needs: it installs what the tests use, builds, and runs them.
+
+NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+SUITES = tests/interop tests/browser
+
+.PHONY: run test lint setup build test-rust test-interop test-browser bench clean
+
+run:
+	cargo run --release
+
+test: setup build test-rust test-interop test-browser
+
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+# A browser from the system's packages, clients and tools from npm. Does nothing the second time.
+setup:
+	tests/setup.sh
+	for suite in $(SUITES); do (cd $$suite && $(NPM)) || exit 1; done
+
+build:
+	cargo build --release --bins --examples
+
+test-rust:
+	cargo test
+
+# Real clients of every generation, in Node and in Chromium, against the release build.
+test-interop: build
+	cd tests/interop && node --test --test-concurrency=2
+
+# The page and its client library, in today's browsers and in old ones.
+test-browser: build
+	cd tests/browser && node --test --test-concurrency=1
+
+bench:
+	cargo bench
+
+clean:
+	cargo clean
+	rm -rf tests/*/node_modules

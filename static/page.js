@@ -1,0 +1,148 @@
+/* What all pages need of a browser, in words that browsers of any age understand. ES3. */
+(function (root) {
+  var doc = root.document, T = root.ParlanceTexts;
+
+  function byId(id) { return doc.getElementById(id); }
+
+  // make('p', 'class name', 'text' or node, more nodes…)
+  function make(tag, name) {
+    var el = doc.createElement(tag), i;
+    if (name) el.className = name;
+    for (i = 2; i < arguments.length; i++) add(el, arguments[i]);
+    return el;
+  }
+
+  function add(el, child) {
+    if (child !== undefined && child !== null) el.appendChild(child.nodeType ? child : doc.createTextNode('' + child));
+    return el;
+  }
+
+  function empty(el) {
+    while (el.firstChild) el.removeChild(el.firstChild);
+    return el;
+  }
+
+  function say(el, words) { return add(empty(el), words); }
+
+  function remove(el) { if (el && el.parentNode) el.parentNode.removeChild(el); }
+
+  function hasClass(el, name) { return (' ' + el.className + ' ').indexOf(' ' + name + ' ') >= 0; }
+
+  function setClass(el, name, on) {
+    if (hasClass(el, name) === !!on) return;
+    el.className = on ? el.className + ' ' + name : (' ' + el.className + ' ').replace(' ' + name + ' ', ' ').replace(/^ +| +$/g, '');
+  }
+
+  function show(el, on) { setClass(el, 'off', !on); }
+  function isShown(el) { return !hasClass(el, 'off'); }
+
+  // The handler gets an event with preventDefault(), target and key code, whatever the browser calls them.
+  function listen(el, name, fn) {
+    function handler(ev) {
+      ev = ev || root.event;
+      if (!ev.preventDefault) {
+        ev.preventDefault = function () { ev.returnValue = false; };
+        ev.stopPropagation = function () { ev.cancelBubble = true; };
+        if (!ev.target) ev.target = ev.srcElement;
+      }
+      return fn.call(el, ev);
+    }
+    if (el.addEventListener) el.addEventListener(name, handler, false);
+    else if (el.attachEvent) el.attachEvent('on' + name, handler);
+  }
+
+  function focus(el) {
+    try { el.focus({ preventScroll: true }); } catch (e) { try { el.focus(); } catch (e2) {} }
+  }
+
+  function trim(s) { return ('' + s).replace(/^[\s\u00a0\ufeff]+|[\s\u00a0\ufeff]+$/g, ''); }
+
+  // A name or a message, whichever way it is written, kept apart from the text around it.
+  function isolated(words, name) {
+    var el = make('span', 'iso' + (name ? ' ' + name : ''), words);
+    el.setAttribute('dir', 'auto');
+    return el;
+  }
+
+  function two(n) { return (n < 10 ? '0' : '') + n; }
+
+  function clock(d, seconds) { return two(d.getHours()) + ':' + two(d.getMinutes()) + (seconds ? ':' + two(d.getSeconds()) : ''); }
+
+  function iso(d) {
+    return d.getUTCFullYear() + '-' + two(d.getUTCMonth() + 1) + '-' + two(d.getUTCDate()) + 'T' + two(d.getUTCHours()) + ':' + two(d.getUTCMinutes()) + ':' + two(d.getUTCSeconds()) + 'Z';
+  }
+
+  function day(d) {
+    try {
+      return d.toLocaleDateString(T.lang, { weekday: 'long', year: 'numeric', month: 'long', day: 'numeric' });
+    } catch (e) {
+      return d.getFullYear() + '-' + two(d.getMonth() + 1) + '-' + two(d.getDate());
+    }
+  }
+
+  // Storage may be missing, full, or forbidden.
+  var store = {
+    get: function (k) { try { return root.localStorage.getItem(k); } catch (e) { return null; } },
+    set: function (k, v) { try { root.localStorage.setItem(k, v); } catch (e) {} }
+  };
+
+  // Copies what is in the textarea; done(false) leaves it selected for the user's own hands.
+  function copy(area, done) {
+    function byCommand() {
+      var ok = false;
+      area.focus();
+      area.select();
+      try { ok = doc.execCommand('copy'); } catch (e) {}
+      done(!!ok);
+    }
+    var board = root.navigator.clipboard, p;
+    try { p = board && board.writeText(area.value); } catch (e) { p = null; }
+    if (p && p.then) p.then(function () { done(true); }, byCommand); else byCommand();
+  }
+
+  // A button; old engines will not have its type changed once it is made.
+  function button(name, words) {
+    var el = make('button', name, words);
+    try { el.setAttribute('type', 'button'); } catch (e) {}
+    return el;
+  }
+
+  var TRANSPORTS = ['websocket', 'eventsource', 'htmlfile', 'xhr-polling', 'jsonp-polling'];
+  var FEATURES = ['WebSocket', 'EventSource', 'XMLHttpRequest', 'XDomainRequest', 'ActiveXObject', 'JSON', 'Uint8Array', 'addEventListener', 'postMessage'];
+
+  // The head of every report: what this browser is and has.
+  function about() {
+    var d = new Date(), has = [], lacks = [], can = [], i;
+    for (i = 0; i < FEATURES.length; i++) (root[FEATURES[i]] ? has : lacks).push(FEATURES[i]);
+    if (root.io) for (i = 0; i < TRANSPORTS.length; i++) if (root.io.can(TRANSPORTS[i])) can.push(TRANSPORTS[i]);
+    return [
+      'Time: ' + iso(d) + ' (local ' + clock(d, true) + ', UTC offset ' + -d.getTimezoneOffset() + ' min)',
+      'Page: ' + root.location.protocol + '//' + root.location.host + root.location.pathname,
+      'Protocol: Engine.IO 4, Socket.IO ' + (root.io ? root.io.protocol : '?'),
+      'Browser: ' + root.navigator.userAgent,
+      'Language: ' + (root.navigator.language || root.navigator.userLanguage || '?') + ', online: ' + (root.navigator.onLine !== false),
+      'Has: ' + has.join(', '),
+      'Lacks: ' + (lacks.join(', ') || 'nothing that matters'),
+      'Transports this browser can try: ' + can.join(', '),
+      'Transports the server allowed when the page loaded: ' + (root.io ? root.io.policy.join(', ') : '?')
+    ];
+  }
+
+  // One line of a timeline.
+  function entryLine(e) {
+    return '+' + (e.at / 1000).toFixed(3) + ' s  ' + (e.transport || '-') + '  ' + e.step + (e.ms ? '  ' + e.ms + ' ms' : '') + '  ' + e.outcome + (e.reason ? '  (' + e.reason + ')' : '');
+  }
+
+  function isOffline() { return root.navigator.onLine === false; }
+
+  root.ParlancePage = {
+    byId: byId, make: make, add: add, empty: empty, say: say, remove: remove, hasClass: hasClass, setClass: setClass, show: show, isShown: isShown,
+    listen: listen, focus: focus, trim: trim, isolated: isolated, clock: clock, iso: iso, day: day, store: store, copy: copy, isOffline: isOffline,
+    button: button, about: about, entryLine: entryLine, TRANSPORTS: TRANSPORTS,
+    now: function () { return new Date().getTime(); }
+  };
+
+  doc.documentElement.lang = T.lang;
+  setClass(doc.documentElement, 'js', true);
+  T.translate(doc);
+})(window);

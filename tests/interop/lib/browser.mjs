@@ -1,0 +1,129 @@
+// Clients in pages of a headless Chromium, which carry the bundles that the packages publish for browsers.
+
+import { existsSync } from 'node:fs';
+import http from 'node:http';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { chromium } from 'playwright-core';
+import { mapBytes, pack, toHex, unpack } from './bytes.mjs';
+import { CHAT_EVENTS, Client, nameOf } from './clients.mjs';
+import { EventLog } from './log.mjs';
+import { openClient } from './open-client.mjs';
+
+const require = createRequire(import.meta.url);
+const HTML = '<!doctype html><meta charset="utf-8"><title>interop</title><body></body>';
+
+/** The generations whose bundles run in a browser, oldest first. */
+export const BUNDLES = ['1.0.6', '1.3.7', '1.7.4', '2.5.0', '4.8.4'].filter(
+  (generation) => !process.env.INTEROP_GENERATIONS || process.env.INTEROP_GENERATIONS.split(',').includes(generation),
+);
+
+let launched;
+
+/** The last: a page that the test hands out itself has no address on this machine, and would need leave to talk to it. */
+const SWITCHES = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-features=LocalNetworkAccessChecks'];
+
+function browser() {
+  launched ??= chromium.launch({ executablePath: findChromium(), args: SWITCHES });
+  return launched;
+}
+
+/** To be called when a file's tests are done. */
+export async function closeBrowser() {
+  await (await launched)?.close();
+  launched = undefined;
+}
+
+function findChromium() {
+  const candidates = process.env.CHROMIUM
+    ? [process.env.CHROMIUM]
+    : process.env.PATH.split(':').flatMap((folder) => ['chromium', 'chromium-browser', 'google-chrome'].map((name) => join(folder, name)));
+  const found = candidates.find((path) => existsSync(path));
+  if (!found) throw new Error(`no Chromium: looked for ${process.env.CHROMIUM ?? 'chromium on PATH'}; install it, or point CHROMIUM to it`);
+  return found;
+}
+
+/**
+ * A page with the bundle of `generation`. With `home`, the address of a server, the page is of that server's origin;
+ * without, of an origin of its own. `prepare` is a function that runs in the page before the bundle.
+ */
+export async function openPage({ generation, home, prepare }) {
+  const context = await (await browser()).newContext();
+  const page = await context.newPage();
+  const site = home ? undefined : await startSite();
+  if (home) {
+    const address = `${home}/interop-page`;
+    await page.route(address, (route) => route.fulfill({ contentType: 'text/html', body: HTML }));
+    await page.goto(address);
+    await page.unroute(address); // from here on nothing stands between the page and the server
+  } else {
+    await page.goto(site.url);
+  }
+
+  const logs = [];
+  const session = await context.newCDPSession(page);
+  session.on('Runtime.bindingCalled', ({ payload }) => {
+    const [key, event, args] = unpack(payload);
+    logs[key].push(event, args);
+  });
+  await session.send('Runtime.addBinding', { name: 'reportToTest' });
+  if (prepare) await page.evaluate(prepare);
+  await page.addScriptTag({ path: bundlePath(generation) });
+  await page.addScriptTag({ content: [mapBytes, toHex, pack, unpack, openClient].join('\n') });
+  await page.evaluate(() => (window.handles = []));
+
+  return {
+    /** Opens a client in the page. */
+    open(spec) {
+      spec = { events: CHAT_EVENTS, name: nameOf(generation, spec.wire), ...spec, generation, inPage: true };
+      const key = logs.push(new EventLog(`${spec.name} (page)`)) - 1;
+      const opened = page.evaluate(
+        ([key, spec]) => {
+          handles[key] = openClient(io, spec, (event, args) => reportToTest(pack([key, event, args])));
+        },
+        [key, spec],
+      );
+      const ask = async (method, ...args) => {
+        await opened;
+        const answer = await page.evaluate(
+          async ([key, method, args]) => {
+            return pack(await handles[key][method](...unpack(args)));
+          },
+          [key, method, pack(args)],
+        );
+        return answer === undefined ? undefined : unpack(answer);
+      };
+      return new Client(spec, logs[key], {
+        emit: (name, calls) => ask('emit', name, calls),
+        call: (name, args) => ask('call', name, args),
+        transport: () => ask('transport'),
+        id: () => ask('id'),
+        forgetSession: () => ask('forgetSession'),
+        disconnect: () => (page.isClosed() ? undefined : page.evaluate((key) => void handles[key].disconnect(), key)),
+      });
+    },
+    /** Runs a function in the page. */
+    evaluate: (script, argument) => page.evaluate(script, argument),
+    async close() {
+      await context.close();
+      await site?.close();
+    },
+  };
+}
+
+function bundlePath(generation) {
+  const root = dirname(require.resolve(`socket.io-client-${generation}/package.json`));
+  return ['dist/socket.io.js', 'socket.io.js'].map((path) => join(root, path)).find(existsSync);
+}
+
+async function startSite() {
+  const server = http.createServer((_, answer) => answer.setHeader('Content-Type', 'text/html').end(HTML));
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${server.address().port}/`,
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
