@@ -86,8 +86,16 @@ impl Denied {
         Denied { reason, message: message.into() }
     }
 
+    fn not_joined() -> Self {
+        Denied::new("not joined", "choose a name first")
+    }
+
     fn answer(&self) -> Value {
         json!({ "ok": false, "reason": self.reason, "message": self.message })
+    }
+
+    fn event(&self) -> Value {
+        json!({ "reason": self.reason, "message": self.message })
     }
 }
 
@@ -155,9 +163,7 @@ impl Room {
                     // To the 0.9 page, true means that it has to choose another.
                     Vocabulary::Nicknames => answer(ack, || vec![Value::Bool(true)]),
                     _ => {
-                        let Denied { reason, message } = &denied;
-                        socket
-                            .emit("login error", [json!({ "reason": reason, "message": message })]);
+                        socket.emit("login error", [denied.event()]);
                         answer(ack, || vec![denied.answer()]);
                     }
                 };
@@ -206,14 +212,11 @@ impl Room {
             Ok(text) => text,
             Err(denied) => {
                 debug!(%sid, reason = denied.reason, "message refused");
-                let Denied { reason, message } = &denied;
                 match vocabulary {
                     Vocabulary::Nicknames => {
-                        member.socket.emit("announcement", [message.as_str().into()])
+                        member.socket.emit("announcement", [denied.message.as_str().into()]);
                     }
-                    _ => member
-                        .socket
-                        .emit("message error", [json!({ "reason": reason, "message": message })]),
+                    _ => member.socket.emit("message error", [denied.event()]),
                 }
                 return answer(ack, || vec![denied.answer()]);
             }
@@ -246,7 +249,7 @@ impl Room {
         let gone = || Denied::new("gone", "the connection is gone");
         let member = self.members.get_mut(sid).ok_or_else(gone)?;
         if member.name.is_none() && vocabulary != Vocabulary::Bare {
-            return Err(Denied::new("not joined", "choose a name first"));
+            return Err(Denied::not_joined());
         }
         let text = text.as_str().ok_or_else(|| Denied::new("no text", "a message is a text"))?;
         if text.len() > max {
@@ -261,12 +264,13 @@ impl Room {
     fn typing(&mut self, sid: &Sid, typing: bool) {
         let now = Instant::now();
         let Some(member) = self.members.get_mut(sid) else { return };
-        // Who has no name is told nothing here: such notices have no one to be about. Pages say
-        // "stop typing" with every message, so it goes on as it comes, within the rate.
-        let Some(name) = member.name.clone() else { return };
         if !member.notices.take(now) {
             return;
         }
+        let Some(name) = member.name.clone() else {
+            let denied = Denied::not_joined();
+            return member.socket.emit("message error", [denied.event()]);
+        };
         let notice = match typing {
             true => Notice::Typing { name: &name },
             false => Notice::StopTyping { name: &name },

@@ -1,9 +1,9 @@
 //! `parlance serve`: the chat.
 
 use anyhow::{Context as _, Result, bail};
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
+use super::signals::Signals;
 use crate::chat::{Chat, ChatSettings};
 use crate::config::Settings;
 use crate::engine::{Engine, Limits, QueueLimits};
@@ -32,8 +32,7 @@ pub fn run(settings: Settings) -> Result<()> {
 }
 
 async fn serve(settings: Settings) -> Result<()> {
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut signals = Signals::new()?;
     let listener = server::bind(settings.host.as_deref(), settings.port).await?;
     let address = listener.local_addr().context("no local address")?;
 
@@ -72,10 +71,7 @@ async fn serve(settings: Settings) -> Result<()> {
     eprintln!("listening on {}", server::url(settings.host.as_deref(), address));
     let stopped = server.clone();
     let accepting = tokio::spawn(async move { stopped.run(listener).await });
-    let signal = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "Ctrl-C",
-    };
+    let signal = signals.next().await;
 
     info!(signal, sessions = engine.session_count(), "stopping");
     server.stop_accepting();
@@ -87,8 +83,7 @@ async fn serve(settings: Settings) -> Result<()> {
     let left = tokio::select! {
         left = drained => left,
         // Who asks twice does not want to wait.
-        _ = terminate.recv() => engine.session_count(),
-        _ = interrupt.recv() => engine.session_count(),
+        _ = signals.next() => engine.session_count(),
     };
     if left > 0 {
         warn!(sessions = left, "stopped before all clients were told");

@@ -47,13 +47,15 @@ impl Session {
         registry: Arc<Registry>,
         open: Frame,
     ) -> Self {
-        let Plan { dialect, wire, transport, handshake, .. } = plan;
+        let Plan { dialect, wire, transport, upgrades, handshake } = plan;
         let span = debug_span!(
             "session", %sid, generation = handshake.generation, remote = %handshake.remote
         );
         let mut state = State::new(transport, &limits, Instant::now());
         state.queue.push_control(open.clone());
-        span.in_scope(|| debug!(transport = transport.name, "handshake"));
+        span.in_scope(|| {
+            debug!(transport = transport.name, offered = upgrades.join(","), "handshake")
+        });
         Session {
             sid,
             dialect,

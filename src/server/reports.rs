@@ -72,11 +72,7 @@ mod tests {
 
     async fn post(
         route: &(
-             impl Filter<Extract = (impl Reply,), Error = Rejection>
-             + Clone
-             + Send
-             + Sync
-             + 'static
+             impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone + Send + Sync + 'static
          ),
         body: &str,
     ) -> (StatusCode, String) {

@@ -215,10 +215,7 @@ pub fn media_type(headers: &HeaderMap) -> Option<&str> {
     Some(value.split(';').next().unwrap_or(value).trim())
 }
 
-pub fn header(
-    headers: &HeaderMap,
-    name: impl http::header::AsHeaderName,
-) -> Option<&str> {
+pub fn header(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
