@@ -221,6 +221,16 @@ impl Engine {
         self.shared.registry.count()
     }
 
+    /// All living sessions.
+    pub fn sessions(&self) -> Vec<Arc<Session>> {
+        self.shared.registry.all()
+    }
+
+    /// How many tasks run for sessions.
+    pub fn task_count(&self) -> usize {
+        self.shared.tasks.len()
+    }
+
     /// Keeps track of work that belongs to sessions, for [`Engine::shutdown`] to wait for.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.shared.tasks.spawn(work);

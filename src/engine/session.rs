@@ -106,6 +106,26 @@ impl Session {
         self.state().phase == Phase::Open
     }
 
+    /// Whether a request is there to take packets at this moment.
+    pub fn is_drained(&self) -> bool {
+        self.state().outlet.is_some()
+    }
+
+    /// Whether no transport has taken it up yet.
+    pub fn is_unused(&self) -> bool {
+        self.state().is_new()
+    }
+
+    /// Whether another transport is being probed.
+    pub fn is_upgrading(&self) -> bool {
+        self.state().candidate.is_some()
+    }
+
+    /// Whether a POST is under way.
+    pub fn is_posting(&self) -> bool {
+        self.state().posting
+    }
+
     /// Why the session is over, if it is.
     pub fn close_reason(&self) -> Option<CloseReason> {
         match self.state().phase {
@@ -321,7 +341,7 @@ impl Session {
         facts: &'static Facts,
         packets: impl IntoIterator<Item = Packet>,
     ) -> Result<(), Refused> {
-        let mut packets = packets.into_iter();
+        let mut packets = packets.into_iter().peekable();
         loop {
             let probing = {
                 let state = self.state();
@@ -339,6 +359,10 @@ impl Session {
             if !self.probe(packet) {
                 return Err(Refused::AlreadyUpgrading);
             }
+        }
+        if packets.peek().is_none() {
+            // The last was the end of a probe, which proves nothing about the way it opens.
+            return Ok(());
         }
         self.heard(facts);
         let mut turn = self.take_turn().await;

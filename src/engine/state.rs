@@ -208,6 +208,8 @@ impl State {
         let former = self.transport;
         let parked = self.outlet.take().and_then(|outlet| outlet.waker);
         let promoted = candidate.outlet.waker.take();
+        // The answer to the probe may not have left yet.
+        self.queue.put_back(std::mem::take(&mut candidate.answers));
         candidate.outlet.promoted = true;
         self.outlet = Some(candidate.outlet);
         self.transport = candidate.facts;

@@ -1,6 +1,8 @@
 //! HTTP pieces that the transports share: bodies in, bodies out, errors.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use serde_json::{Value, json};
+use tracing::debug;
 
 use crate::engine::Refused;
 use crate::policy::Refusal;
@@ -103,7 +106,7 @@ impl Error {
         Error::BadRequest { reason }
     }
 
-    fn code(&self) -> u8 {
+    pub fn code(&self) -> u8 {
         match self {
             Error::TransportUnknown { .. } => 0,
             Error::SidUnknown => 1,
@@ -124,23 +127,38 @@ impl Error {
         }
     }
 
+    /// What we know beyond the message of the reference, in words.
+    pub fn reason(&self) -> Option<Cow<'_, str>> {
+        Some(match self {
+            Error::TransportUnknown { reason, .. }
+            | Error::Forbidden { reason }
+            | Error::Unavailable { reason } => Cow::Borrowed(reason.as_str()),
+            Error::BadRequest { reason } => Cow::Borrowed(*reason),
+            Error::TooLarge { limit } => Cow::Owned(format!("at most {limit} bytes are taken")),
+            Error::Incomplete => Cow::Borrowed("the body did not come whole in time"),
+            Error::BadProtocol => Cow::Borrowed("EIO has to be 4, 3 or 2"),
+            Error::BadMethod => Cow::Borrowed("a session is opened by GET"),
+            Error::SidUnknown => return None,
+        })
+    }
+
     /// As clients of polling transports expect it: JSON with an integer code. What we know beyond
     /// the reference's message stands in fields of its own.
     pub fn json(&self) -> Response {
         let mut body = json!({ "code": self.code(), "message": self.to_string() });
-        match self {
-            Error::TransportUnknown { reason, allowed } => {
-                body["reason"] = reason.as_str().into();
-                body["allowed"] = allowed.iter().copied().collect::<Value>();
-            }
-            Error::BadRequest { reason } => body["reason"] = (*reason).into(),
-            Error::Forbidden { reason } | Error::Unavailable { reason } => {
-                body["reason"] = reason.as_str().into();
-            }
-            Error::TooLarge { limit } => body["limit"] = (*limit).into(),
-            _ => {}
+        if let Some(reason) = self.reason() {
+            body["reason"] = reason.into();
+        }
+        if let Error::TransportUnknown { allowed, .. } = self {
+            body["allowed"] = allowed.iter().copied().collect::<Value>();
         }
         response(self.status(), "application/json", body.to_string())
+    }
+
+    /// Leaves a line in the log.
+    pub fn log(&self, remote: IpAddr) {
+        let reason = self.reason().unwrap_or_default();
+        debug!(%remote, code = self.code(), error = %self, %reason, "request refused");
     }
 
     /// As upgrade requests are answered: the message alone.

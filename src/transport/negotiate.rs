@@ -12,7 +12,6 @@ use http::header::{
     HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY, UPGRADE, USER_AGENT, VARY,
 };
 use http::{HeaderMap, Method, StatusCode};
-use tracing::debug;
 
 use super::http::{Error, Request, Response, header, response};
 use super::{Exchange, Query, REGISTRY, Transport};
@@ -61,7 +60,7 @@ impl Negotiator {
             .is_some_and(|agent| agent.contains(";MSIE") || agent.contains("Trident/"));
         let answer = self.answer(request, peer).await;
         let mut response = answer.unwrap_or_else(|error| {
-            debug!(remote = %peer.remote, %error, detail = ?error, "request refused");
+            error.log(peer.remote);
             if upgrading { error.text() } else { error.json() }
         });
         cors.apply(response.headers_mut());

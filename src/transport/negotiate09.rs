@@ -50,7 +50,7 @@ impl Negotiator {
             Url::Open { transport, sid } => {
                 let answer = self.open_0_9(request, transport, sid, &raw_query).await;
                 answer.unwrap_or_else(|error| {
-                    debug!(remote = %peer.remote, %error, detail = ?error, "request refused");
+                    error.log(peer.remote);
                     error.json()
                 })
             }

@@ -6,7 +6,7 @@ use futures::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError};
+use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError, ProtocolError};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
@@ -78,6 +78,9 @@ impl WsReader {
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => WsEvent::Alive,
             Some(Ok(Message::Close(_))) => WsEvent::Closed,
             Some(Err(WsError::Capacity(CapacityError::MessageTooLong { .. }))) => WsEvent::TooLarge,
+            Some(Err(WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
+                WsEvent::Lost
+            }
             Some(Err(WsError::Protocol(_) | WsError::Utf8(_))) => WsEvent::Garbage,
             Some(Err(WsError::ConnectionClosed)) => WsEvent::Closed,
             Some(Err(_)) | None => WsEvent::Lost,

@@ -1,0 +1,10 @@
+//! Raw bytes against a server in the same process: every generation, every transport.
+
+mod chat;
+mod engineio;
+mod life;
+mod socketio;
+mod socketio09;
+mod streams;
+mod support;
+mod upgrade;
