@@ -19,10 +19,10 @@ pub struct Cli {
     pub settings: Layer,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the server (what happens without a command, too)
-    Serve,
+    Serve(Layer),
     /// Only validate the settings
-    Check,
+    Check(Layer),
 }

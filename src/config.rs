@@ -273,7 +273,8 @@ impl Layer {
     }
 
     /// Lets `self` win over `lower`.
-    fn over(self, lower: Layer) -> Layer {
+    #[must_use]
+    pub fn over(self, lower: Layer) -> Layer {
         macro_rules! layered {
             ($($field:ident)*) => { Layer { $($field: self.$field.or(lower.$field)),* } };
         }

@@ -2,20 +2,26 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use parlance::cli::{Cli, Command};
-use parlance::{commands, config, transport};
+use parlance::config::{Layer, Settings};
+use parlance::{commands, transport};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let Cli { command, config, settings: before } = Cli::parse();
+    let (only_check, after) = match command {
+        None => (false, Layer::default()),
+        Some(Command::Serve(settings)) => (false, settings),
+        Some(Command::Check(settings)) => (true, settings),
+    };
     let port = std::env::var("PORT").ok();
-    let known = transport::names();
-    let settings =
-        config::Settings::load(cli.settings, cli.config.as_deref(), port.as_deref(), &known);
-    let outcome = settings.map_err(anyhow::Error::from).and_then(|settings| match cli.command {
-        None | Some(Command::Serve) => commands::serve::run(settings),
-        Some(Command::Check) => {
+    // Flags may stand on either side of the command.
+    let flags = after.over(before);
+    let settings = Settings::load(flags, config.as_deref(), port.as_deref(), &transport::names());
+    let outcome = settings.map_err(anyhow::Error::from).and_then(|settings| {
+        if only_check {
             commands::check::run(&settings);
-            Ok(())
+            return Ok(());
         }
+        commands::serve::run(settings)
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

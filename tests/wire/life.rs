@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use parlance::dialect::Message;
 use parlance::engine::CloseReason;
+use parlance::server::HttpLimits;
+use parlance::socketio::SocketIo;
 
 use crate::support::*;
 
@@ -111,4 +113,16 @@ async fn a_shutdown_is_told_in_every_dialect() {
     assert_eq!(poll4.await.unwrap().text(), "1");
     assert!(poll3.await.unwrap().text().ends_with("1:1"));
     assert_eq!(closing.await.unwrap(), (None, WsFrame::Text("7:::1+0".into())));
+}
+
+#[tokio::test]
+async fn heads_that_never_end_are_cut_off() {
+    let http = HttpLimits { header_timeout: Duration::from_millis(100), ..HttpLimits::default() };
+    let app = SocketIo::new(Kitchen, Duration::from_secs(60));
+    let server = start_with(calm(), everything(), http, app).await;
+    let mut silent = server.http().await;
+    let mut slow = server.http().await;
+    slow.write(b"GET /socket.io/?EIO=4 HTTP/1.1\r\nHost: t\r\nX-").await;
+    assert!(slow.is_closed().await);
+    assert!(silent.is_closed().await);
 }

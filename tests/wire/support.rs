@@ -73,9 +73,18 @@ pub fn everything() -> Policy {
 }
 
 pub async fn start(limits: Limits, policy: Policy, handler: impl Handler) -> TestServer {
+    start_with(limits, policy, HttpLimits::default(), handler).await
+}
+
+pub async fn start_with(
+    limits: Limits,
+    policy: Policy,
+    http: HttpLimits,
+    handler: impl Handler,
+) -> TestServer {
     let engine = Engine::new(limits, handler);
     let negotiator = Negotiator::new(engine.clone(), policy, Duration::from_secs(10));
-    let server = Server::new("/socket.io/", negotiator, None, HttpLimits::default());
+    let server = Server::new("/socket.io/", negotiator, None, http);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let running = server.clone();
