@@ -500,6 +500,7 @@
       if (lastWhy || ended) kind = 'bad';
     }
     P.say(byId('badge-text'), words);
+    badge.setAttribute('data-transport', kind === 'good' ? formName() : '');
     badge.setAttribute('aria-label', t('badge.label', { state: words }));
     badge.className = 'tool badge ' + kind;
   }

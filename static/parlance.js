@@ -8,7 +8,7 @@
   var QUESTION = '/parlance-echo';   // no such namespace: its refusal proves both directions
 
   var doc = root.document, loc = root.location || {}, nav = root.navigator || {}, JS = root.JSON;
-  var Bytes = root.ArrayBuffer && root.atob && root.Uint8Array, cache = {}, managers = [], records = {}, serial = 0;
+  var Bytes = root.ArrayBuffer && root.atob && root.Uint8Array, cache = {}, managers = [], records = {}, serial = 0, born = now();
 
   function nothing() {}
   function now() { return new Date().getTime(); }
@@ -239,7 +239,7 @@
     if (!status) return oops('unreachable', nav.onLine === false ? 'this device is offline' : 'no answer from the server');
     try { b = parse(body); } catch (x) {}
     b = b || {};
-    e = oops(b.code === 0 ? 'refused' : b.code === 1 ? 'expired' : 'http', b.message || 'HTTP ' + status, status);
+    e = oops(b.code === 0 ? 'refused' : b.code === 1 ? 'expired' : 'http', b.reason || b.message || 'HTTP ' + status, status);
     e.allowed = b.allowed;
     return e;
   }
@@ -290,7 +290,7 @@
   }
   function drop(node) { if (node && node.parentNode) node.parentNode.removeChild(node); }
   function when(test, fn) { if (test()) fn(); else setTimeout(function () { when(test, fn); }, 50); }
-  function isLoaded() { return doc.body && /complete|undefined/.test(doc.readyState + ''); }
+  function isLoaded() { return doc.body && (now() - born > OPEN || /complete|undefined/.test(doc.readyState + '')); }
 
   function scriptGet(e, url, body, ms, done, slot) {
     var el = doc.createElement('script'), end = job(ms, done, function () {
@@ -388,8 +388,8 @@
         link.halt();
       }
     };
-    soon(function () {
-      when(name === 'htmlfile' ? isLoaded : now, function () { if (!link.dead) link.get(); });
+    soon(function () {   // a frame or script that never ends would hold up the page's load event
+      when(name === 'htmlfile' || name === 'jsonp-polling' ? isLoaded : now, function () { if (!link.dead) link.get(); });
     });
     return link;
   }
@@ -402,7 +402,7 @@
         link.extra = '&j=' + (slot = root.___eio.push(nothing) - 1);
       }
       link.get = function () {
-        link.stop = get(e, e.url(link), null, e.id ? e.patience() : e.m.opts.timeout / (link.extra ? 2 : 1), function (err, body) {
+        link.stop = get(e, e.url(link), null, e.id ? e.patience() + 5000 : e.m.opts.timeout / (link.extra ? 2 : 1), function (err, body) {
           link.stop = null;
           if (link.dead) return;
           if (err) return up.fail(err);
@@ -681,13 +681,13 @@
       function trial(err) {
         step = e.trial = e.probing = null;
         clearTimeout(timer);
+        if (err) e.transport = old;
         m.log(name, 'upgrade', t0, err);
         if (err) {
           // unless the server took the session back, too, a new one opens at once
           m.punish(name);
           link.close();
           e.hurry = true;
-          e.transport = old;
           old.resume();
         } else {
           old.close();
@@ -834,7 +834,7 @@
     },
 
     open: function () {
-      var m = this, tried = {}, sick = [];
+      var m = this, tried = {}, sick = [], why;
       if (m.readyState !== 'closed') return m;
       clearTimeout(m.timer);
       m.nextAt = 0;
@@ -844,14 +844,17 @@
         while (tried[name = order[i]]) i++;
         // What worked before fails: the server is probably away, so do not knock at every door.
         if (m.good && m.attempts % 3) name = err ? null : has(order, m.good) ? m.good : name;
-        if (!name) return m.failed(err || oops('unsupported', 'this browser cannot do it here'));
+        if (!name) return m.failed(why || err || oops('unsupported', 'this browser cannot do it here'));
         tried[name] = true;
         e = m.engine = new Engine(m);
         e.start(name, function (err) {
           if (m.engine !== e) return;
           if (err) {
             m.log(name, 'open', e.since, err);
-            if (err.code !== 'refused') sick.push(name);
+            if (err.code !== 'refused') {
+              why = why || err;   // the first says most
+              sick.push(name);
+            }
             return next(err);
           }
           while (sick.length) m.punish(sick.pop());   // so it was not the server

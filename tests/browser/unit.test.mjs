@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ALL, Lab, same } from './lib/lab.mjs';
+import { ALL, Lab } from './lib/lab.mjs';
 
 const plain = (value) => structuredClone(value);
 const times = (requests, method) => requests.filter((request) => request.method === method).map((request) => request.at);
@@ -35,7 +35,7 @@ describe('JSON of its own', () => {
       own.advance(100);
       let called = false;
       bad.on('value', () => (called = true));
-      own.server.session.push(`42["value",${text}]`.replace(',]', text === '' ? ',]' : ',]'));
+      own.server.session.push(`42["value",${text}]`);
       own.advance(100);
       assert.equal(called, false);
       assert.equal(bad.log.find(([name]) => name === 'disconnect')[1], 'parse error');
@@ -98,8 +98,7 @@ describe('packets', () => {
     let got;
     socket.on('bin', (a, b) => (got = [new Uint8Array(a), b.deep[0]]));
     lab.advance(100);
-    lab.root.bytes = undefined;
-    const view = new lab.root.Date().constructor && new Uint8Array([9, 8, 7, 6]).subarray(1, 3);
+    const view = new Uint8Array([9, 8, 7, 6]).subarray(1, 3);
     socket.emit('bin', { v: view, w: [view.buffer] }, 'x');
     lab.server.session.push('452-["bin",{"_placeholder":true,"num":1},{"deep":[{"_placeholder":true,"num":0}]}]', 'bAQI=', 'bAwQF');
     lab.advance(100);
@@ -347,17 +346,10 @@ describe('transports', () => {
       const lab = new Lab();
       lab.server.webSocket = fault;
       const socket = lab.socket();
-      lab.advance(30_000);
+      lab.advance(20_000);
       assert.deepEqual(socket.names(), ['connect']);
       assert.equal(socket.io.engine.transport.form, 'eventsource');
-      for (let minute = 0; minute < 60; minute++) {
-        lab.advance(20_000);
-        lab.server.session.push('2');
-        lab.advance(20_000);
-        lab.server.session.push('2');
-        lab.advance(20_000);
-        lab.server.session.push('2');
-      }
+      lab.live(3_600_000);
       const tests = times(lab.server.requests, 'WS');
       const gaps = tests.slice(1).map((at, i) => Math.floor((at - tests[i]) / 10_000) * 10);
       assert.deepEqual(gaps.slice(0, 7), [30, 60, 120, 300, 600, 600, 600]);
@@ -430,10 +422,7 @@ describe('transports', () => {
     }
     for (let i = 0; i < 3; i++) {
       lab.advance(5000);
-      for (let j = 0; j < 4; j++) {
-        lab.server.session.push('2');
-        lab.advance(20_000);
-      }
+      lab.live(80_000);
       lab.server.session.die();
     }
     lab.advance(5000);
@@ -524,10 +513,7 @@ describe('staying connected', () => {
     const lab = new Lab({ policy: ['xhr-polling'] });
     const socket = lab.socket(undefined, { reconnection: false });
     lab.advance(100);
-    for (let i = 0; i < 4; i++) {
-      lab.server.session.push('2');
-      lab.advance(25_000);
-    }
+    lab.live(80_000);
     assert.equal(lab.server.heard.filter((packet) => packet === '3').length, 4);
     assert.equal(socket.connected, true);
     lab.advance(60_000);
@@ -716,8 +702,4 @@ describe('other origins', () => {
     assert.equal(socket.io.engine.transport.form, 'websocket');
     assert.ok(lab.lines(socket).includes('htmlfile support unsupported'));
   });
-});
-
-it('agrees with itself about what is the same', () => {
-  assert.ok(same({ a: [1] }, { a: [1] }));
 });

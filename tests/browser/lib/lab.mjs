@@ -3,7 +3,6 @@
 
 import { readFileSync } from 'node:fs';
 import { createContext, runInContext } from 'node:vm';
-import { isDeepStrictEqual } from 'node:util';
 
 const source = readFileSync(new URL('../../../static/parlance.js', import.meta.url), 'utf8');
 const SEPARATOR = '\x1e';
@@ -231,6 +230,15 @@ export class Lab {
     return this;
   }
 
+  /** Lets time pass while the server sends its heartbeats. */
+  live(ms) {
+    for (let left = ms; left > 0; left -= 20_000) {
+      this.server.session?.push('2');
+      this.advance(Math.min(20_000, left));
+    }
+    return this;
+  }
+
   /** Something that the browser tells the page. */
   dispatch(name, event = {}) {
     for (const fn of this.listeners[name] ?? []) fn(event);
@@ -328,7 +336,6 @@ export class Lab {
       }
       send(packet) {
         clock.set(() => {
-          if (this.#gone) return;
           if (packet === '5') this.upgraded = true;
           if (server.webSocket === 'dead after 101') return;
           if (packet === '5' && server.webSocket === 'cut after 5') return this.#close({ code: 1006, wasClean: false });
@@ -336,8 +343,9 @@ export class Lab {
         }, LATENCY / 2);
       }
       close() {
+        // what was sent before still goes out
+        clock.set(() => this.session?.detach(this.line), LATENCY / 2);
         this.#gone = true;
-        this.session?.detach(this.line);
       }
     };
 
@@ -375,6 +383,3 @@ export class Lab {
     }
   }
 }
-
-/** Values of another realm, compared by content. */
-export const same = (a, b) => isDeepStrictEqual(structuredClone(a), structuredClone(b));

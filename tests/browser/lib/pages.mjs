@@ -1,0 +1,115 @@
+// The pages in Chromium, in front of the real server.
+
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { startChat } from '../../interop/lib/server.mjs';
+
+const folder = fileURLToPath(new URL('../../../static', import.meta.url));
+
+/** Upper bound of every wait, in milliseconds. Reaching it is a failure, never a pace. */
+export const PATIENCE = 25_000;
+
+/** The server, with the pages as they are in the working tree. */
+export function startServer(...args) {
+  return startChat(['--static-dir', folder, ...args]);
+}
+
+export async function startBrowser() {
+  const executablePath = process.env.CHROMIUM_BIN ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+  if (!executablePath) throw new Error('no Chromium found: install it, or point CHROMIUM_BIN to one');
+  return chromium.launch({
+    executablePath,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+}
+
+/**
+ * A window of its own. `without` names globals that its pages do not have; `options` go to the browser.
+ * Errors of the page's scripts are kept in `page.errors`.
+ */
+export async function openPage(browser, { without = [], script, ...options } = {}) {
+  const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
+  context.setDefaultTimeout(PATIENCE);
+  await context.addInitScript((names) => {
+    for (const name of names) Object.defineProperty(window, name, { value: undefined, configurable: true, writable: true });
+  }, without);
+  if (script) await context.addInitScript(script);
+  const page = await context.newPage();
+  page.errors = [];
+  page.on('pageerror', (error) => page.errors.push(error));
+  return page;
+}
+
+/** One person in the room. */
+export class Person {
+  static async enter(browser, url, name, options) {
+    const page = await openPage(browser, options);
+    const person = new Person(page);
+    await page.goto(url);
+    await person.join(name);
+    return person;
+  }
+
+  constructor(page) {
+    this.page = page;
+  }
+
+  async join(name) {
+    await this.page.fill('#name', name);
+    await this.page.press('#name', 'Enter');
+    await this.page.waitForSelector('#room:not(.off)');
+    this.name = name;
+  }
+
+  async say(text) {
+    await this.page.fill('#message', text);
+    await this.page.press('#message', 'Enter');
+  }
+
+  /** All messages in the log: `[name, text]`, one's own under the name `me`. */
+  messages() {
+    return this.page.$$eval('#log .msg', (items) =>
+      items.map((item) => [item.classList.contains('own') ? 'me' : item.querySelector('.who .iso').textContent, item.querySelector('.text').textContent]),
+    );
+  }
+
+  /** Waits until that text is in the log, `times` times. */
+  hears(text, times = 1) {
+    return this.page.waitForFunction(
+      ([wanted, count]) => [...document.querySelectorAll('#log .text')].filter((item) => item.textContent === wanted).length === count,
+      [text, times],
+    );
+  }
+
+  /** Waits until nothing of one's own is on its way any more. */
+  delivered() {
+    return this.page.waitForFunction(() => !document.querySelector('#log .pending'));
+  }
+
+  /** Waits until this page was cut off and is in the room again. */
+  returned() {
+    return this.page.waitForFunction(() => [...document.querySelectorAll('#log .note')].some((note) => /^Not connected from/.test(note.textContent)));
+  }
+
+  /** Waits until that selector shows that text, or something that matches it. */
+  reads(selector, wanted) {
+    const [source, flags] = wanted instanceof RegExp ? [wanted.source, wanted.flags] : [`^${wanted.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`, ''];
+    return this.page.waitForFunction(
+      ([where, pattern, how]) => {
+        const item = document.querySelector(where);
+        return item && !item.closest('.off') && new RegExp(pattern, how).test(item.textContent.trim());
+      },
+      [selector, source, flags],
+    );
+  }
+
+  /** Waits until the transport of that name carries the session. */
+  travelsBy(form) {
+    return this.page.waitForSelector(`#badge[data-transport="${form}"]`);
+  }
+
+  leave() {
+    return this.page.context().close();
+  }
+}
