@@ -5,16 +5,14 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::engineio4::{
-    control, ending, frame_callback, jsonp_field, jsonp_script, message, opening, read_packet,
-};
+use super::engineio4::read_packet;
 use super::grammar::{self, Protocol};
 use super::packet::as_text;
 use super::utf8::{split_utf16, utf16_len};
 use super::{
-    Control, Dialect, Ending, Frame, Heartbeat, Incoming, Malformed, Message, OCTETS, Opening,
-    Packet, Payload, Reaction, Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire,
-    base64_decode, base64_encode, json,
+    Dialect, Frame, Heartbeat, Incoming, Malformed, Message, OCTETS, Packet, Payload, Reaction,
+    Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire, base64_decode,
+    base64_encode, json,
 };
 
 #[derive(Debug)]
@@ -139,22 +137,6 @@ impl Dialect for EngineIo3 {
         &RULES
     }
 
-    fn opening(&self, facts: &Opening<'_>) -> Frame {
-        opening(facts)
-    }
-
-    fn control(&self, which: Control) -> Frame {
-        control(which)
-    }
-
-    fn ending(&self, which: Ending) -> Frame {
-        ending(which)
-    }
-
-    fn message(&self, text: &str) -> Frame {
-        message(text)
-    }
-
     fn payload(&self, frames: &[Frame], text_only: bool) -> Payload {
         if text_only { Self::text_payload(frames) } else { Self::octet_payload(frames) }
     }
@@ -217,22 +199,6 @@ impl Dialect for EngineIo3 {
 
     fn decode(&self, text: &str, wire: &Wire) -> Result<Option<Incoming>, Malformed> {
         grammar::decode(&PROTOCOL, text, wire)
-    }
-
-    fn jsonp_script(&self, index: u32, payload: &str) -> Vec<u8> {
-        jsonp_script(index, payload)
-    }
-
-    fn jsonp_field<'a>(&self, field: &'a str) -> Result<Cow<'a, str>, Malformed> {
-        Ok(jsonp_field(field))
-    }
-
-    fn frame_callback(&self, index: u32) -> String {
-        frame_callback(index)
-    }
-
-    fn post_answer(&self) -> (&'static str, &'static str) {
-        ("text/html", "ok")
     }
 }
 

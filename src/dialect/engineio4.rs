@@ -6,11 +6,10 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::grammar::{self, Protocol};
-use super::packet::as_text;
 use super::{
     Control, Dialect, Ending, Frame, Heartbeat, Incoming, Malformed, Message, Opening, Packet,
     Payload, Reaction, Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire,
-    base64_decode, base64_encode, json, script,
+    base64_decode, base64_encode, json,
 };
 
 #[derive(Debug)]
@@ -64,11 +63,6 @@ pub(super) fn ending(ending: Ending) -> Frame {
     })
 }
 
-/// Our own client's forever-iframes.
-pub(super) fn frame_callback(index: u32) -> String {
-    format!("parent.___eios[{index}](m)")
-}
-
 pub(super) fn message(text: &str) -> Frame {
     let mut packet = String::with_capacity(text.len() + 1);
     packet.push('4');
@@ -91,11 +85,6 @@ pub(super) fn read_packet(text: &str) -> Result<Packet, Malformed> {
         '5' => Packet::Upgrade,
         _ => return Err(Malformed("unknown packet type")),
     })
-}
-
-/// Puts a JSONP payload into a call of the Engine.IO callback.
-pub(super) fn jsonp_script(index: u32, payload: &str) -> Vec<u8> {
-    script(&format!("___eio[{index}]("), payload, ");")
 }
 
 /// Undoes the newline escaping of Engine.IO's JSONP form (reference: engineio.md §5).
@@ -137,22 +126,6 @@ impl Dialect for EngineIo4 {
 
     fn rules(&self) -> &'static Rules {
         &RULES
-    }
-
-    fn opening(&self, facts: &Opening<'_>) -> Frame {
-        opening(facts)
-    }
-
-    fn control(&self, which: Control) -> Frame {
-        control(which)
-    }
-
-    fn ending(&self, which: Ending) -> Frame {
-        ending(which)
-    }
-
-    fn message(&self, text: &str) -> Frame {
-        message(text)
     }
 
     fn payload(&self, frames: &[Frame], _text_only: bool) -> Payload {
@@ -220,28 +193,6 @@ impl Dialect for EngineIo4 {
     fn decode(&self, text: &str, wire: &Wire) -> Result<Option<Incoming>, Malformed> {
         grammar::decode(&PROTOCOL, text, wire)
     }
-
-    fn jsonp_script(&self, index: u32, payload: &str) -> Vec<u8> {
-        jsonp_script(index, payload)
-    }
-
-    fn jsonp_field<'a>(&self, field: &'a str) -> Result<Cow<'a, str>, Malformed> {
-        Ok(jsonp_field(field))
-    }
-
-    fn frame_callback(&self, index: u32) -> String {
-        frame_callback(index)
-    }
-
-    fn post_answer(&self) -> (&'static str, &'static str) {
-        // Another type would open a download dialog in the iframe that JSONP posts into.
-        ("text/html", "ok")
-    }
-}
-
-/// The text of a payload that was made with `text_only`.
-pub fn payload_text(payload: &Payload) -> Cow<'_, str> {
-    as_text(&payload.body)
 }
 
 #[cfg(test)]
@@ -333,7 +284,7 @@ mod tests {
     #[test]
     fn scripts() {
         assert_eq!(
-            jsonp_script(3, "40\u{1e}\"\u{2028}</script>"),
+            EngineIo4.jsonp_script(3, "40\u{1e}\"\u{2028}</script>"),
             b"___eio[3](\"40\\u001e\\\"\\u2028<\\/script>\");"
         );
     }

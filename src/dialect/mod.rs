@@ -141,7 +141,8 @@ pub enum SocketIds {
     Own,
 }
 
-/// One generation of the wire. Sessions share one static value of it.
+/// One generation of the wire. Sessions share one static value of it. What is written here once is
+/// common to both Engine.IO protocols.
 pub trait Dialect: std::fmt::Debug + Send + Sync + 'static {
     /// For logs and metrics.
     fn name(&self) -> &'static str;
@@ -152,15 +153,23 @@ pub trait Dialect: std::fmt::Debug + Send + Sync + 'static {
     fn rules(&self) -> &'static Rules;
 
     /// The packet that opens a session.
-    fn opening(&self, facts: &Opening<'_>) -> Frame;
+    fn opening(&self, facts: &Opening<'_>) -> Frame {
+        engineio4::opening(facts)
+    }
 
-    fn control(&self, control: Control) -> Frame;
+    fn control(&self, control: Control) -> Frame {
+        engineio4::control(control)
+    }
 
     /// The last packet of a session.
-    fn ending(&self, ending: Ending) -> Frame;
+    fn ending(&self, ending: Ending) -> Frame {
+        engineio4::ending(ending)
+    }
 
     /// A message of the session layer, for applications without Socket.IO.
-    fn message(&self, text: &str) -> Frame;
+    fn message(&self, text: &str) -> Frame {
+        engineio4::message(text)
+    }
 
     /// Puts packets into one HTTP body. `text_only` asks for the form that survives a script.
     fn payload(&self, frames: &[Frame], text_only: bool) -> Payload;
@@ -213,20 +222,29 @@ pub trait Dialect: std::fmt::Debug + Send + Sync + 'static {
     fn decode(&self, text: &str, wire: &Wire) -> Result<Option<Incoming>, Malformed>;
 
     /// The script that hands a text payload to the page's JSONP callback `index`.
-    fn jsonp_script(&self, index: u32, payload: &str) -> Vec<u8>;
+    fn jsonp_script(&self, index: u32, payload: &str) -> Vec<u8> {
+        script(&format!("___eio[{index}]("), payload, ");")
+    }
 
     /// Undoes what a JSONP form does to a payload; `field` is the decoded form field.
     ///
     /// # Errors
     /// If it cannot have come from such a form.
-    fn jsonp_field<'a>(&self, field: &'a str) -> Result<Cow<'a, str>, Malformed>;
+    fn jsonp_field<'a>(&self, field: &'a str) -> Result<Cow<'a, str>, Malformed> {
+        Ok(engineio4::jsonp_field(field))
+    }
 
     /// The JavaScript by which a forever-iframe hands the packet in the variable `m` to its page;
     /// `index` is what the page asked to be called back by.
-    fn frame_callback(&self, index: u32) -> String;
+    fn frame_callback(&self, index: u32) -> String {
+        format!("parent.___eios[{index}](m)")
+    }
 
     /// Body and content type of the answer to a POST of packets.
-    fn post_answer(&self) -> (&'static str, &'static str);
+    fn post_answer(&self) -> (&'static str, &'static str) {
+        // Another type would open a download dialog in the iframe that JSONP posts into.
+        ("text/html", "ok")
+    }
 }
 
 /// What goes into one WebSocket message.
