@@ -277,7 +277,10 @@ impl Session {
             return;
         }
         drop(state);
-        self.close(CloseReason::TransportLost);
+        self.close(match how {
+            Detach::Closed => CloseReason::ClientClosed,
+            Detach::Lost | Detach::Finished => CloseReason::TransportLost,
+        });
     }
 
     fn upgrade_failed(&self, reason: &str) {

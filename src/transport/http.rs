@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
@@ -167,7 +169,10 @@ impl Error {
             Error::Forbidden { .. } => StatusCode::BAD_REQUEST,
             _ => self.status(),
         };
-        response(status, "text/html", self.to_string())
+        let mut response = response(status, "text/html", self.to_string());
+        // Who asked for another protocol has nothing more to say in this one.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
     }
 }
 
@@ -235,6 +240,11 @@ pub fn media_type(headers: &HeaderMap) -> Option<&str> {
 
 pub fn header(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// The `Origin` header. One that is no text is still an origin, only none that any rule names.
+pub fn origin(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    headers.get(ORIGIN).map(|value| String::from_utf8_lossy(value.as_bytes()))
 }
 
 /// Whether a comma-separated header holds that word, in any case.

@@ -13,7 +13,7 @@ use http::header::{
 };
 use http::{HeaderMap, Method, StatusCode};
 
-use super::http::{Error, Request, Response, header, response};
+use super::http::{Error, Request, Response, header, origin, response};
 use super::{Exchange, Query, REGISTRY, Transport};
 use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
@@ -103,7 +103,7 @@ impl Negotiator {
         let known = query.sid.is_some();
         self.policy.decide(&policy::Facts {
             transport: transport.facts().name,
-            origin: header(headers, ORIGIN),
+            origin: origin(headers).as_deref(),
             host: header(headers, HOST),
             opens: !known,
             sessions: if known { 0 } else { self.engine.session_count() },

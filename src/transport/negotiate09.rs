@@ -1,11 +1,11 @@
 //! From a request of generation 0.9 to the transport and the session that it is for (reference:
 //! socketio-0.9.md §1, §2, §8).
 
-use http::header::{HOST, ORIGIN, UPGRADE};
+use http::header::{HOST, UPGRADE};
 use http::{Method, StatusCode};
 use tracing::debug;
 
-use super::http::{Error, Request, Response, header, response};
+use super::http::{Error, Request, Response, header, origin, response};
 use super::negotiate::{Cors, Negotiator, Peer};
 use super::{Query, REGISTRY, Transport};
 use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, Url};
@@ -96,7 +96,7 @@ impl Negotiator {
         let headers = request.headers();
         let decision = self.policy().decide(&policy::Facts {
             transport: transport.name,
-            origin: header(headers, ORIGIN),
+            origin: origin(headers).as_deref(),
             host: header(headers, HOST),
             opens: true,
             sessions: self.engine().session_count(),
@@ -134,7 +134,7 @@ impl Negotiator {
         let headers = request.headers();
         self.policy().decide(&policy::Facts {
             transport: transport.facts().name,
-            origin: header(headers, ORIGIN),
+            origin: origin(headers).as_deref(),
             host: header(headers, HOST),
             opens: false,
             sessions: 0,

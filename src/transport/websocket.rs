@@ -141,7 +141,11 @@ async fn run(on_upgrade: OnUpgrade, mut drain: Drain, session: Arc<Session>, max
         end = Box::pin(write(&mut writer, &mut drain, &session)) => end,
     };
     match end {
-        End::Closed => drain.closed_by_client(),
+        End::Closed => {
+            drain.closed_by_client();
+            // The answer to the close frame is in the writer.
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, writer.flush()).await;
+        }
         End::Lost => drop(drain),
         End::ByUs(close) => {
             drain.finish();
