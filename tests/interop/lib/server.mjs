@@ -23,7 +23,7 @@ export function startChat(args = []) {
 export function startExample(name) {
   const folder = process.env.PARLANCE_EXAMPLES ?? join(repository, 'target/release/examples');
   const binary = locate(join(folder, name), 'PARLANCE_EXAMPLES', 'cargo build --release --examples');
-  return Server.start(binary, (port) => ({ args: [], env: { PORT: String(port) } }));
+  return Server.start(binary, (port) => ({ args: [], env: { PORT: String(port), CALM: '1' } }));
 }
 
 function locate(path, variable, remedy) {
