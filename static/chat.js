@@ -54,7 +54,7 @@
     show(byId('people-more'), rest > 0);
     P.say(byId('people-more'), t('people.more', { n: rest }));
     P.say(byId('people-count'), count);
-    toggle.setAttribute('aria-label', t('people.count', { n: count }));
+    P.say(byId('people-label'), t('people.count', { n: count }));
     toggle.title = t('people.count', { n: count });
   }
 
@@ -80,7 +80,7 @@
   function put(li, keepsGroup) {
     var d = new Date(), today = P.day(d);
     if (today !== lastDay) {
-      if (lastDay) append(make('li', 'note day', today));
+      if (lastDay) append(make('div', 'note day', today));
       lastDay = today;
     }
     append(li);
@@ -96,7 +96,7 @@
         if (log.firstChild.nodeType === 1) lines--;
         log.removeChild(log.firstChild);
       }
-      log.insertBefore(make('li', 'note', t('note.trimmed')), log.firstChild);
+      log.insertBefore(make('div', 'note', t('note.trimmed')), log.firstChild);
       lines++;
     }
     if (atBottom) toBottom();
@@ -126,7 +126,7 @@
 
   function message(name, words, own) {
     var d = new Date(), same = lastLine && lastLine.name === name && lastLine.own === own && d.getTime() - lastLine.at < GROUP_MS;
-    var li = make('li', 'msg ' + (own ? 'own' : 'other') + (same ? ' same' : '')), text = P.isolated('', 'text'), time = make('time', 'time', P.clock(d));
+    var li = make('div', 'msg ' + (own ? 'own' : 'other') + (same ? ' same' : '')), text = P.isolated('', 'text'), time = make('time', 'time', P.clock(d));
     time.setAttribute('datetime', P.iso(d));
     time.title = P.day(d) + ' ' + P.clock(d, true);
     if (!own && !same) li.appendChild(avatar(name || '?'));
@@ -140,7 +140,7 @@
   }
 
   function note(key, values) {
-    var li = T.fill(make('li', 'note'), key, values);
+    var li = T.fill(make('div', 'note'), key, values);
     put(li);
     return li;
   }
@@ -175,7 +175,7 @@
       crowd.left.push(name);
     }
     if (!crowd.li) {
-      crowd.li = make('li', 'note crowd');
+      crowd.li = make('div', 'note crowd');
       put(crowd.li);
     }
     P.empty(crowd.li);
@@ -204,7 +204,7 @@
   function arrived(li) {
     if (isAway() || !atBottom) {
       if (!marker) {
-        marker = make('li', 'note marker', t('new.marker'));
+        marker = make('div', 'note marker', t('new.marker'));
         log.insertBefore(marker, li);
         lines++;
         P.setClass(li, 'same', false);
@@ -708,6 +708,8 @@
   listen(byId('banner-details'), 'click', function () { Panel.open(this); });
 
   box.setAttribute('placeholder', t('message.placeholder'));
+  log.setAttribute('aria-label', t('log.label'));
+  banner.setAttribute('aria-label', t('panel.title'));
   byId('name').value = P.store.get('parlance.name') || '';
 
   if (!root.io) {

@@ -7,7 +7,7 @@
   var RETEST = [30, 60, 120, 300, 600];   // s in quarantine
   var QUESTION = '/parlance-echo';   // no such namespace: its refusal proves both directions
 
-  var doc = root.document, loc = root.location || {}, nav = root.navigator || {}, JS = root.JSON;
+  var doc = root.document, loc = root.location || {}, JS = root.JSON;
   var Bytes = root.ArrayBuffer && root.atob && root.Uint8Array, cache = {}, managers = [], records = {}, serial = 0, born = now();
 
   function nothing() {}
@@ -212,7 +212,7 @@
     for (var k in methods) Class.prototype[k] = methods[k];
   }
 
-  // ---- what the browser has. `cross` is the scheme of a server elsewhere.
+  // ---- what the browser has; `cross` is the scheme of a server elsewhere
 
   function newRequest(cross) {
     var x;
@@ -225,7 +225,7 @@
   }
 
   function can(name, cross) {
-    if (name === 'websocket') return !!(root.WebSocket || root.MozWebSocket);
+    if (name === 'websocket') return !!root.WebSocket;
     if (name === 'jsonp-polling') return !!doc;
     return !!(name === 'xhr-polling' || name === 'eventsource' && root.EventSource || name === 'htmlfile' && doc && !cross) && !!newRequest(cross);
   }
@@ -236,7 +236,7 @@
 
   function answer(status, body) {
     var b, e;
-    if (!status) return oops('unreachable', nav.onLine === false ? 'this device is offline' : 'no answer from the server');
+    if (!status) return oops('unreachable', 'no answer from the server');
     try { b = parse(body); } catch (x) {}
     b = b || {};
     e = oops(b.code === 0 ? 'refused' : b.code === 1 ? 'expired' : 'http', b.reason || b.message || 'HTTP ' + status, status);
@@ -347,14 +347,14 @@
 
   // ---- links. They tell `up`: ready() for a probe, packet(p), drain() all is sent, fail(error)
 
-  // One POST at a time, or their order could change on the way.
+  // one POST at a time, or their order could change
   function half(e, up, name, post) {
     var stop = nothing, link = {
       name: wire(name), form: name, free: true, posts: true,
       send: function (frames) {
         for (var body = [], i = 0; i < frames.length; i++) body.push(typeof frames[i] === 'string' ? frames[i] : 'b' + toBase64(frames[i]));
         link.free = false;
-        stop = post(e, e.url(link, 1), body.join('\x1e'), e.m.opts.timeout, function (err) {
+        stop = post(e, e.url(link), body.join('\x1e'), e.m.opts.timeout, function (err) {
           if (link.dead) return;
           if (err && err.status !== 413) return up.fail(err);
           if (err) e.m.log(name, 'send', 0, err);   // too large: no reason to lose the session
@@ -388,7 +388,7 @@
         link.halt();
       }
     };
-    soon(function () {   // a frame or script that never ends would hold up the page's load event
+    soon(function () {   // or frames and scripts would hold up the page's load event
       when(name === 'htmlfile' || name === 'jsonp-polling' ? isLoaded : now, function () { if (!link.dead) link.get(); });
     });
     return link;
@@ -417,7 +417,7 @@
     };
   }
 
-  // A long response. A 6 ends it, and the next one follows.
+  // a long response; after a 6 the next one follows
   function streamLink(begin) {
     return function (e, up, name) {
       var link = half(e, up, name, ajax), idle = 0;
@@ -527,7 +527,7 @@
     }
     function broken(ev) { fail(oops(ev && ev.wasClean ? 'closed' : 'cut', 'the connection broke (' + (ev && ev.code || '-') + ')')); }
     try {
-      ws = new (root.WebSocket || root.MozWebSocket)(e.url(link));
+      ws = new root.WebSocket(e.url(link));
       ws.binaryType = 'arraybuffer';
       ws.onopen = function () {
         clearTimeout(timer);
@@ -558,7 +558,7 @@
   }
 
   define(Engine, {
-    url: function (link, post) {
+    url: function (link) {
       var m = this.m, ws = link.name === 'websocket';
       return (ws ? m.base.replace('http', 'ws') : m.base) + m.path + '?' + m.query + 'EIO=4&transport=' + link.name +
         (link.extra || '') + (this.id ? '&sid=' + encodeURIComponent(this.id) : '&client=parlance') + (ws ? '' : '&t=' + now().toString(36) + (++serial).toString(36));
@@ -642,11 +642,13 @@
     check: function () { if (now() - this.heard >= this.patience()) this.lost(oops('ping', 'the server fell silent')); },
 
     // Looks for a better way, now and when one leaves quarantine.
-    improve: function () {
+    improve: function (err) {
       var e = this, m = e.m, i, name, left, soonest = Infinity;
       clearTimeout(e.again);
-      if (!m.opts.upgrade || e.probing || e.readyState !== 'open' || !e.transport.posts) return;
-      for (i = 0; i < m.policy.length && m.policy[i] !== e.transport.form; i++) {
+      // a server that was not told waits 10 s for a failed try
+      if (err && /timeout|silent/.test(err.code)) soonest = 10000;
+      else if (!m.opts.upgrade || e.probing || e.readyState !== 'open' || !e.transport.posts) return;
+      else for (i = 0; i < m.policy.length && m.policy[i] !== e.transport.form; i++) {
         name = m.policy[i];
         if (wire(name) !== name || !m.wants(name) || !can(name, m.cross)) continue;
         left = m.record(name).until - now();
@@ -676,7 +678,7 @@
         e.fire('upgradeError', err);
         old.resume();
         e.flush();
-        e.improve();
+        e.improve(err);
       }
       function trial(err) {
         step = e.trial = e.probing = null;
@@ -695,7 +697,7 @@
           e.fire('upgrade', link);
         }
         e.flush();
-        e.improve();
+        e.improve(err);
       }
       e.probing = stop;
       timer = setTimeout(function () { fail(late()); }, PROBE);
@@ -719,7 +721,7 @@
             e.transport = link;
             e.trial = trial;
             clearTimeout(timer);
-            if (old.stop) {   // a stream has its own end, and comes first
+            if (old.stop) {   // the rest of a stream comes first
               held = [];
               old.paused = function () {
                 var all = held;
@@ -824,7 +826,7 @@
       this.log(name, 'quarantine', 0, oops('quarantined', 'next test in ' + s + ' s'));
     },
 
-    // Polling first, it surely works; what failed lately last.
+    // polling first, it surely works; what failed lately last
     starters: function () {
       for (var m = this, order = [[], [], []], i = 0, name; i < m.policy.length; i++) {
         name = m.policy[i];
@@ -842,7 +844,7 @@
       (function next(err) {
         var order = m.starters(), name, e, i = 0;
         while (tried[name = order[i]]) i++;
-        // What worked before fails: the server is probably away, so do not knock at every door.
+        // what worked before fails: the server is away, so do not knock at every door
         if (m.good && m.attempts % 3) name = err ? null : has(order, m.good) ? m.good : name;
         if (!name) return m.failed(why || err || oops('unsupported', 'this browser cannot do it here'));
         tried[name] = true;
@@ -857,7 +859,7 @@
             }
             return next(err);
           }
-          while (sick.length) m.punish(sick.pop());   // so it was not the server
+          while (sick.length) m.punish(sick.pop());
           m.good = name;
           m.opened();
         });
@@ -1112,7 +1114,7 @@
   listen(root, 'online', awake);
   listen(root, 'pageshow', function (ev) { if (ev.persisted) awake(); });
   listen(doc, 'visibilitychange', check);
-  // only old IE needs it, for its memory; others would lose their page cache
+  // for the memory of old IE; others would lose their page cache
   if (root.attachEvent) root.attachEvent('onunload', function () { for (var i = 0; i < managers.length; i++) managers[i].close(); });
 
   // ---- io(url, options)

@@ -49,7 +49,7 @@ pub struct Facts {
 #[derive(Debug)]
 pub struct Handshake {
     pub remote: IpAddr,
-    /// The query string as it came.
+    /// The application's part of the query string.
     pub query: Box<str>,
     /// Which clients speak like this, for people who read logs.
     pub generation: &'static str,

@@ -13,7 +13,6 @@ use crate::dialect::{
     AckRequest, Body, Incoming, Malformed, Message, Reaction, SocketPacket, grammar,
 };
 use crate::engine::{CloseReason, Receiver, Session};
-use crate::transport::Query;
 
 /// Namespaces that one client may be in at once.
 const MAX_NAMESPACES: usize = 32;
@@ -155,19 +154,12 @@ impl<A: App> Connection<A> {
     }
 }
 
-/// The application's part of the handshake's query: what older generations have for an auth
-/// payload in the default namespace.
-fn application_query(query: &str) -> Value {
-    let Value::Object(mut all) = grammar::query_to_auth(query) else { return json!({}) };
-    all.retain(|key, _| !Query::is_protocol(key));
-    Value::Object(all)
-}
-
 impl<A: App> Receiver for Connection<A> {
     fn opened(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             if self.session.dialect().rules().joins_by_itself {
-                let auth = application_query(&self.session.handshake().query);
+                // What older generations have for an auth payload in the default namespace.
+                let auth = grammar::query_to_auth(&self.session.handshake().query);
                 self.join(Arc::from("/"), &auth).await;
             }
         })

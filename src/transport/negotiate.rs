@@ -152,7 +152,7 @@ impl Negotiator {
             REGISTRY.iter().filter(offers).map(|other| other.facts().wire).collect();
         let handshake = Handshake {
             remote: peer.remote,
-            query: request.uri().query().unwrap_or_default().into(),
+            query: Query::application_part(request.uri().query().unwrap_or_default()).into(),
             generation: generation(query),
         };
         let wire = wire(query, request.headers());

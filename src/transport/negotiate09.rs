@@ -112,7 +112,7 @@ impl Negotiator {
             upgrades: &[],
             handshake: Handshake {
                 remote: peer.remote,
-                query: raw_query.into(),
+                query: Query::application_part(raw_query).into(),
                 generation: "0.9",
             },
         };

@@ -44,9 +44,12 @@ impl Query {
         digits.take(9).collect::<String>().parse().unwrap_or(0)
     }
 
-    /// Whether a parameter belongs to the protocol rather than to the application.
-    pub fn is_protocol(key: &str) -> bool {
-        matches!(key, "EIO" | "transport" | "sid" | "t" | "b64" | "j" | "client")
+    /// What of a raw query string is the application's.
+    pub fn application_part(raw: &str) -> String {
+        const PROTOCOL: [&str; 8] = ["EIO", "transport", "sid", "t", "b64", "j", "client", "jsonp"];
+        let pairs = form_urlencoded::parse(raw.as_bytes());
+        let own = pairs.filter(|(key, _)| !PROTOCOL.contains(&&**key));
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(own).finish()
     }
 }
 
@@ -61,6 +64,13 @@ mod tests {
         assert_eq!(query.sid.as_deref(), Some("abc"));
         assert!(query.b64);
         assert!(!Query::parse("b64=").b64);
+    }
+
+    #[test]
+    fn the_applications_part_is_what_is_left() {
+        let raw = "q=a%20b&EIO=3&transport=polling&t=1&b64=1&j=0&sid=x&client=parlance&q=2";
+        assert_eq!(Query::application_part(raw), "q=a+b&q=2");
+        assert_eq!(Query::application_part("EIO=4&transport=websocket"), "");
     }
 
     #[test]

@@ -30,10 +30,11 @@ async function complete(person, from, count) {
   assert.equal(heard.length, count, `nothing lost: ${heard}`);
 }
 
-describe('behind a box that leaves WebSocket', { concurrency: 3 }, () => {
+describe('behind a box that leaves WebSocket', { concurrency: 6 }, () => {
   for (const fault of FAULT_NAMES) {
-    it(fault, async () => {
+    it(fault, async (t) => {
       const proxy = await startFaultProxy(server.port, fault);
+      t.after(() => proxy.close());
       const [a, b] = ['A', 'B'].map((letter) => `${letter} ${fault}`);
       const bob = await Person.enter(browser, server.url, b);
       const page = await openPage(browser);
@@ -53,13 +54,13 @@ describe('behind a box that leaves WebSocket', { concurrency: 3 }, () => {
       assert.equal(await page.$$eval('#log .note', (notes) => notes.filter((note) => /^Not connected/.test(note.textContent)).length), 0, 'the session was kept');
       assert.deepEqual(page.errors, []);
       await Promise.all([alice.leave(), bob.leave()]);
-      await proxy.close();
     });
   }
 });
 
-it('goes on by another way when WebSockets are cut in the middle of a conversation, and comes back when they are not', async () => {
+it('goes on by another way when WebSockets are cut in the middle of a conversation, and comes back when they are not', async (t) => {
   const proxy = await startCuttingProxy(server.port);
+  t.after(() => proxy.close());
   const bob = await Person.enter(browser, server.url, 'Bob');
   const alice = await Person.enter(browser, proxy.url, 'Alice');
   await alice.travelsBy('websocket');
@@ -83,5 +84,4 @@ it('goes on by another way when WebSockets are cut in the middle of a conversati
   await complete(bob, 'Alice', 16);
   assert.deepEqual(alice.page.errors, []);
   await Promise.all([alice.leave(), bob.leave()]);
-  await proxy.close();
 });

@@ -1,0 +1,103 @@
+// What axe finds on every page and in every state, in light and dark, large and small: nothing.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, describe, it } from 'node:test';
+import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+let browser;
+let server;
+let other;
+before(async () => {
+  [browser, server] = await Promise.all([startBrowser(), startServer('--duplicate-names', 'false', '--message-max', '2000B')]);
+  other = await Person.enter(browser, server.url, 'Other');
+});
+after(() => Promise.all([browser?.close(), server?.stop('SIGKILL')]));
+
+async function isClean(page, state) {
+  // by the way of a debugger: the page's own policy lets no foreign script in
+  await page.evaluate(`${axe};0`);
+  const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
+  assert.deepEqual(
+    violations.map((violation) => ({ state, rule: violation.id, help: violation.help, nodes: violation.nodes.map((node) => `${node.target} ${node.any[0]?.message ?? ''}`) })),
+    [],
+  );
+}
+
+const LOOKS = [
+  { name: 'light', options: { colorScheme: 'light' } },
+  { name: 'dark', options: { colorScheme: 'dark' } },
+  { name: 'a phone, in Korean, light', options: { colorScheme: 'light', locale: 'ko-KR', viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } },
+  { name: 'a phone, in Korean, dark', options: { colorScheme: 'dark', locale: 'ko-KR', viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } },
+];
+
+for (const { name, options } of LOOKS) {
+  describe(name, () => {
+    it('the way into the room, the room, the panel', async () => {
+      const page = await openPage(browser, options);
+      const person = new Person(page);
+      await page.goto(server.url);
+      await page.waitForSelector('#badge.good');
+      await isClean(page, 'before joining');
+      await page.fill('#name', 'Other');
+      await page.click('#join-button');
+      await person.reads('#join-error', /\S/);
+      await isClean(page, 'name refused');
+      const own = `Person, ${name}`;
+      await person.join(own.slice(0, 32));
+      await person.say('mine, with a link: https://example.org/');
+      await other.say('and theirs, in עברית: https://example.org/');
+      await person.hears('and theirs, in עברית: https://example.org/');
+      await person.say('x'.repeat(3000));
+      await page.waitForSelector('#log .failed');
+      for (let i = 0; i < 12; i++) await Person.prototype.say.call(other, `line ${i}`);
+      await person.hears('line 11');
+      await other.page.type('#message', 'typing');
+      await isClean(page, 'joined');
+      if (options.isMobile) {
+        await page.click('#people-toggle');
+        await isClean(page, 'people shown');
+        await page.click('#people-toggle');
+      }
+      await page.$eval('#log', (log) => {
+        log.scrollTop = 0;
+      });
+      await page.waitForSelector('#jump:not(.off)');
+      await other.say(`news for ${name}`);
+      await person.hears(`news for ${name}`);
+      await isClean(page, 'scrolled up, with news');
+      await page.click('#badge');
+      await person.reads('#panel .facts', /\d+ ?ms/);
+      await isClean(page, 'panel');
+      await page.context().setOffline(true);
+      await page.context().close();
+    });
+
+    it('a lost connection', async () => {
+      const own = await startServer();
+      const person = await Person.enter(browser, own.url, 'Alone', options);
+      await own.stop('SIGKILL');
+      await person.page.waitForSelector('#banner.bad:not(.off)');
+      await person.say('waits');
+      await person.page.waitForSelector('#log .pending');
+      await isClean(person.page, 'not connected');
+      await person.page.click('#banner-details');
+      await isClean(person.page, 'panel, not connected');
+      await person.leave();
+    });
+
+    it('the connection test', async () => {
+      const page = await openPage(browser, { ...options, without: ['EventSource'] });
+      await page.routeWebSocket(/socket\.io/, (socket) => socket.close());
+      await page.goto(`${server.url}/diagnostics`);
+      await isClean(page, 'before');
+      await page.click('#start');
+      await page.waitForSelector('.report-id');
+      await isClean(page, 'after');
+      await page.context().close();
+    });
+  });
+}

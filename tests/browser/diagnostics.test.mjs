@@ -1,0 +1,98 @@
+// The connection test, from a browser where all is well and from others.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { openPage, startBrowser, startServer } from './lib/pages.mjs';
+
+let browser;
+before(async () => {
+  browser = await startBrowser();
+});
+after(() => browser?.close());
+
+/** Runs the test and resolves with `{ results: { transport: [result, meaning] }, summary, id, report }`. */
+async function run(page, url) {
+  await page.goto(`${url}/diagnostics`);
+  await page.click('#start');
+  await page.waitForSelector('.report-id, #report-state:has-text("could not be sent")');
+  return {
+    results: Object.fromEntries(await page.$$eval('#rows tr', (rows) => rows.map((row) => [row.cells[0].textContent, [row.cells[1].textContent, row.cells[3].textContent]]))),
+    summary: await page.textContent('#summary'),
+    id: await page.textContent('#report-state'),
+    report: await page.inputValue('#report'),
+  };
+}
+
+describe('the connection test', { concurrency: 3 }, () => {
+  it('finds every transport to work, and files a report', async (t) => {
+    const server = await startServer();
+    t.after(() => server.stop('SIGKILL'));
+    const page = await openPage(browser);
+    const posts = [];
+    page.on('request', (request) => request.url().endsWith('/diagnostics/report') && posts.push(request));
+    const { results, summary, id, report } = await run(page, server.url);
+    assert.deepEqual(Object.keys(results), ['WebSocket', 'Event stream', 'Streaming frame', 'Long polling', 'Script polling']);
+    for (const [name, [result, meaning]] of Object.entries(results)) {
+      assert.equal(result, 'Works', name);
+      assert.match(meaning, /^Opened in \d+ ms; a message went there and back in \d+ ms\.$/);
+    }
+    assert.match(summary, /It will use: WebSocket\./);
+    assert.match(id, /^The report was sent to the server\. Its number is \S+\. /);
+    assert.equal(posts.length, 1);
+    assert.ok(posts[0].postData().length <= 16 * 1024);
+    assert.equal(posts[0].postData(), report);
+    assert.match(report, /xhr-polling: works, open \d+ ms, round trip \d+ ms/);
+    assert.match(report, /Transport that the chat uses from here: websocket/);
+    assert.deepEqual(page.errors, []);
+    await page.context().close();
+  });
+
+  it('tells policy from a poor browser and from a box on the way', async (t) => {
+    const server = await startServer('--transports', 'websocket,eventsource,xhr-polling');
+    t.after(() => server.stop('SIGKILL'));
+    const page = await openPage(browser, { without: ['EventSource'] });
+    await page.routeWebSocket(/socket\.io/, (socket) => socket.close());
+    const { results, summary, report } = await run(page, server.url);
+    assert.equal(results['Streaming frame'][0], 'Refused by policy');
+    assert.equal(results['Script polling'][0], 'Refused by policy');
+    assert.deepEqual(results['Event stream'], ['Not supported by this browser', 'This browser lacks EventSource.']);
+    assert.equal(results.WebSocket[0], 'Blocked on the way');
+    assert.match(results.WebSocket[1], /Upgrade and Connection headers/);
+    assert.equal(results['Long polling'][0], 'Works');
+    assert.match(summary, /It will use: Long polling\./);
+    assert.match(report, /websocket: blocked/);
+    assert.match(report, /htmlfile: refused.*not in the policy/);
+    assert.deepEqual(page.errors, []);
+    await page.context().close();
+  });
+
+  it('works in a browser that has next to nothing, in Korean, twice', async (t) => {
+    const server = await startServer();
+    t.after(() => server.stop('SIGKILL'));
+    const page = await openPage(browser, { locale: 'ko-KR', without: ['WebSocket', 'EventSource', 'JSON', 'Uint8Array', 'ArrayBuffer', 'localStorage'] });
+    const first = await run(page, server.url);
+    assert.deepEqual(Object.values(first.results).map(([result]) => result), ['이 브라우저가 지원하지 않음', '이 브라우저가 지원하지 않음', '작동함', '작동함', '작동함']);
+    assert.match(first.id, /번호는 \S+입니다/);
+    await page.click('#start');
+    await page.waitForSelector('#start[disabled]');
+    await page.waitForSelector('#start:not([disabled])');
+    await page.waitForSelector('.report-id');
+    assert.notEqual(await page.textContent('#report-state'), first.id);
+    assert.deepEqual(page.errors, []);
+    await page.context().close();
+  });
+
+  it('says so when nothing works, and keeps the report for copying', async (t) => {
+    const server = await startServer();
+    t.after(() => server.stop('SIGKILL'));
+    const page = await openPage(browser);
+    await page.route(/socket\.io\/\?|report$/, (route) => route.abort());
+    await page.routeWebSocket(/socket\.io/, (socket) => socket.close());
+    const { results, summary, id, report } = await run(page, server.url);
+    for (const [name, [result]] of Object.entries(results)) assert.equal(result, 'Blocked on the way', name);
+    assert.match(summary, /^No transport works from here\./);
+    assert.match(id, /could not be sent/);
+    assert.match(report, /Transport that the chat uses from here: none/);
+    await page.context().close();
+  });
+});
