@@ -8,7 +8,7 @@ use tracing::{Span, debug, debug_span};
 
 use super::drain::Detach;
 use super::registry::Registry;
-use super::state::{Phase, ProbeStep, State, Tick, Ticket};
+use super::state::{Candidate, Phase, ProbeStep, State, Tick, Ticket};
 use super::{CloseReason, Drain, Facts, Handshake, Limits, Plan, Receiver, Refused, Sid};
 use crate::dialect::{
     Control, Dialect, Frame, Heartbeat, Malformed, Message, Packet, Reaction, Requests, Wire,
@@ -255,9 +255,10 @@ impl Session {
 
     pub(super) fn detach(&self, ticket: Ticket, how: Detach, now: Instant) {
         let mut state = self.state();
-        if state.candidate.take_if(|candidate| candidate.outlet.ticket == ticket).is_some() {
+        let probing = state.candidate.take_if(|candidate| candidate.outlet.ticket == ticket);
+        if let Some(candidate) = probing {
             drop(state);
-            self.upgrade_failed("the probing connection ended");
+            self.upgrade_failed(&candidate, "the probing connection ended", now);
             return;
         }
         let ours = state.outlet.take_if(|outlet| outlet.ticket == ticket).is_some();
@@ -272,7 +273,7 @@ impl Session {
         if how == Detach::Lost && state.revert(&self.limits, now) {
             let transport = state.transport.name;
             drop(state);
-            self.fell_back(transport, "the upgraded connection ended before it was confirmed");
+            self.fell_back(transport, "the connection ended before it was confirmed");
             self.keeper.notify_one();
             return;
         }
@@ -283,12 +284,14 @@ impl Session {
         });
     }
 
-    fn upgrade_failed(&self, reason: &str) {
-        self.fell_back(self.transport(), reason);
+    fn upgrade_failed(&self, candidate: &Candidate, reason: &str, now: Instant) {
+        let (tried, stays) = (candidate.facts.name, self.transport());
+        let ms = (now - candidate.since).as_millis() as u64;
+        self.span.in_scope(|| debug!(tried, stays, ms, reason, "upgrade: failed"));
     }
 
-    fn fell_back(&self, transport: &str, reason: &str) {
-        self.span.in_scope(|| debug!(transport, reason, "upgrade: failed, fallback"));
+    fn fell_back(&self, to: &str, reason: &str) {
+        self.span.in_scope(|| debug!(to, reason, "upgrade: taken back, fallback"));
     }
 
     /// Marks the beginning of a POST.
@@ -410,7 +413,12 @@ impl Session {
             ProbeStep::Upgraded { former, after } => self.span.in_scope(|| {
                 debug!(from = former, to = transport, ms = after.as_millis() as u64, "upgraded");
             }),
-            ProbeStep::Failed => self.upgrade_failed("not the packet that the upgrade waits for"),
+            ProbeStep::Failed => {
+                if let Some(candidate) = &candidate {
+                    let reason = "not the packet that the upgrade waits for";
+                    self.upgrade_failed(candidate, reason, now);
+                }
+            }
         }
         let failed_waker = candidate.and_then(|candidate| candidate.outlet.waker);
         for waker in [parked, other, failed_waker].into_iter().flatten() {
@@ -506,13 +514,15 @@ impl Session {
                     return None;
                 }
                 Tick::ProbeStalled { probed } => {
-                    let waker = state.candidate.take().and_then(|c| c.outlet.waker);
+                    let candidate = state.candidate.take();
                     drop(state);
-                    self.upgrade_failed(match probed {
+                    let Some(candidate) = candidate else { continue };
+                    let reason = match probed {
                         true => "the client did not settle on the probed transport in time",
                         false => "no probe came in time",
-                    });
-                    if let Some(waker) = waker {
+                    };
+                    self.upgrade_failed(&candidate, reason, now);
+                    if let Some(waker) = candidate.outlet.waker {
                         waker.wake();
                     }
                 }
