@@ -27,11 +27,11 @@ test-rust:
 
 # Real clients of every generation, in Node and in Chromium, against the release build.
 test-interop: build
-	cd tests/interop && node --test --test-concurrency=2
+	cd tests/interop && node --test --test-force-exit --test-concurrency=2
 
 # The page and its client library, in today's browsers and in old ones.
 test-browser: build
-	cd tests/browser && node --test --test-concurrency=1
+	cd tests/browser && node --test --test-force-exit --test-concurrency=1
 
 bench:
 	cargo bench
