@@ -29,7 +29,7 @@ test-rust:
 test-interop: build
 	cd tests/interop && node --test --test-force-exit --test-concurrency=2
 
-# The page and its client library, in today's browsers and in old ones.
+# The page and its client library in Chromium, with what old browsers lack taken away.
 test-browser: build
 	cd tests/browser && node --test --test-force-exit --test-concurrency=1
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::Layer;
 
@@ -13,16 +13,26 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
     /// File with settings [default: transports.toml in the working directory, if there]
-    #[arg(long, global = true, env = "PARLANCE_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "PARLANCE_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     #[command(flatten)]
     pub settings: Layer,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Run the server (what happens without a command, too)
-    Serve(Layer),
+    Serve,
     /// Only validate the settings
-    Check(Layer),
+    Check,
+}
+
+impl Cli {
+    /// Reads the process's arguments; flags may stand on either side of the command. Ends the
+    /// process with a message if they are wrong.
+    pub fn read() -> Self {
+        let mut command = Cli::command().mut_args(|arg| arg.global(true));
+        let matches = command.get_matches_mut();
+        Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
 }

@@ -209,7 +209,7 @@ pub struct Settings {
 /// What is wrong with the settings, and where.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("{}: {source}", .path.display())]
+    #[error("{} cannot be read", .path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{}:{line}:{column}: {message}", .path.display())]
     File { path: PathBuf, line: usize, column: usize, message: String },
@@ -273,8 +273,7 @@ impl Layer {
     }
 
     /// Lets `self` win over `lower`.
-    #[must_use]
-    pub fn over(self, lower: Layer) -> Layer {
+    fn over(self, lower: Layer) -> Layer {
         macro_rules! layered {
             ($($field:ident)*) => { Layer { $($field: self.$field.or(lower.$field)),* } };
         }

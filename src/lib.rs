@@ -8,11 +8,11 @@
 //! | [`server`] | sockets, HTTP connections, pages, shutdown |
 //! | [`chat`] | people, names, messages; the chat-room actor |
 //! | [`socketio`] | namespaces, events, acknowledgements; the [`socketio::App`] trait |
-//! | [`transport`] | how packets reach one browser; the [`transport::Transport`] trait |
+//! | [`transport`] | beside it: how packets reach one browser; the [`transport::Transport`] trait |
 //! | [`engine`] | sessions: heartbeat, upgrade, outbound queue, end |
 //! | [`dialect`] | bytes ⇄ packets for each wire generation |
-//! | [`policy`] | decisions from facts |
-//! | [`config`], [`telemetry`] | settings; log sinks |
+//! | [`config`] | settings and their layers |
+//! | [`policy`], [`telemetry`] | decisions from facts; log sinks |
 //!
 //! # One message, walking
 //!

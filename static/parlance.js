@@ -410,7 +410,7 @@
             if (!/^[0-6b]/.test(packets[i])) return up.fail(garbled());
             up.packet(packets[i]);
           }
-          if (link.paused) link.settle(); else if (!link.dead) link.get();
+          if (link.paused) link.settle(); else if (!link.dead && !e.bye) link.get();
         }, slot);
       };
       return link;
@@ -748,7 +748,7 @@
 
     lost: function (err) {
       var e = this, name = e.transport.form, r = e.m.record(name);
-      if (e.readyState !== 'open') return;
+      if (e.readyState !== 'open' || e.bye) return;
       e.stop();
       e.m.log(name, 'close', e.since, err);
       if (now() - e.since > 60000) r.young = r.n = 0;

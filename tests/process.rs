@@ -136,6 +136,9 @@ fn layers_win_in_their_order() {
     assert!(stdout.contains("port 2\n"), "{stdout}");
     let (_, stdout, _) = run(command.env("PARLANCE_PORT", "3"));
     assert!(stdout.contains("port 3\n"), "{stdout}");
+    let before = ["--port", "4", "check", "--transports", "htmlfile"];
+    let (_, stdout, _) = run(parlance(&before).env("PARLANCE_PORT", "3"));
+    assert!(stdout.contains("port 4\n") && stdout.contains("transports  htmlfile\n"), "{stdout}");
     let (_, stdout, _) = run(command.args(["--port", "4", "--transports", "htmlfile"]));
     assert!(stdout.contains("port 4\n") && stdout.contains("transports  htmlfile\n"), "{stdout}");
 }

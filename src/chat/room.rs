@@ -221,7 +221,9 @@ impl Room {
                 return answer(ack, || vec![denied.answer()]);
             }
         };
-        if id.is_some_and(|id| !self.recent.insert(id)) {
+        // Of the same person, that is: ids of different pages have nothing to do with each other.
+        let name = member.name.as_ref().map_or("", Name::as_str);
+        if id.is_some_and(|id| !self.recent.insert(format!("{name}\n{id}"))) {
             // It came before, and only the answer was lost.
             return answer(ack, || vec![json!({ "ok": true })]);
         }

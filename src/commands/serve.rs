@@ -1,6 +1,6 @@
 //! `parlance serve`: the chat.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use tracing::{info, warn};
 
 use super::signals::Signals;
@@ -21,11 +21,7 @@ const LINGER: std::time::Duration = std::time::Duration::from_secs(30);
 pub fn run(settings: Settings) -> Result<()> {
     let _logs =
         telemetry::init(&settings.log, settings.log_dir.as_deref()).map_err(anyhow::Error::msg)?;
-    if let Some(folder) = &settings.static_dir
-        && !folder.is_dir()
-    {
-        bail!("static-dir: {} is no folder", folder.display());
-    }
+    super::check::pages_are_there(&settings)?;
     server::raise_file_limit(settings.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(settings))
@@ -76,9 +72,8 @@ async fn serve(settings: Settings) -> Result<()> {
     info!(signal, sessions = engine.session_count(), "stopping");
     server.stop_accepting();
     let drained = async {
-        let left = engine.shutdown(settings.shutdown_timeout).await;
-        server.drained(settings.shutdown_timeout).await;
-        left
+        let patience = settings.shutdown_timeout;
+        tokio::join!(engine.shutdown(patience), server.drained(patience)).0
     };
     let left = tokio::select! {
         left = drained => left,

@@ -201,9 +201,16 @@ impl Session {
     /// If there is nothing for it to drain. An overlap ends the session (engineio.md §9).
     pub fn attach(self: &Arc<Self>, facts: &'static Facts) -> Result<Drain, Refused> {
         let greeting = || self.open.clone();
+        let before = {
+            let state = self.state();
+            if state.is_new() { "" } else { state.transport.name }
+        };
         let attached = self.state().attach(facts, self.dialect, greeting, Instant::now());
         match attached {
             Ok((ticket, replaced)) => {
+                if self.is_lenient() && facts.name != before {
+                    self.span.in_scope(|| debug!(transport = facts.name, "opened"));
+                }
                 if let Some(waker) = replaced {
                     waker.wake();
                 }

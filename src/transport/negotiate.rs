@@ -144,6 +144,7 @@ impl Negotiator {
         let offers = |other: &&&dyn Transport| {
             let other_facts = other.facts();
             other.offered(own_client)
+                && (other_facts.duplex || !facts.streams)
                 && !facts.duplex
                 && other_facts.wire != facts.wire
                 && self.policy.transports.allows(other_facts.name)

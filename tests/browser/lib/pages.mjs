@@ -32,6 +32,8 @@ export async function openPage(browser, { without = [], script, ...options } = {
   const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options });
   context.setDefaultTimeout(PATIENCE);
   await context.addInitScript((names) => {
+    // not in frames: Chromium crashes when a frame loses its JSON while it loads
+    if (window.parent !== window) return;
     for (const name of names) Object.defineProperty(window, name, { value: undefined, configurable: true, writable: true });
   }, without);
   if (script) await context.addInitScript(script);
