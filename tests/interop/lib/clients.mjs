@@ -61,7 +61,7 @@ export class Client {
   async call(name, ...args) {
     let timer;
     const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`${this.name}: no answer to '${name}'`)), PATIENCE);
+      timer = setTimeout(() => reject(new Error(`${this.name}: no answer to '${name}'\n${this.log.tail()}`)), PATIENCE);
     });
     try {
       return await Promise.race([this.#drive.call(name, args), late]);

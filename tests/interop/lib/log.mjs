@@ -55,10 +55,13 @@ export class EventLog {
   }
 
   #missing(event, test, ms) {
+    return new Error(`${this.#owner} waited ${ms} ms in vain for '${[event].flat().join("' or '")}' ${test}\n${this.tail()}`);
+  }
+
+  /** For reports: what it saw last. */
+  tail() {
     const tail = this.#entries.slice(-8).map((entry) => `  ${entry.event} ${shorten(entry.args)}`);
-    return new Error(
-      [`${this.#owner} waited ${ms} ms in vain for '${[event].flat().join("' or '")}' ${test}`, `it saw ${this.#entries.length} events, at last:`, ...tail].join('\n'),
-    );
+    return [`it saw ${this.#entries.length} events, at last:`, ...tail].join('\n');
   }
 }
 

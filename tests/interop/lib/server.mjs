@@ -19,7 +19,7 @@ export function startChat(args = []) {
   }));
 }
 
-/** One of the programs of `examples/`, by name. */
+/** One of the programs of `examples/`, by name; CALM has them keep the heartbeats of every day. */
 export function startExample(name) {
   const folder = process.env.PARLANCE_EXAMPLES ?? join(repository, 'target/release/examples');
   const binary = locate(join(folder, name), 'PARLANCE_EXAMPLES', 'cargo build --release --examples');
