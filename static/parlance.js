@@ -27,6 +27,9 @@
   }
   function garbled() { return oops('garbled', 'not an answer of this server (a proxy or sign-in page?)'); }
   function late() { return oops('timeout', 'no answer in time'); }
+  function silent() { return oops('silent', 'nothing comes through (held back on the way?)'); }
+  function cut() { return oops('cut', 'the stream broke'); }
+  function unable() { return oops('unsupported', 'this browser cannot do it here'); }
 
   // ---- JSON, where it is missing. No eval: a strict CSP forbids it.
 
@@ -359,22 +362,11 @@
           if (err && err.status !== 413) return up.fail(err);
           if (err) e.m.log(name, 'send', 0, err);   // too large: no reason to lose the session
           link.free = true;
-          link.settle();
           up.drain();
         });
       },
-      pause: function (fn) {
-        link.paused = fn;
-        link.settle();
-      },
-      settle: function () {
-        var fn = link.paused;
-        if (!fn || !link.free || link.stop && link.name === 'polling') return;
-        link.paused = nothing;
-        fn();
-      },
       resume: function () {
-        link.paused = null;
+        link.paused = false;
         if (!link.stop) link.get();
       },
       halt: function () {
@@ -410,7 +402,7 @@
             if (!/^[0-6b]/.test(packets[i])) return up.fail(garbled());
             up.packet(packets[i]);
           }
-          if (link.paused) link.settle(); else if (!link.dead && !e.bye) link.get();
+          if (!link.paused && !link.dead && !e.bye) link.get();
         }, slot);
       };
       return link;
@@ -433,7 +425,7 @@
           seen = true;
         }
         // some browsers and proxies keep a stream back until it ends
-        timer = setTimeout(function () { if (!seen) lost(oops('silent', 'nothing comes through (held back on the way?)')); }, OPEN);
+        timer = setTimeout(function () { if (!seen) lost(silent()); }, OPEN);
         link.stop = function () {
           clearTimeout(timer);
           if (stop) stop();
@@ -447,9 +439,8 @@
             return up.packet(p);
           }
           link.halt();
-          if (++idle > 5) up.fail(oops('cut', 'the stream broke'));
-          else if (link.paused) link.settle();
-          else link.get();
+          if (++idle > 5) up.fail(cut());
+          else if (!link.paused) link.get();
         }, lost);
       };
       return link;
@@ -465,7 +456,7 @@
         try { ev = '' + parse(ev.data); } catch (x) { return lost(garbled()); }
         packet(ev);
       };
-      es.onerror = function () { lost(oops('cut', 'the stream broke')); };   // before it comes back by itself
+      es.onerror = function () { lost(cut()); };   // before it comes back by itself
     } catch (ex) { soon(function () { lost(oops('unsupported', ex.message)); }); }
     return function () { if (es) es.onopen = es.onmessage = es.onerror = nothing, es.close(); };
   }
@@ -490,7 +481,7 @@
         if (w._) bytes();
         else if (w.location.href === 'about:blank') return;
       } catch (x) {}
-      if (ended === 1) lost(oops('cut', 'the stream broke'));
+      if (ended === 1) lost(cut());
     }
     frame.onload = frame.onreadystatechange = function () {
       if (!frame.readyState || frame.readyState === 'complete') look(1);
@@ -701,12 +692,17 @@
       }
       e.probing = stop;
       timer = setTimeout(function () { fail(late()); }, PROBE);
+      // One POST at a time, whichever way it goes.
+      function after(test, fn) { when(function () { return !step || test(); }, function () { if (step) fn(); }); }
       link = links[name](e, {
         ready: function () {
           if (step !== 'open') return;
           m.log(name, step, t0);
           step = 'probe';
-          link.send(['2probe']);
+          after(function () { return old.free; }, function () {
+            e.leaving = link.posts;
+            link.send(['2probe']);
+          });
         },
         packet: function (p) {
           if (live()) return held ? held.push(p) : e.take(p);
@@ -714,26 +710,28 @@
           if (p !== '3probe') return fail(garbled());
           m.log(name, 'probe-pong', t0);
           step = 'leave';
-          e.leaving = true;
-          old.pause(function () {
-            if (!step) return;
+          e.leaving = old.paused = true;
+          after(function () { return link.free && old.free && (!old.stop || old.name !== 'polling'); }, function () {
             e.leaving = null;
             e.transport = link;
             e.trial = trial;
             clearTimeout(timer);
+            timer = setTimeout(function () { trial(silent()); }, TRIAL);
             if (old.stop) {   // the rest of a stream comes first
               held = [];
-              old.paused = function () {
+              after(function () { return !old.stop; }, function () {
                 var all = held;
                 held = null;
                 while (all.length) e.take(all.shift());
-              };
+              });
             }
-            timer = setTimeout(function () { trial(oops('silent', 'nothing comes through (held back on the way?)')); }, TRIAL);
             link.send(['5'].concat(encode(0, QUESTION)));
           });
         },
-        drain: function () { if (live()) e.flush(); },
+        drain: function () {
+          if (step === 'probe') e.leaving = null;
+          e.flush();
+        },
         fail: fail
       }, name);
     },
@@ -808,7 +806,7 @@
       var m = this, t = m.opts.transports || [], i;
       m.policy = policy;
       for (i = 0; i < t.length; i++) if (!has(policy, t[i]) && !(t[i] === 'polling' && /polling/.test(policy))) m.log(t[i], 'policy', 0, oops('refused', 'not in the server\'s list'));
-      for (i = 0; i < policy.length; i++) if (m.wants(policy[i]) && !can(policy[i], m.cross)) m.log(policy[i], 'support', 0, oops('unsupported', 'this browser cannot do it here'));
+      for (i = 0; i < policy.length; i++) if (m.wants(policy[i]) && !can(policy[i], m.cross)) m.log(policy[i], 'support', 0, unable());
     },
 
     wants: function (name) {
@@ -846,7 +844,7 @@
         while (tried[name = order[i]]) i++;
         // what worked before fails: the server is away, so do not knock at every door
         if (m.good && m.attempts % 3) name = err ? null : has(order, m.good) ? m.good : name;
-        if (!name) return m.failed(why || err || oops('unsupported', 'this browser cannot do it here'));
+        if (!name) return m.failed(why || err || unable());
         tried[name] = true;
         e = m.engine = new Engine(m);
         e.start(name, function (err) {
