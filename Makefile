@@ -14,7 +14,7 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
-# A browser from the system's packages, clients and tools from npm. Does nothing the second time.
+# Browsers old and new, clients and tools from npm. Does nothing the second time.
 setup:
 	tests/setup.sh
 	for suite in $(SUITES); do (cd $$suite && $(NPM)) || exit 1; done
@@ -29,7 +29,7 @@ test-rust:
 test-interop: build
 	cd tests/interop && node --test --test-force-exit --test-concurrency=2
 
-# The page and its client library in Chromium, with what old browsers lack taken away.
+# The page and its client library in Chromium, with what old browsers lack taken away, and in old browsers.
 test-browser: build
 	cd tests/browser && node --test --test-force-exit --test-concurrency=1
 
