@@ -3,9 +3,11 @@
 //! [`Policy::decide`] answers whether a request may open or go on with a session. A refusal carries
 //! its reason as data, so that one value becomes the HTTP error, the log line and the diagnosis.
 
+pub mod network;
 pub mod origin;
 pub mod transports;
 
+pub use network::Networks;
 pub use origin::Origins;
 pub use transports::{Transports, UnknownTransport};
 
@@ -16,6 +18,22 @@ pub struct Policy {
     pub origins: Origins,
     /// Sessions at once; 0 for no bound.
     pub max_sessions: usize,
+}
+
+/// How a request reached this server, or the trusted proxy in front of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    pub fn name(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
 }
 
 /// What a decision is made from.

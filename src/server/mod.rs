@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
+use crate::policy::Scheme;
 use crate::transport::{Negotiator, Peer};
 use pages::Pages;
 
@@ -124,7 +125,7 @@ impl Server {
     async fn serve(&self, stream: TcpStream, remote: SocketAddr) {
         let _ = stream.set_nodelay(true);
         // Over a dual-stack socket IPv4 peers come in IPv6 clothes.
-        let peer = Peer { remote: remote.ip().to_canonical() };
+        let peer = Peer { remote: remote.ip().to_canonical(), scheme: Scheme::Http };
         let limits = &self.shared.limits;
         let service = service_fn(|request| self.answer(request, peer));
         let connection = hyper::server::conn::http1::Builder::new()

@@ -19,12 +19,13 @@ use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::{Dialect, StringMode, Strings, Wire};
 use crate::engine::{Engine, Handshake, Plan, Session};
-use crate::policy::{self, Origins, Policy, Transports};
+use crate::policy::{self, Origins, Policy, Scheme, Transports};
 
 /// Where a request came from.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
     pub remote: IpAddr,
+    pub scheme: Scheme,
 }
 
 /// Answers all requests below the path of the engine.

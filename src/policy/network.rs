@@ -1,0 +1,99 @@
+//! Networks: which addresses a setting is about, and which addresses count as one client.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+/// A set of networks, such as the proxies that are trusted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Networks(Vec<IpNet>);
+
+/// Text that names no network.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no network, expected an address or a range such as 10.0.0.0/8 or 2001:db8::/32")]
+pub struct NoNetwork(String);
+
+impl Networks {
+    /// Reads addresses and ranges in CIDR form. `loopback` and `private` stand for the ranges of that
+    /// kind (RFC 1918, RFC 4193).
+    ///
+    /// # Errors
+    /// If one of them is neither.
+    pub fn parse<'a>(list: impl IntoIterator<Item = &'a str>) -> Result<Self, NoNetwork> {
+        let mut networks = Vec::new();
+        for text in list.into_iter().map(str::trim).filter(|text| !text.is_empty()) {
+            let names: &[&str] = match text {
+                "loopback" => &["127.0.0.0/8", "::1"],
+                "private" => &["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"],
+                _ => &[text],
+            };
+            for name in names {
+                networks.push(network(name).ok_or_else(|| NoNetwork(text.to_owned()))?);
+            }
+        }
+        Ok(Networks(networks))
+    }
+
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    let address = IpAddr::from_str(text).map(|address| IpNet::from(address.to_canonical()));
+    address.ok().or_else(|| IpNet::from_str(text).ok()).map(|network| network.trunc())
+}
+
+/// The address that limits count by. Of IPv6 that is the first half: who has one address there has
+/// the whole /64.
+pub fn subscriber(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks() {
+        let networks = Networks::parse(["10.1.2.3/8", "::1", "private", "192.0.2.7"]).unwrap();
+        for (address, inside) in [
+            ("10.9.9.9", true),
+            ("::ffff:10.9.9.9", true),
+            ("11.0.0.1", false),
+            ("::1", true),
+            ("::2", false),
+            ("192.168.4.4", true),
+            ("fd00::1", true),
+            ("192.0.2.7", true),
+            ("192.0.2.8", false),
+        ] {
+            assert_eq!(networks.contains(address.parse().unwrap()), inside, "{address}");
+        }
+        assert!(!Networks::default().contains("127.0.0.1".parse().unwrap()));
+        for wrong in ["10.0.0.0/33", "example.com", "10.0.0", "10.0.0.0/8/8"] {
+            let error = Networks::parse([wrong]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{wrong}` is no network")), "{error}");
+        }
+    }
+
+    #[test]
+    fn subscribers() {
+        let of = |text: &str| subscriber(text.parse().unwrap()).to_string();
+        assert_eq!(of("192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+    }
+}
