@@ -4,13 +4,17 @@
 //! the variable `PARLANCE_PING_INTERVAL`. Each layer is validated by itself, so that an error names
 //! the place that it came from; the server does not start half-configured.
 
+mod rules;
+
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::policy::Transports;
+pub use rules::RuleText;
+
+use crate::policy::{Caps, Healing, Networks, Origins, Policy, Transports};
 
 /// The file that is read from the working directory unless another is named.
 pub const DEFAULT_FILE: &str = "transports.toml";
@@ -107,9 +111,18 @@ pub struct Layer {
     /// Allowed transports, preferred first; `polling` means both polling forms [default: all]
     #[arg(long, env = "PARLANCE_TRANSPORTS", value_delimiter = ',', value_name = "NAME,…")]
     pub transports: Option<Vec<String>>,
-    /// Pages that may connect: `*`, `self`, origins or host names [default: *]
+    /// Lists of transports for some visitors; in the file only
+    #[arg(skip)]
+    pub rules: Option<Vec<RuleText>>,
+    /// Pages that may connect: `*`, `same-host`, origins or host names, `*.` for subdomains [default: *]
     #[arg(long, env = "PARLANCE_ORIGINS", value_delimiter = ',', value_name = "ORIGIN,…")]
     pub origins: Option<Vec<String>>,
+    /// Refuse connections whose scheme is not that of their page [default: false]
+    #[arg(long, env = "PARLANCE_MATCH_ORIGIN_PROTOCOL", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub match_origin_protocol: Option<bool>,
+    /// Networks of proxies whose word on clients and schemes is taken [default: none]
+    #[arg(long, env = "PARLANCE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORK,…")]
+    pub trusted_proxies: Option<Vec<String>>,
     /// Folder to serve instead of the built-in pages
     #[arg(long, env = "PARLANCE_STATIC_DIR", value_name = "DIR")]
     pub static_dir: Option<PathBuf>,
@@ -146,6 +159,27 @@ pub struct Layer {
     /// Sessions at once, 0 for no bound [default: 0]
     #[arg(long, env = "PARLANCE_MAX_SESSIONS", value_name = "N")]
     pub max_sessions: Option<usize>,
+    /// Sessions at once of one address, 0 for no bound [default: 0]
+    #[arg(long, env = "PARLANCE_MAX_SESSIONS_PER_ADDRESS", value_name = "N")]
+    pub max_sessions_per_address: Option<usize>,
+    /// WebSockets at once, 0 for no bound; beyond it clients stay on polling [default: 0]
+    #[arg(long, env = "PARLANCE_MAX_WEBSOCKETS", value_name = "N")]
+    pub max_websockets: Option<usize>,
+    /// Handshakes per second of one address, ten seconds' worth at once, 0 for no bound [default: 0]
+    #[arg(long, env = "PARLANCE_HANDSHAKE_RATE", value_name = "N")]
+    pub handshake_rate: Option<u32>,
+    /// Failed WebSockets in a row of one network until they are withheld from it, 0 for never [default: 3]
+    #[arg(long, env = "PARLANCE_HEAL_FAILURES", value_name = "N")]
+    pub heal_failures: Option<u32>,
+    /// Time for which they are withheld first; it doubles with each failed test [default: 10m]
+    #[arg(long, env = "PARLANCE_HEAL_REST", value_name = "TIME")]
+    pub heal_rest: Option<Time>,
+    /// Longest time for which they are withheld [default: 1h]
+    #[arg(long, env = "PARLANCE_HEAL_LONGEST", value_name = "TIME")]
+    pub heal_longest: Option<Time>,
+    /// Secret that lets its bearer change the policy by HTTP [default: nobody can]
+    #[arg(long, env = "PARLANCE_ADMIN_TOKEN", value_name = "TEXT", hide_env_values = true)]
+    pub admin_token: Option<String>,
     /// Connections at once; more wait to be accepted [default: 100000]
     #[arg(long, env = "PARLANCE_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
@@ -170,6 +204,9 @@ pub struct Layer {
     /// Chat messages per second and person, ten seconds' worth at once, 0 for no bound [default: 50]
     #[arg(long, env = "PARLANCE_MESSAGE_RATE", value_name = "N")]
     pub message_rate: Option<u32>,
+    /// Bytes of chat messages per second and person, ten seconds' worth at once, 0 for no bound [default: 64KiB]
+    #[arg(long, env = "PARLANCE_BYTE_RATE", value_name = "SIZE")]
+    pub byte_rate: Option<Size>,
     /// Whether several people may have the same name [default: true]
     #[arg(long, env = "PARLANCE_DUPLICATE_NAMES", value_name = "BOOL")]
     pub duplicate_names: Option<bool>,
@@ -181,8 +218,8 @@ pub struct Settings {
     /// `None` for all addresses.
     pub host: Option<String>,
     pub port: u16,
-    pub transports: Transports,
-    pub origins: Vec<String>,
+    pub policy: Policy,
+    pub admin_token: Option<String>,
     pub static_dir: Option<PathBuf>,
     pub log: String,
     pub log_dir: Option<PathBuf>,
@@ -194,7 +231,6 @@ pub struct Settings {
     pub queue_bytes: usize,
     pub queue_messages: usize,
     pub stream_bytes: usize,
-    pub max_sessions: usize,
     pub max_connections: usize,
     pub header_timeout: Duration,
     pub body_timeout: Duration,
@@ -203,6 +239,7 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     pub message_max: usize,
     pub message_rate: u32,
+    pub byte_rate: usize,
     pub duplicate_names: bool,
 }
 
@@ -228,6 +265,9 @@ struct Invalid {
 /// Longer times than this overflow the timers of old clients.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
+/// A secret that is not guessed.
+const SHORTEST_TOKEN: usize = 16;
+
 impl Layer {
     fn validate(&self, known: &[&'static str]) -> Result<(), Invalid> {
         let invalid = |key, message: String| Err(Invalid { key, message });
@@ -236,6 +276,24 @@ impl Layer {
         {
             return invalid("transports", error.to_string());
         }
+        if let Some(rules) = &self.rules
+            && let Err(message) = rules::read(rules, known)
+        {
+            return invalid("rules", message);
+        }
+        if let Some(list) = &self.origins
+            && let Err(error) = Origins::parse(list.iter().map(String::as_str))
+        {
+            return invalid("origins", error.to_string());
+        }
+        if let Some(list) = &self.trusted_proxies
+            && let Err(error) = Networks::parse(list.iter().map(String::as_str))
+        {
+            return invalid("trusted-proxies", error.to_string());
+        }
+        if self.admin_token.as_ref().is_some_and(|token| token.len() < SHORTEST_TOKEN) {
+            return invalid("admin-token", format!("expected {SHORTEST_TOKEN} characters at least"));
+        }
         let times = [
             ("ping-interval", self.ping_interval),
             ("ping-timeout", self.ping_timeout),
@@ -243,6 +301,9 @@ impl Layer {
             ("connect-timeout", self.connect_timeout),
             ("header-timeout", self.header_timeout),
             ("body-timeout", self.body_timeout),
+            ("shutdown-timeout", self.shutdown_timeout),
+            ("heal-rest", self.heal_rest),
+            ("heal-longest", self.heal_longest),
         ];
         for (key, time) in times {
             if time.is_some_and(|Time(time)| time.is_zero() || time > LONGEST) {
@@ -277,7 +338,9 @@ impl Layer {
         macro_rules! layered {
             ($($field:ident)*) => { Layer { $($field: self.$field.or(lower.$field)),* } };
         }
-        layered!(host port transports origins static_dir log log_dir ping_interval ping_timeout
+        layered!(host port transports rules origins match_origin_protocol trusted_proxies
+            max_sessions_per_address max_websockets handshake_rate heal_failures heal_rest
+            heal_longest admin_token byte_rate static_dir log log_dir ping_interval ping_timeout
             upgrade_timeout connect_timeout max_payload queue_bytes queue_messages stream_bytes max_sessions
             max_connections header_timeout body_timeout max_headers max_header_bytes
             shutdown_timeout message_max message_rate duplicate_names)
@@ -295,9 +358,7 @@ impl Layer {
 
     fn from_text(text: &str, path: &Path, known: &[&'static str]) -> Result<Self, ConfigError> {
         let at = |offset: usize, message: String| {
-            let before = text.get(..offset).unwrap_or(text);
-            let line = before.matches('\n').count() + 1;
-            let column = before.len() - before.rfind('\n').map_or(0, |newline| newline + 1) + 1;
+            let (line, column) = position(text, offset);
             ConfigError::File { path: path.to_owned(), line, column, message }
         };
         let layer: Layer = toml::from_str(text).map_err(|error| {
@@ -316,53 +377,96 @@ impl Layer {
     }
 }
 
-impl Settings {
-    /// Puts the layers together: `flags` (which hold the environment too) over the file over the
-    /// defaults. Without `file`, [`DEFAULT_FILE`] is read if it is there.
+/// Where the settings come from; read again for each change.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// Flags, which hold the environment too.
+    pub flags: Layer,
+    /// The file that was named. Without one, [`DEFAULT_FILE`] is read if it is there.
+    pub file: Option<PathBuf>,
+    /// `PORT`, as hosting platforms set it.
+    pub port: Option<String>,
+}
+
+/// Keys that can change while the server runs.
+const LIVE: [&str; 12] = [
+    "transports",
+    "rules",
+    "origins",
+    "match-origin-protocol",
+    "trusted-proxies",
+    "max-sessions",
+    "max-sessions-per-address",
+    "max-websockets",
+    "handshake-rate",
+    "heal-failures",
+    "heal-rest",
+    "heal-longest",
+];
+
+impl Sources {
+    /// The file that is looked at, whether it is there or not.
+    pub fn path(&self) -> &Path {
+        self.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE))
+    }
+
+    /// Puts the layers together: flags over the file over the defaults.
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn load(
-        flags: Layer,
-        file: Option<&Path>,
-        port_variable: Option<&str>,
-        known: &[&'static str],
-    ) -> Result<Self, ConfigError> {
+    pub fn load(&self, known: &[&'static str]) -> Result<Settings, ConfigError> {
+        Ok(Settings::complete(self.layers(known)?, known))
+    }
+
+    /// The policy that comes of a text with live keys, which wins over flags and file.
+    ///
+    /// # Errors
+    /// The first thing that is wrong. Keys that are not live are an error.
+    pub fn policy_with(&self, text: &str, known: &[&'static str]) -> Result<Policy, ConfigError> {
+        let path = Path::new("body");
+        let top = Layer::from_text(text, path, known)?;
+        let table = toml::de::DeTable::parse(text).ok();
+        let fixed = table.iter().flat_map(|table| table.get_ref().iter());
+        if let Some((key, _)) = fixed.into_iter().find(|(key, _)| !LIVE.contains(&&**key.get_ref())) {
+            let message = format!("{}: it changes with a restart only", key.get_ref());
+            let (line, column) = position(text, key.span().start);
+            return Err(ConfigError::File { path: path.to_owned(), line, column, message });
+        }
+        Ok(Settings::complete(top.over(self.layers(known)?), known).policy)
+    }
+
+    fn layers(&self, known: &[&'static str]) -> Result<Layer, ConfigError> {
+        let flags = self.flags.clone();
         flags
             .validate(known)
             .map_err(|Invalid { key, message }| ConfigError::Flag { key, message })?;
-        let port = match port_variable.filter(|value| !value.is_empty()) {
+        let port = match self.port.as_deref().filter(|value| !value.is_empty()) {
             Some(value) => match value.parse() {
                 Ok(port) => Some(port),
                 Err(_) => return Err(ConfigError::Port { value: value.to_owned() }),
             },
             None => None,
         };
-        let file = match file {
-            Some(path) => Layer::from_file(path, known)?,
-            None if Path::new(DEFAULT_FILE).exists() => {
-                Layer::from_file(Path::new(DEFAULT_FILE), known)?
-            }
-            None => Layer::default(),
+        let file = match self.file.is_some() || self.path().exists() {
+            true => Layer::from_file(self.path(), known)?,
+            false => Layer::default(),
         };
-        Ok(Self::complete(flags.over(Layer { port, ..Layer::default() }.over(file)), known))
+        Ok(flags.over(Layer { port, ..Layer::default() }.over(file)))
     }
+}
 
+impl Settings {
     fn complete(layer: Layer, known: &[&'static str]) -> Self {
         let time = |time: Option<Time>, default: u64| {
             time.map_or(Duration::from_secs(default), |Time(time)| time)
         };
         let size = |size: Option<Size>, default: usize| size.map_or(default, |Size(size)| size);
-        // A list that is given was validated with its layer.
-        let list = layer.transports.as_ref();
-        let transports = list
-            .and_then(|list| Transports::parse(list.iter().map(String::as_str), known).ok())
-            .unwrap_or_else(|| Transports::all(known.to_vec()));
+        let policy = policy(&layer, known);
         Settings {
             host: layer.host,
             port: layer.port.unwrap_or(3000),
-            transports,
-            origins: layer.origins.unwrap_or_else(|| vec!["*".into()]),
+            policy,
+            admin_token: layer.admin_token,
             static_dir: layer.static_dir,
             log: layer.log.unwrap_or_else(|| "info".into()),
             log_dir: layer.log_dir,
@@ -374,7 +478,6 @@ impl Settings {
             queue_bytes: size(layer.queue_bytes, 1 << 20),
             queue_messages: layer.queue_messages.unwrap_or(4096),
             stream_bytes: size(layer.stream_bytes, 1 << 20),
-            max_sessions: layer.max_sessions.unwrap_or(0),
             max_connections: layer.max_connections.unwrap_or(100_000),
             header_timeout: time(layer.header_timeout, 10),
             body_timeout: time(layer.body_timeout, 30),
@@ -383,9 +486,55 @@ impl Settings {
             shutdown_timeout: time(layer.shutdown_timeout, 10),
             message_max: size(layer.message_max, 64 * 1024),
             message_rate: layer.message_rate.unwrap_or(50),
+            byte_rate: size(layer.byte_rate, 64 * 1024),
             duplicate_names: layer.duplicate_names.unwrap_or(true),
         }
     }
+}
+
+/// The policy of a layer that was validated: what could not be read was refused with it.
+fn policy(layer: &Layer, known: &[&'static str]) -> Policy {
+    fn strs(list: &Option<Vec<String>>) -> Option<impl Iterator<Item = &str>> {
+        list.as_ref().map(|list| list.iter().map(String::as_str))
+    }
+    let standard = Healing::default();
+    let time = |time: Option<Time>, default| time.map_or(default, |Time(time)| time);
+    let rest = time(layer.heal_rest, standard.rest);
+    Policy {
+        transports: strs(&layer.transports)
+            .and_then(|list| Transports::parse(list, known).ok())
+            .unwrap_or_else(|| Transports::all(known.to_vec())),
+        rules: layer
+            .rules
+            .as_ref()
+            .and_then(|rules| rules::read(rules, known).ok())
+            .unwrap_or_default(),
+        origins: strs(&layer.origins)
+            .and_then(|list| Origins::parse(list).ok())
+            .unwrap_or_else(Origins::any),
+        match_origin_protocol: layer.match_origin_protocol.unwrap_or(false),
+        trusted_proxies: strs(&layer.trusted_proxies)
+            .and_then(|list| Networks::parse(list).ok())
+            .unwrap_or_default(),
+        caps: Caps {
+            sessions: layer.max_sessions.unwrap_or(0),
+            sessions_per_address: layer.max_sessions_per_address.unwrap_or(0),
+            websockets: layer.max_websockets.unwrap_or(0),
+            handshakes_per_address: layer.handshake_rate.unwrap_or(0),
+        },
+        healing: Healing {
+            failures: layer.heal_failures.unwrap_or(standard.failures),
+            rest,
+            longest: time(layer.heal_longest, standard.longest).max(rest),
+        },
+    }
+}
+
+/// Line and column of a place in a text, both from 1.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    (line, before.len() - before.rfind('\n').map_or(0, |newline| newline + 1) + 1)
 }
 
 #[cfg(test)]
@@ -453,7 +602,7 @@ mod tests {
             (settings.port, settings.ping_interval, settings.max_payload),
             (2, Duration::from_secs(1), 5000)
         );
-        assert_eq!(settings.transports.names(), KNOWN);
+        assert_eq!(settings.policy.transports.names(), KNOWN);
         assert_eq!(settings.queue_bytes, 1 << 20);
     }
 
@@ -469,7 +618,8 @@ mod tests {
         );
         // Every key is in it, if only as a comment.
         for key in known_keys() {
-            assert!(shipped.contains(&format!("{key} = ")), "{key} is missing");
+            let there = shipped.contains(&format!("{key} = ")) || shipped.contains(&format!("[[{key}]]"));
+            assert!(there, "{key} is missing");
         }
     }
 

@@ -1,16 +1,15 @@
 use std::process::ExitCode;
 
 use parlance::cli::{Cli, Command};
-use parlance::config::Settings;
+use parlance::config::Sources;
 use parlance::{commands, transport};
 
 fn main() -> ExitCode {
-    let Cli { command, config, settings } = Cli::read();
-    let port = std::env::var("PORT").ok();
-    let settings =
-        Settings::load(settings, config.as_deref(), port.as_deref(), &transport::names());
+    let Cli { command, config: file, settings: flags } = Cli::read();
+    let sources = Sources { flags, file, port: std::env::var("PORT").ok() };
+    let settings = sources.load(&transport::names());
     let outcome = settings.map_err(anyhow::Error::from).and_then(|settings| match command {
-        None | Some(Command::Serve) => commands::serve::run(settings),
+        None | Some(Command::Serve) => commands::serve::run(settings, sources),
         Some(Command::Check) => commands::check::run(&settings),
     });
     match outcome {

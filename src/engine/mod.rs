@@ -53,7 +53,12 @@ pub struct Handshake {
     pub query: Box<str>,
     /// Which clients speak like this, for people who read logs.
     pub generation: &'static str,
+    /// What whoever opened the session wants to keep with it, and dropped when it is gone.
+    pub companion: Companion,
 }
+
+/// See [`Handshake::companion`].
+pub type Companion = Box<dyn std::any::Any + Send + Sync>;
 
 /// Bounds and times of all sessions.
 #[derive(Debug, Clone)]

@@ -35,6 +35,9 @@ pub enum CloseReason {
     /// The application ended it.
     #[error("forced server close")]
     ServerClosed,
+    /// The policy changed, and does not allow it any more: the client is to come back another way.
+    #[error("moved: {0} is not allowed any more")]
+    Moved(&'static str),
     #[error("server shutting down")]
     ShuttingDown,
 }
@@ -42,7 +45,7 @@ pub enum CloseReason {
 impl CloseReason {
     /// Whether the client is still to get what is queued, and to be told, when it next can.
     pub(super) fn lingers(self) -> bool {
-        matches!(self, Self::ServerClosed | Self::ShuttingDown | Self::ConnectTimeout)
+        matches!(self, Self::ServerClosed | Self::ShuttingDown | Self::Moved(_) | Self::ConnectTimeout)
     }
 
     /// What the client has to know of it.

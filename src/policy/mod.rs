@@ -1,23 +1,53 @@
 //! The operator's policy: pure decisions from facts.
 //!
-//! [`Policy::decide`] answers whether a request may open or go on with a session. A refusal carries
-//! its reason as data, so that one value becomes the HTTP error, the log line and the diagnosis.
+//! [`Policy::decide`] answers whether a request may open or go on with a session, and which
+//! transports its visitor may use. A refusal carries its reason as data, so that one value becomes
+//! the HTTP answer, the log line and the count.
 
+pub mod forwarded;
+pub mod healing;
 pub mod network;
 pub mod origin;
+mod refusal;
+pub mod rules;
 pub mod transports;
 
+use std::net::IpAddr;
+use std::time::Duration;
+
+pub use healing::Healing;
 pub use network::Networks;
-pub use origin::Origins;
+pub use origin::{Origin, Origins};
+pub use refusal::{LABELS, Refusal};
+pub use rules::{Pattern, Rule};
 pub use transports::{Transports, UnknownTransport};
 
 /// What the operator allows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
+    /// For whom no rule has another list.
     pub transports: Transports,
+    pub rules: Vec<Rule>,
     pub origins: Origins,
-    /// Sessions at once; 0 for no bound.
-    pub max_sessions: usize,
+    /// The scheme of the page decides: pages of https by https only, pages of http by http only.
+    pub match_origin_protocol: bool,
+    /// Whose word on clients and schemes is taken.
+    pub trusted_proxies: Networks,
+    pub caps: Caps,
+    pub healing: Healing,
+}
+
+/// Bounds on numbers; 0 sets none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// Sessions at once.
+    pub sessions: usize,
+    /// Sessions at once of one address, or one /64 of IPv6.
+    pub sessions_per_address: usize,
+    /// WebSockets at once. One more is not offered: its client stays on what it has.
+    pub websockets: usize,
+    /// Handshakes per second of one address; ten seconds' worth may come at once.
+    pub handshakes_per_address: u32,
 }
 
 /// How a request reached this server, or the trusted proxy in front of it.
@@ -34,106 +64,248 @@ impl Scheme {
             Scheme::Https => "https",
         }
     }
+
+    /// The port that is meant where none is named.
+    pub fn port(self) -> u16 {
+        match self {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Visitor<'a> {
+    pub remote: IpAddr,
+    pub scheme: Scheme,
+    /// The `Host` that was asked for.
+    pub host: Option<&'a str>,
+    /// The `Origin` header, if there is one.
+    pub origin: Option<&'a str>,
+    /// The `Referer`, which scripts and frames have where they have no origin.
+    pub referer: Option<&'a str>,
+    /// The `User-Agent`, or nothing.
+    pub agent: &'a str,
+    /// The path of the request.
+    pub path: &'a str,
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It would open a session.
+    Opens,
+    /// It goes on with one.
+    Continues,
+    /// It would move one to this transport.
+    Upgrades,
+    /// It begins to use one, or goes back to it: 0.9 opens its sessions without a transport.
+    Starts,
 }
 
 /// What a decision is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
-    /// Policy name of the transport that the request is for.
-    pub transport: &'static str,
-    /// The `Origin` header, if there is one.
-    pub origin: Option<&'a str>,
-    /// The `Host` header.
-    pub host: Option<&'a str>,
-    /// The request would open a session.
-    pub opens: bool,
-    /// Sessions there are.
+    pub visitor: Visitor<'a>,
+    /// Policy name of the transport that the request is for, if it is for one.
+    pub transport: Option<&'static str>,
+    pub step: Step,
+    pub counts: Counts,
+}
+
+/// What there is already, without what the request asks for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
     pub sessions: usize,
+    /// Sessions of the visitor's address.
+    pub of_address: usize,
+    pub websockets: usize,
+    /// How long the visitor's address has to wait for its next handshake.
+    pub wait: Option<Duration>,
+    /// How much longer WebSockets are withheld from the visitor's network.
+    pub withheld: Option<Duration>,
 }
 
-/// Why a request was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    #[error("transport {asked} is not allowed here; allowed: {}", .allowed.join(", "))]
-    Transport { asked: &'static str, allowed: Vec<&'static str> },
-    #[error("origin {origin} is not allowed here")]
-    Origin { origin: String },
-    #[error("all {limit} sessions are taken")]
-    Full { limit: usize },
+/// What comes of the facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What this visitor may use, preferred first: named in refusals.
+    pub allowed: Vec<&'static str>,
+    /// What this visitor may be told of for an upgrade or a first try: without `websocket` while it
+    /// is withheld, or all are taken.
+    pub offered: Vec<&'static str>,
+    pub verdict: Result<(), Refusal>,
 }
 
-impl Refusal {
-    /// A short word for logs and counters.
-    pub fn label(&self) -> &'static str {
-        match self {
-            Refusal::Transport { .. } => "transport",
-            Refusal::Origin { .. } => "origin",
-            Refusal::Full { .. } => "sessions",
-        }
-    }
-}
+const WEBSOCKET: &str = "websocket";
 
 impl Policy {
+    /// Everything for everybody.
+    pub fn open(transports: Transports) -> Self {
+        Policy {
+            transports,
+            rules: Vec::new(),
+            origins: Origins::any(),
+            match_origin_protocol: false,
+            trusted_proxies: Networks::default(),
+            caps: Caps::default(),
+            healing: Healing::default(),
+        }
+    }
+
+    pub fn decide(&self, facts: &Facts<'_>) -> Decision {
+        let Facts { visitor, counts, .. } = facts;
+        let (transports, _) = self.list(visitor);
+        let allowed = transports.names().to_vec();
+        let full = self.caps.websockets > 0 && counts.websockets >= self.caps.websockets;
+        let mut offered = allowed.clone();
+        if full || counts.withheld.is_some() {
+            offered.retain(|name| *name != WEBSOCKET);
+            if offered.is_empty() {
+                offered.clone_from(&allowed);
+            }
+        }
+        Decision { verdict: self.verdict(facts), allowed, offered }
+    }
+
+    /// Whether a session may go on as it is, whatever the numbers are.
+    ///
     /// # Errors
     /// The reason why not.
-    pub fn decide(&self, facts: &Facts<'_>) -> Result<(), Refusal> {
-        if !self.transports.allows(facts.transport) {
-            let (asked, allowed) = (facts.transport, self.transports.names().to_vec());
-            return Err(Refusal::Transport { asked, allowed });
+    pub fn keeps(&self, visitor: &Visitor<'_>, transport: &'static str) -> Result<(), Refusal> {
+        let (transports, rule) = self.list(visitor);
+        match transports.allows(transport) {
+            true => self.lets_in(visitor),
+            false => Err(Refusal::transport(transport, transports, rule)),
         }
-        if let Some(origin) = facts.origin
-            && !self.origins.allow(origin, facts.host)
-        {
-            // The header is the client's own text: cut it before it is repeated.
-            return Err(Refusal::Origin { origin: origin.chars().take(200).collect() });
-        }
-        if facts.opens && self.max_sessions > 0 && facts.sessions >= self.max_sessions {
-            return Err(Refusal::Full { limit: self.max_sessions });
-        }
-        Ok(())
     }
+
+    /// Whether pages like the visitor's may connect at all.
+    fn lets_in(&self, visitor: &Visitor<'_>) -> Result<(), Refusal> {
+        if let Some(origin) = visitor.origin
+            && !self.origins.allow(origin, visitor.host)
+        {
+            return Err(Refusal::origin(origin, &self.origins));
+        }
+        match self.mismatch(visitor).filter(|_| self.match_origin_protocol) {
+            Some(page) => Err(Refusal::Scheme { page, reached: visitor.scheme }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a namespace may be joined on that transport.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub fn admits(
+        &self,
+        visitor: &Visitor<'_>,
+        transport: &'static str,
+        namespace: &str,
+    ) -> Result<(), Refusal> {
+        let rule = self.rules.iter().find(|rule| rule.fits(visitor, Some(namespace)));
+        match rule {
+            Some(rule) if !rule.transports.allows(transport) => {
+                Err(Refusal::transport(transport, &rule.transports, Some(rule)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The list for a visitor, and the rule that gives it.
+    fn list(&self, visitor: &Visitor<'_>) -> (&Transports, Option<&Rule>) {
+        let rule = self.rules.iter().find(|rule| rule.fits(visitor, None));
+        (rule.map_or(&self.transports, |rule| &rule.transports), rule)
+    }
+
+    /// The transports for a visitor, preferred first.
+    pub fn transports_for(&self, visitor: &Visitor<'_>) -> &Transports {
+        self.list(visitor).0
+    }
+
+    /// The scheme of the visitor's page, if it is not that of the request.
+    pub fn mismatch(&self, visitor: &Visitor<'_>) -> Option<Scheme> {
+        let page = Origin::parse(visitor.origin.or(visitor.referer.and_then(without_path))?)?;
+        page.web_scheme().filter(|scheme| *scheme != visitor.scheme)
+    }
+
+    fn verdict(&self, facts: &Facts<'_>) -> Result<(), Refusal> {
+        let Facts { visitor, transport, step, counts } = facts;
+        match transport {
+            Some(transport) => self.keeps(visitor, transport)?,
+            None => self.lets_in(visitor)?,
+        }
+        let Caps { sessions, sessions_per_address, websockets, .. } = self.caps;
+        if *step == Step::Opens {
+            if let Some(wait) = counts.wait {
+                return Err(Refusal::Handshakes { wait });
+            }
+            if sessions > 0 && counts.sessions >= sessions {
+                return Err(Refusal::Sessions { limit: sessions });
+            }
+            if sessions_per_address > 0 && counts.of_address >= sessions_per_address {
+                return Err(Refusal::SessionsOfAddress { limit: sessions_per_address });
+            }
+        }
+        if *transport != Some(WEBSOCKET) || *step == Step::Continues {
+            return Ok(());
+        }
+        if websockets > 0 && counts.websockets >= websockets {
+            return Err(Refusal::WebSockets { limit: websockets });
+        }
+        match counts.withheld {
+            Some(left) if *step == Step::Upgrades => Err(Refusal::Withheld { left }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What differs between two policies, a line for each setting.
+    pub fn difference(&self, new: &Policy) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut compare = |key: &str, old: String, new: String| {
+            if old != new {
+                lines.push(format!("{key}: {old} -> {new}"));
+            }
+        };
+        let list = |transports: &Transports| transports.names().join(",");
+        compare("transports", list(&self.transports), list(&new.transports));
+        compare("origins", self.origins.names().join(","), new.origins.names().join(","));
+        let rules = |policy: &Policy| {
+            let text = |rule: &Rule| format!("{}={}", rule.name, list(&rule.transports));
+            policy.rules.iter().map(text).collect::<Vec<_>>().join(" ")
+        };
+        match rules(self) == rules(new) && self.rules != new.rules {
+            true => compare("rules", "other conditions".into(), "these".into()),
+            false => compare("rules", rules(self), rules(new)),
+        }
+        let matching = |policy: &Policy| policy.match_origin_protocol.to_string();
+        compare("match-origin-protocol", matching(self), matching(new));
+        let proxies = |policy: &Policy| policy.trusted_proxies.to_string();
+        compare("trusted-proxies", proxies(self), proxies(new));
+        for (key, of) in [
+            ("max-sessions", (|caps| caps.sessions) as fn(&Caps) -> usize),
+            ("max-sessions-per-address", |caps| caps.sessions_per_address),
+            ("max-websockets", |caps| caps.websockets),
+            ("handshake-rate", |caps| caps.handshakes_per_address as usize),
+        ] {
+            compare(key, of(&self.caps).to_string(), of(&new.caps).to_string());
+        }
+        let healing = |policy: &Policy| {
+            let Healing { failures, rest, longest } = policy.healing;
+            format!("{failures} failures, {rest:?} to {longest:?}")
+        };
+        compare("healing", healing(self), healing(new));
+        lines
+    }
+}
+
+/// The origin of a URL.
+fn without_path(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    Some(&url[..scheme.len() + 3 + end])
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KNOWN: [&str; 3] = ["websocket", "xhr-polling", "jsonp-polling"];
-
-    fn policy(transports: &str, origins: &[&str], max_sessions: usize) -> Policy {
-        Policy {
-            transports: Transports::parse(transports.split(','), &KNOWN).unwrap(),
-            origins: Origins::new(origins.iter().copied()),
-            max_sessions,
-        }
-    }
-
-    fn facts(transport: &'static str) -> Facts<'static> {
-        Facts {
-            transport,
-            origin: Some("http://a.example"),
-            host: Some("b.example"),
-            opens: true,
-            sessions: 5,
-        }
-    }
-
-    #[test]
-    fn each_refusal_names_its_reason() {
-        assert_eq!(policy("polling", &["*"], 0).decide(&facts("xhr-polling")), Ok(()));
-        let refusal = policy("websocket", &["*"], 0).decide(&facts("xhr-polling")).unwrap_err();
-        assert_eq!(
-            refusal.to_string(),
-            "transport xhr-polling is not allowed here; allowed: websocket"
-        );
-        let refusal =
-            policy("websocket", &["http://c.example"], 0).decide(&facts("websocket")).unwrap_err();
-        assert_eq!(
-            (refusal.to_string().as_str(), refusal.label()),
-            ("origin http://a.example is not allowed here", "origin")
-        );
-        let full = policy("websocket", &["*"], 5);
-        assert_eq!(full.decide(&facts("websocket")), Err(Refusal::Full { limit: 5 }));
-        assert_eq!(full.decide(&Facts { opens: false, ..facts("websocket") }), Ok(()));
-    }
-}
+mod tests;

@@ -1,4 +1,63 @@
-//! Which pages may connect.
+//! Which pages may connect: where they came from, by scheme, host and port.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Scheme;
+
+/// Bytes of an `Origin` that are looked at, and repeated in answers and logs. Longer than any host
+/// name can be.
+pub const LONGEST: usize = 300;
+
+/// Where a page came from, as its `Origin` header says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// `None` for what old Node clients send: host and port alone.
+    pub scheme: Option<&'a str>,
+    pub host: &'a str,
+    pub port: Option<u16>,
+}
+
+impl<'a> Origin<'a> {
+    /// Reads `scheme://host[:port]`, or `host[:port]`. `None` for `null` and for what is no origin.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let (scheme, authority) = match text.split_once("://") {
+            Some((scheme, authority)) => (Some(scheme), authority),
+            None => (None, text),
+        };
+        let scheme_is_one = scheme.is_none_or(|scheme| {
+            !scheme.is_empty()
+                && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+        });
+        let (host, port) = split_port(authority)?;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._[]:%".contains(&b);
+        let host_is_one = !host.is_empty() && host.bytes().all(plain);
+        let named = scheme.is_some() || !host.eq_ignore_ascii_case("null");
+        (text.len() <= LONGEST && scheme_is_one && host_is_one && named)
+            .then_some(Origin { scheme, host, port })
+    }
+
+    /// `http` or `https`, if it is one of them.
+    pub fn web_scheme(&self) -> Option<Scheme> {
+        match self.scheme? {
+            scheme if scheme.eq_ignore_ascii_case("http") => Some(Scheme::Http),
+            scheme if scheme.eq_ignore_ascii_case("https") => Some(Scheme::Https),
+            _ => None,
+        }
+    }
+
+    fn effective_port(&self) -> Option<u16> {
+        self.port.or_else(|| self.web_scheme().map(Scheme::port))
+    }
+}
+
+/// Splits `host:port`; an IPv6 address stands in brackets.
+fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => Some((host, Some(port.parse().ok()?))),
+        _ => Some((authority, None)),
+    }
+}
 
 /// The origins that may open sessions from a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -7,40 +66,153 @@ pub struct Origins(Vec<Rule>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Rule {
     Any,
-    /// Pages that this server serves itself.
-    Own,
-    /// `scheme://host[:port]`, or a bare host for any scheme and port.
-    Exact(String),
+    /// Pages of the host and port that the request itself is for.
+    SameHost,
+    /// Pages without an origin of their own: sandboxed frames, files.
+    Null,
+    Pattern {
+        scheme: Option<String>,
+        /// The host, or what follows `*.`.
+        host: String,
+        subdomains: bool,
+        port: Option<u16>,
+    },
+}
+
+/// A rule that names no origin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no origin, expected *, same-host, null, https://host[:port], *.example.com or a host name"
+)]
+pub struct NoOrigin(String);
+
+impl FromStr for Rule {
+    type Err = NoOrigin;
+
+    fn from_str(text: &str) -> Result<Self, NoOrigin> {
+        let text = text.trim();
+        match text {
+            "*" => return Ok(Rule::Any),
+            "same-host" | "self" => return Ok(Rule::SameHost),
+            "null" => return Ok(Rule::Null),
+            _ => {}
+        }
+        let wrong = || NoOrigin(text.chars().take(LONGEST).collect());
+        let text = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
+        let (scheme, authority) = match text.split_once("://") {
+            Some((scheme, authority)) => (Some(scheme), authority),
+            None => (None, text.as_str()),
+        };
+        let (subdomains, authority) = match authority.strip_prefix("*.") {
+            Some(rest) => (true, rest),
+            None => (false, authority),
+        };
+        let whole = format!("{}://{authority}", scheme.unwrap_or("any"));
+        let Origin { host, port, .. } = Origin::parse(&whole).ok_or_else(wrong)?;
+        Ok(Rule::Pattern {
+            scheme: scheme.map(str::to_owned),
+            host: host.to_owned(),
+            subdomains,
+            port: port.or_else(|| match scheme {
+                Some("http") => Some(80),
+                Some("https") => Some(443),
+                _ => None,
+            }),
+        })
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rule::Any => f.write_str("*"),
+            Rule::SameHost => f.write_str("same-host"),
+            Rule::Null => f.write_str("null"),
+            Rule::Pattern { scheme, host, subdomains, port } => {
+                if let Some(scheme) = scheme {
+                    write!(f, "{scheme}://")?;
+                }
+                f.write_str(if *subdomains { "*." } else { "" })?;
+                f.write_str(host)?;
+                match (scheme.as_deref(), port) {
+                    (Some("http"), Some(80)) | (Some("https"), Some(443)) | (_, None) => Ok(()),
+                    (_, Some(port)) => write!(f, ":{port}"),
+                }
+            }
+        }
+    }
 }
 
 impl Origins {
-    /// `*` allows all, `self` the pages of this host, everything else is an origin
-    /// (`https://chat.example`) or a host name (`chat.example`, any scheme and port).
-    pub fn new<'a>(rules: impl IntoIterator<Item = &'a str>) -> Self {
-        let rule = |rule: &str| match rule.trim() {
-            "*" => Rule::Any,
-            "self" => Rule::Own,
-            exact => Rule::Exact(exact.trim_end_matches('/').to_ascii_lowercase()),
-        };
-        Origins(rules.into_iter().map(rule).collect())
+    /// Reads rules: `*` allows all, `same-host` (or `self`) the pages of the host that the request
+    /// is for, `null` pages without an origin. Everything else is a pattern
+    /// `[scheme://][*.]host[:port]`: without a scheme any scheme and, without a port, any port;
+    /// with a scheme and no port the scheme's own.
+    ///
+    /// # Errors
+    /// The first that is none of these.
+    pub fn parse<'a>(rules: impl IntoIterator<Item = &'a str>) -> Result<Self, NoOrigin> {
+        rules.into_iter().map(str::parse).collect::<Result<_, _>>().map(Origins)
     }
 
-    /// Whether a page of that origin may connect to a server called `host`. Requests without an
-    /// origin do not come from another site's page; there is nothing to decide about them.
+    /// Allows every origin.
+    pub fn any() -> Self {
+        Origins(vec![Rule::Any])
+    }
+
+    /// Whether a page of that origin may connect to a server that it calls `host`. Requests without
+    /// an origin do not come from another site's page; there is nothing to decide about them.
     pub fn allow(&self, origin: &str, host: Option<&str>) -> bool {
-        let origin = origin.to_ascii_lowercase();
-        // Old Node clients send host and port without a scheme.
-        let authority = origin.split_once("://").map_or(origin.as_str(), |(_, rest)| rest);
-        let name = authority.rsplit_once(':').map_or(authority, |(name, _)| name);
-        self.0.iter().any(|rule| match rule {
-            Rule::Any => true,
-            Rule::Own => host.is_some_and(|host| host.eq_ignore_ascii_case(authority)),
-            Rule::Exact(exact) => match exact.contains("://") {
-                true => *exact == origin,
-                false => exact == name || exact == authority,
-            },
+        let page = Origin::parse(origin);
+        self.0.iter().any(|rule| match (rule, &page) {
+            (Rule::Any, _) => true,
+            (Rule::Null, None) => origin == "null",
+            (Rule::SameHost, Some(page)) => same_host(page, host),
+            (Rule::Pattern { scheme, host, subdomains, port }, Some(page)) => {
+                let name = page.host;
+                let host_fits = match subdomains {
+                    true => name
+                        .len()
+                        .checked_sub(host.len() + 1)
+                        .is_some_and(|at| {
+                            at > 0
+                                && name.as_bytes()[at] == b'.'
+                                && name.as_bytes()[at + 1..].eq_ignore_ascii_case(host.as_bytes())
+                        }),
+                    false => name.eq_ignore_ascii_case(host),
+                };
+                host_fits
+                    && scheme.as_deref().is_none_or(|scheme| {
+                        page.scheme.is_some_and(|own| own.eq_ignore_ascii_case(scheme))
+                    })
+                    && port.is_none_or(|port| page.effective_port() == Some(port))
+            }
+            _ => false,
         })
     }
+
+    /// The setting that would allow an origin that is refused.
+    pub fn with(&self, origin: &str) -> String {
+        let mut names: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        names.push(if Origin::parse(origin).is_some() { origin.to_owned() } else { "null".into() });
+        format!("origins = {names:?}")
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.0.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// Whether a page came from the host that it asks, whatever carried the request there: behind a
+/// proxy the port that the page sees may be left out.
+fn same_host(page: &Origin<'_>, host: Option<&str>) -> bool {
+    let Some((name, port)) = host.and_then(split_port) else { return false };
+    let port_fits = match port {
+        Some(port) => page.effective_port().is_none_or(|own| own == port),
+        // Left out by the browser: the default port of the page's scheme.
+        None => page.port.is_none(),
+    };
+    name.eq_ignore_ascii_case(page.host) && port_fits
 }
 
 #[cfg(test)]
@@ -49,18 +221,80 @@ mod tests {
 
     #[test]
     fn rules() {
-        let allow = |rules: &[&str], origin| {
-            Origins::new(rules.iter().copied()).allow(origin, Some("chat.example:8080"))
-        };
-        assert!(allow(&["*"], "null"));
-        assert!(allow(&["self"], "http://Chat.example:8080"));
-        assert!(!allow(&["self"], "http://chat.example"));
-        assert!(allow(&["https://a.example/"], "https://A.example"));
-        assert!(!allow(&["https://a.example"], "http://a.example"));
-        assert!(!allow(&["https://a.example"], "https://a.example.evil"));
-        assert!(allow(&["a.example"], "http://a.example:81"));
-        assert!(!allow(&["a.example"], "http://xa.example"));
-        assert!(!allow(&[], "http://a.example"));
-        assert!(!allow(&["self"], "null"));
+        for (rules, origin, allowed) in [
+            (&["*"][..], "null", true),
+            (&["*"], "not an origin at all", true),
+            (&["null"], "null", true),
+            (&["null"], "http://null", false),
+            (&["same-host"], "http://Chat.example:8080", true),
+            (&["self"], "https://chat.example:8080", true),
+            (&["same-host"], "http://chat.example", false),
+            (&["same-host"], "http://evil.example:8080", false),
+            (&["same-host"], "null", false),
+            (&["https://a.example/"], "https://A.example", true),
+            (&["https://a.example"], "https://a.example:443", true),
+            (&["https://a.example"], "https://a.example:8443", false),
+            (&["https://a.example:8443"], "https://a.example:8443", true),
+            (&["https://a.example"], "http://a.example", false),
+            (&["https://a.example"], "https://a.example.evil", false),
+            (&["a.example"], "http://a.example:81", true),
+            (&["a.example"], "a.example:81", true),
+            (&["a.example:80"], "http://a.example", true),
+            (&["a.example"], "http://xa.example", false),
+            (&["*.example.com"], "http://a.b.example.com:9", true),
+            (&["*.example.com"], "http://example.com", false),
+            (&["*.example.com"], "http://evilexample.com", false),
+            (&["*.example.com"], "http://.example.com", false),
+            (&["https://*.example.com"], "http://a.example.com", false),
+            (&["https://*.example.com:444"], "https://a.example.com:444", true),
+            (&["https://*.example.com:444"], "https://a.example.com", false),
+            (&["http://[::1]:3000"], "http://[::1]:3000", true),
+            (&["app://local"], "app://local", true),
+            (&[], "http://a.example", false),
+            (&["b.example", "a.example"], "http://a.example", true),
+        ] {
+            let origins = Origins::parse(rules.iter().copied()).unwrap();
+            let got = origins.allow(origin, Some("chat.example:8080"));
+            assert_eq!(got, allowed, "{rules:?} {origin}");
+        }
+    }
+
+    #[test]
+    fn the_same_host_on_its_default_port() {
+        let origins = Origins::parse(["same-host"]).unwrap();
+        assert!(origins.allow("https://chat.example", Some("chat.example")));
+        assert!(origins.allow("https://chat.example", Some("chat.example:443")));
+        assert!(!origins.allow("https://chat.example:444", Some("chat.example")));
+        assert!(!origins.allow("https://chat.example", None));
+    }
+
+    #[test]
+    fn what_is_no_rule() {
+        for wrong in ["", "http://", "a b", "*.", "a.*.b", "http://a:99999", "https://a/path"] {
+            let error = Origins::parse([wrong]).unwrap_err().to_string();
+            assert!(error.contains("is no origin"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn odd_origins_are_none() {
+        let long = format!("http://{}", "a".repeat(LONGEST));
+        for odd in ["null", "", "http://", "://a", "http://a b", "http://a:b", "http://é", &long] {
+            assert_eq!(Origin::parse(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_would_allow_it() {
+        let origins = Origins::parse(["same-host", "HTTPS://b.example:443/"]).unwrap();
+        let setting = origins.with("https://a.example");
+        assert_eq!(setting, r#"origins = ["same-host", "https://b.example", "https://a.example"]"#);
+        let rules: Vec<String> = toml::from_str::<toml::Table>(&setting).unwrap()["origins"]
+            .clone()
+            .try_into()
+            .unwrap();
+        let rules = Origins::parse(rules.iter().map(String::as_str)).unwrap();
+        assert!(rules.allow("https://a.example", None));
+        assert!(Origins::parse([]).unwrap().with("null").contains("null"));
     }
 }

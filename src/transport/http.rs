@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,13 +9,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use serde_json::{Value, json};
-use tracing::debug;
 
 use crate::engine::Refused;
 use crate::policy::Refusal;
@@ -81,15 +79,16 @@ pub fn response(
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error("Transport unknown")]
-    TransportUnknown { reason: String, allowed: Vec<&'static str> },
+    TransportUnknown { allowed: Vec<&'static str> },
     #[error("Session ID unknown")]
     SidUnknown,
     #[error("Bad handshake method")]
     BadMethod,
     #[error("Bad request")]
     BadRequest { reason: &'static str },
-    #[error("Forbidden")]
-    Forbidden { reason: String },
+    /// The policy's word, and what this visitor may use instead.
+    #[error("{}", message(.refusal))]
+    Refused { refusal: Refusal, allowed: Vec<&'static str> },
     #[error("Unsupported protocol version")]
     BadProtocol,
     /// Not one of the reference's: a body over `max-payload`. The session is not touched.
@@ -110,18 +109,28 @@ impl Error {
 
     pub fn code(&self) -> u8 {
         match self {
-            Error::TransportUnknown { .. } => 0,
+            Error::TransportUnknown { .. }
+            | Error::Refused { refusal: Refusal::Transport { .. }, .. } => 0,
             Error::SidUnknown => 1,
             Error::BadMethod => 2,
             Error::BadRequest { .. } | Error::TooLarge { .. } | Error::Incomplete => 3,
-            Error::Forbidden { .. } | Error::Unavailable { .. } => 4,
+            Error::Refused { .. } | Error::Unavailable { .. } => 4,
             Error::BadProtocol => 5,
         }
     }
 
     pub fn status(&self) -> StatusCode {
         match self {
-            Error::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Error::Refused { refusal, .. } => match refusal {
+                Refusal::Transport { .. } => StatusCode::BAD_REQUEST,
+                Refusal::Origin { .. } | Refusal::Scheme { .. } => StatusCode::FORBIDDEN,
+                Refusal::SessionsOfAddress { .. } | Refusal::Handshakes { .. } => {
+                    StatusCode::TOO_MANY_REQUESTS
+                }
+                Refusal::Sessions { .. }
+                | Refusal::WebSockets { .. }
+                | Refusal::Withheld { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            },
             Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Incomplete => StatusCode::REQUEST_TIMEOUT,
@@ -132,9 +141,11 @@ impl Error {
     /// What we know beyond the message of the reference, in words.
     pub fn reason(&self) -> Option<Cow<'_, str>> {
         Some(match self {
-            Error::TransportUnknown { reason, .. }
-            | Error::Forbidden { reason }
-            | Error::Unavailable { reason } => Cow::Borrowed(reason.as_str()),
+            Error::TransportUnknown { allowed } => {
+                Cow::Owned(format!("no such transport; allowed: {}", allowed.join(", ")))
+            }
+            Error::Refused { refusal, .. } => Cow::Owned(refusal.to_string()),
+            Error::Unavailable { reason } => Cow::Borrowed(reason.as_str()),
             Error::BadRequest { reason } => Cow::Borrowed(*reason),
             Error::TooLarge { limit } => Cow::Owned(format!("at most {limit} bytes are taken")),
             Error::Incomplete => Cow::Borrowed("the body did not come whole in time"),
@@ -151,38 +162,46 @@ impl Error {
         if let Some(reason) = self.reason() {
             body["reason"] = reason.into();
         }
-        if let Error::TransportUnknown { allowed, .. } = self {
+        if let Error::TransportUnknown { allowed } | Error::Refused { allowed, .. } = self {
             body["allowed"] = allowed.iter().copied().collect::<Value>();
         }
-        response(self.status(), "application/json", body.to_string())
+        let mut response = response(self.status(), "application/json", body.to_string());
+        self.say_when(response.headers_mut());
+        response
     }
 
-    /// Leaves a line in the log.
-    pub fn log(&self, remote: IpAddr) {
-        let reason = self.reason().unwrap_or_default();
-        debug!(%remote, code = self.code(), error = %self, %reason, "request refused");
+    fn say_when(&self, headers: &mut HeaderMap) {
+        if let Error::Refused { refusal, .. } = self
+            && let Some(seconds) = refusal.retry_after()
+        {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
     }
 
     /// As upgrade requests are answered: the message alone.
     pub fn text(&self) -> Response {
         let status = match self {
-            Error::Forbidden { .. } => StatusCode::BAD_REQUEST,
+            Error::Refused { refusal: Refusal::Origin { .. } | Refusal::Scheme { .. }, .. } => {
+                StatusCode::BAD_REQUEST
+            }
             _ => self.status(),
         };
         let mut response = response(status, "text/html", self.to_string());
+        self.say_when(response.headers_mut());
         // Who asked for another protocol has nothing more to say in this one.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         response
     }
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let reason = refusal.to_string();
-        match refusal {
-            Refusal::Transport { allowed, .. } => Error::TransportUnknown { reason, allowed },
-            Refusal::Origin { .. } => Error::Forbidden { reason },
-            Refusal::Full { .. } => Error::Unavailable { reason },
+/// The message of the reference that is nearest (engineio.md §10).
+fn message(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Transport { .. } => "Transport unknown",
+        Refusal::Origin { .. } | Refusal::Scheme { .. } => "Forbidden",
+        Refusal::SessionsOfAddress { .. } | Refusal::Handshakes { .. } => "Too many requests",
+        Refusal::Sessions { .. } | Refusal::WebSockets { .. } | Refusal::Withheld { .. } => {
+            "Service unavailable"
         }
     }
 }

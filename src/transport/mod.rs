@@ -5,7 +5,9 @@
 //! does so for the life of an upgraded connection, polling for one response. A transport is one
 //! file here and one line in [`REGISTRY`].
 
+mod census;
 mod eventsource;
+mod guest;
 mod htmlfile;
 pub mod http;
 mod jsonp_polling;
@@ -26,6 +28,8 @@ use futures::future::BoxFuture;
 use crate::dialect::{Dialect, Frame};
 use crate::engine::{Engine, Facts, Session};
 
+pub use census::Census;
+pub use guest::Guest;
 pub use http::{Body, Request, Response};
 pub use negotiate::{Negotiator, Peer};
 pub use query::Query;
@@ -94,4 +98,6 @@ pub struct Exchange {
     pub engine: Engine,
     /// How long a request body may take.
     pub body_timeout: Duration,
+    /// For a WebSocket: who counts it, and wants to know how it fares.
+    witness: Option<websocket::Witness>,
 }

@@ -1,17 +1,16 @@
 //! From a request of generation 0.9 to the transport and the session that it is for (reference:
 //! socketio-0.9.md §1, §2, §8).
 
-use http::header::{HOST, UPGRADE};
+use http::header::UPGRADE;
 use http::{Method, StatusCode};
-use tracing::debug;
 
-use super::http::{Error, Request, Response, header, origin, response};
-use super::negotiate::{Cors, Negotiator, Peer};
-use super::{Query, REGISTRY, Transport};
+use super::Query;
+use super::http::{Error, Request, Response, response};
+use super::negotiate::{Admitted, Cors, Negotiator, Peer, by_name};
 use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, Url};
 use crate::dialect::{Dialect, Wire};
 use crate::engine::{CloseReason, Handshake, Plan};
-use crate::policy::{self, Refusal};
+use crate::policy::{Refusal, Step};
 
 static DIALECT: SocketIo09 = SocketIo09;
 
@@ -48,9 +47,9 @@ impl Negotiator {
                 response(StatusCode::OK, "text/plain", "")
             }
             Url::Open { transport, sid } => {
-                let answer = self.open_0_9(request, transport, sid, &raw_query).await;
+                let answer = self.open_0_9(request, transport, sid, &raw_query, peer).await;
                 answer.unwrap_or_else(|error| {
-                    error.log(peer.remote);
+                    self.log(&error, peer, transport, sid);
                     error.json()
                 })
             }
@@ -64,9 +63,6 @@ impl Negotiator {
             .find(|(key, _)| key == "jsonp")
             .and_then(|(_, index)| index.parse::<u32>().ok());
         let answer = self.handshake_0_9(request, raw_query, peer);
-        if let Err(error) = &answer {
-            debug!(remote = %peer.remote, %error, "handshake refused");
-        }
         match (answer, index) {
             (Ok(body), None) => response(StatusCode::OK, "text/plain", body),
             (Err(error), None) => response(error.status(), "text/plain", error.to_string()),
@@ -85,35 +81,25 @@ impl Negotiator {
         raw_query: &str,
         peer: Peer,
     ) -> Result<String, NoHandshake> {
-        let known = |name: &&'static str| {
-            let named = |transport: &&&dyn Transport| transport.facts().name == *name;
-            REGISTRY.iter().find(named).is_some_and(|transport| transport.in_0_9())
-        };
-        let allowed = self.policy().transports.names().iter().copied();
-        let transports: Vec<&'static str> = allowed.filter(known).collect();
+        let in_0_9 = |name: &&'static str| by_name(name).is_some_and(|known| known.in_0_9());
+        let admitted = self.decide(request, peer, None, Step::Opens).inspect_err(|error| {
+            self.log(error, peer, "", "");
+        });
+        let Admitted { guest, offered, .. } = admitted.map_err(NoHandshake::from)?;
+        let guest = guest.ok_or(NoHandshake::Unavailable)?;
+        let transports: Vec<&'static str> = offered.into_iter().filter(in_0_9).collect();
         let first = transports.first().and_then(|name| by_name(name));
         let transport = first.ok_or(NoHandshake::Unavailable)?.facts();
-        let headers = request.headers();
-        let decision = self.policy().decide(&policy::Facts {
-            transport: transport.name,
-            origin: origin(headers).as_deref(),
-            host: header(headers, HOST),
-            opens: true,
-            sessions: self.engine().session_count(),
-        });
-        decision.map_err(|refusal| match refusal {
-            Refusal::Origin { .. } => NoHandshake::BadOrigin,
-            Refusal::Transport { .. } | Refusal::Full { .. } => NoHandshake::Unavailable,
-        })?;
         let plan = Plan {
             dialect: &DIALECT,
             wire: Wire { base64: true, ..Wire::default() },
             transport,
             upgrades: &[],
             handshake: Handshake {
-                remote: peer.remote,
+                remote: guest.visitor().remote,
                 query: Query::application_part(raw_query).into(),
                 generation: "0.9",
+                companion: Box::new(guest),
             },
         };
         let session = self.engine().reserve(plan).map_err(|_| NoHandshake::Unavailable)?;
@@ -128,17 +114,13 @@ impl Negotiator {
         name: &str,
         sid: &str,
         raw_query: &str,
+        peer: Peer,
     ) -> Result<Response, Error> {
         let transport = by_name(name).filter(|transport| transport.in_0_9());
         let Some(transport) = transport else { return Err(self.unknown_transport()) };
+        let step = if transport.facts().duplex { Step::Starts } else { Step::Continues };
+        let admitted = self.decide(&request, peer, Some(transport.facts()), step)?;
         let headers = request.headers();
-        self.policy().decide(&policy::Facts {
-            transport: transport.facts().name,
-            origin: origin(headers).as_deref(),
-            host: header(headers, HOST),
-            opens: false,
-            sessions: 0,
-        })?;
         if headers.contains_key(UPGRADE) && !transport.facts().duplex {
             return Err(Error::bad_request("this transport has no upgrade"));
         }
@@ -154,7 +136,18 @@ impl Negotiator {
             return Ok(transport.say(&mut request, &query, &DIALECT, UNKNOWN_SID));
         };
         self.engine().start(&session).await;
-        transport.serve(self.exchange(request, query, session)).await
+        transport.serve(self.exchange(request, query, session, admitted.witness)).await
+    }
+}
+
+impl From<Error> for NoHandshake {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused { refusal: Refusal::Origin { .. } | Refusal::Scheme { .. }, .. } => {
+                NoHandshake::BadOrigin
+            }
+            _ => NoHandshake::Unavailable,
+        }
     }
 }
 
@@ -165,8 +158,4 @@ impl NoHandshake {
             NoHandshake::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
-}
-
-fn by_name(name: &str) -> Option<&'static dyn Transport> {
-    REGISTRY.iter().copied().find(|transport| transport.facts().name == name)
 }

@@ -1,5 +1,6 @@
 //! `websocket`: one connection both ways, from the first packet or after an upgrade.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +11,17 @@ use http::header::{
 };
 use http::{Method, StatusCode};
 use hyper::upgrade::OnUpgrade;
+use tokio::time::Instant;
 use tracing::{Instrument, debug};
 
+use super::census::WebSocketSeat;
 use super::http::{Error, Request, Response, header, header_has, response};
+use super::negotiate::Negotiator;
 use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
 use super::{Exchange, Query, Transport};
 use crate::dialect::{Dialect, Frame, Packet, SocketMessage, Wire};
 use crate::engine::{CloseReason, Drain, Drained, Facts, Session};
+use crate::policy::healing::{Fared, YOUNG};
 
 #[derive(Debug)]
 pub struct WebSocket;
@@ -87,7 +92,7 @@ impl Transport for WebSocket {
 /// Answers 101 and leaves the connection to a task of its own.
 fn accept(mut exchange: Exchange) -> Response {
     let on_upgrade = hyper::upgrade::on(&mut exchange.request);
-    let session = exchange.session;
+    let (session, witness) = (exchange.session, exchange.witness);
     // A refusal comes as a close after the 101, for clients cannot read the answer to a failed
     // upgrade.
     let drain = session.take_up(&FACTS);
@@ -95,7 +100,7 @@ fn accept(mut exchange: Exchange) -> Response {
     let max_message = session.limits().max_payload;
     let work = async move {
         match drain {
-            Ok(drain) => run(on_upgrade, drain, session, max_message).await,
+            Ok(drain) => run(on_upgrade, drain, session, max_message, witness).await,
             Err(_) => turn_away(on_upgrade, max_message, None).await,
         }
     };
@@ -126,20 +131,32 @@ async fn turn_away(on_upgrade: OnUpgrade, max_message: usize, last: Option<Socke
     say_goodbye(writer, reader, WsClose::Plain).await;
 }
 
-async fn run(on_upgrade: OnUpgrade, mut drain: Drain, session: Arc<Session>, max_message: usize) {
+async fn run(
+    on_upgrade: OnUpgrade,
+    mut drain: Drain,
+    session: Arc<Session>,
+    max_message: usize,
+    mut witness: Option<Witness>,
+) {
     let upgraded = tokio::select! {
-        upgraded = on_upgrade => upgraded,
-        () = drain.ended() => return,
+        upgraded = on_upgrade => upgraded.ok(),
+        () = drain.ended() => None,
     };
-    let Ok(upgraded) = upgraded else {
+    let Some(upgraded) = upgraded else {
         debug!("the connection ended before its upgrade");
+        if let Some(witness) = witness {
+            witness.tell(&End::Lost);
+        }
         return;
     };
     let (mut writer, mut reader) = ws_io::open(upgraded, max_message).await;
     let end = tokio::select! {
-        end = Box::pin(read(&mut reader, &session)) => end,
+        end = Box::pin(read(&mut reader, &session, &mut witness)) => end,
         end = Box::pin(write(&mut writer, &mut drain, &session)) => end,
     };
+    if let Some(witness) = witness.filter(|_| !ended_for_all(&session)) {
+        witness.tell(&end);
+    }
     match end {
         End::Closed => {
             drain.closed_by_client();
@@ -153,6 +170,55 @@ async fn run(on_upgrade: OnUpgrade, mut drain: Drain, session: Arc<Session>, max
                 let _ = tokio::time::timeout(CLOSE_PATIENCE, writer.feed(ending)).await;
             }
             say_goodbye(writer, reader, close).await;
+        }
+    }
+}
+
+/// Whether the server itself ended the session, whatever carried it: no fault of the way.
+fn ended_for_all(session: &Session) -> bool {
+    session.close_reason().is_some_and(|reason| {
+        matches!(
+            reason,
+            CloseReason::ShuttingDown | CloseReason::Moved(_) | CloseReason::ServerClosed
+        )
+    })
+}
+
+/// Takes up a place among the WebSockets, and remembers how this one fared.
+pub struct Witness {
+    negotiator: Negotiator,
+    remote: IpAddr,
+    since: Instant,
+    heard: bool,
+    told: bool,
+    _place: WebSocketSeat,
+}
+
+impl Witness {
+    pub(super) fn new(negotiator: Negotiator, remote: IpAddr, place: WebSocketSeat) -> Self {
+        let since = Instant::now();
+        Witness { negotiator, remote, since, heard: false, told: false, _place: place }
+    }
+
+    /// Something came from the client.
+    fn heard(&mut self) {
+        self.heard = true;
+        if !self.told && self.since.elapsed() >= YOUNG {
+            self.told = true;
+            self.negotiator.note(self.remote, Fared::Well);
+        }
+    }
+
+    fn tell(mut self, end: &End) {
+        // A close frame is a sign of life, too.
+        let heard = self.heard || matches!(end, End::Closed);
+        let fared = match end {
+            _ if !heard => Fared::Silent,
+            End::Lost if self.since.elapsed() < YOUNG => Fared::DiedYoung,
+            _ => Fared::Well,
+        };
+        if !std::mem::replace(&mut self.told, true) {
+            self.negotiator.note(self.remote, fared);
         }
     }
 }
@@ -172,10 +238,18 @@ enum End {
     ByUs(WsClose),
 }
 
-async fn read(reader: &mut WsReader, session: &Arc<Session>) -> End {
+async fn read(
+    reader: &mut WsReader,
+    session: &Arc<Session>,
+    witness: &mut Option<Witness>,
+) -> End {
     let (dialect, wire) = (session.dialect(), session.wire());
     loop {
-        let packet = match reader.next().await {
+        let event = reader.next().await;
+        if let (Some(witness), false) = (&mut *witness, matches!(event, WsEvent::Lost)) {
+            witness.heard();
+        }
+        let packet = match event {
             WsEvent::Text(text) => dialect.read_text(&text, wire),
             WsEvent::Binary(data) => dialect.read_binary(data),
             WsEvent::Alive => {

@@ -1,0 +1,88 @@
+//! Rules that refine the list of transports for some visitors.
+
+use super::{Networks, Origins, Transports, Visitor};
+
+/// A rule: all conditions that are given must hold. The first rule that fits gives the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// What logs call it.
+    pub name: String,
+    pub origins: Option<Origins>,
+    pub networks: Option<Networks>,
+    /// Patterns of user agents.
+    pub agents: Vec<Pattern>,
+    /// Patterns of request paths.
+    pub paths: Vec<Pattern>,
+    /// Patterns of namespaces. A rule with some is asked when a namespace is joined, and only then.
+    pub namespaces: Vec<Pattern>,
+    pub transports: Transports,
+}
+
+impl Rule {
+    pub(super) fn fits(&self, visitor: &Visitor<'_>, namespace: Option<&str>) -> bool {
+        let any = |patterns: &[Pattern], text: &str| {
+            patterns.is_empty() || patterns.iter().any(|pattern| pattern.fits(text))
+        };
+        let namespace_fits = match namespace {
+            Some(namespace) => !self.namespaces.is_empty() && any(&self.namespaces, namespace),
+            None => self.namespaces.is_empty(),
+        };
+        namespace_fits
+            && self.origins.as_ref().is_none_or(|origins| {
+                visitor.origin.is_some_and(|origin| origins.allow(origin, visitor.host))
+            })
+            && self.networks.as_ref().is_none_or(|networks| networks.contains(visitor.remote))
+            && any(&self.agents, visitor.agent)
+            && any(&self.paths, visitor.path)
+    }
+}
+
+/// Text in which `*` stands for anything, in any case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(String);
+
+impl Pattern {
+    pub fn new(text: &str) -> Self {
+        Pattern(text.to_ascii_lowercase())
+    }
+
+    pub fn fits(&self, text: &str) -> bool {
+        let text = text.to_ascii_lowercase();
+        let mut parts = self.0.split('*');
+        let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
+            return false;
+        };
+        let Some(last) = parts.next_back() else { return rest.is_empty() };
+        for part in parts {
+            let Some(at) = rest.find(part) else { return false };
+            rest = &rest[at + part.len()..];
+        }
+        rest.ends_with(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (pattern, text, fits) in [
+            ("", "", true),
+            ("", "x", false),
+            ("*", "", true),
+            ("*", "anything", true),
+            ("abc", "ABC", true),
+            ("abc", "abcd", false),
+            ("*MSIE*", "Mozilla/4.0 (compatible; msie 8.0)", true),
+            ("*MSIE 9*", "Mozilla/4.0 (compatible; msie 8.0)", false),
+            ("a*b*c", "a-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("a*a", "a", false),
+            ("/socket.io/1/*", "/socket.io/1/websocket/x", true),
+            ("ab*", "xab", false),
+        ] {
+            assert_eq!(Pattern::new(pattern).fits(text), fits, "{pattern} {text}");
+        }
+    }
+}

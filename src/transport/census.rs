@@ -1,0 +1,258 @@
+//! What there is at the moment: sessions, WebSockets, and what is known of each address. The facts
+//! behind decisions that depend on numbers.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::policy::healing::{Change, Fared, Health};
+use crate::policy::network::subscriber;
+use crate::policy::{Counts, Healing, LABELS, Refusal};
+
+/// Addresses that are remembered at once. What goes beyond is counted among all, but not by address.
+const MOST_ADDRESSES: usize = 100_000;
+/// The first sweep for addresses of which nothing is left to know.
+const FIRST_SWEEP: usize = 1024;
+/// A full memory is not swept more often than this.
+const SWEEP_PAUSE: Duration = Duration::from_secs(60);
+/// A handshake rate lets so much come at once.
+const BURST: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Default)]
+pub struct Census {
+    sessions: AtomicUsize,
+    websockets: AtomicUsize,
+    addresses: Mutex<Addresses>,
+    refusals: [AtomicU64; LABELS.len()],
+}
+
+#[derive(Debug, Default)]
+struct Addresses {
+    known: HashMap<IpAddr, Address>,
+    sweep_at: usize,
+    /// When it was last worth while to sweep a full memory.
+    swept: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Address {
+    sessions: usize,
+    /// When its handshakes will all be paid for.
+    paid_at: Option<Instant>,
+    health: Health,
+}
+
+impl Address {
+    fn is_blank(&self, now: Instant) -> bool {
+        self.sessions == 0 && self.paid_at.is_none_or(|at| at <= now) && self.health.is_blank(now)
+    }
+
+    /// Takes a handshake out of what its rate allows; returns how long to wait if nothing is left.
+    fn pay(&mut self, per_second: u32, now: Instant) -> Option<Duration> {
+        if per_second == 0 {
+            return None;
+        }
+        let price = Duration::from_secs(1) / per_second;
+        let paid_at = self.paid_at.map_or(now, |at| at.max(now)) + price;
+        if paid_at > now + BURST.max(price) {
+            return Some(paid_at - now - BURST.max(price));
+        }
+        self.paid_at = Some(paid_at);
+        None
+    }
+}
+
+impl Addresses {
+    fn entry(&mut self, address: IpAddr, now: Instant) -> Option<&mut Address> {
+        if !self.known.contains_key(&address) {
+            let full = self.known.len() >= MOST_ADDRESSES;
+            let due = self.swept.is_none_or(|last| now - last > SWEEP_PAUSE);
+            if self.known.len() >= self.sweep_at.max(FIRST_SWEEP) || full && due {
+                self.known.retain(|_, known| !known.is_blank(now));
+                self.sweep_at = self.known.len() * 2;
+                self.swept = Some(now);
+            }
+            if self.known.len() >= MOST_ADDRESSES {
+                return None;
+            }
+        }
+        Some(self.known.entry(address).or_default())
+    }
+}
+
+impl Census {
+    fn addresses(&self) -> MutexGuard<'_, Addresses> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What there is, for a request that takes no session.
+    pub fn counts(&self, remote: IpAddr) -> Counts {
+        let now = Instant::now();
+        let addresses = self.addresses();
+        let known = addresses.known.get(&subscriber(remote));
+        Counts {
+            sessions: self.sessions.load(Ordering::Relaxed),
+            of_address: known.map_or(0, |known| known.sessions),
+            websockets: self.websockets.load(Ordering::Relaxed),
+            wait: None,
+            withheld: known.and_then(|known| known.health.withheld(now)),
+        }
+    }
+
+    /// Takes a place for a session, to be given back if it is refused, and counts what there was
+    /// before. `rate` is of handshakes per second and address, 0 for no bound.
+    pub fn seat(self: &Arc<Self>, remote: IpAddr, rate: u32) -> (Seat, Counts) {
+        let (now, address) = (Instant::now(), subscriber(remote));
+        let sessions = self.sessions.fetch_add(1, Ordering::Relaxed);
+        let mut addresses = self.addresses();
+        let known = addresses.entry(address, now);
+        let counted = known.is_some();
+        let (of_address, wait, withheld) = match known {
+            Some(known) => {
+                known.sessions += 1;
+                let withheld = known.health.withheld(now);
+                (known.sessions - 1, known.pay(rate, now), withheld)
+            }
+            None => (0, None, None),
+        };
+        drop(addresses);
+        let websockets = self.websockets.load(Ordering::Relaxed);
+        let address = counted.then_some(address);
+        let seat = Seat { census: Arc::clone(self), address };
+        (seat, Counts { sessions, of_address, websockets, wait, withheld })
+    }
+
+    /// Takes a place for a WebSocket; tells how many there were before.
+    pub fn websocket(self: &Arc<Self>) -> (WebSocketSeat, usize) {
+        let before = self.websockets.fetch_add(1, Ordering::Relaxed);
+        (WebSocketSeat(Arc::clone(self)), before)
+    }
+
+    /// Takes note of how a WebSocket of that address fared.
+    pub fn note(&self, remote: IpAddr, fared: Fared, healing: &Healing) -> Option<Change> {
+        let now = Instant::now();
+        let mut addresses = self.addresses();
+        let address = subscriber(remote);
+        if fared == Fared::Well && !addresses.known.contains_key(&address) {
+            return None;
+        }
+        addresses.entry(address, now)?.health.note(fared, now, healing)
+    }
+
+    pub fn refused(&self, refusal: &Refusal) {
+        let label = refusal.label();
+        if let Some(at) = LABELS.iter().position(|known| *known == label) {
+            self.refusals[at].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often each reason was given since the start.
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        LABELS.iter().copied().zip(self.refusals.iter().map(|count| count.load(Ordering::Relaxed)))
+    }
+
+    pub fn websockets(&self) -> usize {
+        self.websockets.load(Ordering::Relaxed)
+    }
+
+    /// Networks from which WebSockets are withheld at the moment.
+    pub fn withheld(&self) -> usize {
+        let now = Instant::now();
+        let addresses = self.addresses();
+        addresses.known.values().filter(|known| known.health.withheld(now).is_some()).count()
+    }
+}
+
+/// A session's place, given back when it is dropped.
+#[derive(Debug)]
+pub struct Seat {
+    census: Arc<Census>,
+    address: Option<IpAddr>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.census.sessions.fetch_sub(1, Ordering::Relaxed);
+        let Some(address) = self.address else { return };
+        let mut addresses = self.census.addresses();
+        let Some(known) = addresses.known.get_mut(&address) else { return };
+        known.sessions = known.sessions.saturating_sub(1);
+        if known.is_blank(Instant::now()) {
+            addresses.known.remove(&address);
+        }
+    }
+}
+
+/// A WebSocket's place, given back when it is dropped.
+#[derive(Debug)]
+pub struct WebSocketSeat(Arc<Census>);
+
+impl Drop for WebSocketSeat {
+    fn drop(&mut self) {
+        self.0.websockets.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn seats_are_counted_and_given_back() {
+        let census = Arc::new(Census::default());
+        let (first, counts) = census.seat(ip("2001:db8::1"), 0);
+        assert_eq!((counts.sessions, counts.of_address), (0, 0));
+        let (second, counts) = census.seat(ip("2001:db8::2"), 0);
+        assert_eq!((counts.sessions, counts.of_address), (1, 1), "one /64 is one address");
+        let (third, counts) = census.seat(ip("192.0.2.1"), 0);
+        assert_eq!((counts.sessions, counts.of_address), (2, 0));
+        drop((first, second, third));
+        let counts = census.counts(ip("2001:db8::1"));
+        assert_eq!((counts.sessions, counts.of_address), (0, 0));
+        assert!(census.addresses().known.is_empty(), "nothing is remembered of who left");
+        let (seat, before) = census.websocket();
+        assert_eq!((before, census.websockets()), (0, 1));
+        drop(seat);
+        assert_eq!(census.websockets(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn handshakes_have_a_rate() {
+        let census = Arc::new(Census::default());
+        let here = ip("192.0.2.1");
+        for _ in 0..20 {
+            assert_eq!(census.seat(here, 2).1.wait, None);
+        }
+        assert_eq!(census.seat(here, 2).1.wait, Some(Duration::from_millis(500)));
+        assert_eq!(census.seat(ip("192.0.2.2"), 2).1.wait, None);
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert_eq!(census.seat(here, 2).1.wait, None);
+        assert!(census.seat(here, 2).1.wait.is_some());
+        tokio::time::advance(Duration::from_secs(60)).await;
+        drop(census.seat(here, 0));
+        assert!(census.addresses().known.len() <= 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn memory_is_bounded() {
+        let census = Arc::new(Census::default());
+        for n in 0..200_000_u32 {
+            let address = IpAddr::from(n.to_be_bytes());
+            census.note(address, Fared::Silent, &Healing::default());
+        }
+        assert!(census.addresses().known.len() <= MOST_ADDRESSES);
+        let (_seat, counts) = census.seat(ip("203.0.113.1"), 1);
+        assert_eq!((counts.of_address, counts.wait), (0, None), "who is not remembered is let in");
+        tokio::time::advance(Duration::from_secs(2 * 24 * 3600)).await;
+        let (_seat, _) = census.seat(ip("203.0.113.2"), 1);
+        assert!(census.addresses().known.len() < 10, "the old are forgotten");
+    }
+}

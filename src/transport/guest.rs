@@ -1,0 +1,160 @@
+//! Who a request comes from, as the policy wants to know it; and what stays of that for the life of
+//! a session.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use http::HeaderMap;
+use http::header::{AsHeaderName, FORWARDED, HOST, ORIGIN, REFERER, USER_AGENT};
+
+use super::census::Seat;
+use super::http::header;
+use super::negotiate::Peer;
+use crate::engine::Session;
+use crate::policy::forwarded::{self, Headers};
+use crate::policy::{Networks, Scheme, Visitor};
+
+/// Bytes of a user agent that rules are about.
+const AGENT_MAX: usize = 512;
+
+/// What the proxies on the way say; nothing if the connection is not from one that is trusted.
+#[derive(Debug, Default)]
+pub(super) struct Trail<'a> {
+    forwarded: Option<Cow<'a, str>>,
+    x_for: Option<Cow<'a, str>>,
+    x_proto: Option<Cow<'a, str>>,
+    x_host: Option<Cow<'a, str>>,
+}
+
+impl<'a> Trail<'a> {
+    pub fn of(headers: &'a HeaderMap, peer: Peer, trusted: &Networks) -> Self {
+        if trusted.is_empty() || !trusted.contains(peer.remote) {
+            return Trail::default();
+        }
+        Trail {
+            forwarded: list(headers, FORWARDED),
+            x_for: list(headers, "x-forwarded-for"),
+            x_proto: list(headers, "x-forwarded-proto"),
+            x_host: list(headers, "x-forwarded-host"),
+        }
+    }
+}
+
+/// The lines of one header as one list.
+fn list(headers: &HeaderMap, name: impl AsHeaderName) -> Option<Cow<'_, str>> {
+    let mut lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    let first = lines.next()?;
+    let rest: Vec<&str> = lines.collect();
+    Some(match rest.is_empty() {
+        true => Cow::Borrowed(first),
+        false => Cow::Owned(format!("{first},{}", rest.join(","))),
+    })
+}
+
+/// Who asks.
+pub(super) fn visitor<'a>(
+    headers: &'a HeaderMap,
+    path: &'a str,
+    peer: Peer,
+    trail: &'a Trail<'_>,
+    trusted: &Networks,
+) -> Visitor<'a> {
+    let said = Headers {
+        forwarded: trail.forwarded.as_deref(),
+        x_for: trail.x_for.as_deref(),
+        x_proto: trail.x_proto.as_deref(),
+        x_host: trail.x_host.as_deref(),
+    };
+    let source = forwarded::source(peer.remote, peer.scheme, &said, trusted);
+    let agent = header(headers, USER_AGENT).unwrap_or_default();
+    Visitor {
+        remote: source.remote,
+        scheme: source.scheme,
+        host: source.host.or_else(|| header(headers, HOST)),
+        // One that is no text is still an origin, only none that any rule names.
+        origin: headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("(no text)")),
+        referer: header(headers, REFERER),
+        agent: agent.get(..AGENT_MAX).unwrap_or(agent),
+        path,
+    }
+}
+
+/// What is known of who opened a session. It takes up a place as long as it is kept.
+#[derive(Debug)]
+pub struct Guest {
+    remote: IpAddr,
+    scheme: Scheme,
+    host: Option<Box<str>>,
+    origin: Option<Box<str>>,
+    agent: Box<str>,
+    path: Box<str>,
+    _seat: Seat,
+}
+
+impl Guest {
+    pub(super) fn new(visitor: &Visitor<'_>, seat: Seat) -> Self {
+        Guest {
+            remote: visitor.remote,
+            scheme: visitor.scheme,
+            host: visitor.host.map(Box::from),
+            origin: visitor.origin.map(Box::from),
+            agent: visitor.agent.into(),
+            path: visitor.path.into(),
+            _seat: seat,
+        }
+    }
+
+    /// The guest that opened a session.
+    pub fn of(session: &Session) -> Option<&Self> {
+        session.handshake().companion.downcast_ref()
+    }
+
+    pub fn visitor(&self) -> Visitor<'_> {
+        Visitor {
+            remote: self.remote,
+            scheme: self.scheme,
+            host: self.host.as_deref(),
+            origin: self.origin.as_deref(),
+            referer: None,
+            agent: &self.agent,
+            path: &self.path,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn lines_of_a_proxy_are_one_list() {
+        let peer = Peer { remote: "10.0.0.1".parse().unwrap(), scheme: Scheme::Http };
+        let trusted = Networks::parse(["10.0.0.1"]).unwrap();
+        // A line of the client's own, and one that the proxy added after it.
+        let headers = headers(&[
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-proto", "https"),
+            ("host", "inner"),
+            ("origin", "https://a.example"),
+            ("user-agent", "Old"),
+        ]);
+        let trail = Trail::of(&headers, peer, &trusted);
+        let who = visitor(&headers, "/socket.io/", peer, &trail, &trusted);
+        assert_eq!((who.remote.to_string().as_str(), who.scheme), ("192.0.2.7", Scheme::Https));
+        assert_eq!((who.host, who.agent), (Some("inner"), "Old"));
+        let stranger = Peer { remote: "10.0.0.2".parse().unwrap(), ..peer };
+        let trail = Trail::of(&headers, stranger, &trusted);
+        let who = visitor(&headers, "/socket.io/", stranger, &trail, &trusted);
+        assert_eq!((who.remote, who.scheme), (stranger.remote, Scheme::Http));
+    }
+}
