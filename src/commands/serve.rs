@@ -70,10 +70,14 @@ async fn serve(settings: Settings) -> Result<()> {
     let signal = signals.next().await;
 
     info!(signal, sessions = engine.session_count(), "stopping");
-    server.stop_accepting();
+    // The listener stays open meanwhile: who is between two polls comes back to be told.
+    let patience = settings.shutdown_timeout;
+    let began = tokio::time::Instant::now();
     let drained = async {
-        let patience = settings.shutdown_timeout;
-        tokio::join!(engine.shutdown(patience), server.drained(patience)).0
+        let left = engine.shutdown(patience).await;
+        server.stop_accepting();
+        server.drained(patience.saturating_sub(began.elapsed())).await;
+        left
     };
     let left = tokio::select! {
         left = drained => left,
@@ -83,6 +87,7 @@ async fn serve(settings: Settings) -> Result<()> {
     if left > 0 {
         warn!(sessions = left, "stopped before all clients were told");
     }
+    server.stop_accepting();
     let _ = accepting.await;
     info!("stopped");
     Ok(())

@@ -105,11 +105,15 @@ pub fn encode(protocol: &Protocol, packet: &SocketPacket, wire: &Wire) -> Vec<Fr
 /// Decodes the text of a message packet (without the `4`).
 ///
 /// # Errors
-/// If the text does not follow the grammar; `Ok(None)` is input that every server ignores.
+/// If the text does not follow the grammar; `Ok(None)` is input that the protocol's servers ignore.
 pub fn decode(protocol: &Protocol, text: &str, wire: &Wire) -> Result<Option<Incoming>, Malformed> {
     let kind = *text.as_bytes().first().ok_or(Malformed("empty packet"))?;
-    if !kind.is_ascii_digit() || kind > b'6' {
-        return Err(Malformed("unknown packet type"));
+    if !matches!(kind, b'0'..=b'6') {
+        // Older servers ignore these (socketio.md §7).
+        return match protocol.explicit_connect {
+            true => Err(Malformed("unknown packet type")),
+            false => Ok(None),
+        };
     }
     let mut rest = &text[1..];
     let mut due = 0;
@@ -308,8 +312,6 @@ mod tests {
     fn the_malformed_table() {
         for text in [
             "",
-            "9",
-            "x",
             "2{}",
             "2[\"x\"",
             "2[]",
@@ -332,8 +334,10 @@ mod tests {
             assert_eq!(read(&V5, text), Ok(None), "{text}");
             assert_eq!(read(&V4, text), Ok(None), "{text}");
         }
-        assert_eq!(read(&V4, "4\"x\""), Ok(None));
-        assert!(read(&V5, "4\"x\"").is_err());
+        for text in ["9", "x", "abc", "4\"x\""] {
+            assert!(read(&V5, text).is_err(), "{text}");
+            assert_eq!(read(&V4, text), Ok(None), "{text}");
+        }
         assert!(read(&V5, "2[\"disconnect\"]").is_err());
         assert!(read(&V4, "2[\"disconnect\"]").is_ok());
         assert!(read(&V5, "2[\"error\"]").is_ok());

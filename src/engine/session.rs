@@ -111,11 +111,6 @@ impl Session {
         self.state().outlet.is_some()
     }
 
-    /// Whether no transport has taken it up yet.
-    pub fn is_unused(&self) -> bool {
-        self.state().is_new()
-    }
-
     /// Whether another transport is being probed.
     pub fn is_upgrading(&self) -> bool {
         self.state().candidate.is_some()

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::acks::Answer;
 use super::app::{App, DisconnectReason, Event, Responder};
-use super::socket::Socket;
+use super::socket::{Socket, Sockets};
 use crate::dialect::{
     AckRequest, Body, Incoming, Malformed, Message, Reaction, SocketPacket, grammar,
 };
@@ -20,13 +20,13 @@ const MAX_NAMESPACES: usize = 32;
 pub(super) struct Connection<A> {
     app: Arc<A>,
     session: Arc<Session>,
-    sockets: Vec<Socket>,
+    sockets: Arc<Sockets>,
     partial: Option<Box<Incoming>>,
 }
 
 impl<A: App> Connection<A> {
     pub fn new(app: Arc<A>, session: Arc<Session>) -> Self {
-        Connection { app, session, sockets: Vec::new(), partial: None }
+        Connection { app, session, sockets: Arc::default(), partial: None }
     }
 
     fn react(&self, reaction: Reaction, error: Malformed) {
@@ -71,8 +71,9 @@ impl<A: App> Connection<A> {
 
     async fn packet(&mut self, packet: SocketPacket) {
         let SocketPacket { namespace, body, attachments } = packet;
-        let socket = self.sockets.iter().find(|s| *s.namespace() == namespace && !s.has_left());
-        match (body, socket) {
+        let joined = |socket: &&Socket| *socket.namespace() == namespace && !socket.has_left();
+        let socket = self.sockets.lock().iter().find(joined).cloned();
+        match (body, &socket) {
             (Body::Connect(auth), None) => self.join(namespace, &auth).await,
             (Body::Connect(_), Some(_)) => self.react(
                 self.session.dialect().rules().joined_twice,
@@ -83,7 +84,7 @@ impl<A: App> Connection<A> {
                 self.part(DisconnectReason::ByClient).await;
             }
             (Body::Event { name, args, ack }, socket) => {
-                let responder = self.acknowledge(&namespace, socket, ack);
+                let responder = self.acknowledge(&namespace, socket.as_ref(), ack);
                 match socket {
                     Some(socket) => {
                         let event = Event { name, args, attachments, ack: responder };
@@ -122,12 +123,12 @@ impl<A: App> Connection<A> {
     }
 
     async fn join(&mut self, namespace: Arc<str>, auth: &Value) {
-        if !self.app.has_namespace(&namespace) || self.sockets.len() >= MAX_NAMESPACES {
+        if !self.app.has_namespace(&namespace) || self.sockets.lock().len() >= MAX_NAMESPACES {
             let message = "Invalid namespace".to_owned();
             self.send(&namespace, Body::ConnectError { message, data: None });
             return;
         }
-        let socket = Socket::new(Arc::clone(&self.session), namespace);
+        let socket = Socket::new(Arc::clone(&self.session), namespace, &self.sockets);
         if let Err(refusal) = self.app.admit(&socket, auth).await {
             let (message, data) = (refusal.message, refusal.data);
             socket.send(Body::ConnectError { message, data }, Vec::new());
@@ -135,14 +136,13 @@ impl<A: App> Connection<A> {
         }
         self.session.expire(None);
         socket.send(Body::Connect(json!({ "sid": socket.id() })), Vec::new());
-        self.sockets.push(socket.clone());
+        self.sockets.lock().push(socket.clone());
         self.app.connect(&socket, auth).await;
     }
 
     /// Tells the application of the sockets that have left.
     async fn part(&mut self, reason: DisconnectReason) {
-        while let Some(at) = self.sockets.iter().position(Socket::has_left) {
-            let socket = self.sockets.swap_remove(at);
+        while let Some(socket) = self.sockets.take_left() {
             self.app.disconnect(&socket, reason).await;
         }
     }
@@ -181,9 +181,7 @@ impl<A: App> Receiver for Connection<A> {
     fn closed(&mut self, reason: CloseReason) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.part(DisconnectReason::ByServer).await;
-            for socket in &self.sockets {
-                socket.leave();
-            }
+            self.sockets.lock().iter().for_each(Socket::leave);
             self.part(DisconnectReason::Session(reason)).await;
         })
     }

@@ -1,7 +1,7 @@
 //! A client in a namespace.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -16,10 +16,16 @@ use crate::engine::{CloseReason, Session, Sid};
 #[derive(Debug, Clone)]
 pub struct Socket(Arc<Inner>);
 
+/// The sockets of one session. One that left stays until the application has heard of it.
+#[derive(Debug, Default)]
+pub(super) struct Sockets(Mutex<Vec<Socket>>);
+
 #[derive(Debug)]
 struct Inner {
     session: Arc<Session>,
     namespace: Arc<str>,
+    /// All sockets of the session, this one too once it has joined.
+    sockets: Weak<Sockets>,
     /// `None` where the session's sid says it all.
     own_id: Option<Sid>,
     acks: Acks,
@@ -27,14 +33,15 @@ struct Inner {
 }
 
 impl Socket {
-    pub(super) fn new(session: Arc<Session>, namespace: Arc<str>) -> Self {
+    pub(super) fn new(session: Arc<Session>, namespace: Arc<str>, sockets: &Arc<Sockets>) -> Self {
         let own_id = match session.dialect().rules().socket_ids {
             SocketIds::OfSession => None,
             // Without randomness no session would have been opened a moment ago.
             SocketIds::Own => Sid::random().ok(),
         };
-        let (acks, left) = (Acks::default(), AtomicBool::new(false));
-        Socket(Arc::new(Inner { session, namespace, own_id, acks, left }))
+        let (sockets, acks, left) =
+            (Arc::downgrade(sockets), Acks::default(), AtomicBool::new(false));
+        Socket(Arc::new(Inner { session, namespace, sockets, own_id, acks, left }))
     }
 
     /// The id that the client knows itself by.
@@ -102,15 +109,26 @@ impl Socket {
         }
     }
 
-    /// Makes the client leave the namespace; with `close`, ends its connection too.
+    /// Makes the client leave the namespace; with `close`, all of them, and ends its connection.
     pub fn disconnect(&self, close: bool) {
+        let session = &self.0.session;
+        self.dismiss();
+        if !close {
+            session.nudge();
+            return;
+        }
+        // Where a packet tells of the session's end, it speaks for all namespaces.
+        if !session.dialect().rules().ending_on_sockets
+            && let Some(sockets) = self.0.sockets.upgrade()
+        {
+            sockets.lock().iter().for_each(Socket::dismiss);
+        }
+        session.close(CloseReason::ServerClosed);
+    }
+
+    fn dismiss(&self) {
         self.send(Body::Disconnect, Vec::new());
         self.leave();
-        if close {
-            self.0.session.close(CloseReason::ServerClosed);
-        } else {
-            self.0.session.nudge();
-        }
     }
 
     pub(super) fn send(&self, body: Body, attachments: Vec<Bytes>) {
@@ -135,6 +153,19 @@ impl Socket {
     pub(super) fn leave(&self) {
         self.0.left.store(true, Ordering::Release);
         self.0.acks.abandon();
+    }
+}
+
+impl Sockets {
+    pub fn lock(&self) -> MutexGuard<'_, Vec<Socket>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes out one that has left.
+    pub fn take_left(&self) -> Option<Socket> {
+        let mut sockets = self.lock();
+        let at = sockets.iter().position(Socket::has_left)?;
+        Some(sockets.swap_remove(at))
     }
 }
 

@@ -1,226 +1,555 @@
-//! The chat in the words of each page.
+//! The chat, as its pages speak to it (reference: chat-example.md).
+
+use std::time::Instant;
 
 use parlance::chat::ChatSettings;
+use parlance::engine::CloseReason;
 use serde_json::{Value, json};
 
-use crate::support::*;
+use crate::support::client::{Client, Via};
+use crate::support::packets::Eio;
+use crate::support::server::{Setup, TestServer, chat_settings};
+use crate::support::until;
 
-/// Sends an event, with an ack if `id` is given.
-async fn say(ws: &mut Ws, id: Option<u32>, event: Value) {
-    let id = id.map_or(String::new(), |id| id.to_string());
-    ws.text(&format!("42{id}{event}")).await;
+async fn server(settings: ChatSettings) -> TestServer {
+    Setup::default().start_chat(settings).await
 }
 
-async fn hears(ws: &mut Ws, event: Value) {
-    let text = ws.next_text().await;
-    assert_eq!(
-        serde_json::from_str::<Value>(text.strip_prefix("42").unwrap_or(&text)).unwrap(),
-        event
-    );
+/// Clients of several generations and transports, connected and without a name.
+async fn visitors<const N: usize>(server: &TestServer) -> [Client; N] {
+    const KINDS: [(Eio, Via); 5] = [
+        (Eio::V4, Via::WebSocket),
+        (Eio::V3, Via::WebSocket),
+        (Eio::V4, Via::Upgraded),
+        (Eio::V3, Via::WebSocketB64),
+        (Eio::V3, Via::Upgraded),
+    ];
+    let mut all = Vec::new();
+    for n in 0..N {
+        let (eio, via) = KINDS[n % KINDS.len()];
+        let mut client = Client::join(server, eio, via).await;
+        // Whatever is answered from now on, the room knows of this client.
+        client.assert_quiet().await;
+        all.push(client);
+    }
+    all.try_into().ok().expect("as many as asked for")
 }
 
-async fn ack(ws: &mut Ws, id: u32) -> Value {
-    let text = ws.next_text().await;
-    let answer = text.strip_prefix(&format!("43{id}")).unwrap_or_else(|| panic!("{text}"));
-    serde_json::from_str::<Value>(answer).unwrap()[0].take()
+/// Asserts that the room has told a client nothing but what was read, and does not mean to: all it
+/// does is in one order.
+async fn assert_told_nothing(client: &mut Client) {
+    client.emit_with_ack(9999, json!(["latency"])).await;
+    assert_eq!(client.ack(9999).await, json!([]));
 }
 
-/// Proves that nothing else came before it: the room answers in order.
-async fn heard_nothing_else(ws: &mut Ws) {
-    say(ws, Some(777), json!(["latency"])).await;
-    assert_eq!(ws.next_text().await, "43777[]");
+async fn login(client: &mut Client, name: &str, users: usize) {
+    client.emit(json!(["add user", name])).await;
+    assert_eq!(client.event().await, json!(["login", { "numUsers": users }]));
 }
 
 #[tokio::test]
-async fn vectors_of_the_example() {
-    let server = chat(calm(), chat_settings()).await;
-    let (mut a, mut b, mut c) =
-        (joined(&server).await, joined3(&server).await, joined(&server).await);
-    for ws in [&mut a, &mut b, &mut c] {
-        heard_nothing_else(ws).await;
+async fn vectors_1_to_4_and_6_to_8() {
+    let server = server(chat_settings()).await;
+    let [mut a, mut b, mut c] = visitors(&server).await;
+    // 1.
+    login(&mut a, "alice", 1).await;
+    for other in [&mut b, &mut c] {
+        assert_eq!(
+            other.event().await,
+            json!(["user joined", { "username": "alice", "numUsers": 1 }])
+        );
     }
-    say(&mut a, None, json!(["add user", "alice"])).await;
-    hears(&mut a, json!(["login", {"numUsers": 1}])).await;
-    hears(&mut b, json!(["user joined", {"username": "alice", "numUsers": 1}])).await;
-    hears(&mut c, json!(["user joined", {"username": "alice", "numUsers": 1}])).await;
-    say(&mut b, None, json!(["add user", "bob"])).await;
-    hears(&mut b, json!(["login", {"numUsers": 2}])).await;
-    for ws in [&mut a, &mut c] {
-        hears(ws, json!(["user joined", {"username": "bob", "numUsers": 2}])).await;
+    assert_told_nothing(&mut a).await;
+    // 2.
+    login(&mut b, "bob", 2).await;
+    for other in [&mut a, &mut c] {
+        assert_eq!(
+            other.event().await,
+            json!(["user joined", { "username": "bob", "numUsers": 2 }])
+        );
     }
-    say(&mut a, None, json!(["new message", "hi <b>"])).await;
-    say(&mut a, None, json!(["typing"])).await;
-    say(&mut a, None, json!(["stop typing"])).await;
-    for ws in [&mut b, &mut c] {
-        hears(ws, json!(["new message", {"username": "alice", "message": "hi <b>"}])).await;
-        hears(ws, json!(["typing", {"username": "alice"}])).await;
-        hears(ws, json!(["stop typing", {"username": "alice"}])).await;
+    // 3.
+    a.emit(json!(["new message", "hi <b> €😀"])).await;
+    for other in [&mut b, &mut c] {
+        let message = json!(["new message", { "username": "alice", "message": "hi <b> €😀" }]);
+        assert_eq!(other.event().await, message);
     }
-    say(&mut a, None, json!(["add user", "x"])).await;
-    heard_nothing_else(&mut a).await;
-    drop(b);
-    for ws in [&mut a, &mut c] {
-        hears(ws, json!(["user left", {"username": "bob", "numUsers": 1}])).await;
+    assert_told_nothing(&mut a).await;
+    // 4.
+    for word in ["typing", "stop typing"] {
+        a.emit(json!([word])).await;
+        for other in [&mut b, &mut c] {
+            assert_eq!(other.event().await, json!([word, { "username": "alice" }]));
+        }
     }
-    drop(c);
+    assert_told_nothing(&mut a).await;
+    // 6.
+    a.emit(json!(["add user", "x"])).await;
+    for client in [&mut a, &mut b, &mut c] {
+        assert_told_nothing(client).await;
+    }
+    // 7.
+    b.kill();
+    for other in [&mut a, &mut c] {
+        assert_eq!(other.event().await, json!(["user left", { "username": "bob", "numUsers": 1 }]));
+    }
+    // 8.
+    c.kill();
     until("c is gone", || server.engine.session_count() == 1).await;
-    heard_nothing_else(&mut a).await;
+    assert_told_nothing(&mut a).await;
 }
 
+/// Vector 5 and its like have another outcome here: who has no name is told so, and nobody else
+/// hears of it.
 #[tokio::test]
-async fn without_a_name_one_hears_and_is_not_heard() {
-    let server = chat(calm(), chat_settings()).await;
-    let (mut a, mut b) = (joined(&server).await, joined(&server).await);
-    heard_nothing_else(&mut b).await;
-    for word in ["new message", "typing"] {
-        say(&mut a, None, json!([word, "x"])).await;
-        hears(
-            &mut a,
-            json!(["message error", {"reason": "not joined", "message": "choose a name first"}]),
-        )
-        .await;
+async fn without_a_name_nothing_is_said() {
+    let server = server(chat_settings()).await;
+    let [mut a, mut b] = visitors(&server).await;
+    login(&mut b, "bob", 1).await;
+    a.event().await;
+    for (word, args) in
+        [("new message", json!(["x"])), ("typing", json!([])), ("user message", json!(["x"]))]
+    {
+        let mut event = vec![json!(word)];
+        event.extend(args.as_array().unwrap().clone());
+        a.emit(Value::Array(event)).await;
+        let told = a.event().await;
+        assert!(matches!(told[0].as_str(), Some("message error" | "announcement")), "{told}");
+        assert_told_nothing(&mut b).await;
     }
-    say(&mut a, Some(1), json!(["new message", "x"])).await;
-    hears(
-        &mut a,
-        json!(["message error", {"reason": "not joined", "message": "choose a name first"}]),
-    )
-    .await;
-    assert_eq!(ack(&mut a, 1).await["reason"], "not joined");
-    heard_nothing_else(&mut b).await;
+    a.emit_with_ack(5, json!(["new message", "x"])).await;
+    let told = a.event().await;
+    assert_eq!((&told[0], &told[1]["reason"]), (&json!("message error"), &json!("not joined")));
+    let answer = a.ack(5).await;
+    assert_eq!((&answer[0]["ok"], &answer[0]["reason"]), (&json!(false), &json!("not joined")));
+    // After a name it is as if nothing had been.
+    login(&mut a, "alice", 2).await;
+    b.event().await;
+    a.emit_with_ack(6, json!(["new message", "y"])).await;
+    assert_eq!(a.ack(6).await, json!([{ "ok": true }]));
+    assert_eq!(b.event().await, json!(["new message", { "username": "alice", "message": "y" }]));
 }
 
 #[tokio::test]
-async fn names() {
-    let settings = ChatSettings { duplicate_names: false, ..chat_settings() };
-    let server = chat(calm(), settings).await;
-    let mut a = joined(&server).await;
-    for (name, rule) in [
-        (json!(""), "name"),
-        (json!("  "), "name"),
-        (json!(7), "name"),
-        (json!("a\u{202e}b"), "name"),
-        (json!("x".repeat(33)), "name"),
+async fn vector_13_nicknames() {
+    let server = server(chat_settings()).await;
+    let [mut a, mut b, mut c] = visitors(&server).await;
+    a.emit_with_ack(1, json!(["nickname", "bob"])).await;
+    assert_eq!(a.ack(1).await, json!([false]), "false: it is not taken");
+    assert_eq!(a.event().await, json!(["nicknames", { "bob": "bob" }]));
+    for other in [&mut b, &mut c] {
+        assert_eq!(other.event().await, json!(["announcement", "bob connected"]));
+    }
+    b.emit_with_ack(1, json!(["nickname", "bob"])).await;
+    assert_eq!(b.ack(1).await, json!([true]), "true: choose another");
+    b.emit_with_ack(2, json!(["nickname", "rob"])).await;
+    assert_eq!(b.ack(2).await, json!([false]));
+    let both = json!(["nicknames", { "bob": "bob", "rob": "rob" }]);
+    assert_eq!(b.event().await, both);
+    assert_eq!(a.event().await, json!(["announcement", "rob connected"]));
+    assert_eq!(a.event().await, both);
+    assert_eq!(c.event().await, json!(["announcement", "rob connected"]));
+    // Its page inserts messages as markup.
+    a.emit(json!(["user message", "<img src=x> & so on"])).await;
+    let message = json!(["user message", "bob", "&lt;img src=x&gt; &amp; so on"]);
+    assert_eq!(b.event().await, message);
+    assert_told_nothing(&mut a).await;
+    b.kill();
+    assert_eq!(a.event().await, json!(["announcement", "rob disconnected"]));
+    assert_eq!(a.event().await, json!(["nicknames", { "bob": "bob" }]));
+}
+
+#[tokio::test]
+async fn vector_14_the_get_started_chat() {
+    let server = server(chat_settings()).await;
+    let [mut a, mut b] = visitors(&server).await;
+    b.emit(json!(["chat message", "first"])).await;
+    assert_eq!(b.event().await, json!(["chat message", "first"]));
+    assert_eq!(a.event().await, json!(["chat message", "first"]));
+    a.emit(json!(["chat message", "x"])).await;
+    for client in [&mut a, &mut b] {
+        assert_eq!(client.event().await, json!(["chat message", "x"]));
+    }
+}
+
+/// Each page hears of the others in its own words.
+#[tokio::test]
+async fn three_vocabularies_in_one_room() {
+    let server = server(chat_settings()).await;
+    let [mut users, mut nick, mut bare] = visitors(&server).await;
+    login(&mut users, "alice", 1).await;
+    // Who has not said a word is told in those of the first page.
+    let alice = json!(["user joined", { "username": "alice", "numUsers": 1 }]);
+    for other in [&mut nick, &mut bare] {
+        assert_eq!(other.event().await, alice);
+    }
+    nick.emit_with_ack(1, json!(["nickname", "alice"])).await;
+    assert_eq!(nick.ack(1).await, json!([true]), "taken, to this page always");
+    nick.emit_with_ack(2, json!(["nickname", "bob"])).await;
+    assert_eq!(nick.ack(2).await, json!([false]));
+    let names = json!({ "alice": "alice", "bob": "bob" });
+    assert_eq!(nick.event().await, json!(["nicknames", names]));
+    let bob = json!(["user joined", { "username": "bob", "numUsers": 2 }]);
+    assert_eq!(users.event().await, bob);
+    assert_eq!(bare.event().await, json!(["announcement", "bob connected"]));
+
+    bare.emit(json!(["chat message", "hello"])).await;
+    assert_eq!(bare.event().await, json!(["chat message", "hello"]));
+    assert_eq!(users.event().await, json!(["new message", { "message": "hello" }]));
+    assert_eq!(nick.event().await, json!(["user message", null, "hello"]));
+
+    nick.emit(json!(["user message", "hi <b>"])).await;
+    let message = json!(["new message", { "username": "bob", "message": "hi <b>" }]);
+    assert_eq!(users.event().await, message);
+    assert_eq!(bare.event().await, json!(["chat message", "bob: hi <b>"]));
+    assert_told_nothing(&mut nick).await;
+
+    users.emit(json!(["new message", "<i>"])).await;
+    assert_eq!(nick.event().await, json!(["user message", "alice", "&lt;i&gt;"]));
+    assert_eq!(bare.event().await, json!(["chat message", "alice: <i>"]));
+
+    nick.kill();
+    let left = json!(["user left", { "username": "bob", "numUsers": 1 }]);
+    assert_eq!(users.event().await, left);
+    assert_eq!(bare.event().await, json!(["chat message", "bob left"]));
+}
+
+#[tokio::test]
+async fn names_that_are_taken_as_they_are_meant() {
+    let server = server(chat_settings()).await;
+    let mut users = 0;
+    for (given, shown) in [
+        ("  alice \t", "alice"),
+        ("e\u{301}mile", "émile"),
+        ("\u{1112}\u{1161}\u{11ab}", "한"),
+        ("a b", "a b"),
+        ("<b>&amp;\"'", "<b>&amp;\"'"),
+        ("👩‍👩‍👧‍👦", "👩‍👩‍👧‍👦"),
+        ("__proto__", "__proto__"),
+        (&"x".repeat(32), &"x".repeat(32)),
+        (&"한".repeat(32), &"한".repeat(32)),
     ] {
-        say(&mut a, Some(3), json!(["add user", name])).await;
-        let error = a.next_text().await;
-        assert!(error.starts_with("42[\"login error\",{\"reason\":\"name\""), "{error}");
-        let answer = ack(&mut a, 3).await;
-        assert_eq!((&answer["ok"], &answer["reason"]), (&json!(false), &json!(rule)));
+        let [mut client] = visitors(&server).await;
+        users += 1;
+        client.emit_with_ack(1, json!(["add user", given])).await;
+        assert_eq!(client.event().await, json!(["login", { "numUsers": users }]), "{given}");
+        let answer = json!([{ "ok": true, "username": shown, "numUsers": users }]);
+        assert_eq!(client.ack(1).await, answer);
+        client.kill();
+        until("it is gone", || server.engine.session_count() == 0).await;
+        users -= 1;
+        // The room has heard of it, too, before the next comes.
+        let [mut witness] = visitors(&server).await;
+        witness.emit_with_ack(2, json!(["who"])).await;
+        assert_eq!(witness.ack(2).await[0]["numUsers"], users);
+        witness.kill();
+        until("it is gone", || server.engine.session_count() == 0).await;
     }
-    say(&mut a, Some(4), json!(["add user", " e\u{301}mile "])).await;
-    hears(&mut a, json!(["login", {"numUsers": 1}])).await;
-    assert_eq!(ack(&mut a, 4).await, json!({"ok": true, "username": "émile", "numUsers": 1}));
-    let mut b = joined(&server).await;
-    say(&mut b, Some(5), json!(["add user", "émile"])).await;
-    hears(&mut b, json!(["login error", {"reason": "taken", "message": "émile is taken"}])).await;
-    assert_eq!(ack(&mut b, 5).await["reason"], "taken");
-    drop(a);
-    until("a is gone", || server.engine.session_count() == 1).await;
-    hears(&mut b, json!(["user left", {"username": "émile", "numUsers": 0}])).await;
-    say(&mut b, None, json!(["add user", "émile"])).await;
-    hears(&mut b, json!(["login", {"numUsers": 1}])).await;
 }
 
 #[tokio::test]
-async fn messages_are_texts_of_bounded_size_and_rate() {
-    let settings = ChatSettings { message_max: 100, message_rate: 1, ..chat_settings() };
-    let server = chat(calm(), settings).await;
-    let (mut a, mut b) = (joined(&server).await, joined(&server).await);
-    say(&mut a, Some(0), json!(["add user", "alice"])).await;
-    hears(&mut a, json!(["login", {"numUsers": 1}])).await;
-    ack(&mut a, 0).await;
-    b.next().await;
-    for (text, reason) in [
-        (json!({"x": 1}), "no text"),
-        (json!(null), "no text"),
-        (json!("x".repeat(101)), "too long"),
-    ] {
-        say(&mut a, Some(1), json!(["new message", text])).await;
-        assert!(a.next_text().await.starts_with("42[\"message error\""));
-        assert_eq!(ack(&mut a, 1).await["reason"], reason);
+async fn names_that_are_refused() {
+    let server = server(chat_settings()).await;
+    let [mut client, mut other] = visitors(&server).await;
+    let long = "x".repeat(33);
+    let megabyte = "x".repeat(500_000);
+    let names = [
+        json!(""),
+        json!("   "),
+        json!("\u{200b}"),
+        json!(long),
+        json!(megabyte),
+        json!("a\u{0}b"),
+        json!("a\nb"),
+        json!("a\u{7f}b"),
+        json!("a\u{9b}b"),
+        json!("a\u{202e}b"),
+        json!("\u{2066}a\u{2069}"),
+        json!(null),
+        json!(7),
+        json!(true),
+        json!(["alice"]),
+        json!({ "name": "alice" }),
+    ];
+    for (id, name) in (1..).zip(names) {
+        client.emit_with_ack(id, json!(["add user", name])).await;
+        let told = client.event().await;
+        assert_eq!((&told[0], &told[1]["reason"]), (&json!("login error"), &json!("name")));
+        assert!(told[1]["message"].as_str().is_some_and(|text| text.contains("name")), "{told}");
+        let answer = client.ack(id).await;
+        assert_eq!((&answer[0]["ok"], &answer[0]["reason"]), (&json!(false), &json!("name")));
+        // The same without an ack to answer.
+        client.emit(json!(["add user", name])).await;
+        assert_eq!(client.event().await[0], "login error");
     }
-    // Ten seconds' worth at once, then no more.
-    for n in 0..10 {
-        say(&mut a, Some(2), json!(["new message", n.to_string()])).await;
-        assert_eq!(ack(&mut a, 2).await, json!({"ok": true}));
-        hears(&mut b, json!(["new message", {"username": "alice", "message": n.to_string()}]))
-            .await;
+    client.emit(json!(["add user"])).await;
+    assert_eq!(client.event().await[0], "login error");
+    assert_told_nothing(&mut other).await;
+    login(&mut client, "at last", 1).await;
+}
+
+#[tokio::test]
+async fn names_are_unique_where_that_is_wanted() {
+    let server = server(ChatSettings { duplicate_names: false, ..chat_settings() }).await;
+    let [mut a, mut b, mut c] = visitors(&server).await;
+    login(&mut a, "émile", 1).await;
+    b.event().await;
+    for same in ["émile", " émile ", "e\u{301}mile"] {
+        b.emit_with_ack(1, json!(["add user", same])).await;
+        let told = b.event().await;
+        assert_eq!((&told[0], &told[1]["reason"]), (&json!("login error"), &json!("taken")));
+        let answer = b.ack(1).await;
+        assert_eq!((&answer[0]["ok"], &answer[0]["reason"]), (&json!(false), &json!("taken")));
     }
-    say(&mut a, Some(3), json!(["new message", "too fast"])).await;
-    assert!(a.next_text().await.starts_with("42[\"message error\",{\"reason\":\"rate\""));
-    assert_eq!(ack(&mut a, 3).await["reason"], "rate");
-    heard_nothing_else(&mut b).await;
+    assert_told_nothing(&mut a).await;
+    // Free again as soon as its bearer is gone.
+    a.kill();
+    assert_eq!(b.event().await, json!(["user left", { "username": "émile", "numUsers": 0 }]));
+    login(&mut b, "émile", 1).await;
+    // Everything before that was told to those who listened.
+    for expected in ["user joined", "user left", "user joined"] {
+        assert_eq!(c.event().await[0], expected);
+    }
+}
+
+#[tokio::test]
+async fn names_may_be_shared_by_default() {
+    let server = server(chat_settings()).await;
+    let [mut a, mut b] = visitors(&server).await;
+    login(&mut a, "bob", 1).await;
+    b.event().await;
+    login(&mut b, "bob", 2).await;
+    assert_eq!(a.event().await, json!(["user joined", { "username": "bob", "numUsers": 2 }]));
+}
+
+/// Asserts that a message is refused: an event, an ack, and silence to all others.
+async fn assert_refused(client: &mut Client, other: &mut Client, event: Value, reason: &str) {
+    client.emit_with_ack(3, event.clone()).await;
+    let told = client.event().await;
+    assert_eq!((&told[0], &told[1]["reason"]), (&json!("message error"), &json!(reason)));
+    assert!(told[1]["message"].as_str().is_some_and(|text| !text.is_empty()), "{told}");
+    let answer = client.ack(3).await;
+    assert_eq!((&answer[0]["ok"], &answer[0]["reason"]), (&json!(false), &json!(reason)));
+    client.emit(event).await;
+    assert_eq!(client.event().await[0], "message error");
+    assert_told_nothing(other).await;
+}
+
+#[tokio::test]
+async fn messages_are_texts_of_a_bounded_size() {
+    let server = server(ChatSettings { message_max: 100, ..chat_settings() }).await;
+    let [mut a, mut b] = visitors(&server).await;
+    login(&mut a, "alice", 1).await;
+    b.event().await;
+    for content in [json!(null), json!(1), json!(true), json!(["hi"]), json!({ "x": 1 })] {
+        assert_refused(&mut a, &mut b, json!(["new message", content]), "no text").await;
+    }
+    assert_refused(&mut a, &mut b, json!(["new message"]), "no text").await;
+    // Bytes, not characters.
+    for (fits, longer) in [("x".repeat(100), "x".repeat(101)), ("€".repeat(33), "€".repeat(34))]
+    {
+        assert_refused(&mut a, &mut b, json!(["new message", longer]), "too long").await;
+        a.emit_with_ack(4, json!(["new message", fits])).await;
+        assert_eq!(a.ack(4).await, json!([{ "ok": true }]));
+        assert_eq!(b.event().await[1]["message"], json!(fits));
+    }
+    // Binary is no text either.
+    let header = "451-5[\"new message\",{\"_placeholder\":true,\"num\":0}]";
+    a.send_all(&[header.into(), (&[1u8, 2][..]).into()]).await;
+    assert_eq!(a.event().await[1]["reason"], "no text");
+    assert_eq!(a.ack(5).await[0]["reason"], "no text");
+    assert_told_nothing(&mut b).await;
+}
+
+#[tokio::test]
+async fn who_talks_too_fast_is_told_and_nobody_else_suffers() {
+    let server = server(ChatSettings { message_rate: 1, ..chat_settings() }).await;
+    let [mut a, mut b] = visitors(&server).await;
+    login(&mut a, "alice", 1).await;
+    b.event().await;
+    login(&mut b, "bob", 2).await;
+    a.event().await;
+    // Ten seconds' worth may come at once, and one more with each second that this takes.
+    let (start, mut taken) = (Instant::now(), 0);
+    loop {
+        a.emit_with_ack(1, json!(["new message", taken])).await;
+        assert_eq!(a.event().await[1]["reason"], "no text", "what is refused costs nothing");
+        a.ack(1).await;
+        a.emit_with_ack(2, json!(["new message", taken.to_string()])).await;
+        let answer = a.text().await;
+        if answer == "432[{\"ok\":true}]" {
+            assert_eq!(b.event().await[1]["message"], json!(taken.to_string()));
+            taken += 1;
+            continue;
+        }
+        assert!(answer.starts_with("42[\"message error\",{\"reason\":\"rate\""), "{answer}");
+        assert_eq!(a.ack(2).await[0]["reason"], "rate");
+        break;
+    }
+    let most = 11 + start.elapsed().as_secs();
+    assert!((10..=most).contains(&taken), "{taken} messages at once");
+    b.emit_with_ack(2, json!(["new message", "not me"])).await;
+    assert_eq!(b.ack(2).await, json!([{ "ok": true }]));
+    assert_eq!(a.event().await[1]["message"], "not me");
 }
 
 #[tokio::test]
 async fn what_is_sent_again_is_not_doubled() {
-    let server = chat(calm(), chat_settings()).await;
-    let (mut a, mut b) = (joined(&server).await, joined(&server).await);
-    say(&mut a, None, json!(["add user", "alice"])).await;
-    a.next().await;
-    b.next().await;
-    for _ in 0..2 {
-        say(&mut a, Some(1), json!(["new message", "once", {"id": "k1"}])).await;
-        assert_eq!(ack(&mut a, 1).await, json!({"ok": true}));
+    let server = server(chat_settings()).await;
+    let [mut a, mut b, mut again] = visitors(&server).await;
+    login(&mut a, "alice", 1).await;
+    b.event().await;
+    again.event().await;
+    for (id, text) in [("m1", "one"), ("m1", "one"), ("m2", "two"), ("m1", "one"), ("m2", "two")] {
+        a.emit_with_ack(1, json!(["new message", text, { "id": id }])).await;
+        assert_eq!(a.ack(1).await, json!([{ "ok": true }]), "every copy is confirmed");
     }
-    hears(&mut b, json!(["new message", {"username": "alice", "message": "once"}])).await;
-    heard_nothing_else(&mut b).await;
-    say(&mut b, Some(2), json!(["who"])).await;
-    assert_eq!(ack(&mut b, 2).await, json!({"numUsers": 1, "people": ["alice"], "more": false}));
+    // Without an id, and with one that is none, each counts.
+    for options in
+        [json!({}), json!({ "id": 7 }), json!({ "id": "x".repeat(65) }), json!(null), json!("m1")]
+    {
+        a.emit(json!(["new message", "same", options])).await;
+        a.emit(json!(["new message", "same", options])).await;
+    }
+    assert_eq!(b.event().await[1]["message"], "one");
+    assert_eq!(b.event().await[1]["message"], "two");
+    for _ in 0..10 {
+        assert_eq!(
+            b.event().await,
+            json!(["new message", { "username": "alice", "message": "same" }])
+        );
+    }
+    assert_told_nothing(&mut b).await;
+    // The same person on another connection, which is how it comes that something is sent again.
+    a.kill();
+    b.event().await;
+    login_after(&mut again, "alice").await;
+    b.event().await;
+    again.emit_with_ack(1, json!(["new message", "two", { "id": "m2" }])).await;
+    assert_eq!(again.ack(1).await, json!([{ "ok": true }]));
+    assert_told_nothing(&mut b).await;
+}
+
+/// Logs in a client that has heard other things before.
+async fn login_after(client: &mut Client, name: &str) {
+    client.emit(json!(["add user", name])).await;
+    while client.event().await[0] != "login" {}
 }
 
 #[tokio::test]
-async fn three_vocabularies_in_one_room() {
-    let server = chat(calm(), chat_settings()).await;
-    let (mut users, mut nick, mut bare) =
-        (joined(&server).await, joined3(&server).await, joined(&server).await);
-    say(&mut users, None, json!(["add user", "alice"])).await;
-    users.next().await;
-    hears(&mut nick, json!(["user joined", {"username": "alice", "numUsers": 1}])).await;
-    bare.next().await;
-
-    say(&mut nick, Some(1), json!(["nickname", "alice"])).await;
-    assert_eq!(ack(&mut nick, 1).await, json!(true), "taken, to this page always");
-    say(&mut nick, Some(2), json!(["nickname", "bob"])).await;
-    assert_eq!(ack(&mut nick, 2).await, json!(false));
-    hears(&mut nick, json!(["nicknames", {"alice": "alice", "bob": "bob"}])).await;
-    hears(&mut users, json!(["user joined", {"username": "bob", "numUsers": 2}])).await;
-    hears(&mut bare, json!(["announcement", "bob connected"])).await;
-
-    say(&mut bare, None, json!(["chat message", "hello"])).await;
-    hears(&mut bare, json!(["chat message", "hello"])).await;
-    hears(&mut users, json!(["new message", {"message": "hello"}])).await;
-    hears(&mut nick, json!(["user message", null, "hello"])).await;
-
-    say(&mut nick, None, json!(["user message", "hi <b>"])).await;
-    hears(&mut users, json!(["new message", {"username": "bob", "message": "hi <b>"}])).await;
-    hears(&mut bare, json!(["chat message", "bob: hi <b>"])).await;
-    heard_nothing_else(&mut nick).await;
-
-    say(&mut users, None, json!(["new message", "<i>"])).await;
-    hears(&mut nick, json!(["user message", "alice", "&lt;i&gt;"])).await;
-    hears(&mut bare, json!(["chat message", "alice: <i>"])).await;
-
-    drop(nick);
-    hears(&mut users, json!(["user left", {"username": "bob", "numUsers": 1}])).await;
-    hears(&mut bare, json!(["chat message", "bob left"])).await;
+async fn the_number_of_users_is_right_after_abrupt_ends() {
+    let server = server(chat_settings()).await;
+    let mut doomed = Vec::new();
+    let kinds = [Via::WebSocket, Via::Polling, Via::Upgraded, Via::Jsonp, Via::PollingB64];
+    for (n, via) in kinds.into_iter().cycle().take(20).enumerate() {
+        let mut client = Client::join(&server, Eio::ALL[n % 2], via).await;
+        client.emit(json!(["add user", format!("user {n}")])).await;
+        doomed.push(client);
+    }
+    for (n, mut client) in doomed.into_iter().enumerate() {
+        match n % 5 {
+            0 | 2 => client.kill(),
+            1 => client.send("1").await,
+            3 => client.polls().post("d=garbage").await.assert_ok(),
+            _ => server.engine.session(&client.sid).unwrap().close(CloseReason::PingTimeout),
+        }
+    }
+    until("all are gone", || server.engine.session_count() == 0).await;
+    until("each was told so", || server.engine.task_count() == 0).await;
+    let [mut witness] = visitors(&server).await;
+    login(&mut witness, "witness", 1).await;
+    witness.emit_with_ack(1, json!(["who"])).await;
+    let answer = witness.ack(1).await;
+    assert_eq!(answer, json!([{ "numUsers": 1, "people": ["witness"], "more": false }]));
 }
 
 #[tokio::test]
-async fn the_tutorials_page_hears_itself_and_its_like() {
-    let server = chat(calm(), chat_settings()).await;
-    let (mut a, mut b) = (joined(&server).await, joined(&server).await);
-    say(&mut b, None, json!(["chat message", "first"])).await;
-    hears(&mut b, json!(["chat message", "first"])).await;
-    say(&mut a, None, json!(["chat message", "x"])).await;
-    hears(&mut b, json!(["chat message", "x"])).await;
-    loop {
-        // The first may have come too, if both were there in time.
-        let text = a.next_text().await;
-        match text.as_str() {
-            "42[\"chat message\",\"first\"]" => {}
-            text => return assert_eq!(text, "42[\"chat message\",\"x\"]"),
+async fn everybody_is_told_of_each_who_is_killed() {
+    let server = server(chat_settings()).await;
+    let [mut witness] = visitors(&server).await;
+    login(&mut witness, "witness", 1).await;
+    let mut others: Vec<Client> = visitors::<10>(&server).await.into();
+    for (n, client) in others.iter_mut().enumerate() {
+        client.emit(json!(["add user", format!("user {n}")])).await;
+        let joined = json!(["user joined", { "username": format!("user {n}"), "numUsers": n + 2 }]);
+        assert_eq!(witness.event().await, joined);
+    }
+    others.into_iter().for_each(Client::kill);
+    let mut left = Vec::new();
+    for n in (1..=10).rev() {
+        let event = witness.event().await;
+        assert_eq!((&event[0], &event[1]["numUsers"]), (&json!("user left"), &json!(n)));
+        left.push(event[1]["username"].as_str().unwrap().to_owned());
+    }
+    left.sort();
+    assert_eq!(left, (0..10).map(|n| format!("user {n}")).collect::<Vec<_>>());
+    // Whoever comes back counts once.
+    let [mut back] = visitors(&server).await;
+    login(&mut back, "user 3", 2).await;
+}
+
+#[tokio::test]
+async fn who_and_latency() {
+    let server = server(chat_settings()).await;
+    let [mut a, mut b, mut c] = visitors(&server).await;
+    c.emit_with_ack(1, json!(["who"])).await;
+    assert_eq!(c.ack(1).await, json!([{ "numUsers": 0, "people": [], "more": false }]));
+    login(&mut a, "alice", 1).await;
+    b.event().await;
+    login(&mut b, "bob", 2).await;
+    c.event().await;
+    c.event().await;
+    c.emit_with_ack(2, json!(["who"])).await;
+    let answer = c.ack(2).await;
+    assert_eq!((&answer[0]["numUsers"], &answer[0]["more"]), (&json!(2), &json!(false)));
+    let mut people: Vec<_> = answer[0]["people"].as_array().unwrap().iter().collect();
+    people.sort_by_key(|name| name.to_string());
+    assert_eq!(people, [&json!("alice"), &json!("bob")]);
+    c.emit_with_ack(3, json!(["latency", "whatever"])).await;
+    assert_eq!(c.ack(3).await, json!([]));
+    // Without an ack there is nothing to answer.
+    c.emit(json!(["who"])).await;
+    c.emit(json!(["latency"])).await;
+    assert_told_nothing(&mut c).await;
+}
+
+#[tokio::test]
+async fn words_that_no_page_has_mean_nothing() {
+    let server = server(chat_settings()).await;
+    let [mut a, mut b] = visitors(&server).await;
+    for event in [
+        json!(["nonsense"]),
+        json!(["New Message", "x"]),
+        json!(["login", { "numUsers": 9 }]),
+        json!([7, 8]),
+    ] {
+        a.emit(event).await;
+    }
+    assert_told_nothing(&mut a).await;
+    assert_told_nothing(&mut b).await;
+}
+
+#[tokio::test]
+async fn polling_clients_take_part() {
+    let server = server(chat_settings()).await;
+    let [mut witness] = visitors(&server).await;
+    for (n, via) in [Via::Polling, Via::PollingB64, Via::Jsonp].into_iter().enumerate() {
+        for (m, eio) in Eio::ALL.into_iter().enumerate() {
+            let users = 2 * n + m + 1;
+            let mut client = Client::join(&server, eio, via).await;
+            login(&mut client, "polly", users).await;
+            assert_eq!(witness.event().await[1]["numUsers"], users);
+            client.emit(json!(["new message", "€"])).await;
+            assert_eq!(witness.event().await[1]["message"], "€", "{via:?} {eio:?}");
+            witness.emit(json!(["add user", "witness"])).await;
+            // A session that nobody polls stays until its heartbeat fails.
+            let told = witness.event().await;
+            assert_eq!(told[0], "login");
+            let joined = client.event().await;
+            assert_eq!(joined[1]["username"], "witness");
+            witness.kill();
+            assert_eq!(client.event().await[0], "user left");
+            witness = visitors::<1>(&server).await.into_iter().next().unwrap();
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Raw bytes against a server in the same process: every generation, every transport.
+//! Raw bytes against a server in the same process, and against the binary: every generation, every
+//! transport.
 
 mod chat;
 mod engineio;

@@ -1,37 +1,22 @@
-//! Generation 0.9, byte by byte.
+//! Generation 0.9, byte by byte (reference: socketio-0.9.md).
 
-use parlance::engine::Limits;
-use parlance::socketio::SocketIo;
 use std::time::Duration;
 
-use crate::support::*;
+use parlance::dialect::Packet;
+use parlance::dialect::socketio09::SocketIo09;
+use parlance::engine::{CloseReason, Drained, Engine, Limits};
+use tokio::time::{Instant, sleep};
 
-async fn shake(server: &TestServer) -> String {
-    let answer = server.get("/socket.io/1/?t=1395000000000").await;
-    assert_eq!(answer.status, 200);
-    let body = answer.text();
-    let fields: Vec<_> = body.split(':').collect();
-    assert_eq!(fields.len(), 4, "{body}");
-    assert_eq!(fields[0].len(), 20);
-    assert_eq!(fields[3], "websocket,htmlfile,xhr-polling,jsonp-polling");
-    fields[0].to_owned()
-}
+use crate::support::apps::{stage, tap};
+use crate::support::http::{Answer, Header, Http, fetch, request};
+use crate::support::server::{Setup, TestServer};
+use crate::support::session::{POLLING, SOCKET, next, open, poll};
+use crate::support::until;
+use crate::support::v09::Session09;
+use crate::support::ws::{Frame, UPGRADE, Ws};
 
-fn url(transport: &str, sid: &str) -> String {
-    format!("/socket.io/1/{transport}/{sid}?t=1&i=1")
-}
-
-/// A session that has fetched its `1::`.
-async fn polling(server: &TestServer) -> String {
-    let url = url("xhr-polling", &shake(server).await);
-    assert_eq!(server.get(&url).await.text(), "1::");
-    url
-}
-
-async fn websocket(server: &TestServer) -> Ws {
-    let mut ws = server.ws(&url("websocket", &shake(server).await)).await;
-    ws.expect("1::").await;
-    ws
+async fn server() -> TestServer {
+    Setup::default().start_app(stage().0).await
 }
 
 /// Several packets in one body, their lengths in UTF-16 units.
@@ -41,84 +26,72 @@ fn framed(packets: &[&str]) -> String {
     packets.iter().map(frame).collect()
 }
 
-fn session_of(server: &TestServer, url: &str) -> std::sync::Arc<parlance::engine::Session> {
-    let sid = url.split('/').nth(4).unwrap().split('?').next().unwrap();
-    server.engine.session(sid).expect("a living session")
+async fn get(server: &TestServer, target: &str, headers: &[Header<'_>]) -> Answer {
+    fetch(server.addr, "GET", target, headers, b"").await
 }
 
 #[tokio::test]
 async fn handshakes() {
-    let server = kitchen(quick(25_000, 35_000)).await;
-    let origin = "Origin: http://example.com:8080\r\n";
-    let plain = server.http().await.request("GET", "/socket.io/1/?t=1", origin, b"").await;
-    assert!(plain.text().ends_with(":60:60:websocket,htmlfile,xhr-polling,jsonp-polling"));
-    assert_eq!(plain.header("content-type").unwrap(), "text/plain");
-    assert_eq!(plain.header("access-control-allow-origin").unwrap(), "http://example.com:8080");
-    assert_eq!(plain.header("access-control-allow-credentials").unwrap(), "true");
-    let script = server.get("/socket.io/1/?t=1&jsonp=0").await;
-    assert_eq!(script.header("content-type").unwrap(), "application/javascript");
-    assert!(
-        script.text().starts_with("io.j[0](\"") && script.text().ends_with("jsonp-polling\");")
-    );
-    assert!(
-        server
-            .get("/socket.io/1/?jsonp=alert")
-            .await
-            .text()
-            .ends_with(":60:60:websocket,htmlfile,xhr-polling,jsonp-polling")
-    );
+    let limits = Limits {
+        ping_interval: Duration::from_secs(25),
+        ping_timeout: Duration::from_secs(35),
+        ..Limits::default()
+    };
+    let server = Setup::limits(limits).start_app(stage().0).await;
+    let all = ":60:60:websocket,htmlfile,xhr-polling,jsonp-polling";
+    let origin = ("Origin", "http://example.com:8080");
+    let plain = get(&server, "/socket.io/1/?t=1", &[origin]).await;
+    assert!(plain.text().ends_with(all), "{}", plain.text());
+    assert_eq!(plain.header("content-type"), Some("text/plain"));
+    assert_eq!(plain.header("access-control-allow-origin"), Some(origin.1));
+    assert_eq!(plain.header("access-control-allow-credentials"), Some("true"));
+    let script = get(&server, "/socket.io/1/?t=1&jsonp=0", &[]).await;
+    assert_eq!(script.header("content-type"), Some("application/javascript"));
+    let script = script.text();
+    assert!(script.starts_with("io.j[0](\"") && script.ends_with("jsonp-polling\");"), "{script}");
+    let no_index = get(&server, "/socket.io/1/?jsonp=alert", &[]).await;
+    assert!(no_index.text().ends_with(all), "{}", no_index.text());
     for path in ["/socket.io/1", "/socket.io/1?x", "/socket.io/1/anything"] {
-        assert_eq!(server.get(path).await.text().split(':').count(), 4, "{path}");
+        assert_eq!(get(&server, path, &[]).await.text().split(':').count(), 4, "{path}");
     }
-    assert_eq!(server.post("/socket.io/1/", "").await.text().split(':').count(), 4);
-    let other = server.get("/socket.io/2/").await;
-    assert_eq!((other.status, other.text().as_str()), (500, "Protocol version not supported."));
-    assert_eq!(server.get("/socket.iox/1/").await.status, 404);
-    assert_eq!(server.get("/socket.io/1/a/b/c").await.status, 404);
+    let posted = fetch(server.addr, "POST", "/socket.io/1/", &[], b"").await;
+    assert_eq!(posted.text().split(':').count(), 4);
+    let other = get(&server, "/socket.io/2/", &[]).await;
+    assert_eq!((other.status, other.text()), (500, "Protocol version not supported."));
+    assert_eq!(get(&server, "/socket.iox/1/", &[]).await.status, 404);
+    assert_eq!(get(&server, "/socket.io/1/a/b/c", &[]).await.status, 404);
 }
 
 #[tokio::test]
 async fn handshakes_under_a_policy() {
-    let app = || SocketIo::new(Kitchen, Duration::from_secs(60));
-    let server =
-        start(calm(), allow("jsonp-polling,websocket,eventsource", &["http://a.example"]), app())
-            .await;
-    let answer = server.get("/socket.io/1/").await.text();
-    assert!(
-        answer.ends_with(":jsonp-polling,websocket"),
-        "in the operator's order, without what 0.9 has not: {answer}"
-    );
-    let foreign = "Origin: http://b.example\r\n";
-    let refused = server.http().await.request("GET", "/socket.io/1/", foreign, b"").await;
-    assert_eq!((refused.status, refused.text().as_str()), (403, "handshake bad origin"));
-    let refused = server.http().await.request("GET", "/socket.io/1/?jsonp=3", foreign, b"").await;
-    assert_eq!(
-        (refused.status, refused.text().as_str()),
-        (200, "io.j[3](new Error(\"handshake bad origin\"));")
-    );
-    let sid = answer.split(':').next().unwrap().to_owned();
-    let refused = server.get(&url("xhr-polling", &sid)).await;
-    assert_eq!((refused.status, refused.json()["code"].as_i64()), (400, Some(0)));
+    let transports = "jsonp-polling,websocket,eventsource";
+    let setup = Setup { transports, origins: &["http://a.example"], ..Setup::default() };
+    let server = setup.start_app(stage().0).await;
+    let answer = get(&server, "/socket.io/1/", &[]).await;
+    // In the operator's order, without what 0.9 has not.
+    assert!(answer.text().ends_with(":jsonp-polling,websocket"), "{}", answer.text());
+    let foreign = [("Origin", "http://b.example")];
+    let refused = get(&server, "/socket.io/1/", &foreign).await;
+    assert_eq!((refused.status, refused.text()), (403, "handshake bad origin"));
+    let refused = get(&server, "/socket.io/1/?jsonp=3", &foreign).await;
+    let told = "io.j[3](new Error(\"handshake bad origin\"));";
+    assert_eq!((refused.status, refused.text()), (200, told));
+    let session = Session09::open(&server).await;
+    session.get("xhr-polling").await.assert_error(400, 0, "Transport unknown");
 
-    let mut policy = everything();
-    policy.max_sessions = 1;
-    let full = start(calm(), policy, app()).await;
-    full.get("/socket.io/1/").await;
-    assert_eq!(full.get("/socket.io/1/").await.status, 503, "403 would stop the client for good");
+    let full = Setup { max_sessions: 1, ..Setup::default() }.start_app(stage().0).await;
+    Session09::open(&full).await;
+    let refused = get(&full, "/socket.io/1/", &[]).await;
+    assert_eq!(refused.status, 503, "403 would stop the client for good");
 }
 
 #[tokio::test]
 async fn a_captured_session_by_polling() {
-    let server = kitchen(calm()).await;
-    let url = polling(&server).await;
-    let post = async |body: &str| {
-        let posted = server.post(&url, body).await;
-        assert_eq!((posted.status, posted.text().as_str()), (200, "1"));
-        assert_eq!(posted.header("content-length").unwrap(), "1");
-    };
-    post("5:1+::{\"name\":\"echo\",\"args\":[\"hello\",{\"a\":1}]}").await;
-    assert_eq!(server.get(&url).await.text(), "6:::1+[\"hello\",{\"a\":1}]");
-    post(&framed(&[
+    let server = server().await;
+    let session = Session09::polling(&server).await;
+    session.say("5:1+::{\"name\":\"echo\",\"args\":[\"hello\",{\"a\":1}]}").await;
+    assert_eq!(session.poll().await, "6:::1+[\"hello\",{\"a\":1}]");
+    let packets = [
         "3:::plain msg",
         "3:2::msg with ack",
         "4:::{\"k\":\"v\"}",
@@ -126,8 +99,8 @@ async fn a_captured_session_by_polling() {
         "1::/chat",
         "1::/deny",
         "1::/nosuch",
-    ]))
-    .await;
+    ];
+    session.say(&framed(&packets)).await;
     let packets = [
         "3:::plain msg",
         "6:::2",
@@ -138,17 +111,15 @@ async fn a_captured_session_by_polling() {
         "7::/deny:2",
         "7::/nosuch:2",
     ];
-    assert_eq!(server.get(&url).await.text(), framed(&packets));
-    post("5:1+:/chat:{\"name\":\"echo\",\"args\":[1]}").await;
-    assert_eq!(server.get(&url).await.text(), "6::/chat:1+[1]");
-    post("5:::{\"name\":\"ask\",\"args\":[1]}").await;
-    assert_eq!(server.get(&url).await.text(), "5:1+::{\"name\":\"question\",\"args\":[1]}");
-    post("6:::1+[\"client-ack\",{\"z\":1}]").await;
-    assert_eq!(
-        server.get(&url).await.text(),
-        "5:::{\"name\":\"answer\",\"args\":[\"client-ack\",{\"z\":1}]}"
-    );
-    post("0::/chat").await;
+    assert_eq!(session.poll().await, framed(&packets));
+    session.say("5:1+:/chat:{\"name\":\"echo\",\"args\":[1]}").await;
+    assert_eq!(session.poll().await, "6::/chat:1+[1]");
+    session.say("5:::{\"name\":\"ask\",\"args\":[1]}").await;
+    assert_eq!(session.poll().await, "5:1+::{\"name\":\"question\",\"args\":[1]}");
+    session.say("6:::1+[\"client-ack\",{\"z\":1}]").await;
+    let answer = "5:::{\"name\":\"answer\",\"args\":[\"client-ack\",{\"z\":1}]}";
+    assert_eq!(session.poll().await, answer);
+    session.say("0::/chat").await;
     // Bad content is never answered, nor fatal.
     for ignored in [
         "",
@@ -161,151 +132,162 @@ async fn a_captured_session_by_polling() {
         "\u{fffd}x\u{fffd}3:::a",
         "5:::{\"name\":\"disconnect\"}",
     ] {
-        post(ignored).await;
+        session.say(ignored).await;
     }
-    post("3:10:/nosuch:x").await;
-    assert_eq!(server.get(&url).await.text(), "6::/nosuch:10");
-    let poll = server.park(&url);
-    let session = session_of(&server, &url);
-    until("the poll is held", || session.is_drained()).await;
-    post("5:::{\"name\":\"end\"}").await;
-    let last = poll.await.unwrap().text();
-    assert!(last == "0::" || last.ends_with("\u{fffd}3\u{fffd}0::"), "{last:?}");
+    session.say("3:10:/nosuch:x").await;
+    assert_eq!(session.poll().await, "6::/nosuch:10");
 }
 
 #[tokio::test]
-async fn disconnects() {
-    let server = kitchen(calm()).await;
-    // By the client, over the open poll.
-    let url = polling(&server).await;
-    let poll = server.park(&url);
-    let session = session_of(&server, &url);
-    until("the poll is held", || session.is_drained()).await;
-    server.post(&url, "0::").await;
-    assert_eq!(poll.await.unwrap().text(), "0::");
-    // By URL, with its double slash, known or not.
-    let url = polling(&server).await;
-    let poll = server.park(&url);
-    let session = session_of(&server, &url);
-    until("the poll is held", || session.is_drained()).await;
-    let gone = server.get(&format!("/socket.io/1//{}/?disconnect=1", session.sid())).await;
-    assert_eq!((gone.status, gone.body.len()), (200, 0));
-    assert_eq!(poll.await.unwrap().text(), "0::");
-    assert_eq!(server.get("/socket.io/1//unknown/?disconnect=1").await.status, 200);
-    // By the server, with no poll open: the news waits.
-    let url = polling(&server).await;
-    server.post(&url, "5:::{\"name\":\"end\"}").await;
-    assert!(server.get(&url).await.text().ends_with("0::"));
+async fn the_client_leaves() {
+    let server = server().await;
+    // Over the open poll.
+    let session = Session09::polling(&server).await;
+    let mut parked = session.park(&server).await;
+    session.say("0::").await;
+    assert_eq!(parked.answer().await.text(), "0::");
+    // By URL, known or not.
+    let session = Session09::polling(&server).await;
+    let mut parked = session.park(&server).await;
+    for _ in 0..2 {
+        let gone = session.leave().await;
+        assert_eq!((gone.status, gone.body.len()), (200, 0));
+    }
+    assert_eq!(parked.answer().await.text(), "0::");
+    until("all are gone", || server.engine.session_count() == 0).await;
+}
+
+#[tokio::test]
+async fn the_server_ends_the_connection() {
+    let server = server().await;
+    let ended = |body: &str| body == "0::" || body.ends_with("\u{fffd}3\u{fffd}0::");
+    let session = Session09::polling(&server).await;
+    let mut parked = session.park(&server).await;
+    session.say("5:::{\"name\":\"kick me\"}").await;
+    let told = parked.answer().await;
+    assert!(ended(told.text()), "{}", told.text());
+    // With no poll open, the news waits.
+    let session = Session09::polling(&server).await;
+    session.say("5:::{\"name\":\"kick me\"}").await;
+    let told = session.poll().await;
+    assert!(ended(&told), "{told}");
     until("all are gone", || server.engine.session_count() == 0).await;
 }
 
 #[tokio::test]
 async fn unknown_sids_send_the_client_back_to_the_handshake() {
-    let server = kitchen(calm()).await;
-    let sid = "AAAAAAAAAAAAAAAAAAAA";
-    assert_eq!(server.get(&url("xhr-polling", sid)).await.text(), "7:::1+0");
-    assert_eq!(server.get(&url("jsonp-polling", sid)).await.text(), "io.j[1](\"7:::1+0\");");
-    let page = server.get(&url("htmlfile", sid)).await.text();
-    assert!(page.ends_with("<script>_(\"7:::1+0\");</script>"), "{page}");
-    let posted = server.post(&url("xhr-polling", sid), "3:::x").await;
-    assert_eq!((posted.status, posted.text().as_str()), (200, "1"));
-    let mut ws = server.ws(&url("websocket", sid)).await;
-    ws.expect("7:::1+0").await;
+    let server = server().await;
+    let session = Session09::named(&server, "AAAAAAAAAAAAAAAAAAAA");
+    assert_eq!(session.poll().await, "7:::1+0");
+    assert_eq!(session.get("jsonp-polling").await.text(), "io.j[1](\"7:::1+0\");");
+    let page = session.get("htmlfile").await;
+    assert!(page.text().ends_with("<script>_(\"7:::1+0\");</script>"), "{}", page.text());
+    session.say("3:::x").await;
+    let mut ws = Ws::open(server.addr, &session.target("websocket")).await;
+    assert_eq!(ws.text().await, "7:::1+0");
     ws.closed().await;
     assert_eq!(server.engine.session_count(), 0);
 }
 
 #[tokio::test]
 async fn websocket_bytes() {
-    let server = kitchen(calm()).await;
-    let mut ws = websocket(&server).await;
-    ws.text("5:1+::{\"name\":\"echo\",\"args\":[\"hello\",{\"a\":1}]}").await;
-    ws.expect("6:::1+[\"hello\",{\"a\":1}]").await;
-    ws.text("3:1::x").await;
-    ws.expect("6:::1").await;
-    ws.expect("3:::x").await;
-    ws.ping().await;
-    assert_eq!(ws.next().await, WsFrame::Pong);
-    ws.binary(&[1]).await;
-    ws.text("0::").await;
-    ws.expect("0::").await;
+    let server = server().await;
+    let mut ws = Session09::open(&server).await.websocket().await;
+    ws.send("5:1+::{\"name\":\"echo\",\"args\":[\"hello\",{\"a\":1}]}").await;
+    assert_eq!(ws.text().await, "6:::1+[\"hello\",{\"a\":1}]");
+    ws.send("3:1::x").await;
+    assert_eq!(ws.text().await, "6:::1");
+    assert_eq!(ws.text().await, "3:::x");
+    ws.ping(b"").await;
+    assert_eq!(ws.next().await, Frame::Pong(vec![]));
+    ws.send_binary(&[1]).await;
+    ws.send("0::").await;
+    assert_eq!(ws.text().await, "0::");
     ws.closed().await;
-    let gone = url("websocket", &shake(&server).await);
-    let answer = server.http().await.request("GET", &gone, "", b"").await;
-    assert_eq!(answer.status, 400, "no upgrade");
-    let wrong = gone.replace("websocket", "xhr-polling");
-    assert_eq!(server.http().await.request("GET", &wrong, UPGRADE, b"").await.status, 400);
-    assert_eq!(server.get(&gone.replace("websocket", "flashsocket")).await.status, 400);
+}
+
+#[tokio::test]
+async fn upgrades_where_none_is_due_and_the_other_way_round() {
+    let server = server().await;
+    let session = Session09::open(&server).await;
+    assert_eq!(session.get("websocket").await.status, 400, "no upgrade");
+    assert_eq!(get(&server, &session.target("xhr-polling"), &UPGRADE).await.status, 400);
+    assert_eq!(session.get("flashsocket").await.status, 400);
 }
 
 #[tokio::test]
 async fn jsonp() {
-    let server = kitchen(calm()).await;
-    let url = url("jsonp-polling", &shake(&server).await);
-    let first = server.get(&url).await;
-    assert_eq!(first.header("content-type").unwrap(), "text/javascript; charset=UTF-8");
+    let server = server().await;
+    let session = Session09::open(&server).await;
+    let first = session.get("jsonp-polling").await;
+    assert_eq!(first.header("content-type"), Some("text/javascript; charset=UTF-8"));
     assert_eq!(first.text(), "io.j[1](\"1::\");");
     let body = "d=%22%EF%BF%BD13%EF%BF%BD3%3A%3A%3Aplain+msg%EF%BF%BD15%EF%BF%BD3%3A%3A%3Aline1%5Cnline2%EF%BF%BD13%EF%BF%BD4%3A%3A%3A%7B%5C%22k%5C%22%3A%5C%22v%5C%22%7D%22";
-    let posted = server.post(&url, body).await;
-    assert_eq!((posted.status, posted.text().as_str()), (200, "1"));
+    session.post("jsonp-polling", body).await;
     assert_eq!(
-        server.get(&url).await.text(),
+        session.get("jsonp-polling").await.text(),
         "io.j[1](\"\u{fffd}13\u{fffd}3:::plain msg\u{fffd}15\u{fffd}3:::line1\\nline2\u{fffd}13\u{fffd}4:::{\\\"k\\\":\\\"v\\\"}\");"
     );
-    server.post(&url, "d=%22%22").await;
-    server.post(&url, "d=not+json").await;
-    assert_eq!(server.get(&url.replace("i=1", "i=2")).await.text(), "io.j[2](\"7:::1+0\");");
+    session.post("jsonp-polling", "d=%22%22").await;
+    session.post("jsonp-polling", "d=%223%3A%3A%3Aon%22").await;
+    let second = session.target("jsonp-polling").replace("i=1", "i=2");
+    assert_eq!(get(&server, &second, &[]).await.text(), "io.j[2](\"3:::on\");");
+    // What is no form at all is taken, and ends the session.
+    session.post("jsonp-polling", "d=not+json").await;
+    assert_eq!(get(&server, &second, &[]).await.text(), "io.j[2](\"7:::1+0\");");
+}
+
+/// Asks for the stream of a session; returns it after its prelude.
+async fn htmlfile(server: &TestServer, session: &Session09) -> Http {
+    let mut stream = Http::open(server.addr).await;
+    stream.send(&request("GET", &session.target("htmlfile"), &[], b"")).await;
+    let head = stream.head().await;
+    assert_eq!(head.status, 200);
+    let content_type = head.header("content-type").unwrap().to_lowercase();
+    assert_eq!(content_type, "text/html; charset=utf-8");
+    assert_eq!(head.header("transfer-encoding"), Some("chunked"));
+    assert_eq!(head.header("x-accel-buffering"), Some("no"));
+    assert_eq!(head.header("cache-control"), Some("no-store, no-transform"));
+    let prelude = String::from_utf8(stream.chunk().await.unwrap()).unwrap();
+    assert!(prelude.len() >= 1024);
+    let start = "<html><body><script>var _ = function (m) { parent.s._(m,document); };</script>";
+    assert!(prelude.starts_with(start), "{prelude}");
+    stream
+}
+
+/// What a stream brings next.
+async fn chunk(stream: &mut Http) -> String {
+    String::from_utf8(stream.chunk().await.expect("not the end")).unwrap()
 }
 
 #[tokio::test]
 async fn htmlfile_streams() {
-    let server = kitchen(calm()).await;
-    let url = url("htmlfile", &shake(&server).await);
-    let mut stream = server.http().await;
-    stream.send("GET", &url, "", b"").await;
-    let (status, head) = stream.head().await;
-    let head = head.to_lowercase();
-    assert_eq!(status, 200);
-    assert!(
-        head.contains("content-type: text/html; charset=utf-8")
-            && head.contains("transfer-encoding: chunked")
-    );
-    assert!(
-        head.contains("x-accel-buffering: no")
-            && head.contains("cache-control: no-store, no-transform")
-    );
-    let prelude = String::from_utf8(stream.chunk().await.unwrap()).unwrap();
-    assert!(prelude.len() >= 1024);
-    assert!(prelude.starts_with(
-        "<html><body><script>var _ = function (m) { parent.s._(m,document); };</script>"
-    ));
-    assert_eq!(stream.chunk().await.unwrap(), b"<script>_(\"1::\");</script>");
-    let posted = server
-        .post(&url, "5:::{\"name\":\"uni\",\"args\":[\"</script> \\\"q\\\" \\\\ / \\n\"]}")
-        .await;
-    assert_eq!(posted.text(), "1");
-    let chunk = String::from_utf8(stream.chunk().await.unwrap()).unwrap();
+    let server = server().await;
+    let session = Session09::open(&server).await;
+    let mut stream = htmlfile(&server, &session).await;
+    assert_eq!(chunk(&mut stream).await, "<script>_(\"1::\");</script>");
+    let event = "5:::{\"name\":\"uni\",\"args\":[\"</script> \\\"q\\\" \\\\ / \\n\"]}";
+    session.post("htmlfile", event).await;
     assert_eq!(
-        chunk,
+        chunk(&mut stream).await,
         "<script>_(\"5:::{\\\"name\\\":\\\"uni\\\",\\\"args\\\":[\\\"<\\/script> \\\\\\\"q\\\\\\\" \\\\\\\\ \\/ \\\\n\\\"]}\");</script>"
     );
-    server.post(&url, "0::").await;
-    assert_eq!(stream.chunk().await.unwrap(), b"<script>_(\"0::\");</script>");
+    session.post("htmlfile", "0::").await;
+    assert_eq!(chunk(&mut stream).await, "<script>_(\"0::\");</script>");
     assert_eq!(stream.chunk().await, None);
 }
 
 #[tokio::test]
 async fn a_stream_that_grew_too_long_sends_the_client_back() {
-    let server = kitchen(Limits { stream_bytes: 8 * 1024, ..calm() }).await;
-    let url = url("htmlfile", &shake(&server).await);
-    let mut stream = server.http().await;
-    stream.send("GET", &url, "", b"").await;
-    stream.head().await;
+    let limits = Limits { stream_bytes: 8 * 1024, ..Limits::default() };
+    let server = Setup::limits(limits).start_app(stage().0).await;
+    let session = Session09::open(&server).await;
+    let mut stream = htmlfile(&server, &session).await;
     let large = "x".repeat(5000);
-    let mut page = String::new();
     for _ in 0..2 {
-        server.post(&url, format!("3:::{large}")).await;
+        session.post("htmlfile", &format!("3:::{large}")).await;
     }
+    let mut page = String::new();
     while let Some(chunk) = stream.chunk().await {
         page.push_str(&String::from_utf8(chunk).unwrap());
     }
@@ -313,71 +295,117 @@ async fn a_stream_that_grew_too_long_sends_the_client_back() {
     assert!(page.ends_with("<script>_(\"7:::1+0\");</script>"));
 }
 
-#[tokio::test]
-async fn heartbeats_on_streams_only() {
-    let server = kitchen(quick(100, 5000)).await;
-    let mut ws = websocket(&server).await;
-    for _ in 0..2 {
-        ws.expect("2::").await;
-        ws.text("2::").await;
+/// Times of a heartbeat, without sockets, where the clock is ours.
+fn limits() -> Limits {
+    Limits {
+        ping_interval: Duration::from_millis(1000),
+        ping_timeout: Duration::from_millis(500),
+        ..Limits::default()
     }
-    let url = polling(&server).await;
-    assert_eq!(server.get(&url).await.text(), "8::", "an idle poll is ended");
-    assert_eq!(server.get(&url).await.text(), "8::");
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_of_a_stream() {
+    let (tap, mut heard) = tap();
+    let engine = Engine::new(limits(), tap);
+    let session = open(&engine, &SocketIo09, &SOCKET).await;
+    let mut drain = session.attach(&SOCKET).unwrap();
+    assert_eq!(next(&mut drain).await.0, ["1::"]);
+    let start = Instant::now();
+    for _ in 0..2 {
+        assert_eq!(next(&mut drain).await.0, ["2::"]);
+        session.submit(&SOCKET, [Packet::Pong { probe: false }]).await.unwrap();
+    }
+    assert_eq!(next(&mut drain).await.0, ["2::"]);
+    assert_eq!(start.elapsed().as_millis(), 3000);
+    assert_eq!(next(&mut drain).await.1, Drained::Closed(CloseReason::PingTimeout));
+    assert_eq!(start.elapsed().as_millis(), 3500);
+    assert_eq!(heard.closed().await, CloseReason::PingTimeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_polls_lives_and_who_stops_does_not() {
+    let (tap, mut heard) = tap();
+    let engine = Engine::new(limits(), tap);
+    let session = open(&engine, &SocketIo09, &POLLING).await;
+    assert_eq!(poll(&session).await.0, ["1::"]);
+    // A poll that is held is life enough.
+    let parked = session.attach(&POLLING).unwrap();
+    sleep(Duration::from_secs(60)).await;
+    assert!(session.is_open());
+    parked.finish();
+    let start = Instant::now();
+    assert_eq!(heard.closed().await, CloseReason::PingTimeout);
+    assert_eq!(start.elapsed().as_millis(), 1500);
 }
 
 #[tokio::test]
-async fn silence_ends_sessions() {
-    let server = kitchen(quick(50, 50)).await;
-    let url = polling(&server).await;
-    let mut ws = websocket(&server).await;
-    ws.expect("2::").await;
-    ws.expect("7:::1+0").await;
+async fn an_idle_poll_is_ended_with_a_noop() {
+    let ping_interval = Duration::from_millis(50);
+    let limits =
+        Limits { ping_interval, ping_timeout: Duration::from_secs(60), ..Limits::default() };
+    let server = Setup::limits(limits).start_app(stage().0).await;
+    let session = Session09::polling(&server).await;
+    for _ in 0..2 {
+        assert_eq!(session.poll().await, "8::");
+    }
+    let mut ws = Session09::open(&server).await.websocket().await;
+    assert_eq!(ws.text().await, "2::", "a stream has heartbeats instead");
+}
+
+#[tokio::test]
+async fn a_session_that_is_lost_sends_the_client_back() {
+    let server = server().await;
+    let session = Session09::polling(&server).await;
+    let mut ws = Session09::open(&server).await.websocket().await;
+    for session in server.engine.sessions() {
+        session.close(CloseReason::PingTimeout);
+    }
+    assert_eq!(ws.text().await, "7:::1+0");
     ws.closed().await;
-    until("the close timeout has run", || server.engine.session_count() == 0).await;
-    assert_eq!(server.get(&url).await.text(), "7:::1+0");
+    until("all are gone", || server.engine.session_count() == 0).await;
+    assert_eq!(session.poll().await, "7:::1+0");
 }
 
 #[tokio::test]
-async fn the_newest_poll_wins_and_dropped_polls_lose_nothing() {
-    let server = kitchen(calm()).await;
-    let url = polling(&server).await;
-    let session = session_of(&server, &url);
-    let old = server.park(&url);
-    until("the poll is held", || session.is_drained()).await;
-    let new = server.park(&url);
-    assert_eq!(old.await.unwrap().text(), "8::");
-    server.post(&url, "3:::to the new one").await;
-    assert_eq!(new.await.unwrap().text(), "3:::to the new one");
+async fn the_newest_poll_wins() {
+    let server = server().await;
+    let session = Session09::polling(&server).await;
+    let mut old = session.park(&server).await;
+    let mut new = Http::open(server.addr).await;
+    new.send(&request("GET", &session.target("xhr-polling"), &[], b"")).await;
+    assert_eq!(old.answer().await.text(), "8::");
+    session.say("3:::to the new one").await;
+    assert_eq!(new.answer().await.text(), "3:::to the new one");
+}
 
-    let mut dropped = server.http().await;
-    dropped.send("GET", &url, "", b"").await;
-    until("the poll is held", || session.is_drained()).await;
-    drop(dropped);
-    until("its end was noticed", || !session.is_drained()).await;
-    server.post(&url, "3:::kept").await;
-    assert_eq!(server.get(&url).await.text(), "3:::kept");
+#[tokio::test]
+async fn a_dropped_poll_loses_nothing() {
+    let server = server().await;
+    let session = Session09::polling(&server).await;
+    let inner = server.engine.session(&session.sid).unwrap();
+    drop(session.park(&server).await);
+    until("its end was noticed", || !inner.is_drained()).await;
+    session.say("3:::kept").await;
+    assert_eq!(session.poll().await, "3:::kept");
 }
 
 #[tokio::test]
 async fn another_transport_takes_over_and_is_greeted() {
-    let server = kitchen(calm()).await;
-    let sid = shake(&server).await;
-    // A WebSocket that opened, and of which nothing arrived at the client.
-    let mut dead = server.ws(&url("websocket", &sid)).await;
-    dead.expect("1::").await;
-    server.engine.session(&sid).unwrap();
-    let poll = server.get(&url("xhr-polling", &sid)).await;
-    assert_eq!(poll.text(), "1::");
+    let server = server().await;
+    let session = Session09::open(&server).await;
+    // A WebSocket that opened, and on which nothing arrives any more.
+    let mut dead = session.websocket().await;
+    assert_eq!(session.poll().await, "1::");
     dead.closed().await;
-    server.post(&url("xhr-polling", &sid), "3:::x").await;
-    assert_eq!(server.get(&url("xhr-polling", &sid)).await.text(), "3:::x");
+    session.say("3:::x").await;
+    assert_eq!(session.poll().await, "3:::x");
 }
 
 #[tokio::test]
 async fn a_post_may_come_before_the_first_poll() {
-    let server = kitchen(calm()).await;
-    let url = url("xhr-polling", &shake(&server).await);
-    server.post(&url, "3:::early").await;
-    assert_eq!(server.get(&url).await.text(), "\u{fffd}3\u{fffd}1::\u{fffd}9\u{fffd}3:::early");
+    let server = server().await;
+    let session = Session09::open(&server).await;
+    session.say("3:::early").await;
+    assert_eq!(session.poll().await, framed(&["1::", "3:::early"]));
 }

@@ -2,7 +2,18 @@
 
 use parlance::engine::Limits;
 
-use crate::support::*;
+use crate::support::apps::stage;
+use crate::support::http::{Http, request};
+use crate::support::packets::Packet;
+use crate::support::polls::{Polls, read_open, sid_of};
+use crate::support::server::{Setup, TestServer, target};
+use crate::support::until;
+
+const SHAPES: [&str; 2] = ["eventsource", "htmlfile"];
+
+async fn server() -> TestServer {
+    Setup::default().start_app(stage().0).await
+}
 
 /// A streamed response, packet by packet.
 struct Stream {
@@ -13,23 +24,34 @@ struct Stream {
 
 impl Stream {
     async fn open(server: &TestServer, shape: &'static str, query: &str) -> Self {
-        let mut http = server.http().await;
-        let target = format!("/socket.io/?EIO=4&transport={shape}&j=3&{query}");
-        http.send("GET", &target, "", b"").await;
-        let (status, head) = http.head().await;
-        assert_eq!(status, 200, "{head}");
+        let mut http = Http::open(server.addr).await;
+        let target = target(&format!("EIO=4&transport={shape}&j=3&{query}"));
+        http.send(&request("GET", &target, &[], b"")).await;
+        let head = http.head().await;
+        assert_eq!(head.status, 200);
         let prelude = String::from_utf8(http.chunk().await.unwrap()).unwrap();
         assert!(prelude.len() >= 1024);
-        let head = head.to_lowercase();
-        assert!(head.contains("x-accel-buffering: no") && head.contains("no-transform"));
+        assert_eq!(head.header("x-accel-buffering"), Some("no"));
+        assert!(head.header("cache-control").unwrap().contains("no-transform"));
+        let content_type = head.header("content-type").unwrap();
         match shape {
-            "eventsource" => assert!(head.contains("content-type: text/event-stream")),
+            "eventsource" => assert!(content_type.starts_with("text/event-stream")),
             _ => {
+                assert!(content_type.starts_with("text/html"));
                 assert!(prelude.contains("parent.___eios[3](m)"));
-                assert!(head.contains("content-security-policy: default-src 'none'"));
+                let policy = head.header("content-security-policy").unwrap();
+                assert!(policy.starts_with("default-src 'none'"), "{policy}");
             }
         }
         Stream { http, pending: Vec::new(), shape }
+    }
+
+    /// A stream that a session begins on; returns the sid, too.
+    async fn begin(server: &TestServer, shape: &'static str) -> (Self, String) {
+        let mut stream = Self::open(server, shape, "client=parlance").await;
+        let open = stream.next().await.unwrap();
+        let sid = sid_of(&read_open(&open.as_str().into()));
+        (stream, sid)
     }
 
     async fn next(&mut self) -> Option<String> {
@@ -53,20 +75,25 @@ impl Stream {
     }
 }
 
+/// Posts to a session that is on a stream.
+async fn post(server: &TestServer, shape: &str, sid: &str, body: &str) {
+    let query = format!("EIO=4&transport={shape}&sid={sid}");
+    server.fetch("POST", &query, &[], body.as_bytes()).await.assert_ok();
+}
+
 #[tokio::test]
 async fn sessions_that_begin_on_a_stream() {
-    let server = kitchen(calm()).await;
-    for shape in ["eventsource", "htmlfile"] {
-        let mut stream = Stream::open(&server, shape, "client=parlance").await;
-        let open = stream.next().await.unwrap();
-        let sid = open.split('"').nth(3).unwrap().to_owned();
-        let url = format!("/socket.io/?EIO=4&transport={shape}&sid={sid}");
-        assert_eq!(server.post(&url, "40").await.text(), "ok");
+    let server = server().await;
+    for shape in SHAPES {
+        let (mut stream, sid) = Stream::begin(&server, shape).await;
+        post(&server, shape, &sid, "40").await;
         assert!(stream.next().await.unwrap().starts_with("40{"));
-        server.post(&url, "42[\"x\",\"</script>\u{2028}é😀\"]\u{1e}451-[\"b\",{\"_placeholder\":true,\"num\":0}]\u{1e}bAQID").await;
-        stream.expect("42[\"x\",\"</script>\u{2028}é😀\"]").await;
-        stream.expect("451-[\"b\",{\"_placeholder\":true,\"num\":0}]").await;
-        stream.expect("bAQID").await;
+        let text = "42[\"x\",\"</script>\u{2028}é😀\"]";
+        let header = "451-[\"b\",{\"_placeholder\":true,\"num\":0}]";
+        post(&server, shape, &sid, &[text, header, "bAQID"].join("\u{1e}")).await;
+        for packet in [text, header, "bAQID"] {
+            stream.expect(packet).await;
+        }
         drop(stream);
         until("the session ends with its stream", || server.engine.session_count() == 0).await;
     }
@@ -74,80 +101,77 @@ async fn sessions_that_begin_on_a_stream() {
 
 #[tokio::test]
 async fn only_our_client_is_offered_streams() {
-    let server = kitchen(calm()).await;
-    let stock = server.get("/socket.io/?EIO=4&transport=polling").await.text();
-    assert!(stock.contains("\"upgrades\":[\"websocket\"]"));
-    let own = server.get("/socket.io/?EIO=4&transport=polling&client=parlance").await.text();
-    assert!(own.contains("\"upgrades\":[\"websocket\",\"eventsource\",\"htmlfile\"]"), "{own}");
+    let server = server().await;
+    let stock = Polls::open(&server, "EIO=4").await;
+    assert_eq!(stock.open["upgrades"], serde_json::json!(["websocket"]));
+    let own = Polls::open(&server, "EIO=4&client=parlance").await;
+    let all = serde_json::json!(["websocket", "eventsource", "htmlfile"]);
+    assert_eq!(own.open["upgrades"], all);
 }
 
 #[tokio::test]
 async fn upgrades_from_polling_to_a_stream_and_on() {
-    let server = kitchen(calm()).await;
-    for shape in ["eventsource", "htmlfile"] {
-        let polling = server.polling("EIO=4&transport=polling").await;
-        let sid = sid_of(&polling).to_owned();
-        server.post(&polling, "40").await;
-        server.get(&polling).await;
-        let poll = server.parked(&polling).await;
+    let server = server().await;
+    for shape in SHAPES {
+        let mut session = Polls::open(&server, "EIO=4").await;
+        session.say("40").await;
+        session.poll().await;
+        let sid = session.sid.clone();
+        let parked = session.park(&server).await;
         let mut stream = Stream::open(&server, shape, &format!("sid={sid}")).await;
-        let up = format!("/socket.io/?EIO=4&transport={shape}&sid={sid}");
-        server.post(&up, "2probe").await;
+        post(&server, shape, &sid, "2probe").await;
         stream.expect("3probe").await;
-        assert_eq!(poll.await.unwrap().text(), "6");
-        server.post(&polling, "42[\"a\"]").await;
-        server.post(&up, "5").await;
+        assert_eq!(parked.packets().await, ["6".into()]);
+        session.say("42[\"a\"]").await;
+        post(&server, shape, &sid, "5").await;
         // The ping is for the client to answer: proof that the way is open.
-        let (first, second) = (stream.next().await.unwrap(), stream.next().await.unwrap());
-        assert!(
-            [("2", "42[\"a\"]"), ("42[\"a\"]", "2")].contains(&(first.as_str(), second.as_str()))
-        );
-        server.post(&up, "3").await;
-        assert_eq!(server.get(&polling).await.json()["code"], 3);
+        let mut both = [stream.next().await.unwrap(), stream.next().await.unwrap()];
+        both.sort();
+        assert_eq!(both, ["2", "42[\"a\"]"]);
+        post(&server, shape, &sid, "3").await;
+        session.get().await.assert_error(400, 3, "Bad request");
 
-        let mut ws = server.ws(&format!("/socket.io/?EIO=4&transport=websocket&sid={sid}")).await;
-        ws.text("2probe").await;
-        ws.expect("3probe").await;
-        server.post(&up, "42[\"b\"]").await;
+        let mut ws = session.probed().await;
+        post(&server, shape, &sid, "42[\"b\"]").await;
         stream.expect("42[\"b\"]").await;
-        ws.text("5").await;
+        ws.send("5").await;
         stream.expect("6").await;
         assert_eq!(stream.next().await, None);
-        ws.text("42[\"c\"]").await;
-        ws.expect("42[\"c\"]").await;
+        ws.send("42[\"c\"]").await;
+        assert_eq!(ws.text().await, "42[\"c\"]");
     }
 }
 
 #[tokio::test]
 async fn streams_are_recycled() {
-    let server = kitchen(Limits { stream_bytes: 8 * 1024, ..calm() }).await;
-    let mut stream = Stream::open(&server, "eventsource", "").await;
-    let open = stream.next().await.unwrap();
-    let sid = open.split('"').nth(3).unwrap().to_owned();
-    let url = format!("/socket.io/?EIO=4&transport=eventsource&sid={sid}");
-    server.post(&url, "40").await;
-    stream.next().await;
-    let large = format!("42[\"x\",\"{}\"]", "x".repeat(9000));
-    for _ in 0..3 {
-        server.post(&url, &large).await;
-        stream.expect(&large).await;
-        stream.expect("6").await;
-        assert_eq!(stream.next().await, None);
-        server.post(&url, "42[\"between\"]").await;
-        stream = Stream::open(&server, "eventsource", &format!("sid={sid}")).await;
-        stream.expect("42[\"between\"]").await;
+    let limits = Limits { stream_bytes: 8 * 1024, ..Limits::default() };
+    let server = Setup::limits(limits).start_app(stage().0).await;
+    for shape in SHAPES {
+        let (mut stream, sid) = Stream::begin(&server, shape).await;
+        post(&server, shape, &sid, "40").await;
+        stream.next().await;
+        let large = format!("42[\"x\",\"{}\"]", "x".repeat(9000));
+        for _ in 0..3 {
+            post(&server, shape, &sid, &large).await;
+            stream.expect(&large).await;
+            stream.expect("6").await;
+            assert_eq!(stream.next().await, None);
+            post(&server, shape, &sid, "42[\"between\"]").await;
+            stream = Stream::open(&server, shape, &format!("sid={sid}")).await;
+            stream.expect("42[\"between\"]").await;
+        }
     }
 }
 
 #[tokio::test]
 async fn a_probe_that_fails_leaves_polling_as_it_was() {
-    let server = kitchen(calm()).await;
-    let polling = server.polling("EIO=4&transport=polling").await;
-    let session = server.engine.session(sid_of(&polling)).unwrap();
-    drop(Stream::open(&server, "eventsource", &format!("sid={}", session.sid())).await);
-    until("the attempt is over", || !session.is_upgrading()).await;
-    let stray = polling.replace("transport=polling", "transport=eventsource");
-    assert_eq!(server.post(&stray, "2probe").await.json()["code"], 3);
-    server.post(&polling, "40\u{1e}42[\"x\"]").await;
-    assert!(server.get(&polling).await.text().ends_with("42[\"x\"]"));
+    let server = server().await;
+    let mut session = Polls::open(&server, "EIO=4").await;
+    let inner = server.engine.session(&session.sid).unwrap();
+    drop(Stream::open(&server, "eventsource", &format!("sid={}", session.sid)).await);
+    until("the attempt is over", || !inner.is_upgrading()).await;
+    let stray = format!("EIO=4&transport=eventsource&sid={}", session.sid);
+    server.fetch("POST", &stray, &[], b"2probe").await.assert_error(400, 3, "Bad request");
+    session.send(&["40".into(), Packet::from("42[\"x\"]")]).await;
+    assert_eq!(session.texts().await.last().unwrap(), "42[\"x\"]");
 }

@@ -1,227 +1,426 @@
-//! Upgrades: the steps, and what goes wrong at each of them. The session never pays for it.
+//! Upgrades that fail, at each step, while everybody talks: no message may be lost or doubled, in
+//! either direction, and the session must live on (engineio.md §8).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parlance::engine::Limits;
+use futures::future::join_all;
+use parlance::dialect::Message;
+use parlance::engine::{CloseReason, Limits, Session};
+use tokio::task::JoinHandle;
 
-use crate::support::*;
+use crate::support::apps::{Heard, Notes, tap};
+use crate::support::packets::{Packet, read_answer};
+use crate::support::polls::{Polls, read_open};
+use crate::support::server::{Setup, TestServer, target};
+use crate::support::ws::{Frame, UPGRADE, Ws};
+use crate::support::{soon, until};
 
-const EIO4: &str = "EIO=4&transport=polling";
+/// One session of each kind that can be upgraded.
+const QUERIES: [&str; 4] = ["EIO=4", "EIO=3", "EIO=3&b64=1", "EIO=4&j=0"];
 
-fn ws_url(polling: &str) -> String {
-    polling.replace("transport=polling", "transport=websocket")
+/// Messages that have to get through before and after what is tried.
+const SOME: usize = 25;
+
+/// Says `0`, `1`, `2`… to a set of sessions until it is stopped.
+struct Broadcast {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<usize>,
 }
 
-/// A polling session in the default namespace.
-async fn member(server: &TestServer) -> String {
-    let url = server.polling(EIO4).await;
-    server.post(&url, "40").await;
-    assert!(server.get(&url).await.text().starts_with("40{"));
-    url
-}
-
-#[tokio::test]
-async fn the_steps() {
-    let server = kitchen(calm()).await;
-    let url = member(&server).await;
-    let poll = server.parked(&url).await;
-    let mut ws = server.ws(&ws_url(&url)).await;
-    ws.text("2probe").await;
-    ws.expect("3probe").await;
-    assert_eq!(poll.await.unwrap().text(), "6", "the parked poll is released");
-    // Between probe and upgrade, messages still travel by polling.
-    server.post(&url, "42[\"a\"]").await;
-    assert_eq!(server.get(&url).await.text(), "42[\"a\"]");
-    server.post(&url, "42[\"b\"]").await;
-    ws.text("5").await;
-    ws.expect("42[\"b\"]").await;
-    ws.text("42[\"c\"]").await;
-    ws.expect("42[\"c\"]").await;
-    let late = server.get(&url).await;
-    assert_eq!((late.status, late.json()["code"].as_i64()), (400, Some(3)));
-    assert_eq!(server.post(&url, "42[\"d\"]").await.status, 400);
-    let mut second = server.ws(&ws_url(&url)).await;
-    second.closed().await;
-    ws.text("42[\"e\"]").await;
-    ws.expect("42[\"e\"]").await;
-}
-
-#[tokio::test]
-async fn probe_and_upgrade_back_to_back() {
-    let server = kitchen(calm()).await;
-    let url = member(&server).await;
-    let mut ws = server.ws(&ws_url(&url)).await;
-    ws.text("2probe").await;
-    ws.text("5").await;
-    ws.text("42[\"x\"]").await;
-    ws.expect("3probe").await;
-    ws.expect("42[\"x\"]").await;
-}
-
-/// After an attempt failed, whatever it was: everything queued arrives once, and a new attempt
-/// succeeds.
-async fn lives_on(server: &TestServer, url: &str) {
-    server.post(url, "42[\"one\"]\u{1e}42[\"two\"]").await;
-    assert_eq!(server.get(url).await.text(), "42[\"one\"]\u{1e}42[\"two\"]");
-    let mut ws = server.ws(&ws_url(url)).await;
-    ws.text("2probe").await;
-    ws.expect("3probe").await;
-    ws.text("5").await;
-    ws.text("42[\"three\"]").await;
-    ws.expect("42[\"three\"]").await;
-}
-
-#[tokio::test]
-async fn refused_before_101() {
-    let server = kitchen(calm()).await;
-    let url = member(&server).await;
-    for headers in [
-        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
-        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
-        "",
-    ] {
-        let answer = server.http().await.request("GET", &ws_url(&url), headers, b"").await;
-        assert_eq!(answer.status, 400);
+impl Broadcast {
+    fn start(sessions: Vec<Arc<Session>>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let task = tokio::spawn(async move {
+            let mut count = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                for session in &sessions {
+                    session.send(Message::Text(count.to_string()));
+                }
+                count += 1;
+                // The pace of the traffic, not a wait for anything.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            count
+        });
+        Broadcast { stop, task }
     }
-    lives_on(&server, &url).await;
-}
 
-#[tokio::test]
-async fn cut_after_101_or_after_the_probe() {
-    let server = kitchen(calm()).await;
-    let url = member(&server).await;
-    let session = server.engine.session(sid_of(&url)).unwrap();
-    drop(server.ws(&ws_url(&url)).await);
-    until("the attempt is over", || !session.is_upgrading()).await;
-    let mut ws = server.ws(&ws_url(&url)).await;
-    ws.text("2probe").await;
-    ws.expect("3probe").await;
-    drop(ws);
-    until("the attempt is over", || !session.is_upgrading()).await;
-    lives_on(&server, &url).await;
-}
-
-#[tokio::test]
-async fn the_wrong_first_packet() {
-    let server = kitchen(calm()).await;
-    let url = member(&server).await;
-    for wrong in ["42[\"x\"]", "5", "2", "garbage", "1"] {
-        let mut ws = server.ws(&ws_url(&url)).await;
-        ws.text(wrong).await;
-        ws.closed().await;
+    /// Stops; returns how many messages there were.
+    async fn stop(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await.expect("the broadcast")
     }
-    let mut ws = server.ws(&ws_url(&url)).await;
-    ws.text("2probe").await;
-    ws.expect("3probe").await;
-    ws.text("42[\"too early\"]").await;
-    ws.closed().await;
-    lives_on(&server, &url).await;
+}
+
+/// A client under traffic: it notes what it hears, and says numbered things itself.
+struct Talker {
+    polls: Polls,
+    session: Arc<Session>,
+    heard: Vec<usize>,
+    said: usize,
+    notes: Notes,
+    broadcast: Broadcast,
+    server: TestServer,
+    bystander: JoinHandle<Vec<usize>>,
+}
+
+/// The number that a message packet is.
+fn number(packet: &Packet) -> Option<usize> {
+    match packet {
+        // Between messages polls are released.
+        Packet::Text(text) if text == "6" => None,
+        Packet::Text(text) => {
+            let number = text.strip_prefix('4').and_then(|number| number.parse().ok());
+            Some(number.unwrap_or_else(|| panic!("unexpected {text}")))
+        }
+        other => panic!("unexpected {other:?}"),
+    }
+}
+
+/// Where the server is to lose patience; a client that means well is far quicker.
+const BRIEF: Duration = Duration::from_millis(1000);
+
+fn brief() -> Limits {
+    Limits { upgrade_timeout: BRIEF, ..Limits::default() }
+}
+
+/// Runs the same for all kinds of sessions at once, each on a server of its own.
+async fn for_each_query(scenario: impl AsyncFn(&'static str)) {
+    join_all(QUERIES.iter().map(|query| scenario(query))).await;
+}
+
+impl Talker {
+    async fn new(query: &str) -> Self {
+        Self::limited(query, Limits::default()).await
+    }
+
+    async fn limited(query: &str, limits: Limits) -> Self {
+        let (tap, notes) = tap();
+        let server = Setup::limits(limits).start(tap).await;
+        let polls = Polls::open(&server, query).await;
+        // Somebody on a good connection, whom none of this concerns.
+        let mut ws = Ws::open(server.addr, &target("EIO=4&transport=websocket")).await;
+        let open = read_open(&ws.text().await.as_str().into());
+        let other = server.engine.session(open["sid"].as_str().unwrap()).unwrap();
+        let bystander = tokio::spawn(async move {
+            let mut heard = Vec::new();
+            loop {
+                match ws.next().await {
+                    Frame::Text(text) if text == "4end" => return heard,
+                    Frame::Text(text) => heard.extend(number(&text.as_str().into())),
+                    other => panic!("unexpected {other:?}"),
+                }
+            }
+        });
+        let session = server.engine.session(&polls.sid).unwrap();
+        let broadcast = Broadcast::start(vec![Arc::clone(&session), other]);
+        let mut talker = Talker {
+            polls,
+            session,
+            heard: Vec::new(),
+            said: 0,
+            notes,
+            broadcast,
+            server,
+            bystander,
+        };
+        talker.talk().await;
+        talker
+    }
+
+    /// One exchange by polling: something up, and all there is down.
+    async fn exchange(&mut self) {
+        self.polls.say(&format!("4up {}", self.said)).await;
+        self.said += 1;
+        let packets = self.polls.poll().await;
+        self.heard.extend(packets.iter().filter_map(number));
+    }
+
+    /// Polls until some messages went by in each direction.
+    async fn talk(&mut self) {
+        let (heard, said) = (self.heard.len() + SOME, self.said + SOME);
+        while self.heard.len() < heard || self.said < said {
+            self.exchange().await;
+        }
+    }
+
+    /// Goes on polling while something happens elsewhere.
+    async fn talk_while<T>(&mut self, elsewhere: JoinHandle<T>) -> T {
+        while !elsewhere.is_finished() {
+            self.exchange().await;
+        }
+        elsewhere.await.expect("no panic elsewhere")
+    }
+
+    /// Waits until an upgrade that was to fail is over.
+    async fn failed(&mut self) {
+        let session = Arc::clone(&self.session);
+        let over = async move { until("the attempt is over", || !session.is_upgrading()).await };
+        self.talk_while(tokio::spawn(over)).await;
+    }
+
+    /// Asserts that all went well: first by polling, then across an upgrade that succeeds.
+    async fn finish(mut self) {
+        assert!(self.session.is_open());
+        self.talk().await;
+        let mut ws = self.polls.websocket().await;
+        ws.send("2probe").await;
+        assert_eq!(ws.text().await, "3probe");
+        self.exchange().await;
+        ws.send("5").await;
+        for _ in 0..SOME {
+            ws.send(&format!("4up {}", self.said)).await;
+            self.said += 1;
+        }
+        let enough = self.heard.len() + SOME;
+        while self.heard.len() < enough {
+            let text = ws.text().await;
+            self.heard.extend(number(&text.as_str().into()));
+        }
+        let total = self.broadcast.stop().await;
+        while self.heard.len() < total {
+            let text = ws.text().await;
+            self.heard.extend(number(&text.as_str().into()));
+        }
+        let all: Vec<usize> = (0..total).collect();
+        assert_eq!(self.heard, all, "each once, in order");
+        for n in 0..self.said {
+            assert_eq!(self.notes.next().await, Heard::Text(format!("up {n}")));
+        }
+        assert_eq!(self.notes.now(), None, "nothing came twice");
+        for session in self.server.engine.sessions() {
+            session.send(Message::Text("end".into()));
+        }
+        assert_eq!(soon("the bystander", self.bystander).await.unwrap(), all);
+    }
+}
+
+/// What a doomed WebSocket does last.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// The connection breaks.
+    Reset,
+    /// The connection ends, without a close frame.
+    HangUp,
+    /// A close frame.
+    Close,
+    /// It says something that it should not.
+    Say(&'static str),
+}
+
+const ENDS: [End; 6] =
+    [End::Reset, End::HangUp, End::Close, End::Say("4not now"), End::Say("1"), End::Say("garbage")];
+
+impl End {
+    async fn happen(self, mut ws: Ws) {
+        match self {
+            End::Reset => ws.abort(),
+            End::HangUp => drop(ws),
+            End::Close => ws.close().await,
+            End::Say(text) => {
+                ws.send(text).await;
+                ws.closed().await;
+            }
+        }
+    }
 }
 
 #[tokio::test]
-async fn a_second_probe_beside_the_first() {
-    let server = kitchen(calm()).await;
-    let url = member(&server).await;
-    let mut first = server.ws(&ws_url(&url)).await;
-    let mut second = server.ws(&ws_url(&url)).await;
-    second.closed().await;
-    first.text("2probe").await;
-    first.expect("3probe").await;
-    first.text("5").await;
-    first.text("42[\"x\"]").await;
-    first.expect("42[\"x\"]").await;
+async fn before_the_101() {
+    for_each_query(async |query| {
+        let mut talker = Talker::new(query).await;
+        let (addr, target) = (talker.server.addr, talker.polls.upgrade_target());
+        for missing in 0..UPGRADE.len() {
+            let target = target.clone();
+            let attempt = tokio::spawn(async move {
+                let mut headers = UPGRADE.to_vec();
+                headers.remove(missing);
+                let (ws, answer) = Ws::attempt(addr, &target, &headers).await;
+                assert!(ws.is_none());
+                assert_eq!((answer.status, answer.body.is_empty()), (400, false));
+            });
+            talker.talk_while(attempt).await;
+        }
+        talker.finish().await;
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn stalled_before_and_after_the_probe() {
-    let limits = Limits { upgrade_timeout: Duration::from_millis(150), ..calm() };
-    let server = kitchen(limits).await;
-    let url = member(&server).await;
-    let mut silent = server.ws(&ws_url(&url)).await;
-    silent.closed().await;
-    let mut probing = server.ws(&ws_url(&url)).await;
-    probing.text("2probe").await;
-    probing.expect("3probe").await;
-    probing.closed().await;
-    lives_on(&server, &url).await;
+async fn after_the_101() {
+    for_each_query(async |query| {
+        let mut talker = Talker::new(query).await;
+        for end in ENDS {
+            let ws = talker.polls.websocket().await;
+            talker.talk_while(tokio::spawn(end.happen(ws))).await;
+            talker.failed().await;
+        }
+        talker.finish().await;
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn dead_after_packet_5() {
-    let server = kitchen(calm()).await;
-    let url = member(&server).await;
-    let session = server.engine.session(sid_of(&url)).unwrap();
-    let mut ws = server.ws(&ws_url(&url)).await;
+async fn after_the_probe() {
+    for_each_query(async |query| {
+        let mut talker = Talker::new(query).await;
+        for end in ENDS {
+            let ws = talker.polls.probed().await;
+            talker.talk_while(tokio::spawn(end.happen(ws))).await;
+            talker.failed().await;
+        }
+        talker.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_a_probe_whose_answer_is_lost() {
+    for_each_query(async |query| {
+        let mut talker = Talker::new(query).await;
+        for end in [End::Reset, End::HangUp] {
+            let mut ws = talker.polls.websocket().await;
+            ws.send("2probe").await;
+            talker.talk_while(tokio::spawn(end.happen(ws))).await;
+            talker.failed().await;
+        }
+        talker.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn before_or_after_the_probe_frames_are_silently_dropped() {
+    for_each_query(async |query| {
+        let mut talker = Talker::limited(query, brief()).await;
+        for probed in [false, true] {
+            let mut ws = match probed {
+                false => talker.polls.websocket().await,
+                true => talker.polls.probed().await,
+            };
+            // Until the server loses patience.
+            talker.talk_while(tokio::spawn(async move { ws.closed().await })).await;
+        }
+        talker.finish().await;
+    })
+    .await;
+}
+
+/// Sends packet 5, and hears nothing of what the server says from then on.
+async fn settled(talker: &mut Talker) -> Ws {
+    let mut ws = talker.polls.probed().await;
+    // The client stops polling here.
     ws.pongs = false;
-    ws.text("2probe").await;
-    ws.expect("3probe").await;
-    // The room talks while the new connection is there, and not heard of any more.
-    ws.text("5").await;
-    until("the upgrade is done", || session.transport() == "websocket").await;
-    session.send(parlance::dialect::Message::Text("2[\"lost\"]".into()));
-    ws.expect_after_pings("42[\"lost\"]").await;
-    drop(ws);
-    until("polling has it back", || session.transport() == "xhr-polling").await;
-    assert_eq!(server.get(&url).await.text(), "42[\"lost\"]");
-    lives_on(&server, &url).await;
+    ws.send("5").await;
+    let session = Arc::clone(&talker.session);
+    until("the upgrade", || session.transport() == "websocket").await;
+    ws
 }
 
 #[tokio::test]
-async fn silent_after_packet_5() {
-    let limits = Limits { upgrade_timeout: Duration::from_millis(200), ..calm() };
-    let server = kitchen(limits).await;
-    let url = member(&server).await;
-    let session = server.engine.session(sid_of(&url)).unwrap();
-    let mut ws = server.ws(&ws_url(&url)).await;
+async fn after_packet_5_the_connection_dies_unconfirmed() {
+    for_each_query(async |query| {
+        for end in [End::Reset, End::HangUp] {
+            let mut talker = Talker::new(query).await;
+            for _ in 0..3 {
+                let ws = settled(&mut talker).await;
+                end.happen(ws).await;
+                let session = Arc::clone(&talker.session);
+                until("polling takes over", || session.transport() != "websocket").await;
+                talker.talk().await;
+            }
+            talker.finish().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_packet_5_messages_had_gone_out() {
+    for_each_query(async |query| {
+        for end in [End::Reset, End::HangUp] {
+            let mut talker = Talker::new(query).await;
+            let mut ws = settled(&mut talker).await;
+            // They came as far as this machine, and no further: nobody confirms them.
+            ws.peek(100).await;
+            end.happen(ws).await;
+            let session = Arc::clone(&talker.session);
+            until("polling takes over", || session.transport() != "websocket").await;
+            talker.finish().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_packet_5_frames_are_silently_dropped() {
+    for_each_query(async |query| {
+        let mut talker = Talker::limited(query, brief()).await;
+        let _black_hole = settled(&mut talker).await;
+        // To the client the upgrade has failed. It asks until it is heard.
+        let accepted = async {
+            loop {
+                let answer = talker.polls.get().await;
+                if answer.status == 200 {
+                    return read_answer(talker.polls.eio, &answer);
+                }
+                answer.assert_error(400, 3, "Bad request");
+                // A pause between two attempts, within the bound of `soon`.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let packets = soon("polling is accepted again", accepted).await;
+        talker.heard.extend(packets.iter().filter_map(number));
+        talker.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_upgrade_that_was_confirmed_is_not_taken_back() {
+    for_each_query(async |query| {
+        let mut talker = Talker::new(query).await;
+        let mut ws = settled(&mut talker).await;
+        ws.send("4confirmed").await;
+        until("that came", || {
+            std::iter::from_fn(|| talker.notes.now())
+                .any(|note| note == Heard::Text("confirmed".into()))
+        })
+        .await;
+        ws.abort();
+        assert_eq!(talker.notes.closed().await, CloseReason::TransportLost);
+        talker.server.assert_gone(&talker.polls.sid).await;
+        talker.bystander.abort();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_returns_from_an_upgrade_that_died() {
+    let (tap, mut notes) = tap();
+    let server = Setup::limits(brief()).start(tap).await;
+    let session = Polls::open(&server, "EIO=4").await;
+    let mut ws = session.probed().await;
     ws.pongs = false;
-    ws.text("2probe").await;
-    ws.expect("3probe").await;
-    ws.text("5").await;
-    until("the upgrade is done", || session.transport() == "websocket").await;
-    session.send(parlance::dialect::Message::Text("2[\"kept\"]".into()));
-    until("polling has it back", || session.transport() == "xhr-polling").await;
-    assert_eq!(server.get(&url).await.text(), "42[\"kept\"]");
-    lives_on(&server, &url).await;
+    ws.send("5").await;
+    until("the upgrade", || {
+        server.engine.session(&session.sid).is_none_or(|session| session.transport() == "websocket")
+    })
+    .await;
+    ws.abort();
+    assert_eq!(notes.closed().await, CloseReason::TransportLost);
+    server.assert_gone(&session.sid).await;
 }
 
 #[tokio::test]
-async fn an_upgrade_that_nobody_returns_from_ends_the_session() {
-    let limits = Limits { upgrade_timeout: Duration::from_millis(100), ..calm() };
-    let server = kitchen(limits).await;
-    let url = member(&server).await;
-    let mut ws = server.ws(&ws_url(&url)).await;
-    ws.pongs = false;
-    ws.text("2probe").await;
-    ws.expect("3probe").await;
-    ws.text("5").await;
-    drop(ws);
-    until("the session is gone", || server.engine.session_count() == 0).await;
-}
-
-#[tokio::test]
-async fn traffic_goes_on_while_upgrades_fail() {
-    let server = kitchen(Limits { upgrade_timeout: Duration::from_millis(100), ..calm() }).await;
-    let url = member(&server).await;
-    let address = server.address;
-    let target = ws_url(&url);
-    let attempts = tokio::spawn(async move {
+async fn upgrades_that_succeed_under_traffic() {
+    for_each_query(async |query| {
         for _ in 0..5 {
-            let mut ws = Ws::open(address, &target).await;
-            ws.text("2probe").await;
-            ws.closed().await;
+            Talker::new(query).await.finish().await;
         }
-    });
-    let (mut sent, mut heard) = (0, Vec::new());
-    while !attempts.is_finished() || heard.len() < sent {
-        if !attempts.is_finished() {
-            server.post(&url, format!("42[\"n\",{sent}]")).await;
-            sent += 1;
-        }
-        let text = server.get(&url).await.text();
-        heard.extend(text.split('\u{1e}').filter(|packet| *packet != "6").map(str::to_owned));
-    }
-    attempts.await.unwrap();
-    let expected: Vec<_> = (0..sent).map(|n| format!("42[\"n\",{n}]")).collect();
-    assert_eq!(heard, expected);
+    })
+    .await;
 }

@@ -1,0 +1,286 @@
+//! The real binary as its operator runs it: settings and where they come from, pages, signals, and
+//! what its log says.
+
+use std::process::Command;
+
+use crate::support::http::{Http, request};
+use crate::support::polls::{read_open, sid_of};
+use crate::support::process::{Finished, Folder, Process, parlance, run};
+use crate::support::server::target;
+use crate::support::ws::Ws;
+
+/// A server on any port of this machine alone.
+fn command(folder: &Folder, args: &[&str]) -> Command {
+    let mut command = parlance(folder.path());
+    command.args(["--host", "127.0.0.1", "--port", "0"]).args(args);
+    command
+}
+
+/// Opens a polling session; returns the target of its requests.
+async fn polling(http: &mut Http) -> (String, String) {
+    let answer = http.get(&target("EIO=4&transport=polling")).await;
+    let sid = sid_of(&read_open(&answer.text().into()));
+    (target(&format!("EIO=4&transport=polling&sid={sid}")), sid)
+}
+
+async fn joined(addr: std::net::SocketAddr) -> Ws {
+    let mut ws = Ws::open(addr, &target("EIO=4&transport=websocket")).await;
+    ws.text().await;
+    ws.send("40").await;
+    assert!(ws.text().await.starts_with("40{"));
+    ws
+}
+
+/// Runs a command that ends by itself.
+fn run_with(args: &[&str]) -> Finished {
+    let folder = Folder::new();
+    let mut command = parlance(folder.path());
+    command.args(args);
+    run(command)
+}
+
+/// Asserts that a command failed, and said why in one line.
+fn assert_one_line(finished: &Finished, start: &str) {
+    assert_eq!(finished.status.code(), Some(1), "{}", finished.stderr);
+    assert!(finished.stderr.starts_with(start), "{}", finished.stderr);
+    assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
+}
+
+#[test]
+fn wrong_settings_are_one_line_and_stop_the_start() {
+    let folder = Folder::new();
+    folder.write("bad.toml", "port = 3000\nping-intervall = \"25s\"\n");
+    let path = folder.path().join("bad.toml");
+    let path = path.to_str().unwrap();
+    let unknown = format!("parlance: {path}:2:1: unknown field");
+    assert_one_line(&run_with(&["--config", path]), &unknown);
+    let finished = run_with(&["--transports", "websocket,carrier-pigeon"]);
+    let known = "unknown transport \"carrier-pigeon\": known are websocket";
+    assert!(finished.stderr.contains(known), "{}", finished.stderr);
+    assert_one_line(&finished, "parlance: ");
+    let mut command = parlance(folder.path());
+    command.env("PORT", "http");
+    assert_one_line(&run(command), "parlance: PORT: `http` is no port number\n");
+    assert_one_line(&run_with(&["--static-dir", "no-such-folder"]), "parlance: ");
+}
+
+#[test]
+fn a_port_in_use_is_one_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let start = format!("parlance: cannot listen on port {port}: it is in use");
+    let args = ["--host", "127.0.0.1", "--log", "warn"];
+    assert_one_line(&run_with(&[&args[..], &["--port", &port]].concat()), &start);
+    // The same where the environment names it.
+    let folder = Folder::new();
+    let mut command = parlance(folder.path());
+    command.args(args).env("PORT", &port);
+    assert_one_line(&run(command), &start);
+}
+
+#[test]
+fn check_only_validates() {
+    let finished = run_with(&["check", "--transports", "polling"]);
+    assert_eq!(finished.status.code(), Some(0));
+    assert!(finished.stdout.contains("transports  xhr-polling, jsonp-polling"));
+}
+
+#[test]
+fn layers_win_in_their_order() {
+    let folder = Folder::new();
+    folder.write("transports.toml", "port = 1\ntransports = [\"websocket\"]\n");
+    let checked = |env: &[(&str, &str)], args: &[&str]| {
+        let mut command = parlance(folder.path());
+        command.args(args).envs(env.iter().copied());
+        run(command).stdout
+    };
+    let port_and_transports = |stdout: String, port: u16, transports: &str| {
+        assert!(stdout.contains(&format!("port {port}\n")), "{stdout}");
+        assert!(stdout.contains(&format!("transports  {transports}\n")), "{stdout}");
+    };
+    port_and_transports(checked(&[], &["check"]), 1, "websocket");
+    port_and_transports(checked(&[("PORT", "2")], &["check"]), 2, "websocket");
+    let env = [("PORT", "2"), ("PARLANCE_PORT", "3")];
+    port_and_transports(checked(&env, &["check"]), 3, "websocket");
+    // Flags may stand on either side of the command.
+    for args in [
+        ["--port", "4", "check", "--transports", "htmlfile"],
+        ["check", "--port", "4", "--transports", "htmlfile"],
+    ] {
+        port_and_transports(checked(&env, &args), 4, "htmlfile");
+    }
+}
+
+#[tokio::test]
+async fn pages_and_their_client() {
+    let folder = Folder::new();
+    let args = ["--transports", "xhr-polling,websocket"];
+    let mut process = Process::start(command(&folder, &args));
+    let mut http = Http::open(process.listening()).await;
+    let policy = http.get("/").await;
+    let policy = policy.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'"), "{policy}");
+    for (target, kind) in [
+        ("/", "text/html"),
+        ("/parlance.js", "application/javascript"),
+        ("/socket.io/socket.io.js", "application/javascript"),
+        ("/style.css", "text/css"),
+        ("/diagnostics", "text/html"),
+    ] {
+        let answer = http.get(target).await;
+        assert_eq!(answer.status, 200, "{target}");
+        assert!(answer.header("content-type").unwrap().starts_with(kind), "{target}");
+    }
+    let nowhere = http.get("/nope").await;
+    assert_eq!(nowhere.status, 404);
+    assert!(nowhere.text().contains("Socket.IO is at /socket.io/"), "{}", nowhere.text());
+    let client = http.get("/parlance.js").await;
+    let told = "/*transports*/[\"xhr-polling\",\"websocket\"]/*end*/";
+    assert!(client.text().contains(told), "the page is told the policy");
+    let etag = client.header("etag").unwrap();
+    let again = http.request("GET", "/parlance.js", &[("If-None-Match", etag)], b"").await;
+    assert_eq!(again.status, 304);
+}
+
+#[tokio::test]
+async fn signals_end_it_after_everybody_was_told() {
+    for signal in ["TERM", "INT"] {
+        let folder = Folder::new();
+        let mut process = Process::start(command(&folder, &[]));
+        let addr = process.listening();
+        let mut ws = joined(addr).await;
+        let mut http = Http::open(addr).await;
+        let (target, _) = polling(&mut http).await;
+        http.send(&request("GET", &target, &[], b"")).await;
+        process.signal(signal);
+        ws.closed().await;
+        // Held or just arriving, it is told; if it came too late, the connection ends.
+        let rest = String::from_utf8(http.rest().await).unwrap();
+        assert!(rest.is_empty() || rest.ends_with("\r\n\r\n1"), "{rest}");
+        let (status, log) = process.wait();
+        assert_eq!(status.code(), Some(0), "{}", log.join("\n"));
+        assert!(log.iter().any(|line| line.contains("stopping") && line.contains("sessions=2")));
+        assert!(log.last().unwrap().contains("stopped"), "{}", log.join("\n"));
+    }
+}
+
+#[tokio::test]
+async fn who_is_between_two_polls_is_told_by_the_next() {
+    let folder = Folder::new();
+    let mut process = Process::start(command(&folder, &[]));
+    let addr = process.listening();
+    let (target, _) = polling(&mut Http::open(addr).await).await;
+    process.signal("TERM");
+    process.line("stopping");
+    let answer = Http::open(addr).await.get(&target).await;
+    assert_eq!((answer.status, answer.text()), (200, "1"));
+    let (status, log) = process.wait();
+    assert_eq!(status.code(), Some(0), "{}", log.join("\n"));
+}
+
+#[tokio::test]
+async fn who_never_comes_does_not_hold_it_up() {
+    let folder = Folder::new();
+    let mut process = Process::start(command(&folder, &["--shutdown-timeout", "100ms"]));
+    let mut http = Http::open(process.listening()).await;
+    polling(&mut http).await;
+    process.signal("TERM");
+    process.line("stopped before all clients were told");
+    let (status, _) = process.wait();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn who_asks_twice_does_not_wait() {
+    let folder = Folder::new();
+    let patience = ["--shutdown-timeout", "1h", "--body-timeout", "1h"];
+    let mut process = Process::start(command(&folder, &patience));
+    let addr = process.listening();
+    // A request whose body never ends.
+    let mut http = Http::open(addr).await;
+    let (target, _) = polling(&mut http).await;
+    let whole = request("POST", &target, &[], b"40");
+    http.send(&whole[..whole.len() - 1]).await;
+    // Anything after it: the server has seen it by then.
+    assert_eq!(Http::open(addr).await.get("/nope").await.status, 404);
+    process.signal("TERM");
+    process.line("stopping");
+    process.signal("TERM");
+    let (status, _) = process.wait();
+    assert_eq!(status.code(), Some(0));
+}
+
+/// What the log says at that level of one client that polls, upgrades, talks and leaves.
+async fn log_of_a_life(level: &str, folder: &Folder) -> (Vec<String>, String) {
+    let logs = folder.path().join("logs");
+    let args = ["--log", level, "--log-dir", logs.to_str().unwrap()];
+    let mut process = Process::start(command(folder, &args));
+    let addr = process.listening();
+    let mut http = Http::open(addr).await;
+    let (polling, sid) = polling(&mut http).await;
+    let upgrade = polling.replace("polling", "websocket");
+    // An attempt that fails, and one that does not.
+    let mut ws = Ws::open(addr, &upgrade).await;
+    ws.send("4wrong").await;
+    ws.closed().await;
+    let mut ws = Ws::open(addr, &upgrade).await;
+    ws.send("2probe").await;
+    assert_eq!(ws.text().await, "3probe");
+    ws.send("5").await;
+    ws.send("40").await;
+    assert!(ws.text().await.starts_with("40{"));
+    for event in ["[\"add user\",\"alice\"]", "[\"new message\",\"a secret text\"]"] {
+        ws.send(&format!("421{event}")).await;
+        while !ws.text().await.starts_with("431") {}
+    }
+    ws.send("1").await;
+    ws.closed().await;
+    assert_eq!(http.get(&target("EIO=4&transport=foo")).await.status, 400);
+    process.signal("TERM");
+    let (status, log) = process.wait();
+    assert_eq!(status.code(), Some(0));
+    let mut files = std::fs::read_dir(&logs).unwrap();
+    let file = std::fs::read_to_string(files.next().expect("a file").unwrap().path()).unwrap();
+    assert!(files.next().is_none(), "one file a day");
+    for line in file.lines() {
+        assert!(!line.contains('\u{1b}'), "no colours in a file: {line}");
+    }
+    let of_session = format!("sid={sid}");
+    let lines: Vec<String> =
+        log.iter().filter(|line| line.contains(&of_session)).cloned().collect();
+    let filed: Vec<&str> = file.lines().filter(|line| line.contains(&of_session)).collect();
+    assert_eq!(filed.len(), lines.len(), "stderr and file say the same");
+    (lines, log.join("\n"))
+}
+
+#[tokio::test]
+async fn the_log_tells_an_upgrade_step_by_step() {
+    let (lines, log) = log_of_a_life("debug", &Folder::new()).await;
+    let mut rest = lines.iter();
+    for step in
+        ["handshake", "probing", "failed", "probing", "probe answered", "upgraded", "closed"]
+    {
+        assert!(rest.any(|line| line.contains(step)), "{step} is missing, or out of order:\n{log}");
+    }
+    let session = "session{sid=";
+    let client = " generation=\"3.x-4.x\" remote=127.0.0.1}";
+    let spanned = |line: &String| line.contains(session) && line.contains(client);
+    assert!(lines.iter().all(spanned), "each under its span:\n{log}");
+    assert!(lines[0].contains("transport=\"xhr-polling\""), "{log}");
+    assert!(lines.last().unwrap().contains("closed reason=transport close"), "{log}");
+    let refused = "request refused remote=127.0.0.1 code=0 error=Transport unknown";
+    assert!(log.contains(refused), "{log}");
+    assert!(!log.contains("secret"), "{log}");
+}
+
+#[tokio::test]
+async fn texts_of_messages_are_told_at_trace_alone() {
+    let (_, log) = log_of_a_life("trace", &Folder::new()).await;
+    assert!(log.contains("a secret text"), "{log}");
+}
+
+#[tokio::test]
+async fn by_default_the_log_is_quiet_about_sessions() {
+    let (lines, log) = log_of_a_life("info", &Folder::new()).await;
+    assert!(lines.is_empty(), "{log}");
+}

@@ -1,0 +1,6 @@
+//! Bounds, leaks and ends: what keeps a server alive, and how it dies.
+
+mod binary;
+mod leaks;
+mod queue;
+mod shutdown;

@@ -1,0 +1,189 @@
+//! The bound of the outbound queue, and what happens at it.
+
+use parlance::dialect::Message;
+use parlance::engine::{CloseReason, Limits, QueueLimits};
+use serde_json::json;
+use tokio::net::TcpSocket;
+
+use crate::support::apps::{Echo, tap};
+use crate::support::client::{Client, Via};
+use crate::support::http::{Http, request};
+use crate::support::packets::Eio;
+use crate::support::polls::Polls;
+use crate::support::server::{Setup, TestServer, chat_settings, target};
+use crate::support::ws::{Frame, UPGRADE, Ws};
+
+fn limits(messages: usize, bytes: usize) -> Limits {
+    Limits { queue: QueueLimits { bytes, messages }, ..Limits::default() }
+}
+
+#[tokio::test]
+async fn the_bound_in_packets_is_exact() {
+    for eio in Eio::ALL {
+        let (tap, mut heard) = tap();
+        let server = Setup::limits(limits(20, 1 << 20)).start(tap).await;
+        let mut session = Polls::open(&server, eio.query()).await;
+        let inner = server.engine.session(&session.sid).unwrap();
+        for _ in 0..2 {
+            for n in 0..20 {
+                inner.send(Message::Text(n.to_string()));
+            }
+            assert!(inner.is_open());
+            assert_eq!(session.poll().await.len(), 20, "a poll empties it");
+        }
+        for n in 0..21 {
+            inner.send(Message::Text(n.to_string()));
+        }
+        assert_eq!(inner.close_reason(), Some(CloseReason::SlowReader));
+        assert_eq!(heard.closed().await, CloseReason::SlowReader);
+        session.get().await.assert_error(400, 1, "Session ID unknown");
+    }
+}
+
+#[tokio::test]
+async fn the_bound_in_bytes_is_exact() {
+    let server = Setup::limits(limits(1000, 10_000)).start(Echo).await;
+    let mut session = Polls::open(&server, "EIO=4").await;
+    let inner = server.engine.session(&session.sid).unwrap();
+    // With its type digit, half of what fits.
+    let half = Message::Text("x".repeat(4999));
+    inner.send(half.clone());
+    inner.send(half.clone());
+    assert_eq!(session.texts().await.len(), 2);
+    inner.send(half.clone());
+    inner.send(half);
+    inner.send(Message::Text(String::new()));
+    assert_eq!(inner.close_reason(), Some(CloseReason::SlowReader));
+}
+
+#[tokio::test]
+async fn heartbeats_find_room_in_a_full_queue() {
+    let server = Setup::limits(limits(20, 1 << 20)).start(Echo).await;
+    let mut session = Polls::open(&server, "EIO=3").await;
+    let inner = server.engine.session(&session.sid).unwrap();
+    for n in 0..20 {
+        inner.send(Message::Text(n.to_string()));
+    }
+    session.say("2").await;
+    assert!(inner.is_open());
+    let texts = session.texts().await;
+    assert_eq!((texts.len(), texts.last().unwrap().as_str()), (21, "3"));
+}
+
+/// A WebSocket whose system takes as little as it can before it is read.
+async fn narrow(server: &TestServer, query: &str) -> Ws {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let stream = socket.connect(server.addr).await.unwrap();
+    let mut http = Http::from_stream(stream);
+    let target = target(&format!("{query}&transport=websocket"));
+    http.send(&request("GET", &target, &UPGRADE, b"")).await;
+    assert_eq!(http.answer().await.status, 101);
+    let (stream, input) = http.into_parts();
+    let mut ws = Ws::from_stream(stream, input);
+    ws.text().await;
+    ws
+}
+
+#[tokio::test]
+async fn a_websocket_that_stops_reading_delays_nobody() {
+    let server = Setup::limits(limits(4096, 256 * 1024)).start_chat(chat_settings()).await;
+    let mut sender = Client::join(&server, Eio::V4, Via::WebSocket).await;
+    let mut readers = Vec::new();
+    for (eio, via) in [
+        (Eio::V4, Via::WebSocket),
+        (Eio::V3, Via::WebSocket),
+        (Eio::V4, Via::Polling),
+        (Eio::V3, Via::Upgraded),
+    ] {
+        readers.push(Client::join(&server, eio, via).await);
+    }
+    let mut stuck = Vec::new();
+    for query in ["EIO=4", "EIO=3"] {
+        let mut ws = narrow(&server, query).await;
+        if query == "EIO=4" {
+            ws.send("40").await;
+        }
+        assert!(ws.text().await.starts_with("40"));
+        stuck.push(ws);
+    }
+    let everybody = 1 + readers.len() + stuck.len();
+    assert_eq!(server.engine.session_count(), everybody);
+    sender.emit(json!(["add user", "alice"])).await;
+    assert_eq!(sender.event().await[0], "login");
+    for reader in &mut readers {
+        assert_eq!(reader.event().await[0], "user joined");
+    }
+    // From here on nobody reads the stuck ones. Buffers of the system fill first, then the queue.
+    let text = "x".repeat(30_000);
+    let mut count = 0;
+    while server.engine.session_count() > everybody - stuck.len() {
+        sender.emit_with_ack(1, json!(["new message", format!("{count} {text}")])).await;
+        assert_eq!(sender.ack(1).await, json!([{ "ok": true }]));
+        for reader in &mut readers {
+            let message = reader.event().await;
+            assert!(message[1]["message"].as_str().unwrap().starts_with(&format!("{count} x")));
+        }
+        count += 1;
+        assert!(count < 2000, "the stuck ones are still there");
+    }
+    // They find out when they read again: what had left before, then the end.
+    for mut ws in stuck {
+        while !matches!(ws.next().await, Frame::Close(_) | Frame::End) {}
+    }
+}
+
+#[tokio::test]
+async fn typing_notices_are_dropped_before_anything_else() {
+    let server = Setup::limits(limits(16, 1 << 20)).start_chat(chat_settings()).await;
+    let mut busy = Client::join(&server, Eio::V4, Via::WebSocket).await;
+    let mut late = Client::join(&server, Eio::V4, Via::Polling).await;
+    late.assert_quiet().await;
+    busy.emit(json!(["add user", "alice"])).await;
+    assert_eq!(busy.event().await[0], "login");
+    assert_eq!(late.event().await[0], "user joined");
+    let inner = server.engine.session(&late.sid).unwrap();
+    // Far more than fits, and nothing to close anybody for.
+    for _ in 0..100 {
+        busy.emit(json!(["typing"])).await;
+        busy.emit(json!(["stop typing"])).await;
+    }
+    for n in 0..16 {
+        busy.emit_with_ack(n, json!(["new message", n.to_string()])).await;
+        assert_eq!(busy.ack(n).await, json!([{ "ok": true }]));
+    }
+    assert!(inner.is_open());
+    for n in 0..16 {
+        assert_eq!(
+            late.event().await,
+            json!(["new message", { "username": "alice", "message": n.to_string() }])
+        );
+    }
+    late.assert_quiet().await;
+    // A full queue of messages drops notices that come, and ends the session at the next message.
+    for n in 0..16 {
+        busy.emit_with_ack(n, json!(["new message", "x"])).await;
+        busy.ack(n).await;
+    }
+    busy.emit(json!(["typing"])).await;
+    busy.emit_with_ack(90, json!(["latency"])).await;
+    busy.ack(90).await;
+    assert!(inner.is_open());
+    busy.emit(json!(["new message", "one too many"])).await;
+    busy.emit_with_ack(91, json!(["latency"])).await;
+    busy.ack(91).await;
+    assert_eq!(inner.close_reason(), Some(CloseReason::SlowReader));
+}
+
+#[tokio::test]
+async fn a_large_message_reaches_who_reads_slowly_but_does() {
+    let server = Setup::limits(limits(4096, 2 << 20)).start(Echo).await;
+    let mut ws = narrow(&server, "EIO=4").await;
+    let session = server.engine.sessions().pop().unwrap();
+    let large = "x".repeat(1 << 20);
+    for n in 0..5 {
+        session.send(Message::Text(format!("{n}{large}")));
+        assert!(ws.text().await.starts_with(&format!("4{n}x")));
+    }
+    assert!(session.is_open());
+}

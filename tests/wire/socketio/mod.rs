@@ -1,0 +1,6 @@
+//! Socket.IO protocols 4 and 5 on every transport (reference: socketio.md).
+
+mod connecting;
+mod events;
+mod leaving;
+mod malformed;

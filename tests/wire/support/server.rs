@@ -1,0 +1,143 @@
+//! The server under test.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use parlance::chat::{Chat, ChatSettings};
+use parlance::engine::{Engine, Handler, Limits};
+use parlance::policy::{Origins, Policy, Transports};
+use parlance::server::{self, HttpLimits, Server};
+use parlance::socketio::{App, SocketIo};
+use parlance::transport::{self, Negotiator};
+
+use super::http::{Answer, Header, Http, fetch, request};
+use super::until;
+
+/// The path of the engine.
+pub const MOUNT: &str = "/socket.io/";
+
+/// How a server is to be; the defaults are those of the product.
+pub struct Setup {
+    pub limits: Limits,
+    pub http: HttpLimits,
+    /// An allow-list as operators write it.
+    pub transports: &'static str,
+    pub origins: &'static [&'static str],
+    pub max_sessions: usize,
+    pub body_timeout: Duration,
+    pub connect_timeout: Duration,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Setup {
+            limits: Limits::default(),
+            http: HttpLimits::default(),
+            transports: "websocket,eventsource,htmlfile,polling",
+            origins: &["*"],
+            max_sessions: 0,
+            body_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(45),
+        }
+    }
+}
+
+/// A chat that refuses nothing that a test does not mean to be refused.
+pub fn chat_settings() -> ChatSettings {
+    ChatSettings { message_max: 64 * 1024, message_rate: 0, duplicate_names: true }
+}
+
+/// A running server; it ends with the test.
+pub struct TestServer {
+    pub addr: SocketAddr,
+    pub engine: Engine,
+    pub server: Server,
+}
+
+impl Setup {
+    pub fn limits(limits: Limits) -> Self {
+        Setup { limits, ..Setup::default() }
+    }
+
+    /// Starts a server for an application on bare sessions.
+    pub async fn start(self, handler: impl Handler) -> TestServer {
+        let engine = Engine::new(self.limits, handler);
+        let known = transport::names();
+        let transports = Transports::parse(self.transports.split(','), &known).expect("transports");
+        let origins = Origins::new(self.origins.iter().copied());
+        let policy = Policy { transports, origins, max_sessions: self.max_sessions };
+        let negotiator = Negotiator::new(engine.clone(), policy, self.body_timeout);
+        let server = Server::new(MOUNT, negotiator, None, self.http);
+        let listener = server::bind(Some("127.0.0.1"), 0).await.expect("a free port");
+        let addr = listener.local_addr().expect("an address");
+        let accepting = server.clone();
+        tokio::spawn(async move { accepting.run(listener).await });
+        TestServer { addr, engine, server }
+    }
+
+    /// Starts a server for a Socket.IO application.
+    pub async fn start_app(self, app: impl App) -> TestServer {
+        let handler = SocketIo::new(app, self.connect_timeout);
+        self.start(handler).await
+    }
+
+    /// Starts the chat.
+    pub async fn start_chat(self, settings: ChatSettings) -> TestServer {
+        let (chat, room) = Chat::new(settings);
+        tokio::spawn(room.run());
+        self.start_app(chat).await
+    }
+}
+
+impl TestServer {
+    /// One request below the mount, on a connection of its own.
+    pub async fn fetch(
+        &self,
+        method: &str,
+        query: &str,
+        headers: &[Header<'_>],
+        body: &[u8],
+    ) -> Answer {
+        fetch(self.addr, method, &target(query), headers, body).await
+    }
+
+    pub async fn get(&self, query: &str) -> Answer {
+        self.fetch("GET", query, &[], b"").await
+    }
+
+    /// Sends a GET for a session, and returns when the server holds it.
+    pub async fn hold(&self, sid: &str, target: &str) -> Http {
+        let session = self.engine.session(sid).expect("the session lives");
+        let mut http = Http::open(self.addr).await;
+        http.send(&request("GET", target, &[], b"")).await;
+        until("the request is held", || session.is_drained()).await;
+        http
+    }
+
+    /// Returns when everything that was written to the server before has been read and handled as
+    /// far as that can be without waiting. On one thread, connections are served in the order in
+    /// which bytes came in, so the answer to a request of now tells so.
+    pub async fn settle(&self) {
+        for _ in 0..2 {
+            let answer = Http::open(self.addr).await.get("/settled").await;
+            assert_eq!(answer.status, 404);
+        }
+    }
+
+    /// Asserts that the server still opens sessions.
+    pub async fn assert_well(&self) {
+        let answer = self.get("EIO=4&transport=polling").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// Asserts that there is no such session any more.
+    pub async fn assert_gone(&self, sid: &str) {
+        let answer = self.get(&format!("EIO=4&transport=polling&sid={sid}")).await;
+        answer.assert_error(400, 1, "Session ID unknown");
+    }
+}
+
+/// A request target of the engine.
+pub fn target(query: &str) -> String {
+    format!("{MOUNT}?{query}")
+}

@@ -1,0 +1,53 @@
+//! Sessions without sockets, for tests that own the clock.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use parlance::dialect::{Dialect, Frame, Wire};
+use parlance::engine::{Drain, Drained, Engine, Facts, Handshake, Plan, Session};
+
+/// A transport of one packet per request.
+pub static POLLING: Facts =
+    Facts { name: "xhr-polling", wire: "polling", streams: false, duplex: false };
+/// A transport that goes both ways.
+pub static SOCKET: Facts =
+    Facts { name: "websocket", wire: "websocket", streams: true, duplex: true };
+
+/// Opens a session, whose first packet is still to be taken.
+pub async fn open(
+    engine: &Engine,
+    dialect: &'static dyn Dialect,
+    transport: &'static Facts,
+) -> Arc<Session> {
+    let plan = Plan {
+        dialect,
+        wire: Wire::default(),
+        transport,
+        upgrades: &[],
+        handshake: Handshake {
+            remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            query: "".into(),
+            generation: "test",
+        },
+    };
+    engine.open(plan).await.expect("a session")
+}
+
+/// What the next poll of a session brings: its text packets, and how it ended.
+pub async fn poll(session: &Arc<Session>) -> (Vec<String>, Drained) {
+    let mut drain = session.attach(&POLLING).expect("no other poll");
+    let got = next(&mut drain).await;
+    drain.finish();
+    got
+}
+
+/// What a transport is given next.
+pub async fn next(drain: &mut Drain) -> (Vec<String>, Drained) {
+    let mut batch = Vec::new();
+    let drained = drain.next(&mut batch).await;
+    let text = |frame| match frame {
+        Frame::Text(bytes) => String::from_utf8(bytes.to_vec()).expect("text"),
+        Frame::Binary(data) => panic!("unexpected binary {data:?}"),
+    };
+    (batch.into_iter().map(text).collect(), drained)
+}
