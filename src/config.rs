@@ -168,7 +168,7 @@ pub struct Layer {
     /// Handshakes per second of one address, ten seconds' worth at once, 0 for no bound [default: 0]
     #[arg(long, env = "PARLANCE_HANDSHAKE_RATE", value_name = "N")]
     pub handshake_rate: Option<u32>,
-    /// Failed WebSockets in a row of one network until they are withheld from it, 0 for never [default: 3]
+    /// Failed WebSockets in a row of one network until they are withheld from it, 0 for never [default: 5]
     #[arg(long, env = "PARLANCE_HEAL_FAILURES", value_name = "N")]
     pub heal_failures: Option<u32>,
     /// Time for which they are withheld first; it doubles with each failed test [default: 10m]
@@ -292,7 +292,10 @@ impl Layer {
             return invalid("trusted-proxies", error.to_string());
         }
         if self.admin_token.as_ref().is_some_and(|token| token.len() < SHORTEST_TOKEN) {
-            return invalid("admin-token", format!("expected {SHORTEST_TOKEN} characters at least"));
+            return invalid(
+                "admin-token",
+                format!("expected {SHORTEST_TOKEN} characters at least"),
+            );
         }
         let times = [
             ("ping-interval", self.ping_interval),
@@ -427,7 +430,8 @@ impl Sources {
         let top = Layer::from_text(text, path, known)?;
         let table = toml::de::DeTable::parse(text).ok();
         let fixed = table.iter().flat_map(|table| table.get_ref().iter());
-        if let Some((key, _)) = fixed.into_iter().find(|(key, _)| !LIVE.contains(&&**key.get_ref())) {
+        if let Some((key, _)) = fixed.into_iter().find(|(key, _)| !LIVE.contains(&&**key.get_ref()))
+        {
             let message = format!("{}: it changes with a restart only", key.get_ref());
             let (line, column) = position(text, key.span().start);
             return Err(ConfigError::File { path: path.to_owned(), line, column, message });
@@ -618,7 +622,8 @@ mod tests {
         );
         // Every key is in it, if only as a comment.
         for key in known_keys() {
-            let there = shipped.contains(&format!("{key} = ")) || shipped.contains(&format!("[[{key}]]"));
+            let there =
+                shipped.contains(&format!("{key} = ")) || shipped.contains(&format!("[[{key}]]"));
             assert!(there, "{key} is missing");
         }
     }

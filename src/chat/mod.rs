@@ -27,6 +27,8 @@ pub struct ChatSettings {
     /// Messages per second that one person may send for long; ten seconds' worth may come at once.
     /// 0 for no bound.
     pub message_rate: u32,
+    /// Bytes of messages per second, likewise.
+    pub byte_rate: usize,
     /// Whether several people may have the same name.
     pub duplicate_names: bool,
 }

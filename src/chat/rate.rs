@@ -20,18 +20,20 @@ impl Rate {
         Rate { full_at: None, per_second }
     }
 
-    /// Takes one; false if there is none left.
-    pub fn take(&mut self, now: Instant) -> bool {
+    /// Takes `count`; the time to wait if there are not so many left. More than the bucket holds
+    /// are there when it is full.
+    pub fn take(&mut self, count: u32, now: Instant) -> Result<(), Duration> {
         if self.per_second == 0 {
-            return true;
+            return Ok(());
         }
-        let price = Duration::from_secs(1) / self.per_second;
+        let price = Duration::from_secs(1).mul_f64(f64::from(count) / f64::from(self.per_second));
         let full_at = self.full_at.map_or(now, |at| at.max(now)) + price;
-        let allowed = full_at <= now + BURST;
-        if allowed {
+        let wait = full_at.saturating_duration_since(now + BURST.max(price));
+        if wait.is_zero() {
             self.full_at = Some(full_at);
+            return Ok(());
         }
-        allowed
+        Err(wait)
     }
 }
 
@@ -43,16 +45,33 @@ mod tests {
     fn a_burst_then_a_rate() {
         let start = Instant::now();
         let mut rate = Rate::new(2);
-        assert_eq!((0..100).filter(|_| rate.take(start)).count(), 20);
+        assert_eq!((0..100).filter(|_| rate.take(1, start).is_ok()).count(), 20);
         let later = start + Duration::from_millis(1500);
-        assert_eq!((0..100).filter(|_| rate.take(later)).count(), 3);
+        assert_eq!((0..100).filter(|_| rate.take(1, later).is_ok()).count(), 3);
         let much_later = later + Duration::from_secs(60);
-        assert_eq!((0..100).filter(|_| rate.take(much_later)).count(), 20);
+        assert_eq!((0..100).filter(|_| rate.take(1, much_later).is_ok()).count(), 20);
+    }
+
+    #[test]
+    fn many_at_once() {
+        let start = Instant::now();
+        let mut rate = Rate::new(1000);
+        assert_eq!(rate.take(9_000, start), Ok(()));
+        assert_eq!(rate.take(2_000, start), Err(Duration::from_secs(1)));
+        assert_eq!(rate.take(2_000, start + Duration::from_secs(1)), Ok(()));
+        let much_later = start + Duration::from_secs(60);
+        assert_eq!(
+            rate.take(50_000, much_later),
+            Ok(()),
+            "larger than the bucket, once it is full"
+        );
+        assert!(rate.take(1, much_later + Duration::from_secs(39)).is_err());
+        assert_eq!(rate.take(1, much_later + Duration::from_secs(41)), Ok(()));
     }
 
     #[test]
     fn zero_is_no_bound() {
         let mut rate = Rate::new(0);
-        assert!((0..10_000).all(|_| rate.take(Instant::now())));
+        assert!((0..10_000).all(|_| rate.take(1, Instant::now()).is_ok()));
     }
 }

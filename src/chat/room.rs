@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
@@ -63,6 +64,7 @@ struct Member {
     vocabulary: Option<Vocabulary>,
     name: Option<Name>,
     messages: Rate,
+    bytes: Rate,
     notices: Rate,
 }
 
@@ -88,6 +90,11 @@ impl Denied {
 
     fn not_joined() -> Self {
         Denied::new("not joined", "choose a name first")
+    }
+
+    fn hasty(what: &str, wait: Duration) -> Self {
+        let seconds = wait.as_millis().div_ceil(1000);
+        Denied::new("rate", format!("too {what} at once: wait {seconds} s"))
     }
 
     fn answer(&self) -> Value {
@@ -123,6 +130,7 @@ impl Room {
                     vocabulary: None,
                     name: None,
                     messages: Rate::new(self.settings.message_rate),
+                    bytes: Rate::new(u32::try_from(self.settings.byte_rate).unwrap_or(u32::MAX)),
                     notices: Rate::new(self.settings.message_rate),
                     socket,
                 };
@@ -137,7 +145,7 @@ impl Room {
                     Said::Message { text, id } => self.message(&sid, vocabulary, &text, id, ack),
                     Said::Typing => self.typing(&sid, true),
                     Said::StopTyping => self.typing(&sid, false),
-                    Said::Who => self.who(ack),
+                    Said::Who => self.who(&sid, ack),
                     Said::Latency => answer(ack, Vec::new),
                 }
             }
@@ -257,16 +265,16 @@ impl Room {
         if text.len() > max {
             return Err(Denied::new("too long", format!("a message has at most {max} bytes")));
         }
-        if !member.messages.take(now) {
-            return Err(Denied::new("rate", "too many messages: wait a little"));
-        }
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        member.messages.take(1, now).map_err(|wait| Denied::hasty("many messages", wait))?;
+        member.bytes.take(length, now).map_err(|wait| Denied::hasty("much text", wait))?;
         Ok(text)
     }
 
     fn typing(&mut self, sid: &Sid, typing: bool) {
         let now = Instant::now();
         let Some(member) = self.members.get_mut(sid) else { return };
-        if !member.notices.take(now) {
+        if member.notices.take(1, now).is_err() {
             return;
         }
         let Some(name) = member.name.clone() else {
@@ -280,7 +288,11 @@ impl Room {
         self.tell_others(sid, Vocabulary::Users, &notice);
     }
 
-    fn who(&self, ack: Option<Responder>) {
+    fn who(&mut self, sid: &Sid, ack: Option<Responder>) {
+        let Some(member) = self.members.get_mut(sid) else { return };
+        if let Err(wait) = member.notices.take(1, Instant::now()) {
+            return answer(ack, || vec![Denied::hasty("many questions", wait).answer()]);
+        }
         answer(ack, || {
             let names = self.members.values().filter_map(|member| member.name.as_ref());
             let people: Vec<&str> = names.take(WHO_LIMIT).map(Name::as_str).collect();

@@ -12,8 +12,11 @@ pub fn run(settings: &Settings) -> Result<()> {
     let host = settings.host.as_deref().unwrap_or("all addresses");
     println!("settings are valid");
     println!("listen on   {host}, port {}", settings.port);
-    println!("transports  {}", settings.transports.names().join(", "));
-    println!("origins     {}", settings.origins.join(", "));
+    println!("transports  {}", settings.policy.transports.names().join(", "));
+    for rule in &settings.policy.rules {
+        println!("  rule {}  {}", rule.name, rule.transports.names().join(", "));
+    }
+    println!("origins     {}", settings.policy.origins.names().join(", "));
     match &settings.static_dir {
         Some(folder) => println!("pages       {}", folder.display()),
         None => println!("pages       built in"),

@@ -1,40 +1,47 @@
 //! `parlance serve`: the chat.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::signals::Signals;
+use super::reload::{Reloader, Request};
+use super::signals::{Reload, Signals};
 use crate::chat::{Chat, ChatSettings};
-use crate::config::Settings;
+use crate::config::{Settings, Sources};
 use crate::engine::{Engine, Limits, QueueLimits};
-use crate::policy::{Origins, Policy};
+use crate::server::admin::{Admin, Wish};
+use crate::server::guarded::Guarded;
 use crate::server::pages::Pages;
 use crate::server::{self, HttpLimits, Server};
 use crate::socketio::SocketIo;
 use crate::telemetry;
-use crate::transport::Negotiator;
+use crate::transport::{Gate, Negotiator};
 
 /// How long a session that the server ended waits for a poll to say so.
 const LINGER: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Runs the server until it is told to stop.
-pub fn run(settings: Settings) -> Result<()> {
+pub fn run(settings: Settings, sources: Sources) -> Result<()> {
     let _logs =
         telemetry::init(&settings.log, settings.log_dir.as_deref()).map_err(anyhow::Error::msg)?;
     super::check::pages_are_there(&settings)?;
     server::raise_file_limit(settings.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(settings))
+    runtime.block_on(serve(settings, sources))
 }
 
-async fn serve(settings: Settings) -> Result<()> {
-    let mut signals = Signals::new()?;
+async fn serve(settings: Settings, sources: Sources) -> Result<()> {
+    let (mut signals, reload) = (Signals::new()?, Reload::new()?);
     let listener = server::bind(settings.host.as_deref(), settings.port).await?;
     let address = listener.local_addr().context("no local address")?;
 
     let (chat, room) = Chat::new(ChatSettings {
         message_max: settings.message_max,
         message_rate: settings.message_rate,
+        byte_rate: settings.byte_rate,
         duplicate_names: settings.duplicate_names,
     });
     tokio::spawn(room.run());
@@ -47,14 +54,20 @@ async fn serve(settings: Settings) -> Result<()> {
         stream_bytes: settings.stream_bytes,
         linger: LINGER,
     };
-    let engine = Engine::new(limits, SocketIo::new(chat, settings.connect_timeout));
-    let policy = Policy {
-        transports: settings.transports.clone(),
-        origins: Origins::new(settings.origins.iter().map(String::as_str)),
-        max_sessions: settings.max_sessions,
-    };
-    let negotiator = Negotiator::new(engine.clone(), policy, settings.body_timeout);
-    let pages = Pages::new(settings.static_dir.as_deref(), &settings.transports);
+    let transports = settings.policy.transports.names().join(",");
+    let gate = Gate::new(settings.policy);
+    let app = Guarded::new(chat, Arc::clone(&gate));
+    let engine = Engine::new(limits, SocketIo::new(app, settings.connect_timeout));
+    let (wish, wishes) = mpsc::channel(ADMIN_INBOX);
+    let (keeper, rooms) = (Arc::clone(&gate), engine.clone());
+    let reloader = Reloader { sources, gate: keeper, engine: rooms, wishes };
+    tokio::spawn(reloader.run(reload));
+    let admin = settings.admin_token.as_deref().map(|token| Admin {
+        token: token.into(),
+        grant: Arc::new(move |wanted| Box::pin(ask(wish.clone(), wanted))),
+    });
+    let pages = Pages::new(settings.static_dir.as_deref(), admin);
+    let negotiator = Negotiator::new(engine.clone(), gate, settings.body_timeout);
     let http = HttpLimits {
         header_timeout: settings.header_timeout,
         max_headers: settings.max_headers,
@@ -63,7 +76,7 @@ async fn serve(settings: Settings) -> Result<()> {
     };
     let server = Server::new("/socket.io/", negotiator, pages, http);
 
-    info!(%address, transports = settings.transports.names().join(","), "started");
+    info!(%address, transports, "started");
     eprintln!("listening on {}", server::url(settings.host.as_deref(), address));
     let stopped = server.clone();
     let accepting = tokio::spawn(async move { stopped.run(listener).await });
@@ -91,4 +104,14 @@ async fn serve(settings: Settings) -> Result<()> {
     let _ = accepting.await;
     info!("stopped");
     Ok(())
+}
+
+/// Wishes of administrators that may wait.
+const ADMIN_INBOX: usize = 8;
+
+async fn ask(wish: mpsc::Sender<Request>, wanted: Wish) -> Result<Value, String> {
+    let (answer, answered) = oneshot::channel();
+    let gone = |_| "the server is shutting down".to_owned();
+    wish.send((wanted, answer)).await.map_err(|_| gone(()))?;
+    answered.await.map_err(|_| gone(()))?
 }

@@ -53,3 +53,34 @@ impl Signals {
         }
     }
 }
+
+/// How the system asks for the settings to be read again: SIGHUP, where there is one.
+pub struct Reload {
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Reload {
+    /// # Errors
+    /// If the system does not let us listen.
+    #[cfg(unix)]
+    pub fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Reload { hangup: signal(SignalKind::hangup())? })
+    }
+
+    /// # Errors
+    /// None.
+    #[cfg(not(unix))]
+    pub fn new() -> io::Result<Self> {
+        Ok(Reload {})
+    }
+
+    /// Waits for the next time.
+    pub async fn next(&mut self) {
+        #[cfg(unix)]
+        let _ = self.hangup.recv().await;
+        #[cfg(not(unix))]
+        std::future::pending::<()>().await;
+    }
+}

@@ -45,7 +45,10 @@ pub enum CloseReason {
 impl CloseReason {
     /// Whether the client is still to get what is queued, and to be told, when it next can.
     pub(super) fn lingers(self) -> bool {
-        matches!(self, Self::ServerClosed | Self::ShuttingDown | Self::Moved(_) | Self::ConnectTimeout)
+        matches!(
+            self,
+            Self::ServerClosed | Self::ShuttingDown | Self::Moved(_) | Self::ConnectTimeout
+        )
     }
 
     /// What the client has to know of it.

@@ -16,7 +16,7 @@ pub struct Healing {
 
 impl Default for Healing {
     fn default() -> Self {
-        Healing { failures: 3, rest: Duration::from_secs(600), longest: Duration::from_secs(3600) }
+        Healing { failures: 5, rest: Duration::from_secs(600), longest: Duration::from_secs(3600) }
     }
 }
 
@@ -101,9 +101,12 @@ mod tests {
 
     #[test]
     fn rests_grow_and_end() {
-        let (healing, mut now, mut health) = (Healing::default(), Instant::now(), Health::default());
-        assert_eq!(health.note(Fared::Silent, now, &healing), None);
-        assert_eq!(health.note(Fared::DiedYoung, now, &healing), None);
+        let (healing, mut now, mut health) =
+            (Healing::default(), Instant::now(), Health::default());
+        for _ in 0..2 {
+            assert_eq!(health.note(Fared::Silent, now, &healing), None);
+            assert_eq!(health.note(Fared::DiedYoung, now, &healing), None);
+        }
         assert_eq!(health.withheld(now), None);
         let mut rests = Vec::new();
         for _ in 0..5 {
@@ -139,8 +142,9 @@ mod tests {
         assert!((0..100).all(|_| health.note(Fared::Silent, now, &off).is_none()));
         let healing = Healing::default();
         let mut health = Health::default();
-        health.note(Fared::Silent, now, &healing);
-        health.note(Fared::Silent, now, &healing);
+        for _ in 1..healing.failures {
+            health.note(Fared::Silent, now, &healing);
+        }
         let later = now + MEMORY + MINUTE;
         assert!(health.is_blank(later));
         assert_eq!(health.note(Fared::Silent, later, &healing), None);

@@ -81,10 +81,8 @@ pub struct Visitor<'a> {
     pub scheme: Scheme,
     /// The `Host` that was asked for.
     pub host: Option<&'a str>,
-    /// The `Origin` header, if there is one.
+    /// The `Origin` header, or that of the `Referer`, which is what scripts and frames have.
     pub origin: Option<&'a str>,
-    /// The `Referer`, which scripts and frames have where they have no origin.
-    pub referer: Option<&'a str>,
     /// The `User-Agent`, or nothing.
     pub agent: &'a str,
     /// The path of the request.
@@ -129,13 +127,25 @@ pub struct Counts {
 
 /// What comes of the facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    /// What this visitor may use, preferred first: named in refusals.
-    pub allowed: Vec<&'static str>,
-    /// What this visitor may be told of for an upgrade or a first try: without `websocket` while it
-    /// is withheld, or all are taken.
-    pub offered: Vec<&'static str>,
+pub struct Decision<'a> {
+    /// What this visitor may use: named in refusals.
+    pub allowed: &'a Transports,
+    /// `websocket` is withheld, or all of them are taken.
+    no_websocket: bool,
     pub verdict: Result<(), Refusal>,
+}
+
+impl Decision<'_> {
+    /// What this visitor may be told of for an upgrade or a first try, preferred first.
+    pub fn offered(&self) -> Vec<&'static str> {
+        let names = self.allowed.names();
+        let others = names.iter().copied().filter(|name| *name != WEBSOCKET);
+        match self.no_websocket && names != [WEBSOCKET] {
+            true => others.collect(),
+            // Better than nothing.
+            false => names.to_vec(),
+        }
+    }
 }
 
 const WEBSOCKET: &str = "websocket";
@@ -154,19 +164,14 @@ impl Policy {
         }
     }
 
-    pub fn decide(&self, facts: &Facts<'_>) -> Decision {
+    pub fn decide(&self, facts: &Facts<'_>) -> Decision<'_> {
         let Facts { visitor, counts, .. } = facts;
-        let (transports, _) = self.list(visitor);
-        let allowed = transports.names().to_vec();
         let full = self.caps.websockets > 0 && counts.websockets >= self.caps.websockets;
-        let mut offered = allowed.clone();
-        if full || counts.withheld.is_some() {
-            offered.retain(|name| *name != WEBSOCKET);
-            if offered.is_empty() {
-                offered.clone_from(&allowed);
-            }
+        Decision {
+            allowed: self.transports_for(visitor),
+            no_websocket: full || counts.withheld.is_some(),
+            verdict: self.verdict(facts),
         }
-        Decision { verdict: self.verdict(facts), allowed, offered }
     }
 
     /// Whether a session may go on as it is, whatever the numbers are.
@@ -226,7 +231,7 @@ impl Policy {
 
     /// The scheme of the visitor's page, if it is not that of the request.
     pub fn mismatch(&self, visitor: &Visitor<'_>) -> Option<Scheme> {
-        let page = Origin::parse(visitor.origin.or(visitor.referer.and_then(without_path))?)?;
+        let page = Origin::parse(visitor.origin?)?;
         page.web_scheme().filter(|scheme| *scheme != visitor.scheme)
     }
 
@@ -298,13 +303,6 @@ impl Policy {
         compare("healing", healing(self), healing(new));
         lines
     }
-}
-
-/// The origin of a URL.
-fn without_path(url: &str) -> Option<&str> {
-    let (scheme, rest) = url.split_once("://")?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    Some(&url[..scheme.len() + 3 + end])
 }
 
 #[cfg(test)]

@@ -33,8 +33,11 @@ impl<'a> Origin<'a> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._[]:%".contains(&b);
         let host_is_one = !host.is_empty() && host.bytes().all(plain);
         let named = scheme.is_some() || !host.eq_ignore_ascii_case("null");
-        (text.len() <= LONGEST && scheme_is_one && host_is_one && named)
-            .then_some(Origin { scheme, host, port })
+        (text.len() <= LONGEST && scheme_is_one && host_is_one && named).then_some(Origin {
+            scheme,
+            host,
+            port,
+        })
     }
 
     /// `http` or `https`, if it is one of them.
@@ -49,6 +52,13 @@ impl<'a> Origin<'a> {
     fn effective_port(&self) -> Option<u16> {
         self.port.or_else(|| self.web_scheme().map(Scheme::port))
     }
+}
+
+/// The origin of a URL, without path, query and fragment.
+pub fn of_url(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    url.get(..scheme.len() + "://".len() + end)
 }
 
 /// Splits `host:port`; an IPv6 address stands in brackets.
@@ -171,14 +181,11 @@ impl Origins {
             (Rule::Pattern { scheme, host, subdomains, port }, Some(page)) => {
                 let name = page.host;
                 let host_fits = match subdomains {
-                    true => name
-                        .len()
-                        .checked_sub(host.len() + 1)
-                        .is_some_and(|at| {
-                            at > 0
-                                && name.as_bytes()[at] == b'.'
-                                && name.as_bytes()[at + 1..].eq_ignore_ascii_case(host.as_bytes())
-                        }),
+                    true => name.len().checked_sub(host.len() + 1).is_some_and(|at| {
+                        at > 0
+                            && name.as_bytes()[at] == b'.'
+                            && name.as_bytes()[at + 1..].eq_ignore_ascii_case(host.as_bytes())
+                    }),
                     false => name.eq_ignore_ascii_case(host),
                 };
                 host_fits
@@ -285,14 +292,19 @@ mod tests {
     }
 
     #[test]
+    fn origins_of_urls() {
+        assert_eq!(of_url("https://a.example:8/x?y#z"), Some("https://a.example:8"));
+        assert_eq!(of_url("https://a.example?y"), Some("https://a.example"));
+        assert_eq!(of_url("about:blank"), None);
+    }
+
+    #[test]
     fn what_would_allow_it() {
         let origins = Origins::parse(["same-host", "HTTPS://b.example:443/"]).unwrap();
         let setting = origins.with("https://a.example");
         assert_eq!(setting, r#"origins = ["same-host", "https://b.example", "https://a.example"]"#);
-        let rules: Vec<String> = toml::from_str::<toml::Table>(&setting).unwrap()["origins"]
-            .clone()
-            .try_into()
-            .unwrap();
+        let rules: Vec<String> =
+            toml::from_str::<toml::Table>(&setting).unwrap()["origins"].clone().try_into().unwrap();
         let rules = Origins::parse(rules.iter().map(String::as_str)).unwrap();
         assert!(rules.allow("https://a.example", None));
         assert!(Origins::parse([]).unwrap().with("null").contains("null"));

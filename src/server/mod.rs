@@ -1,5 +1,7 @@
 //! Sockets: the accept loop, HTTP connections and their bounds, and who answers which path.
 
+pub mod admin;
+pub mod guarded;
 pub mod pages;
 mod reports;
 
@@ -162,7 +164,7 @@ impl Server {
             Some(below) if below.starts_with(|c: char| c.is_ascii_digit()) => {
                 negotiator.serve_0_9(request, below, peer).await
             }
-            _ => return Ok(self.page(request).await),
+            _ => return Ok(self.page(request, peer).await),
         };
         let response = response.map(|response| {
             response.map(|body| body.map_err(|never| match never {}).boxed_unsync())
@@ -170,12 +172,12 @@ impl Server {
         Ok(response.unwrap_or_else(|| pages::not_found(mount)))
     }
 
-    async fn page(&self, request: http::Request<Incoming>) -> Answer {
-        let Shared { mount, pages, .. } = &*self.shared;
-        match pages {
-            Some(pages) => pages.answer(request).await,
-            None => pages::not_found(mount),
-        }
+    async fn page(&self, request: http::Request<Incoming>, peer: Peer) -> Answer {
+        let Shared { mount, negotiator, pages, .. } = &*self.shared;
+        let Some(pages) = pages else { return pages::not_found(mount) };
+        let (headers, path) = (request.headers(), request.uri().path());
+        let allowed = negotiator.gate().transports_for(headers, path, peer);
+        pages.answer(request, allowed).await
     }
 }
 

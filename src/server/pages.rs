@@ -15,8 +15,8 @@ use hyper::body::Incoming;
 use warp::Filter as _;
 use warp::path::FullPath;
 
+use super::admin::{self, Admin};
 use super::{Answer, reports};
-use crate::policy::Transports;
 
 /// Files that are built in, by their path below `/`.
 const BUILT_IN: &[(&str, &[u8])] = &[
@@ -57,22 +57,23 @@ pub struct Pages {
 type Handler = dyn Fn(http::Request<Incoming>) -> BoxFuture<'static, Answer> + Send + Sync;
 
 impl Pages {
-    /// `folder` replaces the built-in files.
-    pub fn new(folder: Option<&Path>, transports: &Transports) -> Self {
-        let source = Arc::new(Source::new(folder, transports));
+    /// `folder` replaces the built-in files; `more` are routes that somebody else answers.
+    pub fn new(folder: Option<&Path>, more: impl Into<Option<Admin>>) -> Self {
+        let source = Arc::new(Source::new(folder));
         let file = warp::path::full()
             .and(warp::header::optional::<String>(IF_NONE_MATCH.as_str()))
-            .and_then(move |path: FullPath, etag: Option<String>| {
+            .and(warp::ext::get::<Allowed>())
+            .and_then(move |path: FullPath, etag: Option<String>, allowed: Allowed| {
                 let source = Arc::clone(&source);
                 async move {
-                    let found = source.find(path.as_str()).await;
+                    let found = source.find(path.as_str(), &allowed).await;
                     found
                         .map(|file| file.answer(etag.as_deref()))
                         .ok_or_else(warp::reject::not_found)
                 }
             });
         let files = warp::get().or(warp::head()).unify().and(file);
-        let routes = files.or(reports::route());
+        let routes = admin::route(more.into()).or(files).or(reports::route());
         let service = warp::service(routes.with(warp::reply::with::headers(security_headers())));
         let answer = move |request| -> BoxFuture<'static, Answer> {
             let mut service = service.clone();
@@ -88,10 +89,20 @@ impl Pages {
         Pages { answer: Arc::new(answer) }
     }
 
-    pub async fn answer(&self, request: http::Request<Incoming>) -> Answer {
+    /// `allowed` is what the client library is told to use, preferred first.
+    pub async fn answer(
+        &self,
+        mut request: http::Request<Incoming>,
+        allowed: Vec<&'static str>,
+    ) -> Answer {
+        request.extensions_mut().insert(Allowed(allowed));
         (self.answer)(request).await
     }
 }
+
+/// What a visitor may use.
+#[derive(Debug, Clone)]
+struct Allowed(Vec<&'static str>);
 
 /// Says what there is instead.
 pub fn not_found(mount: &str) -> Answer {
@@ -116,34 +127,26 @@ fn security_headers() -> HeaderMap {
 /// Where files come from.
 struct Source {
     folder: Option<PathBuf>,
-    built_in: Vec<(&'static str, File)>,
-    /// The client's line of transports, to be put into it.
-    policy: String,
 }
 
 #[derive(Clone)]
 struct File {
     content_type: &'static str,
     body: Bytes,
-    etag: Arc<str>,
+    etag: Box<str>,
 }
 
 impl Source {
-    fn new(folder: Option<&Path>, transports: &Transports) -> Self {
-        let policy = serde_json::to_string(transports.names()).unwrap_or_default();
-        let files = BUILT_IN.iter().filter(|_| folder.is_none());
-        let built_in = files
-            .map(|(name, content)| (*name, File::new(name, Bytes::from_static(content), &policy)))
-            .collect();
-        Source { folder: folder.map(Path::to_owned), built_in, policy }
+    fn new(folder: Option<&Path>) -> Self {
+        Source { folder: folder.map(Path::to_owned) }
     }
 
-    async fn find(&self, path: &str) -> Option<File> {
+    async fn find(&self, path: &str, allowed: &Allowed) -> Option<File> {
         let path = path.strip_prefix('/')?;
         let name = ALIASES.iter().find(|(alias, _)| *alias == path).map_or(path, |(_, name)| name);
         let Some(folder) = &self.folder else {
-            let (_, file) = self.built_in.iter().find(|(built_in, _)| *built_in == name)?;
-            return Some(file.clone());
+            let (_, content) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name)?;
+            return Some(File::new(name, Bytes::from_static(content), allowed));
         };
         // Plain names only: no way out of the folder, no hidden files, nothing encoded.
         let plain = |part: &str| {
@@ -157,13 +160,16 @@ impl Source {
             return None;
         }
         let content = tokio::fs::read(folder.join(name)).await.ok()?;
-        Some(File::new(name, Bytes::from(content), &self.policy))
+        Some(File::new(name, Bytes::from(content), allowed))
     }
 }
 
 impl File {
-    fn new(name: &str, content: Bytes, policy: &str) -> Self {
-        let body = if name == CLIENT { with_policy(&content, policy) } else { content };
+    fn new(name: &str, content: Bytes, Allowed(allowed): &Allowed) -> Self {
+        let body = match name {
+            CLIENT => with_policy(&content, &serde_json::to_string(allowed).unwrap_or_default()),
+            _ => content,
+        };
         let etag = format!("\"{:016x}\"", fingerprint(&body)).into();
         File { content_type: content_type(name), body, etag }
     }
@@ -177,7 +183,7 @@ impl File {
         }
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=0"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=0"));
         if let Ok(etag) = HeaderValue::from_str(&self.etag) {
             headers.insert(ETAG, etag);
         }
@@ -234,10 +240,9 @@ mod tests {
 
     #[tokio::test]
     async fn no_way_out_of_the_folder() {
-        let known = ["websocket"];
-        let transports = Transports::parse(known, &known).unwrap();
-        let source = Source::new(Some(Path::new("static")), &transports);
-        assert!(source.find("/").await.is_some());
+        let source = Source::new(Some(Path::new("static")));
+        let allowed = Allowed(vec!["websocket"]);
+        assert!(source.find("/", &allowed).await.is_some());
         for path in [
             "/../Cargo.toml",
             "/./index.html",
@@ -246,7 +251,7 @@ mod tests {
             "/%2e%2e/x",
             "/a/../../Cargo.toml",
         ] {
-            assert!(source.find(path).await.is_none(), "{path}");
+            assert!(source.find(path, &allowed).await.is_none(), "{path}");
         }
     }
 }

@@ -12,7 +12,7 @@ use super::http::header;
 use super::negotiate::Peer;
 use crate::engine::Session;
 use crate::policy::forwarded::{self, Headers};
-use crate::policy::{Networks, Scheme, Visitor};
+use crate::policy::{Networks, Scheme, Visitor, origin};
 
 /// Bytes of a user agent that rules are about.
 const AGENT_MAX: usize = 512;
@@ -71,9 +71,11 @@ pub(super) fn visitor<'a>(
         remote: source.remote,
         scheme: source.scheme,
         host: source.host.or_else(|| header(headers, HOST)),
-        // One that is no text is still an origin, only none that any rule names.
-        origin: headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("(no text)")),
-        referer: header(headers, REFERER),
+        origin: match headers.get(ORIGIN) {
+            // One that is no text is still an origin, only none that any rule names.
+            Some(value) => Some(value.to_str().unwrap_or("(no text)")),
+            None => header(headers, REFERER).and_then(origin::of_url),
+        },
         agent: agent.get(..AGENT_MAX).unwrap_or(agent),
         path,
     }
@@ -115,7 +117,6 @@ impl Guest {
             scheme: self.scheme,
             host: self.host.as_deref(),
             origin: self.origin.as_deref(),
-            referer: None,
             agent: &self.agent,
             path: &self.path,
         }

@@ -7,6 +7,7 @@
 
 mod census;
 mod eventsource;
+mod gate;
 mod guest;
 mod htmlfile;
 pub mod http;
@@ -29,6 +30,7 @@ use crate::dialect::{Dialect, Frame};
 use crate::engine::{Engine, Facts, Session};
 
 pub use census::Census;
+pub use gate::Gate;
 pub use guest::Guest;
 pub use http::{Body, Request, Response};
 pub use negotiate::{Negotiator, Peer};

@@ -1,11 +1,9 @@
 //! From an HTTP request to the transport and the session that it is for.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use base64::Engine as _;
 use bytes::Bytes;
 use http::header::{
@@ -14,22 +12,17 @@ use http::header::{
     HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY, UPGRADE, USER_AGENT, VARY,
 };
 use http::{HeaderMap, Method, StatusCode};
-use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
 
-use super::census::Census;
-use super::guest::{self, Guest, Trail};
+use super::gate::{Admitted, Gate};
+use super::guest::Guest;
 use super::http::{Error, Request, Response, header, response};
 use super::websocket::Witness;
 use super::{Exchange, Query, REGISTRY, Transport};
 use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::{Dialect, StringMode, Strings, Wire};
-use crate::engine::{CloseReason, Engine, Facts, Handshake, Plan, Session};
-use crate::policy::healing::{Change, Fared};
-use crate::policy::{
-    self, Counts, Decision, Policy, Refusal, Scheme, Step, Transports, Visitor,
-};
+use crate::engine::{Engine, Handshake, Plan, Session};
+use crate::policy::{Policy, Scheme, Step, Transports};
 
 /// Where a request came from.
 #[derive(Debug, Clone, Copy)]
@@ -41,47 +34,21 @@ pub struct Peer {
 /// Answers all requests below the path of the engine.
 #[derive(Clone)]
 pub struct Negotiator {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
     engine: Engine,
-    policy: ArcSwap<Policy>,
-    census: Arc<Census>,
-    news: News,
+    gate: Arc<Gate>,
     body_timeout: Duration,
-    /// Ends the moving of sessions for a policy that is no more.
-    moving: Mutex<CancellationToken>,
-}
-
-/// A request that the policy has nothing against.
-pub(super) struct Admitted {
-    /// For who opens a session.
-    pub guest: Option<Guest>,
-    /// For who opens a WebSocket.
-    pub witness: Option<Witness>,
-    /// What may be told of for an upgrade.
-    pub offered: Vec<&'static str>,
 }
 
 impl Negotiator {
     /// `body_timeout` bounds how long a request body may take to arrive.
-    pub fn new(engine: Engine, policy: Policy, body_timeout: Duration) -> Self {
-        let shared = Shared {
-            engine,
-            policy: ArcSwap::from_pointee(policy),
-            census: Arc::default(),
-            news: News::default(),
-            body_timeout,
-            moving: Mutex::default(),
-        };
-        Negotiator { shared: Arc::new(shared) }
+    pub fn new(engine: Engine, gate: Arc<Gate>, body_timeout: Duration) -> Self {
+        Negotiator { engine, gate, body_timeout }
     }
 
     /// Allows all transports and all origins.
     pub fn allow_all(engine: Engine) -> Self {
         let policy = Policy::open(Transports::all(super::names()));
-        Self::new(engine, policy, Duration::from_secs(30))
+        Self::new(engine, Gate::new(policy), Duration::from_secs(30))
     }
 
     /// Answers an Engine.IO request, whatever it is.
@@ -95,8 +62,8 @@ impl Negotiator {
         let old_ie = header(request.headers(), USER_AGENT)
             .is_some_and(|agent| agent.contains(";MSIE") || agent.contains("Trident/"));
         let answer = self.answer(request, peer).await;
-        let mut response = answer
-            .unwrap_or_else(|error| if upgrading { error.text() } else { error.json() });
+        let mut response =
+            answer.unwrap_or_else(|error| if upgrading { error.text() } else { error.json() });
         cors.apply(response.headers_mut());
         if old_ie {
             let name = HeaderName::from_static("x-xss-protection");
@@ -106,59 +73,15 @@ impl Negotiator {
     }
 
     pub fn engine(&self) -> &Engine {
-        &self.shared.engine
+        &self.engine
     }
 
-    /// What there is at the moment.
-    pub fn census(&self) -> &Arc<Census> {
-        &self.shared.census
-    }
-
-    /// The policy in force.
-    pub fn policy(&self) -> Arc<Policy> {
-        self.shared.policy.load_full()
-    }
-
-    /// Puts a new policy in force. Who is still allowed does not notice; sessions that are not any
-    /// more are told to come back, a few at a time. Returns what differs, a line for each setting.
-    pub fn apply(&self, policy: Policy) -> Vec<String> {
-        let old = self.shared.policy.swap(Arc::new(policy));
-        let new = self.policy();
-        let mine = CancellationToken::new();
-        let before = {
-            let mut moving = self.shared.moving.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *moving, mine.clone())
-        };
-        before.cancel();
-        let (engine, policy) = (self.engine().clone(), Arc::clone(&new));
-        tokio::spawn(async move {
-            tokio::select! {
-                () = mine.cancelled() => {}
-                () = engine.stopping().cancelled() => {}
-                () = move_out(&engine, &policy) => {}
-            }
-        });
-        old.difference(&new)
-    }
-
-    /// Whether a session may join a namespace on the transport that it is on.
-    ///
-    /// # Errors
-    /// The reason why not.
-    pub fn admits(&self, session: &Session, namespace: &str) -> Result<(), Refusal> {
-        let policy = self.shared.policy.load();
-        let Some(guest) = Guest::of(session).filter(|_| !policy.rules.is_empty()) else {
-            return Ok(());
-        };
-        let admitted = policy.admits(&guest.visitor(), session.transport(), namespace);
-        if let Err(refusal) = &admitted {
-            self.shared.census.refused(refusal);
-        }
-        admitted
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
     }
 
     pub(super) fn unknown_transport(&self) -> Error {
-        Error::TransportUnknown { allowed: self.policy().transports.names().to_vec() }
+        Error::TransportUnknown { allowed: self.gate.policy().transports.names().to_vec() }
     }
 
     pub(super) fn exchange(
@@ -168,16 +91,17 @@ impl Negotiator {
         session: Arc<Session>,
         witness: Option<Witness>,
     ) -> Exchange {
-        let (engine, body_timeout) = (self.engine().clone(), self.shared.body_timeout);
+        let (engine, body_timeout) = (self.engine.clone(), self.body_timeout);
         Exchange { request, query, session, engine, body_timeout, witness }
     }
 
     async fn answer(&self, request: Request, peer: Peer) -> Result<Response, Error> {
         let query = Query::parse(request.uri().query().unwrap_or_default());
+        let remote = self.gate.remote(request.headers(), peer);
         let answer = self.answer_to(request, &query, peer).await;
         answer.inspect_err(|error| {
             let (transport, sid) = (query.transport.as_deref(), query.sid.as_deref());
-            self.log(error, peer, transport.unwrap_or_default(), sid.unwrap_or_default());
+            self.gate.log(error, remote, transport.unwrap_or_default(), sid.unwrap_or_default());
         })
     }
 
@@ -193,10 +117,12 @@ impl Negotiator {
             Some(_) if transport.facts().duplex => Step::Upgrades,
             Some(_) => Step::Continues,
         };
+        let session = query.sid.as_deref().and_then(|sid| self.engine.session(sid));
+        let facts = Some(transport.facts());
         let Admitted { guest, witness, offered } =
-            self.decide(&request, peer, Some(transport.facts()), step)?;
-        let session = match (&query.sid, guest) {
-            (None, Some(guest)) => {
+            self.gate.decide(&request, peer, facts, step, session.as_deref())?;
+        let session = match guest {
+            Some(guest) => {
                 let dialect = dialect(query)?;
                 if request.method() != Method::GET {
                     return Err(Error::BadMethod);
@@ -204,89 +130,13 @@ impl Negotiator {
                 transport.check(&request)?;
                 self.open(transport, dialect, &request, query, guest, &offered).await?
             }
-            (sid, _) => {
-                let session = sid.as_deref().and_then(|sid| self.engine().session(sid));
+            None => {
                 let session = session.ok_or(Error::SidUnknown)?;
                 transport.check(&request)?;
                 session
             }
         };
         transport.serve(self.exchange(request, query.clone(), session, witness)).await
-    }
-
-    /// Asks the policy, with places taken for what the request would add. Without a transport the
-    /// request is for none in particular, as the handshake of 0.9.
-    pub(super) fn decide(
-        &self,
-        request: &Request,
-        peer: Peer,
-        transport: Option<&'static Facts>,
-        step: Step,
-    ) -> Result<Admitted, Error> {
-        let Shared { census, news, .. } = &*self.shared;
-        let policy = self.shared.policy.load();
-        let (headers, path) = (request.headers(), request.uri().path());
-        let trail = Trail::of(headers, peer, &policy.trusted_proxies);
-        let visitor = guest::visitor(headers, path, peer, &trail, &policy.trusted_proxies);
-        let (seat, mut counts) = match step {
-            Step::Opens => {
-                let (seat, counts) = census.seat(visitor.remote, policy.caps.handshakes_per_address);
-                (Some(seat), counts)
-            }
-            Step::Upgrades | Step::Starts => (None, census.counts(visitor.remote)),
-            // Nothing depends on numbers.
-            Step::Continues => (None, Counts::default()),
-        };
-        let duplex = transport.is_some_and(|transport| transport.duplex);
-        let socket = (duplex && step != Step::Continues).then(|| census.websocket());
-        if let Some((_, before)) = &socket {
-            counts.websockets = *before;
-        }
-        let transport = transport.map(|transport| transport.name);
-        let facts = policy::Facts { visitor, transport, step, counts };
-        let Decision { allowed, offered, verdict } = policy.decide(&facts);
-        if let Err(refusal) = verdict {
-            census.refused(&refusal);
-            return Err(Error::Refused { refusal, allowed });
-        }
-        if let Some(page) = policy.mismatch(&visitor) {
-            news.mismatch(&visitor, page);
-        }
-        let witness = socket.map(|(place, _)| {
-            Witness::new(self.clone(), visitor.remote, place)
-        });
-        let guest = seat.map(|seat| Guest::new(&visitor, seat));
-        Ok(Admitted { guest, witness, offered })
-    }
-
-    /// Leaves a line in the log about a request that was refused.
-    pub(super) fn log(&self, error: &Error, peer: Peer, transport: &str, sid: &str) {
-        let reason = error.reason().unwrap_or_default();
-        let (remote, code) = (peer.remote, error.code());
-        if let Error::Refused { refusal, .. } = error {
-            let label = refusal.label();
-            if let Refusal::Origin { origin, setting } = refusal
-                && self.shared.news.is_new(origin)
-            {
-                info!(%remote, origin, setting, "origin refused: this setting would allow it");
-            }
-            debug!(%remote, transport, sid, code, label, %reason, "request refused");
-        } else {
-            debug!(%remote, transport, sid, code, %error, %reason, "request refused");
-        }
-    }
-
-    /// Takes note of how a WebSocket fared.
-    pub(super) fn note(&self, remote: IpAddr, fared: Fared) {
-        let policy = self.shared.policy.load();
-        match self.shared.census.note(remote, fared, &policy.healing) {
-            Some(Change::Withheld(rest)) => info!(
-                %remote, seconds = rest.as_secs(), ?fared,
-                "WebSockets from this network fail: not offered for a while"
-            ),
-            Some(Change::Recovered) => info!(%remote, "WebSockets from this network work again"),
-            None => {}
-        }
     }
 
     fn transport(&self, query: &Query) -> Result<&'static dyn Transport, Error> {
@@ -324,55 +174,6 @@ impl Negotiator {
         let plan = Plan { dialect, wire, transport: facts, upgrades: &upgrades, handshake };
         let opened = self.engine().open(plan).await;
         opened.map_err(|error| Error::Unavailable { reason: error.to_string() })
-    }
-}
-
-/// Sessions told to move between two pauses, and the pause: 100 in a second, who come back as fast.
-const MOVED_AT_ONCE: usize = 10;
-const MOVING_PAUSE: Duration = Duration::from_millis(100);
-
-/// Ends the sessions that a policy does not allow, a few at a time.
-async fn move_out(engine: &Engine, policy: &Policy) {
-    let mut moved = 0;
-    for session in engine.sessions() {
-        let Some(guest) = Guest::of(&session) else { continue };
-        let transport = session.transport();
-        let Err(refusal) = policy.keeps(&guest.visitor(), transport) else { continue };
-        session.close(CloseReason::Moved(refusal.label()));
-        moved += 1;
-        if moved % MOVED_AT_ONCE == 0 {
-            tokio::time::sleep(MOVING_PAUSE).await;
-        }
-    }
-    if moved > 0 {
-        info!(moved, "sessions were told to come back another way");
-    }
-}
-
-/// What is told once, and not for each request again.
-#[derive(Default)]
-struct News(Mutex<HashSet<Box<str>>>);
-
-impl News {
-    /// Names that are remembered; beyond that nothing is new.
-    const MOST: usize = 1000;
-
-    fn is_new(&self, name: &str) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.len() < Self::MOST && !known.contains(name) && known.insert(name.into())
-    }
-
-    /// Advises on a page whose scheme is not that of its connection.
-    fn mismatch(&self, visitor: &Visitor<'_>, page: Scheme) {
-        let origin = visitor.origin.or(visitor.referer).unwrap_or_default();
-        let origin: String = origin.chars().take(policy::origin::LONGEST).collect();
-        if self.is_new(&format!("scheme {origin}")) {
-            info!(
-                origin, page = page.name(), reached = visitor.scheme.name(),
-                "page and connection differ in scheme: match-origin-protocol would refuse this; \
-                 behind a proxy that ends TLS, trusted-proxies has to name it"
-            );
-        }
     }
 }
 

@@ -5,8 +5,9 @@ use http::header::UPGRADE;
 use http::{Method, StatusCode};
 
 use super::Query;
+use super::gate::Admitted;
 use super::http::{Error, Request, Response, response};
-use super::negotiate::{Admitted, Cors, Negotiator, Peer, by_name};
+use super::negotiate::{Cors, Negotiator, Peer, by_name};
 use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, Url};
 use crate::dialect::{Dialect, Wire};
 use crate::engine::{CloseReason, Handshake, Plan};
@@ -47,9 +48,10 @@ impl Negotiator {
                 response(StatusCode::OK, "text/plain", "")
             }
             Url::Open { transport, sid } => {
+                let remote = self.gate().remote(request.headers(), peer);
                 let answer = self.open_0_9(request, transport, sid, &raw_query, peer).await;
                 answer.unwrap_or_else(|error| {
-                    self.log(&error, peer, transport, sid);
+                    self.gate().log(&error, remote, transport, sid);
                     error.json()
                 })
             }
@@ -82,9 +84,10 @@ impl Negotiator {
         peer: Peer,
     ) -> Result<String, NoHandshake> {
         let in_0_9 = |name: &&'static str| by_name(name).is_some_and(|known| known.in_0_9());
-        let admitted = self.decide(request, peer, None, Step::Opens).inspect_err(|error| {
-            self.log(error, peer, "", "");
-        });
+        let admitted =
+            self.gate().decide(request, peer, None, Step::Opens, None).inspect_err(|error| {
+                self.gate().log(error, self.gate().remote(request.headers(), peer), "", "");
+            });
         let Admitted { guest, offered, .. } = admitted.map_err(NoHandshake::from)?;
         let guest = guest.ok_or(NoHandshake::Unavailable)?;
         let transports: Vec<&'static str> = offered.into_iter().filter(in_0_9).collect();
@@ -119,7 +122,9 @@ impl Negotiator {
         let transport = by_name(name).filter(|transport| transport.in_0_9());
         let Some(transport) = transport else { return Err(self.unknown_transport()) };
         let step = if transport.facts().duplex { Step::Starts } else { Step::Continues };
-        let admitted = self.decide(&request, peer, Some(transport.facts()), step)?;
+        let session = self.engine().session(sid);
+        let facts = Some(transport.facts());
+        let admitted = self.gate().decide(&request, peer, facts, step, session.as_deref())?;
         let headers = request.headers();
         if headers.contains_key(UPGRADE) && !transport.facts().duplex {
             return Err(Error::bad_request("this transport has no upgrade"));
@@ -127,7 +132,7 @@ impl Negotiator {
         transport.check(&request)?;
         let index = form_urlencoded::parse(raw_query.as_bytes()).find(|(key, _)| key == "i");
         let query = Query { j: index.map(|(_, i)| i.into_owned()), ..Query::default() };
-        let Some(session) = self.engine().session(sid) else {
+        let Some(session) = session else {
             // It is gone, or was another server's: the client shakes hands again (§7).
             if request.method() == Method::POST {
                 let (content_type, body) = DIALECT.post_answer();

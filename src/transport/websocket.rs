@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use tracing::{Instrument, debug};
 
 use super::census::WebSocketSeat;
+use super::gate::Gate;
 use super::http::{Error, Request, Response, header, header_has, response};
-use super::negotiate::Negotiator;
 use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
 use super::{Exchange, Query, Transport};
 use crate::dialect::{Dialect, Frame, Packet, SocketMessage, Wire};
@@ -186,7 +186,7 @@ fn ended_for_all(session: &Session) -> bool {
 
 /// Takes up a place among the WebSockets, and remembers how this one fared.
 pub struct Witness {
-    negotiator: Negotiator,
+    gate: Arc<Gate>,
     remote: IpAddr,
     since: Instant,
     heard: bool,
@@ -195,9 +195,9 @@ pub struct Witness {
 }
 
 impl Witness {
-    pub(super) fn new(negotiator: Negotiator, remote: IpAddr, place: WebSocketSeat) -> Self {
+    pub(super) fn new(gate: Arc<Gate>, remote: IpAddr, place: WebSocketSeat) -> Self {
         let since = Instant::now();
-        Witness { negotiator, remote, since, heard: false, told: false, _place: place }
+        Witness { gate, remote, since, heard: false, told: false, _place: place }
     }
 
     /// Something came from the client.
@@ -205,7 +205,7 @@ impl Witness {
         self.heard = true;
         if !self.told && self.since.elapsed() >= YOUNG {
             self.told = true;
-            self.negotiator.note(self.remote, Fared::Well);
+            self.gate.note(self.remote, Fared::Well);
         }
     }
 
@@ -218,7 +218,7 @@ impl Witness {
             _ => Fared::Well,
         };
         if !std::mem::replace(&mut self.told, true) {
-            self.negotiator.note(self.remote, fared);
+            self.gate.note(self.remote, fared);
         }
     }
 }
@@ -238,11 +238,7 @@ enum End {
     ByUs(WsClose),
 }
 
-async fn read(
-    reader: &mut WsReader,
-    session: &Arc<Session>,
-    witness: &mut Option<Witness>,
-) -> End {
+async fn read(reader: &mut WsReader, session: &Arc<Session>, witness: &mut Option<Witness>) -> End {
     let (dialect, wire) = (session.dialect(), session.wire());
     loop {
         let event = reader.next().await;

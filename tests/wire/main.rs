@@ -4,6 +4,7 @@
 mod chat;
 mod engineio;
 mod life;
+mod policy;
 mod socketio;
 mod socketio09;
 mod streams;

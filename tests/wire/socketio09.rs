@@ -5,6 +5,7 @@ use std::time::Duration;
 use parlance::dialect::Packet;
 use parlance::dialect::socketio09::SocketIo09;
 use parlance::engine::{CloseReason, Drained, Engine, Limits};
+use parlance::policy::Caps;
 use tokio::time::{Instant, sleep};
 
 use crate::support::apps::{stage, tap};
@@ -79,7 +80,9 @@ async fn handshakes_under_a_policy() {
     let session = Session09::open(&server).await;
     session.get("xhr-polling").await.assert_error(400, 0, "Transport unknown");
 
-    let full = Setup { max_sessions: 1, ..Setup::default() }.start_app(stage().0).await;
+    let full = Setup { caps: Caps { sessions: 1, ..Caps::default() }, ..Setup::default() }
+        .start_app(stage().0)
+        .await;
     Session09::open(&full).await;
     let refused = get(&full, "/socket.io/1/", &[]).await;
     assert_eq!(refused.status, 503, "403 would stop the client for good");

@@ -1,5 +1,7 @@
 //! What is answered to requests that cannot be served (engineio.md §5, §10).
 
+use parlance::policy::Caps;
+
 use crate::support::apps::Echo;
 use crate::support::http::{Header, Http, request};
 use crate::support::packets::Eio;
@@ -231,7 +233,9 @@ async fn other_methods_on_a_live_sid() {
 
 #[tokio::test]
 async fn one_session_too_many() {
-    let server = Setup { max_sessions: 2, ..Setup::default() }.start(Echo).await;
+    let server = Setup { caps: Caps { sessions: 2, ..Caps::default() }, ..Setup::default() }
+        .start(Echo)
+        .await;
     let mut first = Polls::open(&server, "EIO=4").await;
     Polls::open(&server, "EIO=3").await;
     let answer = server.get("EIO=4&transport=polling").await;

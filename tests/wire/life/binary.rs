@@ -268,7 +268,7 @@ async fn the_log_tells_an_upgrade_step_by_step() {
     assert!(lines.iter().all(spanned), "each under its span:\n{log}");
     assert!(lines[0].contains("transport=\"xhr-polling\""), "{log}");
     assert!(lines.last().unwrap().contains("closed reason=transport close"), "{log}");
-    let refused = "request refused remote=127.0.0.1 code=0 error=Transport unknown";
+    let refused = "request refused remote=127.0.0.1 transport=\"foo\" sid=\"\" code=0";
     assert!(log.contains(refused), "{log}");
     assert!(!log.contains("secret"), "{log}");
 }

@@ -1,14 +1,16 @@
 //! The server under test.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parlance::chat::{Chat, ChatSettings};
 use parlance::engine::{Engine, Handler, Limits};
-use parlance::policy::{Origins, Policy, Transports};
+use parlance::policy::{Caps, Healing, Networks, Origins, Policy, Rule, Transports};
+use parlance::server::guarded::Guarded;
 use parlance::server::{self, HttpLimits, Server};
 use parlance::socketio::{App, SocketIo};
-use parlance::transport::{self, Negotiator};
+use parlance::transport::{self, Gate, Negotiator};
 
 use super::http::{Answer, Header, Http, fetch, request};
 use super::until;
@@ -23,7 +25,11 @@ pub struct Setup {
     /// An allow-list as operators write it.
     pub transports: &'static str,
     pub origins: &'static [&'static str],
-    pub max_sessions: usize,
+    pub caps: Caps,
+    pub healing: Healing,
+    pub rules: Vec<Rule>,
+    pub match_origin_protocol: bool,
+    pub trusted_proxies: &'static [&'static str],
     pub body_timeout: Duration,
     pub connect_timeout: Duration,
 }
@@ -35,7 +41,12 @@ impl Default for Setup {
             http: HttpLimits::default(),
             transports: "websocket,eventsource,htmlfile,polling",
             origins: &["*"],
-            max_sessions: 0,
+            caps: Caps::default(),
+            // Many tests kill their WebSockets on purpose.
+            healing: Healing { failures: 0, ..Healing::default() },
+            rules: Vec::new(),
+            match_origin_protocol: false,
+            trusted_proxies: &[],
             body_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(45),
         }
@@ -44,13 +55,14 @@ impl Default for Setup {
 
 /// A chat that refuses nothing that a test does not mean to be refused.
 pub fn chat_settings() -> ChatSettings {
-    ChatSettings { message_max: 64 * 1024, message_rate: 0, duplicate_names: true }
+    ChatSettings { message_max: 64 * 1024, message_rate: 0, byte_rate: 0, duplicate_names: true }
 }
 
 /// A running server; it ends with the test.
 pub struct TestServer {
     pub addr: SocketAddr,
     pub engine: Engine,
+    pub gate: Arc<Gate>,
     pub server: Server,
 }
 
@@ -59,26 +71,44 @@ impl Setup {
         Setup { limits, ..Setup::default() }
     }
 
+    /// The policy that it describes.
+    pub fn policy(&self) -> Policy {
+        let known = transport::names();
+        Policy {
+            transports: Transports::parse(self.transports.split(','), &known).expect("transports"),
+            origins: Origins::parse(self.origins.iter().copied()).expect("origins"),
+            caps: self.caps,
+            healing: self.healing,
+            rules: self.rules.clone(),
+            match_origin_protocol: self.match_origin_protocol,
+            trusted_proxies: Networks::parse(self.trusted_proxies.iter().copied())
+                .expect("networks"),
+        }
+    }
+
     /// Starts a server for an application on bare sessions.
     pub async fn start(self, handler: impl Handler) -> TestServer {
+        let gate = Gate::new(self.policy());
+        self.start_behind(gate, handler).await
+    }
+
+    async fn start_behind(self, gate: Arc<Gate>, handler: impl Handler) -> TestServer {
         let engine = Engine::new(self.limits, handler);
-        let known = transport::names();
-        let transports = Transports::parse(self.transports.split(','), &known).expect("transports");
-        let origins = Origins::new(self.origins.iter().copied());
-        let policy = Policy { transports, origins, max_sessions: self.max_sessions };
-        let negotiator = Negotiator::new(engine.clone(), policy, self.body_timeout);
+        let negotiator = Negotiator::new(engine.clone(), Arc::clone(&gate), self.body_timeout);
         let server = Server::new(MOUNT, negotiator, None, self.http);
         let listener = server::bind(Some("127.0.0.1"), 0).await.expect("a free port");
         let addr = listener.local_addr().expect("an address");
         let accepting = server.clone();
         tokio::spawn(async move { accepting.run(listener).await });
-        TestServer { addr, engine, server }
+        TestServer { addr, engine, gate, server }
     }
 
     /// Starts a server for a Socket.IO application.
     pub async fn start_app(self, app: impl App) -> TestServer {
+        let gate = Gate::new(self.policy());
+        let app = Guarded::new(app, Arc::clone(&gate));
         let handler = SocketIo::new(app, self.connect_timeout);
-        self.start(handler).await
+        self.start_behind(gate, handler).await
     }
 
     /// Starts the chat.

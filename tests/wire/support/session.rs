@@ -28,6 +28,7 @@ pub async fn open(
             remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
             query: "".into(),
             generation: "test",
+            companion: Box::new(()),
         },
     };
     engine.open(plan).await.expect("a session")

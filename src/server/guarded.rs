@@ -1,0 +1,45 @@
+//! An application behind the policy: rules may keep namespaces to some transports.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::socketio::{App, DisconnectReason, Event, Refusal, Socket};
+use crate::transport::Gate;
+
+/// An [`App`] whose namespaces the [`Gate`] watches over.
+#[derive(Debug)]
+pub struct Guarded<A> {
+    app: A,
+    gate: Arc<Gate>,
+}
+
+impl<A: App> Guarded<A> {
+    pub fn new(app: A, gate: Arc<Gate>) -> Self {
+        Guarded { app, gate }
+    }
+}
+
+impl<A: App> App for Guarded<A> {
+    fn has_namespace(&self, name: &str) -> bool {
+        self.app.has_namespace(name)
+    }
+
+    async fn admit(&self, socket: &Socket, auth: &Value) -> Result<(), Refusal> {
+        let admitted = self.gate.admits(socket.session(), socket.namespace());
+        admitted.map_err(|refusal| Refusal::new(refusal.to_string()))?;
+        self.app.admit(socket, auth).await
+    }
+
+    async fn connect(&self, socket: &Socket, auth: &Value) {
+        self.app.connect(socket, auth).await;
+    }
+
+    async fn event(&self, socket: &Socket, event: Event) {
+        self.app.event(socket, event).await;
+    }
+
+    async fn disconnect(&self, socket: &Socket, reason: DisconnectReason) {
+        self.app.disconnect(socket, reason).await;
+    }
+}

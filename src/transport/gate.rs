@@ -1,0 +1,259 @@
+//! The gate: the policy in force, the numbers that it decides by, and what comes of its decisions.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::HeaderMap;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use super::census::Census;
+use super::guest::{self, Guest, Trail};
+use super::http::{Error, Request};
+use super::negotiate::Peer;
+use super::websocket::Witness;
+use crate::engine::{CloseReason, Engine, Facts, Session};
+use crate::policy::healing::{Change, Fared};
+use crate::policy::{self, Counts, Policy, Refusal, Scheme, Step, Visitor};
+
+/// Asked by every request; the policy behind it can change at any time.
+#[derive(Debug)]
+pub struct Gate {
+    policy: ArcSwap<Policy>,
+    census: Arc<Census>,
+    news: News,
+    /// Ends the moving of sessions for a policy that is no more.
+    moving: Mutex<CancellationToken>,
+}
+
+/// A request that the policy has nothing against.
+pub(super) struct Admitted {
+    /// For who opens a session.
+    pub guest: Option<Guest>,
+    /// For who opens a WebSocket.
+    pub witness: Option<Witness>,
+    /// For who opens a session: what may be told of for an upgrade.
+    pub offered: Vec<&'static str>,
+}
+
+impl Gate {
+    pub fn new(policy: Policy) -> Arc<Self> {
+        Arc::new(Gate {
+            policy: ArcSwap::from_pointee(policy),
+            census: Arc::default(),
+            news: News::default(),
+            moving: Mutex::default(),
+        })
+    }
+
+    /// What there is at the moment.
+    pub fn census(&self) -> &Arc<Census> {
+        &self.census
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
+    /// Puts a new policy in force. Who is still allowed does not notice; sessions that are not any
+    /// more are told to come back, a few at a time. Returns what differs, a line for each setting.
+    pub fn apply(&self, policy: Policy, engine: &Engine) -> Vec<String> {
+        let new = Arc::new(policy);
+        let old = self.policy.swap(Arc::clone(&new));
+        let mine = CancellationToken::new();
+        let before = {
+            let mut moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *moving, mine.clone())
+        };
+        before.cancel();
+        let changes = old.difference(&new);
+        let engine = engine.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = mine.cancelled() => {}
+                () = engine.stopping().cancelled() => {}
+                () = move_out(&engine, &new) => {}
+            }
+        });
+        changes
+    }
+
+    /// Whether a session may join a namespace on the transport that it is on.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub fn admits(&self, session: &Session, namespace: &str) -> Result<(), Refusal> {
+        let policy = self.policy.load();
+        let Some(guest) = Guest::of(session).filter(|_| !policy.rules.is_empty()) else {
+            return Ok(());
+        };
+        let admitted = policy.admits(&guest.visitor(), session.transport(), namespace);
+        if let Err(refusal) = &admitted {
+            self.census.refused(refusal);
+        }
+        admitted
+    }
+
+    /// What the visitor who sends such a request may use, preferred first.
+    pub fn transports_for(&self, headers: &HeaderMap, path: &str, peer: Peer) -> Vec<&'static str> {
+        let policy = self.policy.load();
+        let trail = Trail::of(headers, peer, &policy.trusted_proxies);
+        let visitor = guest::visitor(headers, path, peer, &trail, &policy.trusted_proxies);
+        policy.transports_for(&visitor).names().to_vec()
+    }
+
+    /// Asks the policy, with places taken for what the request would add. Without a transport the
+    /// request is for none in particular, as the handshake of 0.9. `session` is the one that the
+    /// request goes on with: if a new policy is about to end it, it goes on as it did until then.
+    pub(super) fn decide(
+        self: &Arc<Self>,
+        request: &Request,
+        peer: Peer,
+        transport: Option<&'static Facts>,
+        step: Step,
+        session: Option<&Session>,
+    ) -> Result<Admitted, Error> {
+        let Gate { census, news, .. } = &**self;
+        let policy = self.policy.load();
+        let (headers, path) = (request.headers(), request.uri().path());
+        let trail = Trail::of(headers, peer, &policy.trusted_proxies);
+        let visitor = guest::visitor(headers, path, peer, &trail, &policy.trusted_proxies);
+        let (seat, mut counts) = match step {
+            Step::Opens => {
+                let (seat, counts) =
+                    census.seat(visitor.remote, policy.caps.handshakes_per_address);
+                (Some(seat), counts)
+            }
+            Step::Upgrades | Step::Starts => (None, census.counts(visitor.remote)),
+            // Nothing depends on numbers.
+            Step::Continues => (None, Counts::default()),
+        };
+        let duplex = transport.is_some_and(|transport| transport.duplex);
+        let socket = (duplex && step != Step::Continues).then(|| census.websocket());
+        if let Some((_, before)) = &socket {
+            counts.websockets = *before;
+        }
+        let transport = transport.map(|transport| transport.name);
+        let facts = policy::Facts { visitor, transport, step, counts };
+        let decision = policy.decide(&facts);
+        let leaving = || {
+            let (session, transport) = session.zip(transport)?;
+            let opened = Guest::of(session)?.visitor();
+            let same = session.transport() == transport && opened.origin == visitor.origin;
+            (same && policy.keeps(&opened, transport).is_err()).then_some(())
+        };
+        if let Err(refusal) = &decision.verdict
+            && leaving().is_none()
+        {
+            census.refused(refusal);
+            let allowed = decision.allowed.names().to_vec();
+            return Err(Error::Refused { refusal: refusal.clone(), allowed });
+        }
+        if step != Step::Continues
+            && let Some(page) = policy.mismatch(&visitor)
+        {
+            news.mismatch(&visitor, page);
+        }
+        let offered = if step == Step::Opens { decision.offered() } else { Vec::new() };
+        let witness =
+            socket.map(|(place, _)| Witness::new(Arc::clone(self), visitor.remote, place));
+        let guest = seat.map(|seat| Guest::new(&visitor, seat));
+        Ok(Admitted { guest, witness, offered })
+    }
+
+    /// Who sent a request, as far as trusted proxies say.
+    pub(super) fn remote(&self, headers: &HeaderMap, peer: Peer) -> IpAddr {
+        let policy = self.policy.load();
+        let trail = Trail::of(headers, peer, &policy.trusted_proxies);
+        guest::visitor(headers, "", peer, &trail, &policy.trusted_proxies).remote
+    }
+
+    /// Leaves a line in the log about a request that was refused. `transport` and `sid` are as sent.
+    pub(super) fn log(&self, error: &Error, remote: IpAddr, transport: &str, sid: &str) {
+        let (transport, sid) = (cut(transport), cut(sid));
+        let (reason, code) = (error.reason().unwrap_or_default(), error.code());
+        let label = match error {
+            Error::Refused { refusal, .. } => refusal.label(),
+            _ => "",
+        };
+        if let Error::Refused { refusal: Refusal::Origin { origin, setting }, .. } = error
+            && self.news.is_new(origin)
+        {
+            info!(%remote, origin, setting, "origin refused: this setting would allow it");
+        }
+        debug!(%remote, transport, sid, code, label, %error, %reason, "request refused");
+    }
+
+    /// Takes note of how a WebSocket fared.
+    pub(super) fn note(&self, remote: IpAddr, fared: Fared) {
+        let policy = self.policy.load();
+        match self.census.note(remote, fared, &policy.healing) {
+            Some(Change::Withheld(rest)) => info!(
+                %remote, seconds = rest.as_secs(), ?fared,
+                "WebSockets from this network fail: not offered for a while"
+            ),
+            Some(Change::Recovered) => info!(%remote, "WebSockets from this network work again"),
+            None => {}
+        }
+    }
+}
+
+/// What a client sent, no longer than makes sense.
+fn cut(text: &str) -> &str {
+    text.char_indices().nth(32).map_or(text, |(at, _)| &text[..at])
+}
+
+/// Sessions told to move between two pauses, and the pause: 100 in a second, who come back as fast.
+const MOVED_AT_ONCE: usize = 10;
+const MOVING_PAUSE: Duration = Duration::from_millis(100);
+
+/// Ends the sessions that a policy does not allow, a few at a time.
+async fn move_out(engine: &Engine, policy: &Policy) {
+    let mut moved = 0;
+    for session in engine.sessions() {
+        let Some(guest) = Guest::of(&session) else { continue };
+        let transport = session.transport();
+        let Err(refusal) = policy.keeps(&guest.visitor(), transport) else { continue };
+        session.close(CloseReason::Moved(refusal.label()));
+        moved += 1;
+        if moved % MOVED_AT_ONCE == 0 {
+            tokio::time::sleep(MOVING_PAUSE).await;
+        }
+    }
+    if moved > 0 {
+        info!(moved, "sessions were told to come back another way");
+    }
+}
+
+/// What is told once, and not for each request again.
+#[derive(Debug, Default)]
+struct News(Mutex<HashSet<Box<str>>>);
+
+impl News {
+    /// Names that are remembered; beyond that nothing is new.
+    const MOST: usize = 1000;
+
+    fn is_new(&self, name: &str) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.len() < Self::MOST && !known.contains(name) && known.insert(name.into())
+    }
+
+    /// Advises on a page whose scheme is not that of its connection.
+    fn mismatch(&self, visitor: &Visitor<'_>, page: Scheme) {
+        let origin = visitor.origin.unwrap_or_default();
+        let origin: String = origin.chars().take(policy::origin::LONGEST).collect();
+        if self.is_new(&format!("scheme {origin}")) {
+            info!(
+                origin,
+                page = page.name(),
+                reached = visitor.scheme.name(),
+                "page and connection differ in scheme: match-origin-protocol would refuse this; \
+                 behind a proxy that ends TLS, trusted-proxies has to name it"
+            );
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! A policy that changes while people talk.
+
+use parlance::engine::CloseReason;
+use parlance::policy::{Origins, Policy, Transports};
+use parlance::transport;
+
+use crate::support::apps::{Echo, stage, tap};
+use crate::support::client::{Client, Via};
+use crate::support::http::{Http, fetch};
+use crate::support::packets::Eio;
+use crate::support::polls::{Polls, read_open, sid_of};
+use crate::support::process::{Folder, Process, parlance};
+use crate::support::server::{Setup, TestServer, target};
+use crate::support::until;
+use crate::support::v09::Session09;
+
+fn only(server: &TestServer, transports: &str) -> Policy {
+    let transports = Transports::parse(transports.split(','), &transport::names()).unwrap();
+    Policy { transports, ..(*server.gate.policy()).clone() }
+}
+
+#[tokio::test]
+async fn who_is_still_allowed_does_not_notice() {
+    let server = Setup::default().start_app(stage().0).await;
+    let mut ws = Client::join(&server, Eio::V4, Via::WebSocket).await;
+    let mut upgraded = Client::join(&server, Eio::V3, Via::Upgraded).await;
+    let polling = Client::join(&server, Eio::V4, Via::Polling).await;
+    let changes = server.gate.apply(only(&server, "websocket"), &server.engine);
+    assert_eq!(
+        changes,
+        ["transports: websocket,eventsource,htmlfile,xhr-polling,jsonp-polling -> websocket"]
+    );
+    polling.assert_closed().await;
+    for client in [&mut ws, &mut upgraded] {
+        client.emit(serde_json::json!(["still here"])).await;
+        assert_eq!(client.event().await, serde_json::json!(["still here"]));
+    }
+    server.get("EIO=4&transport=polling").await.assert_error(400, 0, "Transport unknown");
+    // And back: nobody has to go.
+    server.gate.apply(only(&server, "polling,websocket"), &server.engine);
+    ws.assert_quiet().await;
+    let mut polling = Client::join(&server, Eio::V4, Via::Polling).await;
+    polling.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn each_generation_is_told_to_come_back() {
+    let (tap, mut heard) = tap();
+    let server = Setup::default().start(tap).await;
+    let session = Session09::polling(&server).await;
+    let parked = session.park(&server).await;
+    server.gate.apply(only(&server, "websocket"), &server.engine);
+    let mut parked = parked;
+    assert_eq!(parked.answer().await.text(), "7:::1+0", "0.9 reconnects upon that");
+    assert_eq!(heard.closed().await, CloseReason::Moved("transport"));
+
+    for (query, farewell) in [("EIO=3&b64=1", "1:1"), ("EIO=4", "1")] {
+        server.gate.apply(only(&server, "polling,websocket"), &server.engine);
+        let mut session = Polls::open(&server, query).await;
+        let inner = server.engine.session(&session.sid).unwrap();
+        server.gate.apply(only(&server, "websocket"), &server.engine);
+        until("it was told to go", || inner.close_reason().is_some()).await;
+        // It still hears so, but nobody else comes in this way.
+        let answer = session.get().await;
+        assert!(answer.text().ends_with(farewell), "{}", answer.text());
+        assert_eq!(heard.closed().await, CloseReason::Moved("transport"));
+        session.get().await.assert_error(400, 0, "Transport unknown");
+    }
+}
+
+#[tokio::test]
+async fn who_waits_to_be_moved_goes_on_until_then() {
+    let server = Setup::default().start(Echo).await;
+    let mut sessions = Vec::new();
+    for _ in 0..30 {
+        sessions.push(Polls::open(&server, "EIO=4").await);
+    }
+    server.gate.apply(only(&server, "websocket"), &server.engine);
+    until("some were told", || {
+        server.engine.sessions().iter().any(|session| session.close_reason().is_some())
+    })
+    .await;
+    let is_open = |session: &&mut Polls| {
+        server.engine.session(&session.sid).is_some_and(|inner| inner.is_open())
+    };
+    let session = sessions.iter_mut().find(is_open).expect("they are not moved all at once");
+    let polled = session.get().await;
+    assert_eq!(polled.status, 200, "{}", polled.text());
+    // But not from another page, nor by another transport.
+    let target = session.target();
+    let page = [("Origin", "http://a.example")];
+    let answer = fetch(server.addr, "GET", &target, &page, b"").await;
+    answer.assert_error(400, 0, "Transport unknown");
+    let answer = fetch(server.addr, "GET", &format!("{target}&j=0"), &[], b"").await;
+    answer.assert_error(400, 0, "Transport unknown");
+}
+
+#[tokio::test]
+async fn many_are_moved_a_few_at_a_time_and_once() {
+    let server = Setup::default().start(Echo).await;
+    let mut sessions = Vec::new();
+    for _ in 0..40 {
+        sessions.push(Polls::open(&server, "EIO=4").await);
+    }
+    let began = tokio::time::Instant::now();
+    server.gate.apply(only(&server, "websocket"), &server.engine);
+    until("all were told", || {
+        server.engine.sessions().iter().all(|session| session.close_reason().is_some())
+    })
+    .await;
+    assert!(began.elapsed().as_millis() >= 300, "100 in a second");
+}
+
+#[tokio::test]
+async fn pages_that_are_not_welcome_any_more_have_to_go() {
+    let server = Setup::default().start(Echo).await;
+    let query = "EIO=4&transport=polling";
+    let page = [("Origin", "https://a.example")];
+    let opened = server.fetch("GET", query, &page, b"").await;
+    let sid = sid_of(&read_open(&opened.text().into()));
+    let mut other = Polls::open(&server, "EIO=4").await;
+    let origins = Origins::parse(["https://b.example"]).unwrap();
+    let policy = Policy { origins, ..(*server.gate.policy()).clone() };
+    server.gate.apply(policy, &server.engine);
+    let session = server.engine.session(&sid).unwrap();
+    until("it was told to go", || session.close_reason().is_some()).await;
+    assert_eq!(session.close_reason(), Some(CloseReason::Moved("origin")));
+    other.say("4a").await;
+    assert_eq!(other.texts().await, ["4a"]);
+}
+
+/// A server whose settings are in a file.
+fn process(folder: &Folder, args: &[&str]) -> Process {
+    let mut command = parlance(folder.path());
+    command.args(["--host", "127.0.0.1", "--port", "0"]).args(args);
+    Process::start(command)
+}
+
+const TOKEN: &str = "a secret of sixteen and more";
+
+#[tokio::test]
+async fn signal_and_file_change_the_policy_and_mistakes_do_not() {
+    let folder = Folder::new();
+    folder.write("transports.toml", "transports = [\"websocket\", \"polling\"]\n");
+    let mut process = process(&folder, &[]);
+    let addr = process.listening();
+    let status =
+        async || Http::open(addr).await.get(&target("EIO=4&transport=polling")).await.status;
+    assert_eq!(status().await, 200);
+    // The file alone is enough.
+    folder.write("transports.toml", "transports = [\"websocket\"]\n");
+    let line = process.line("policy changed");
+    assert!(
+        line.contains("transports: websocket,xhr-polling,jsonp-polling -> websocket"),
+        "{line}"
+    );
+    assert_eq!(status().await, 400);
+    let client = Http::open(addr).await.get("/parlance.js").await;
+    assert!(client.text().contains("/*transports*/[\"websocket\"]/*end*/"));
+    // A mistake changes nothing.
+    folder.write("transports.toml", "transports = [\"carrier-pigeon\"]\norigins = [\"*\"]\n");
+    let line = process.line("policy not changed");
+    assert!(line.contains("transports.toml:1:14: transports: unknown transport"), "{line}");
+    assert_eq!(status().await, 400);
+    // A signal does not wait for the next look at the file.
+    folder.write("transports.toml", "transports = [\"polling\"]\nmax-websockets = 5\n");
+    process.signal("HUP");
+    let line = process.line("policy changed");
+    assert!(line.contains("max-websockets: 0 -> 5"), "{line}");
+    assert_eq!(status().await, 200);
+}
+
+#[tokio::test]
+async fn an_administrator_changes_the_policy() {
+    let folder = Folder::new();
+    let mut process = process(&folder, &["--admin-token", TOKEN]);
+    let addr = process.listening();
+    let bearer = format!("Bearer {TOKEN}");
+    let key = [("Authorization", bearer.as_str())];
+    let ask = async |method: &'static str, headers: &[(&str, &str)], body: &str| {
+        fetch(addr, method, "/admin/policy", headers, body.as_bytes()).await
+    };
+    for headers in [&[][..], &[("Authorization", "Bearer wrong")], &[("Authorization", TOKEN)]] {
+        let answer = ask("POST", headers, "transports = [\"polling\"]").await;
+        assert_eq!(answer.status, 401);
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+    }
+    let answer = ask("GET", &key, "").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["transports"][0], "websocket");
+    assert_eq!(answer.json()["refused"]["transport"], 0);
+    let answer = ask("POST", &key, "transports = [\"polling\"]\nmax-sessions = 3\n").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["changes"][1], "max-sessions: 0 -> 3");
+    process.line("policy changed");
+    let refused = Http::open(addr).await.get(&target("EIO=4&transport=htmlfile")).await;
+    refused.assert_error(400, 0, "Transport unknown");
+    let answer = ask("GET", &key, "").await;
+    assert_eq!(answer.json()["refused"]["transport"], 1);
+    assert_eq!(answer.json()["max-sessions"], 3);
+    for (body, reason) in [
+        ("transports = [\"pigeon\"]", "body:1:14: transports: unknown transport"),
+        ("port = 1", "body:1:1: port: it changes with a restart only"),
+        ("transports", "body:1:"),
+        ("\u{0}", "body:1:"),
+    ] {
+        let answer = ask("POST", &key, body).await;
+        assert_eq!(answer.status, 400, "{body}");
+        let said = answer.json()["reason"].as_str().unwrap().to_owned();
+        assert!(said.starts_with(reason), "{said}");
+    }
+    assert_eq!(ask("GET", &key, "").await.json()["max-sessions"], 3, "mistakes change nothing");
+    // Empty: as the file and the flags have it.
+    let answer = ask("POST", &key, "").await;
+    assert_eq!(answer.json()["changes"][1], "max-sessions: 3 -> 0");
+    let large = "#".repeat(300 * 1024);
+    assert_eq!(ask("POST", &key, &large).await.status, 413);
+}
+
+#[tokio::test]
+async fn without_a_token_there_is_no_administrator() {
+    let folder = Folder::new();
+    let mut process = process(&folder, &[]);
+    let addr = process.listening();
+    let headers = [("Authorization", "Bearer ")];
+    assert_eq!(fetch(addr, "GET", "/admin/policy", &headers, b"").await.status, 404);
+    let posted = fetch(addr, "POST", "/admin/policy", &headers, b"").await.status;
+    assert_eq!(posted, fetch(addr, "POST", "/nothing", &headers, b"").await.status);
+}

@@ -1,0 +1,187 @@
+//! Numbers: sessions, WebSockets, handshakes; and WebSockets that are not worth another try.
+
+use std::time::Duration;
+
+use parlance::policy::{Caps, Healing};
+
+use crate::support::apps::Echo;
+use crate::support::http::fetch;
+use crate::support::polls::{Polls, read_open};
+use crate::support::server::{Setup, TestServer, target};
+use crate::support::until;
+use crate::support::v09::Session09;
+use crate::support::ws::{UPGRADE, Ws};
+
+const POLLING: &str = "EIO=4&transport=polling";
+const SOCKET: &str = "EIO=4&transport=websocket";
+
+fn caps(caps: Caps) -> Setup {
+    Setup { caps, trusted_proxies: &["loopback"], ..Setup::default() }
+}
+
+/// The upgrades that somebody at that address is offered.
+async fn offered(server: &TestServer, address: &str) -> Vec<String> {
+    let answer = server.fetch("GET", POLLING, &[("X-Forwarded-For", address)], b"").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    serde_json::from_value(read_open(&answer.text().into())["upgrades"].clone()).unwrap()
+}
+
+fn refused(server: &TestServer, label: &str) -> u64 {
+    server.gate.census().refusals().find(|(known, _)| *known == label).unwrap().1
+}
+
+#[tokio::test]
+async fn websockets_are_counted_and_the_rest_stays_on_polling() {
+    let server = caps(Caps { websockets: 2, ..Caps::default() }).start(Echo).await;
+    let direct = Ws::open(server.addr, &target(SOCKET)).await;
+    let early = Polls::open(&server, "EIO=4").await;
+    let mut late = Polls::open(&server, "EIO=4").await;
+    let upgraded = early.upgrade(&server).await;
+    assert_eq!(server.gate.census().websockets(), 2);
+    // Who was offered one before is refused now, and loses nothing by it.
+    let (ws, answer) = Ws::attempt(server.addr, &late.upgrade_target(), &UPGRADE).await;
+    assert!(ws.is_none());
+    assert_eq!((answer.status, answer.text()), (503, "Service unavailable"));
+    late.say("4still here").await;
+    assert_eq!(late.texts().await, ["4still here"]);
+    // Who comes now is not offered any.
+    assert_eq!(offered(&server, "192.0.2.1").await, [""; 0]);
+    let answer = fetch(server.addr, "GET", "/socket.io/1/", &[], b"").await;
+    assert!(answer.text().ends_with(":htmlfile,xhr-polling,jsonp-polling"), "{}", answer.text());
+    let (ws, answer) = Ws::attempt(server.addr, &target(SOCKET), &UPGRADE).await;
+    assert!(ws.is_none());
+    assert_eq!(answer.status, 503);
+    assert_eq!(refused(&server, "websockets"), 2);
+    direct.abort();
+    until("the place is given back", || server.gate.census().websockets() == 1).await;
+    assert_eq!(offered(&server, "192.0.2.1").await, ["websocket"]);
+    let _taken = late.upgrade(&server).await;
+    drop(upgraded);
+    until("that one, too", || server.gate.census().websockets() == 1).await;
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_sessions() {
+    let server = caps(Caps { sessions_per_address: 2, ..Caps::default() }).start(Echo).await;
+    let from = async |address: &'static str| {
+        server.fetch("GET", POLLING, &[("X-Forwarded-For", address)], b"").await
+    };
+    assert_eq!(from("2001:db8::1").await.status, 200);
+    assert_eq!(from("2001:db8::2").await.status, 200);
+    let full = from("2001:db8::3").await;
+    full.assert_error(429, 4, "Too many requests");
+    assert_eq!(full.json()["reason"], "there are 2 sessions from this address already");
+    assert_eq!(from("2001:db8:0:1::1").await.status, 200, "that is another network");
+    assert_eq!(refused(&server, "sessions-per-address"), 1);
+    for session in server.engine.sessions() {
+        session.close(parlance::engine::CloseReason::ClientClosed);
+    }
+    until("all are gone", || server.engine.session_count() == 0).await;
+    until("the places are free", || {
+        server.gate.census().counts("2001:db8::3".parse().unwrap()).of_address == 0
+    })
+    .await;
+    assert_eq!(from("2001:db8::3").await.status, 200);
+}
+
+#[tokio::test]
+async fn refused_handshakes_take_no_place() {
+    let server = caps(Caps { sessions: 1, ..Caps::default() }).start(Echo).await;
+    for _ in 0..5 {
+        // Each of these fails after the places were taken.
+        server.get("EIO=9&transport=polling").await.assert_error(
+            400,
+            5,
+            "Unsupported protocol version",
+        );
+        server.fetch("POST", POLLING, &[], b"4x").await.assert_error(
+            400,
+            2,
+            "Bad handshake method",
+        );
+    }
+    let _there = Polls::open(&server, "EIO=4").await;
+    server.get(POLLING).await.assert_error(503, 4, "Service unavailable");
+    let (ws, answer) = Ws::attempt(server.addr, &target(SOCKET), &UPGRADE).await;
+    assert!(ws.is_none());
+    assert_eq!(answer.text(), "Service unavailable");
+    assert_eq!(server.gate.census().websockets(), 0);
+    let answer = fetch(server.addr, "GET", "/socket.io/1/", &[], b"").await;
+    assert_eq!((answer.status, answer.text()), (503, "handshake error"));
+}
+
+#[tokio::test]
+async fn handshakes_have_a_rate_and_say_when_to_come_back() {
+    let server = caps(Caps { handshakes_per_address: 1, ..Caps::default() }).start(Echo).await;
+    let from = async |address: &'static str| {
+        server.fetch("GET", POLLING, &[("X-Forwarded-For", address)], b"").await
+    };
+    let mut statuses = Vec::new();
+    while statuses.last() != Some(&429) {
+        statuses.push(from("192.0.2.1").await.status);
+        assert!(statuses.len() < 1000, "there is no rate");
+    }
+    assert!(statuses.len() > 10, "ten seconds' worth may come at once");
+    let answer = from("192.0.2.1").await;
+    if answer.status == 429 {
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(answer.json()["code"], 4);
+    }
+    assert_eq!(from("192.0.2.2").await.status, 200, "others do not suffer");
+}
+
+#[tokio::test]
+async fn websockets_that_never_carry_anything_are_withheld_for_a_while() {
+    let healing = Healing { failures: 3, rest: Duration::from_secs(600), ..Healing::default() };
+    let server =
+        Setup { healing, trusted_proxies: &["loopback"], ..Setup::default() }.start(Echo).await;
+    let here = [&UPGRADE[..], &[("X-Forwarded-For", "192.0.2.1")]].concat();
+    let there = "192.0.2.2";
+    for _ in 0..3 {
+        assert_eq!(offered(&server, "192.0.2.1").await, ["websocket"]);
+        let (ws, _) = Ws::attempt(server.addr, &target(SOCKET), &here).await;
+        let before = server.gate.census().websockets();
+        ws.expect("a WebSocket").abort();
+        until("the end was noticed", || server.gate.census().websockets() < before).await;
+    }
+    until("they are withheld", || server.gate.census().withheld() == 1).await;
+    assert_eq!(offered(&server, "192.0.2.1").await, [""; 0]);
+    assert_eq!(offered(&server, there).await, ["websocket"]);
+    // Who was offered one before is told why not, and goes on.
+    let mut session = Polls::open(&server, "EIO=4").await;
+    let (ws, answer) = Ws::attempt(server.addr, &session.upgrade_target(), &here).await;
+    assert!(ws.is_none());
+    assert_eq!(answer.status, 503);
+    assert!(answer.header("retry-after").is_some_and(|wait| wait.parse::<u32>().unwrap() > 500));
+    session.say("4a").await;
+    assert_eq!(session.texts().await, ["4a"]);
+    // Who knows nothing else may still come by it directly; that it works is noticed.
+    let (ws, _) = Ws::attempt(server.addr, &target(SOCKET), &here).await;
+    let mut ws = ws.expect("a WebSocket");
+    ws.text().await;
+    ws.send("4a").await;
+    assert_eq!(ws.text().await, "4a");
+    ws.close().await;
+    ws.closed().await;
+    until("they are offered again", || server.gate.census().withheld() == 0).await;
+    assert_eq!(offered(&server, "192.0.2.1").await, ["websocket"]);
+}
+
+#[tokio::test]
+async fn clients_that_leave_early_but_well_are_no_failures() {
+    let healing = Healing { failures: 1, ..Healing::default() };
+    let server = Setup { healing, ..Setup::default() }.start(Echo).await;
+    for _ in 0..3 {
+        let mut ws = Ws::open(server.addr, &target(SOCKET)).await;
+        ws.text().await;
+        ws.close().await;
+        ws.closed().await;
+        let session = Session09::open(&server).await;
+        let mut ws = session.websocket().await;
+        ws.send("0::").await;
+        assert_eq!(ws.text().await, "0::");
+        ws.closed().await;
+    }
+    until("all are gone", || server.gate.census().websockets() == 0).await;
+    assert_eq!(server.gate.census().withheld(), 0);
+}

@@ -1,0 +1,5 @@
+//! The policy from the outside: what a request is answered with, and what a change of it does.
+
+mod changes;
+mod limits;
+mod pages;

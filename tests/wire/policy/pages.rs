@@ -1,0 +1,227 @@
+//! Which pages may connect, by which scheme, from behind which proxies, by which rule.
+
+use parlance::policy::{Networks, Origins, Pattern, Rule, Transports};
+use parlance::transport;
+use serde_json::json;
+
+use crate::support::apps::{Echo, stage};
+use crate::support::client::{Client, Via};
+use crate::support::http::{Header, Http, fetch, request};
+use crate::support::packets::Eio;
+use crate::support::polls::Polls;
+use crate::support::server::{Setup, TestServer, target};
+use crate::support::ws::{UPGRADE, Ws};
+
+const POLLING: &str = "EIO=4&transport=polling";
+const SOCKET: &str = "EIO=4&transport=websocket";
+
+fn rule(name: &str, transports: &str) -> Rule {
+    let transports = Transports::parse(transports.split(','), &transport::names()).unwrap();
+    Rule {
+        name: name.into(),
+        origins: None,
+        networks: None,
+        agents: Vec::new(),
+        paths: Vec::new(),
+        namespaces: Vec::new(),
+        transports,
+    }
+}
+
+/// Opens a WebSocket from a page of that origin.
+async fn socket_from(server: &TestServer, query: &str, origin: &str) -> (bool, u16) {
+    let headers = [&UPGRADE[..], &[("Origin", origin)]].concat();
+    let (ws, answer) = Ws::attempt(server.addr, &target(query), &headers).await;
+    (ws.is_some(), answer.status)
+}
+
+#[tokio::test]
+async fn a_foreign_page_opens_no_websocket() {
+    let setup =
+        Setup { origins: &["https://own.example", "*.friends.example"], ..Setup::default() };
+    let server = setup.start(Echo).await;
+    for (origin, opens) in [
+        ("https://own.example", true),
+        ("http://own.example", false),
+        ("http://a.friends.example:81", true),
+        ("https://evil.example", false),
+        ("https://own.example.evil.example", false),
+        ("null", false),
+        ("", false),
+        ("\u{fffd}", false),
+    ] {
+        assert_eq!(socket_from(&server, SOCKET, origin).await.0, opens, "{origin}");
+    }
+    // Nor one into a session that is there, with cookies or without.
+    let session = Polls::open(&server, "EIO=4").await;
+    let upgrade = format!("{SOCKET}&sid={}", session.sid);
+    assert!(!socket_from(&server, &upgrade, "https://evil.example").await.0);
+    let foreign = [("Origin", "https://evil.example")];
+    let answer = fetch(server.addr, "GET", &session.target(), &foreign, b"").await;
+    answer.assert_error(403, 4, "Forbidden");
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://evil.example"));
+    assert_eq!(answer.header("vary"), Some("Origin"));
+}
+
+#[tokio::test]
+async fn scripts_of_foreign_pages_are_known_by_their_referer() {
+    let server = Setup { origins: &["own.example"], ..Setup::default() }.start(Echo).await;
+    let jsonp = "EIO=4&transport=polling&j=0";
+    for (referer, status) in
+        [("http://own.example/page?x", 200), ("http://evil.example/own.example", 403)]
+    {
+        let answer = server.fetch("GET", jsonp, &[("Referer", referer)], b"").await;
+        assert_eq!(answer.status, status, "{referer}");
+    }
+    // Origin says more, where there is one.
+    let both = [("Referer", "http://own.example/"), ("Origin", "http://evil.example")];
+    assert_eq!(server.fetch("GET", jsonp, &both, b"").await.status, 403);
+}
+
+#[tokio::test]
+async fn the_same_host_is_that_of_the_request() {
+    let server = Setup { origins: &["same-host"], ..Setup::default() }.start(Echo).await;
+    for (origin, status) in [
+        ("http://parlance.test", 200),
+        ("https://Parlance.test", 200),
+        ("http://parlance.test:3000", 403),
+        ("http://x", 403),
+    ] {
+        let answer = server.fetch("GET", POLLING, &[("Origin", origin)], b"").await;
+        assert_eq!(answer.status, status, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn the_scheme_of_the_page_decides() {
+    let matching =
+        Setup { match_origin_protocol: true, trusted_proxies: &["127.0.0.1"], ..Setup::default() };
+    let server = matching.start(Echo).await;
+    let https = ("Origin", "https://a.example");
+    let http = ("Origin", "http://a.example");
+    let said: Header<'_> = ("X-Forwarded-Proto", "https");
+    let standard: Header<'_> = ("Forwarded", "for=192.0.2.1;proto=https");
+    for (case, headers, status) in [
+        ("a secure page in the clear", vec![https], 403),
+        ("a plain page in the clear", vec![http], 200),
+        ("a secure page by a proxy", vec![https, said], 200),
+        ("a secure page by a proxy of the standard", vec![https, standard], 200),
+        ("a plain page by a proxy", vec![http, said], 403),
+        ("no page", vec![], 200),
+    ] {
+        let answer = server.fetch("GET", POLLING, &headers, b"").await;
+        assert_eq!(answer.status, status, "{case}");
+        if status == 403 {
+            let body = answer.json();
+            assert_eq!(body["code"], 4, "{case}");
+            assert!(body["reason"].as_str().unwrap().contains("they must be the same"), "{body}");
+            assert!(body["allowed"].is_array(), "{body}");
+        }
+        let headers = [&UPGRADE[..], &headers[..]].concat();
+        let (ws, _) = Ws::attempt(server.addr, &target(SOCKET), &headers).await;
+        assert_eq!(ws.is_some(), status == 200, "{case}");
+    }
+    // 0.9 is told in its own words.
+    let answer = fetch(server.addr, "GET", "/socket.io/1/", &[https], b"").await;
+    assert_eq!((answer.status, answer.text()), (403, "handshake bad origin"));
+}
+
+#[tokio::test]
+async fn nobody_else_is_believed() {
+    let stranger = Setup { match_origin_protocol: true, ..Setup::default() }.start(Echo).await;
+    let other = Setup {
+        match_origin_protocol: true,
+        trusted_proxies: &["192.0.2.0/24"],
+        ..Setup::default()
+    };
+    for server in [stranger, other.start(Echo).await] {
+        let headers = [
+            ("Origin", "https://a.example"),
+            ("X-Forwarded-Proto", "https"),
+            ("Forwarded", "proto=https"),
+            ("X-Forwarded-For", "192.0.2.1"),
+        ];
+        assert_eq!(server.fetch("GET", POLLING, &headers, b"").await.status, 403);
+        assert!(server.engine.sessions().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_client_behind_a_proxy_is_the_one_that_is_meant() {
+    let office = Rule {
+        networks: Some(Networks::parse(["198.51.100.0/24"]).unwrap()),
+        ..rule("office", "xhr-polling")
+    };
+    let server = Setup {
+        trusted_proxies: &["loopback", "10.0.0.0/8"],
+        rules: vec![office],
+        ..Setup::default()
+    }
+    .start(Echo)
+    .await;
+    for (chain, opens) in [
+        ("192.0.2.1", true),
+        ("198.51.100.9", false),
+        ("198.51.100.9, 10.1.1.1", false),
+        // Made up by the client: only what the proxies added counts.
+        ("192.0.2.1, 198.51.100.9", false),
+        ("198.51.100.9, 192.0.2.1", true),
+        ("nonsense", true),
+        ("", true),
+    ] {
+        let headers = [&UPGRADE[..], &[("X-Forwarded-For", chain)]].concat();
+        let (ws, _) = Ws::attempt(server.addr, &target(SOCKET), &headers).await;
+        assert_eq!(ws.is_some(), opens, "{chain}");
+    }
+    let session = Polls::open(&server, "EIO=4").await;
+    let inner = server.engine.session(&session.sid).unwrap();
+    assert_eq!(inner.handshake().remote.to_string(), "127.0.0.1");
+}
+
+#[tokio::test]
+async fn rules_give_lists_of_their_own() {
+    let old_ie = Rule { agents: vec![Pattern::new("*MSIE 8*")], ..rule("IE", "jsonp-polling") };
+    let partner = Rule {
+        origins: Some(Origins::parse(["*.partner.example"]).unwrap()),
+        ..rule("partner", "xhr-polling,websocket")
+    };
+    let veterans =
+        Rule { paths: vec![Pattern::new("/socket.io/1/*")], ..rule("0.9", "htmlfile,xhr-polling") };
+    let setup = Setup { rules: vec![old_ie, partner, veterans], ..Setup::default() };
+    let server = setup.start_app(stage().0).await;
+    let ie = [("User-Agent", "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1)")];
+    let answer = server.fetch("GET", POLLING, &ie, b"").await;
+    answer.assert_error(400, 0, "Transport unknown");
+    let body = answer.json();
+    assert_eq!(body["allowed"], json!(["jsonp-polling"]));
+    assert!(body["reason"].as_str().unwrap().contains("(rule IE)"), "{body}");
+    let opened = server.fetch("GET", &format!("{POLLING}&j=0"), &ie, b"").await;
+    assert!(opened.text().contains("\\\"upgrades\\\":[]"), "{}", opened.text());
+    let page = [("Origin", "https://a.partner.example")];
+    let opened = server.fetch("GET", POLLING, &page, b"").await;
+    assert!(opened.text().contains("\"upgrades\":[\"websocket\"]"), "{}", opened.text());
+    let mut stream = Http::open(server.addr).await;
+    let htmlfile = target("EIO=4&transport=htmlfile&client=parlance");
+    stream.send(&request("GET", &htmlfile, &[], b"")).await;
+    assert_eq!(stream.head().await.status, 200);
+    let handshake = fetch(server.addr, "GET", "/socket.io/1/", &[], b"").await;
+    assert!(handshake.text().ends_with(":htmlfile,xhr-polling"), "{}", handshake.text());
+}
+
+#[tokio::test]
+async fn a_namespace_can_be_kept_to_a_transport() {
+    let secret = Rule { namespaces: vec![Pattern::new("/chat")], ..rule("secret", "websocket") };
+    let server = Setup { rules: vec![secret], ..Setup::default() }.start_app(stage().0).await;
+    for (via, joins) in [(Via::Polling, false), (Via::WebSocket, true), (Via::Upgraded, true)] {
+        let mut client = Client::join(&server, Eio::V4, via).await;
+        client.send("40/chat,").await;
+        let answer = client.text().await;
+        assert_eq!(answer.starts_with("40/chat,"), joins, "{via:?}: {answer}");
+        if !joins {
+            assert_eq!(
+                answer,
+                "44/chat,{\"message\":\"transport xhr-polling is not allowed here (rule secret); allowed: websocket\"}"
+            );
+        }
+    }
+}
