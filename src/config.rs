@@ -177,7 +177,7 @@ pub struct Layer {
     /// Longest time for which they are withheld [default: 1h]
     #[arg(long, env = "PARLANCE_HEAL_LONGEST", value_name = "TIME")]
     pub heal_longest: Option<Time>,
-    /// Secret that lets its bearer change the policy by HTTP [default: nobody can]
+    /// Secret that lets its bearer change the policy by HTTP [default: none]
     #[arg(long, env = "PARLANCE_ADMIN_TOKEN", value_name = "TEXT", hide_env_values = true)]
     pub admin_token: Option<String>,
     /// Connections at once; more wait to be accepted [default: 100000]
@@ -625,6 +625,57 @@ mod tests {
             let there =
                 shipped.contains(&format!("{key} = ")) || shipped.contains(&format!("[[{key}]]"));
             assert!(there, "{key} is missing");
+        }
+    }
+
+    /// Rows of the reference in docs/configuration.md: what clap and the shipped file know.
+    fn reference() -> Vec<String> {
+        let shipped = include_str!("../transports.toml");
+        let example = |key: &str| {
+            let lines = shipped.lines().map(|line| line.trim_start_matches("# "));
+            let line = lines.into_iter().find(|line| line.starts_with(&format!("{key} = ")));
+            line.map_or_else(|| format!("[[{key}]]"), str::to_owned)
+        };
+        let flags = <Layer as clap::Args>::augment_args(clap::Command::new("parlance"));
+        let row = |key: String| {
+            let flag = flags.get_arguments().find(|flag| flag.get_long() == Some(&key));
+            let Some(flag) = flag else {
+                return format!(
+                    "| `{key}` | none | tables | in the file only | | `{}` |",
+                    example(&key)
+                );
+            };
+            let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+            let default = help.split_once("[default: ").and_then(|(_, rest)| rest.split_once(']'));
+            let default = default.map_or("none", |(default, _)| default);
+            let unit = flag.get_value_names().map_or("text", |names| match &*names[0] {
+                "TIME" => "time",
+                "SIZE" => "size",
+                "N" => "count",
+                "BOOL" => "true, false",
+                name if name.ends_with(",…") => "list",
+                _ if key == "port" => "count",
+                _ => "text",
+            });
+            let variable = flag.get_env().map(|name| name.to_string_lossy().into_owned());
+            let variable = variable.unwrap_or_default();
+            format!(
+                "| `{key}` | {default} | {unit} | `--{key}` | `{variable}` | `{}` |",
+                example(&key)
+            )
+        };
+        known_keys().into_iter().map(row).collect()
+    }
+
+    #[test]
+    fn the_reference_names_every_setting() {
+        let docs = include_str!("../docs/configuration.md");
+        let missing: Vec<String> =
+            reference().into_iter().filter(|row| !docs.contains(row.as_str())).collect();
+        assert!(missing.is_empty(), "docs/configuration.md lacks:\n{}", missing.join("\n"));
+        for key in known_keys() {
+            let told = docs.matches(&format!("| `{key}`")).count();
+            assert!(told >= 2, "{key}: one row with its meaning, one in the reference, not {told}");
         }
     }
 

@@ -7,13 +7,13 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
+use super::guarded::Guarded;
 use super::reload::{Reloader, Request};
 use super::signals::{Reload, Signals};
 use crate::chat::{Chat, ChatSettings};
 use crate::config::{Settings, Sources};
 use crate::engine::{Engine, Limits, QueueLimits};
 use crate::server::admin::{Admin, Wish};
-use crate::server::guarded::Guarded;
 use crate::server::pages::Pages;
 use crate::server::{self, HttpLimits, Server};
 use crate::socketio::SocketIo;

@@ -89,7 +89,7 @@ fn customary<'a>(direct: Source<'a>, headers: &Headers<'a>, trusted: &Networks) 
         }
     }
     // Some proxies add to these lists and some replace them: of a shorter one the far end counts.
-    fn at<'a>(list: Option<&'a str>, walked: usize) -> Option<&'a str> {
+    fn at(list: Option<&str>, walked: usize) -> Option<&str> {
         hops(list?).take(walked.max(1)).last().filter(|item| !item.is_empty())
     }
     found.scheme = at(headers.x_proto, walked).and_then(scheme).unwrap_or(found.scheme);

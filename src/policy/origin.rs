@@ -123,7 +123,7 @@ impl FromStr for Rule {
             scheme: scheme.map(str::to_owned),
             host: host.to_owned(),
             subdomains,
-            port: port.or_else(|| match scheme {
+            port: port.or(match scheme {
                 Some("http") => Some(80),
                 Some("https") => Some(443),
                 _ => None,

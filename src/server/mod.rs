@@ -1,7 +1,6 @@
 //! Sockets: the accept loop, HTTP connections and their bounds, and who answers which path.
 
 pub mod admin;
-pub mod guarded;
 pub mod pages;
 mod reports;
 

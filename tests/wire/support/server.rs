@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parlance::chat::{Chat, ChatSettings};
+use parlance::commands::guarded::Guarded;
 use parlance::engine::{Engine, Handler, Limits};
 use parlance::policy::{Caps, Healing, Networks, Origins, Policy, Rule, Transports};
-use parlance::server::guarded::Guarded;
 use parlance::server::{self, HttpLimits, Server};
 use parlance::socketio::{App, SocketIo};
 use parlance::transport::{self, Gate, Negotiator};
