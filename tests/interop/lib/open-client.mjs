@@ -21,7 +21,7 @@ export function openClient(io, spec, report) {
       'connect timeout': spec.connectTimeout ?? 10000,
       'reconnection delay': 50,
       'reconnection limit': 400,
-      'max reconnection attempts': 1000,
+      'max reconnection attempts': spec.maxAttempts ?? 1000,
       reconnect,
     });
     listen(socket, ['connect', 'disconnect', 'error', 'connect_failed', 'reconnect', 'reconnecting']);

@@ -27,8 +27,8 @@ class Scene {
   #clients = [];
   #closers = [];
 
-  async chat(args) {
-    return this.#keep(await startChat(args));
+  async chat(args, rates) {
+    return this.#keep(await startChat(args, rates));
   }
 
   async example(name) {
@@ -58,6 +58,13 @@ class Scene {
     return page;
   }
 
+  /** Opens one that may well fail, and soon. */
+  attempt(url, spec) {
+    const client = Client.open({ url, connectTimeout: 1000, ...spec });
+    this.#clients.push(client);
+    return client;
+  }
+
   /** Opens many at once and waits for all. */
   clients(url, specs) {
     return Promise.all(specs.map((spec) => this.client(url, spec)));
@@ -75,7 +82,7 @@ class Scene {
   }
 
   async close() {
-    await Promise.allSettled(this.#clients.map((client) => client.disconnect()));
+    await Promise.allSettled(this.#clients.map(async (client) => client.disconnect()));
     await Promise.allSettled(this.servers.map((server) => server.stop('SIGKILL')));
     for (const closer of this.#closers) await closer();
   }

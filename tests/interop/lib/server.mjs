@@ -10,11 +10,11 @@ const repository = fileURLToPath(new URL('../../../', import.meta.url));
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
-/** The chat server: `args` are command line arguments beyond the address. Rate limits are off. */
-export function startChat(args = []) {
+/** The chat server: `args` are command line arguments beyond the address. Rates are unbounded unless given. */
+export function startChat(args = [], { messageRate = '0', byteRate = '0' } = {}) {
   const binary = locate(process.env.PARLANCE_BIN ?? join(repository, 'target/release/parlance'), 'PARLANCE_BIN', 'cargo build --release');
   return Server.start(binary, (port) => ({
-    args: ['--host', '127.0.0.1', '--port', String(port), '--message-rate', '0', ...args],
+    args: ['--host', '127.0.0.1', '--port', String(port), '--message-rate', messageRate, '--byte-rate', byteRate, ...args],
     env: {},
   }));
 }
