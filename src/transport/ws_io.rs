@@ -15,8 +15,9 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::dialect::SocketMessage;
 
-/// Bytes read at a time. The library's default of 128 KiB is resident for the life of a connection.
-const READ_BUFFER: usize = 4 * 1024;
+/// Bytes read at a time: most packets of a chat are smaller. As much is resident for the life of a
+/// connection; the library's default is 128 KiB.
+const READ_BUFFER: usize = 1024;
 /// Bytes of outbound messages that are put together before they are written.
 const WRITE_BUFFER: usize = 16 * 1024;
 
