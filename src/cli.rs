@@ -19,12 +19,16 @@ pub struct Cli {
     pub settings: Layer,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Run the server (what happens without a command, too)
     Serve,
     /// Only validate the settings
-    Check,
+    Check {
+        /// A web.config of IIS, to be looked through for what would keep WebSockets from working
+        #[arg(long, value_name = "FILE")]
+        web_config: Option<PathBuf>,
+    },
 }
 
 impl Cli {

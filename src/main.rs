@@ -10,7 +10,10 @@ fn main() -> ExitCode {
     let settings = sources.load(&transport::names());
     let outcome = settings.map_err(anyhow::Error::from).and_then(|settings| match command {
         None | Some(Command::Serve) => commands::serve::run(settings, sources),
-        Some(Command::Check) => commands::check::run(&settings),
+        Some(Command::Check { web_config: None }) => commands::check::run(&settings),
+        Some(Command::Check { web_config: Some(path) }) => {
+            commands::check::web_config(&settings, &path)
+        }
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,8 +1,11 @@
 //! `parlance check`: the settings are read and validated before any command runs, so what is left
 //! is to say what they come to.
 
-use anyhow::{Result, bail};
+use std::path::Path;
 
+use anyhow::{Context as _, Result, bail};
+
+use super::web_config::{self, Needs, Severity};
 use crate::config::Settings;
 
 /// # Errors
@@ -31,4 +34,34 @@ pub(super) fn pages_are_there(settings: &Settings) -> Result<()> {
         Some(folder) if !folder.is_dir() => bail!("static-dir: {} is no folder", folder.display()),
         _ => Ok(()),
     }
+}
+
+/// Looks through a `web.config`, and says line by line what is wrong with it.
+///
+/// # Errors
+/// If it cannot be read, or WebSockets would not work with it.
+pub fn web_config(settings: &Settings, path: &Path) -> Result<()> {
+    let unreadable = || format!("web-config: {} cannot be read", path.display());
+    let length = std::fs::metadata(path).with_context(unreadable)?.len();
+    if length > web_config::LARGEST {
+        bail!("web-config: {} has over {} bytes", path.display(), web_config::LARGEST);
+    }
+    let text = std::fs::read_to_string(path).with_context(unreadable)?;
+    let silence = settings.ping_interval + settings.ping_timeout;
+    let needs = Needs { silence, max_payload: settings.max_payload };
+    let report = web_config::inspect(&text, &needs);
+    match report.module {
+        Some(module) => println!("{}: hosted by {module}", path.display()),
+        None => println!("{}: hosted by nothing that is known", path.display()),
+    }
+    for finding in &report.findings {
+        println!("{}:{finding}", path.display());
+    }
+    let errors = report.findings.iter().filter(|found| found.severity == Severity::Error).count();
+    match errors {
+        0 => println!("nothing keeps WebSockets from working"),
+        1 => bail!("web-config: 1 error"),
+        _ => bail!("web-config: {errors} errors"),
+    }
+    Ok(())
 }

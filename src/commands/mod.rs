@@ -5,3 +5,4 @@ pub mod guarded;
 mod reload;
 pub mod serve;
 mod signals;
+pub mod web_config;

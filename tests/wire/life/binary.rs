@@ -284,3 +284,35 @@ async fn by_default_the_log_is_quiet_about_sessions() {
     let (lines, log) = log_of_a_life("info", &Folder::new()).await;
     assert!(lines.is_empty(), "{log}");
 }
+
+#[test]
+fn a_web_config_is_looked_through() {
+    let folder = Folder::new();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/web.config");
+    let finished = run_with(&["check", "--web-config", shipped]);
+    assert_eq!(finished.status.code(), Some(0), "{}", finished.stdout);
+    assert!(finished.stdout.contains("hosted by HttpPlatformHandler"), "{}", finished.stdout);
+    let text = std::fs::read_to_string(shipped).unwrap();
+    folder.write(
+        "web.config",
+        &text.replace("requestTimeout=\"00:02:00\"", "requestTimeout=\"00:00:20\""),
+    );
+    let path = folder.path().join("web.config");
+    let finished = run_with(&["check", "--web-config", path.to_str().unwrap()]);
+    let at = format!("{}:", path.display());
+    let finding =
+        finished.stdout.lines().find(|line| line.starts_with(&at) && line.contains("error"));
+    assert!(
+        finding.is_some_and(|line| line.contains("fix: requestTimeout")),
+        "{}",
+        finished.stdout
+    );
+    assert_one_line(&finished, "parlance: web-config: 1 error");
+    // What the server is to be like counts.
+    let args = ["check", "--web-config", path.to_str().unwrap()];
+    let quick = ["--ping-interval", "5s", "--ping-timeout", "5s"];
+    assert_eq!(run_with(&[&args[..], &quick].concat()).status.code(), Some(0));
+    folder.write("web.config", &" ".repeat(2 << 20));
+    assert_one_line(&run_with(&args), "parlance: web-config: ");
+    assert_one_line(&run_with(&["check", "--web-config", "nowhere"]), "parlance: web-config: ");
+}
