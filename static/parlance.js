@@ -3,7 +3,7 @@
   // Preferred first. The server writes its own policy into the next line.
   var POLICY = /*transports*/["websocket","eventsource","htmlfile","xhr-polling","jsonp-polling"]/*end*/;
 
-  var OPEN = 5000, PROBE = 8000, TRIAL = 4000;   // ms: to the first byte, to the end of a probe, to a sign of life after it
+  var OPEN = 5000, PROBE = 8000, TRIAL = 4000;   // ms
   var RETEST = [30, 60, 120, 300, 600];   // s in quarantine
   var QUESTION = '/parlance-echo';   // no such namespace: its refusal proves both directions
 
@@ -456,7 +456,7 @@
         try { ev = '' + parse(ev.data); } catch (x) { return lost(garbled()); }
         packet(ev);
       };
-      es.onerror = function () { lost(cut()); };   // before it comes back by itself
+      es.onerror = function () { lost(cut()); };
     } catch (ex) { soon(function () { lost(oops('unsupported', ex.message)); }); }
     return function () { if (es) es.onopen = es.onmessage = es.onerror = nothing, es.close(); };
   }
@@ -621,7 +621,7 @@
       } catch (x) { e.lost(oops('garbled', x.message)); }
     },
 
-    // Timers sleep with the machine; the clock does not.
+    // Timers sleep with the machine.
     watch: function () {
       var e = this;
       e.heard = now();
@@ -636,7 +636,7 @@
     improve: function (err) {
       var e = this, m = e.m, i, name, left, soonest = Infinity;
       clearTimeout(e.again);
-      // a server that was not told waits 10 s for a failed try
+      // the server waits 10 s for a failed try
       if (err && /timeout|silent/.test(err.code)) soonest = 10000;
       else if (!m.opts.upgrade || e.probing || e.readyState !== 'open' || !e.transport.posts) return;
       else for (i = 0; i < m.policy.length && m.policy[i] !== e.transport.form; i++) {
@@ -842,7 +842,7 @@
       (function next(err) {
         var order = m.starters(), name, e, i = 0;
         while (tried[name = order[i]]) i++;
-        // what worked before fails: the server is away, so do not knock at every door
+        // what worked before fails: the server is away
         if (m.good && m.attempts % 3) name = err ? null : has(order, m.good) ? m.good : name;
         if (!name) return m.failed(why || err || unable());
         tried[name] = true;
@@ -1098,7 +1098,6 @@
   function check() {
     for (var i = 0, e; i < managers.length; i++) if ((e = managers[i].engine) && e.id) e.check();
   }
-  // a new chance for all
   function awake() {
     var i, m;
     records = {};
@@ -1112,7 +1111,7 @@
   listen(root, 'online', awake);
   listen(root, 'pageshow', function (ev) { if (ev.persisted) awake(); });
   listen(doc, 'visibilitychange', check);
-  // for the memory of old IE; others would lose their page cache
+  // old IE leaks
   if (root.attachEvent) root.attachEvent('onunload', function () { for (var i = 0; i < managers.length; i++) managers[i].close(); });
 
   // ---- io(url, options)

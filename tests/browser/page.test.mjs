@@ -1,7 +1,7 @@
 // What people do on the chat page.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
 
 let browser;
@@ -15,12 +15,17 @@ async function enter(name, options) {
 }
 
 before(async () => {
-  [browser, server] = await Promise.all([startBrowser(), startServer('--duplicate-names', 'false', '--message-max', '1000B')]);
+  browser = await startBrowser();
 });
-after(() => Promise.all([browser?.close(), server?.stop('SIGKILL')]));
+after(() => browser?.close());
+// one for each test: who vanishes while it polls keeps its name until its heartbeat is missed
+beforeEach(async () => {
+  server = await startServer('--duplicate-names', 'false', '--message-max', '1000B');
+});
 afterEach(async () => {
   const errors = people.flatMap((person) => person.page.errors);
   await Promise.all(people.splice(0).map((person) => person.leave()));
+  await server.stop('SIGKILL');
   assert.deepEqual(errors, [], 'no script failed');
 });
 
