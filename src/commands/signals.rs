@@ -1,4 +1,4 @@
-//! How the system asks the process to end.
+//! How the system asks the process to end, and to look at its files again.
 
 use std::io;
 
@@ -51,5 +51,45 @@ impl Signals {
             _ = self.close.recv() => "console closed",
             _ = self.shutdown.recv() => "system shutdown",
         }
+    }
+}
+
+/// Requests to look at files again: SIGHUP, where there is such a thing.
+#[cfg(unix)]
+pub struct Hangups(tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl Hangups {
+    /// From now on the signal does not end the process any more.
+    ///
+    /// # Errors
+    /// If the system does not let us listen.
+    pub fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        signal(SignalKind::hangup()).map(Hangups)
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
+#[cfg(windows)]
+pub struct Hangups;
+
+#[cfg(windows)]
+impl Hangups {
+    /// # Errors
+    /// None; as on other systems.
+    pub fn new() -> io::Result<Self> {
+        Ok(Hangups)
+    }
+
+    /// Waits for ever.
+    pub async fn next(&mut self) {
+        std::future::pending().await
     }
 }
