@@ -2,11 +2,13 @@
 //! is so by name.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tracing::debug;
 
 use super::proxy_protocol::{self, HeaderError};
 use super::stream::{Stream, TLS_HANDSHAKE};
@@ -47,6 +49,13 @@ pub(super) enum TurnedAway {
     Broken(io::Error),
 }
 
+impl TurnedAway {
+    /// `remote` is who is turned away.
+    pub fn log(&self, remote: IpAddr) {
+        debug!(%remote, reason = %self, "connection refused");
+    }
+}
+
 impl Entrance {
     /// Nothing comes before HTTP.
     pub fn is_open(&self) -> bool {
@@ -68,7 +77,7 @@ impl Entrance {
                 peer.scheme = Scheme::Https;
             }
         }
-        let Some(tls) = &self.tls else { return Ok(Stream::plain(tcp)) };
+        let Some(tls) = &self.tls else { return Ok(Stream::plain(tcp, peer.remote)) };
         match first_bytes(&tcp).await? {
             First::Tls => {}
             First::Http => return Err(TurnedAway::HttpOnTls(tcp)),
@@ -121,10 +130,4 @@ pub(super) async fn say_https(mut tcp: TcpStream, patience: Duration) {
         tokio::io::copy(&mut tcp.take(READ_ON), &mut tokio::io::sink()).await
     };
     let _ = tokio::time::timeout(patience, say).await;
-}
-
-/// Finds out whether HTTP broke off because of what the connection began with.
-pub(super) fn cause(error: &hyper::Error) -> Option<&TurnedAway> {
-    let cause = std::error::Error::source(error)?.downcast_ref::<io::Error>()?;
-    cause.get_ref()?.downcast_ref()
 }

@@ -140,7 +140,7 @@ impl Server {
         // Over a dual-stack socket IPv4 peers come in IPv6 clothes.
         let mut peer = Peer { remote: remote.ip().to_canonical(), scheme: Scheme::Http };
         if rules.entrance.is_open() {
-            return self.speak_http(Stream::plain(tcp), peer, rules).await;
+            return self.speak_http(Stream::plain(tcp, peer.remote), peer, rules).await;
         }
         // Boxed, so that its memory goes when it is over.
         let admitted = Box::pin(self.admit(tcp, &mut peer, rules)).await;
@@ -160,7 +160,7 @@ impl Server {
             Ok(stream) => return Some(stream),
             Err(turned_away) => turned_away,
         };
-        debug!(remote = %peer.remote, reason = %turned_away, "connection refused");
+        turned_away.log(peer.remote);
         if let TurnedAway::HttpOnTls(tcp) = turned_away {
             entrance::say_https(tcp, patience).await;
         }
@@ -185,10 +185,8 @@ impl Server {
                 connection.await
             }
         };
-        let Err(error) = ended else { return };
-        match entrance::cause(&error) {
-            Some(reason) => debug!(remote = %peer.remote, %reason, "connection refused"),
-            None => debug!(remote = %peer.remote, %error, "connection ended"),
+        if let Err(error) = ended {
+            debug!(remote = %peer.remote, %error, "connection ended");
         }
     }
 

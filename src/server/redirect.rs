@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn odd_hosts() {
         let long_label = "a".repeat(64);
-        let long_name = "a.".repeat(127);
+        let long_name = "a.".repeat(128);
         for host in [
             "",
             ".",

@@ -1,6 +1,7 @@
 //! What HTTP runs on: a plain connection or an encrypted one.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -15,8 +16,8 @@ use super::proxy_protocol;
 pub(super) enum Stream {
     Plain {
         tcp: TcpStream,
-        /// Nothing has been read yet.
-        fresh: bool,
+        /// Who it is from, as long as nothing has been read.
+        fresh: Option<IpAddr>,
     },
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -28,8 +29,8 @@ const ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 40];
 pub(super) const TLS_HANDSHAKE: u8 = 22;
 
 impl Stream {
-    pub fn plain(tcp: TcpStream) -> Self {
-        Stream::Plain { tcp, fresh: true }
+    pub fn plain(tcp: TcpStream, remote: IpAddr) -> Self {
+        Stream::Plain { tcp, fresh: Some(remote) }
     }
 }
 
@@ -48,14 +49,15 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Stream::Plain { tcp, fresh: false } => Pin::new(tcp).poll_read(context, buffer),
             Stream::Plain { tcp, fresh } => {
                 let before = buffer.filled().len();
                 ready!(Pin::new(&mut *tcp).poll_read(context, buffer))?;
-                *fresh = false;
+                let Some(remote) = fresh.take() else { return Poll::Ready(Ok(())) };
                 let Some(turned_away) = not_http(&buffer.filled()[before..]) else {
                     return Poll::Ready(Ok(()));
                 };
+                // Logged here: hyper says nothing of a connection that ends before its first request.
+                turned_away.log(remote);
                 if matches!(turned_away, TurnedAway::TlsOnPlain) {
                     // There is room for it: nothing has been written yet.
                     let _ = Pin::new(tcp).poll_write(context, &ALERT);

@@ -235,6 +235,7 @@ impl Certificates {
                 TlsError::Mismatch { cert: cert.clone(), key: key.clone() }
             }
             rustls::Error::InvalidCertificate(why) => damaged("tls-cert", cert, format!("{why:?}")),
+            rustls::Error::General(why) => damaged("tls-key", key, why),
             why => damaged("tls-key", key, why.to_string()),
         })?);
         for name in names {
