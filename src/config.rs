@@ -19,7 +19,7 @@ use crate::policy::{Caps, Healing, Networks, Origins, Policy, Transports};
 /// The file that is read from the working directory unless another is named.
 pub const DEFAULT_FILE: &str = "transports.toml";
 
-/// A time with its unit, as in `25s`, `500ms` or `2m`.
+/// A time with its unit, as in `25s`, `500ms` or `2m`; `0` needs none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Scalar")]
 pub struct Time(pub Duration);
@@ -75,7 +75,9 @@ impl FromStr for Time {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let millis = scaled(text, &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)]);
+        const UNITS: [(&str, u64); 5] =
+            [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+        let millis = if text.trim() == "0" { Some(0) } else { scaled(text, &UNITS) };
         millis.map(|millis| Time(Duration::from_millis(millis))).ok_or_else(|| {
             format!(
                 "`{text}` is no time, expected a whole number with a unit, such as 500ms, 25s or 2m"
@@ -108,6 +110,21 @@ pub struct Layer {
     /// Port to listen on, 0 for any free one [default: 3000] [env: PORT as well]
     #[arg(long, env = "PARLANCE_PORT")]
     pub port: Option<u16>,
+    /// Certificates in PEM form, the default first; `port` speaks https then
+    #[arg(long, env = "PARLANCE_TLS_CERT", value_delimiter = ',', value_name = "FILE,…")]
+    pub tls_cert: Option<Vec<PathBuf>>,
+    /// Their keys in PEM form, in the same order
+    #[arg(long, env = "PARLANCE_TLS_KEY", value_delimiter = ',', value_name = "FILE,…")]
+    pub tls_key: Option<Vec<PathBuf>>,
+    /// Plain port whose requests are sent on to https [default: none]
+    #[arg(long, env = "PARLANCE_REDIRECT_PORT", value_name = "PORT")]
+    pub redirect_port: Option<u16>,
+    /// Time for which browsers are told to come by https only, 0 for not at all [default: 0]
+    #[arg(long, env = "PARLANCE_HSTS", value_name = "TIME")]
+    pub hsts: Option<Time>,
+    /// Whether connections begin with a PROXY header of a trusted proxy [default: false]
+    #[arg(long, env = "PARLANCE_PROXY_PROTOCOL", value_name = "BOOL")]
+    pub proxy_protocol: Option<bool>,
     /// Allowed transports, preferred first; `polling` means both polling forms [default: all]
     #[arg(long, env = "PARLANCE_TRANSPORTS", value_delimiter = ',', value_name = "NAME,…")]
     pub transports: Option<Vec<String>>,
@@ -220,6 +237,13 @@ pub struct Settings {
     pub port: u16,
     pub policy: Policy,
     pub admin_token: Option<String>,
+    pub tls_cert: Vec<PathBuf>,
+    /// As many as [`Settings::tls_cert`].
+    pub tls_key: Vec<PathBuf>,
+    pub redirect_port: Option<u16>,
+    /// `None` for not at all.
+    pub hsts: Option<Duration>,
+    pub proxy_protocol: bool,
     pub static_dir: Option<PathBuf>,
     pub log: String,
     pub log_dir: Option<PathBuf>,
@@ -254,6 +278,9 @@ pub enum ConfigError {
     Flag { key: &'static str, message: String },
     #[error("PORT: `{value}` is no port number")]
     Port { value: String },
+    /// Each is right by itself; the layers may differ in where they come from.
+    #[error("{key}: {message}")]
+    Together { key: &'static str, message: String },
 }
 
 /// A value that cannot be.
@@ -267,6 +294,9 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// A secret that is not guessed.
 const SHORTEST_TOKEN: usize = 16;
+
+/// As long as anybody lets a browser remember to come by https.
+const LONGEST_HSTS: Duration = Duration::from_secs(3650 * 24 * 3600);
 
 impl Layer {
     fn validate(&self, known: &[&'static str]) -> Result<(), Invalid> {
@@ -285,11 +315,6 @@ impl Layer {
             && let Err(error) = Origins::parse(list.iter().map(String::as_str))
         {
             return invalid("origins", error.to_string());
-        }
-        if let Some(list) = &self.trusted_proxies
-            && let Err(error) = Networks::parse(list.iter().map(String::as_str))
-        {
-            return invalid("trusted-proxies", error.to_string());
         }
         if self.admin_token.as_ref().is_some_and(|token| token.len() < SHORTEST_TOKEN) {
             return invalid(
@@ -312,6 +337,15 @@ impl Layer {
             if time.is_some_and(|Time(time)| time.is_zero() || time > LONGEST) {
                 return invalid(key, "expected more than 0 and at most 24h".into());
             }
+        }
+        let sound = |Time(time): Time| time.subsec_nanos() == 0 && time <= LONGEST_HSTS;
+        if self.hsts.is_some_and(|hsts| !sound(hsts)) {
+            return invalid("hsts", "expected whole seconds and at most 3650d".into());
+        }
+        if let Some(list) = &self.trusted_proxies
+            && let Err(error) = Networks::parse(list.iter().map(String::as_str))
+        {
+            return invalid("trusted-proxies", error.to_string());
         }
         let counts = [
             ("max-payload", self.max_payload.map(|size| size.0), 1024),
@@ -341,7 +375,7 @@ impl Layer {
         macro_rules! layered {
             ($($field:ident)*) => { Layer { $($field: self.$field.or(lower.$field)),* } };
         }
-        layered!(host port transports rules origins match_origin_protocol trusted_proxies
+        layered!(host port tls_cert tls_key redirect_port hsts proxy_protocol transports rules origins match_origin_protocol trusted_proxies
             max_sessions_per_address max_websockets handshake_rate heal_failures heal_rest
             heal_longest admin_token byte_rate static_dir log log_dir ping_interval ping_timeout
             upgrade_timeout connect_timeout max_payload queue_bytes queue_messages stream_bytes max_sessions
@@ -418,7 +452,9 @@ impl Sources {
     /// # Errors
     /// The first thing that is wrong.
     pub fn load(&self, known: &[&'static str]) -> Result<Settings, ConfigError> {
-        Ok(Settings::complete(self.layers(known)?, known))
+        let settings = Settings::complete(self.layers(known)?, known);
+        settings.agree()?;
+        Ok(settings)
     }
 
     /// The policy that comes of a text with live keys, which wins over flags and file.
@@ -460,6 +496,29 @@ impl Sources {
 }
 
 impl Settings {
+    /// Checks what no layer can tell by itself.
+    fn agree(&self) -> Result<(), ConfigError> {
+        let wrong = |key, message: String| Err(ConfigError::Together { key, message });
+        let (certs, keys) = (self.tls_cert.len(), self.tls_key.len());
+        if certs != keys {
+            let message = format!("{certs} of them, but {keys} of tls-key: each needs its own key");
+            return wrong("tls-cert", message);
+        }
+        if self.redirect_port.is_some() && certs == 0 {
+            return wrong("redirect-port", "there is no https here without tls-cert".into());
+        }
+        if self.redirect_port == Some(self.port) && self.port != 0 {
+            return wrong("redirect-port", format!("{} is the port for https already", self.port));
+        }
+        if self.proxy_protocol && self.policy.trusted_proxies.is_empty() {
+            let message = "nobody could connect, because trusted-proxies is empty".into();
+            return wrong("proxy-protocol", message);
+        }
+        Ok(())
+    }
+}
+
+impl Settings {
     fn complete(layer: Layer, known: &[&'static str]) -> Self {
         let time = |time: Option<Time>, default: u64| {
             time.map_or(Duration::from_secs(default), |Time(time)| time)
@@ -471,6 +530,11 @@ impl Settings {
             port: layer.port.unwrap_or(3000),
             policy,
             admin_token: layer.admin_token,
+            tls_cert: layer.tls_cert.unwrap_or_default(),
+            tls_key: layer.tls_key.unwrap_or_default(),
+            redirect_port: layer.redirect_port,
+            hsts: layer.hsts.map(|Time(time)| time).filter(|time| !time.is_zero()),
+            proxy_protocol: layer.proxy_protocol.unwrap_or(false),
             static_dir: layer.static_dir,
             log: layer.log.unwrap_or_else(|| "info".into()),
             log_dir: layer.log_dir,
@@ -555,6 +619,8 @@ mod tests {
     fn units() {
         assert_eq!("500ms".parse(), Ok(Time(Duration::from_millis(500))));
         assert_eq!("2m".parse(), Ok(Time(Duration::from_secs(120))));
+        assert_eq!("365d".parse(), Ok(Time(Duration::from_secs(365 * 86_400))));
+        assert_eq!("0".parse(), Ok(Time(Duration::ZERO)));
         assert_eq!("64KiB".parse(), Ok(Size(65536)));
         assert_eq!("1 MB".parse(), Ok(Size(1_000_000)));
         for bad in ["", "25", "s", "-1s", "1.5s", "99999999999999999999s", "18446744073709551615h"]
@@ -595,6 +661,46 @@ mod tests {
             "t.toml:1:15: max-payload: expected 1024 at least"
         );
         assert!(file("port = ").unwrap_err().starts_with("t.toml:1:8: "));
+    }
+
+    #[test]
+    fn errors_of_listening() {
+        for (text, expected) in [
+            ("hsts = \"500ms\"", "t.toml:1:8: hsts: expected whole seconds and at most 3650d"),
+            ("hsts = \"3651d\"", "t.toml:1:8: hsts: expected whole seconds and at most 3650d"),
+            (
+                "trusted-proxies = [\"private\", \"proxy.example\"]",
+                "t.toml:1:19: trusted-proxies: `proxy.example` is no network, expected an address or a range such as 10.0.0.0/8 or 2001:db8::/32",
+            ),
+        ] {
+            assert_eq!(file(text).unwrap_err(), expected);
+        }
+        let agree = |text: &str| {
+            let settings = Settings::complete(file(text).unwrap(), &KNOWN);
+            settings.agree().map_err(|error| error.to_string())
+        };
+        for (text, expected) in [
+            (
+                "tls-cert = [\"a\", \"b\"]\ntls-key = [\"a\"]",
+                "tls-cert: 2 of them, but 1 of tls-key: each needs its own key",
+            ),
+            ("redirect-port = 80", "redirect-port: there is no https here without tls-cert"),
+            (
+                "port = 443\nredirect-port = 443\ntls-cert = [\"a\"]\ntls-key = [\"a\"]",
+                "redirect-port: 443 is the port for https already",
+            ),
+            (
+                "proxy-protocol = true",
+                "proxy-protocol: nobody could connect, because trusted-proxies is empty",
+            ),
+        ] {
+            assert_eq!(agree(text), Err(expected.into()));
+        }
+        let sound = "port = 443\nredirect-port = 80\ntls-cert = [\"a\"]\ntls-key = [\"a\"]\n\
+            proxy-protocol = true\ntrusted-proxies = [\"private\"]\nhsts = \"1d\"";
+        assert_eq!(agree(sound), Ok(()));
+        let off = Settings::complete(file("hsts = 0").unwrap(), &KNOWN);
+        assert_eq!(off.hsts, None);
     }
 
     #[test]
@@ -654,7 +760,7 @@ mod tests {
                 "N" => "count",
                 "BOOL" => "true, false",
                 name if name.ends_with(",…") => "list",
-                _ if key == "port" => "count",
+                _ if key.ends_with("port") => "count",
                 _ => "text",
             });
             let variable = flag.get_env().map(|name| name.to_string_lossy().into_owned());

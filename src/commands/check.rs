@@ -7,14 +7,25 @@ use anyhow::{Context as _, Result, bail};
 
 use super::web_config::{self, Needs, Severity};
 use crate::config::Settings;
+use crate::server::tls::{Pair, Tls};
 
 /// # Errors
 /// If the settings name something that is not there.
 pub fn run(settings: &Settings) -> Result<()> {
     pages_are_there(settings)?;
+    let tls = tls(settings)?;
     let host = settings.host.as_deref().unwrap_or("all addresses");
     println!("settings are valid");
     println!("listen on   {host}, port {}", settings.port);
+    if let Some(tls) = tls {
+        println!("https for   {}", tls.names().join(", "));
+    }
+    if let Some(port) = settings.redirect_port {
+        println!("redirect    from port {port}");
+    }
+    if settings.proxy_protocol {
+        println!("behind      proxies that speak the PROXY protocol");
+    }
     println!("transports  {}", settings.policy.transports.names().join(", "));
     for rule in &settings.policy.rules {
         println!("  rule {}  {}", rule.name, rule.transports.names().join(", "));
@@ -64,4 +75,15 @@ pub fn web_config(settings: &Settings, path: &Path) -> Result<()> {
         _ => bail!("web-config: {errors} errors"),
     }
     Ok(())
+}
+
+/// Reads the certificates, if there are to be some.
+///
+/// # Errors
+/// If one of them cannot be used.
+pub(super) fn tls(settings: &Settings) -> Result<Option<Tls>> {
+    let files = settings.tls_cert.iter().zip(&settings.tls_key);
+    let pairs: Vec<Pair> =
+        files.map(|(cert, key)| Pair { cert: cert.clone(), key: key.clone() }).collect();
+    if pairs.is_empty() { Ok(None) } else { Ok(Some(Tls::load(pairs)?)) }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::signals::Reload;
+use super::signals::Hangups;
 use crate::config::{ConfigError, Sources};
 use crate::engine::Engine;
 use crate::policy::Policy;
@@ -31,7 +31,7 @@ pub struct Reloader {
 
 impl Reloader {
     /// Runs as long as the server.
-    pub async fn run(mut self, mut signal: Reload) {
+    pub async fn run(mut self, mut signal: Hangups) {
         let mut text = self.read().await;
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

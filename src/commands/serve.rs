@@ -7,15 +7,17 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
+use super::check;
 use super::guarded::Guarded;
 use super::reload::{Reloader, Request};
-use super::signals::{Reload, Signals};
+use super::signals::{Hangups, Signals};
 use crate::chat::{Chat, ChatSettings};
 use crate::config::{Settings, Sources};
 use crate::engine::{Engine, Limits, QueueLimits};
 use crate::server::admin::{Admin, Wish};
 use crate::server::pages::Pages;
-use crate::server::{self, HttpLimits, Server};
+use crate::server::tls::{Tls, Watch};
+use crate::server::{self, HttpLimits, Listener, Server};
 use crate::socketio::SocketIo;
 use crate::telemetry;
 use crate::transport::{Gate, Negotiator};
@@ -23,20 +25,33 @@ use crate::transport::{Gate, Negotiator};
 /// How long a session that the server ended waits for a poll to say so.
 const LINGER: std::time::Duration = std::time::Duration::from_secs(30);
 
+/// Time between two looks at the files of certificates.
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Runs the server until it is told to stop.
 pub fn run(settings: Settings, sources: Sources) -> Result<()> {
     let _logs =
         telemetry::init(&settings.log, settings.log_dir.as_deref()).map_err(anyhow::Error::msg)?;
-    super::check::pages_are_there(&settings)?;
+    check::pages_are_there(&settings)?;
+    let tls = check::tls(&settings)?;
     server::raise_file_limit(settings.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(settings, sources))
+    runtime.block_on(serve(settings, sources, tls))
 }
 
-async fn serve(settings: Settings, sources: Sources) -> Result<()> {
-    let (mut signals, reload) = (Signals::new()?, Reload::new()?);
-    let listener = server::bind(settings.host.as_deref(), settings.port).await?;
-    let address = listener.local_addr().context("no local address")?;
+async fn serve(settings: Settings, sources: Sources, tls: Option<Tls>) -> Result<()> {
+    let (mut signals, hangups) = (Signals::new()?, Hangups::new()?);
+    let host = settings.host.as_deref();
+    let socket = server::bind(host, settings.port).await?;
+    let address = socket.local_addr().context("no local address")?;
+    let redirect = match settings.redirect_port {
+        Some(port) => {
+            let socket = server::bind_for("redirect-port", host, port).await?;
+            Some(Listener::from(socket).redirecting_to(address.port()))
+        }
+        None => None,
+    };
+    let listener = listener(socket.into(), &settings, tls.clone());
 
     let (chat, room) = Chat::new(ChatSettings {
         message_max: settings.message_max,
@@ -61,7 +76,7 @@ async fn serve(settings: Settings, sources: Sources) -> Result<()> {
     let (wish, wishes) = mpsc::channel(ADMIN_INBOX);
     let (keeper, rooms) = (Arc::clone(&gate), engine.clone());
     let reloader = Reloader { sources, gate: keeper, engine: rooms, wishes };
-    tokio::spawn(reloader.run(reload));
+    tokio::spawn(reloader.run(hangups));
     let admin = settings.admin_token.as_deref().map(|token| Admin {
         token: token.into(),
         grant: Arc::new(move |wanted| Box::pin(ask(wish.clone(), wanted))),
@@ -77,7 +92,16 @@ async fn serve(settings: Settings, sources: Sources) -> Result<()> {
     let server = Server::new("/socket.io/", negotiator, pages, http);
 
     info!(%address, transports, "started");
-    eprintln!("listening on {}", server::url(settings.host.as_deref(), address));
+    if let Some(tls) = tls {
+        info!(names = tls.names().join(","), "certificates loaded");
+        tokio::spawn(follow(tls.watch(), Hangups::new()?));
+    }
+    eprintln!("listening on {}", listener.url(host)?);
+    if let Some(redirect) = redirect {
+        eprintln!("redirecting from {}", redirect.url(host)?);
+        let redirecting = server.clone();
+        tokio::spawn(async move { redirecting.run(redirect).await });
+    }
     let stopped = server.clone();
     let accepting = tokio::spawn(async move { stopped.run(listener).await });
     let signal = signals.next().await;
@@ -114,4 +138,28 @@ async fn ask(wish: mpsc::Sender<Request>, wanted: Wish) -> Result<Value, String>
     let gone = |_| "the server is shutting down".to_owned();
     wish.send((wanted, answer)).await.map_err(|_| gone(()))?;
     answered.await.map_err(|_| gone(()))?
+}
+
+/// What the settings make of the socket that people come by.
+fn listener(mut listener: Listener, settings: &Settings, tls: Option<Tls>) -> Listener {
+    if let Some(tls) = tls {
+        listener = listener.with_tls(tls);
+    }
+    if settings.proxy_protocol {
+        listener = listener.behind_proxies(settings.policy.trusted_proxies.clone());
+    }
+    if let Some(time) = settings.hsts {
+        listener = listener.with_hsts(time);
+    }
+    listener
+}
+
+/// Keeps certificates up to date with their files, for ever.
+async fn follow(mut watch: Watch, mut hangups: Hangups) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => watch.look().await,
+            () = hangups.next() => watch.reload().await,
+        }
+    }
 }

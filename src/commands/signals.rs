@@ -1,4 +1,4 @@
-//! How the system asks the process to end.
+//! How the system asks the process to end, and to look at its files again.
 
 use std::io;
 
@@ -54,33 +54,42 @@ impl Signals {
     }
 }
 
-/// How the system asks for the settings to be read again: SIGHUP, where there is one.
-pub struct Reload {
-    #[cfg(unix)]
-    hangup: tokio::signal::unix::Signal,
-}
+/// Requests to look at files again: SIGHUP, where there is such a thing.
+#[cfg(unix)]
+pub struct Hangups(tokio::signal::unix::Signal);
 
-impl Reload {
+#[cfg(unix)]
+impl Hangups {
+    /// From now on the signal does not end the process any more.
+    ///
     /// # Errors
     /// If the system does not let us listen.
-    #[cfg(unix)]
     pub fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Reload { hangup: signal(SignalKind::hangup())? })
+        signal(SignalKind::hangup()).map(Hangups)
     }
 
-    /// # Errors
-    /// None.
-    #[cfg(not(unix))]
-    pub fn new() -> io::Result<Self> {
-        Ok(Reload {})
-    }
-
-    /// Waits for the next time.
+    /// Waits for the next one.
     pub async fn next(&mut self) {
-        #[cfg(unix)]
-        let _ = self.hangup.recv().await;
-        #[cfg(not(unix))]
-        std::future::pending::<()>().await;
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
+#[cfg(windows)]
+pub struct Hangups;
+
+#[cfg(windows)]
+impl Hangups {
+    /// # Errors
+    /// None; as on other systems.
+    pub fn new() -> io::Result<Self> {
+        Ok(Hangups)
+    }
+
+    /// Waits for ever.
+    pub async fn next(&mut self) {
+        std::future::pending().await
     }
 }

@@ -1,31 +1,42 @@
 //! Sockets: the accept loop, HTTP connections and their bounds, and who answers which path.
 
 pub mod admin;
+mod entrance;
+mod listen;
 pub mod pages;
+mod proxy_protocol;
+mod redirect;
 mod reports;
+mod stream;
+pub mod tls;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::STRICT_TRANSPORT_SECURITY;
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use crate::policy::Scheme;
 use crate::transport::{Negotiator, Peer};
+use entrance::TurnedAway;
+use listen::HouseRules;
+pub use listen::{Listener, bind, bind_for, raise_file_limit, url};
 use pages::Pages;
+use stream::Stream;
 
 /// Bounds on connections and on what comes before a request's body.
 #[derive(Debug, Clone)]
@@ -50,7 +61,7 @@ impl Default for HttpLimits {
     }
 }
 
-/// Serves one listener.
+/// Serves connections, from one listener or several.
 #[derive(Clone)]
 pub struct Server {
     shared: Arc<Shared>,
@@ -84,20 +95,22 @@ impl Server {
     }
 
     /// Accepts connections until [`Server::stop_accepting`].
-    pub async fn run(&self, listener: TcpListener) {
+    pub async fn run(&self, listener: impl Into<Listener>) {
+        let Listener { socket, house_rules } = listener.into();
+        let house_rules = Arc::new(house_rules);
         let Shared { slots, connections, stopping, .. } = &*self.shared;
         let mut pause = SHORTEST_PAUSE;
         loop {
             let accepted = tokio::select! {
                 () = stopping.cancelled() => return,
-                accepted = accept(&listener, slots) => accepted,
+                accepted = accept(&socket, slots) => accepted,
             };
             match accepted {
-                Ok((stream, remote, slot)) => {
+                Ok((tcp, remote, slot)) => {
                     pause = SHORTEST_PAUSE;
-                    let server = self.clone();
+                    let (server, house_rules) = (self.clone(), Arc::clone(&house_rules));
                     connections.spawn(async move {
-                        server.serve(stream, remote).await;
+                        server.serve(tcp, remote, &house_rules).await;
                         drop(slot);
                     });
                 }
@@ -123,12 +136,41 @@ impl Server {
         let _ = tokio::time::timeout(patience, self.shared.connections.wait()).await;
     }
 
-    async fn serve(&self, stream: TcpStream, remote: SocketAddr) {
-        let _ = stream.set_nodelay(true);
+    async fn serve(&self, tcp: TcpStream, remote: SocketAddr, rules: &HouseRules) {
+        let _ = tcp.set_nodelay(true);
         // Over a dual-stack socket IPv4 peers come in IPv6 clothes.
-        let peer = Peer { remote: remote.ip().to_canonical(), scheme: Scheme::Http };
+        let mut peer = Peer { remote: remote.ip().to_canonical(), scheme: Scheme::Http };
+        if rules.entrance.is_open() {
+            return self.speak_http(Stream::plain(tcp, peer.remote), peer, rules).await;
+        }
+        // Boxed, so that its memory goes when it is over.
+        let admitted = Box::pin(self.admit(tcp, &mut peer, rules)).await;
+        if let Some(stream) = admitted {
+            self.speak_http(stream, peer, rules).await;
+        }
+    }
+
+    /// Does what comes before HTTP. `None` if the connection came no further.
+    async fn admit(&self, tcp: TcpStream, peer: &mut Peer, rules: &HouseRules) -> Option<Stream> {
+        let patience = self.shared.limits.header_timeout;
+        let admitted = tokio::select! {
+            admitted = tokio::time::timeout(patience, rules.entrance.admit(tcp, peer)) => admitted,
+            () = self.shared.stopping.cancelled() => return None,
+        };
+        let turned_away = match admitted.unwrap_or(Err(TurnedAway::Slow)) {
+            Ok(stream) => return Some(stream),
+            Err(turned_away) => turned_away,
+        };
+        turned_away.log(peer.remote);
+        if let TurnedAway::HttpOnTls(tcp) = turned_away {
+            entrance::say_https(tcp, patience).await;
+        }
+        None
+    }
+
+    async fn speak_http(&self, stream: Stream, peer: Peer, rules: &HouseRules) {
         let limits = &self.shared.limits;
-        let service = service_fn(|request| self.answer(request, peer));
+        let service = service_fn(|request| self.answer(request, peer, rules));
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)
@@ -153,7 +195,19 @@ impl Server {
         &self,
         request: http::Request<Incoming>,
         peer: Peer,
+        rules: &HouseRules,
     ) -> Result<Answer, Infallible> {
+        if let Some(port) = rules.redirect_to {
+            return Ok(redirect::answer(&request, port));
+        }
+        let mut answer = self.serve_path(request, peer).await;
+        if let (Some(hsts), Scheme::Https) = (&rules.hsts, peer.scheme) {
+            answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        Ok(answer)
+    }
+
+    async fn serve_path(&self, request: http::Request<Incoming>, peer: Peer) -> Answer {
         let Shared { mount, negotiator, .. } = &*self.shared;
         let path = request.uri().path();
         let below = path.strip_prefix(mount).map(str::to_owned);
@@ -163,12 +217,12 @@ impl Server {
             Some(below) if below.starts_with(|c: char| c.is_ascii_digit()) => {
                 negotiator.serve_0_9(request, below, peer).await
             }
-            _ => return Ok(self.page(request, peer).await),
+            _ => return self.page(request, peer).await,
         };
         let response = response.map(|response| {
             response.map(|body| body.map_err(|never| match never {}).boxed_unsync())
         });
-        Ok(response.unwrap_or_else(|| pages::not_found(mount)))
+        response.unwrap_or_else(|| pages::not_found(mount))
     }
 
     async fn page(&self, request: http::Request<Incoming>, peer: Peer) -> Answer {
@@ -190,73 +244,4 @@ async fn accept(
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, remote) = listener.accept().await?;
     Ok((stream, remote, slot))
-}
-
-/// Binds to a host and port; without a host to all addresses, IPv6 and IPv4.
-///
-/// # Errors
-/// In one line, with what to do about it.
-pub async fn bind(host: Option<&str>, port: u16) -> anyhow::Result<TcpListener> {
-    let addresses: Vec<SocketAddr> = match host {
-        Some(host) => lookup_host((host, port))
-            .await
-            .map_err(|error| anyhow::anyhow!("host {host} is not known: {error}"))?
-            .collect(),
-        None => vec![
-            (std::net::Ipv6Addr::UNSPECIFIED, port).into(),
-            (std::net::Ipv4Addr::UNSPECIFIED, port).into(),
-        ],
-    };
-    let mut last = io::Error::other("no address");
-    for address in addresses {
-        match listen(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                last = error;
-                break;
-            }
-            Err(error) => last = error,
-        }
-    }
-    let advice = match last.kind() {
-        io::ErrorKind::AddrInUse => {
-            "it is in use: stop the other program, or choose another --port"
-        }
-        io::ErrorKind::PermissionDenied => "it is not allowed: choose a --port of 1024 or above",
-        _ => return Err(anyhow::anyhow!("cannot listen on port {port}: {last}")),
-    };
-    Err(anyhow::anyhow!("cannot listen on port {port}: {advice}"))
-}
-
-/// Connections that may wait to be accepted; a crowd comes back at once after a restart.
-const BACKLOG: u32 = 4096;
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address.ip() {
-        IpAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
-        IpAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
-    };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-/// The address to type into a browser.
-pub fn url(host: Option<&str>, address: SocketAddr) -> String {
-    match host {
-        None => format!("http://localhost:{}", address.port()),
-        Some(_) => format!("http://{address}"),
-    }
-}
-
-/// Asks the system for as many open files as there may be connections.
-pub fn raise_file_limit(connections: usize) {
-    let wanted = connections as u64 + 256;
-    match rlimit::increase_nofile_limit(wanted) {
-        Ok(limit) if limit < wanted => {
-            info!(limit, wanted, "the system allows fewer open files than max-connections");
-        }
-        Ok(_) => {}
-        Err(error) => warn!(%error, "cannot raise the limit of open files"),
-    }
 }

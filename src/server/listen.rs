@@ -1,0 +1,157 @@
+//! Sockets to listen on, and how connections that come by one are treated.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
+use tracing::{info, warn};
+
+use super::entrance::Entrance;
+use super::tls::Tls;
+use crate::policy::{Networks, Scheme};
+
+/// A socket that listens, and how connections that come by it are treated: in the simplest case, and
+/// made from a [`TcpListener`], plain HTTP is spoken at once.
+pub struct Listener {
+    pub(super) socket: TcpListener,
+    pub(super) house_rules: HouseRules,
+}
+
+/// What a connection meets with.
+#[derive(Clone, Default)]
+pub(super) struct HouseRules {
+    pub entrance: Entrance,
+    /// All requests are sent on to this port, by https.
+    pub redirect_to: Option<u16>,
+    /// Told with every answer that goes out by https.
+    pub hsts: Option<HeaderValue>,
+}
+
+impl From<TcpListener> for Listener {
+    fn from(socket: TcpListener) -> Self {
+        Listener { socket, house_rules: HouseRules::default() }
+    }
+}
+
+impl Listener {
+    /// Connections have to speak TLS.
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.house_rules.entrance.tls = Some(tls);
+        self
+    }
+
+    /// Connections have to come from one of `proxies`, and begin with a PROXY header that tells for
+    /// whom.
+    pub fn behind_proxies(mut self, proxies: Networks) -> Self {
+        self.house_rules.entrance.proxies = Some(Arc::new(proxies));
+        self
+    }
+
+    /// Browsers that come by https are told to do so for `time` (RFC 6797).
+    pub fn with_hsts(mut self, time: Duration) -> Self {
+        self.house_rules.hsts = HeaderValue::from_str(&format!("max-age={}", time.as_secs())).ok();
+        self
+    }
+
+    /// Nothing is served: every request is sent on to the same host, by https and to `port`.
+    pub fn redirecting_to(mut self, port: u16) -> Self {
+        self.house_rules.redirect_to = Some(port);
+        self
+    }
+
+    /// The address to type into a browser. `host` is where it was asked to listen.
+    ///
+    /// # Errors
+    /// If the system does not know the socket's address.
+    pub fn url(&self, host: Option<&str>) -> io::Result<String> {
+        let scheme = match self.house_rules.entrance.tls {
+            Some(_) => Scheme::Https,
+            None => Scheme::Http,
+        };
+        Ok(url_of(scheme, host, self.socket.local_addr()?))
+    }
+}
+
+/// The address to type into a browser, of a plain listener.
+pub fn url(host: Option<&str>, address: SocketAddr) -> String {
+    url_of(Scheme::Http, host, address)
+}
+
+fn url_of(scheme: Scheme, host: Option<&str>, address: SocketAddr) -> String {
+    match host {
+        None => format!("{}://localhost:{}", scheme.name(), address.port()),
+        Some(_) => format!("{}://{address}", scheme.name()),
+    }
+}
+
+/// Binds to a host and port; without a host to all addresses, IPv6 and IPv4. `setting` is where the
+/// port comes from.
+///
+/// # Errors
+/// In one line, with what to do about it.
+pub async fn bind_for(setting: &str, host: Option<&str>, port: u16) -> anyhow::Result<TcpListener> {
+    let addresses: Vec<SocketAddr> = match host {
+        Some(host) => lookup_host((host, port))
+            .await
+            .map_err(|error| anyhow::anyhow!("host {host} is not known: {error}"))?
+            .collect(),
+        None => vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()],
+    };
+    let mut last = io::Error::other("no address");
+    for address in addresses {
+        match listen(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                last = error;
+                break;
+            }
+            Err(error) => last = error,
+        }
+    }
+    let advice = match last.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("it is in use: stop the other program, or choose another --{setting}")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("it is not allowed: choose a --{setting} of 1024 or above")
+        }
+        _ => return Err(anyhow::anyhow!("cannot listen on port {port}: {last}")),
+    };
+    Err(anyhow::anyhow!("cannot listen on port {port}: {advice}"))
+}
+
+/// Binds as [`bind_for`] does, to what `port` says.
+///
+/// # Errors
+/// In one line, with what to do about it.
+pub async fn bind(host: Option<&str>, port: u16) -> anyhow::Result<TcpListener> {
+    bind_for("port", host, port).await
+}
+
+/// Connections that may wait to be accepted; a crowd comes back at once after a restart.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address.ip() {
+        IpAddr::V4(_) => TcpSocket::new_v4()?,
+        IpAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Asks the system for as many open files as there may be connections.
+pub fn raise_file_limit(connections: usize) {
+    let wanted = connections as u64 + 256;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(limit) if limit < wanted => {
+            info!(limit, wanted, "the system allows fewer open files than max-connections");
+        }
+        Ok(_) => {}
+        Err(error) => warn!(%error, "cannot raise the limit of open files"),
+    }
+}

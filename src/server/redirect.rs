@@ -1,0 +1,195 @@
+//! The plain port beside the https one: every request is sent on to https.
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+
+use super::Answer;
+
+/// The longest name that there can be (RFC 1035).
+const NAME_MAX: usize = 253;
+const LABEL_MAX: usize = 63;
+
+/// Sends a request on to the same host and path at `port`.
+pub(super) fn answer<B>(request: &Request<B>, port: u16) -> Answer {
+    let location = target(request, port).and_then(|target| HeaderValue::try_from(target).ok());
+    let Some(location) = location else {
+        return say(StatusCode::BAD_REQUEST, "no usable Host header\n");
+    };
+    // 308 keeps the method. Clients that do not know it have only ever sent GET.
+    let status = match *request.method() {
+        Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
+        _ => StatusCode::PERMANENT_REDIRECT,
+    };
+    let mut response = say(status, "this is at https\n");
+    response.headers_mut().insert(LOCATION, location);
+    response
+}
+
+fn say(status: StatusCode, text: &'static str) -> Answer {
+    let body = Full::new(Bytes::from_static(text.as_bytes()));
+    let mut response = Response::new(body.map_err(|never| match never {}).boxed_unsync());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    // There is nothing more to say on this port.
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn target<B>(request: &Request<B>, port: u16) -> Option<String> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (given, None) = (hosts.next()?.to_str().ok()?, hosts.next()) else { return None };
+    // A request as to a proxy names the host twice.
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    if authority.is_some_and(|authority| !authority.eq_ignore_ascii_case(given)) {
+        return None;
+    }
+    let host = host(given)?;
+    let path = request.uri().path_and_query()?.as_str();
+    // `OPTIONS *` has none.
+    if !path.starts_with('/') {
+        return None;
+    }
+    Some(match port {
+        443 => format!("https://{host}{path}"),
+        port => format!("https://{host}:{port}{path}"),
+    })
+}
+
+/// The host of `name`, `name:port`, `[address]` or `[address]:port`; nothing else comes through.
+fn host(given: &str) -> Option<&str> {
+    let (host, port) = match given.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.split_once(']')?;
+            address.parse::<std::net::Ipv6Addr>().ok()?;
+            (given.get(..address.len() + 2)?, port)
+        }
+        None => {
+            let (name, port) = given.split_at(given.find(':').unwrap_or(given.len()));
+            let label = |label: &str| {
+                (1..=LABEL_MAX).contains(&label.len())
+                    && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+            };
+            // Some write the dot at the end that every full name has.
+            let bare = name.strip_suffix('.').unwrap_or(name);
+            if bare.len() > NAME_MAX || !bare.split('.').all(label) {
+                return None;
+            }
+            (name, port)
+        }
+    };
+    let port_is_sound = match port.strip_prefix(':') {
+        Some(digits) => {
+            digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok()
+        }
+        None => port.is_empty(),
+    };
+    port_is_sound.then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: &str, target: &str, hosts: &[&str]) -> Request<()> {
+        let mut request = Request::builder().method(method).uri(target);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        request.body(()).unwrap()
+    }
+
+    fn location(method: &str, target: &str, hosts: &[&str], port: u16) -> (u16, Option<String>) {
+        let response = answer(&request(method, target, hosts), port);
+        let location = response.headers().get(LOCATION);
+        let location = location.map(|location| location.to_str().unwrap().to_owned());
+        (response.status().as_u16(), location)
+    }
+
+    #[test]
+    fn the_same_place_by_https() {
+        for (host, port, expected) in [
+            ("chat.example", 443, "https://chat.example/a?b=c"),
+            ("chat.example:80", 443, "https://chat.example/a?b=c"),
+            ("chat.example:3000", 3443, "https://chat.example:3443/a?b=c"),
+            ("Chat.Example.", 443, "https://Chat.Example./a?b=c"),
+            ("my_host-1", 443, "https://my_host-1/a?b=c"),
+            ("192.0.2.1:80", 443, "https://192.0.2.1/a?b=c"),
+            ("[2001:db8::1]", 443, "https://[2001:db8::1]/a?b=c"),
+            ("[::1]:80", 3443, "https://[::1]:3443/a?b=c"),
+        ] {
+            let (status, location) = location("GET", "/a?b=c", &[host], port);
+            assert_eq!((status, location.as_deref()), (301, Some(expected)), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_method_is_kept() {
+        for (method, status) in
+            [("GET", 301), ("HEAD", 301), ("POST", 308), ("PUT", 308), ("OPTIONS", 308)]
+        {
+            assert_eq!(location(method, "/", &["a"], 443).0, status, "{method}");
+        }
+    }
+
+    #[test]
+    fn a_path_names_no_host() {
+        let (_, location) = location("GET", "//evil.example/", &["a.example"], 443);
+        assert_eq!(location.unwrap(), "https://a.example//evil.example/");
+    }
+
+    #[test]
+    fn a_request_as_to_a_proxy() {
+        let target = "http://chat.example/a";
+        let (status, to) = location("GET", target, &["chat.example"], 443);
+        assert_eq!((status, to.as_deref()), (301, Some("https://chat.example/a")));
+        assert_eq!(location("GET", target, &["evil.example"], 443), (400, None));
+        assert_eq!(location("CONNECT", "a.example:80", &["a.example:80"], 443), (400, None));
+    }
+
+    #[test]
+    fn odd_hosts() {
+        let long_label = "a".repeat(64);
+        let long_name = "a.".repeat(128);
+        for host in [
+            "",
+            ".",
+            ":80",
+            "a..b",
+            ".a",
+            "a b",
+            "a/b",
+            "a\\b",
+            "a?b",
+            "a#b",
+            "a@evil.example",
+            "user:secret@evil.example",
+            "a:b",
+            "a:",
+            "a:80:80",
+            "a:99999",
+            "a:+80",
+            "a%2eb",
+            "a,b",
+            "[::1",
+            "::1",
+            "[::1]x",
+            "[::1]:x",
+            "[fe80::1%25eth0]",
+            "[evil.example]",
+            "https://evil.example",
+            &long_label,
+            &long_name,
+        ] {
+            assert_eq!(location("GET", "/", &[host], 443), (400, None), "{host}");
+        }
+        assert_eq!(location("GET", "/", &[], 443), (400, None));
+        assert_eq!(location("GET", "/", &["a.example", "b.example"], 443), (400, None));
+        assert_eq!(location("OPTIONS", "*", &["a.example"], 443), (400, None));
+        let mut bytes = request("GET", "/", &[]);
+        bytes.headers_mut().insert(HOST, HeaderValue::from_bytes(b"a\xff").unwrap());
+        assert_eq!(answer(&bytes, 443).status(), 400);
+    }
+}

@@ -1,0 +1,280 @@
+//! TLS: certificates and their keys, which of them answers for which name, and how new ones take the
+//! place of old ones.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tracing::{info, warn};
+
+/// A certificate, with those that vouch for it, and its key: two files in PEM form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// Why certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("{setting}: {} cannot be read: {source}", .path.display())]
+    Unreadable { setting: &'static str, path: PathBuf, source: io::Error },
+    #[error("tls-cert: {} holds no certificate in PEM form", .path.display())]
+    NoCertificate { path: PathBuf },
+    #[error("tls-key: {} holds no private key in PEM form", .path.display())]
+    NoKey { path: PathBuf },
+    #[error("tls-key: {} is encrypted: a key without a passphrase is needed", .path.display())]
+    EncryptedKey { path: PathBuf },
+    #[error("{setting}: {} is damaged: {why}", .path.display())]
+    Damaged { setting: &'static str, path: PathBuf, why: String },
+    #[error("tls-key: {} is not the key of {}", .key.display(), .cert.display())]
+    Mismatch { cert: PathBuf, key: PathBuf },
+    #[error("TLS cannot be set up: {0}")]
+    Setup(rustls::Error),
+}
+
+/// What TLS connections are accepted with. Clones share it, and new certificates reach all of them.
+#[derive(Clone)]
+pub struct Tls {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    pairs: Vec<Pair>,
+    current: RwLock<Current>,
+}
+
+/// What was loaded.
+struct Current {
+    config: Arc<ServerConfig>,
+    names: Vec<String>,
+    fingerprint: u64,
+}
+
+impl Tls {
+    /// Reads the files. A connection gets the first pair that has the name it asks for, or else the
+    /// very first.
+    ///
+    /// # Errors
+    /// In one line, with the file that is wrong.
+    pub fn load(pairs: Vec<Pair>) -> Result<Self, TlsError> {
+        let (files, fingerprint) = read(&pairs);
+        let (config, names) = build(&pairs, &files?)?;
+        let current = RwLock::new(Current { config, names, fingerprint });
+        Ok(Tls { shared: Arc::new(Shared { pairs, current }) })
+    }
+
+    /// The names that the certificates are for.
+    pub fn names(&self) -> Vec<String> {
+        self.shared.current.read().unwrap_or_else(PoisonError::into_inner).names.clone()
+    }
+
+    /// Does the handshake.
+    pub(super) fn accept(&self, tcp: TcpStream) -> tokio_rustls::Accept<TcpStream> {
+        let current = self.shared.current.read().unwrap_or_else(PoisonError::into_inner);
+        TlsAcceptor::from(Arc::clone(&current.config)).accept(tcp)
+    }
+
+    /// Follows the files from what is loaded now.
+    pub fn watch(&self) -> Watch {
+        let current = self.shared.current.read().unwrap_or_else(PoisonError::into_inner);
+        let fingerprint = current.fingerprint;
+        Watch { tls: self.clone(), seen: fingerprint, tried: fingerprint }
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Tls").field("pairs", &self.shared.pairs).finish_non_exhaustive()
+    }
+}
+
+/// Follows the files of a [`Tls`], and loads them when they have changed. Connections that there are
+/// keep what they have. If what is new cannot be used, all that was stays.
+#[derive(Debug)]
+pub struct Watch {
+    tls: Tls,
+    /// The files at the last look.
+    seen: u64,
+    /// The files when they were last loaded, or found wanting.
+    tried: u64,
+}
+
+impl Watch {
+    /// Looks at the files, and loads what is new once it has been the same at two looks in a row: a
+    /// certificate and its key are not written in one go.
+    pub async fn look(&mut self) {
+        let (files, fingerprint) = self.read().await;
+        let settled = fingerprint == std::mem::replace(&mut self.seen, fingerprint);
+        if settled && fingerprint != self.tried {
+            self.take(files, fingerprint);
+        }
+    }
+
+    /// Loads the files now, changed or not.
+    pub async fn reload(&mut self) {
+        let (files, fingerprint) = self.read().await;
+        self.seen = fingerprint;
+        self.take(files, fingerprint);
+    }
+
+    async fn read(&self) -> (Result<Vec<Files>, TlsError>, u64) {
+        let shared = Arc::clone(&self.tls.shared);
+        let reading = tokio::task::spawn_blocking(move || read(&shared.pairs)).await;
+        // It does not panic, so this is the end of the process.
+        reading.unwrap_or_else(|_| (Ok(Vec::new()), self.seen))
+    }
+
+    fn take(&mut self, files: Result<Vec<Files>, TlsError>, fingerprint: u64) {
+        let Shared { pairs, current } = &*self.tls.shared;
+        self.tried = fingerprint;
+        match files.and_then(|files| build(pairs, &files)) {
+            Ok((config, names)) => {
+                info!(names = names.join(","), "certificates loaded");
+                let mut current = current.write().unwrap_or_else(PoisonError::into_inner);
+                *current = Current { config, names, fingerprint };
+            }
+            Err(error) => warn!(%error, "new certificates refused, the old ones stay"),
+        }
+    }
+}
+
+/// What is in the two files of a pair.
+struct Files {
+    cert: Vec<u8>,
+    key: Vec<u8>,
+}
+
+/// Reads all files; the number tells one state of them from another.
+fn read(pairs: &[Pair]) -> (Result<Vec<Files>, TlsError>, u64) {
+    let read = |setting, path: &Path| {
+        let unreadable = |source| TlsError::Unreadable { setting, path: path.to_owned(), source };
+        std::fs::read(path).map_err(unreadable)
+    };
+    let files: Result<Vec<Files>, TlsError> = pairs
+        .iter()
+        .map(|Pair { cert, key }| {
+            Ok(Files { cert: read("tls-cert", cert)?, key: read("tls-key", key)? })
+        })
+        .collect();
+    let mut hasher = DefaultHasher::new();
+    match &files {
+        Ok(files) => files.iter().for_each(|Files { cert, key }| (cert, key).hash(&mut hasher)),
+        Err(error) => error.to_string().hash(&mut hasher),
+    }
+    (files, hasher.finish())
+}
+
+/// Connections are upgraded to WebSocket, which HTTP/2 does in another way.
+const PROTOCOL: &[u8] = b"http/1.1";
+
+fn build(pairs: &[Pair], files: &[Files]) -> Result<(Arc<ServerConfig>, Vec<String>), TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let mut certificates = Certificates::default();
+    for (pair, files) in pairs.iter().zip(files) {
+        certificates.add(pair, files, &provider)?;
+    }
+    let names = certificates.names.clone();
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(TlsError::Setup)?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(certificates));
+    config.alpn_protocols = vec![PROTOCOL.to_vec()];
+    // What a client needs to come back quickly is kept by the client, not here.
+    config.ticketer = ring::Ticketer::new().map_err(TlsError::Setup)?;
+    Ok((Arc::new(config), names))
+}
+
+/// Which certificate answers for which name.
+#[derive(Debug, Default)]
+struct Certificates {
+    /// In the order of the settings.
+    names: Vec<String>,
+    by_name: HashMap<String, Arc<CertifiedKey>>,
+    first: Option<Arc<CertifiedKey>>,
+}
+
+impl Certificates {
+    fn add(&mut self, pair: &Pair, files: &Files, with: &CryptoProvider) -> Result<(), TlsError> {
+        let damaged = |setting, path: &PathBuf, why: String| TlsError::Damaged {
+            setting,
+            path: path.clone(),
+            why,
+        };
+        let Pair { cert, key } = pair;
+        let chain = CertificateDer::pem_slice_iter(&files.cert).collect::<Result<Vec<_>, _>>();
+        let chain = chain.map_err(|why| damaged("tls-cert", cert, in_words(&why)))?;
+        let Some(end) = chain.first().cloned() else {
+            return Err(TlsError::NoCertificate { path: cert.clone() });
+        };
+        let private = PrivateKeyDer::from_pem_slice(&files.key).map_err(|why| match why {
+            pem::Error::NoItemsFound if is_encrypted(&files.key) => {
+                TlsError::EncryptedKey { path: key.clone() }
+            }
+            pem::Error::NoItemsFound => TlsError::NoKey { path: key.clone() },
+            why => damaged("tls-key", key, in_words(&why)),
+        })?;
+        let end = webpki::EndEntityCert::try_from(&end)
+            .map_err(|why| damaged("tls-cert", cert, format!("{why:?}")))?;
+        let names: Vec<String> = end.valid_dns_names().map(str::to_ascii_lowercase).collect();
+        let certified = CertifiedKey::from_der(chain.clone(), private, with);
+        let certified = Arc::new(certified.map_err(|why| match why {
+            rustls::Error::InconsistentKeys(_) => {
+                TlsError::Mismatch { cert: cert.clone(), key: key.clone() }
+            }
+            rustls::Error::InvalidCertificate(why) => damaged("tls-cert", cert, format!("{why:?}")),
+            rustls::Error::General(why) => damaged("tls-key", key, why),
+            why => damaged("tls-key", key, why.to_string()),
+        })?);
+        for name in names {
+            self.by_name.entry(name.clone()).or_insert_with(|| Arc::clone(&certified));
+            self.names.push(name);
+        }
+        self.first.get_or_insert(certified);
+        Ok(())
+    }
+
+    /// `asked` by its name, then by its place below a wildcard, which stands for one label.
+    fn find(&self, asked: &str) -> Option<&Arc<CertifiedKey>> {
+        let asked = asked.to_ascii_lowercase();
+        self.by_name.get(&asked).or_else(|| {
+            let (_, domain) = asked.split_once('.')?;
+            self.by_name.get(&format!("*.{domain}"))
+        })
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let found = hello.server_name().and_then(|name| self.find(name));
+        found.or(self.first.as_ref()).cloned()
+    }
+}
+
+/// A key with a passphrase, in either of its forms.
+fn is_encrypted(key: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(key);
+    text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
+}
+
+/// Without the bytes of the file, which may be a key's.
+fn in_words(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "a section has no end".into(),
+        pem::Error::IllegalSectionStart { .. } => "a section begins wrongly".into(),
+        pem::Error::Base64Decode(_) => "it is not base64".into(),
+        other => other.to_string(),
+    }
+}
