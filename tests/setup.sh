@@ -3,9 +3,10 @@
 set -eu
 
 missing=""
-for program in chromium firefox-esr; do
+for program in chromium firefox-esr haproxy openssl; do
 	command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
+command -v nginx >/dev/null 2>&1 || missing="$missing nginx-light"
 if [ -n "$missing" ]; then
 	if ! command -v apt-get >/dev/null 2>&1; then
 		echo "the tests need:$missing (install them by hand: there is no apt-get here)" >&2

@@ -1,0 +1,217 @@
+// Behind the real nginx and the real HAProxy, with the very files of hosting/: what is changed in them is where they
+// listen, where the server is, and which certificate they show.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { Authority } from './lib/certificates.mjs';
+import { everyKind } from './lib/clients.mjs';
+import { exchangeNumbers, joinAll } from './lib/room.mjs';
+import { scenario } from './lib/scenario.mjs';
+
+const authority = new Authority();
+after(() => authority.remove());
+const { ca } = authority;
+// Clients of 0.9 take no options of TLS. What they use falls back on these.
+https.globalAgent.options.ca = ca;
+const { cert, key } = authority.make('proxy');
+
+const GENERATIONS = ['0.9.17', '1.7.4', '2.5.0', '4.8.4'];
+const PATIENCE = 20_000;
+
+const sample = (name) => readFileSync(new URL(`../../hosting/${name}`, import.meta.url), 'utf8');
+
+/** Changes one thing in a sample, which has to be there. */
+function changed(text, from, to) {
+  assert.ok(text.includes(from), `the sample has '${from}'`);
+  return text.replaceAll(from, to);
+}
+
+/** Writes the configuration of a proxy into `folder`; returns how to check it and how to run it. */
+const PROXIES = {
+  nginx(folder, ports, upstream) {
+    let site = sample('nginx.conf');
+    site = changed(site, 'listen 80;', `listen 127.0.0.1:${ports.http};`);
+    site = changed(site, 'listen 443 ssl;', `listen 127.0.0.1:${ports.https} ssl;`);
+    site = changed(site, 'server 127.0.0.1:3000;', `server 127.0.0.1:${upstream};`);
+    site = changed(site, '/etc/ssl/chat.example.pem', cert);
+    site = changed(site, '/etc/ssl/chat.example.key', key);
+    writeFileSync(join(folder, 'site.conf'), site);
+    // what the package's own nginx.conf does around it
+    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`);
+    writeFileSync(join(folder, 'nginx.conf'), `daemon off; pid ${folder}/pid; error_log stderr; events {} http { access_log off; ${temporary.join(' ')} include ${folder}/site.conf; }`);
+    const args = ['-e', 'stderr', '-p', folder, '-c', join(folder, 'nginx.conf')];
+    return { program: 'nginx', check: [...args, '-t'], run: args };
+  },
+  haproxy(folder, ports, upstream) {
+    let config = sample('haproxy.cfg');
+    config = changed(config, 'bind :80', `bind 127.0.0.1:${ports.http}`);
+    config = changed(config, 'bind :443', `bind 127.0.0.1:${ports.https}`);
+    config = changed(config, '/etc/haproxy/chat.example.pem', join(folder, 'both.pem'));
+    config = changed(config, 'server one 127.0.0.1:3000', `server one 127.0.0.1:${upstream}`);
+    writeFileSync(join(folder, 'both.pem'), readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'));
+    writeFileSync(join(folder, 'haproxy.cfg'), config);
+    const args = ['-f', join(folder, 'haproxy.cfg')];
+    return { program: 'haproxy', check: ['-c', ...args], run: ['-db', ...args] };
+  },
+};
+
+async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Resolves as soon as somebody listens there. */
+async function listening(port, child, said) {
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    assert.equal(child.exitCode, null, `the proxy ended: ${said()}`);
+    const socket = net.connect(port, '127.0.0.1');
+    const open = await Promise.race([once(socket, 'connect').then(() => true, () => false)]);
+    socket.destroy();
+    if (open) return;
+    assert.ok(Date.now() < end, `the proxy does not listen: ${said()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Starts a proxy in front of `upstream`; it ends with the scene. Its URLs: `{ http, https }`. */
+async function startProxy(scene, name, upstream) {
+  const folder = mkdtempSync(join(tmpdir(), 'parlance-proxy-'));
+  scene.atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  mkdirSync(join(folder, 'logs'));
+  const ports = { http: await freePort(), https: await freePort() };
+  const { program, check, run } = PROXIES[name](folder, ports, upstream);
+  try {
+    execFileSync(program, check, { stdio: 'pipe' });
+  } catch (error) {
+    if (error.code === 'ENOENT') throw new Error(`${program} is missing: run tests/setup.sh`);
+    throw new Error(`${program} does not take the sample: ${error.stderr}`);
+  }
+  const child = spawn(program, run, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text));
+  scene.atEnd(async () => {
+    const gone = once(child, 'exit');
+    child.kill('SIGTERM');
+    await gone;
+  });
+  for (const port of Object.values(ports)) await listening(port, child, () => stderr);
+  return { http: `http://127.0.0.1:${ports.http}`, https: `https://127.0.0.1:${ports.https}` };
+}
+
+/** Clients of every generation and kind at that URL. */
+function kindsAt(url) {
+  const wires = ['websocket', 'xhr-polling', 'upgrade'];
+  return everyKind(GENERATIONS, wires)
+    .filter(({ generation, wire }) => wire !== 'upgrade' || !generation.startsWith('0.'))
+    .map((kind) => ({ ...kind, url, name: `${kind.name} ${url.split(':')[0]}`, tls: { ca } }));
+}
+
+/** A request whose answer is read as it comes. */
+async function open(url, options = {}) {
+  const { method = 'GET', body, ...rest } = options;
+  const request = (url.startsWith('https') ? https : http).request(url, { agent: false, ca, method, ...rest });
+  request.end(body);
+  const [response] = await once(request, 'response', { signal: AbortSignal.timeout(PATIENCE) });
+  response.setEncoding('utf8');
+  return { request, response };
+}
+
+async function fetchText(url, options) {
+  const { response } = await open(url, options);
+  let text = '';
+  for await (const chunk of response) text += chunk;
+  return { status: response.statusCode, text };
+}
+
+/** Collects a response, and resolves with the match as soon as that has come. */
+function reader(response) {
+  let text = '';
+  response.on('data', (chunk) => (text += chunk));
+  return async (pattern) => {
+    const patience = AbortSignal.timeout(PATIENCE);
+    for (;;) {
+      const match = pattern.exec(text);
+      if (match) return match;
+      assert.equal(response.complete, false, `the response ended before ${pattern}: ${text}`);
+      await once(response, 'data', { signal: patience });
+    }
+  };
+}
+
+for (const name of Object.keys(PROXIES)) {
+  scenario(`${name}: every generation talks through it, in the clear and by TLS`, async (scene) => {
+    const server = await scene.chat(['--trusted-proxies', 'loopback', '--ping-interval', '1s', '--ping-timeout', '20s']);
+    const proxy = await startProxy(scene, name, server.port);
+    const kinds = [...kindsAt(proxy.http), ...kindsAt(proxy.https)];
+    const everybody = await Promise.all(kinds.map((kind) => scene.client(kind.url, kind)));
+    await joinAll(everybody);
+    await exchangeNumbers(everybody, 20);
+    for (const client of everybody) {
+      if (client.spec.wire !== 'upgrade') assert.equal(client.transport(), client.spec.wire, client.name);
+      else if (client.transport() !== 'websocket') await client.until('upgrade');
+      assert.deepEqual(client.log.all('disconnect'), [], client.name);
+    }
+  });
+
+  scenario(`${name}: streams come through piece by piece, and a poll is held`, async (scene) => {
+    const server = await scene.chat(['--trusted-proxies', 'loopback', '--ping-interval', '1s', '--ping-timeout', '20s']);
+    const proxy = await startProxy(scene, name, server.port);
+    for (const base of [proxy.http, proxy.https]) {
+      for (const transport of ['eventsource', 'htmlfile']) {
+        const path = `${base}/socket.io/?EIO=4&transport=${transport}&client=parlance`;
+        const { request, response } = await open(path);
+        const comes = reader(response);
+        const [, sid] = await comes(/\\?"sid\\?":\\?"([^"\\]+)/);
+        const posted = await fetchText(`${path}&sid=${sid}`, { method: 'POST', body: '40' });
+        assert.deepEqual(posted, { status: 200, text: 'ok' });
+        // the answer, and the heartbeat after it, while the response goes on
+        await comes(/40\{[^]*"2"/);
+        assert.equal(response.complete, false, 'the response goes on');
+        request.destroy();
+      }
+      const path = `${base}/socket.io/?EIO=4&transport=polling`;
+      const { sid } = JSON.parse((await fetchText(path)).text.slice(1));
+      const held = await fetchText(`${path}&sid=${sid}`);
+      assert.deepEqual(held, { status: 200, text: '2' }, 'the heartbeat, a second later');
+    }
+  });
+
+  scenario(`${name}: the client counts, not the proxy, and nobody talks himself into something`, async (scene) => {
+    const server = await scene.chat(['--trusted-proxies', '127.0.0.1', '--match-origin-protocol', 'true', '--log', 'debug']);
+    const proxy = await startProxy(scene, name, server.port);
+    const status = async (base, headers) => (await fetchText(`${base}/socket.io/?EIO=4&transport=polling`, { headers })).status;
+    const secure = { Origin: 'https://chat.example' };
+    const plain = { Origin: 'http://chat.example' };
+    assert.equal(await status(proxy.https, secure), 200);
+    assert.equal(await status(proxy.http, plain), 200);
+    assert.equal(await status(proxy.http, secure), 403);
+    assert.equal(await status(proxy.https, plain), 403);
+    const lies = { 'X-Forwarded-Proto': 'https', Forwarded: 'for=192.0.2.66;proto=https', 'X-Forwarded-For': '192.0.2.66', 'X-Forwarded-Host': 'evil.example' };
+    assert.equal(await status(proxy.http, { ...secure, ...lies }), 403);
+    assert.equal(await status(proxy.https, { ...secure, ...lies }), 200);
+    assert.ok(!server.stderr.includes('192.0.2.66'), 'what the client wrote is gone');
+  });
+
+  scenario(`${name}: a page is of the same host through it`, async (scene) => {
+    const server = await scene.chat(['--trusted-proxies', 'loopback', '--origins', 'same-host']);
+    const proxy = await startProxy(scene, name, server.port);
+    const path = (base) => `${base}/socket.io/?EIO=4&transport=polling`;
+    for (const base of [proxy.http, proxy.https]) {
+      assert.equal((await fetchText(path(base), { headers: { Origin: base } })).status, 200);
+      assert.equal((await fetchText(path(base), { headers: { Origin: 'https://evil.example' } })).status, 403);
+    }
+  });
+}
