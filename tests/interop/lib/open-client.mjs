@@ -5,12 +5,13 @@
  * Opens one socket with `io`, a published build of the client, and returns a handle that is the same for all of them.
  *
  * `spec.wire` is `upgrade` (polling first, then WebSocket), or the one transport to use, in the vocabulary of 0.9.
+ * `spec.tls` are options of TLS, for Node; 0.9 does not take any.
  * `spec.shares` is another handle, whose connection is used for one more namespace.
  * `report(event, args)` hears every event of `spec.events`, and what the client says about the connection.
  * Events of `spec.echoes` are acknowledged with their own arguments.
  */
 export function openClient(io, spec, report) {
-  const { url, generation, wire, namespace = '/', query, auth, events = [], echoes = [], reconnect = false, shares } = spec;
+  const { url, generation, wire, namespace = '/', query, auth, events = [], echoes = [], reconnect = false, tls, shares } = spec;
   return generation.startsWith('0.') ? openFirst() : openLater();
 
   function openFirst() {
@@ -34,7 +35,7 @@ export function openClient(io, spec, report) {
 
   function openLater() {
     const polling = wire === 'xhr-polling' || wire === 'jsonp-polling';
-    const settings = { query, auth };
+    const settings = { query, auth, ...tls };
     const socket = shares
       ? shares.manager.socket(namespace, settings)
       : io(url + namespace, {

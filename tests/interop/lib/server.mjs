@@ -39,6 +39,8 @@ class Server {
   /** Everything it wrote to stderr, over all its lives. */
   stderr = '';
   port = 0;
+  #scheme = 'http';
+  #readers = new Set();
 
   static async start(binary, command) {
     const server = new Server();
@@ -49,13 +51,35 @@ class Server {
   }
 
   get url() {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.#scheme}://127.0.0.1:${this.port}`;
   }
 
   /** Ends it and resolves with how it ended: `{ code, signal }`. */
   async stop(signal = 'SIGTERM') {
     this.#child.kill(signal);
     return this.#exit;
+  }
+
+  signal(name) {
+    this.#child.kill(name);
+  }
+
+  /** Resolves with the match when it has written `pattern` to stderr, from position `from` on. */
+  said(pattern, from = 0) {
+    return new Promise((resolve, reject) => {
+      const finish = (settle, value) => {
+        clearTimeout(timer);
+        this.#readers.delete(read);
+        settle(value);
+      };
+      const read = () => {
+        const match = this.stderr.slice(from).match(pattern);
+        if (match) finish(resolve, match);
+      };
+      const timer = setTimeout(() => finish(reject, new Error(`the server did not say ${pattern}`)), PATIENCE);
+      this.#readers.add(read);
+      read();
+    });
   }
 
   /** Ends it and starts it again on the same port. */
@@ -87,10 +111,12 @@ class Server {
       child.once('exit', (code, signal) => fail(`ended (${code ?? signal}) before it listened`));
       child.stderr.setEncoding('utf8').on('data', (text) => {
         this.stderr += text;
-        const line = this.stderr.slice(start).match(/listening on http:\/\/127\.0\.0\.1:(\d+)/);
+        for (const read of [...this.#readers]) read();
+        const line = this.stderr.slice(start).match(/listening on (https?):\/\/127\.0\.0\.1:(\d+)/);
         if (!line) return;
         clearTimeout(timer);
-        resolve(Number(line[1]));
+        this.#scheme = line[1];
+        resolve(Number(line[2]));
       });
     });
   }

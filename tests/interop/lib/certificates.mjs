@@ -1,0 +1,50 @@
+// Certificates made by openssl, in a folder of their own.
+
+import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const KEYS = { rsa: ['-newkey', 'rsa:2048'], ec: ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'] };
+
+/** An authority, and certificates that it vouches for. */
+export class Authority {
+  #folder = mkdtempSync(join(tmpdir(), 'parlance-tls-'));
+  #made = 0;
+
+  constructor() {
+    openssl('req', '-x509', ...KEYS.ec, '-nodes', '-days', '2', '-subj', '/CN=Test authority', '-keyout', this.file('ca.key'), '-out', this.file('ca.pem'));
+    /** What a client needs in order to trust it. */
+    this.ca = readFileSync(this.file('ca.pem'), 'utf8');
+  }
+
+  file(name) {
+    return join(this.#folder, name);
+  }
+
+  /** Makes `<name>.pem`, with the authority's certificate behind its own, and `<name>.key`. */
+  make(name, { names = ['DNS:localhost', 'IP:127.0.0.1'], kind = 'rsa' } = {}) {
+    const [cert, key, request, extensions] = ['pem', 'key', 'csr', 'ext'].map((end) => this.file(`${name}.${end}`));
+    writeFileSync(extensions, `subjectAltName=${names.join(',')}\nbasicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\n`);
+    openssl('req', ...KEYS[kind], '-nodes', '-subj', '/CN=parlance', '-keyout', key, '-out', request);
+    const serial = String(++this.#made);
+    openssl('x509', '-req', '-days', '2', '-in', request, '-CA', this.file('ca.pem'), '-CAkey', this.file('ca.key'), '-set_serial', serial, '-extfile', extensions, '-out', cert);
+    writeFileSync(cert, readFileSync(cert, 'utf8') + this.ca);
+    return { cert, key, fingerprint: new X509Certificate(readFileSync(cert)).fingerprint256 };
+  }
+
+  /** Puts the files of one pair in the place of another's. */
+  replace(old, { cert, key }) {
+    copyFileSync(cert, old.cert);
+    copyFileSync(key, old.key);
+  }
+
+  remove() {
+    rmSync(this.#folder, { recursive: true });
+  }
+}
+
+function openssl(...args) {
+  execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+}
