@@ -3,7 +3,7 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run test lint setup build test-rust test-interop test-browser bench clean
+.PHONY: run test lint setup build test-rust test-interop test-browser bench bench-quick bench-tools clean
 
 run:
 	cargo run --release
@@ -33,8 +33,18 @@ test-interop: build
 test-browser: build
 	cd tests/browser && node --test --test-force-exit --test-concurrency=1
 
-bench:
-	cargo bench
+# Parlance and its peers under the same load, in under a quarter of an hour: docs/benchmarks.md.
+bench: build bench-tools
+	cd benches/peers && cargo build --release --locked
+	cd benches/peers/node && $(NPM)
+	node benches/run.mjs
+
+# The same harness, Parlance alone, a minute: are all deliveries exact?
+bench-quick: build bench-tools
+	node benches/run.mjs --quick
+
+bench-tools:
+	cd benches/loadgen && cargo build --release --locked
 
 clean:
 	cargo clean

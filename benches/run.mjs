@@ -1,0 +1,170 @@
+// Parlance and its peers, one after the other and round after round, under the same load: `make bench`.
+//
+//   node benches/run.mjs [--quick] [--rounds N] [--servers A,B] [--works A,B]
+//
+// Each server runs on core 0 and the generator on core 1. A server is started afresh for each run, and the servers of one
+// work take turns, so that whatever else the machine does meets all of them. What is printed are medians over the rounds,
+// with their spread, and the ratios to Parlance. Every run counts its deliveries: one that loses, doubles or swaps any is
+// marked, and for Parlance ends with exit code 1. `--quick` checks just that, with Parlance alone, and takes a minute.
+
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import net from 'node:net';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+const { values: options } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, rounds: { type: 'string' }, servers: { type: 'string' }, works: { type: 'string' } },
+});
+const ROUNDS = Number(options.rounds ?? (options.quick ? 1 : 3));
+
+const LOADGEN = here('loadgen/target/release/loadgen');
+const peer = (name) => here(`peers/target/release/${name}`);
+const NODE = here('peers/node/chat.js');
+
+/** How each is started; the port comes by PORT, or in place of PORT among the arguments. */
+const SERVERS = {
+  parlance: { command: [here('../target/release/parlance'), '--host', '127.0.0.1', '--port', 'PORT', '--message-rate', '0', '--byte-rate', '0', '--heal-failures', '0', '--log', 'error'], polls: true },
+  socketioxide: { command: [peer('sio')], polls: true },
+  'node ws': { command: [process.execPath, NODE], env: { ENGINE: 'ws' }, polls: true },
+  'node eiows': { command: [process.execPath, NODE], env: { ENGINE: 'eiows' }, polls: true },
+  'bare epoll': { command: [peer('raw-epoll')] },
+  'bare epoll, joined writes': { command: [peer('raw-epoll')], env: { BATCH: '1' } },
+  'bare tokio, joined writes': { command: [peer('raw-tokio')] },
+  'bare tungstenite': { command: [peer('tungstenite')] },
+};
+
+const fanout = (clients, senders, rate, more = []) => ['fanout', '--spin', '--clients', clients, '--senders', senders, '--rate', rate, ...more, '--warmup', 1];
+const DELIVERY = { figure: 'srv_cpu_us_per_delivery', unit: 'µs/delivery', also: ['lat_p50_us', 'lat_p99_us'] };
+const THROUGHPUT = { figure: 'deliveries_per_s', unit: 'deliveries/s', more: true, also: ['srv_cpu_us_per_delivery'] };
+const MEMORY = { figure: 'rss_per_conn_kib', unit: 'KiB/session', also: ['rss_per_conn_end_kib', 'srv_cpu_s_per_min'] };
+const CYCLE = { figure: 'srv_cpu_us_per_conn', unit: 'µs/cycle', also: ['cycle_p50_us'] };
+const POLLING = ['--transport', 'polling'];
+const PEERS = ['parlance', 'socketioxide', 'node ws', 'node eiows'];
+const SMALL = ['parlance', 'socketioxide'];
+
+/** What is measured; `args` are of loadgen. `quick` are those of the quick form. */
+const WORKS = {
+  'ws 20/s': { args: fanout(1000, 10, 20, ['--duration', 4]), ...DELIVERY, quick: fanout(100, 5, 20, ['--duration', 2]) },
+  'ws saturated': { args: fanout(1000, 10, 'max', ['--inflight', 10, '--duration', 4]), ...THROUGHPUT, quick: fanout(100, 10, 'max', ['--inflight', 10, '--duration', 2]) },
+  'ws 500 in flight': { args: fanout(200, 10, 'max', ['--inflight', 500, '--duration', 3]), ...THROUGHPUT, rounds: 2, servers: SMALL, quick: fanout(50, 10, 'max', ['--inflight', 500, '--duration', 2]) },
+  'polling 10/s': { args: fanout(200, 5, 10, [...POLLING, '--duration', 4]), ...DELIVERY, servers: PEERS, quick: fanout(50, 5, 10, [...POLLING, '--duration', 2]) },
+  'polling saturated': { args: fanout(200, 5, 'max', [...POLLING, '--inflight', 5, '--duration', 4]), ...THROUGHPUT, servers: PEERS, quick: fanout(50, 5, 'max', [...POLLING, '--inflight', 5, '--duration', 2]) },
+  'ws idle': { args: ['idle', '--clients', 10000, '--settle', 3, '--hold', 5], ...MEMORY, rounds: 1, quick: ['idle', '--clients', 500, '--settle', 1, '--hold', 2] },
+  'polling idle': { args: ['idle', ...POLLING, '--clients', 5000, '--settle', 3, '--hold', 5], ...MEMORY, rounds: 1, servers: PEERS, quick: ['idle', ...POLLING, '--clients', 200, '--settle', 1, '--hold', 2] },
+  'ws churn': { args: ['churn', '--spin', '--concurrency', 20, '--warmup', 1, '--duration', 4], ...CYCLE, servers: [...PEERS, 'bare tokio, joined writes', 'bare tungstenite'], quick: ['churn', '--spin', '--concurrency', 5, '--warmup', 1, '--duration', 2] },
+  'polling churn': { args: ['churn', '--spin', ...POLLING, '--concurrency', 20, '--think', 0.02, '--warmup', 1, '--duration', 4], ...CYCLE, servers: PEERS, quick: ['churn', '--spin', ...POLLING, '--concurrency', 5, '--think', 0.02, '--warmup', 1, '--duration', 2] },
+  'ws room of 100': { args: fanout(100, 10, 20, ['--duration', 4]), ...DELIVERY, rounds: 2, servers: SMALL },
+  'ws room of 10000': { args: fanout(10000, 1, 10, ['--duration', 4]), ...DELIVERY, rounds: 2, servers: SMALL },
+};
+
+/** The counts that must be 0. */
+const FAULTS = ['lost', 'dup', 'out_of_order', 'bad', 'self_echo', 'foreign', 'unheard', 'failed', 'drops'];
+
+const two = cpus().length >= 2;
+const pinned = (core, command) => (two ? ['taskset', '-c', String(core), ...command] : command);
+
+async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function accepts(port, child) {
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`it ended with code ${child.exitCode}`);
+    const socket = net.connect(port, '127.0.0.1');
+    const open = await once(socket, 'connect').then(() => true, () => false);
+    socket.destroy();
+    if (open) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** One run: a fresh server, one load, what the generator counted. */
+async function measure(name, args) {
+  const { command, env } = SERVERS[name];
+  const port = await freePort();
+  const line = pinned(0, command.map((part) => (part === 'PORT' ? String(port) : part)));
+  const child = spawn(line[0], line.slice(1), { stdio: 'ignore', env: { ...process.env, ...env, PORT: String(port) } });
+  const gone = once(child, 'exit');
+  try {
+    await accepts(port, child);
+    const load = pinned(1, [LOADGEN, ...args.map(String), '--pid', String(child.pid)]);
+    const generator = spawn(load[0], load.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TARGET: `127.0.0.1:${port}` } });
+    let [out, err] = ['', ''];
+    generator.stdout.setEncoding('utf8').on('data', (text) => (out += text));
+    generator.stderr.setEncoding('utf8').on('data', (text) => (err += text));
+    const [code] = await once(generator, 'close');
+    if (!out.trim()) throw new Error(`the generator said nothing (${code}): ${err}`);
+    return JSON.parse(out.trim().split('\n').at(-1));
+  } finally {
+    child.kill('SIGKILL');
+    await gone;
+  }
+}
+
+const faultsOf = (result) => FAULTS.filter((name) => result[name] > 0).map((name) => `${result[name]} ${name.replaceAll('_', ' ')}`);
+
+const sorted = (values) => [...values].sort((a, b) => a - b);
+const median = (values) => sorted(values)[Math.floor(values.length / 2)];
+const shown = (value) => (value === undefined ? '' : value >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3));
+
+function table(title, work, results) {
+  const own = results.parlance && median(results.parlance.map((result) => result[work.figure]));
+  console.log(`\n### ${title}: ${work.unit}\n`);
+  console.log(`| | median | spread | ${work.more ? 'Parlance / it' : 'it / Parlance'} | ${work.also.join(' | ')} | faults |`);
+  console.log(`|---|---|---|---|${work.also.map(() => '---|').join('')}---|`);
+  for (const [name, runs] of Object.entries(results)) {
+    const figures = runs.map((result) => result[work.figure]);
+    const [low, high] = [sorted(figures)[0], sorted(figures).at(-1)];
+    const ratio = own ? (work.more ? own / median(figures) : median(figures) / own) : undefined;
+    const also = work.also.map((key) => shown(median(runs.map((result) => result[key]))));
+    const faults = runs.flatMap(faultsOf).join(', ') || 'none';
+    console.log(`| ${name} | ${shown(median(figures))} | ${shown(low)}–${shown(high)} | ${ratio?.toFixed(2) ?? ''} | ${also.join(' | ')} | ${faults} |`);
+  }
+}
+
+function present(name) {
+  const [program] = SERVERS[name].command;
+  // a native module, which its installation compiles where it can
+  if (name === 'node eiows') return spawnSync(process.execPath, ['-e', "require('eiows')"], { cwd: here('peers/node'), stdio: 'ignore' }).status === 0;
+  return existsSync(program);
+}
+
+const chosen = (list, all) => (list ? list.split(',') : all);
+const works = chosen(options.works, Object.keys(WORKS)).filter((title) => !options.quick || WORKS[title].quick);
+const names = options.quick ? ['parlance'] : chosen(options.servers, Object.keys(SERVERS));
+const missing = names.filter((name) => !present(name));
+for (const name of missing) console.error(`left out: ${name}, which is not there, or does not run`);
+
+console.log(`${new Date().toISOString().slice(0, 10)}, ${cpus()[0].model} × ${cpus().length}, Node ${process.version}, ${execFileSync('uname', ['-sr']).toString().trim()}; ${ROUNDS} rounds`);
+let faulty = 0;
+for (const title of works) {
+  const work = WORKS[title];
+  const results = {};
+  for (let round = 0; round < Math.min(ROUNDS, work.rounds ?? ROUNDS); round += 1) {
+    for (const name of names.filter((name) => !missing.includes(name) && (work.servers ?? Object.keys(SERVERS)).includes(name))) {
+      try {
+        const result = await measure(name, options.quick ? work.quick : work.args);
+        (results[name] ??= []).push(result);
+        if (name === 'parlance') faulty += faultsOf(result).length;
+      } catch (error) {
+        console.error(`${title}, ${name}: ${error.message}`);
+        if (name === 'parlance') faulty += 1;
+      }
+    }
+  }
+  table(title, work, results);
+}
+if (faulty) {
+  console.error(`${faulty} faults`);
+  process.exit(1);
+}
