@@ -15,7 +15,7 @@ use super::ChatSettings;
 use super::name::{BadName, Name};
 use super::rate::Rate;
 use super::vocabulary::{Notice, Said, VOCABULARIES, Vocabulary, tell};
-use crate::engine::Sid;
+use crate::engine::{Sid, cork};
 use crate::socketio::{Broadcast, Responder, Socket};
 
 /// What comes into the room.
@@ -49,10 +49,11 @@ impl RoomTask {
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.inbox.recv_many(&mut batch, BATCH).await > 0 {
-            for input in batch.drain(..) {
-                self.room.hear(input);
-            }
-            // Let those who were written to get at it before the next lot.
+            let room = &mut self.room;
+            // Who hears of several of these is written to once.
+            let held = cork(|| batch.drain(..).for_each(|input| room.hear(input)));
+            held.release().await;
+            // Let others say what they have to say before the next lot.
             tokio::task::yield_now().await;
         }
     }

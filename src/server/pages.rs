@@ -10,13 +10,14 @@ use http::header::{
     IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use warp::Filter as _;
 use warp::path::FullPath;
 
 use super::admin::{self, Admin};
-use super::{Answer, reports};
+use super::{Answer, library, reports};
+use crate::transport;
 
 /// Files that are built in, by their path below `/`.
 const BUILT_IN: &[(&str, &[u8])] = &[
@@ -81,7 +82,7 @@ impl Pages {
                 // A filter service is always ready and never fails.
                 let Ok(response) = tower_service::Service::call(&mut service, request).await;
                 if response.status() == StatusCode::NOT_FOUND {
-                    return not_found("/socket.io/");
+                    return library::dressed(not_found("/socket.io/")).await;
                 }
                 response.map(|body| body.map_err(Into::into).boxed_unsync())
             })
@@ -105,14 +106,9 @@ impl Pages {
 struct Allowed(Vec<&'static str>);
 
 /// Says what there is instead.
-pub fn not_found(mount: &str) -> Answer {
+pub fn not_found(mount: &str) -> transport::Response {
     let text = format!("Not found. Pages are at /, Socket.IO is at {mount}\n");
-    let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, text);
-    response
+    transport::http::response(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
 }
 
 fn security_headers() -> HeaderMap {
