@@ -1,6 +1,7 @@
 //! Writes held back for a while, so that a session that is told several things is written to once.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -9,7 +10,7 @@ use super::Session;
 
 thread_local! {
     /// Who has packets that were held back; `None` while nothing is.
-    static HELD: RefCell<Option<Vec<Arc<Session>>>> = const { RefCell::new(None) };
+    static HELD: RefCell<Option<VecDeque<Arc<Session>>>> = const { RefCell::new(None) };
 }
 
 /// Sessions written to between two looks at the runtime: a write is a system call.
@@ -17,27 +18,64 @@ const BATCH: usize = 64;
 /// As many are worth a task of their own, where there is more than one core.
 const SHARE: usize = 512;
 
-/// What was held back. It goes out with [`Held::release`], or at the latest when this is dropped.
-#[derive(Debug)]
-#[must_use]
-pub struct Held(Vec<Arc<Session>>);
-
-/// Does `work`; packets that it queues stay in the sessions' queues until the result is released.
-pub fn cork(work: impl FnOnce()) -> Held {
-    let outer = HELD.replace(Some(Vec::new()));
-    let restore = Restore(outer);
-    work();
-    let held = HELD.take().unwrap_or_default();
-    drop(restore);
-    Held(held)
+/// Holds packets back, and lets them go session by session: who is told more before its turn comes
+/// gets all of it at once. What is left goes out when this is dropped.
+#[derive(Debug, Default)]
+pub struct Cork {
+    held: VecDeque<Arc<Session>>,
 }
 
-/// Puts back what was before, even if the work panics.
-struct Restore(Option<Vec<Arc<Session>>>);
+impl Cork {
+    /// Does `work`; packets that it queues stay in the sessions' queues.
+    pub fn hold(&mut self, work: impl FnOnce()) {
+        let outer = HELD.replace(Some(std::mem::take(&mut self.held)));
+        let restore = Restore { cork: self, outer };
+        work();
+        drop(restore);
+    }
 
-impl Drop for Restore {
+    /// Whether nothing is held back.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Lets some go, those first that have waited longest. A crowd is written to by all cores.
+    pub async fn release(&mut self) {
+        if self.held.len() > SHARE && Handle::current().metrics().num_workers() > 1 {
+            while self.held.len() > SHARE {
+                let mut share = Cork { held: self.held.drain(..SHARE).collect() };
+                tokio::spawn(async move {
+                    while !share.is_empty() {
+                        share.release_batch().await;
+                    }
+                });
+            }
+        }
+        self.release_batch().await;
+    }
+
+    async fn release_batch(&mut self) {
+        let batch = self.held.len().min(BATCH);
+        self.held.drain(..batch).for_each(|session| session.uncork());
+        tokio::task::yield_now().await;
+    }
+}
+
+impl Drop for Cork {
     fn drop(&mut self) {
-        HELD.set(self.0.take());
+        self.held.drain(..).for_each(|session| session.uncork());
+    }
+}
+
+/// Puts things back as they were, even if the work panics.
+struct Restore<'a> {
+    cork: &'a mut Cork,
+    outer: Option<VecDeque<Arc<Session>>>,
+}
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        self.cork.held = HELD.replace(self.outer.take()).unwrap_or_default();
     }
 }
 
@@ -46,41 +84,10 @@ pub(super) fn hold(session: &Arc<Session>, new: bool) -> bool {
     HELD.with_borrow_mut(|held| match held {
         Some(held) => {
             if new {
-                held.push(Arc::clone(session));
+                held.push_back(Arc::clone(session));
             }
             true
         }
         None => false,
     })
-}
-
-impl Held {
-    /// Lets everything go out. A crowd is written to by all cores.
-    pub async fn release(mut self) {
-        let mut sessions = std::mem::take(&mut self.0);
-        if sessions.len() > SHARE && Handle::current().metrics().num_workers() > 1 {
-            while sessions.len() > SHARE {
-                let share = Held(sessions.split_off(sessions.len() - SHARE));
-                tokio::spawn(share.write());
-            }
-        }
-        Held(sessions).write().await;
-    }
-
-    async fn write(mut self) {
-        while let Some(session) = self.0.pop() {
-            session.uncork();
-            if self.0.len() % BATCH == BATCH - 1 {
-                tokio::task::yield_now().await;
-            }
-        }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        for session in self.0.drain(..) {
-            session.uncork();
-        }
-    }
 }

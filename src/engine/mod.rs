@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::dialect::{Dialect, Message, Opening, Wire};
 
 use self::core::Core;
-pub use cork::{Held, cork};
+pub use cork::Cork;
 pub use drain::{Drain, Drained};
 pub use queue::QueueLimits;
 pub use reason::{CloseReason, Refused};

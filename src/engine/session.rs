@@ -40,12 +40,7 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    pub(super) fn new(
-        sid: Sid,
-        plan: Plan<'_>,
-        core: Arc<Core>,
-        open: Frame,
-    ) -> Self {
+    pub(super) fn new(sid: Sid, plan: Plan<'_>, core: Arc<Core>, open: Frame) -> Self {
         let Plan { dialect, wire, transport, upgrades, handshake } = plan;
         let span = debug_span!(
             "session", %sid, generation = handshake.generation, remote = %handshake.remote

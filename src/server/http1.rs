@@ -58,7 +58,10 @@ pub(super) enum Next {
     Request(Box<Asked>),
     /// A request that is not for us to read: these are the bytes that were read so far. Afterwards
     /// the connection may come back if it is `plain`.
-    Foreign { read: Vec<u8>, plain: bool },
+    Foreign {
+        read: Vec<u8>,
+        plain: bool,
+    },
     /// Nothing.
     Over,
 }
@@ -216,7 +219,8 @@ impl<'a> Http1<'a> {
             "OPTIONS" => Method::OPTIONS,
             _ => return Parsed::Foreign { plain: !odd && !close },
         };
-        let (Some(length), Ok(uri)) = (length(&headers), Uri::from_maybe_shared(shared(path.as_bytes())))
+        let (Some(length), Ok(uri)) =
+            (length(&headers), Uri::from_maybe_shared(shared(path.as_bytes())))
         else {
             return ODD;
         };
@@ -254,7 +258,8 @@ impl<'a> Http1<'a> {
         let (parts, body) = response.into_parts();
         let says_close = parts.headers.contains_key(CONNECTION);
         let upgrades = parts.headers.contains_key(UPGRADE);
-        let close = asked.close || unread || self.stopping.is_cancelled() || says_close && !upgrades;
+        let close =
+            asked.close || unread || self.stopping.is_cancelled() || says_close && !upgrades;
         let head = |out: &mut Vec<u8>| {
             write_head(out, parts.status, &parts.headers, close && !says_close);
         };

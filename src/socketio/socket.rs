@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::acks::{AckLost, Acks, Answer};
 use super::broadcast::Broadcast;
 use crate::dialect::{AckId, AckRequest, Body, SocketIds, SocketPacket};
-use crate::engine::{CloseReason, Session, Sid, cork};
+use crate::engine::{CloseReason, Cork, Session, Sid};
 
 /// A handle on one client in one namespace; cheap to clone. Sending to a client that is gone does
 /// nothing.
@@ -118,7 +118,7 @@ impl Socket {
             return;
         }
         // One answer takes it all to a client that polls.
-        drop(cork(|| self.disconnect_all()));
+        Cork::default().hold(|| self.disconnect_all());
     }
 
     fn disconnect_all(&self) {

@@ -106,10 +106,7 @@ fn accept(exchange: Exchange) -> Response {
 }
 
 /// The answer after which the connection is `then`'s.
-fn switching(
-    request: &Request,
-    then: impl FnOnce(Arc<Link>, Bytes) + Send + 'static,
-) -> Response {
+fn switching(request: &Request, then: impl FnOnce(Arc<Link>, Bytes) + Send + 'static) -> Response {
     let key = request.headers().get(SEC_WEBSOCKET_KEY);
     let accept = ws_io::accept_key(key.map_or(&[][..], HeaderValue::as_bytes));
     let mut response = response(StatusCode::SWITCHING_PROTOCOLS, "", "");
@@ -124,12 +121,7 @@ fn switching(
     response
 }
 
-async fn turn_away(
-    link: Arc<Link>,
-    early: Bytes,
-    max_message: usize,
-    last: Option<SocketMessage>,
-) {
+async fn turn_away(link: Arc<Link>, early: Bytes, max_message: usize, last: Option<SocketMessage>) {
     let (writer, reader) = ws_io::open(link, early, max_message);
     if let Some(message) = last {
         writer.put_message(&message);

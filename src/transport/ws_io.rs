@@ -74,11 +74,7 @@ struct Io {
 
 /// Takes over a connection after its handshake. `early` came with the request, `max_message` bounds
 /// inbound messages, in bytes.
-pub(super) fn open(
-    link: Arc<Link>,
-    early: Bytes,
-    max_message: usize,
-) -> (Arc<WsWriter>, WsReader) {
+pub(super) fn open(link: Arc<Link>, early: Bytes, max_message: usize) -> (Arc<WsWriter>, WsReader) {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         // Answers go out at once.
