@@ -581,7 +581,7 @@
       } else lost(details ? details.code : 'cut', details && details.description);
     });
     socket.on('connect_error', function (err) {
-      if (err.code === 'forbidden') {
+      if (err.code === 'forbidden' && !socket.active) {
         ended = err.message;
         drawState();
       } else lost(err.code, err.message);
