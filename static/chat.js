@@ -203,6 +203,7 @@
 
   function arrived(li) {
     if (isAway() || !atBottom) {
+      if (!unread && !below) clearMarker();   // what it stands above was read
       if (!marker) {
         marker = make('div', 'note marker', t('new.marker'));
         log.insertBefore(marker, li);
@@ -428,8 +429,10 @@
       placePeople();
       P.focus(box);
     }
-    if (first) note('note.welcome', { name: P.isolated(name, 'name') });
-    else if (lostAt) {
+    if (first) {
+      note('note.welcome', { name: P.isolated(name, 'name') });
+      if (n === 1) note('note.alone');
+    } else if (lostAt) {
       d = new Date(lostAt);
       note('note.gap', { from: P.clock(d, true), to: P.clock(new Date(), true) });
     }
@@ -501,7 +504,8 @@
     }
     P.say(byId('badge-text'), words);
     badge.setAttribute('data-transport', kind === 'good' ? formName() : '');
-    badge.setAttribute('aria-label', t('badge.label', { state: words }));
+    badge.title = t('badge.label', { state: words });
+    badge.setAttribute('aria-label', badge.title);
     badge.className = 'tool badge ' + kind;
   }
 

@@ -39,6 +39,7 @@
       'typing.many': 'Several people are typing…',
 
       'note.welcome': 'You joined as {name}.',
+      'note.alone': 'Nobody else is here yet. Whoever opens this page can join.',
       'note.joined': '{names} joined',
       'note.left': '{names} left',
       'note.back': '{names} came back',
@@ -227,6 +228,7 @@
       'typing.many': '여러 사람이 입력하고 있습니다…',
 
       'note.welcome': '{name} 이름으로 참여했습니다.',
+      'note.alone': '아직 다른 참여자가 없습니다. 이 페이지를 여는 사람은 누구나 참여할 수 있습니다.',
       'note.joined': '{names} 들어옴',
       'note.left': '{names} 나감',
       'note.back': '{names} 돌아옴',
