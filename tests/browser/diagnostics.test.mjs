@@ -113,6 +113,16 @@ describe('the connection test', { concurrency: 3 }, () => {
     await Promise.all([first.leave(), page.context().close()]);
   });
 
+  it('gives no number where the log would not have the report', async (t) => {
+    const server = await startServer('--log', 'warn');
+    t.after(() => server.stop('SIGKILL'));
+    const page = await openPage(browser);
+    const { results, id } = await run(page, server.url);
+    assert.equal(results.WebSocket[0], 'Works');
+    assert.match(id, /could not be sent to the server\. Copy it instead\./);
+    await page.context().close();
+  });
+
   it('says so when nothing works, and keeps the report for copying', async (t) => {
     const server = await startServer();
     t.after(() => server.stop('SIGKILL'));
