@@ -102,6 +102,12 @@
     if (atBottom) toBottom();
   }
 
+  function takeOut(li) {
+    if (!li || !li.parentNode) return;
+    lines--;
+    P.remove(li);
+  }
+
   // Only http and https become links, and what surrounds them stays text.
   function linkify(el, words) {
     var rest = words, m, url, at, a;
@@ -231,9 +237,7 @@
   }
 
   function clearMarker() {
-    if (!marker) return;
-    if (marker.parentNode) lines--;
-    P.remove(marker);
+    takeOut(marker);
     marker = null;
   }
 
@@ -399,7 +403,7 @@
 
   // ---- joining
 
-  var againTimer, againCount = 0;
+  var againTimer, againCount = 0, alone;
 
   function join() {
     if (joining || !socket.connected || !wanted) return;
@@ -431,7 +435,7 @@
     }
     if (first) {
       note('note.welcome', { name: P.isolated(name, 'name') });
-      if (n === 1) note('note.alone');
+      if (n === 1) alone = note('note.alone');
     } else if (lostAt) {
       d = new Date(lostAt);
       note('note.gap', { from: P.clock(d, true), to: P.clock(new Date(), true) });
@@ -609,6 +613,7 @@
       count(data);
       if (indexOf(people, name) < 0 && !more) people.push(name);
       drawPeople();
+      takeOut(alone);
       cameOrWent(name, true);
     });
     socket.on('user left', function (data) {
