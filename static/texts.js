@@ -87,7 +87,7 @@
       'why.garbled': 'something else than the chat server answers; is there a sign-in page or a proxy in between?',
       'why.unsupported': 'this browser can do none of the allowed transports',
       'why.forbidden': 'the server refuses this connection ({detail})',
-      'why.quarantined': 'failed lately and rests; {detail}',
+      'why.quarantined': 'failed lately and rests; next test in {n} s',
 
       'transport.websocket': 'WebSocket',
       'transport.eventsource': 'Event stream',
@@ -276,7 +276,7 @@
       'why.garbled': '채팅 서버가 아닌 다른 것이 응답합니다. 중간에 로그인 페이지나 프록시가 있는지 확인하세요',
       'why.unsupported': '이 브라우저는 허용된 전송 방식을 지원하지 않습니다',
       'why.forbidden': '서버가 이 연결을 거절합니다({detail})',
-      'why.quarantined': '최근에 실패하여 잠시 쉬는 중입니다. {detail}',
+      'why.quarantined': '최근에 실패하여 잠시 쉬는 중입니다. {n}초 후 다시 검사합니다',
 
       'transport.websocket': '웹소켓',
       'transport.eventsource': '이벤트 스트림',
@@ -427,7 +427,7 @@
 
   function why(code, detail) {
     var key = 'why.' + (code === 'unreachable' && root.navigator.onLine === false ? 'offline' : code);
-    return TABLES.en.hasOwnProperty(key) ? t(key, { detail: detail || '?' }) : detail || code;
+    return TABLES.en.hasOwnProperty(key) ? t(key, { detail: detail || '?', n: (/\d+/.exec(detail) || '?')[0] }) : detail || code;
   }
 
   root.ParlanceTexts = { lang: lang, t: t, fill: fill, translate: translate, why: why, tables: TABLES };
