@@ -44,9 +44,10 @@ const ALIASES: &[(&str, &str)] = &[
     ("socket.io/socket.io.js", CLIENT),
 ];
 
-/// Nothing runs or loads in our pages but what this server gave them.
+/// Nothing runs or loads in our pages but what this server gave them. `ws:` and `wss:` are named because
+/// to older browsers 'self' is no WebSocket, and a proxy may have put its own name into `Host`.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self' data:; connect-src 'self' ws: wss:; frame-src 'self'; form-action 'self'; \
+    img-src 'self'; connect-src 'self' ws: wss:; frame-src 'self'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'self'";
 
 /// Answers everything outside of the engine's path.
@@ -58,7 +59,8 @@ pub struct Pages {
 type Handler = dyn Fn(http::Request<Incoming>) -> BoxFuture<'static, Answer> + Send + Sync;
 
 impl Pages {
-    /// `folder` replaces the built-in files; `more` are routes that somebody else answers.
+    /// `folder` replaces the built-in files but for the client library; `more` are routes that somebody
+    /// else answers.
     pub fn new(folder: Option<&Path>, more: impl Into<Option<Admin>>) -> Self {
         let source = Arc::new(Source::new(folder));
         let file = warp::path::full()
@@ -140,24 +142,35 @@ impl Source {
     async fn find(&self, path: &str, allowed: &Allowed) -> Option<File> {
         let path = path.strip_prefix('/')?;
         let name = ALIASES.iter().find(|(alias, _)| *alias == path).map_or(path, |(_, name)| name);
-        let Some(folder) = &self.folder else {
-            let (_, content) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name)?;
-            return Some(File::new(name, Bytes::from_static(content), allowed));
+        let content = match &self.folder {
+            None => built_in(name)?,
+            Some(folder) => match read(folder, name).await {
+                Some(content) => content,
+                // Pages of any making load it.
+                None if name == CLIENT => built_in(name)?,
+                None => return None,
+            },
         };
-        // Plain names only: no way out of the folder, no hidden files, nothing encoded.
-        let plain = |part: &str| {
-            !part.is_empty()
-                && !part.starts_with('.')
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-        };
-        if !name.split('/').all(plain) {
-            return None;
-        }
-        let content = tokio::fs::read(folder.join(name)).await.ok()?;
-        Some(File::new(name, Bytes::from(content), allowed))
+        Some(File::new(name, content, allowed))
     }
+}
+
+fn built_in(name: &str) -> Option<Bytes> {
+    let (_, content) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name)?;
+    Some(Bytes::from_static(content))
+}
+
+/// Plain names only: no way out of the folder, no hidden files, nothing encoded.
+async fn read(folder: &Path, name: &str) -> Option<Bytes> {
+    let plain = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+    };
+    if !name.split('/').all(plain) {
+        return None;
+    }
+    tokio::fs::read(folder.join(name)).await.ok().map(Bytes::from)
 }
 
 impl File {
@@ -232,6 +245,19 @@ mod tests {
         assert_eq!(with_policy(&plain, "[]"), plain);
         let shipped = BUILT_IN.iter().find(|(name, _)| *name == CLIENT).unwrap().1;
         assert_ne!(with_policy(&Bytes::from_static(shipped), "[]"), shipped, "the marks are there");
+    }
+
+    #[tokio::test]
+    async fn pages_of_any_making_can_load_the_client() {
+        let source = Source::new(Some(Path::new("docs")));
+        let allowed = Allowed(vec!["websocket"]);
+        for path in ["/socket.io/socket.io.js", "/parlance.js"] {
+            let file = source.find(path, &allowed).await.expect(path);
+            assert!(file.body.windows(14).any(|part| part == b"[\"websocket\"]/"), "{path}");
+        }
+        assert!(source.find("/README.md", &allowed).await.is_some());
+        assert!(source.find("/", &allowed).await.is_none(), "the pages themselves are replaced");
+        assert!(source.find("/diagnostics", &allowed).await.is_none());
     }
 
     #[tokio::test]
