@@ -109,7 +109,9 @@ impl Drain {
             .unconfirmed
             .as_ref()
             .is_some_and(|unconfirmed| unconfirmed.bytes > self.session.limits().queue.bytes);
-        if !state.queue.is_empty() && !held_back {
+        // What is held back comes when its turn does, unless there will be no turn.
+        let corked = state.corked && state.phase == Phase::Open;
+        if !state.queue.is_empty() && !held_back && !corked {
             let before = batch.len();
             state.queue.take(batch);
             if let Some(unconfirmed) = &mut state.unconfirmed {

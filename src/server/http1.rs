@@ -5,18 +5,21 @@
 //! something odd about it, is left to the HTTP library, one request at a time.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use super::entrance::not_http;
 use super::{HttpLimits, is_engines};
@@ -47,6 +50,10 @@ pub(super) struct Http1<'a> {
     /// Where the engine's paths begin, if it is to be found here.
     pub mount: Option<&'a str>,
     pub stopping: &'a CancellationToken,
+    /// Goes off at the deadline or before it.
+    alarm: Pin<Box<Sleep>>,
+    deadline: Instant,
+    stop: Pin<Box<WaitForCancellationFuture<'a>>>,
     /// Read, and not used yet.
     kept: Vec<u8>,
     /// Who it is from, as long as nothing was read and anything may come.
@@ -100,7 +107,33 @@ impl<'a> Http1<'a> {
         mount: Option<&'a str>,
         stopping: &'a CancellationToken,
     ) -> Self {
-        Http1 { link, limits, mount, stopping, kept: Vec::new(), fresh }
+        let deadline = Instant::now() + limits.header_timeout;
+        let alarm = Box::pin(sleep_until(deadline));
+        let (stop, kept) = (Box::pin(stopping.cancelled()), Vec::new());
+        Http1 { link, limits, mount, stopping, alarm, deadline, stop, kept, fresh }
+    }
+
+    /// Sets the time for [`Http1::poll_late`]. The alarm itself is set anew only where it would be too
+    /// late: most deadlines are never met.
+    fn wait_until(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+        if deadline < self.alarm.deadline() {
+            self.alarm.as_mut().reset(deadline);
+        }
+    }
+
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.alarm.as_mut().poll(cx));
+            if self.alarm.deadline() >= self.deadline {
+                return Poll::Ready(());
+            }
+            self.alarm.as_mut().reset(self.deadline);
+        }
+    }
+
+    fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.stopping.is_cancelled() { Poll::Ready(()) } else { self.stop.as_mut().poll(cx) }
     }
 
     /// Bytes that were read by somebody else, and are the beginning of what comes next.
@@ -116,24 +149,24 @@ impl<'a> Http1<'a> {
                 return next;
             }
         }
-        let late = sleep(self.limits.header_timeout);
-        tokio::pin!(late);
+        self.wait_until(Instant::now() + self.limits.header_timeout);
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         loop {
-            loop {
-                match self.read() {
-                    Read::Some(Some(next)) => return next,
-                    Read::Some(None) => {}
-                    Read::Nothing => break,
-                    Read::End => return Next::Over,
-                }
+            match self.read() {
+                Read::Some(Some(next)) => return Poll::Ready(next),
+                Read::Some(None) => {}
+                Read::Nothing if self.link.pipe().poll_read_ready(cx).is_pending() => break,
+                Read::Nothing => {}
+                Read::End => return Poll::Ready(Next::Over),
             }
-            tokio::select! {
-                readable = self.link.pipe().readable() => if readable.is_err() {
-                    return Next::Over;
-                },
-                () = &mut late => return Next::Over,
-                () = self.stopping.cancelled(), if self.kept.is_empty() => return Next::Over,
-            }
+        }
+        let leaves = self.kept.is_empty() && self.poll_stop(cx).is_ready();
+        match leaves || self.poll_late(cx).is_ready() {
+            true => Poll::Ready(Next::Over),
+            false => Poll::Pending,
         }
     }
 
@@ -325,86 +358,101 @@ impl<'a> Http1<'a> {
         let _ = timeout(LINGER, leave).await;
     }
 
-    /// Reads ahead. False when the connection ends.
-    async fn hear(&mut self) -> bool {
-        loop {
-            let heard = ROOM.with_borrow_mut(|room| match self.link.pipe().try_read(room) {
-                Ok(0) => Some(false),
-                Ok(count) => {
-                    self.kept.extend_from_slice(&room[..count]);
-                    Some(true)
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => None,
-                Err(_) => Some(false),
+    /// Reads ahead, no further than what may be a head: the rest is for later. Ready when the
+    /// connection ends.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.kept.len() < self.limits.max_header_bytes {
+            let heard = ROOM.with_borrow_mut(|room| {
+                let heard = self.link.pipe().try_read(room)?;
+                self.kept.extend_from_slice(&room[..heard]);
+                Ok::<_, std::io::Error>(heard)
             });
             match heard {
-                Some(heard) => return heard,
-                None if self.link.pipe().readable().await.is_err() => return false,
-                None => {}
+                Ok(0) => return Poll::Ready(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if ready!(self.link.pipe().poll_read_ready(cx)).is_err() {
+                        return Poll::Ready(());
+                    }
+                }
+                Err(_) => return Poll::Ready(()),
             }
         }
+        Poll::Pending
     }
 
     /// Waits until a parked poll is answered.
     async fn wait(&mut self, mut parked: Parked, head: Box<[u8]>) -> bool {
         let seat = parked.take_seat(&self.link, head);
-        let (until, stop) = (parked.until(), self.stopping);
         let mut batch = Vec::new();
-        let mut stopping = false;
-        let mut look = Instant::now() + self.limits.header_timeout;
-        let drained = loop {
-            // Read no further than what may be a head: the rest is for later.
-            let room = self.kept.len() < self.limits.max_header_bytes;
-            tokio::select! {
-                biased;
-                drained = parked.next(&mut batch) => break drained,
-                heard = self.hear(), if room => if !heard {
-                    // If the poll was not answered, the session hears that the client is gone.
-                    return false;
-                },
-                () = sleep_until(look.min(until)) => {
-                    if until <= Instant::now() {
-                        break Drained::Released;
-                    }
-                    if seat.is_answered() {
-                        // The next request should be here.
-                        return false;
-                    }
-                    look = Instant::now() + self.limits.header_timeout;
+        let until = parked.until();
+        self.wait_until(until.min(Instant::now() + self.limits.header_timeout));
+        let waited = poll_fn(|cx| {
+            loop {
+                if seat.is_answered() {
+                    // By somebody else, while we waited.
+                    return Poll::Ready(Waited::Answered);
                 }
-                () = stop.cancelled(), if !stopping => stopping = true,
-            }
-            if seat.is_answered() {
-                if stopping {
-                    return false;
+                if let Poll::Ready(drained) = parked.poll_next(cx, &mut batch) {
+                    return Poll::Ready(Waited::Drained(drained));
                 }
-                break Drained::Packets;
+                let before = self.kept.len();
+                if self.poll_end(cx).is_ready() {
+                    return Poll::Ready(Waited::Lost);
+                }
+                if self.kept.len() > before && seat.is_answered() {
+                    continue;
+                }
+                // Who was answered need not be waited for when the server stops.
+                let _ = self.poll_stop(cx);
+                ready!(self.poll_late(cx));
+                if until <= self.deadline {
+                    return Poll::Ready(Waited::Drained(Drained::Released));
+                }
+                // A look now and then, for who was answered and has nothing more to say.
+                self.wait_until(until.min(self.deadline + self.limits.header_timeout));
             }
-        };
-        let answer = parked.finish(drained, &mut batch);
-        if !seat.is_answered() {
-            seat.answer(answer);
+        });
+        match waited.await {
+            Waited::Drained(drained) => {
+                let answer = parked.finish(drained, &mut batch);
+                if !seat.is_answered() {
+                    seat.answer(answer);
+                }
+            }
+            // Dropping the poll tells the session, if it was not answered.
+            Waited::Lost => return false,
+            Waited::Answered => {}
         }
         self.flush().await
     }
 
     async fn stream(&mut self, mut stream: impl futures::Stream<Item = Bytes> + Unpin) -> bool {
         loop {
-            let room = self.kept.len() < self.limits.max_header_bytes;
-            tokio::select! {
-                chunk = stream.next() => {
-                    let last = chunk.is_none();
-                    self.link.put(|out| write_chunk(out, &chunk.unwrap_or_default()));
-                    if !self.flush().await || last {
-                        return last;
-                    }
+            let chunk = poll_fn(|cx| {
+                if let Poll::Ready(chunk) = stream.poll_next_unpin(cx) {
+                    return Poll::Ready(Some(chunk));
                 }
-                heard = self.hear(), if room => if !heard {
-                    return false;
-                },
+                self.poll_end(cx).map(|()| None)
+            });
+            let Some(chunk) = chunk.await else { return false };
+            let last = chunk.is_none();
+            self.link.put(|out| write_chunk(out, &chunk.unwrap_or_default()));
+            if !self.flush().await || last {
+                return last;
             }
         }
     }
+}
+
+/// How waiting for the answer to a poll ended.
+enum Waited {
+    /// It is to be answered so.
+    Drained(Drained),
+    /// It was answered.
+    Answered,
+    /// The connection ended.
+    Lost,
 }
 
 /// What reading came to.

@@ -5,13 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::header::STRICT_TRANSPORT_SECURITY;
+use http::{HeaderMap, HeaderValue};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tracing::{info, warn};
 
 use super::entrance::Entrance;
 use super::tls::Tls;
 use crate::policy::{Networks, Scheme};
+use crate::transport::Peer;
 
 /// A socket that listens, and how connections that come by it are treated: in the simplest case, and
 /// made from a [`TcpListener`], plain HTTP is spoken at once.
@@ -28,6 +30,15 @@ pub(super) struct HouseRules {
     pub redirect_to: Option<u16>,
     /// Told with every answer that goes out by https.
     pub hsts: Option<HeaderValue>,
+}
+
+impl HouseRules {
+    /// Adds what answers to `peer` carry by these rules.
+    pub fn put_on(&self, headers: &mut HeaderMap, peer: Peer) {
+        if let (Some(hsts), Scheme::Https) = (&self.hsts, peer.scheme) {
+            headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+    }
 }
 
 impl From<TcpListener> for Listener {

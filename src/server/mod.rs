@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::STRICT_TRANSPORT_SECURITY;
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -26,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use crate::policy::Scheme;
-use crate::transport::{Incoming, Link, Negotiator, Peer, Pipe, Request, Response};
+use crate::transport::{Answering, Incoming, Link, Negotiator, Peer, Pipe, Request};
 use entrance::TurnedAway;
 use http1::{Http1, Next};
 use listen::HouseRules;
@@ -173,8 +172,8 @@ impl Server {
             match http.next().await {
                 Next::Request(asked) => {
                     let (request, answered) = asked.split();
-                    // Boxed, so that a connection that waits does not keep the room for it.
-                    let response = Box::pin(self.answer(request, peer, rules)).await;
+                    let mut response = self.answer(request, peer).response().await;
+                    rules.put_on(response.headers_mut(), peer);
                     if !http.respond(answered, response).await {
                         return;
                     }
@@ -192,19 +191,17 @@ impl Server {
     }
 
     /// Answers a request for the engine.
-    async fn answer(&self, request: Request, peer: Peer, rules: &HouseRules) -> Response {
+    fn answer(&self, request: Request, peer: Peer) -> Answering {
         let Shared { mount, negotiator, .. } = &*self.shared;
-        let below = request.uri().path().strip_prefix(mount).unwrap_or_default().to_owned();
-        let mut response = if below.is_empty() {
-            negotiator.serve(request, peer).await
-        } else {
+        let below = request.uri().path().strip_prefix(mount).unwrap_or_default();
+        if below.is_empty() {
+            return negotiator.serve(request, peer);
+        }
+        let (below, mount, negotiator) = (below.to_owned(), *mount, negotiator.clone());
+        Answering::Waiting(Box::pin(async move {
             let known = negotiator.serve_0_9(request, &below, peer).await;
             known.unwrap_or_else(|| pages::not_found(mount))
-        };
-        if let (Some(hsts), Scheme::Https) = (&rules.hsts, peer.scheme) {
-            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
-        }
-        response
+        }))
     }
 
     /// Answers a request that the HTTP library has read, whatever it is for.
@@ -219,16 +216,16 @@ impl Server {
         }
         let Shared { mount, negotiator, pages, .. } = &*self.shared;
         if is_engines(mount, request.uri().path()) {
-            let request = request.map(Incoming::Foreign);
-            return library::dressed(self.answer(request, peer, rules).await).await;
+            let answering = self.answer(request.map(Incoming::Foreign), peer);
+            let mut response = answering.response().await;
+            rules.put_on(response.headers_mut(), peer);
+            return library::dressed(response).await;
         }
         let Some(pages) = pages else { return library::dressed(pages::not_found(mount)).await };
         let (headers, path) = (request.headers(), request.uri().path());
         let allowed = negotiator.gate().transports_for(headers, path, peer);
         let mut answer = pages.answer(request, allowed).await;
-        if let (Some(hsts), Scheme::Https) = (&rules.hsts, peer.scheme) {
-            answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
-        }
+        rules.put_on(answer.headers_mut(), peer);
         answer
     }
 }

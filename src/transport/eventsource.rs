@@ -1,10 +1,8 @@
 //! `eventsource`: server-sent events, each with one packet as a JavaScript string.
 
-use futures::future::BoxFuture;
-
-use super::http::{Error, Request, Response};
+use super::http::{Request, Response};
 use super::stream::{self, PRELUDE, Shape};
-use super::{Exchange, Query, Transport};
+use super::{Exchange, Query, Served, Transport};
 use crate::dialect::{Dialect, Frame, json};
 use crate::engine::Facts;
 
@@ -27,8 +25,8 @@ impl Transport for EventSource {
         own_client
     }
 
-    fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>> {
-        Box::pin(async move { stream::serve(exchange, &FACTS, |_| shape()).await })
+    fn serve(&self, exchange: Exchange) -> Served {
+        stream::serve(exchange, &FACTS, |_| shape(), |response| response)
     }
 
     fn say(

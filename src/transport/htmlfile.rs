@@ -1,11 +1,10 @@
 //! `htmlfile`: a page in a hidden iframe that never ends, each packet a script in it.
 
-use futures::future::BoxFuture;
 use http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 
-use super::http::{Error, Request, Response};
+use super::http::{Request, Response};
 use super::stream::{self, PRELUDE, Shape};
-use super::{Exchange, Query, Transport};
+use super::{Exchange, Query, Served, Transport};
 use crate::dialect::{Dialect, Frame, json};
 use crate::engine::Facts;
 
@@ -35,12 +34,10 @@ impl Transport for HtmlFile {
         true
     }
 
-    fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>> {
-        Box::pin(async move {
-            let shape =
-                |exchange: &Exchange| shape(exchange.session.dialect(), exchange.query.callback());
-            stream::serve(exchange, &FACTS, shape).await.map(secured)
-        })
+    fn serve(&self, exchange: Exchange) -> Served {
+        let shape =
+            |exchange: &Exchange| shape(exchange.session.dialect(), exchange.query.callback());
+        stream::serve(exchange, &FACTS, shape, secured)
     }
 
     fn say(

@@ -7,12 +7,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use http::StatusCode;
 
 use super::http::{Error, Request, Response, response};
 use super::poll::{Purpose, Rejected, accept, park, purpose, unsupported};
-use super::{Exchange, Query, Transport};
+use super::{Exchange, Query, Served, Transport};
 use crate::dialect::{Dialect, Frame};
 use crate::engine::Facts;
 
@@ -39,14 +38,12 @@ impl Transport for JsonpPolling {
         true
     }
 
-    fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>> {
-        Box::pin(async move {
-            match purpose(exchange.request.method()) {
-                Purpose::Poll => poll(&exchange),
-                Purpose::Post => post(exchange).await,
-                Purpose::Other => Ok(unsupported()),
-            }
-        })
+    fn serve(&self, exchange: Exchange) -> Served {
+        match purpose(exchange.request.method()) {
+            Purpose::Poll => Served::Now(poll(&exchange)),
+            Purpose::Post => Served::Later(Box::pin(post(exchange))),
+            Purpose::Other => Served::Now(Ok(unsupported())),
+        }
     }
 
     fn say(

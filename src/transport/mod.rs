@@ -37,7 +37,7 @@ pub use gate::Gate;
 pub use guest::Guest;
 pub use http::{Body, Incoming, Request, Response};
 pub use link::{Broken, Link};
-pub use negotiate::{Negotiator, Peer};
+pub use negotiate::{Answering, Negotiator, Peer};
 pub use pipe::Pipe;
 pub use poll::{Parked, Seat};
 pub use query::Query;
@@ -72,7 +72,7 @@ pub trait Transport: Send + Sync {
     }
 
     /// Serves one request.
-    fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>>;
+    fn serve(&self, exchange: Exchange) -> Served;
 
     /// Answers a request that no session is there for with a single packet.
     fn say(
@@ -98,10 +98,17 @@ pub fn names() -> Vec<&'static str> {
     REGISTRY.iter().map(|transport| transport.facts().name).collect()
 }
 
+/// What serving a request comes to. Most need not wait for anything: the answer to a poll is known at
+/// once to be one that comes later.
+pub enum Served {
+    Now(Result<Response, Error>),
+    Later(BoxFuture<'static, Result<Response, Error>>),
+}
+
 /// A request and the session that it is for.
 pub struct Exchange {
     pub request: Request,
-    pub query: Query,
+    pub query: Arc<Query>,
     pub session: Arc<Session>,
     pub engine: Engine,
     /// How long a request body may take.

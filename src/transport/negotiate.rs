@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
@@ -17,7 +18,7 @@ use super::gate::{Admitted, Gate};
 use super::guest::Guest;
 use super::http::{Error, Request, Response, header, response};
 use super::websocket::Witness;
-use super::{Exchange, Query, REGISTRY, Transport};
+use super::{Exchange, Query, REGISTRY, Served, Transport};
 use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::{Dialect, StringMode, Strings, Wire};
@@ -52,24 +53,27 @@ impl Negotiator {
     }
 
     /// Answers an Engine.IO request, whatever it is.
-    pub async fn serve(&self, request: Request, peer: Peer) -> Response {
-        let cors = Cors::of(request.headers());
+    pub fn serve(&self, request: Request, peer: Peer) -> Answering {
+        let dress = Dress::of(request.headers());
         if request.method() == Method::OPTIONS {
             // Before anything is looked up: a preflight carries neither cookie nor body.
-            return cors.preflight();
+            return Answering::Ready(dress.cors.preflight());
         }
-        let upgrading = request.headers().contains_key(UPGRADE);
-        let old_ie = header(request.headers(), USER_AGENT)
-            .is_some_and(|agent| agent.contains(";MSIE") || agent.contains("Trident/"));
-        let answer = self.answer(request, peer).await;
-        let mut response =
-            answer.unwrap_or_else(|error| if upgrading { error.text() } else { error.json() });
-        cors.apply(response.headers_mut());
-        if old_ie {
-            let name = HeaderName::from_static("x-xss-protection");
-            response.headers_mut().insert(name, HeaderValue::from_static("0"));
+        let query = Arc::new(Query::parse(request.uri().query().unwrap_or_default()));
+        let remote = self.gate.remote(request.headers(), peer);
+        let (gate, asked) = (Arc::clone(&self.gate), Arc::clone(&query));
+        let finish = move |answer: Result<Response, Error>| {
+            dress.put_on(answer.inspect_err(|error| {
+                let (transport, sid) = (asked.transport.as_deref(), asked.sid.as_deref());
+                gate.log(error, remote, transport.unwrap_or_default(), sid.unwrap_or_default());
+            }))
+        };
+        match self.answer(request, query, peer) {
+            Served::Now(answer) => Answering::Ready(finish(answer)),
+            Served::Later(answer) => {
+                Answering::Waiting(Box::pin(async move { finish(answer.await) }))
+            }
         }
-        response
     }
 
     pub fn engine(&self) -> &Engine {
@@ -87,7 +91,7 @@ impl Negotiator {
     pub(super) fn exchange(
         &self,
         request: Request,
-        query: Query,
+        query: Arc<Query>,
         session: Arc<Session>,
         witness: Option<Witness>,
     ) -> Exchange {
@@ -95,23 +99,11 @@ impl Negotiator {
         Exchange { request, query, session, engine, body_timeout, witness }
     }
 
-    async fn answer(&self, request: Request, peer: Peer) -> Result<Response, Error> {
-        let query = Query::parse(request.uri().query().unwrap_or_default());
-        let remote = self.gate.remote(request.headers(), peer);
-        let answer = self.answer_to(request, &query, peer).await;
-        answer.inspect_err(|error| {
-            let (transport, sid) = (query.transport.as_deref(), query.sid.as_deref());
-            self.gate.log(error, remote, transport.unwrap_or_default(), sid.unwrap_or_default());
-        })
-    }
-
-    async fn answer_to(
-        &self,
-        request: Request,
-        query: &Query,
-        peer: Peer,
-    ) -> Result<Response, Error> {
-        let transport = self.transport(query)?;
+    fn answer(&self, request: Request, query: Arc<Query>, peer: Peer) -> Served {
+        let transport = match self.transport(&query) {
+            Ok(transport) => transport,
+            Err(error) => return Served::Now(Err(error)),
+        };
         let step = match &query.sid {
             None => Step::Opens,
             Some(_) if transport.facts().duplex => Step::Upgrades,
@@ -119,24 +111,30 @@ impl Negotiator {
         };
         let session = query.sid.as_deref().and_then(|sid| self.engine.session(sid));
         let facts = Some(transport.facts());
-        let Admitted { guest, witness, offered } =
-            self.gate.decide(&request, peer, facts, step, session.as_deref())?;
-        let session = match guest {
-            Some(guest) => {
-                let dialect = dialect(query)?;
-                if request.method() != Method::GET {
-                    return Err(Error::BadMethod);
-                }
-                transport.check(&request)?;
-                self.open(transport, dialect, &request, query, guest, &offered).await?
-            }
-            None => {
-                let session = session.ok_or(Error::SidUnknown)?;
-                transport.check(&request)?;
-                session
-            }
+        let admitted = self.gate.decide(&request, peer, facts, step, session.as_deref());
+        let Admitted { guest, witness, offered } = match admitted {
+            Ok(admitted) => admitted,
+            Err(error) => return Served::Now(Err(error)),
         };
-        transport.serve(self.exchange(request, query.clone(), session, witness)).await
+        let Some(guest) = guest else {
+            let session = session.ok_or(Error::SidUnknown);
+            let session = session.and_then(|session| transport.check(&request).map(|()| session));
+            return match session {
+                Ok(session) => transport.serve(self.exchange(request, query, session, witness)),
+                Err(error) => Served::Now(Err(error)),
+            };
+        };
+        let negotiator = self.clone();
+        Served::Later(Box::pin(async move {
+            let dialect = dialect(&query)?;
+            if request.method() != Method::GET {
+                return Err(Error::BadMethod);
+            }
+            transport.check(&request)?;
+            let opened = negotiator.open(transport, dialect, &request, &query, guest, &offered);
+            let session = opened.await?;
+            transport.serve(negotiator.exchange(request, query, session, witness)).answer().await
+        }))
     }
 
     fn transport(&self, query: &Query) -> Result<&'static dyn Transport, Error> {
@@ -234,6 +232,61 @@ fn has_early_key(headers: &HeaderMap) -> bool {
     base64::engine::general_purpose::STANDARD.decode(key).is_ok_and(|key| {
         key.strip_prefix(b"13-").is_some_and(|clock| clock.iter().all(u8::is_ascii_digit))
     })
+}
+
+/// A response, at once or later.
+pub enum Answering {
+    Ready(Response),
+    Waiting(BoxFuture<'static, Response>),
+}
+
+impl Answering {
+    pub async fn response(self) -> Response {
+        match self {
+            Answering::Ready(response) => response,
+            Answering::Waiting(response) => response.await,
+        }
+    }
+}
+
+impl Served {
+    pub(super) async fn answer(self) -> Result<Response, Error> {
+        match self {
+            Served::Now(answer) => answer,
+            Served::Later(answer) => answer.await,
+        }
+    }
+}
+
+/// What a response has to be like for the one who asked.
+struct Dress {
+    cors: Cors,
+    upgrading: bool,
+    old_ie: bool,
+}
+
+impl Dress {
+    fn of(headers: &HeaderMap) -> Self {
+        Dress {
+            cors: Cors::of(headers),
+            upgrading: headers.contains_key(UPGRADE),
+            old_ie: header(headers, USER_AGENT)
+                .is_some_and(|agent| agent.contains(";MSIE") || agent.contains("Trident/")),
+        }
+    }
+
+    fn put_on(&self, answer: Result<Response, Error>) -> Response {
+        let mut response = answer.unwrap_or_else(|error| match self.upgrading {
+            true => error.text(),
+            false => error.json(),
+        });
+        self.cors.apply(response.headers_mut());
+        if self.old_ie {
+            let name = HeaderName::from_static("x-xss-protection");
+            response.headers_mut().insert(name, HeaderValue::from_static("0"));
+        }
+        response
+    }
 }
 
 /// What pages of other origins need to read our answers. Clients before 3.x send credentials, which

@@ -1,6 +1,8 @@
 //! From a request of generation 0.9 to the transport and the session that it is for (reference:
 //! socketio-0.9.md §1, §2, §8).
 
+use std::sync::Arc;
+
 use http::header::UPGRADE;
 use http::{Method, StatusCode};
 
@@ -131,7 +133,8 @@ impl Negotiator {
         }
         transport.check(&request)?;
         let index = form_urlencoded::parse(raw_query.as_bytes()).find(|(key, _)| key == "i");
-        let query = Query { j: index.map(|(_, i)| i.into_owned()), ..Query::default() };
+        let j = index.map(|(_, i)| i.into_owned());
+        let query = Arc::new(Query { j, ..Query::default() });
         let Some(session) = session else {
             // It is gone, or was another server's: the client shakes hands again (§7).
             if request.method() == Method::POST {
@@ -141,7 +144,7 @@ impl Negotiator {
             return Ok(transport.say(&request, &query, &DIALECT, UNKNOWN_SID));
         };
         self.engine().start(&session).await;
-        transport.serve(self.exchange(request, query, session, admitted.witness)).await
+        transport.serve(self.exchange(request, query, session, admitted.witness)).answer().await
     }
 }
 

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use rustls::ServerConnection;
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// A connection. A plain one costs no more than its socket.
@@ -34,7 +35,7 @@ impl Pipe {
     /// # Errors
     /// `WouldBlock` if nothing is there; wait with [`Pipe::readable`]. Else the connection is broken.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(tls) = &self.tls else { return self.tcp.try_read(buffer) };
+        let Some(tls) = &self.tls else { return read(&self.tcp, buffer) };
         let mut tls = lock(tls);
         loop {
             match tls.reader().read(buffer) {
@@ -138,6 +139,11 @@ impl Pipe {
         std::future::poll_fn(|cx| self.poll_shutdown(cx)).await
     }
 
+    /// [`Pipe::readable`] for hand-written futures; one task at a time may wait so.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tcp.poll_read_ready(cx)
+    }
+
     /// [`Pipe::read`] for hand-written futures.
     pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
@@ -185,6 +191,22 @@ impl Pipe {
     }
 }
 
+/// Reads, and remembers from a short read that there is no more: that spares the system call that would
+/// tell.
+fn read(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut last = None;
+    let read = tcp.try_io(Interest::READABLE, || {
+        let count = (&*SockRef::from(tcp)).read(buffer)?;
+        if count > 0 && count < buffer.len() {
+            // Not an error: it is how the runtime learns of it. What comes meanwhile is news to it.
+            last = Some(count);
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        Ok(count)
+    });
+    last.map_or(read, Ok)
+}
+
 impl Drop for Pipe {
     /// The other side is told that this is the end, and no cut, as far as that goes without waiting.
     fn drop(&mut self) {
@@ -205,7 +227,7 @@ struct Raw<'a>(&'a TcpStream);
 
 impl Read for Raw<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(buffer)
+        read(self.0, buffer)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -74,8 +75,8 @@ impl Parked {
     }
 
     /// Waits for what its seat does not see to.
-    pub async fn next(&mut self, batch: &mut Vec<Frame>) -> Drained {
-        self.drain.next(batch).await
+    pub fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut Vec<Frame>) -> Poll<Drained> {
+        self.drain.poll_next(cx, batch)
     }
 
     /// The answer to a poll that ends like this.

@@ -8,9 +8,9 @@ use futures::Stream;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 
-use super::Exchange;
 use super::http::{Body, Error, Response, response};
 use super::poll::{Purpose, accept_payload, purpose, unsupported};
+use super::{Exchange, Served};
 use crate::dialect::{Control, Dialect, Frame, Heartbeat};
 use crate::engine::{CloseReason, Drain, Drained, Facts, Session};
 
@@ -27,21 +27,24 @@ pub(super) struct Shape {
 /// the first kilobyte (legacy-browsers.md).
 pub(super) const PRELUDE: usize = 1024;
 
-/// Serves a request of a streaming transport.
-pub(super) async fn serve(
+/// Serves a request of a streaming transport; `dress` has the last word on streamed responses.
+pub(super) fn serve(
     exchange: Exchange,
     facts: &'static Facts,
     shape: impl FnOnce(&Exchange) -> Shape,
-) -> Result<Response, Error> {
+    dress: impl FnOnce(Response) -> Response,
+) -> Served {
     match purpose(exchange.request.method()) {
         Purpose::Poll => {
             let shape = shape(&exchange);
             let session = exchange.session;
-            let drain = session.take_up(facts)?;
-            Ok(respond(shape.content_type, packets(session, drain, facts, shape)))
+            let drain = session.take_up(facts).map_err(Error::from);
+            Served::Now(drain.map(|drain| {
+                dress(respond(shape.content_type, packets(session, drain, facts, shape)))
+            }))
         }
-        Purpose::Post => accept_payload(exchange, facts).await,
-        Purpose::Other => Ok(unsupported()),
+        Purpose::Post => Served::Later(Box::pin(accept_payload(exchange, facts))),
+        Purpose::Other => Served::Now(Ok(unsupported())),
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use http::header::{
     CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
     UPGRADE,
@@ -18,7 +17,7 @@ use super::census::WebSocketSeat;
 use super::gate::Gate;
 use super::http::{Body, Error, Request, Response, header, header_has, response};
 use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
-use super::{Exchange, Link, Query, Transport};
+use super::{Exchange, Link, Query, Served, Transport};
 use crate::dialect::{Dialect, Frame, Packet, SocketMessage, Wire};
 use crate::engine::{CloseReason, Drain, Drained, Facts, Session};
 use crate::policy::healing::{Fared, YOUNG};
@@ -68,8 +67,8 @@ impl Transport for WebSocket {
         true
     }
 
-    fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>> {
-        Box::pin(async move { Ok(accept(exchange)) })
+    fn serve(&self, exchange: Exchange) -> Served {
+        Served::Now(Ok(accept(exchange)))
     }
 
     fn say(

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use http::StatusCode;
 
 use super::http::{Error, Request, Response, response};
 use super::poll::{Purpose, accept_payload, park, purpose, unsupported};
-use super::{Exchange, Query, Transport};
+use super::{Exchange, Query, Served, Transport};
 use crate::dialect::{Dialect, Frame};
 use crate::engine::Facts;
 
@@ -29,14 +28,12 @@ impl Transport for XhrPolling {
         true
     }
 
-    fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>> {
-        Box::pin(async move {
-            match purpose(exchange.request.method()) {
-                Purpose::Poll => poll(&exchange),
-                Purpose::Post => accept_payload(exchange, &FACTS).await,
-                Purpose::Other => Ok(unsupported()),
-            }
-        })
+    fn serve(&self, exchange: Exchange) -> Served {
+        match purpose(exchange.request.method()) {
+            Purpose::Poll => Served::Now(poll(&exchange)),
+            Purpose::Post => Served::Later(Box::pin(accept_payload(exchange, &FACTS))),
+            Purpose::Other => Served::Now(Ok(unsupported())),
+        }
     }
 
     fn say(
