@@ -34,7 +34,6 @@ pub fn run(settings: Settings, sources: Sources) -> Result<()> {
         telemetry::init(&settings.log, settings.log_dir.as_deref()).map_err(anyhow::Error::msg)?;
     check::pages_are_there(&settings)?;
     let tls = check::tls(&settings)?;
-    server::raise_file_limit(settings.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(settings, sources, tls))
 }
@@ -43,6 +42,7 @@ async fn serve(settings: Settings, sources: Sources, tls: Option<Tls>) -> Result
     let (mut signals, hangups) = (Signals::new()?, Hangups::new()?);
     let host = settings.host.as_deref();
     let socket = server::bind(host, settings.port).await?;
+    server::raise_file_limit(settings.max_connections);
     let address = socket.local_addr().context("no local address")?;
     let redirect = match settings.redirect_port {
         Some(port) => {

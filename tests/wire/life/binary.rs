@@ -62,6 +62,10 @@ fn wrong_settings_are_one_line_and_stop_the_start() {
     command.env("PORT", "http");
     assert_one_line(&run(command), "parlance: PORT: `http` is no port number\n");
     assert_one_line(&run_with(&["--static-dir", "no-such-folder"]), "parlance: ");
+    folder.write("file", "");
+    let file = folder.path().join("file");
+    let start = format!("parlance: log-dir: cannot log to {}: ", file.display());
+    assert_one_line(&run_with(&["--log-dir", file.to_str().unwrap()]), &start);
 }
 
 #[test]
@@ -69,7 +73,7 @@ fn a_port_in_use_is_one_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let start = format!("parlance: cannot listen on port {port}: it is in use");
-    let args = ["--host", "127.0.0.1", "--log", "warn"];
+    let args = ["--host", "127.0.0.1"];
     assert_one_line(&run_with(&[&args[..], &["--port", &port]].concat()), &start);
     // The same where the environment names it.
     let folder = Folder::new();
@@ -239,6 +243,8 @@ async fn log_of_a_life(level: &str, folder: &Folder) -> (Vec<String>, String) {
     process.signal("TERM");
     let (status, log) = process.wait();
     assert_eq!(status.code(), Some(0));
+    let first = log.iter().find(|line| !line.contains(" INFO ")).map(String::as_str);
+    assert!(first.is_some_and(|line| line.starts_with("listening on ")), "{}", log.join("\n"));
     let mut files = std::fs::read_dir(&logs).unwrap();
     let file = std::fs::read_to_string(files.next().expect("a file").unwrap().path()).unwrap();
     assert!(files.next().is_none(), "one file a day");
