@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use rules::BadRule;
 pub use rules::RuleText;
 
 use crate::policy::{Caps, Healing, Networks, Origins, Policy, Transports};
@@ -286,6 +287,8 @@ pub enum ConfigError {
 /// A value that cannot be.
 struct Invalid {
     key: &'static str,
+    /// Where `key` is a list of tables: which of them it is about, and which key in there.
+    within: Option<(usize, &'static str)>,
     message: String,
 }
 
@@ -300,16 +303,16 @@ const LONGEST_HSTS: Duration = Duration::from_secs(3650 * 24 * 3600);
 
 impl Layer {
     fn validate(&self, known: &[&'static str]) -> Result<(), Invalid> {
-        let invalid = |key, message: String| Err(Invalid { key, message });
+        let invalid = |key, message: String| Err(Invalid { key, within: None, message });
         if let Some(list) = &self.transports
             && let Err(error) = Transports::parse(list.iter().map(String::as_str), known)
         {
             return invalid("transports", error.to_string());
         }
         if let Some(rules) = &self.rules
-            && let Err(message) = rules::read(rules, known)
+            && let Err(BadRule { at, key, message }) = rules::read(rules, known)
         {
-            return invalid("rules", message);
+            return Err(Invalid { key: "rules", within: Some((at, key)), message });
         }
         if let Some(list) = &self.origins
             && let Err(error) = Origins::parse(list.iter().map(String::as_str))
@@ -400,15 +403,10 @@ impl Layer {
         };
         let layer: Layer = toml::from_str(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
-            at(offset, error.message().replace('\n', ", "))
+            at(offset, plain(error.message()))
         })?;
-        layer.validate(known).map_err(|Invalid { key, message }| {
-            let table = toml::de::DeTable::parse(text).ok();
-            let span = table.and_then(|table| {
-                let value = table.get_ref().get(key)?;
-                Some(value.span().start)
-            });
-            at(span.unwrap_or(0), format!("{key}: {message}"))
+        layer.validate(known).map_err(|Invalid { key, within, message }| {
+            at(offset_of(text, key, within), format!("{key}: {message}"))
         })?;
         Ok(layer)
     }
@@ -479,7 +477,7 @@ impl Sources {
         let flags = self.flags.clone();
         flags
             .validate(known)
-            .map_err(|Invalid { key, message }| ConfigError::Flag { key, message })?;
+            .map_err(|Invalid { key, message, .. }| ConfigError::Flag { key, message })?;
         let port = match self.port.as_deref().filter(|value| !value.is_empty()) {
             Some(value) => match value.parse() {
                 Ok(port) => Some(port),
@@ -598,6 +596,31 @@ fn policy(layer: &Layer, known: &[&'static str]) -> Policy {
     }
 }
 
+/// What the reader of the file has to say, in the words of those who write it.
+fn plain(message: &str) -> String {
+    const WORDS: [(&str, &str); 5] = [
+        ("expected u16", "expected a whole number from 0 to 65535"),
+        ("expected u32", "expected a whole number"),
+        ("expected usize", "expected a whole number"),
+        ("expected a boolean", "expected true or false"),
+        ("expected a sequence", "expected a list, as in [\"a\", \"b\"]"),
+    ];
+    let message = message.replace('\n', ", ");
+    let ours = WORDS.iter().find_map(|(theirs, ours)| Some((message.strip_suffix(theirs)?, ours)));
+    ours.map(|(found, expected)| format!("{found}{expected}")).unwrap_or(message)
+}
+
+/// Where in a text the value of a key is, or as near to it as can be told.
+fn offset_of(text: &str, key: &str, within: Option<(usize, &'static str)>) -> usize {
+    let Ok(table) = toml::de::DeTable::parse(text) else { return 0 };
+    let Some(value) = table.get_ref().get(key) else { return 0 };
+    let inner = within.and_then(|(at, key)| {
+        let item = value.get_ref().get(at)?;
+        Some(item.get_ref().get(key).unwrap_or(item))
+    });
+    inner.unwrap_or(value).span().start
+}
+
 /// Line and column of a place in a text, both from 1.
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
@@ -652,15 +675,35 @@ mod tests {
             "t.toml:2:14: transports: unknown transport \"flash\": known are websocket, xhr-polling, jsonp-polling, polling (both polling forms)"
         );
         let error = file("port = \"x\"").unwrap_err();
-        assert!(
-            error.starts_with("t.toml:1:8: invalid type: string \"x\", expected u16"),
-            "{error}"
+        assert_eq!(
+            error,
+            "t.toml:1:8: invalid type: string \"x\", expected a whole number from 0 to 65535"
         );
+        let error = file("transports = \"websocket\"").unwrap_err();
+        assert!(error.ends_with("expected a list, as in [\"a\", \"b\"]"), "{error}");
+        let error = file("duplicate-names = \"yes\"").unwrap_err();
+        assert!(error.ends_with("expected true or false"), "{error}");
         assert_eq!(
             file("max-payload = 10").unwrap_err(),
             "t.toml:1:15: max-payload: expected 1024 at least"
         );
         assert!(file("port = ").unwrap_err().starts_with("t.toml:1:8: "));
+    }
+
+    #[test]
+    fn errors_of_rules_name_the_rule_and_its_line() {
+        let rules = |second: &str| {
+            let text = "port = 1\n[[rules]]\ntransports = [\"websocket\"]\n\n[[rules]]\n";
+            file(&format!("{text}{second}")).unwrap_err()
+        };
+        let error = rules("name = \"b\"\ntransports = [\"flash\"]");
+        assert!(error.starts_with("t.toml:7:14: rules: rule b: unknown transport"), "{error}");
+        let error = rules("networks = [\"x\"]\ntransports = [\"polling\"]");
+        assert!(error.starts_with("t.toml:6:12: rules: rule 2: `x` is no network"), "{error}");
+        let error = rules("agents = []\ntransports = [\"polling\"]");
+        assert!(error.starts_with("t.toml:6:10: rules: rule 2: an empty list"), "{error}");
+        let error = rules("network = [\"x\"]\ntransports = [\"polling\"]");
+        assert!(error.starts_with("t.toml:6:1: unknown field `network`"), "{error}");
     }
 
     #[test]

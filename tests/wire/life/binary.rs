@@ -62,6 +62,20 @@ fn wrong_settings_are_one_line_and_stop_the_start() {
     command.env("PORT", "http");
     assert_one_line(&run(command), "parlance: PORT: `http` is no port number\n");
     assert_one_line(&run_with(&["--static-dir", "no-such-folder"]), "parlance: ");
+    assert_one_line(
+        &run_with(&["--ping-interval", "25"]),
+        "parlance: --ping-interval: `25` is no time, expected a whole number with a unit",
+    );
+    for (variable, value, start) in [
+        ("PARLANCE_PING_INTERVAL", "25", "--ping-interval (or PARLANCE_PING_INTERVAL): `25` is"),
+        ("PARLANCE_PORT", "70000", "--port (or PARLANCE_PORT): 70000 is not in 0..=65535"),
+        ("PARLANCE_LOG_DIR", "", "--log-dir (or PARLANCE_LOG_DIR): it is empty"),
+        ("PARLANCE_DUPLICATE_NAMES", "1", "--duplicate-names (or PARLANCE_DUPLICATE_NAMES): `1`"),
+    ] {
+        let mut command = parlance(folder.path());
+        command.env(variable, value);
+        assert_one_line(&run(command), &format!("parlance: {start}"));
+    }
     folder.write("file", "");
     let file = folder.path().join("file");
     let start = format!("parlance: log-dir: cannot log to {}: ", file.display());
