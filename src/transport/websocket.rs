@@ -331,10 +331,15 @@ fn message(frame: Frame, session: &Session) -> SocketMessage {
 /// Closes from our side: a close frame, and some patience for the client's.
 async fn say_goodbye(mut writer: WsWriter, mut reader: WsReader, close: WsClose) {
     let goodbye = async {
-        if writer.close(close).await.is_ok() {
+        if writer.close(close).await.is_err() {
+            return;
+        }
+        if close == WsClose::Plain {
             while !matches!(reader.next().await, WsEvent::Closed | WsEvent::Lost | WsEvent::Garbage)
             {
             }
+        } else {
+            ws_io::hang_up(writer, reader).await;
         }
     };
     let _ = tokio::time::timeout(CLOSE_PATIENCE, goodbye).await;

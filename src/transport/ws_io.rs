@@ -5,6 +5,7 @@ use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError, ProtocolError};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -86,6 +87,16 @@ impl WsReader {
             Some(Err(WsError::ConnectionClosed)) => WsEvent::Closed,
             Some(Err(_)) | None => WsEvent::Lost,
         }
+    }
+}
+
+/// Ends a connection of which nothing more is wanted. What the client is still sending is read and
+/// dropped: closed with something unread, the connection would be reset, and the close frame lost.
+pub(super) async fn hang_up(writer: WsWriter, reader: WsReader) {
+    let Ok(socket) = reader.0.reunite(writer.0) else { return };
+    let mut io = socket.into_inner();
+    if io.shutdown().await.is_ok() {
+        let _ = tokio::io::copy(&mut io, &mut tokio::io::sink()).await;
     }
 }
 
