@@ -64,7 +64,7 @@ fn wrong_value(error: &clap::Error) -> Option<String> {
     let value = text(ContextKind::InvalidValue)?;
     let reason = match (error.kind(), error.get(ContextKind::ValidValue)) {
         (ErrorKind::ValueValidation, _) => error.source()?.to_string(),
-        (ErrorKind::InvalidValue, _) if value.is_empty() => "it is empty".to_owned(),
+        (ErrorKind::InvalidValue, _) if value.is_empty() => "a value is missing".to_owned(),
         (ErrorKind::InvalidValue, Some(ContextValue::Strings(valid))) => {
             format!("`{value}`, expected one of {}", valid.join(", "))
         }

@@ -596,6 +596,19 @@ fn policy(layer: &Layer, known: &[&'static str]) -> Policy {
     }
 }
 
+/// Variables of the environment that look like settings and are none. Most likely they are mistyped;
+/// some platforms make such names by themselves, so they are no error.
+pub fn unknown_variables() -> Vec<String> {
+    let flags = <Layer as clap::Args>::augment_args(clap::Command::new("parlance"));
+    let known: Vec<_> = flags.get_arguments().filter_map(|flag| flag.get_env()).collect();
+    let ours = |name: &String| {
+        name.starts_with("PARLANCE_")
+            && name != "PARLANCE_CONFIG"
+            && !known.contains(&name.as_ref())
+    };
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(ours).collect()
+}
+
 /// What the reader of the file has to say, in the words of those who write it.
 fn plain(message: &str) -> String {
     const WORDS: [(&str, &str); 5] = [

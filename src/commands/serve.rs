@@ -12,7 +12,7 @@ use super::guarded::Guarded;
 use super::reload::{Reloader, Request};
 use super::signals::{Hangups, Signals};
 use crate::chat::{Chat, ChatSettings};
-use crate::config::{Settings, Sources};
+use crate::config::{self, Settings, Sources};
 use crate::engine::{Engine, Limits, QueueLimits};
 use crate::server::admin::{Admin, Wish};
 use crate::server::pages::Pages;
@@ -33,6 +33,9 @@ pub fn run(settings: Settings, sources: Sources) -> Result<()> {
     let _logs =
         telemetry::init(&settings.log, settings.log_dir.as_deref()).map_err(anyhow::Error::msg)?;
     check::pages_are_there(&settings)?;
+    for name in config::unknown_variables() {
+        warn!(name, "this variable is ignored: no setting has that name");
+    }
     let tls = check::tls(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(settings, sources, tls))

@@ -69,7 +69,7 @@ fn wrong_settings_are_one_line_and_stop_the_start() {
     for (variable, value, start) in [
         ("PARLANCE_PING_INTERVAL", "25", "--ping-interval (or PARLANCE_PING_INTERVAL): `25` is"),
         ("PARLANCE_PORT", "70000", "--port (or PARLANCE_PORT): 70000 is not in 0..=65535"),
-        ("PARLANCE_LOG_DIR", "", "--log-dir (or PARLANCE_LOG_DIR): it is empty"),
+        ("PARLANCE_LOG_DIR", "", "--log-dir (or PARLANCE_LOG_DIR): a value is missing"),
         ("PARLANCE_DUPLICATE_NAMES", "1", "--duplicate-names (or PARLANCE_DUPLICATE_NAMES): `1`"),
     ] {
         let mut command = parlance(folder.path());
@@ -80,6 +80,10 @@ fn wrong_settings_are_one_line_and_stop_the_start() {
     let file = folder.path().join("file");
     let start = format!("parlance: log-dir: cannot log to {}: ", file.display());
     assert_one_line(&run_with(&["--log-dir", file.to_str().unwrap()]), &start);
+    assert_one_line(
+        &run_with(&["check", "--log-dir", file.to_str().unwrap()]),
+        "parlance: log-dir: ",
+    );
 }
 
 #[test]
@@ -101,6 +105,24 @@ fn check_only_validates() {
     let finished = run_with(&["check", "--transports", "polling"]);
     assert_eq!(finished.status.code(), Some(0));
     assert!(finished.stdout.contains("transports  xhr-polling, jsonp-polling"));
+}
+
+#[test]
+fn mistyped_variables_are_told_of() {
+    let folder = Folder::new();
+    let mistyped = ("PARLANCE_PING_INTERVALL", "5s");
+    let mut check = parlance(folder.path());
+    check.arg("check").envs([mistyped]);
+    let finished = run(check);
+    assert_eq!(finished.status.code(), Some(0));
+    assert!(finished.stdout.contains("ignored     PARLANCE_PING_INTERVALL"), "{}", finished.stdout);
+    let mut server = command(&folder, &[]);
+    server.envs([mistyped]);
+    let mut process = Process::start(server);
+    let line = process.line("this variable is ignored");
+    assert!(line.contains("name=\"PARLANCE_PING_INTERVALL\""), "{line}");
+    let right = run_with(&["check"]).stdout;
+    assert!(!right.contains("ignored"), "{right}");
 }
 
 #[test]
