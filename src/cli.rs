@@ -1,7 +1,9 @@
 //! Arguments.
 
+use std::error::Error as _;
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::Layer;
@@ -36,7 +38,42 @@ impl Cli {
     /// process with a message if they are wrong.
     pub fn read() -> Self {
         let mut command = Cli::command().mut_args(|arg| arg.global(true));
-        let matches = command.get_matches_mut();
-        Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+        let matches = command.try_get_matches_from_mut(std::env::args_os());
+        let cli = matches.and_then(|matches| {
+            let cli = Cli::from_arg_matches(&matches);
+            cli.map_err(|error| error.format(&mut command))
+        });
+        cli.unwrap_or_else(|error| match wrong_value(&error) {
+            Some(message) => {
+                eprintln!("parlance: {message}");
+                std::process::exit(1)
+            }
+            None => error.exit(),
+        })
     }
+}
+
+/// The one line about a value that cannot be, as for those that are found out later. Whether a flag
+/// or the environment had it is not known here, so both are named if there is something in both.
+fn wrong_value(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let flag = text(ContextKind::InvalidArg)?.split_whitespace().next()?;
+    let value = text(ContextKind::InvalidValue)?;
+    let reason = match (error.kind(), error.get(ContextKind::ValidValue)) {
+        (ErrorKind::ValueValidation, _) => error.source()?.to_string(),
+        (ErrorKind::InvalidValue, _) if value.is_empty() => "a value is missing".to_owned(),
+        (ErrorKind::InvalidValue, Some(ContextValue::Strings(valid))) => {
+            format!("`{value}`, expected one of {}", valid.join(", "))
+        }
+        _ => return None,
+    };
+    let variable = flag.trim_start_matches('-').to_uppercase().replace('-', "_");
+    let variable = format!("PARLANCE_{variable}");
+    Some(match std::env::var_os(&variable) {
+        Some(_) => format!("{flag} (or {variable}): {reason}"),
+        None => format!("{flag}: {reason}"),
+    })
 }

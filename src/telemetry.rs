@@ -44,13 +44,18 @@ pub fn init(log: &str, log_dir: Option<&Path>) -> Result<Option<WorkerGuard>, St
         .with_filter(filter(log)?);
     let (file, guard) = match log_dir {
         Some(folder) => {
+            let unusable = |error: &dyn std::fmt::Display| {
+                format!("log-dir: cannot log to {}: {error}", folder.display())
+            };
+            // Before the appender looks for old files in it, and complains in a line of its own.
+            std::fs::create_dir_all(folder).map_err(|error| unusable(&error))?;
             let appender = RollingFileAppender::builder()
                 .rotation(Rotation::DAILY)
                 .filename_prefix("parlance")
                 .filename_suffix("log")
                 .max_log_files(KEPT_FILES)
                 .build(folder)
-                .map_err(|error| format!("{}: cannot log there: {error}", folder.display()))?;
+                .map_err(|error| unusable(&error))?;
             let (writer, guard) = tracing_appender::non_blocking(appender);
             let layer = fmt::layer().with_writer(writer).with_ansi(false).with_filter(filter(log)?);
             (Some(layer), Some(guard))

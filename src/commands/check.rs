@@ -6,13 +6,16 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 
 use super::web_config::{self, Needs, Severity};
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::server::tls::{Pair, Tls};
 
 /// # Errors
 /// If the settings name something that is not there.
 pub fn run(settings: &Settings) -> Result<()> {
     pages_are_there(settings)?;
+    if let Some(folder) = settings.log_dir.as_ref().filter(|path| path.exists() && !path.is_dir()) {
+        bail!("log-dir: {} is no folder", folder.display());
+    }
     let tls = tls(settings)?;
     let host = settings.host.as_deref().unwrap_or("all addresses");
     println!("settings are valid");
@@ -34,6 +37,9 @@ pub fn run(settings: &Settings) -> Result<()> {
     match &settings.static_dir {
         Some(folder) => println!("pages       {}", folder.display()),
         None => println!("pages       built in"),
+    }
+    for name in config::unknown_variables() {
+        println!("ignored     {name}: no setting has that name");
     }
     Ok(())
 }

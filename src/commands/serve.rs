@@ -12,7 +12,7 @@ use super::guarded::Guarded;
 use super::reload::{Reloader, Request};
 use super::signals::{Hangups, Signals};
 use crate::chat::{Chat, ChatSettings};
-use crate::config::{Settings, Sources};
+use crate::config::{self, Settings, Sources};
 use crate::engine::{Engine, Limits, QueueLimits};
 use crate::server::admin::{Admin, Wish};
 use crate::server::pages::Pages;
@@ -33,8 +33,10 @@ pub fn run(settings: Settings, sources: Sources) -> Result<()> {
     let _logs =
         telemetry::init(&settings.log, settings.log_dir.as_deref()).map_err(anyhow::Error::msg)?;
     check::pages_are_there(&settings)?;
+    for name in config::unknown_variables() {
+        warn!(name, "this variable is ignored: no setting has that name");
+    }
     let tls = check::tls(&settings)?;
-    server::raise_file_limit(settings.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(settings, sources, tls))
 }
@@ -43,6 +45,7 @@ async fn serve(settings: Settings, sources: Sources, tls: Option<Tls>) -> Result
     let (mut signals, hangups) = (Signals::new()?, Hangups::new()?);
     let host = settings.host.as_deref();
     let socket = server::bind(host, settings.port).await?;
+    server::raise_file_limit(settings.max_connections);
     let address = socket.local_addr().context("no local address")?;
     let redirect = match settings.redirect_port {
         Some(port) => {

@@ -21,34 +21,53 @@ pub struct RuleText {
     pub transports: Vec<String>,
 }
 
+/// What is wrong with the rules: with which of them, counted from 0, and with which of its keys.
+#[derive(Debug)]
+pub struct BadRule {
+    pub at: usize,
+    pub key: &'static str,
+    pub message: String,
+}
+
 fn strs(list: &[String]) -> impl Iterator<Item = &str> {
     list.iter().map(String::as_str)
 }
 
 impl RuleText {
-    fn read(&self, number: usize, known: &[&'static str]) -> Result<Rule, String> {
-        let name = self.name.clone().unwrap_or_else(|| number.to_string());
-        let wrong = |error: &dyn std::fmt::Display| format!("rule {name}: {error}");
+    fn read(&self, at: usize, known: &[&'static str]) -> Result<Rule, BadRule> {
+        let name = self.name.clone().unwrap_or_else(|| (at + 1).to_string());
+        let wrong = |key: &'static str, error: &dyn std::fmt::Display| BadRule {
+            at,
+            key,
+            message: format!("rule {name}: {error}"),
+        };
+        let lists = [
+            ("agents", &self.agents),
+            ("paths", &self.paths),
+            ("namespaces", &self.namespaces),
+            ("networks", &self.networks),
+            ("origins", &self.origins),
+        ];
+        let is_empty = |list: &Option<Vec<String>>| list.as_ref().is_some_and(Vec::is_empty);
+        if let Some((key, _)) = lists.iter().find(|(_, list)| is_empty(list)) {
+            let message = "an empty list fits nobody; leave the key out to mean everybody";
+            return Err(wrong(key, &message));
+        }
         let patterns = |list: &Option<Vec<String>>| -> Vec<Pattern> {
             list.iter().flatten().map(|text| Pattern::new(text)).collect()
         };
         let networks = self.networks.as_deref().map(|list| Networks::parse(strs(list)));
         let origins = self.origins.as_deref().map(|list| Origins::parse(strs(list)));
-        let rule = Rule {
-            networks: networks.transpose().map_err(|error| wrong(&error))?,
-            origins: origins.transpose().map_err(|error| wrong(&error))?,
+        let transports = Transports::parse(strs(&self.transports), known);
+        Ok(Rule {
+            networks: networks.transpose().map_err(|error| wrong("networks", &error))?,
+            origins: origins.transpose().map_err(|error| wrong("origins", &error))?,
             agents: patterns(&self.agents),
             paths: patterns(&self.paths),
             namespaces: patterns(&self.namespaces),
-            transports: Transports::parse(strs(&self.transports), known)
-                .map_err(|error| wrong(&error))?,
+            transports: transports.map_err(|error| wrong("transports", &error))?,
             name: name.clone(),
-        };
-        let lists = [&self.agents, &self.paths, &self.namespaces, &self.networks, &self.origins];
-        if lists.iter().any(|list| list.as_ref().is_some_and(Vec::is_empty)) {
-            return Err(wrong(&"an empty list fits nobody; leave the key out to mean everybody"));
-        }
-        Ok(rule)
+        })
     }
 }
 
@@ -56,9 +75,10 @@ impl RuleText {
 ///
 /// # Errors
 /// What is wrong with the first that is.
-pub fn read(texts: &[RuleText], known: &[&'static str]) -> Result<Vec<Rule>, String> {
+pub fn read(texts: &[RuleText], known: &[&'static str]) -> Result<Vec<Rule>, BadRule> {
     if texts.len() > MOST_RULES {
-        return Err(format!("expected {MOST_RULES} rules at most"));
+        let message = format!("expected {MOST_RULES} rules at most");
+        return Err(BadRule { at: MOST_RULES, key: "transports", message });
     }
-    texts.iter().enumerate().map(|(at, text)| text.read(at + 1, known)).collect()
+    texts.iter().enumerate().map(|(at, text)| text.read(at, known)).collect()
 }

@@ -331,7 +331,8 @@ impl<'a> Http1<'a> {
             }
         };
         if sent && close {
-            self.leave(unread).await;
+            let unread = if unread { LINGER_BYTES } else { 0 };
+            let _ = timeout(LINGER, Box::pin(self.link.hang_up(unread))).await;
         }
         sent && !close
     }
@@ -340,22 +341,6 @@ impl<'a> Http1<'a> {
     async fn flush(&self) -> bool {
         self.link.is_clear()
             || timeout(WRITE_PATIENCE, self.link.flush()).await.is_ok_and(|sent| sent.is_ok())
-    }
-
-    /// Closes in good order. Who is still sending is heard out for a while: if the connection were
-    /// closed over that, the answer might be lost.
-    async fn leave(&self, unread: bool) {
-        let leave = async {
-            let _ = self.link.pipe().shut_down().await;
-            let (mut room, mut read) = ([0; 2048], 0);
-            while unread && read < LINGER_BYTES {
-                match self.link.pipe().read(&mut room).await {
-                    Ok(count) if count > 0 => read += count,
-                    _ => break,
-                }
-            }
-        };
-        let _ = timeout(LINGER, leave).await;
     }
 
     /// Reads ahead, no further than what may be a head: the rest is for later. Ready when the

@@ -86,7 +86,25 @@ impl Link {
             self.pipe.writable().await.map_err(|_| Broken)?;
         }
     }
+
+    /// Says that nothing more will be written, and hears the other side out for at most that many
+    /// bytes: closed with something unread, a connection is reset, and what was said last is lost.
+    pub async fn hang_up(&self, unread: usize) {
+        if self.pipe.shut_down().await.is_err() {
+            return;
+        }
+        let mut read = 0;
+        while read < unread {
+            match self.pipe.read(&mut vec![0; unread.min(ROOM)]).await {
+                Ok(count) if count > 0 => read += count,
+                _ => return,
+            }
+        }
+    }
 }
+
+/// Bytes read at a time of what is dropped.
+const ROOM: usize = 4096;
 
 impl Kept {
     fn is_clear(&self) -> bool {

@@ -311,11 +311,14 @@ fn message(frame: Frame, session: &Session) -> SocketMessage {
 /// Closes from our side, after all that was put: a close frame, and some patience for the client's.
 async fn say_goodbye(mut reader: WsReader, close: WsClose) {
     let goodbye = async {
-        if reader.close(close).await.is_ok() {
-            while !matches!(reader.next().await, WsEvent::Closed | WsEvent::Lost | WsEvent::Garbage)
-            {
-            }
+        if reader.close(close).await.is_err() {
+            return;
         }
+        if close != WsClose::Plain {
+            // Nothing more is wanted of what the client sends.
+            return reader.link().hang_up(usize::MAX).await;
+        }
+        while !matches!(reader.next().await, WsEvent::Closed | WsEvent::Lost | WsEvent::Garbage) {}
     };
     let _ = tokio::time::timeout(CLOSE_PATIENCE, goodbye).await;
 }

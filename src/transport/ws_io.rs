@@ -30,7 +30,7 @@ pub(super) fn accept_key(key: &[u8]) -> String {
 /// What a client sent.
 #[derive(Debug)]
 pub(super) enum WsEvent {
-    Text(Utf8Bytes),
+    Text(WsText),
     Binary(Bytes),
     /// A ping or pong: a sign of life, answered already where it wants an answer.
     Alive,
@@ -42,6 +42,18 @@ pub(super) enum WsEvent {
     TooLarge,
     /// Something that is not WebSocket.
     Garbage,
+}
+
+/// The text of a message.
+#[derive(Debug)]
+pub(super) struct WsText(Utf8Bytes);
+
+impl std::ops::Deref for WsText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Why we close a connection, as its close frame says it (RFC 6455 §7.4).
@@ -104,8 +116,12 @@ impl WsReader {
         }
     }
 
+    pub fn link(&self) -> &Link {
+        &self.io.out.0
+    }
+
     async fn wait(&self) -> Result<(), Broken> {
-        let out = &self.io.out.0;
+        let out = self.link();
         if out.is_clear() {
             return out.pipe().readable().await.map_err(|_| Broken);
         }
@@ -138,7 +154,7 @@ impl WsReader {
 
 fn event_of(read: WsResult<Message>) -> WsEvent {
     match read {
-        Ok(Message::Text(text)) => WsEvent::Text(text),
+        Ok(Message::Text(text)) => WsEvent::Text(WsText(text)),
         Ok(Message::Binary(data)) => WsEvent::Binary(data),
         Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => WsEvent::Alive,
         Ok(Message::Close(_)) => WsEvent::Closed,

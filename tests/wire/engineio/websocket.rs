@@ -165,6 +165,22 @@ async fn the_bound_is_that_of_a_message_not_of_a_frame() {
 }
 
 #[tokio::test]
+async fn who_is_still_sending_hears_why_it_was_too_much() {
+    let limits = Limits { max_payload: 10_000, ..Limits::default() };
+    let server = Setup::limits(limits).start(Echo).await;
+    let (mut ws, _) = open(&server, "EIO=4").await;
+    // Far more than lies between the two ends: the server has answered long before it is out. Many
+    // clients look at nothing more once a write has failed.
+    assert!(ws.all_taken(&frame(FIN | BINARY, &vec![0; 16 << 20])).await);
+    assert_eq!(ws.closed().await, Some(1009));
+    let (mut ws, _) = open(&server, "EIO=4").await;
+    for _ in 0..16 {
+        assert!(ws.all_taken(&frame(BINARY, &vec![0; 1 << 20])).await);
+    }
+    assert_eq!(ws.closed().await, Some(1009));
+}
+
+#[tokio::test]
 async fn packet_1_ends_the_session() {
     for eio in Eio::ALL {
         let (tap, mut heard) = tap();

@@ -62,6 +62,28 @@ fn wrong_settings_are_one_line_and_stop_the_start() {
     command.env("PORT", "http");
     assert_one_line(&run(command), "parlance: PORT: `http` is no port number\n");
     assert_one_line(&run_with(&["--static-dir", "no-such-folder"]), "parlance: ");
+    assert_one_line(
+        &run_with(&["--ping-interval", "25"]),
+        "parlance: --ping-interval: `25` is no time, expected a whole number with a unit",
+    );
+    for (variable, value, start) in [
+        ("PARLANCE_PING_INTERVAL", "25", "--ping-interval (or PARLANCE_PING_INTERVAL): `25` is"),
+        ("PARLANCE_PORT", "70000", "--port (or PARLANCE_PORT): 70000 is not in 0..=65535"),
+        ("PARLANCE_LOG_DIR", "", "--log-dir (or PARLANCE_LOG_DIR): a value is missing"),
+        ("PARLANCE_DUPLICATE_NAMES", "1", "--duplicate-names (or PARLANCE_DUPLICATE_NAMES): `1`"),
+    ] {
+        let mut command = parlance(folder.path());
+        command.env(variable, value);
+        assert_one_line(&run(command), &format!("parlance: {start}"));
+    }
+    folder.write("file", "");
+    let file = folder.path().join("file");
+    let start = format!("parlance: log-dir: cannot log to {}: ", file.display());
+    assert_one_line(&run_with(&["--log-dir", file.to_str().unwrap()]), &start);
+    assert_one_line(
+        &run_with(&["check", "--log-dir", file.to_str().unwrap()]),
+        "parlance: log-dir: ",
+    );
 }
 
 #[test]
@@ -69,7 +91,7 @@ fn a_port_in_use_is_one_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let start = format!("parlance: cannot listen on port {port}: it is in use");
-    let args = ["--host", "127.0.0.1", "--log", "warn"];
+    let args = ["--host", "127.0.0.1"];
     assert_one_line(&run_with(&[&args[..], &["--port", &port]].concat()), &start);
     // The same where the environment names it.
     let folder = Folder::new();
@@ -83,6 +105,24 @@ fn check_only_validates() {
     let finished = run_with(&["check", "--transports", "polling"]);
     assert_eq!(finished.status.code(), Some(0));
     assert!(finished.stdout.contains("transports  xhr-polling, jsonp-polling"));
+}
+
+#[test]
+fn mistyped_variables_are_told_of() {
+    let folder = Folder::new();
+    let mistyped = ("PARLANCE_PING_INTERVALL", "5s");
+    let mut check = parlance(folder.path());
+    check.arg("check").envs([mistyped]);
+    let finished = run(check);
+    assert_eq!(finished.status.code(), Some(0));
+    assert!(finished.stdout.contains("ignored     PARLANCE_PING_INTERVALL"), "{}", finished.stdout);
+    let mut server = command(&folder, &[]);
+    server.envs([mistyped]);
+    let mut process = Process::start(server);
+    let line = process.line("this variable is ignored");
+    assert!(line.contains("name=\"PARLANCE_PING_INTERVALL\""), "{line}");
+    let right = run_with(&["check"]).stdout;
+    assert!(!right.contains("ignored"), "{right}");
 }
 
 #[test]
@@ -239,6 +279,8 @@ async fn log_of_a_life(level: &str, folder: &Folder) -> (Vec<String>, String) {
     process.signal("TERM");
     let (status, log) = process.wait();
     assert_eq!(status.code(), Some(0));
+    let first = log.iter().find(|line| !line.contains(" INFO ")).map(String::as_str);
+    assert!(first.is_some_and(|line| line.starts_with("listening on ")), "{}", log.join("\n"));
     let mut files = std::fs::read_dir(&logs).unwrap();
     let file = std::fs::read_to_string(files.next().expect("a file").unwrap().path()).unwrap();
     assert!(files.next().is_none(), "one file a day");

@@ -128,7 +128,12 @@ impl Ws {
 
     pub async fn raw(&mut self, bytes: &[u8]) {
         // The server may have hung up already; what it said before is still to be read.
-        let _ = self.stream.write_all(bytes).await;
+        let _ = self.all_taken(bytes).await;
+    }
+
+    /// Whether the server's end of the connection took all of that.
+    pub async fn all_taken(&mut self, bytes: &[u8]) -> bool {
+        soon("all to be sent", self.stream.write_all(bytes)).await.is_ok()
     }
 
     /// Breaks the connection as a crash does, with a reset.

@@ -1,0 +1,73 @@
+//! The file, and where in it something is wrong.
+
+use std::path::Path;
+
+use super::validate::Invalid;
+use super::{ConfigError, Layer};
+
+impl Layer {
+    /// Reads the file's layer.
+    ///
+    /// # Errors
+    /// With line and column, if a key or a value is wrong.
+    pub fn from_file(path: &Path, known: &[&'static str]) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Self::from_text(&text, path, known)
+    }
+
+    /// Reads a text that is said to come from `path`.
+    ///
+    /// # Errors
+    /// As [`Layer::from_file`].
+    pub(super) fn from_text(
+        text: &str,
+        path: &Path,
+        known: &[&'static str],
+    ) -> Result<Self, ConfigError> {
+        let at = |offset: usize, message: String| {
+            let (line, column) = position(text, offset);
+            ConfigError::File { path: path.to_owned(), line, column, message }
+        };
+        let layer: Layer = toml::from_str(text).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            at(offset, plain(error.message()))
+        })?;
+        layer.validate(known).map_err(|Invalid { key, within, message }| {
+            at(offset_of(text, key, within), format!("{key}: {message}"))
+        })?;
+        Ok(layer)
+    }
+}
+
+/// What the reader of the file has to say, in the words of those who write it.
+fn plain(message: &str) -> String {
+    const WORDS: [(&str, &str); 5] = [
+        ("expected u16", "expected a whole number from 0 to 65535"),
+        ("expected u32", "expected a whole number"),
+        ("expected usize", "expected a whole number"),
+        ("expected a boolean", "expected true or false"),
+        ("expected a sequence", "expected a list, as in [\"a\", \"b\"]"),
+    ];
+    let message = message.replace('\n', ", ");
+    let ours = WORDS.iter().find_map(|(theirs, ours)| Some((message.strip_suffix(theirs)?, ours)));
+    ours.map(|(found, expected)| format!("{found}{expected}")).unwrap_or(message)
+}
+
+/// Where in a text the value of a key is, or as near to it as can be told.
+fn offset_of(text: &str, key: &str, within: Option<(usize, &'static str)>) -> usize {
+    let Ok(table) = toml::de::DeTable::parse(text) else { return 0 };
+    let Some(value) = table.get_ref().get(key) else { return 0 };
+    let inner = within.and_then(|(at, key)| {
+        let item = value.get_ref().get(at)?;
+        Some(item.get_ref().get(key).unwrap_or(item))
+    });
+    inner.unwrap_or(value).span().start
+}
+
+/// Line and column of a place in a text, both from 1.
+pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    (line, before.len() - before.rfind('\n').map_or(0, |newline| newline + 1) + 1)
+}

@@ -1,0 +1,166 @@
+//! One layer of settings, and all keys that there are.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::rules::RuleText;
+use super::values::{Size, Time};
+
+/// One layer: what a file, or flags and environment together, say. Each field is optional; the
+/// comments are the help texts of the flags.
+#[derive(Debug, Default, Clone, Deserialize, clap::Args)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Layer {
+    /// Address or host name to listen on [default: all addresses]
+    #[arg(long, env = "PARLANCE_HOST")]
+    pub host: Option<String>,
+    /// Port to listen on, 0 for any free one [default: 3000] [env: PORT as well]
+    #[arg(long, env = "PARLANCE_PORT")]
+    pub port: Option<u16>,
+    /// Certificates in PEM form, the default first; `port` speaks https then
+    #[arg(long, env = "PARLANCE_TLS_CERT", value_delimiter = ',', value_name = "FILE,…")]
+    pub tls_cert: Option<Vec<PathBuf>>,
+    /// Their keys in PEM form, in the same order
+    #[arg(long, env = "PARLANCE_TLS_KEY", value_delimiter = ',', value_name = "FILE,…")]
+    pub tls_key: Option<Vec<PathBuf>>,
+    /// Plain port whose requests are sent on to https [default: none]
+    #[arg(long, env = "PARLANCE_REDIRECT_PORT", value_name = "PORT")]
+    pub redirect_port: Option<u16>,
+    /// Time for which browsers are told to come by https only, 0 for not at all [default: 0]
+    #[arg(long, env = "PARLANCE_HSTS", value_name = "TIME")]
+    pub hsts: Option<Time>,
+    /// Whether connections begin with a PROXY header of a trusted proxy [default: false]
+    #[arg(long, env = "PARLANCE_PROXY_PROTOCOL", value_name = "BOOL")]
+    pub proxy_protocol: Option<bool>,
+    /// Allowed transports, preferred first; `polling` means both polling forms [default: all]
+    #[arg(long, env = "PARLANCE_TRANSPORTS", value_delimiter = ',', value_name = "NAME,…")]
+    pub transports: Option<Vec<String>>,
+    /// Lists of transports for some visitors; in the file only
+    #[arg(skip)]
+    pub rules: Option<Vec<RuleText>>,
+    /// Pages that may connect: `*`, `same-host`, origins or host names, `*.` for subdomains [default: *]
+    #[arg(long, env = "PARLANCE_ORIGINS", value_delimiter = ',', value_name = "ORIGIN,…")]
+    pub origins: Option<Vec<String>>,
+    /// Refuse connections whose scheme is not that of their page [default: false]
+    #[arg(long, env = "PARLANCE_MATCH_ORIGIN_PROTOCOL", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub match_origin_protocol: Option<bool>,
+    /// Networks of proxies whose word on clients and schemes is taken [default: none]
+    #[arg(long, env = "PARLANCE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORK,…")]
+    pub trusted_proxies: Option<Vec<String>>,
+    /// Folder to serve instead of the built-in pages
+    #[arg(long, env = "PARLANCE_STATIC_DIR", value_name = "DIR")]
+    pub static_dir: Option<PathBuf>,
+    /// Log level (error, warn, info, debug, trace) or filter [default: info]
+    #[arg(long, env = "PARLANCE_LOG", value_name = "LEVEL")]
+    pub log: Option<String>,
+    /// Folder for log files, a new one each day
+    #[arg(long, env = "PARLANCE_LOG_DIR", value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+    /// Time between heartbeats [default: 25s]
+    #[arg(long, env = "PARLANCE_PING_INTERVAL", value_name = "TIME")]
+    pub ping_interval: Option<Time>,
+    /// Time that a heartbeat may go without an answer [default: 20s]
+    #[arg(long, env = "PARLANCE_PING_TIMEOUT", value_name = "TIME")]
+    pub ping_timeout: Option<Time>,
+    /// Time that an upgrade may take [default: 10s]
+    #[arg(long, env = "PARLANCE_UPGRADE_TIMEOUT", value_name = "TIME")]
+    pub upgrade_timeout: Option<Time>,
+    /// Time for a client to join a namespace [default: 45s]
+    #[arg(long, env = "PARLANCE_CONNECT_TIMEOUT", value_name = "TIME")]
+    pub connect_timeout: Option<Time>,
+    /// Bytes of one request body or WebSocket message [default: 1MB]
+    #[arg(long, env = "PARLANCE_MAX_PAYLOAD", value_name = "SIZE")]
+    pub max_payload: Option<Size>,
+    /// Bytes that may wait for one client [default: 1MiB]
+    #[arg(long, env = "PARLANCE_QUEUE_BYTES", value_name = "SIZE")]
+    pub queue_bytes: Option<Size>,
+    /// Packets that may wait for one client [default: 4096]
+    #[arg(long, env = "PARLANCE_QUEUE_MESSAGES", value_name = "N")]
+    pub queue_messages: Option<usize>,
+    /// Bytes of one streamed response, after which the next is asked for [default: 1MiB]
+    #[arg(long, env = "PARLANCE_STREAM_BYTES", value_name = "SIZE")]
+    pub stream_bytes: Option<Size>,
+    /// Sessions at once, 0 for no bound [default: 0]
+    #[arg(long, env = "PARLANCE_MAX_SESSIONS", value_name = "N")]
+    pub max_sessions: Option<usize>,
+    /// Sessions at once of one address, 0 for no bound [default: 0]
+    #[arg(long, env = "PARLANCE_MAX_SESSIONS_PER_ADDRESS", value_name = "N")]
+    pub max_sessions_per_address: Option<usize>,
+    /// WebSockets at once, 0 for no bound; beyond it clients stay on polling [default: 0]
+    #[arg(long, env = "PARLANCE_MAX_WEBSOCKETS", value_name = "N")]
+    pub max_websockets: Option<usize>,
+    /// Handshakes per second of one address, ten seconds' worth at once, 0 for no bound [default: 0]
+    #[arg(long, env = "PARLANCE_HANDSHAKE_RATE", value_name = "N")]
+    pub handshake_rate: Option<u32>,
+    /// Failed WebSockets in a row of one network until they are withheld from it, 0 for never [default: 5]
+    #[arg(long, env = "PARLANCE_HEAL_FAILURES", value_name = "N")]
+    pub heal_failures: Option<u32>,
+    /// Time for which they are withheld first; it doubles with each failed test [default: 10m]
+    #[arg(long, env = "PARLANCE_HEAL_REST", value_name = "TIME")]
+    pub heal_rest: Option<Time>,
+    /// Longest time for which they are withheld [default: 1h]
+    #[arg(long, env = "PARLANCE_HEAL_LONGEST", value_name = "TIME")]
+    pub heal_longest: Option<Time>,
+    /// Secret that lets its bearer change the policy by HTTP [default: none]
+    #[arg(long, env = "PARLANCE_ADMIN_TOKEN", value_name = "TEXT", hide_env_values = true)]
+    pub admin_token: Option<String>,
+    /// Connections at once; more wait to be accepted [default: 100000]
+    #[arg(long, env = "PARLANCE_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<usize>,
+    /// Time for a request's headers, and for a connection between requests [default: 10s]
+    #[arg(long, env = "PARLANCE_HEADER_TIMEOUT", value_name = "TIME")]
+    pub header_timeout: Option<Time>,
+    /// Time for a request's body [default: 30s]
+    #[arg(long, env = "PARLANCE_BODY_TIMEOUT", value_name = "TIME")]
+    pub body_timeout: Option<Time>,
+    /// Headers of one request [default: 64]
+    #[arg(long, env = "PARLANCE_MAX_HEADERS", value_name = "N")]
+    pub max_headers: Option<usize>,
+    /// Bytes of all headers of one request [default: 16KiB]
+    #[arg(long, env = "PARLANCE_MAX_HEADER_BYTES", value_name = "SIZE")]
+    pub max_header_bytes: Option<Size>,
+    /// Time for clients to be told when the server stops [default: 10s]
+    #[arg(long, env = "PARLANCE_SHUTDOWN_TIMEOUT", value_name = "TIME")]
+    pub shutdown_timeout: Option<Time>,
+    /// Bytes of one chat message [default: 64KiB]
+    #[arg(long, env = "PARLANCE_MESSAGE_MAX", value_name = "SIZE")]
+    pub message_max: Option<Size>,
+    /// Chat messages per second and person, ten seconds' worth at once, 0 for no bound [default: 50]
+    #[arg(long, env = "PARLANCE_MESSAGE_RATE", value_name = "N")]
+    pub message_rate: Option<u32>,
+    /// Bytes of chat messages per second and person, ten seconds' worth at once, 0 for no bound [default: 64KiB]
+    #[arg(long, env = "PARLANCE_BYTE_RATE", value_name = "SIZE")]
+    pub byte_rate: Option<Size>,
+    /// Whether several people may have the same name [default: true]
+    #[arg(long, env = "PARLANCE_DUPLICATE_NAMES", value_name = "BOOL")]
+    pub duplicate_names: Option<bool>,
+}
+
+impl Layer {
+    /// Lets `self` win over `lower`.
+    pub(super) fn over(self, lower: Layer) -> Layer {
+        macro_rules! layered {
+            ($($field:ident)*) => { Layer { $($field: self.$field.or(lower.$field)),* } };
+        }
+        layered!(host port tls_cert tls_key redirect_port hsts proxy_protocol transports rules origins match_origin_protocol trusted_proxies
+            max_sessions_per_address max_websockets handshake_rate heal_failures heal_rest
+            heal_longest admin_token byte_rate static_dir log log_dir ping_interval ping_timeout
+            upgrade_timeout connect_timeout max_payload queue_bytes queue_messages stream_bytes max_sessions
+            max_connections header_timeout body_timeout max_headers max_header_bytes
+            shutdown_timeout message_max message_rate duplicate_names)
+    }
+}
+
+/// Variables of the environment that look like settings and are none. Most likely they are mistyped;
+/// some platforms make such names by themselves, so they are no error.
+pub fn unknown_variables() -> Vec<String> {
+    let flags = <Layer as clap::Args>::augment_args(clap::Command::new("parlance"));
+    let known: Vec<_> = flags.get_arguments().filter_map(|flag| flag.get_env()).collect();
+    let ours = |name: &String| {
+        name.starts_with("PARLANCE_")
+            && name != "PARLANCE_CONFIG"
+            && !known.contains(&name.as_ref())
+    };
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(ours).collect()
+}

@@ -1,0 +1,148 @@
+//! All settings, complete.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::values::{Size, Time};
+use super::{ConfigError, Layer, rules};
+use crate::policy::{Caps, Healing, Networks, Origins, Policy, Transports};
+
+/// All settings, complete.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `None` for all addresses.
+    pub host: Option<String>,
+    pub port: u16,
+    pub policy: Policy,
+    pub admin_token: Option<String>,
+    pub tls_cert: Vec<PathBuf>,
+    /// As many as [`Settings::tls_cert`].
+    pub tls_key: Vec<PathBuf>,
+    pub redirect_port: Option<u16>,
+    /// `None` for not at all.
+    pub hsts: Option<Duration>,
+    pub proxy_protocol: bool,
+    pub static_dir: Option<PathBuf>,
+    pub log: String,
+    pub log_dir: Option<PathBuf>,
+    pub ping_interval: Duration,
+    pub ping_timeout: Duration,
+    pub upgrade_timeout: Duration,
+    pub connect_timeout: Duration,
+    pub max_payload: usize,
+    pub queue_bytes: usize,
+    pub queue_messages: usize,
+    pub stream_bytes: usize,
+    pub max_connections: usize,
+    pub header_timeout: Duration,
+    pub body_timeout: Duration,
+    pub max_headers: usize,
+    pub max_header_bytes: usize,
+    pub shutdown_timeout: Duration,
+    pub message_max: usize,
+    pub message_rate: u32,
+    pub byte_rate: usize,
+    pub duplicate_names: bool,
+}
+
+impl Settings {
+    /// Checks what no layer can tell by itself.
+    pub(super) fn agree(&self) -> Result<(), ConfigError> {
+        let wrong = |key, message: String| Err(ConfigError::Together { key, message });
+        let (certs, keys) = (self.tls_cert.len(), self.tls_key.len());
+        if certs != keys {
+            let message = format!("{certs} of them, but {keys} of tls-key: each needs its own key");
+            return wrong("tls-cert", message);
+        }
+        if self.redirect_port.is_some() && certs == 0 {
+            return wrong("redirect-port", "there is no https here without tls-cert".into());
+        }
+        if self.redirect_port == Some(self.port) && self.port != 0 {
+            return wrong("redirect-port", format!("{} is the port for https already", self.port));
+        }
+        if self.proxy_protocol && self.policy.trusted_proxies.is_empty() {
+            let message = "nobody could connect, because trusted-proxies is empty".into();
+            return wrong("proxy-protocol", message);
+        }
+        Ok(())
+    }
+
+    /// Puts the defaults where a layer that was validated says nothing.
+    pub(super) fn complete(layer: Layer, known: &[&'static str]) -> Self {
+        let time = |time: Option<Time>, default: u64| {
+            time.map_or(Duration::from_secs(default), |Time(time)| time)
+        };
+        let size = |size: Option<Size>, default: usize| size.map_or(default, |Size(size)| size);
+        let policy = policy(&layer, known);
+        Settings {
+            host: layer.host,
+            port: layer.port.unwrap_or(3000),
+            policy,
+            admin_token: layer.admin_token,
+            tls_cert: layer.tls_cert.unwrap_or_default(),
+            tls_key: layer.tls_key.unwrap_or_default(),
+            redirect_port: layer.redirect_port,
+            hsts: layer.hsts.map(|Time(time)| time).filter(|time| !time.is_zero()),
+            proxy_protocol: layer.proxy_protocol.unwrap_or(false),
+            static_dir: layer.static_dir,
+            log: layer.log.unwrap_or_else(|| "info".into()),
+            log_dir: layer.log_dir,
+            ping_interval: time(layer.ping_interval, 25),
+            ping_timeout: time(layer.ping_timeout, 20),
+            upgrade_timeout: time(layer.upgrade_timeout, 10),
+            connect_timeout: time(layer.connect_timeout, 45),
+            max_payload: size(layer.max_payload, 1_000_000),
+            queue_bytes: size(layer.queue_bytes, 1 << 20),
+            queue_messages: layer.queue_messages.unwrap_or(4096),
+            stream_bytes: size(layer.stream_bytes, 1 << 20),
+            max_connections: layer.max_connections.unwrap_or(100_000),
+            header_timeout: time(layer.header_timeout, 10),
+            body_timeout: time(layer.body_timeout, 30),
+            max_headers: layer.max_headers.unwrap_or(64),
+            max_header_bytes: size(layer.max_header_bytes, 16 * 1024),
+            shutdown_timeout: time(layer.shutdown_timeout, 10),
+            message_max: size(layer.message_max, 64 * 1024),
+            message_rate: layer.message_rate.unwrap_or(50),
+            byte_rate: size(layer.byte_rate, 64 * 1024),
+            duplicate_names: layer.duplicate_names.unwrap_or(true),
+        }
+    }
+}
+
+/// The policy of a layer that was validated: what could not be read was refused with it.
+fn policy(layer: &Layer, known: &[&'static str]) -> Policy {
+    fn strs(list: &Option<Vec<String>>) -> Option<impl Iterator<Item = &str>> {
+        list.as_ref().map(|list| list.iter().map(String::as_str))
+    }
+    let standard = Healing::default();
+    let time = |time: Option<Time>, default| time.map_or(default, |Time(time)| time);
+    let rest = time(layer.heal_rest, standard.rest);
+    Policy {
+        transports: strs(&layer.transports)
+            .and_then(|list| Transports::parse(list, known).ok())
+            .unwrap_or_else(|| Transports::all(known.to_vec())),
+        rules: layer
+            .rules
+            .as_ref()
+            .and_then(|rules| rules::read(rules, known).ok())
+            .unwrap_or_default(),
+        origins: strs(&layer.origins)
+            .and_then(|list| Origins::parse(list).ok())
+            .unwrap_or_else(Origins::any),
+        match_origin_protocol: layer.match_origin_protocol.unwrap_or(false),
+        trusted_proxies: strs(&layer.trusted_proxies)
+            .and_then(|list| Networks::parse(list).ok())
+            .unwrap_or_default(),
+        caps: Caps {
+            sessions: layer.max_sessions.unwrap_or(0),
+            sessions_per_address: layer.max_sessions_per_address.unwrap_or(0),
+            websockets: layer.max_websockets.unwrap_or(0),
+            handshakes_per_address: layer.handshake_rate.unwrap_or(0),
+        },
+        healing: Healing {
+            failures: layer.heal_failures.unwrap_or(standard.failures),
+            rest,
+            longest: time(layer.heal_longest, standard.longest).max(rest),
+        },
+    }
+}

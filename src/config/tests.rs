@@ -1,0 +1,184 @@
+//! Layers, errors, and that every key is told of.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+const KNOWN: [&str; 3] = ["websocket", "xhr-polling", "jsonp-polling"];
+
+fn file(text: &str) -> Result<Layer, String> {
+    Layer::from_text(text, Path::new("t.toml"), &KNOWN).map_err(|error| error.to_string())
+}
+
+#[test]
+fn errors_name_the_line_and_what_was_expected() {
+    let error = file("port = 3000\n\nping-intervall = \"25s\"\n").unwrap_err();
+    assert!(
+        error.starts_with("t.toml:3:1: unknown field `ping-intervall`, expected one of `host`, "),
+        "{error}"
+    );
+    let error = file("ping-interval = \"25\"").unwrap_err();
+    assert_eq!(
+        error,
+        "t.toml:1:17: `25` is no time, expected a whole number with a unit, such as 500ms, 25s or 2m"
+    );
+    let error = file("\ntransports = [\"websocket\", \"flash\"]").unwrap_err();
+    assert_eq!(
+        error,
+        "t.toml:2:14: transports: unknown transport \"flash\": known are websocket, xhr-polling, jsonp-polling, polling (both polling forms)"
+    );
+    let error = file("port = \"x\"").unwrap_err();
+    assert_eq!(
+        error,
+        "t.toml:1:8: invalid type: string \"x\", expected a whole number from 0 to 65535"
+    );
+    let error = file("transports = \"websocket\"").unwrap_err();
+    assert!(error.ends_with("expected a list, as in [\"a\", \"b\"]"), "{error}");
+    let error = file("duplicate-names = \"yes\"").unwrap_err();
+    assert!(error.ends_with("expected true or false"), "{error}");
+    assert_eq!(
+        file("max-payload = 10").unwrap_err(),
+        "t.toml:1:15: max-payload: expected 1024 at least"
+    );
+    assert!(file("port = ").unwrap_err().starts_with("t.toml:1:8: "));
+}
+
+#[test]
+fn errors_of_rules_name_the_rule_and_its_line() {
+    let rules = |second: &str| {
+        let text = "port = 1\n[[rules]]\ntransports = [\"websocket\"]\n\n[[rules]]\n";
+        file(&format!("{text}{second}")).unwrap_err()
+    };
+    let error = rules("name = \"b\"\ntransports = [\"flash\"]");
+    assert!(error.starts_with("t.toml:7:14: rules: rule b: unknown transport"), "{error}");
+    let error = rules("networks = [\"x\"]\ntransports = [\"polling\"]");
+    assert!(error.starts_with("t.toml:6:12: rules: rule 2: `x` is no network"), "{error}");
+    let error = rules("agents = []\ntransports = [\"polling\"]");
+    assert!(error.starts_with("t.toml:6:10: rules: rule 2: an empty list"), "{error}");
+    let error = rules("network = [\"x\"]\ntransports = [\"polling\"]");
+    assert!(error.starts_with("t.toml:6:1: unknown field `network`"), "{error}");
+}
+
+#[test]
+fn errors_of_listening() {
+    for (text, expected) in [
+        ("hsts = \"500ms\"", "t.toml:1:8: hsts: expected whole seconds and at most 3650d"),
+        ("hsts = \"3651d\"", "t.toml:1:8: hsts: expected whole seconds and at most 3650d"),
+        (
+            "trusted-proxies = [\"private\", \"proxy.example\"]",
+            "t.toml:1:19: trusted-proxies: `proxy.example` is no network, expected an address or a range such as 10.0.0.0/8 or 2001:db8::/32",
+        ),
+    ] {
+        assert_eq!(file(text).unwrap_err(), expected);
+    }
+    let agree = |text: &str| {
+        let settings = Settings::complete(file(text).unwrap(), &KNOWN);
+        settings.agree().map_err(|error| error.to_string())
+    };
+    for (text, expected) in [
+        (
+            "tls-cert = [\"a\", \"b\"]\ntls-key = [\"a\"]",
+            "tls-cert: 2 of them, but 1 of tls-key: each needs its own key",
+        ),
+        ("redirect-port = 80", "redirect-port: there is no https here without tls-cert"),
+        (
+            "port = 443\nredirect-port = 443\ntls-cert = [\"a\"]\ntls-key = [\"a\"]",
+            "redirect-port: 443 is the port for https already",
+        ),
+        (
+            "proxy-protocol = true",
+            "proxy-protocol: nobody could connect, because trusted-proxies is empty",
+        ),
+    ] {
+        assert_eq!(agree(text), Err(expected.into()));
+    }
+    let sound = "port = 443\nredirect-port = 80\ntls-cert = [\"a\"]\ntls-key = [\"a\"]\n\
+        proxy-protocol = true\ntrusted-proxies = [\"private\"]\nhsts = \"1d\"";
+    assert_eq!(agree(sound), Ok(()));
+    let off = Settings::complete(file("hsts = 0").unwrap(), &KNOWN);
+    assert_eq!(off.hsts, None);
+}
+
+#[test]
+fn later_layers_win() {
+    let low = file("port = 1\nping-interval = \"1s\"\nmax-payload = 5000").unwrap();
+    let high = Layer { port: Some(2), ..Layer::default() };
+    let settings = Settings::complete(high.over(low), &KNOWN);
+    assert_eq!(
+        (settings.port, settings.ping_interval, settings.max_payload),
+        (2, Duration::from_secs(1), 5000)
+    );
+    assert_eq!(settings.policy.transports.names(), KNOWN);
+    assert_eq!(settings.queue_bytes, 1 << 20);
+}
+
+#[test]
+fn the_shipped_file_says_nothing_but_the_defaults() {
+    let shipped = include_str!("../../transports.toml");
+    let known = crate::transport::names();
+    let layer = Layer::from_text(shipped, Path::new(DEFAULT_FILE), &known).unwrap();
+    let with = Settings::complete(layer, &known);
+    assert_eq!(format!("{with:?}"), format!("{:?}", Settings::complete(Layer::default(), &known)));
+    // Every key is in it, if only as a comment.
+    for key in known_keys() {
+        let there =
+            shipped.contains(&format!("{key} = ")) || shipped.contains(&format!("[[{key}]]"));
+        assert!(there, "{key} is missing");
+    }
+}
+
+/// Rows of the reference in docs/configuration.md: what clap and the shipped file know.
+fn reference() -> Vec<String> {
+    let shipped = include_str!("../../transports.toml");
+    let example = |key: &str| {
+        let lines = shipped.lines().map(|line| line.trim_start_matches("# "));
+        let line = lines.into_iter().find(|line| line.starts_with(&format!("{key} = ")));
+        line.map_or_else(|| format!("[[{key}]]"), str::to_owned)
+    };
+    let flags = <Layer as clap::Args>::augment_args(clap::Command::new("parlance"));
+    let row = |key: String| {
+        let flag = flags.get_arguments().find(|flag| flag.get_long() == Some(&key));
+        let Some(flag) = flag else {
+            return format!(
+                "| `{key}` | none | tables | in the file only | | `{}` |",
+                example(&key)
+            );
+        };
+        let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+        let default = help.split_once("[default: ").and_then(|(_, rest)| rest.split_once(']'));
+        let default = default.map_or("none", |(default, _)| default);
+        let unit = flag.get_value_names().map_or("text", |names| match &*names[0] {
+            "TIME" => "time",
+            "SIZE" => "size",
+            "N" => "count",
+            "BOOL" => "true, false",
+            name if name.ends_with(",…") => "list",
+            _ if key.ends_with("port") => "count",
+            _ => "text",
+        });
+        let variable = flag.get_env().map(|name| name.to_string_lossy().into_owned());
+        let variable = variable.unwrap_or_default();
+        format!("| `{key}` | {default} | {unit} | `--{key}` | `{variable}` | `{}` |", example(&key))
+    };
+    known_keys().into_iter().map(row).collect()
+}
+
+#[test]
+fn the_reference_names_every_setting() {
+    let docs = include_str!("../../docs/configuration.md");
+    let missing: Vec<String> =
+        reference().into_iter().filter(|row| !docs.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "docs/configuration.md lacks:\n{}", missing.join("\n"));
+    for key in known_keys() {
+        let told = docs.matches(&format!("| `{key}`")).count();
+        assert!(told >= 2, "{key}: one row with its meaning, one in the reference, not {told}");
+    }
+}
+
+fn known_keys() -> Vec<String> {
+    let error = file("no-such-key = 1").unwrap_err();
+    let keys: Vec<_> = error.split('`').skip(3).step_by(2).map(str::to_owned).collect();
+    assert!(keys.len() > 20, "{error}");
+    keys
+}
