@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -27,10 +27,12 @@ use crate::engine::Drained;
 use crate::transport::http::{
     Coming, header_has, write_bare_end, write_chunked, write_end, write_head,
 };
-use crate::transport::{Body, Incoming, Link, Parked, Request, Response};
+use crate::transport::{Body, Incoming, Link, Parked, Request, Response, Seat};
 
 /// Bytes read at a time.
 const READ: usize = 16 * 1024;
+/// Bytes of the head of an answer to a poll, mostly.
+const HEAD: usize = 192;
 /// How many headers a request of ours has at most.
 const HEADERS: usize = 64;
 /// How long a client may take to accept what it is sent. Who reads this slowly is gone.
@@ -285,8 +287,8 @@ impl<'a> Http1<'a> {
         Asked { request, close, body_read }
     }
 
-    /// Sends a response. False if the connection is over, or somebody else's.
-    pub async fn respond(&mut self, asked: Answered, response: Response) -> bool {
+    /// Begins to send a response; [`Http1::finish`] waits for the rest.
+    pub fn begin(&mut self, asked: Answered, response: Response) -> Sending {
         let unread = asked.body_read.is_some_and(|read| !read.load(Ordering::Acquire));
         let (parts, body) = response.into_parts();
         let says_close = parts.headers.contains_key(CONNECTION);
@@ -296,7 +298,7 @@ impl<'a> Http1<'a> {
         let head = |out: &mut Vec<u8>| {
             write_head(out, parts.status, &parts.headers, close && !says_close);
         };
-        let sent = match body {
+        let rest = match body {
             Body::Whole(body) => {
                 self.link.put(|out| {
                     head(out);
@@ -305,42 +307,60 @@ impl<'a> Http1<'a> {
                         _ => write_end(out, "", &body),
                     }
                 });
-                self.flush().await
+                Rest::Put
             }
             Body::Parked(parked) => {
-                let mut bytes = Vec::new();
+                let mut bytes = Vec::with_capacity(HEAD);
                 head(&mut bytes);
-                self.wait(*parked, bytes.into_boxed_slice()).await
+                let seat = parked.take_seat(&self.link, bytes);
+                Rest::Parked(parked, seat)
             }
             Body::Stream(stream) => {
                 self.link.put(|out| {
                     head(out);
                     write_chunked(out);
                 });
-                self.stream(stream).await
+                Rest::Stream(stream)
             }
             Body::Takeover(take) => {
                 self.link.put(|out| {
                     head(out);
                     out.extend_from_slice(b"\r\n");
                 });
-                if self.flush().await {
+                Rest::Takeover(take)
+            }
+        };
+        Sending { rest, close, unread }
+    }
+
+    /// Sends what was begun. False if the connection is over, or somebody else's. What happens seldom
+    /// is boxed, so that a connection that waits does not keep the room for it.
+    pub async fn finish(&mut self, sending: Sending) -> bool {
+        let Sending { rest, close, unread } = sending;
+        let sent = match rest {
+            Rest::Put => true,
+            Rest::Parked(parked, seat) => self.wait(parked, &seat).await,
+            Rest::Stream(stream) => Box::pin(self.stream(stream)).await,
+            Rest::Takeover(take) => {
+                if self.link.is_clear() || Box::pin(self.flush()).await {
                     take(Arc::clone(&self.link), std::mem::take(&mut self.kept).into());
                 }
                 return false;
             }
         };
-        if sent && close {
-            let unread = if unread { LINGER_BYTES } else { 0 };
-            let _ = timeout(LINGER, Box::pin(self.link.hang_up(unread))).await;
+        if !sent || !self.link.is_clear() && !Box::pin(self.flush()).await {
+            return false;
         }
-        sent && !close
+        if close {
+            let unread = if unread { LINGER_BYTES } else { 0 };
+            let _ = Box::pin(timeout(LINGER, self.link.hang_up(unread))).await;
+        }
+        !close
     }
 
     /// Waits until all is with the system.
     async fn flush(&self) -> bool {
-        self.link.is_clear()
-            || timeout(WRITE_PATIENCE, self.link.flush()).await.is_ok_and(|sent| sent.is_ok())
+        timeout(WRITE_PATIENCE, self.link.flush()).await.is_ok_and(|sent| sent.is_ok())
     }
 
     /// Reads ahead, no further than what may be a head: the rest is for later. Ready when the
@@ -367,8 +387,7 @@ impl<'a> Http1<'a> {
     }
 
     /// Waits until a parked poll is answered.
-    async fn wait(&mut self, mut parked: Parked, head: Box<[u8]>) -> bool {
-        let seat = parked.take_seat(&self.link, head);
+    async fn wait(&mut self, mut parked: Box<Parked>, seat: &Seat) -> bool {
         let mut batch = Vec::new();
         let until = parked.until();
         self.wait_until(until.min(Instant::now() + self.limits.header_timeout));
@@ -409,7 +428,7 @@ impl<'a> Http1<'a> {
             Waited::Lost => return false,
             Waited::Answered => {}
         }
-        self.flush().await
+        true
     }
 
     async fn stream(&mut self, mut stream: impl futures::Stream<Item = Bytes> + Unpin) -> bool {
@@ -423,11 +442,27 @@ impl<'a> Http1<'a> {
             let Some(chunk) = chunk.await else { return false };
             let last = chunk.is_none();
             self.link.put(|out| write_chunk(out, &chunk.unwrap_or_default()));
-            if !self.flush().await || last {
+            if !self.link.is_clear() && !self.flush().await || last {
                 return last;
             }
         }
     }
+}
+
+/// A response that is being sent.
+pub(super) struct Sending {
+    rest: Rest,
+    close: bool,
+    /// The body of the request was not read.
+    unread: bool,
+}
+
+/// What is still to be done for a response.
+enum Rest {
+    Put,
+    Parked(Box<Parked>, Arc<Seat>),
+    Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+    Takeover(Box<dyn FnOnce(Arc<Link>, Bytes) + Send>),
 }
 
 /// How waiting for the answer to a poll ended.

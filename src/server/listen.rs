@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::STRICT_TRANSPORT_SECURITY;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderValue, Response};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tracing::{info, warn};
 
@@ -34,10 +34,11 @@ pub(super) struct HouseRules {
 
 impl HouseRules {
     /// Adds what answers to `peer` carry by these rules.
-    pub fn put_on(&self, headers: &mut HeaderMap, peer: Peer) {
+    pub fn put_on<B>(&self, mut response: Response<B>, peer: Peer) -> Response<B> {
         if let (Some(hsts), Scheme::Https) = (&self.hsts, peer.scheme) {
-            headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
+        response
     }
 }
 

@@ -17,9 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::Either;
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -102,11 +103,8 @@ impl Server {
             match accepted {
                 Ok((tcp, remote, slot)) => {
                     pause = SHORTEST_PAUSE;
-                    let (server, house_rules) = (self.clone(), Arc::clone(&house_rules));
-                    connections.spawn(async move {
-                        server.serve(tcp, remote, &house_rules).await;
-                        drop(slot);
-                    });
+                    let served = self.clone().serve(tcp, remote, Arc::clone(&house_rules), slot);
+                    connections.spawn(served);
                 }
                 Err(error) => {
                     // Out of file descriptors, mostly: it passes when somebody leaves.
@@ -130,17 +128,39 @@ impl Server {
         let _ = tokio::time::timeout(patience, self.shared.connections.wait()).await;
     }
 
-    async fn serve(&self, tcp: TcpStream, remote: SocketAddr, rules: &HouseRules) {
+    /// One connection's task. What it needs for a moment only is boxed, and what it is made of is kept
+    /// small: most of them wait most of the time.
+    fn serve(
+        self,
+        tcp: TcpStream,
+        remote: SocketAddr,
+        rules: Arc<HouseRules>,
+        slot: OwnedSemaphorePermit,
+    ) -> impl Future<Output = ()> + Send {
         let _ = tcp.set_nodelay(true);
         // Over a dual-stack socket IPv4 peers come in IPv6 clothes.
         let mut peer = Peer { remote: remote.ip().to_canonical(), scheme: Scheme::Http };
-        if rules.entrance.is_open() {
-            return self.speak_http(Pipe::plain(tcp), peer, rules).await;
-        }
-        // Boxed, so that its memory goes when it is over.
-        let admitted = Box::pin(self.admit(tcp, &mut peer, rules)).await;
-        if let Some(pipe) = admitted {
-            self.speak_http(pipe, peer, rules).await;
+        let admission = if rules.entrance.is_open() {
+            Either::Left(Arc::new(Link::new(Pipe::plain(tcp))))
+        } else {
+            let (server, rules) = (self.clone(), Arc::clone(&rules));
+            Either::Right(Box::pin(async move {
+                let pipe = server.admit(tcp, &mut peer, &rules).await?;
+                Some((Arc::new(Link::new(pipe)), peer))
+            }))
+        };
+        async move {
+            let link = match admission {
+                Either::Left(link) => Some(link),
+                Either::Right(admission) => admission.await.map(|(link, admitted)| {
+                    peer = admitted;
+                    link
+                }),
+            };
+            if let Some(link) = link {
+                self.speak_http(link, peer, &rules).await;
+            }
+            drop(slot);
         }
     }
 
@@ -162,19 +182,22 @@ impl Server {
         None
     }
 
-    async fn speak_http(&self, pipe: Pipe, peer: Peer, rules: &HouseRules) {
-        let Shared { limits, mount, stopping, .. } = &*self.shared;
-        let fresh = rules.entrance.tls.is_none().then_some(peer.remote);
-        // Who is only sent on is not for the engine.
-        let mount = rules.redirect_to.is_none().then_some(*mount);
-        let mut http = Http1::new(Arc::new(Link::new(pipe)), fresh, limits, mount, stopping);
+    async fn speak_http(&self, link: Arc<Link>, peer: Peer, rules: &HouseRules) {
+        let mut http = self.http1(link, peer, rules);
         loop {
             match http.next().await {
                 Next::Request(asked) => {
                     let (request, answered) = asked.split();
-                    let mut response = self.answer(request, peer).response().await;
-                    rules.put_on(response.headers_mut(), peer);
-                    if !http.respond(answered, response).await {
+                    let sending = match self.answer(request, peer) {
+                        Answering::Ready(response) => {
+                            http.begin(answered, rules.put_on(response, peer))
+                        }
+                        Answering::Waiting(response) => {
+                            let response = response.await;
+                            http.begin(answered, rules.put_on(response, peer))
+                        }
+                    };
+                    if !http.finish(sending).await {
                         return;
                     }
                 }
@@ -188,6 +211,14 @@ impl Server {
                 Next::Over => return,
             }
         }
+    }
+
+    fn http1(&self, link: Arc<Link>, peer: Peer, rules: &HouseRules) -> Http1<'_> {
+        let Shared { limits, mount, stopping, .. } = &*self.shared;
+        let fresh = rules.entrance.tls.is_none().then_some(peer.remote);
+        // Who is only sent on is not for the engine.
+        let mount = rules.redirect_to.is_none().then_some(*mount);
+        Http1::new(link, fresh, limits, mount, stopping)
     }
 
     /// Answers a request for the engine.
@@ -216,17 +247,16 @@ impl Server {
         }
         let Shared { mount, negotiator, pages, .. } = &*self.shared;
         if is_engines(mount, request.uri().path()) {
-            let answering = self.answer(request.map(Incoming::Foreign), peer);
-            let mut response = answering.response().await;
-            rules.put_on(response.headers_mut(), peer);
-            return library::dressed(response).await;
+            let response = match self.answer(request.map(Incoming::Foreign), peer) {
+                Answering::Ready(response) => response,
+                Answering::Waiting(response) => response.await,
+            };
+            return library::dressed(rules.put_on(response, peer)).await;
         }
         let Some(pages) = pages else { return library::dressed(pages::not_found(mount)).await };
         let (headers, path) = (request.headers(), request.uri().path());
         let allowed = negotiator.gate().transports_for(headers, path, peer);
-        let mut answer = pages.answer(request, allowed).await;
-        rules.put_on(answer.headers_mut(), peer);
-        answer
+        rules.put_on(pages.answer(request, allowed).await, peer)
     }
 }
 
@@ -243,7 +273,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, remote) = listener.accept().await?;
     Ok((stream, remote, slot))

@@ -240,15 +240,6 @@ pub enum Answering {
     Waiting(BoxFuture<'static, Response>),
 }
 
-impl Answering {
-    pub async fn response(self) -> Response {
-        match self {
-            Answering::Ready(response) => response,
-            Answering::Waiting(response) => response.await,
-        }
-    }
-}
-
 impl Served {
     pub(super) async fn answer(self) -> Result<Response, Error> {
         match self {

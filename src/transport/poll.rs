@@ -62,7 +62,7 @@ impl Parked {
 
     /// Has the answer written to a connection by whoever has packets. `head` is what comes before the
     /// content type.
-    pub fn take_seat(&self, link: &Arc<Link>, head: Box<[u8]>) -> Arc<Seat> {
+    pub fn take_seat(&self, link: &Arc<Link>, head: Vec<u8>) -> Arc<Seat> {
         let (link, form) = (Arc::clone(link), Arc::clone(&self.form));
         let seat = Arc::new(Seat { link, head, form, answered: AtomicBool::new(false) });
         self.drain.divert(Arc::clone(&seat) as Arc<dyn Sink>);
@@ -98,7 +98,7 @@ impl Parked {
 /// A parked poll's place on its connection, where packets can be put.
 pub struct Seat {
     link: Arc<Link>,
-    head: Box<[u8]>,
+    head: Vec<u8>,
     form: Form,
     answered: AtomicBool,
 }
