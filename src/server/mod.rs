@@ -229,8 +229,8 @@ impl Server {
         let Shared { mount, negotiator, pages, .. } = &*self.shared;
         let Some(pages) = pages else { return pages::not_found(mount) };
         let (headers, path) = (request.headers(), request.uri().path());
-        let allowed = negotiator.gate().transports_for(headers, path, peer);
-        pages.answer(request, allowed).await
+        let welcome = negotiator.gate().welcome(headers, path, peer);
+        pages.answer(request, welcome).await
     }
 }
 
