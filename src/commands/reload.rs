@@ -142,6 +142,9 @@ impl Reloader {
             "max-sessions-per-address": policy.caps.sessions_per_address,
             "max-websockets": policy.caps.websockets,
             "handshake-rate": policy.caps.handshakes_per_address,
+            "heal-failures": policy.healing.failures,
+            "heal-rest": format!("{}s", policy.healing.rest.as_secs()),
+            "heal-longest": format!("{}s", policy.healing.longest.as_secs()),
             "now": {
                 "sessions": self.engine.session_count(),
                 "websockets": census.websockets(),

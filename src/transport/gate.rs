@@ -176,13 +176,16 @@ impl Gate {
             && leaving().is_none()
         {
             census.refused(refusal);
+            if let Refusal::Scheme { page, .. } = refusal {
+                news.mismatch(&visitor, *page, "refused by match-origin-protocol");
+            }
             let allowed = decision.allowed.names().to_vec();
             return Err(Error::Refused { refusal: refusal.clone(), allowed });
         }
         if step != Step::Continues
             && let Some(page) = policy.mismatch(&visitor)
         {
-            news.mismatch(&visitor, page);
+            news.mismatch(&visitor, page, "match-origin-protocol would refuse this");
         }
         let offered = if step == Step::Opens { decision.offered() } else { Vec::new() };
         let witness =
@@ -295,7 +298,7 @@ impl News {
     }
 
     /// Advises on a page whose scheme is not that of its connection.
-    fn mismatch(&self, visitor: &Visitor<'_>, page: Scheme) {
+    fn mismatch(&self, visitor: &Visitor<'_>, page: Scheme, consequence: &str) {
         let origin = visitor.origin.unwrap_or_default();
         let origin: String = origin.chars().take(policy::origin::LONGEST).collect();
         if self.is_new(&format!("scheme {origin}")) {
@@ -303,8 +306,8 @@ impl News {
                 origin,
                 page = page.name(),
                 reached = visitor.scheme.name(),
-                "page and connection differ in scheme: match-origin-protocol would refuse this; \
-                 behind a proxy that ends TLS, trusted-proxies has to name it"
+                "page and connection differ in scheme: {consequence}; behind a proxy that ends \
+                 TLS, trusted-proxies has to name it"
             );
         }
     }

@@ -4,6 +4,8 @@ use parlance::engine::CloseReason;
 use parlance::policy::{Origins, Pattern, Policy, Rule, Transports};
 use parlance::transport;
 
+use serde_json::json;
+
 use crate::support::apps::{Echo, stage, tap};
 use crate::support::client::{Client, Via};
 use crate::support::http::{Http, fetch};
@@ -32,8 +34,8 @@ async fn who_is_still_allowed_does_not_notice() {
     );
     polling.assert_closed().await;
     for client in [&mut ws, &mut upgraded] {
-        client.emit(serde_json::json!(["still here"])).await;
-        assert_eq!(client.event().await, serde_json::json!(["still here"]));
+        client.emit(json!(["still here"])).await;
+        assert_eq!(client.event().await, json!(["still here"]));
     }
     server.get("EIO=4&transport=polling").await.assert_error(400, 0, "Transport unknown");
     // And back: nobody has to go.
@@ -141,7 +143,7 @@ async fn namespaces_count_as_well() {
         assert!(client.text().await.starts_with("40/chat,"));
     }
     left.send("41/chat,").await;
-    left.emit(serde_json::json!(["it has left"])).await;
+    left.emit(json!(["it has left"])).await;
     left.event().await;
     let secret = Rule {
         name: "secret".into(),
@@ -156,8 +158,8 @@ async fn namespaces_count_as_well() {
     server.gate.apply(policy, &server.engine);
     polling.assert_closed().await;
     for client in [&mut left, &mut elsewhere, &mut ws] {
-        client.emit(serde_json::json!(["still here"])).await;
-        assert_eq!(client.event().await, serde_json::json!(["still here"]));
+        client.emit(json!(["still here"])).await;
+        assert_eq!(client.event().await, json!(["still here"]));
     }
 }
 
@@ -252,6 +254,12 @@ async fn advice_is_given_once_and_again_after_a_change() {
     assert_eq!(told(refused), 1, "{}", process.log.join("\n"));
     assert_eq!(told("match-origin-protocol would refuse this"), 1);
     assert_eq!(told("contradict each other"), 1);
+    // With match-origin-protocol it is a refusal, and the advice is the same.
+    folder.write("transports.toml", &format!("{settings}]\nmatch-origin-protocol = true\n"));
+    process.signal("HUP");
+    process.line("policy changed");
+    assert_eq!(visit("https://own.example", &[]).await, 403);
+    process.line("differ in scheme: refused by match-origin-protocol");
 }
 
 #[tokio::test]
@@ -295,6 +303,10 @@ async fn an_administrator_changes_the_policy() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["transports"][0], "websocket");
     assert_eq!(answer.json()["refused"]["transport"], 0);
+    assert_eq!(
+        (&answer.json()["heal-rest"], &answer.json()["heal-failures"]),
+        (&json!("600s"), &json!(5))
+    );
     let answer = ask("POST", &key, "transports = [\"polling\"]\nmax-sessions = 3\n").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["changes"][1], "max-sessions: 0 -> 3");
