@@ -102,6 +102,12 @@
     if (atBottom) toBottom();
   }
 
+  function takeOut(li) {
+    if (!li || !li.parentNode) return;
+    lines--;
+    P.remove(li);
+  }
+
   // Only http and https become links, and what surrounds them stays text.
   function linkify(el, words) {
     var rest = words, m, url, at, a;
@@ -203,6 +209,7 @@
 
   function arrived(li) {
     if (isAway() || !atBottom) {
+      if (!unread && !below) clearMarker();   // what it stands above was read
       if (!marker) {
         marker = make('div', 'note marker', t('new.marker'));
         log.insertBefore(marker, li);
@@ -230,9 +237,7 @@
   }
 
   function clearMarker() {
-    if (!marker) return;
-    if (marker.parentNode) lines--;
-    P.remove(marker);
+    takeOut(marker);
     marker = null;
   }
 
@@ -398,7 +403,7 @@
 
   // ---- joining
 
-  var againTimer, againCount = 0;
+  var againTimer, againCount = 0, alone;
 
   function join() {
     if (joining || !socket.connected || !wanted) return;
@@ -428,8 +433,10 @@
       placePeople();
       P.focus(box);
     }
-    if (first) note('note.welcome', { name: P.isolated(name, 'name') });
-    else if (lostAt) {
+    if (first) {
+      note('note.welcome', { name: P.isolated(name, 'name') });
+      if (n === 1) alone = note('note.alone');
+    } else if (lostAt) {
       d = new Date(lostAt);
       note('note.gap', { from: P.clock(d, true), to: P.clock(new Date(), true) });
     }
@@ -501,7 +508,8 @@
     }
     P.say(byId('badge-text'), words);
     badge.setAttribute('data-transport', kind === 'good' ? formName() : '');
-    badge.setAttribute('aria-label', t('badge.label', { state: words }));
+    badge.title = t('badge.label', { state: words });
+    badge.setAttribute('aria-label', badge.title);
     badge.className = 'tool badge ' + kind;
   }
 
@@ -581,7 +589,7 @@
       } else lost(details ? details.code : 'cut', details && details.description);
     });
     socket.on('connect_error', function (err) {
-      if (err.code === 'forbidden') {
+      if (err.code === 'forbidden' && !socket.active) {
         ended = err.message;
         drawState();
       } else lost(err.code, err.message);
@@ -605,6 +613,7 @@
       count(data);
       if (indexOf(people, name) < 0 && !more) people.push(name);
       drawPeople();
+      takeOut(alone);
       cameOrWent(name, true);
     });
     socket.on('user left', function (data) {

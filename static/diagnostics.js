@@ -47,7 +47,7 @@
     P.empty(row.result).appendChild(make('span', 'tag ' + r.kind, t('diag.' + r.kind)));
     P.say(row.time, r.ms ? t('panel.ms', { n: r.ms }) : '');
     if (r.kind === 'works') words = t('diag.works.text', { open: r.open, rtt: r.rtt });
-    else if (r.kind === 'refused') words = t('diag.refused.text');
+    else if (r.kind === 'refused') words = t(r.code === 'forbidden' ? 'diag.forbidden.text' : r.code === 'withheld' ? 'diag.withheld.text' : 'diag.refused.text', { why: r.reason });
     else if (r.kind === 'unsupported') words = LACKS[r.name] && !root[LACKS[r.name]] ? t('diag.unsupported.need', { what: LACKS[r.name] }) : t('diag.unsupported.text');
     else {
       reason = T.why(r.code, r.reason);
@@ -82,7 +82,7 @@
         if (e.transport === name && (e.outcome === 'refused' || e.outcome === 'unsupported')) return finish(e.outcome, { code: e.code, message: e.reason });
         if (e.transport === name && e.outcome === 'failed') err = { code: e.code, message: e.reason };
       }
-      finish('blocked', err);
+      finish(err && err.code === 'forbidden' ? 'refused' : 'blocked', err);
     }
 
     socket = root.io({ transports: [name], forceNew: true, reconnection: false, upgrade: false, autoConnect: false, timeout: LIMIT_MS });
@@ -121,12 +121,36 @@
     socket.connect();
   }
 
-  function summary(best) {
-    var box = byId('summary'), any = false, i;
-    for (i = 0; i < results.length; i++) if (results[i].kind === 'works') any = true;
+  // Of most transports a browser tells only that they failed. What the server said elsewhere tells why.
+  function explain(upgrade) {
+    var told = {}, works = false, i, r, e;
+    for (i = 0; i < upgrade.length; i++) {
+      e = upgrade[i];
+      if (e.step === 'upgrade' && e.outcome === 'refused') told[e.transport] = { code: 'withheld', reason: e.reason };
+    }
+    for (i = 0; i < results.length; i++) {
+      if (results[i].kind === 'works') works = true;
+      if (results[i].code === 'forbidden') told.all = results[i];
+    }
+    for (i = 0; i < results.length; i++) {
+      r = results[i];
+      e = !works && told.all || told[r.name];
+      if (r.kind !== 'blocked' || !e) continue;
+      r.kind = 'refused';
+      r.code = e.code;
+      r.reason = e.reason;
+      drawResult(r);
+    }
+    return told.all ? told.all.reason : '';
+  }
+
+  function summary(best, refusal) {
+    var box = byId('summary'), worked, i;
+    for (i = 0; i < results.length; i++) if (results[i].kind === 'works') worked = worked || results[i].name;
     P.show(box, true);
-    P.setClass(box, 'bad', !any);
-    P.say(box, any ? t('diag.summary.best', { name: t('transport.' + (best || results[0].name)) }) : t('diag.summary.none') + ' ' + t('diag.summary.none.help'));
+    P.setClass(box, 'bad', !worked);
+    P.say(box, worked ? t('diag.summary.best', { name: t('transport.' + (best || worked)) }) :
+      refusal ? t('diag.summary.forbidden', { why: refusal }) : t('diag.summary.none') + ' ' + t('diag.summary.none.help'));
   }
 
   function reportText(best, upgrade) {
@@ -201,10 +225,10 @@
   }
 
   function finished(best, upgrade) {
-    var text = reportText(best, upgrade);
+    var refusal = explain(upgrade), text = reportText(best, upgrade);
     running = false;
     P.say(byId('progress'), '');
-    summary(best);
+    summary(best, refusal);
     byId('report').value = text;
     P.show(byId('report-part'), true);
     button(true);

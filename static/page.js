@@ -33,8 +33,17 @@
     el.className = on ? el.className + ' ' + name : (' ' + el.className + ' ').replace(' ' + name + ' ', ' ').replace(/^ +| +$/g, '');
   }
 
-  function show(el, on) { setClass(el, 'off', !on); }
+  // By the style, too: there may be no style sheet.
+  function show(el, on) {
+    setClass(el, 'off', !on);
+    el.style.display = on ? '' : 'none';
+  }
   function isShown(el) { return !hasClass(el, 'off'); }
+
+  // What the page hides until it is wanted.
+  function hideAll(all) {
+    for (var i = 0; i < all.length; i++) if (typeof all[i].className === 'string' && hasClass(all[i], 'off')) show(all[i], false);
+  }
 
   // The handler gets an event with preventDefault(), target and key code, whatever the browser calls them.
   function listen(el, name, fn) {
@@ -143,6 +152,6 @@
   };
 
   doc.documentElement.lang = T.lang;
-  setClass(doc.documentElement, 'js', true);
   T.translate(doc);
+  hideAll(doc.getElementsByTagName('*'));
 })(window);

@@ -72,7 +72,8 @@
     parts.stepsBox.setAttribute('aria-label', t('panel.list'));
 
     parts.report = doc.createElement('textarea');
-    parts.report.className = 'report off';
+    parts.report.className = 'report';
+    P.show(parts.report, false);
     parts.report.rows = 8;
     parts.report.readOnly = true;
     parts.report.setAttribute('aria-label', t('panel.report'));

@@ -242,7 +242,7 @@
     if (!status) return oops('unreachable', 'no answer from the server');
     try { b = parse(body); } catch (x) {}
     b = b || {};
-    e = oops(b.code === 0 ? 'refused' : b.code === 1 ? 'expired' : 'http', b.reason || b.message || 'HTTP ' + status, status);
+    e = oops(b.code === 0 ? 'refused' : b.code === 1 ? 'expired' : b.code === 4 ? 'forbidden' : 'http', b.reason || b.message || 'HTTP ' + status, status);
     e.allowed = b.allowed;
     return e;
   }
@@ -844,6 +844,8 @@
         while (tried[name = order[i]]) i++;
         // what worked before fails: the server is away
         if (m.good && m.attempts % 3) name = err ? null : has(order, m.good) ? m.good : name;
+        // whoever is unwelcome is so by any way
+        if (err && err.code === 'forbidden') name = !(why = err);
         if (!name) return m.failed(why || err || unable());
         tried[name] = true;
         e = m.engine = new Engine(m);

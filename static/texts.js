@@ -39,6 +39,7 @@
       'typing.many': 'Several people are typing…',
 
       'note.welcome': 'You joined as {name}.',
+      'note.alone': 'Nobody else is here yet. Whoever opens this page can join.',
       'note.joined': '{names} joined',
       'note.left': '{names} left',
       'note.back': '{names} came back',
@@ -85,8 +86,8 @@
       'why.http': 'the server or something in between answers with an error ({detail})',
       'why.garbled': 'something else than the chat server answers; is there a sign-in page or a proxy in between?',
       'why.unsupported': 'this browser can do none of the allowed transports',
-      'why.forbidden': 'this page may not connect ({detail})',
-      'why.quarantined': 'failed lately and rests; {detail}',
+      'why.forbidden': 'the server refuses this connection ({detail})',
+      'why.quarantined': 'failed lately and rests; next test in {n} s',
 
       'transport.websocket': 'WebSocket',
       'transport.eventsource': 'Event stream',
@@ -153,7 +154,7 @@
       'outcome.quarantined': 'rests',
 
       'diag.title': 'Connection test',
-      'diag.lead': 'This page tries every way in which this browser could talk to the server, one after the other, and tells what works and what is in the way.',
+      'diag.lead': 'This page tries every way in which this browser could talk to the server, one after the other, and tells what works and what is in the way. At the end it sends a report to the server, without any messages.',
       'diag.start': 'Start the test',
       'diag.again': 'Test again',
       'diag.running': 'Testing {name}…',
@@ -162,7 +163,7 @@
       'diag.result': 'Result',
       'diag.time': 'Time',
       'diag.meaning': 'What it means, what to do',
-      'diag.pending': 'waiting',
+      'diag.pending': 'not tested yet',
       'diag.testing': 'testing…',
       'diag.works': 'Works',
       'diag.refused': 'Refused by policy',
@@ -170,6 +171,8 @@
       'diag.unsupported': 'Not supported by this browser',
       'diag.works.text': 'Opened in {open} ms; a message went there and back in {rtt} ms.',
       'diag.refused.text': 'The operator of this server has not allowed this transport. Nothing is wrong with your network.',
+      'diag.forbidden.text': 'The server refuses this browser: {why}. Tell this to the people who run the server. Nothing is wrong with your network.',
+      'diag.withheld.text': 'The server does not offer this transport now: as many use it as may, or it broke too often from here. The chat goes on by another.',
       'diag.unsupported.text': 'This browser lacks what this transport needs. A newer browser may have it.',
       'diag.unsupported.need': 'This browser lacks {what}.',
       'diag.fix.websocket': 'A proxy, firewall or virus scanner on the way may not let WebSockets through. For the operator of the proxy: pass on the Upgrade and Connection headers, with HTTP/1.1. Using https often helps.',
@@ -178,6 +181,7 @@
       'diag.fix.xhr-polling': 'Something on the way ends slow requests or changes them. Check the time-outs of proxies and extensions that block scripts.',
       'diag.fix.jsonp-polling': 'Something on the way blocks scripts or form posts. Check extensions that block scripts.',
       'diag.summary.best': 'This browser can talk to the server. It will use: {name}.',
+      'diag.summary.forbidden': 'The server is there, but refuses this browser: {why}.',
       'diag.summary.none': 'No transport works from here.',
       'diag.summary.none.help': 'If this page itself loaded, the server is up: something between it and this browser, or in this browser, is in the way.',
       'diag.report.sending': 'Sending the report to the server…',
@@ -224,6 +228,7 @@
       'typing.many': '여러 사람이 입력하고 있습니다…',
 
       'note.welcome': '{name} 이름으로 참여했습니다.',
+      'note.alone': '아직 다른 참여자가 없습니다. 이 페이지를 여는 사람은 누구나 참여할 수 있습니다.',
       'note.joined': '{names} 들어옴',
       'note.left': '{names} 나감',
       'note.back': '{names} 돌아옴',
@@ -270,8 +275,8 @@
       'why.http': '서버나 중간 장비가 오류로 응답합니다({detail})',
       'why.garbled': '채팅 서버가 아닌 다른 것이 응답합니다. 중간에 로그인 페이지나 프록시가 있는지 확인하세요',
       'why.unsupported': '이 브라우저는 허용된 전송 방식을 지원하지 않습니다',
-      'why.forbidden': '이 페이지는 연결할 수 없습니다({detail})',
-      'why.quarantined': '최근에 실패하여 잠시 쉬는 중입니다. {detail}',
+      'why.forbidden': '서버가 이 연결을 거절합니다({detail})',
+      'why.quarantined': '최근에 실패하여 잠시 쉬는 중입니다. {n}초 후 다시 검사합니다',
 
       'transport.websocket': '웹소켓',
       'transport.eventsource': '이벤트 스트림',
@@ -338,7 +343,7 @@
       'outcome.quarantined': '쉼',
 
       'diag.title': '연결 검사',
-      'diag.lead': '이 브라우저가 서버와 통신할 수 있는 모든 방식을 하나씩 시험하고, 무엇이 되고 무엇이 막혀 있는지 알려 줍니다.',
+      'diag.lead': '이 브라우저가 서버와 통신할 수 있는 모든 방식을 하나씩 시험하고, 무엇이 되고 무엇이 막혀 있는지 알려 줍니다. 마지막에 서버로 보고서를 보내며, 메시지 내용은 들어 있지 않습니다.',
       'diag.start': '검사 시작',
       'diag.again': '다시 검사',
       'diag.running': '{name} 검사 중…',
@@ -347,7 +352,7 @@
       'diag.result': '결과',
       'diag.time': '시간',
       'diag.meaning': '의미와 해결 방법',
-      'diag.pending': '대기',
+      'diag.pending': '아직 검사 안 함',
       'diag.testing': '검사 중…',
       'diag.works': '작동함',
       'diag.refused': '정책에 따라 거절됨',
@@ -355,6 +360,8 @@
       'diag.unsupported': '이 브라우저가 지원하지 않음',
       'diag.works.text': '{open}ms 만에 열렸고, 메시지가 오가는 데 {rtt}ms 걸렸습니다.',
       'diag.refused.text': '서버 운영자가 이 전송 방식을 허용하지 않았습니다. 네트워크에는 문제가 없습니다.',
+      'diag.forbidden.text': '서버가 이 브라우저를 거절합니다: {why}. 이 내용을 서버 관리자에게 알려 주세요. 네트워크에는 문제가 없습니다.',
+      'diag.withheld.text': '지금은 서버가 이 전송 방식을 제공하지 않습니다. 이용자가 한도에 이르렀거나, 여기에서 자주 끊어졌기 때문입니다. 채팅은 다른 방식으로 계속됩니다.',
       'diag.unsupported.text': '이 전송 방식에 필요한 기능이 이 브라우저에 없습니다. 더 새로운 브라우저에는 있을 수 있습니다.',
       'diag.unsupported.need': '이 브라우저에는 {what} 기능이 없습니다.',
       'diag.fix.websocket': '중간의 프록시, 방화벽, 백신 프로그램이 웹소켓을 막고 있을 수 있습니다. 프록시 관리자는 HTTP/1.1로 Upgrade와 Connection 헤더를 전달하도록 설정하세요. https를 쓰면 해결되는 경우가 많습니다.',
@@ -363,6 +370,7 @@
       'diag.fix.xhr-polling': '중간의 무언가가 오래 걸리는 요청을 끊거나 바꾸고 있습니다. 프록시의 시간 제한과 스크립트를 막는 확장 프로그램을 확인하세요.',
       'diag.fix.jsonp-polling': '중간의 무언가가 스크립트나 양식 전송을 막고 있습니다. 스크립트를 막는 확장 프로그램을 확인하세요.',
       'diag.summary.best': '이 브라우저는 서버와 통신할 수 있습니다. 사용할 방식: {name}.',
+      'diag.summary.forbidden': '서버는 작동하지만 이 브라우저를 거절합니다: {why}.',
       'diag.summary.none': '여기에서는 어떤 전송 방식도 작동하지 않습니다.',
       'diag.summary.none.help': '이 페이지가 열렸다면 서버는 작동하고 있습니다. 서버와 이 브라우저 사이, 또는 이 브라우저 안의 무언가가 막고 있습니다.',
       'diag.report.sending': '서버에 보고서를 보내는 중…',
@@ -419,7 +427,7 @@
 
   function why(code, detail) {
     var key = 'why.' + (code === 'unreachable' && root.navigator.onLine === false ? 'offline' : code);
-    return TABLES.en.hasOwnProperty(key) ? t(key, { detail: detail || '?' }) : detail || code;
+    return TABLES.en.hasOwnProperty(key) ? t(key, { detail: detail || '?', n: (/\d+/.exec(detail) || '?')[0] }) : detail || code;
   }
 
   root.ParlanceTexts = { lang: lang, t: t, fill: fill, translate: translate, why: why, tables: TABLES };

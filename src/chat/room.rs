@@ -15,7 +15,7 @@ use super::ChatSettings;
 use super::name::{BadName, Name};
 use super::rate::{Hasty, Rate};
 use super::vocabulary::{Notice, Said, VOCABULARIES, Vocabulary, tell};
-use crate::engine::Sid;
+use crate::engine::{Cork, Sid};
 use crate::socketio::{Broadcast, Responder, Socket};
 
 /// What comes into the room.
@@ -51,13 +51,20 @@ impl RoomTask {
 
     /// Runs until the chat is gone.
     pub async fn run(mut self) {
+        let RoomTask { room, inbox } = &mut self;
         let mut batch = Vec::with_capacity(BATCH);
-        while self.inbox.recv_many(&mut batch, BATCH).await > 0 {
-            for input in batch.drain(..) {
-                self.room.hear(input);
+        // Who hears of several things before its turn to be written to comes gets them at once.
+        let mut cork = Cork::default();
+        loop {
+            if cork.is_empty() {
+                if inbox.recv_many(&mut batch, BATCH).await == 0 {
+                    return;
+                }
+            } else {
+                batch.extend(std::iter::from_fn(|| inbox.try_recv().ok()).take(BATCH));
             }
-            // Let those who were written to get at it before the next lot.
-            tokio::task::yield_now().await;
+            cork.hold(|| batch.drain(..).for_each(|input| room.hear(input)));
+            cork.release().await;
         }
     }
 }

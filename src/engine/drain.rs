@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 
 use tokio::time::Instant;
 
-use super::state::{Outlet, Phase, Ticket};
+use super::sink::Sink;
+use super::state::{Phase, Ticket};
 use super::{CloseReason, Session};
 use crate::dialect::Frame;
 
@@ -35,6 +36,8 @@ pub(super) enum Detach {
 pub enum Drained {
     /// Packets were put into the batch.
     Packets,
+    /// The [`Sink`] holds what its connection did not take yet; what follows waits for that.
+    Stuck,
     /// This poll should end, with nothing: an upgrade needs it out of the way.
     Released,
     /// The probe succeeded: this transport carries the session from here on. A good moment for a
@@ -55,6 +58,19 @@ impl Drain {
         &self.session
     }
 
+    /// Has packets go to `sink`, whenever somebody waits for them in [`Drain::next`] and there is
+    /// nothing else to tell.
+    pub fn divert(&self, sink: Arc<dyn Sink>) {
+        let mut state = self.session.state();
+        let state = &mut *state;
+        let probing = state.candidate.as_mut().map(|candidate| &mut candidate.outlet);
+        let outlets = [probing, state.outlet.as_mut()];
+        let ours = outlets.into_iter().flatten().find(|outlet| outlet.ticket == self.ticket);
+        if let Some(outlet) = ours {
+            outlet.sink = Some(sink);
+        }
+    }
+
     /// Waits for packets or news. Packets are appended to `batch`; dropping the future loses none.
     pub async fn next(&mut self, batch: &mut Vec<Frame>) -> Drained {
         poll_fn(|cx| self.poll_next(cx, batch)).await
@@ -68,7 +84,8 @@ impl Drain {
             && candidate.outlet.ticket == self.ticket
         {
             if candidate.answers.is_empty() {
-                return wait(&mut candidate.outlet, cx);
+                candidate.outlet.wait(cx, true);
+                return Poll::Pending;
             }
             batch.append(&mut candidate.answers);
             return Poll::Ready(Drained::Packets);
@@ -80,6 +97,11 @@ impl Drain {
                 _ => Drained::Superseded,
             });
         };
+        // Nothing goes past this call while it is at work, nor while what it returned is.
+        outlet.wants = false;
+        if std::mem::take(&mut outlet.stuck) {
+            return Poll::Ready(Drained::Stuck);
+        }
         if std::mem::take(&mut outlet.promoted) {
             return Poll::Ready(Drained::Promoted);
         }
@@ -101,10 +123,13 @@ impl Drain {
         }
         match state.phase {
             Phase::Open if outlet.released => Poll::Ready(Drained::Released),
-            Phase::Open => wait(outlet, cx),
+            Phase::Open => {
+                outlet.wait(cx, true);
+                Poll::Pending
+            }
             Phase::Lingering(reason) => {
                 state.end_lingering();
-                self.session.wake_keeper();
+                self.session.bury();
                 Poll::Ready(Drained::Closed(reason))
             }
             Phase::Closed(reason) => Poll::Ready(Drained::Closed(reason)),
@@ -138,18 +163,13 @@ impl Drain {
         let outlets = [probing, state.outlet.as_mut()];
         let ours = outlets.into_iter().flatten().find(|outlet| outlet.ticket == self.ticket);
         match ours {
-            Some(outlet) => wait(outlet, cx).map(|_| ()),
+            Some(outlet) => {
+                outlet.wait(cx, false);
+                Poll::Pending
+            }
             None => Poll::Ready(()),
         }
     }
-}
-
-fn wait(outlet: &mut Outlet, cx: &mut Context<'_>) -> Poll<Drained> {
-    match &mut outlet.waker {
-        Some(waker) => waker.clone_from(cx.waker()),
-        None => outlet.waker = Some(cx.waker().clone()),
-    }
-    Poll::Pending
 }
 
 impl Drop for Drain {

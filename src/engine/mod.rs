@@ -5,6 +5,8 @@
 //! session does not know what a transport is, beyond its [`Facts`]. What comes out on top are
 //! messages, handed to a [`Receiver`] one at a time and in order.
 
+mod core;
+mod cork;
 mod drain;
 mod keeper;
 mod queue;
@@ -12,6 +14,7 @@ mod reason;
 mod registry;
 mod session;
 mod sid;
+mod sink;
 mod state;
 
 use std::net::IpAddr;
@@ -21,16 +24,17 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::dialect::{Dialect, Message, Opening, Wire};
 
+use self::core::Core;
+pub use cork::Cork;
 pub use drain::{Drain, Drained};
 pub use queue::QueueLimits;
 pub use reason::{CloseReason, Refused};
-use registry::Registry;
 pub use session::Session;
 pub use sid::Sid;
+pub use sink::{Sink, Taken};
 
 /// What a session must know of the transport that carries it.
 #[derive(Debug)]
@@ -141,28 +145,24 @@ pub struct Engine {
 }
 
 struct Shared {
-    limits: Arc<Limits>,
     handler: Box<dyn Handler>,
-    registry: Arc<Registry>,
-    tasks: TaskTracker,
+    core: Arc<Core>,
     stopping: CancellationToken,
 }
 
 impl Engine {
+    /// # Panics
+    /// Outside of a tokio runtime: sessions run on the one that is there.
     pub fn new(limits: Limits, handler: impl Handler) -> Self {
-        Engine {
-            shared: Arc::new(Shared {
-                limits: Arc::new(limits),
-                handler: Box::new(handler),
-                registry: Arc::default(),
-                tasks: TaskTracker::new(),
-                stopping: CancellationToken::new(),
-            }),
-        }
+        let runtime = tokio::runtime::Handle::current();
+        let core = Core::new(limits, runtime.clone());
+        runtime.spawn(keeper::keep(&core));
+        let (handler, stopping) = (Box::new(handler), CancellationToken::new());
+        Engine { shared: Arc::new(Shared { handler, core, stopping }) }
     }
 
     pub fn limits(&self) -> &Limits {
-        &self.shared.limits
+        &self.shared.core.limits
     }
 
     /// Opens a session whose first queued packet is the open packet, and starts it.
@@ -181,7 +181,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::open`].
     pub fn reserve(&self, plan: Plan<'_>) -> Result<Arc<Session>, Unavailable> {
-        let Shared { limits, registry, tasks, stopping, .. } = &*self.shared;
+        let Shared { core, stopping, .. } = &*self.shared;
         if stopping.is_cancelled() {
             return Err(Unavailable::Stopping);
         }
@@ -189,15 +189,13 @@ impl Engine {
         let open = plan.dialect.opening(&Opening {
             sid: sid.as_str(),
             upgrades: plan.upgrades,
-            ping_interval: limits.ping_interval,
-            ping_timeout: limits.ping_timeout,
-            max_payload: limits.max_payload,
+            ping_interval: core.limits.ping_interval,
+            ping_timeout: core.limits.ping_timeout,
+            max_payload: core.limits.max_payload,
         });
-        let (limits, sessions) = (Arc::clone(limits), Arc::clone(registry));
-        let session = Arc::new(Session::new(sid, plan, limits, sessions, open));
+        let session = Arc::new(Session::new(sid, plan, Arc::clone(core), open));
+        core.registry.insert(Arc::clone(&session));
         session.expire(Some((Instant::now() + UNUSED, CloseReason::ConnectTimeout)));
-        registry.insert(Arc::clone(&session));
-        tasks.spawn(keeper::keep(Arc::clone(&session)));
         Ok(session)
     }
 
@@ -215,7 +213,7 @@ impl Engine {
 
     /// The living session of that sid.
     pub fn session(&self, sid: &str) -> Option<Arc<Session>> {
-        let session = self.shared.registry.get(&Sid::parse(sid)?)?;
+        let session = self.shared.core.registry.get(&Sid::parse(sid)?)?;
         // What is due counts, even if the session's own task has not got round to it.
         session.tick(Instant::now());
         Some(session)
@@ -223,22 +221,22 @@ impl Engine {
 
     /// How many sessions there are, those included that only wait to be told of their end.
     pub fn session_count(&self) -> usize {
-        self.shared.registry.count()
+        self.shared.core.registry.count()
     }
 
     /// All living sessions.
     pub fn sessions(&self) -> Vec<Arc<Session>> {
-        self.shared.registry.all()
+        self.shared.core.registry.all()
     }
 
-    /// How many tasks run for sessions.
+    /// How many sessions there are, and tasks that run for them.
     pub fn task_count(&self) -> usize {
-        self.shared.tasks.len()
+        self.shared.core.tasks.len()
     }
 
     /// Keeps track of work that belongs to sessions, for [`Engine::shutdown`] to wait for.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.shared.tasks.spawn(work);
+        self.shared.core.tasks.spawn(work);
     }
 
     /// Ends when the server begins to stop.
@@ -250,12 +248,12 @@ impl Engine {
     /// receiver has heard of it, but at most `patience`. Returns how many were still left.
     pub async fn shutdown(&self, patience: Duration) -> usize {
         self.shared.stopping.cancel();
-        for session in self.shared.registry.all() {
+        for session in self.shared.core.registry.all() {
             session.close(CloseReason::ShuttingDown);
         }
-        self.shared.tasks.close();
-        let _ = tokio::time::timeout(patience, self.shared.tasks.wait()).await;
-        self.shared.registry.count()
+        self.shared.core.tasks.close();
+        let _ = tokio::time::timeout(patience, self.shared.core.tasks.wait()).await;
+        self.shared.core.registry.count()
     }
 }
 

@@ -4,6 +4,7 @@
 //! if it is of that kind, else all such packets that wait; if the newcomer still does not fit, the
 //! session is a slow reader and is closed with that reason. Nothing waits for a slow reader.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use crate::dialect::Frame;
@@ -28,7 +29,12 @@ pub struct Queue {
 }
 
 /// Above this many slots an emptied queue gives its memory back.
-const KEPT_SLOTS: usize = 32;
+const KEPT_SLOTS: usize = 8;
+
+thread_local! {
+    /// Room for the frames of one session on their way.
+    static POURED: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+}
 
 impl Queue {
     pub fn is_empty(&self) -> bool {
@@ -81,6 +87,16 @@ impl Queue {
         if self.items.capacity() > KEPT_SLOTS {
             self.items = VecDeque::new();
         }
+    }
+
+    /// Empties the queue into `sink`, which sees all frames at once.
+    pub fn pour<T>(&mut self, sink: impl FnOnce(&[Frame]) -> T) -> T {
+        POURED.with_borrow_mut(|batch| {
+            self.take(batch);
+            let poured = sink(batch);
+            batch.clear();
+            poured
+        })
     }
 
     pub fn clear(&mut self) {

@@ -1,14 +1,16 @@
 //! One client's session.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tracing::{Span, debug, debug_span};
 
+use super::core::Core;
+use super::cork;
 use super::drain::Detach;
-use super::registry::Registry;
-use super::state::{Candidate, Phase, ProbeStep, State, Tick, Ticket};
+use super::state::{Candidate, Outlet, Phase, ProbeStep, State, Tick, Ticket, Wake};
 use super::{CloseReason, Drain, Facts, Handshake, Limits, Plan, Receiver, Refused, Sid};
 use crate::dialect::{
     Control, Dialect, Frame, Heartbeat, Malformed, Message, Packet, Reaction, Requests, Wire,
@@ -21,15 +23,13 @@ pub struct Session {
     dialect: &'static dyn Dialect,
     wire: Wire,
     handshake: Handshake,
-    limits: Arc<Limits>,
-    registry: Arc<Registry>,
+    core: Arc<Core>,
     /// The first packet, which a transport that takes over is greeted with again in some dialects.
     open: Frame,
     state: Mutex<State>,
     /// One holder at a time hands packets to the receiver, in the order of arrival.
     turn: Semaphore,
     receiver: Mutex<Option<Box<dyn Receiver>>>,
-    keeper: Notify,
     span: Span,
 }
 
@@ -40,18 +40,13 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    pub(super) fn new(
-        sid: Sid,
-        plan: Plan<'_>,
-        limits: Arc<Limits>,
-        registry: Arc<Registry>,
-        open: Frame,
-    ) -> Self {
+    pub(super) fn new(sid: Sid, plan: Plan<'_>, core: Arc<Core>, open: Frame) -> Self {
         let Plan { dialect, wire, transport, upgrades, handshake } = plan;
         let span = debug_span!(
             "session", %sid, generation = handshake.generation, remote = %handshake.remote
         );
-        let mut state = State::new(transport, &limits, Instant::now());
+        let mut state = State::new(transport, &core.limits, Instant::now());
+        state.presence = Some(core.tasks.token());
         state.queue.push_control(open.clone());
         span.in_scope(|| {
             debug!(transport = transport.name, offered = upgrades.join(","), "handshake")
@@ -61,13 +56,11 @@ impl Session {
             dialect,
             wire,
             handshake,
-            limits,
-            registry,
+            core,
             open,
             state: Mutex::new(state),
             turn: Semaphore::new(1),
             receiver: Mutex::new(None),
-            keeper: Notify::new(),
             span,
         }
     }
@@ -89,7 +82,7 @@ impl Session {
     }
 
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        &self.core.limits
     }
 
     /// The span that everything about this session is logged under.
@@ -133,25 +126,49 @@ impl Session {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues the frames of one packet. `droppable` packets vanish when the queue is at its bound;
-    /// if others do not fit, the session is closed as a slow reader.
-    pub fn push(&self, frames: &[Frame], droppable: bool) {
+    /// Queues the frames of one packet, and sends them on their way. `droppable` packets vanish when
+    /// the queue is at its bound; if others do not fit, the session is closed as a slow reader.
+    pub fn push(self: &Arc<Self>, frames: &[Frame], droppable: bool) {
         let mut state = self.state();
         if state.phase != Phase::Open {
             return;
         }
-        let pushed = state.queue.push(frames, droppable, self.limits.queue);
-        let waker = state.outlet.as_mut().and_then(|outlet| outlet.waker.take());
-        drop(state);
-        if pushed.is_err() {
-            self.close(CloseReason::SlowReader);
-        } else if let Some(waker) = waker {
-            waker.wake();
+        let limits = self.core.limits.queue;
+        let mut pushed = state.queue.push(frames, droppable, limits);
+        if pushed.is_err() && state.corked {
+            // What is held back must not be what makes it too much.
+            let wake = self.pump(&mut state);
+            pushed = state.queue.push(frames, droppable, limits);
+            wake.into_iter().for_each(Waker::wake);
         }
+        if pushed.is_err() {
+            drop(state);
+            return self.close(CloseReason::SlowReader);
+        }
+        if cork::hold(self, !state.corked) {
+            state.corked = true;
+            return;
+        }
+        let wake = self.pump(&mut state);
+        drop(state);
+        wake.into_iter().for_each(Waker::wake);
+    }
+
+    /// Sends what was held back on its way.
+    pub(super) fn uncork(&self) {
+        let mut state = self.state();
+        state.corked = false;
+        let wake = self.pump(&mut state);
+        drop(state);
+        wake.into_iter().for_each(Waker::wake);
+    }
+
+    fn pump(&self, state: &mut State) -> Wake {
+        state.pump(self.dialect, &self.wire, Instant::now)
     }
 
     /// Queues a message of the session layer, for applications without Socket.IO.
-    pub fn send(&self, message: Message) {
+    pub fn send(self: &Arc<Self>, message: Message) {
         let frame = match message {
             Message::Text(text) => self.dialect.message(&text),
             Message::Binary(data) => Frame::Binary(data),
@@ -170,24 +187,27 @@ impl Session {
         });
     }
 
-    /// Ends the session. Returns at once; the receiver hears of it from the session's own task.
-    pub fn close(&self, reason: CloseReason) {
-        let closed = self.state().close(reason, &self.limits, Instant::now());
-        let Some(wakers) = closed else { return };
+    /// Ends the session. Returns at once; the receiver hears of it from a task of its own.
+    pub fn close(self: &Arc<Self>, reason: CloseReason) {
+        let mut state = self.state();
+        let Some(wakers) = state.close(reason, self.limits(), Instant::now()) else { return };
+        let over = matches!(state.phase, Phase::Closed(_));
+        drop(state);
         self.span.in_scope(|| match reason {
             CloseReason::SlowReader => tracing::info!(sid = %self.sid, %reason, "closed"),
             _ => debug!(%reason, "closed"),
         });
-        for waker in wakers.into_iter().flatten() {
-            waker.wake();
+        wakers.into_iter().flatten().for_each(Waker::wake);
+        match over {
+            true => self.bury(),
+            false => self.look_again(),
         }
-        self.keeper.notify_one();
     }
 
     /// Closes the session for that reason at that time, unless it is cleared before.
-    pub fn expire(&self, expiry: Option<(Instant, CloseReason)>) {
+    pub fn expire(self: &Arc<Self>, expiry: Option<(Instant, CloseReason)>) {
         self.state().expire(expiry);
-        self.keeper.notify_one();
+        self.look_again();
     }
 
     /// Lets a request of that transport drain the queue.
@@ -209,7 +229,10 @@ impl Session {
                 if let Some(waker) = replaced {
                     waker.wake();
                 }
-                self.keeper.notify_one();
+                if self.is_lenient() {
+                    // Another transport may have other times.
+                    self.look_again();
+                }
                 Ok(Drain::new(Arc::clone(self), ticket))
             }
             Err(refused) => {
@@ -251,11 +274,11 @@ impl Session {
             Err(reason) => debug!(transport = facts.name, %reason, "upgrade: refused"),
         });
         let ticket = attached?;
-        self.keeper.notify_one();
+        self.look_again();
         Ok(Drain::new(Arc::clone(self), ticket))
     }
 
-    pub(super) fn detach(&self, ticket: Ticket, how: Detach, now: Instant) {
+    pub(super) fn detach(self: &Arc<Self>, ticket: Ticket, how: Detach, now: Instant) {
         let mut state = self.state();
         let probing = state.candidate.take_if(|candidate| candidate.outlet.ticket == ticket);
         if let Some(candidate) = probing {
@@ -268,15 +291,13 @@ impl Session {
             return;
         }
         if state.pauses(self.dialect, now) || how == Detach::Finished {
-            drop(state);
-            self.keeper.notify_one();
             return;
         }
-        if how == Detach::Lost && state.revert(&self.limits, now) {
+        if how == Detach::Lost && state.revert(self.limits(), now) {
             let transport = state.transport.name;
             drop(state);
             self.fell_back(transport, "the connection ended before it was confirmed");
-            self.keeper.notify_one();
+            self.look_again();
             return;
         }
         drop(state);
@@ -384,18 +405,18 @@ impl Session {
     }
 
     /// Ends the session because of input that is not the dialect's.
-    pub fn malformed(&self, error: Malformed) {
+    pub fn malformed(self: &Arc<Self>, error: Malformed) {
         self.close(CloseReason::Malformed(error.0));
     }
 
     /// Ends the session if that transport carries it; a transport that only probes ends alone.
-    pub fn close_on(&self, facts: &'static Facts, reason: CloseReason) {
+    pub fn close_on(self: &Arc<Self>, facts: &'static Facts, reason: CloseReason) {
         if self.state().transport.wire == facts.wire {
             self.close(reason);
         }
     }
 
-    fn probe(&self, packet: Packet) -> bool {
+    fn probe(self: &Arc<Self>, packet: Packet) -> bool {
         let now = Instant::now();
         let mut state = self.state();
         let (step, parked, other) = match packet {
@@ -403,7 +424,7 @@ impl Session {
                 let (step, waker) = state.probe(self.dialect, now);
                 (step, waker, None)
             }
-            Packet::Upgrade => state.upgrade(&self.limits, now),
+            Packet::Upgrade => state.upgrade(self.limits(), now),
             _ => (ProbeStep::Failed, None, None),
         };
         let failed = step == ProbeStep::Failed;
@@ -422,15 +443,15 @@ impl Session {
                 }
             }
         }
-        let failed_waker = candidate.and_then(|candidate| candidate.outlet.waker);
+        let failed_waker = candidate.and_then(|mut candidate| candidate.outlet.take_waker());
         for waker in [parked, other, failed_waker].into_iter().flatten() {
             waker.wake();
         }
-        self.keeper.notify_one();
+        self.look_again();
         !failed
     }
 
-    async fn deliver(&self, packet: Packet, turn: &mut Turn<'_>) {
+    async fn deliver(self: &Arc<Self>, packet: Packet, turn: &mut Turn<'_>) {
         match packet {
             Packet::Message(message) => {
                 if let Some(receiver) = &mut turn.receiver {
@@ -447,7 +468,7 @@ impl Session {
                 }
                 _ => {}
             },
-            Packet::Pong { .. } => self.state().ponged(&self.limits, Instant::now()),
+            Packet::Pong { .. } => self.state().ponged(self.limits(), Instant::now()),
             Packet::Upgrade | Packet::Noop => {}
         }
     }
@@ -458,11 +479,9 @@ impl Session {
             return;
         }
         state.queue.push_control(self.dialect.control(control));
-        let waker = state.outlet.as_mut().and_then(|outlet| outlet.waker.take());
+        let wake = self.pump(&mut state);
         drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake.into_iter().for_each(Waker::wake);
     }
 
     /// Whether this call is the one that has to start the session.
@@ -486,19 +505,47 @@ impl Session {
         Turn { session: self, receiver, _permit: permit }
     }
 
-    pub(super) fn wake_keeper(&self) {
-        self.keeper.notify_one();
+    /// Has the keeper look in by then.
+    fn look_at(&self, at: Instant) {
+        let mut state = self.state();
+        let sooner = state.look.is_none_or(|look| at < look);
+        if sooner {
+            state.look = Some(at);
+            drop(state);
+            self.core.keeper.look(self.sid, at);
+        }
     }
 
-    pub(super) async fn keeper_woken(&self) {
-        self.keeper.notified().await;
+    /// Something may be due sooner than it was.
+    fn look_again(self: &Arc<Self>) {
+        if let Some(until) = self.tick(Instant::now()) {
+            self.look_at(until);
+        }
+    }
+
+    /// The keeper looks in, as it was asked to for `at`.
+    pub(super) fn looked_at(self: &Arc<Self>, at: Instant) {
+        {
+            let mut state = self.state();
+            if state.look != Some(at) {
+                // It has been here since, and will be back.
+                return;
+            }
+            state.look = None;
+        }
+        self.look_again();
+    }
+
+    /// The session is over: nobody finds it any more, and its receiver is told.
+    pub(super) fn bury(self: &Arc<Self>) {
+        self.core.bury(self);
     }
 
     /// Does what is due. `None` when the session is over, else when to look again.
-    pub(super) fn tick(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn tick(self: &Arc<Self>, now: Instant) -> Option<Instant> {
         loop {
             let mut state = self.state();
-            match state.tick(self.dialect, &self.limits, now) {
+            match state.tick(self.dialect, &self.wire, self.limits(), now) {
                 Tick::Wait { until, wake } => {
                     drop(state);
                     if let Some(waker) = wake {
@@ -513,24 +560,26 @@ impl Session {
                 }
                 Tick::Lingered => {
                     state.end_lingering();
+                    drop(state);
+                    self.bury();
                     return None;
                 }
                 Tick::ProbeStalled { probed } => {
                     let candidate = state.candidate.take();
                     drop(state);
-                    let Some(candidate) = candidate else { continue };
+                    let Some(mut candidate) = candidate else { continue };
                     let reason = match probed {
                         true => "the client did not settle on the probed transport in time",
                         false => "no probe came in time",
                     };
                     self.upgrade_failed(&candidate, reason, now);
-                    if let Some(waker) = candidate.outlet.waker {
+                    if let Some(waker) = candidate.outlet.take_waker() {
                         waker.wake();
                     }
                 }
                 Tick::Unconfirmed => {
-                    let waker = state.outlet.as_mut().and_then(|outlet| outlet.waker.take());
-                    state.revert(&self.limits, now);
+                    let waker = state.outlet.as_mut().and_then(Outlet::take_waker);
+                    state.revert(self.limits(), now);
                     let transport = state.transport.name;
                     drop(state);
                     self.fell_back(transport, "nothing came over the upgraded connection");
@@ -544,7 +593,6 @@ impl Session {
 
     /// The last thing that happens to a session.
     pub(super) async fn finish(&self) {
-        self.registry.remove(&self.sid);
         let reason = self.close_reason().unwrap_or(CloseReason::TransportLost);
         let mut turn = self.take_turn().await;
         if let Some(receiver) = &mut turn.receiver {
@@ -552,6 +600,7 @@ impl Session {
         }
         // The receiver holds the session: parting here frees both.
         turn.receiver = None;
+        self.state().presence = None;
     }
 }
 

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Names a session: 20 characters of base64url, 120 bits from the system's random source, so that
 /// nobody can guess another's.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sid([u8; Sid::LENGTH]);
 
 impl Sid {

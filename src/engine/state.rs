@@ -1,14 +1,17 @@
 //! The state of one session: who drains its queue, what its heartbeat expects, how far an upgrade
 //! is, whether it is over. No I/O and no clock of its own; every method takes the time.
 
-use std::task::Waker;
+use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::queue::Queue;
+use super::sink::{Sink, Taken};
 use super::{CloseReason, Facts, Limits, Refused};
-use crate::dialect::{Control, Dialect, Frame, Heartbeat, Requests};
+use crate::dialect::{Control, Dialect, Frame, Heartbeat, Requests, Wire};
 
 /// How soon a poll is released for an upgrade; doubles up to [`SLOWEST_RELEASE`], so that a client
 /// whose probe stalls does not poll in a hot loop.
@@ -32,11 +35,35 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Outlet {
     pub ticket: Ticket,
-    pub waker: Option<Waker>,
+    /// Whom to tell of news.
+    waker: Option<Waker>,
+    /// Somebody waits who would take packets.
+    pub wants: bool,
+    /// Takes packets without anybody being woken, as long as somebody waits for them.
+    pub sink: Option<Arc<dyn Sink>>,
+    /// The sink could not get rid of all it took.
+    pub stuck: bool,
     /// Answer with nothing: the poll is wanted elsewhere.
     pub released: bool,
     /// Took over just now, by an upgrade.
     pub promoted: bool,
+}
+
+impl Outlet {
+    /// Has whoever runs `cx` told of news; `wants` says that packets are news.
+    pub fn wait(&mut self, cx: &mut Context<'_>, wants: bool) {
+        self.wants = wants;
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => self.waker = Some(cx.waker().clone()),
+        }
+    }
+
+    /// Nobody waits any more; who did is to be woken.
+    pub fn take_waker(&mut self) -> Wake {
+        self.wants = false;
+        self.waker.take()
+    }
 }
 
 /// A transport that is being probed.
@@ -75,6 +102,12 @@ pub(super) struct State {
     pub unconfirmed: Option<Box<Unconfirmed>>,
     pub posting: bool,
     pub started: bool,
+    /// Packets are held back, and somebody knows.
+    pub corked: bool,
+    /// When the keeper will look, if it will.
+    pub look: Option<Instant>,
+    /// Lets a stopping server wait for the session's end.
+    pub presence: Option<TaskTrackerToken>,
     tickets: Ticket,
     last_heard: Instant,
     pinged: Option<Instant>,
@@ -109,6 +142,9 @@ impl State {
             unconfirmed: None,
             posting: false,
             started: false,
+            corked: false,
+            look: None,
+            presence: None,
             tickets: 0,
             last_heard: now,
             pinged: None,
@@ -127,7 +163,41 @@ impl State {
 
     fn outlet(&mut self) -> Outlet {
         self.tickets += 1;
-        Outlet { ticket: self.tickets, waker: None, released: false, promoted: false }
+        Outlet {
+            ticket: self.tickets,
+            waker: None,
+            wants: false,
+            sink: None,
+            stuck: false,
+            released: false,
+            promoted: false,
+        }
+    }
+
+    /// Sends what is queued on its way: straight into the connection, if its transport waits for
+    /// packets and nothing else is going on, else by having the transport woken.
+    pub fn pump(&mut self, dialect: &dyn Dialect, wire: &Wire, now: impl Fn() -> Instant) -> Wake {
+        let steady = self.phase == Phase::Open && self.unconfirmed.is_none();
+        let outlet = self.outlet.as_mut()?;
+        let Some(sink) = &outlet.sink else { return outlet.take_waker() };
+        if !steady || !outlet.wants || outlet.promoted || outlet.released {
+            return outlet.take_waker();
+        }
+        if self.queue.is_empty() {
+            return None;
+        }
+        match self.queue.pour(|frames| sink.take(frames, dialect, wire)) {
+            Taken::All => None,
+            Taken::Stuck => {
+                outlet.stuck = true;
+                outlet.take_waker()
+            }
+            Taken::Answered { whole } => {
+                let waker = self.outlet.take().and_then(|mut outlet| outlet.take_waker());
+                self.pauses(dialect, now());
+                waker.filter(|_| !whole)
+            }
+        }
     }
 
     /// Attaches a request that drains the queue. Returns whom to wake, too: where the newest wins,
@@ -160,7 +230,7 @@ impl State {
                 self.last_heard = now;
                 self.next_ping = now + self.ping_interval;
                 self.pinged = None;
-                replaced = self.outlet.take().and_then(|outlet| outlet.waker);
+                replaced = self.outlet.take().and_then(|mut outlet| outlet.take_waker());
             }
         }
         self.forsaken = None;
@@ -198,7 +268,7 @@ impl State {
         }
         candidate.answers.push(dialect.control(Control::Pong { probe: true }));
         candidate.probed = Some(Release { at: now + FIRST_RELEASE, pause: FIRST_RELEASE });
-        (ProbeStep::Answered, candidate.outlet.waker.take())
+        (ProbeStep::Answered, candidate.outlet.take_waker())
     }
 
     /// The client settles on the probed transport.
@@ -206,8 +276,8 @@ impl State {
         let probed = self.candidate.take_if(|candidate| candidate.probed.is_some());
         let Some(mut candidate) = probed else { return (ProbeStep::Failed, None, None) };
         let former = self.transport;
-        let parked = self.outlet.take().and_then(|outlet| outlet.waker);
-        let promoted = candidate.outlet.waker.take();
+        let parked = self.outlet.take().and_then(|mut outlet| outlet.take_waker());
+        let promoted = candidate.outlet.take_waker();
         // The answer to the probe may not have left yet.
         self.queue.put_back(std::mem::take(&mut candidate.answers));
         candidate.outlet.promoted = true;
@@ -227,7 +297,7 @@ impl State {
         if self.unconfirmed.take().is_none() {
             return (false, None);
         }
-        (true, self.outlet.as_mut().and_then(|outlet| outlet.waker.take()))
+        (true, self.outlet.as_mut().and_then(Outlet::take_waker))
     }
 
     /// A request ended. True if the session goes on without it: it was served, or dropped where that
@@ -267,8 +337,8 @@ impl State {
         if self.phase != Phase::Open {
             return None;
         }
-        let probing = self.candidate.take().and_then(|candidate| candidate.outlet.waker);
-        let parked = self.outlet.as_mut().and_then(|outlet| outlet.waker.take());
+        let probing = self.candidate.take().and_then(|mut candidate| candidate.outlet.take_waker());
+        let parked = self.outlet.as_mut().and_then(Outlet::take_waker);
         if reason.lingers() {
             let linger = match reason {
                 CloseReason::ShuttingDown => SHUTDOWN_LINGER.min(limits.linger),
@@ -296,7 +366,13 @@ impl State {
     }
 
     /// Does what is due. Returns what came of it, and when to look again.
-    pub fn tick(&mut self, dialect: &dyn Dialect, limits: &Limits, now: Instant) -> Tick {
+    pub fn tick(
+        &mut self,
+        dialect: &dyn Dialect,
+        wire: &Wire,
+        limits: &Limits,
+        now: Instant,
+    ) -> Tick {
         let mut next = Deadline(None);
         match self.phase {
             Phase::Closed(_) => return Tick::Over,
@@ -336,7 +412,7 @@ impl State {
                         && !self.transport.streams
                     {
                         outlet.released = true;
-                        wake = outlet.waker.take();
+                        wake = outlet.take_waker();
                     }
                 }
                 next.due(release.at, now);
@@ -370,7 +446,7 @@ impl State {
                     let asked = *self.pinged.get_or_insert(asked);
                     self.next_ping = now + limits.ping_interval;
                     self.queue.push_control(dialect.control(Control::Ping));
-                    wake = self.outlet.as_mut().and_then(|o| o.waker.take()).or(wake);
+                    wake = wake.or(self.pump(dialect, wire, || now));
                     next.due(asked.max(self.last_heard) + limits.ping_timeout, now);
                 }
                 next.due(self.next_ping, now);

@@ -11,10 +11,9 @@ use tokio::net::TcpStream;
 use tracing::debug;
 
 use super::proxy_protocol::{self, HeaderError};
-use super::stream::{Stream, TLS_HANDSHAKE};
 use super::tls::Tls;
 use crate::policy::{Networks, Scheme};
-use crate::transport::Peer;
+use crate::transport::{Peer, Pipe};
 
 /// The way in of one listener.
 #[derive(Clone, Default)]
@@ -49,7 +48,26 @@ pub(super) enum TurnedAway {
     Broken(io::Error),
 }
 
+/// A TLS record: fatal alert, handshake failure. It has the other end say so at once.
+const ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 40];
+
+/// The first byte of a TLS connection: a handshake record. No HTTP request begins with it.
+const TLS_HANDSHAKE: u8 = 22;
+
+/// Whether `first`, with which a connection begins, is not for a port of plain HTTP.
+pub(super) fn not_http(first: &[u8]) -> Option<TurnedAway> {
+    if first.first() == Some(&TLS_HANDSHAKE) {
+        return Some(TurnedAway::TlsOnPlain);
+    }
+    proxy_protocol::begins(first).then_some(TurnedAway::UnexpectedProxyHeader)
+}
+
 impl TurnedAway {
+    /// What to say before the connection is closed, in the language of the other side.
+    pub fn alert(&self) -> Option<&'static [u8]> {
+        matches!(self, TurnedAway::TlsOnPlain).then_some(&ALERT)
+    }
+
     /// `remote` is who is turned away.
     pub fn log(&self, remote: IpAddr) {
         debug!(%remote, reason = %self, "connection refused");
@@ -66,7 +84,7 @@ impl Entrance {
     ///
     /// # Errors
     /// If it is to be closed.
-    pub async fn admit(&self, mut tcp: TcpStream, peer: &mut Peer) -> Result<Stream, TurnedAway> {
+    pub async fn admit(&self, mut tcp: TcpStream, peer: &mut Peer) -> Result<Pipe, TurnedAway> {
         if let Some(proxies) = &self.proxies {
             if !proxies.contains(peer.remote) {
                 return Err(TurnedAway::UntrustedProxy);
@@ -77,7 +95,7 @@ impl Entrance {
                 peer.scheme = Scheme::Https;
             }
         }
-        let Some(tls) = &self.tls else { return Ok(Stream::plain(tcp, peer.remote)) };
+        let Some(tls) = &self.tls else { return Ok(Pipe::plain(tcp)) };
         match first_bytes(&tcp).await? {
             First::Tls => {}
             First::Http => return Err(TurnedAway::HttpOnTls(tcp)),
@@ -86,7 +104,8 @@ impl Entrance {
         }
         let stream = tls.accept(tcp).await.map_err(TurnedAway::Handshake)?;
         peer.scheme = Scheme::Https;
-        Ok(Stream::Tls(Box::new(stream)))
+        let (tcp, tls) = stream.into_inner();
+        Ok(Pipe::encrypted(tcp, tls))
     }
 }
 
@@ -130,4 +149,22 @@ pub(super) async fn say_https(mut tcp: TcpStream, patience: Duration) {
         tokio::io::copy(&mut tcp.take(READ_ON), &mut tokio::io::sink()).await
     };
     let _ = tokio::time::timeout(patience, say).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_http_has_a_name() {
+        let named = |first: &[u8]| not_http(first).map(|turned_away| turned_away.to_string());
+        assert_eq!(named(b"GET / HTTP/1.1\r\n"), None);
+        assert_eq!(named(b"P"), None);
+        assert_eq!(named(b""), None);
+        assert_eq!(named(&[22, 3, 1, 2, 0]).as_deref(), Some("TLS on the plain port"));
+        for header in [&b"PROXY TCP4 "[..], b"\r\n\r\n\0\r\nQUIT\n\x21\x11"] {
+            let expected = "a PROXY header, but proxy-protocol is off";
+            assert_eq!(named(header).as_deref(), Some(expected));
+        }
+    }
 }

@@ -2,41 +2,36 @@
 
 pub mod admin;
 mod entrance;
+mod http1;
+mod library;
 mod listen;
 pub mod pages;
 mod proxy_protocol;
 mod redirect;
 mod reports;
-mod stream;
 pub mod tls;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::STRICT_TRANSPORT_SECURITY;
-use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::policy::Scheme;
-use crate::transport::{Negotiator, Peer};
+use crate::transport::{Incoming, Link, Negotiator, Peer, Pipe, Request, Response};
 use entrance::TurnedAway;
+use http1::{Http1, Next};
 use listen::HouseRules;
 pub use listen::{Listener, bind, bind_for, raise_file_limit, url};
 use pages::Pages;
-use stream::Stream;
 
 /// Bounds on connections and on what comes before a request's body.
 #[derive(Debug, Clone)]
@@ -141,24 +136,24 @@ impl Server {
         // Over a dual-stack socket IPv4 peers come in IPv6 clothes.
         let mut peer = Peer { remote: remote.ip().to_canonical(), scheme: Scheme::Http };
         if rules.entrance.is_open() {
-            return self.speak_http(Stream::plain(tcp, peer.remote), peer, rules).await;
+            return self.speak_http(Pipe::plain(tcp), peer, rules).await;
         }
         // Boxed, so that its memory goes when it is over.
         let admitted = Box::pin(self.admit(tcp, &mut peer, rules)).await;
-        if let Some(stream) = admitted {
-            self.speak_http(stream, peer, rules).await;
+        if let Some(pipe) = admitted {
+            self.speak_http(pipe, peer, rules).await;
         }
     }
 
     /// Does what comes before HTTP. `None` if the connection came no further.
-    async fn admit(&self, tcp: TcpStream, peer: &mut Peer, rules: &HouseRules) -> Option<Stream> {
+    async fn admit(&self, tcp: TcpStream, peer: &mut Peer, rules: &HouseRules) -> Option<Pipe> {
         let patience = self.shared.limits.header_timeout;
         let admitted = tokio::select! {
             admitted = tokio::time::timeout(patience, rules.entrance.admit(tcp, peer)) => admitted,
             () = self.shared.stopping.cancelled() => return None,
         };
         let turned_away = match admitted.unwrap_or(Err(TurnedAway::Slow)) {
-            Ok(stream) => return Some(stream),
+            Ok(pipe) => return Some(pipe),
             Err(turned_away) => turned_away,
         };
         turned_away.log(peer.remote);
@@ -168,70 +163,81 @@ impl Server {
         None
     }
 
-    async fn speak_http(&self, stream: Stream, peer: Peer, rules: &HouseRules) {
-        let limits = &self.shared.limits;
-        let service = service_fn(|request| self.answer(request, peer, rules));
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
-            .max_headers(limits.max_headers)
-            .max_header_size(limits.max_header_bytes)
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
-        let mut connection = pin!(connection);
-        let ended = tokio::select! {
-            ended = &mut connection => ended,
-            () = self.shared.stopping.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+    async fn speak_http(&self, pipe: Pipe, peer: Peer, rules: &HouseRules) {
+        let Shared { limits, mount, stopping, .. } = &*self.shared;
+        let fresh = rules.entrance.tls.is_none().then_some(peer.remote);
+        // Who is only sent on is not for the engine.
+        let mount = rules.redirect_to.is_none().then_some(*mount);
+        let mut http = Http1::new(Arc::new(Link::new(pipe)), fresh, limits, mount, stopping);
+        loop {
+            match http.next().await {
+                Next::Request(asked) => {
+                    let (request, answered) = asked.split();
+                    // Boxed, so that a connection that waits does not keep the room for it.
+                    let response = Box::pin(self.answer(request, peer, rules)).await;
+                    if !http.respond(answered, response).await {
+                        return;
+                    }
+                }
+                Next::Foreign { read, plain } => {
+                    let served = library::serve(self, read, Arc::clone(&http.link), peer, rules);
+                    match Box::pin(served).await {
+                        Some(more) if plain => http.keep(&more),
+                        _ => return,
+                    }
+                }
+                Next::Over => return,
             }
-        };
-        if let Err(error) = ended {
-            debug!(remote = %peer.remote, %error, "connection ended");
         }
     }
 
-    async fn answer(
+    /// Answers a request for the engine.
+    async fn answer(&self, request: Request, peer: Peer, rules: &HouseRules) -> Response {
+        let Shared { mount, negotiator, .. } = &*self.shared;
+        let below = request.uri().path().strip_prefix(mount).unwrap_or_default().to_owned();
+        let mut response = if below.is_empty() {
+            negotiator.serve(request, peer).await
+        } else {
+            let known = negotiator.serve_0_9(request, &below, peer).await;
+            known.unwrap_or_else(|| pages::not_found(mount))
+        };
+        if let (Some(hsts), Scheme::Https) = (&rules.hsts, peer.scheme) {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        response
+    }
+
+    /// Answers a request that the HTTP library has read, whatever it is for.
+    async fn answer_foreign(
         &self,
-        request: http::Request<Incoming>,
+        request: http::Request<hyper::body::Incoming>,
         peer: Peer,
         rules: &HouseRules,
-    ) -> Result<Answer, Infallible> {
+    ) -> Answer {
         if let Some(port) = rules.redirect_to {
-            return Ok(redirect::answer(&request, port));
+            return redirect::answer(&request, port);
         }
-        let mut answer = self.serve_path(request, peer).await;
+        let Shared { mount, negotiator, pages, .. } = &*self.shared;
+        if is_engines(mount, request.uri().path()) {
+            let request = request.map(Incoming::Foreign);
+            return library::dressed(self.answer(request, peer, rules).await).await;
+        }
+        let Some(pages) = pages else { return library::dressed(pages::not_found(mount)).await };
+        let (headers, path) = (request.headers(), request.uri().path());
+        let welcome = negotiator.gate().welcome(headers, path, peer);
+        let mut answer = pages.answer(request, welcome).await;
         if let (Some(hsts), Scheme::Https) = (&rules.hsts, peer.scheme) {
             answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
-        Ok(answer)
+        answer
     }
+}
 
-    async fn serve_path(&self, request: http::Request<Incoming>, peer: Peer) -> Answer {
-        let Shared { mount, negotiator, .. } = &*self.shared;
-        let path = request.uri().path();
-        let below = path.strip_prefix(mount).map(str::to_owned);
-        let response = match below.as_deref() {
-            Some("") => Some(negotiator.serve(request, peer).await),
-            // Generation 0.9 has its protocol number for the next segment, as nothing else has.
-            Some(below) if below.starts_with(|c: char| c.is_ascii_digit()) => {
-                negotiator.serve_0_9(request, below, peer).await
-            }
-            _ => return self.page(request, peer).await,
-        };
-        let response = response.map(|response| {
-            response.map(|body| body.map_err(|never| match never {}).boxed_unsync())
-        });
-        response.unwrap_or_else(|| pages::not_found(mount))
-    }
-
-    async fn page(&self, request: http::Request<Incoming>, peer: Peer) -> Answer {
-        let Shared { mount, negotiator, pages, .. } = &*self.shared;
-        let Some(pages) = pages else { return pages::not_found(mount) };
-        let (headers, path) = (request.headers(), request.uri().path());
-        let welcome = negotiator.gate().welcome(headers, path, peer);
-        pages.answer(request, welcome).await
-    }
+/// Whether a path is the engine's. Generation 0.9 has its protocol number behind the mount, as nothing
+/// else has.
+fn is_engines(mount: &str, path: &str) -> bool {
+    path.strip_prefix(mount)
+        .is_some_and(|below| below.is_empty() || below.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);

@@ -10,15 +10,15 @@ use http::header::{
     IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use warp::Filter as _;
 use warp::path::FullPath;
 
 use super::admin::{self, Admin};
-use super::{Answer, reports};
+use super::{Answer, library, reports};
 use crate::policy::Scheme;
-use crate::transport::Welcome;
+use crate::transport::{self, Welcome};
 
 /// Files that are built in, by their path below `/`.
 const BUILT_IN: &[(&str, &[u8])] = &[
@@ -46,11 +46,12 @@ const ALIASES: &[(&str, &str)] = &[
 ];
 
 /// Nothing runs or loads in our pages but what this server gave them. `sockets` are the schemes by
-/// which they may open WebSockets.
+/// which they may open WebSockets: they are named because to older browsers 'self' is no WebSocket, and a
+/// proxy may have put its own name into `Host`.
 macro_rules! content_policy {
     ($sockets:literal) => {
         concat!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
              connect-src 'self' ",
             $sockets,
             "; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
@@ -76,7 +77,8 @@ pub struct Pages {
 type Handler = dyn Fn(http::Request<Incoming>) -> BoxFuture<'static, Answer> + Send + Sync;
 
 impl Pages {
-    /// `folder` replaces the built-in files; `more` are routes that somebody else answers.
+    /// `folder` replaces the built-in files but for the client library; `more` are routes that somebody
+    /// else answers.
     pub fn new(folder: Option<&Path>, more: impl Into<Option<Admin>>) -> Self {
         let source = Arc::new(Source::new(folder));
         let file = warp::path::full()
@@ -100,7 +102,7 @@ impl Pages {
                 // A filter service is always ready and never fails.
                 let Ok(response) = tower_service::Service::call(&mut service, request).await;
                 if response.status() == StatusCode::NOT_FOUND {
-                    return not_found("/socket.io/");
+                    return library::dressed(not_found("/socket.io/")).await;
                 }
                 response.map(|body| body.map_err(Into::into).boxed_unsync())
             })
@@ -119,14 +121,9 @@ impl Pages {
 }
 
 /// Says what there is instead.
-pub fn not_found(mount: &str) -> Answer {
+pub fn not_found(mount: &str) -> transport::Response {
     let text = format!("Not found. Pages are at /, Socket.IO is at {mount}\n");
-    let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, text);
-    response
+    transport::http::response(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
 }
 
 fn security_headers() -> HeaderMap {
@@ -157,24 +154,35 @@ impl Source {
     async fn find(&self, path: &str, allowed: &[&'static str]) -> Option<File> {
         let path = path.strip_prefix('/')?;
         let name = ALIASES.iter().find(|(alias, _)| *alias == path).map_or(path, |(_, name)| name);
-        let Some(folder) = &self.folder else {
-            let (_, content) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name)?;
-            return Some(File::new(name, Bytes::from_static(content), allowed));
+        let content = match &self.folder {
+            None => built_in(name)?,
+            Some(folder) => match read(folder, name).await {
+                Some(content) => content,
+                // Pages of any making load it.
+                None if name == CLIENT => built_in(name)?,
+                None => return None,
+            },
         };
-        // Plain names only: no way out of the folder, no hidden files, nothing encoded.
-        let plain = |part: &str| {
-            !part.is_empty()
-                && !part.starts_with('.')
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-        };
-        if !name.split('/').all(plain) {
-            return None;
-        }
-        let content = tokio::fs::read(folder.join(name)).await.ok()?;
-        Some(File::new(name, Bytes::from(content), allowed))
+        Some(File::new(name, content, allowed))
     }
+}
+
+fn built_in(name: &str) -> Option<Bytes> {
+    let (_, content) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name)?;
+    Some(Bytes::from_static(content))
+}
+
+/// Plain names only: no way out of the folder, no hidden files, nothing encoded.
+async fn read(folder: &Path, name: &str) -> Option<Bytes> {
+    let plain = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+    };
+    if !name.split('/').all(plain) {
+        return None;
+    }
+    tokio::fs::read(folder.join(name)).await.ok().map(Bytes::from)
 }
 
 impl File {
@@ -249,6 +257,19 @@ mod tests {
         assert_eq!(with_policy(&plain, "[]"), plain);
         let shipped = BUILT_IN.iter().find(|(name, _)| *name == CLIENT).unwrap().1;
         assert_ne!(with_policy(&Bytes::from_static(shipped), "[]"), shipped, "the marks are there");
+    }
+
+    #[tokio::test]
+    async fn pages_of_any_making_can_load_the_client() {
+        let source = Source::new(Some(Path::new("docs")));
+        let allowed = ["websocket"];
+        for path in ["/socket.io/socket.io.js", "/parlance.js"] {
+            let file = source.find(path, &allowed).await.expect(path);
+            assert!(file.body.windows(14).any(|part| part == b"[\"websocket\"]/"), "{path}");
+        }
+        assert!(source.find("/README.md", &allowed).await.is_some());
+        assert!(source.find("/", &allowed).await.is_none(), "the pages themselves are replaced");
+        assert!(source.find("/diagnostics", &allowed).await.is_none());
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::acks::{AckLost, Acks, Answer};
 use super::broadcast::Broadcast;
 use crate::dialect::{AckId, AckRequest, Body, SocketIds, SocketPacket};
-use crate::engine::{CloseReason, Session, Sid};
+use crate::engine::{CloseReason, Cork, Session, Sid};
 
 /// A handle on one client in one namespace; cheap to clone. Sending to a client that is gone does
 /// nothing.
@@ -112,11 +112,18 @@ impl Socket {
     /// Makes the client leave the namespace; with `close`, all of them, and ends its connection.
     pub fn disconnect(&self, close: bool) {
         let session = &self.0.session;
-        self.dismiss();
         if !close {
+            self.dismiss();
             session.nudge();
             return;
         }
+        // One answer takes it all to a client that polls.
+        Cork::default().hold(|| self.disconnect_all());
+    }
+
+    fn disconnect_all(&self) {
+        let session = &self.0.session;
+        self.dismiss();
         // Where a packet tells of the session's end, it speaks for all namespaces.
         if !session.dialect().rules().ending_on_sockets
             && let Some(sockets) = self.0.sockets.upgrade()

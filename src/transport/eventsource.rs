@@ -33,7 +33,7 @@ impl Transport for EventSource {
 
     fn say(
         &self,
-        _request: &mut Request,
+        _request: &Request,
         _query: &Query,
         dialect: &'static dyn Dialect,
         frame: Frame,

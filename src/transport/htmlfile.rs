@@ -45,7 +45,7 @@ impl Transport for HtmlFile {
 
     fn say(
         &self,
-        _request: &mut Request,
+        _request: &Request,
         query: &Query,
         dialect: &'static dyn Dialect,
         frame: Frame,

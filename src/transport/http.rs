@@ -1,61 +1,61 @@
 //! HTTP pieces that the transports share: bodies in, bodies out, errors.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
+use std::cell::RefCell;
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderValue, ORIGIN,
+    RETRY_AFTER, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::body::Body as _;
 use serde_json::{Value, json};
 
+use super::{Link, Parked};
 use crate::engine::Refused;
 use crate::policy::Refusal;
 
 pub type Request = http::Request<Incoming>;
 pub type Response = http::Response<Body>;
 
-/// A response body: known as a whole, or streamed piece by piece.
-pub enum Body {
+/// The body of a request.
+pub enum Incoming {
+    /// All of it is here.
     Whole(Bytes),
-    Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+    /// Some is still on its way.
+    Coming(Box<Coming>),
+    /// It comes in a form that the HTTP library reads.
+    Foreign(hyper::body::Incoming),
 }
 
-impl HttpBody for Body {
-    type Data = Bytes;
-    type Error = Infallible;
+/// A body of known length that has not arrived whole.
+pub struct Coming {
+    /// What is here.
+    pub(crate) first: Vec<u8>,
+    /// Bytes of all of it.
+    pub(crate) length: usize,
+    pub(crate) link: Arc<Link>,
+    /// Told when the last byte was read, so that the next request may be.
+    pub(crate) read: Arc<AtomicBool>,
+}
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match &mut *self {
-            Body::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Body::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Body::Stream(stream) => {
-                stream.as_mut().poll_next(cx).map(|item| item.map(|bytes| Ok(Frame::data(bytes))))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(self, Body::Whole(bytes) if bytes.is_empty())
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Body::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Body::Stream(_) => SizeHint::default(),
-        }
-    }
+/// A response body.
+pub enum Body {
+    Whole(Bytes),
+    /// Comes piece by piece.
+    Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+    /// Comes whole, but later: the answer to a poll.
+    Parked(Box<Parked>),
+    /// After the head, the connection is no longer HTTP, and somebody else's. What has been read of
+    /// it already comes with it.
+    Takeover(Box<dyn FnOnce(Arc<Link>, Bytes) + Send>),
 }
 
 /// A response of one piece.
@@ -73,6 +73,80 @@ pub fn response(
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// Appends the head of a response to a request of HTTP/1.1, up to where [`write_end`] goes on. `close`
+/// says that no further request will be read.
+pub(crate) fn write_head(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap, close: bool) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+    for (name, value) in headers {
+        write_header(out, name.as_str(), value.as_bytes());
+    }
+    if close {
+        write_header(out, "connection", b"close");
+    }
+}
+
+fn write_header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the rest of a response whose body is known. No content type if it is empty.
+pub(crate) fn write_end(out: &mut Vec<u8>, content_type: &str, body: &[u8]) {
+    if !content_type.is_empty() {
+        write_header(out, CONTENT_TYPE.as_str(), content_type.as_bytes());
+    }
+    let mut digits = [0; 20];
+    write_header(out, CONTENT_LENGTH.as_str(), decimal(body.len(), &mut digits));
+    write_date(out);
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(body);
+}
+
+/// Appends the rest of a response that has no body by its status.
+pub(crate) fn write_bare_end(out: &mut Vec<u8>) {
+    write_date(out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the rest of the head of a response whose body comes in chunks.
+pub(crate) fn write_chunked(out: &mut Vec<u8>) {
+    write_header(out, TRANSFER_ENCODING.as_str(), b"chunked");
+    write_bare_end(out);
+}
+
+fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &digits[at..];
+        }
+    }
+}
+
+/// Appends the `Date` header, which is made once a second.
+fn write_date(out: &mut Vec<u8>) {
+    thread_local! {
+        static MADE: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+    }
+    let now = SystemTime::now();
+    let second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    MADE.with_borrow_mut(|(made, text)| {
+        if *made != second {
+            (*made, *text) = (second, httpdate::fmt_http_date(now));
+        }
+        write_header(out, DATE.as_str(), text.as_bytes());
+    });
 }
 
 /// What a request can be answered with instead of success. The numbers are Engine.IO's
@@ -235,33 +309,51 @@ impl From<Refused> for Error {
 /// # Errors
 /// If it is larger, too slow, or ends too early.
 pub async fn read_body(body: Incoming, limit: usize, patience: Duration) -> Result<Bytes, Error> {
-    if body.size_hint().lower() > limit as u64 {
+    let length = match &body {
+        Incoming::Whole(bytes) => bytes.len(),
+        Incoming::Coming(coming) => coming.length,
+        Incoming::Foreign(body) => usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX),
+    };
+    if length > limit {
         return Err(Error::TooLarge { limit });
     }
-    let collect = async {
-        let mut body = body;
-        let mut first = Bytes::new();
-        let mut rest = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| Error::Incomplete)?.into_data() else { continue };
-            if first.len() + rest.len() + data.len() > limit {
-                return Err(Error::TooLarge { limit });
-            }
-            if first.is_empty() {
-                first = data;
-            } else {
-                rest.extend_from_slice(&data);
-            }
+    let read = async {
+        match body {
+            Incoming::Whole(bytes) => Ok(bytes),
+            Incoming::Coming(coming) => coming.collect().await.map_err(|_| Error::Incomplete),
+            Incoming::Foreign(body) => collect(body, limit).await,
         }
-        if rest.is_empty() {
-            return Ok(first);
-        }
-        let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-        whole.extend_from_slice(&first);
-        whole.extend_from_slice(&rest);
-        Ok(whole.freeze())
     };
-    tokio::time::timeout(patience, collect).await.unwrap_or(Err(Error::Incomplete))
+    tokio::time::timeout(patience, read).await.unwrap_or(Err(Error::Incomplete))
+}
+
+impl Coming {
+    async fn collect(self) -> std::io::Result<Bytes> {
+        let Coming { mut first, length, link, read } = self;
+        let mut at = first.len();
+        while at < length {
+            // As much room as has come so far, so that a promise of much costs nothing.
+            first.resize(length.min((at * 2).max(4096)), 0);
+            match link.pipe().read(&mut first[at..]).await? {
+                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                count => at += count,
+            }
+        }
+        read.store(true, Ordering::Release);
+        Ok(first.into())
+    }
+}
+
+async fn collect(mut body: hyper::body::Incoming, limit: usize) -> Result<Bytes, Error> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Error::Incomplete)?.into_data() else { continue };
+        if whole.len() + data.len() > limit {
+            return Err(Error::TooLarge { limit });
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
 }
 
 /// The media type of a request, without parameters.

@@ -4,12 +4,14 @@
 //! elements.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::StatusCode;
 
 use super::http::{Error, Request, Response, response};
-use super::poll::{Purpose, Rejected, accept, purpose, unsupported, wait};
+use super::poll::{Purpose, Rejected, accept, park, purpose, unsupported};
 use super::{Exchange, Query, Transport};
 use crate::dialect::{Dialect, Frame};
 use crate::engine::Facts;
@@ -40,7 +42,7 @@ impl Transport for JsonpPolling {
     fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>> {
         Box::pin(async move {
             match purpose(exchange.request.method()) {
-                Purpose::Poll => poll(exchange).await,
+                Purpose::Poll => poll(&exchange),
                 Purpose::Post => post(exchange).await,
                 Purpose::Other => Ok(unsupported()),
             }
@@ -49,27 +51,27 @@ impl Transport for JsonpPolling {
 
     fn say(
         &self,
-        _request: &mut Request,
+        _request: &Request,
         query: &Query,
         dialect: &'static dyn Dialect,
         frame: Frame,
     ) -> Response {
-        script(dialect, query, &[frame])
+        let (content_type, script) = script(dialect, query.callback(), &[frame]);
+        response(StatusCode::OK, content_type, script)
     }
 }
 
-async fn poll(exchange: Exchange) -> Result<Response, Error> {
-    let Exchange { session, query, .. } = exchange;
-    let frames = wait(&session, &FACTS).await?;
-    Ok(script(session.dialect(), &query, &frames))
+fn poll(exchange: &Exchange) -> Result<Response, Error> {
+    let callback = exchange.query.callback();
+    let form = move |dialect: &dyn Dialect, frames: &[Frame]| script(dialect, callback, frames);
+    park(&exchange.session, &FACTS, Arc::new(form))
 }
 
-fn script(dialect: &dyn Dialect, query: &Query, frames: &[Frame]) -> Response {
+/// A script of another type would not be run once `nosniff` is set.
+fn script(dialect: &dyn Dialect, callback: u32, frames: &[Frame]) -> (&'static str, Bytes) {
     let payload = dialect.payload(frames, true);
     let text = String::from_utf8_lossy(&payload.body);
-    let script = dialect.jsonp_script(query.callback(), &text);
-    // A script of another type is not run once `nosniff` is set.
-    response(StatusCode::OK, "text/javascript; charset=UTF-8", script)
+    ("text/javascript; charset=UTF-8", dialect.jsonp_script(callback, &text).into())
 }
 
 async fn post(exchange: Exchange) -> Result<Response, Error> {

@@ -12,10 +12,13 @@ mod guest;
 mod htmlfile;
 pub mod http;
 mod jsonp_polling;
+mod link;
 mod negotiate;
 mod negotiate09;
+mod pipe;
 mod poll;
 mod query;
+mod scratch;
 mod stream;
 mod websocket;
 mod ws_io;
@@ -32,8 +35,11 @@ use crate::engine::{Engine, Facts, Session};
 pub use census::Census;
 pub use gate::{Gate, Welcome};
 pub use guest::Guest;
-pub use http::{Body, Request, Response};
+pub use http::{Body, Incoming, Request, Response};
+pub use link::{Broken, Link};
 pub use negotiate::{Negotiator, Peer};
+pub use pipe::Pipe;
+pub use poll::{Parked, Seat};
 pub use query::Query;
 
 use http::Error;
@@ -71,7 +77,7 @@ pub trait Transport: Send + Sync {
     /// Answers a request that no session is there for with a single packet.
     fn say(
         &self,
-        request: &mut Request,
+        request: &Request,
         query: &Query,
         dialect: &'static dyn Dialect,
         frame: Frame,

@@ -119,7 +119,7 @@ impl Negotiator {
 
     async fn open_0_9(
         &self,
-        mut request: Request,
+        request: Request,
         name: &str,
         sid: &str,
         raw_query: &str,
@@ -144,7 +144,7 @@ impl Negotiator {
                 let (content_type, body) = DIALECT.post_answer();
                 return Ok(response(StatusCode::OK, content_type, body));
             }
-            return Ok(transport.say(&mut request, &query, &DIALECT, UNKNOWN_SID));
+            return Ok(transport.say(&request, &query, &DIALECT, UNKNOWN_SID));
         };
         self.engine().start(&session).await;
         transport.serve(self.exchange(request, query, session, admitted.witness)).await

@@ -1,46 +1,134 @@
 //! What both polling forms have in common: one response for what waits, one POST for what comes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-use super::Exchange;
-use super::http::{Error, Response, read_body, response};
-use crate::dialect::{Control, Frame, Malformed, OCTETS, Packet, Requests};
-use crate::engine::{Drained, Facts, Session};
-use std::sync::Arc;
+use super::http::{Body, Error, Response, read_body, response};
+use super::{Exchange, Link};
+use crate::dialect::{Control, Dialect, Frame, Malformed, OCTETS, Packet, Requests, Wire};
+use crate::engine::{Drain, Drained, Facts, Session, Sink, Taken};
 
 /// How long an idle poll is held where there are no heartbeats on polls (socketio-0.9.md §7).
 const IDLE_POLL: Duration = Duration::from_secs(20);
 /// Elsewhere a heartbeat ends it sooner than this.
 const NO_HOLD: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Waits until there is something to answer a poll with. Dropping the future is how a lost
-/// connection is noticed.
-pub(super) async fn wait(
+/// A poll that waits for something to be answered with. Dropping it is how a lost connection is
+/// noticed.
+pub struct Parked {
+    drain: Drain,
+    until: Instant,
+    form: Form,
+}
+
+/// How one transport answers a poll with packets: a content type and a body.
+pub(super) type Form = Arc<dyn Fn(&dyn Dialect, &[Frame]) -> (&'static str, Bytes) + Send + Sync>;
+
+/// Parks a poll.
+///
+/// # Errors
+/// If the session has no use for it.
+pub(super) fn park(
     session: &Arc<Session>,
     facts: &'static Facts,
-) -> Result<Vec<Frame>, Error> {
-    let mut drain = session.attach(facts)?;
-    let dialect = session.dialect();
-    let hold = match dialect.rules().requests {
+    form: Form,
+) -> Result<Response, Error> {
+    let drain = session.attach(facts)?;
+    let hold = match session.dialect().rules().requests {
         Requests::Strict => NO_HOLD,
         // Without heartbeats, clients take a poll that never ends for a dead server.
         Requests::Lenient => IDLE_POLL.min(session.limits().ping_interval),
     };
-    let mut batch = Vec::new();
-    let drained = timeout(hold, drain.next(&mut batch)).await.unwrap_or(Drained::Released);
-    batch.extend(match drained {
-        Drained::Packets => None,
-        Drained::Released | Drained::Superseded | Drained::Promoted => {
-            Some(dialect.control(Control::Noop))
-        }
-        Drained::Closed(reason) => Some(dialect.ending(reason.ending())),
-    });
-    drain.finish();
-    Ok(batch)
+    let until = Instant::now() + hold;
+    let mut response = response(StatusCode::OK, "", Bytes::new());
+    *response.body_mut() = Body::Parked(Box::new(Parked { drain, until, form }));
+    Ok(response)
+}
+
+impl Parked {
+    /// Waits for the answer: its content type and body.
+    pub async fn answer(mut self) -> (&'static str, Bytes) {
+        let mut batch = Vec::new();
+        let next = self.drain.next(&mut batch);
+        let drained = timeout_at(self.until, next).await.unwrap_or(Drained::Released);
+        self.finish(drained, &mut batch)
+    }
+
+    /// Has the answer written to a connection by whoever has packets. `head` is what comes before the
+    /// content type.
+    pub fn take_seat(&self, link: &Arc<Link>, head: Box<[u8]>) -> Arc<Seat> {
+        let (link, form) = (Arc::clone(link), Arc::clone(&self.form));
+        let seat = Arc::new(Seat { link, head, form, answered: AtomicBool::new(false) });
+        self.drain.divert(Arc::clone(&seat) as Arc<dyn Sink>);
+        seat
+    }
+
+    /// Until when it may be held.
+    pub fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Waits for what its seat does not see to.
+    pub async fn next(&mut self, batch: &mut Vec<Frame>) -> Drained {
+        self.drain.next(batch).await
+    }
+
+    /// The answer to a poll that ends like this.
+    pub fn finish(self, drained: Drained, batch: &mut Vec<Frame>) -> (&'static str, Bytes) {
+        let dialect = self.drain.session().dialect();
+        batch.extend(match drained {
+            Drained::Packets | Drained::Stuck => None,
+            Drained::Released | Drained::Superseded | Drained::Promoted => {
+                Some(dialect.control(Control::Noop))
+            }
+            Drained::Closed(reason) => Some(dialect.ending(reason.ending())),
+        });
+        let answer = (self.form)(dialect, batch);
+        self.drain.finish();
+        answer
+    }
+}
+
+/// A parked poll's place on its connection, where packets can be put.
+pub struct Seat {
+    link: Arc<Link>,
+    head: Box<[u8]>,
+    form: Form,
+    answered: AtomicBool,
+}
+
+impl std::fmt::Debug for Seat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Seat").field(&self.answered).finish()
+    }
+}
+
+impl Seat {
+    /// Whether packets were put.
+    pub fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::Acquire)
+    }
+
+    /// Puts the answer. False if the connection does not take all of it at once.
+    pub fn answer(&self, (content_type, body): (&str, Bytes)) -> bool {
+        self.answered.store(true, Ordering::Release);
+        self.link.put(|out| {
+            out.extend_from_slice(&self.head);
+            super::http::write_end(out, content_type, &body);
+        })
+    }
+}
+
+impl Sink for Seat {
+    fn take(&self, frames: &[Frame], dialect: &dyn Dialect, _wire: &Wire) -> Taken {
+        let whole = self.answer((self.form)(dialect, frames));
+        Taken::Answered { whole }
+    }
 }
 
 /// Takes a POST: reads the body, has `read` make packets of it, and hands these on in order. The
@@ -51,7 +139,7 @@ pub(super) async fn accept(
     exchange: Exchange,
     facts: &'static Facts,
     limit: usize,
-    read: impl FnOnce(&Session, &Bytes, Option<&str>) -> Result<Vec<Packet>, Rejected>,
+    read: impl FnOnce(&Arc<Session>, &Bytes, Option<&str>) -> Result<Vec<Packet>, Rejected>,
 ) -> Result<Response, Error> {
     let Exchange { request, session, body_timeout, .. } = exchange;
     let posting = session.begin_post(facts)?;

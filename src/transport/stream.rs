@@ -107,7 +107,7 @@ fn packets(
                     let full = sent + chunk.len() > session.limits().stream_bytes;
                     full.then(|| recycle(&session, facts))
                 }
-                Drained::Released => None,
+                Drained::Released | Drained::Stuck => None,
                 Drained::Superseded => Some(dialect.control(Control::Noop)),
                 Drained::Closed(reason) => Some(dialect.ending(reason.ending())),
             };
@@ -123,7 +123,7 @@ fn packets(
 }
 
 /// Ends a response that has grown to its bound: the browser keeps all of it in memory.
-fn recycle(session: &Session, facts: &'static Facts) -> Frame {
+fn recycle(session: &Arc<Session>, facts: &'static Facts) -> Frame {
     let dialect = session.dialect();
     if dialect.rules().resumes_streams {
         return dialect.control(Control::Noop);

@@ -4,21 +4,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::header::{
     CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
     UPGRADE,
 };
 use http::{Method, StatusCode};
-use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
-use tracing::{Instrument, debug};
+use tracing::Instrument;
 
 use super::census::WebSocketSeat;
 use super::gate::Gate;
-use super::http::{Error, Request, Response, header, header_has, response};
+use super::http::{Body, Error, Request, Response, header, header_has, response};
 use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
-use super::{Exchange, Query, Transport};
+use super::{Exchange, Link, Query, Transport};
 use crate::dialect::{Dialect, Frame, Packet, SocketMessage, Wire};
 use crate::engine::{CloseReason, Drain, Drained, Facts, Session};
 use crate::policy::healing::{Fared, YOUNG};
@@ -74,41 +74,39 @@ impl Transport for WebSocket {
 
     fn say(
         &self,
-        request: &mut Request,
+        request: &Request,
         _query: &Query,
         dialect: &'static dyn Dialect,
         frame: Frame,
     ) -> Response {
-        let on_upgrade = hyper::upgrade::on(&mut *request);
         let message = match frame {
             Frame::Text(text) => SocketMessage::Text(text),
             Frame::Binary(data) => dialect.socket_binary(&data, &Wire::default()),
         };
-        tokio::spawn(turn_away(on_upgrade, SAID_MAX, Some(message)));
-        switching(request)
+        switching(request, |link, early| {
+            tokio::spawn(turn_away(link, early, SAID_MAX, Some(message)));
+        })
     }
 }
 
 /// Answers 101 and leaves the connection to a task of its own.
-fn accept(mut exchange: Exchange) -> Response {
-    let on_upgrade = hyper::upgrade::on(&mut exchange.request);
-    let (session, witness) = (exchange.session, exchange.witness);
+fn accept(exchange: Exchange) -> Response {
+    let Exchange { request, session, engine, witness, .. } = exchange;
     // A refusal comes as a close after the 101, for clients cannot read the answer to a failed
     // upgrade.
     let drain = session.take_up(&FACTS);
-    let span = session.span().clone();
     let max_message = session.limits().max_payload;
-    let work = async move {
-        match drain {
-            Ok(drain) => run(on_upgrade, drain, session, max_message, witness).await,
-            Err(_) => turn_away(on_upgrade, max_message, None).await,
+    switching(&request, move |link, early| match drain {
+        Ok(drain) => {
+            let span = session.span().clone();
+            engine.spawn(run(link, early, drain, max_message, witness).instrument(span));
         }
-    };
-    exchange.engine.spawn(work.instrument(span));
-    switching(&exchange.request)
+        Err(_) => engine.spawn(turn_away(link, early, max_message, None)),
+    })
 }
 
-fn switching(request: &Request) -> Response {
+/// The answer after which the connection is `then`'s.
+fn switching(request: &Request, then: impl FnOnce(Arc<Link>, Bytes) + Send + 'static) -> Response {
     let key = request.headers().get(SEC_WEBSOCKET_KEY);
     let accept = ws_io::accept_key(key.map_or(&[][..], HeaderValue::as_bytes));
     let mut response = response(StatusCode::SWITCHING_PROTOCOLS, "", "");
@@ -119,40 +117,31 @@ fn switching(request: &Request) -> Response {
     if let Ok(value) = HeaderValue::from_str(&accept) {
         headers.insert(SEC_WEBSOCKET_ACCEPT, value);
     }
+    *response.body_mut() = Body::Takeover(Box::new(then));
     response
 }
 
-async fn turn_away(on_upgrade: OnUpgrade, max_message: usize, last: Option<SocketMessage>) {
-    let Ok(Ok(upgraded)) = tokio::time::timeout(CLOSE_PATIENCE, on_upgrade).await else { return };
-    let (mut writer, reader) = ws_io::open(upgraded, max_message).await;
+async fn turn_away(link: Arc<Link>, early: Bytes, max_message: usize, last: Option<SocketMessage>) {
+    let (writer, reader) = ws_io::open(link, early, max_message);
     if let Some(message) = last {
-        let _ = tokio::time::timeout(CLOSE_PATIENCE, writer.feed(message)).await;
+        writer.put_message(&message);
     }
-    say_goodbye(writer, reader, WsClose::Plain).await;
+    say_goodbye(reader, WsClose::Plain).await;
 }
 
 async fn run(
-    on_upgrade: OnUpgrade,
+    link: Arc<Link>,
+    early: Bytes,
     mut drain: Drain,
-    session: Arc<Session>,
     max_message: usize,
     mut witness: Option<Witness>,
 ) {
-    let upgraded = tokio::select! {
-        upgraded = on_upgrade => upgraded.ok(),
-        () = drain.ended() => None,
-    };
-    let Some(upgraded) = upgraded else {
-        debug!("the connection ended before its upgrade");
-        if let Some(witness) = witness {
-            witness.tell(&End::Lost);
-        }
-        return;
-    };
-    let (mut writer, mut reader) = ws_io::open(upgraded, max_message).await;
+    let session = Arc::clone(drain.session());
+    let (writer, mut reader) = ws_io::open(link, early, max_message);
+    drain.divert(writer.clone());
     let end = tokio::select! {
-        end = Box::pin(read(&mut reader, &session, &mut witness)) => end,
-        end = Box::pin(write(&mut writer, &mut drain, &session)) => end,
+        end = read(&mut reader, &session, &mut witness) => end,
+        end = write(&writer, &mut drain, &session) => end,
     };
     if let Some(witness) = witness.filter(|_| !ended_for_all(&session)) {
         witness.tell(&end);
@@ -160,16 +149,16 @@ async fn run(
     match end {
         End::Closed => {
             drain.closed_by_client();
-            // The answer to the close frame is in the writer.
-            let _ = tokio::time::timeout(CLOSE_PATIENCE, writer.flush()).await;
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, reader.answer_close()).await;
         }
         End::Lost => drop(drain),
         End::ByUs(close) => {
             drain.finish();
             if let Some(ending) = ending_packet(&session) {
-                let _ = tokio::time::timeout(CLOSE_PATIENCE, writer.feed(ending)).await;
+                writer.put_message(&ending);
             }
-            say_goodbye(writer, reader, close).await;
+            // Its memory goes when it is over, which for most connections is never.
+            Box::pin(say_goodbye(reader, close)).await;
         }
     }
 }
@@ -281,45 +270,37 @@ async fn read(reader: &mut WsReader, session: &Arc<Session>, witness: &mut Optio
     }
 }
 
-async fn write(writer: &mut WsWriter, drain: &mut Drain, session: &Arc<Session>) -> End {
+/// Sees to all that does not go straight from the session to the writer.
+async fn write(writer: &WsWriter, drain: &mut Drain, session: &Arc<Session>) -> End {
+    let (dialect, wire) = (session.dialect(), session.wire());
     let mut batch = Vec::new();
     loop {
         let drained = drain.next(&mut batch).await;
-        let feed = async {
-            for frame in batch.drain(..) {
-                writer.feed(message(frame, session)).await?;
-            }
-            if drained == Drained::Promoted {
-                writer.ping().await?;
-            }
-            writer.flush().await
-        };
+        writer.put(&batch, dialect, wire);
+        batch = Vec::new();
+        if drained == Drained::Promoted {
+            writer.put_ping();
+        }
         // A client that does not read must not keep a session that is over.
-        let fed = if let Drained::Closed(_) = drained {
-            tokio::time::timeout(CLOSE_PATIENCE, feed).await.unwrap_or(Ok(()))
+        let flushed = if let Drained::Closed(_) = drained {
+            tokio::time::timeout(CLOSE_PATIENCE, writer.flush()).await.unwrap_or(Ok(()))
         } else {
             tokio::select! {
-                fed = feed => fed,
+                flushed = writer.flush() => flushed,
                 () = drain.ended() => return End::ByUs(WsClose::Plain),
             }
         };
-        if fed.is_err() {
+        if flushed.is_err() {
             return End::Lost;
         }
-        if batch.capacity() > BATCH_KEPT {
-            batch = Vec::new();
-        }
         match drained {
-            Drained::Packets | Drained::Promoted | Drained::Released => {}
+            Drained::Packets | Drained::Stuck | Drained::Promoted | Drained::Released => {}
             Drained::Superseded => return End::ByUs(WsClose::Plain),
             Drained::Closed(CloseReason::TooLarge) => return End::ByUs(WsClose::TooLarge),
             Drained::Closed(_) => return End::ByUs(WsClose::Plain),
         }
     }
 }
-
-/// A batch with room for more than this gives its memory back.
-const BATCH_KEPT: usize = 32;
 
 fn message(frame: Frame, session: &Session) -> SocketMessage {
     match frame {
@@ -328,10 +309,10 @@ fn message(frame: Frame, session: &Session) -> SocketMessage {
     }
 }
 
-/// Closes from our side: a close frame, and some patience for the client's.
-async fn say_goodbye(mut writer: WsWriter, mut reader: WsReader, close: WsClose) {
+/// Closes from our side, after all that was put: a close frame, and some patience for the client's.
+async fn say_goodbye(mut reader: WsReader, close: WsClose) {
     let goodbye = async {
-        if writer.close(close).await.is_ok() {
+        if reader.close(close).await.is_ok() {
             while !matches!(reader.next().await, WsEvent::Closed | WsEvent::Lost | WsEvent::Garbage)
             {
             }

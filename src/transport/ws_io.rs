@@ -1,27 +1,26 @@
 //! WebSocket connections, without the types of the library that frames them.
 
-use bytes::Bytes;
-use futures::stream::{SplitSink, SplitStream};
-use futures::{SinkExt, StreamExt};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
-use tokio_tungstenite::WebSocketStream;
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError, ProtocolError};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
-use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, FrameHeader};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+use tokio_tungstenite::tungstenite::{Result as WsResult, Utf8Bytes};
 
-use crate::dialect::SocketMessage;
+use super::{Broken, Link};
+use crate::dialect::{Dialect, Frame, SocketMessage, Wire};
+use crate::engine::{Sink, Taken};
 
 /// Bytes read at a time: most packets of a chat are smaller. As much is resident for the life of a
 /// connection; the library's default is 128 KiB.
-const READ_BUFFER: usize = 1024;
-/// Bytes of outbound messages that are put together before they are written.
-const WRITE_BUFFER: usize = 16 * 1024;
-
-type Io = WebSocketStream<TokioIo<Upgraded>>;
+const READ_BUFFER: usize = 512;
+/// Bytes of answers to pings that may wait for a client that does not read.
+const ANSWERS_MAX: usize = 64 * 1024;
 
 /// The `Sec-WebSocket-Accept` that answers a key.
 pub(super) fn accept_key(key: &[u8]) -> String {
@@ -54,76 +53,191 @@ pub(super) enum WsClose {
     Garbage,
 }
 
-pub(super) struct WsReader(SplitStream<Io>);
-pub(super) struct WsWriter(SplitSink<Io, Message>);
+/// Reads what the client sends, and closes.
+pub(super) struct WsReader {
+    context: WebSocketContext,
+    io: Io,
+}
 
-/// Takes over an upgraded connection. `max_message` bounds inbound messages, in bytes.
-pub(super) async fn open(upgraded: Upgraded, max_message: usize) -> (WsWriter, WsReader) {
+/// Writes packets, from wherever they come.
+#[derive(Debug)]
+pub(super) struct WsWriter(Arc<Link>);
+
+/// What the library reads from and answers on.
+struct Io {
+    /// What came with the request.
+    early: Bytes,
+    out: Arc<WsWriter>,
+    /// Bytes of answers that the client has not read, at most.
+    unread: usize,
+}
+
+/// Takes over a connection after its handshake. `early` came with the request, `max_message` bounds
+/// inbound messages, in bytes.
+pub(super) fn open(link: Arc<Link>, early: Bytes, max_message: usize) -> (Arc<WsWriter>, WsReader) {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
+        // Answers go out at once.
+        .write_buffer_size(0)
         .max_message_size(Some(max_message))
         .max_frame_size(Some(max_message));
-    let io = TokioIo::new(upgraded);
-    let (writer, reader) =
-        WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await.split();
-    (WsWriter(writer), WsReader(reader))
+    let out = Arc::new(WsWriter(link));
+    let io = Io { early, out: Arc::clone(&out), unread: 0 };
+    (out, WsReader { context: WebSocketContext::new(Role::Server, Some(config)), io })
 }
 
 impl WsReader {
-    /// The next event; [`WsEvent::Lost`] for ever after the end.
+    /// The next event. After the end there is nothing to be asked for.
     pub async fn next(&mut self) -> WsEvent {
-        match self.0.next().await {
-            Some(Ok(Message::Text(text))) => WsEvent::Text(text),
-            Some(Ok(Message::Binary(data))) => WsEvent::Binary(data),
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => WsEvent::Alive,
-            Some(Ok(Message::Close(_))) => WsEvent::Closed,
-            Some(Err(WsError::Capacity(CapacityError::MessageTooLong { .. }))) => WsEvent::TooLarge,
-            Some(Err(WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
-                WsEvent::Lost
+        // Who sends without a pause must not have the thread for itself.
+        tokio::task::consume_budget().await;
+        loop {
+            let event = self.context.read(&mut self.io);
+            match event {
+                Err(WsError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                    if self.wait().await.is_err() {
+                        return WsEvent::Lost;
+                    }
+                }
+                event => return event_of(event),
             }
-            Some(Err(WsError::Protocol(_) | WsError::Utf8(_))) => WsEvent::Garbage,
-            Some(Err(WsError::ConnectionClosed)) => WsEvent::Closed,
-            Some(Err(_)) | None => WsEvent::Lost,
         }
     }
-}
 
-/// The connection does not take any more.
-#[derive(Debug)]
-pub(super) struct Broken;
-
-impl WsWriter {
-    /// Queues a message; [`WsWriter::flush`] sends all that is queued in as few writes as it can.
-    pub async fn feed(&mut self, message: SocketMessage) -> Result<(), Broken> {
-        let (data, code) = match message {
-            SocketMessage::Text(text) => (text, Data::Text),
-            SocketMessage::Binary(data) => (data, Data::Binary),
-        };
-        // Built as a frame because the text is known to be UTF-8, and shared by many connections.
-        let frame = Frame::message(data, OpCode::Data(code), true);
-        self.0.feed(Message::Frame(frame)).await.map_err(|_| Broken)
+    async fn wait(&self) -> Result<(), Broken> {
+        let out = &self.io.out.0;
+        if out.is_clear() {
+            return out.pipe().readable().await.map_err(|_| Broken);
+        }
+        tokio::select! {
+            readable = out.pipe().readable() => readable.map_err(|_| Broken),
+            flushed = out.flush() => flushed,
+        }
     }
 
-    /// Queues a ping, which every client answers.
-    pub async fn ping(&mut self) -> Result<(), Broken> {
-        self.0.feed(Message::Ping(Bytes::new())).await.map_err(|_| Broken)
-    }
-
-    pub async fn flush(&mut self) -> Result<(), Broken> {
-        self.0.flush().await.map_err(|_| Broken)
-    }
-
-    /// Sends a close frame, after what is queued.
+    /// Sends a close frame, after what was put before.
     pub async fn close(&mut self, close: WsClose) -> Result<(), Broken> {
         let frame = |code, reason: &'static str| {
             Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) })
         };
-        let message = Message::Close(match close {
+        let frame = match close {
             WsClose::Plain => None,
             WsClose::TooLarge => frame(CloseCode::Size, "payload too large"),
             WsClose::Garbage => frame(CloseCode::Protocol, "protocol error"),
-        });
-        self.0.send(message).await.map_err(|_| Broken)
+        };
+        let _ = self.context.close(&mut self.io, frame);
+        self.io.out.flush().await
+    }
+
+    /// Sends the answer to the client's close frame.
+    pub async fn answer_close(&mut self) -> Result<(), Broken> {
+        let _ = self.context.flush(&mut self.io);
+        self.io.out.flush().await
+    }
+}
+
+fn event_of(read: WsResult<Message>) -> WsEvent {
+    match read {
+        Ok(Message::Text(text)) => WsEvent::Text(text),
+        Ok(Message::Binary(data)) => WsEvent::Binary(data),
+        Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => WsEvent::Alive,
+        Ok(Message::Close(_)) => WsEvent::Closed,
+        Err(WsError::Capacity(CapacityError::MessageTooLong { .. })) => WsEvent::TooLarge,
+        Err(WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => WsEvent::Lost,
+        Err(WsError::Protocol(_) | WsError::Utf8(_)) => WsEvent::Garbage,
+        Err(WsError::ConnectionClosed) => WsEvent::Closed,
+        Err(_) => WsEvent::Lost,
+    }
+}
+
+impl Read for Io {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.early.is_empty() {
+            return self.out.0.pipe().try_read(buffer);
+        }
+        let count = self.early.len().min(buffer.len());
+        self.early.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
+}
+
+impl Write for Io {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let clear = self.out.0.put(|out| out.extend_from_slice(bytes));
+        self.unread = if clear { 0 } else { self.unread + bytes.len() };
+        if self.unread > ANSWERS_MAX {
+            // A client that asks and asks, and does not read.
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl WsWriter {
+    /// Puts packets; [`WsWriter::flush`] waits until they are gone.
+    pub fn put(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> bool {
+        self.0.put(|out| {
+            for frame in frames {
+                match frame {
+                    Frame::Text(text) => write_frame(out, OpCode::Data(Data::Text), text),
+                    Frame::Binary(data) => write_message(out, &dialect.socket_binary(data, wire)),
+                }
+            }
+        })
+    }
+
+    /// Puts one message.
+    pub fn put_message(&self, message: &SocketMessage) {
+        self.0.put(|out| write_message(out, message));
+    }
+
+    /// Puts a ping, which every client answers.
+    pub fn put_ping(&self) {
+        self.0.put(|out| write_frame(out, OpCode::Control(Control::Ping), &[]));
+    }
+
+    pub async fn flush(&self) -> Result<(), Broken> {
+        self.0.flush().await
+    }
+}
+
+impl Sink for WsWriter {
+    fn take(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> Taken {
+        if self.put(frames, dialect, wire) { Taken::All } else { Taken::Stuck }
+    }
+}
+
+fn write_message(out: &mut Vec<u8>, message: &SocketMessage) {
+    match message {
+        SocketMessage::Text(text) => write_frame(out, OpCode::Data(Data::Text), text),
+        SocketMessage::Binary(data) => write_frame(out, OpCode::Data(Data::Binary), data),
+    }
+}
+
+/// Frames of a server are whole messages, and not masked.
+fn write_frame(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) {
+    let header = FrameHeader { opcode, ..FrameHeader::default() };
+    // Nothing can fail in memory.
+    let _ = header.format(payload.len() as u64, out);
+    out.extend_from_slice(payload);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_whole_and_bare() {
+        let mut out = Vec::new();
+        write_message(&mut out, &SocketMessage::Text("42[]".into()));
+        write_message(&mut out, &SocketMessage::Binary(vec![7; 126].into()));
+        write_frame(&mut out, OpCode::Control(Control::Ping), &[]);
+        assert_eq!(out[..10], *b"\x81\x0442[]\x82\x7e\x00\x7e");
+        assert_eq!(out[out.len() - 3..], *b"\x07\x89\x00");
+        assert_eq!(out.len(), 6 + 4 + 126 + 2);
     }
 }

@@ -1,10 +1,12 @@
 //! `xhr-polling`: a GET that waits for packets, a POST for those that come.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use http::StatusCode;
 
 use super::http::{Error, Request, Response, response};
-use super::poll::{Purpose, accept_payload, purpose, unsupported, wait};
+use super::poll::{Purpose, accept_payload, park, purpose, unsupported};
 use super::{Exchange, Query, Transport};
 use crate::dialect::{Dialect, Frame};
 use crate::engine::Facts;
@@ -30,7 +32,7 @@ impl Transport for XhrPolling {
     fn serve(&self, exchange: Exchange) -> BoxFuture<'_, Result<Response, Error>> {
         Box::pin(async move {
             match purpose(exchange.request.method()) {
-                Purpose::Poll => poll(exchange).await,
+                Purpose::Poll => poll(&exchange),
                 Purpose::Post => accept_payload(exchange, &FACTS).await,
                 Purpose::Other => Ok(unsupported()),
             }
@@ -39,7 +41,7 @@ impl Transport for XhrPolling {
 
     fn say(
         &self,
-        _request: &mut Request,
+        _request: &Request,
         _query: &Query,
         dialect: &'static dyn Dialect,
         frame: Frame,
@@ -49,10 +51,12 @@ impl Transport for XhrPolling {
     }
 }
 
-async fn poll(exchange: Exchange) -> Result<Response, Error> {
+fn poll(exchange: &Exchange) -> Result<Response, Error> {
     let Exchange { session, query, .. } = exchange;
-    let frames = wait(&session, &FACTS).await?;
     let text_only = query.b64 || session.wire().base64;
-    let payload = session.dialect().payload(&frames, text_only);
-    Ok(response(StatusCode::OK, payload.content_type, payload.body))
+    let form = move |dialect: &dyn Dialect, frames: &[Frame]| {
+        let payload = dialect.payload(frames, text_only);
+        (payload.content_type, payload.body)
+    };
+    park(session, &FACTS, Arc::new(form))
 }

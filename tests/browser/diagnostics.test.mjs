@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { openPage, startBrowser, startServer } from './lib/pages.mjs';
+import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
 
 let browser;
 before(async () => {
@@ -41,6 +41,8 @@ describe('the connection test', { concurrency: 3 }, () => {
     assert.equal(posts.length, 1);
     assert.ok(posts[0].postData().length <= 16 * 1024);
     assert.equal(posts[0].postData(), report);
+    // what the page shows is what the operator finds
+    await server.said(new RegExp(`diagnostics report.*${/number is (\S+)\./.exec(id)[1]}`));
     assert.match(report, /xhr-polling: works, open \d+ ms, round trip \d+ ms/);
     assert.match(report, /Transport that the chat uses from here: websocket/);
     assert.deepEqual(page.errors, []);
@@ -79,6 +81,45 @@ describe('the connection test', { concurrency: 3 }, () => {
     await page.waitForSelector('.report-id');
     assert.notEqual(await page.textContent('#report-state'), first.id);
     assert.deepEqual(page.errors, []);
+    await page.context().close();
+  });
+
+  it('does not blame the way for what the server refuses', async (t) => {
+    const server = await startServer('--origins', 'https://other.example');
+    t.after(() => server.stop('SIGKILL'));
+    const page = await openPage(browser);
+    const { results, summary, report } = await run(page, server.url);
+    for (const [name, [result, meaning]] of Object.entries(results)) {
+      assert.equal(result, 'Refused by policy', name);
+      assert.match(meaning, /^The server refuses this browser: origin http:\S+ is not allowed here\. Tell this/, name);
+    }
+    assert.match(summary, /^The server is there, but refuses this browser: origin/);
+    assert.match(report, /websocket: refused, forbidden: origin/);
+    assert.deepEqual(page.errors, []);
+    await page.context().close();
+  });
+
+  it('knows that all WebSockets are taken from WebSockets that do not get through', async (t) => {
+    const server = await startServer('--max-websockets', '1');
+    t.after(() => server.stop('SIGKILL'));
+    const first = await Person.enter(browser, server.url, 'First');
+    await first.travelsBy('websocket');
+    const page = await openPage(browser);
+    const { results, summary } = await run(page, server.url);
+    assert.equal(results.WebSocket[0], 'Refused by policy');
+    assert.match(results.WebSocket[1], /^The server does not offer this transport now/);
+    assert.equal(results['Event stream'][0], 'Works');
+    assert.match(summary, /It will use: Event stream\./);
+    await Promise.all([first.leave(), page.context().close()]);
+  });
+
+  it('gives no number where the log would not have the report', async (t) => {
+    const server = await startServer('--log', 'warn');
+    t.after(() => server.stop('SIGKILL'));
+    const page = await openPage(browser);
+    const { results, id } = await run(page, server.url);
+    assert.equal(results.WebSocket[0], 'Works');
+    assert.match(id, /could not be sent to the server\. Copy it instead\./);
     await page.context().close();
   });
 

@@ -33,6 +33,15 @@ const CASES = [
   { engine: 'Firefox ESR', lacks: ['WebSocket', 'EventSource', 'XMLHttpRequest'], by: 'jsonp-polling' },
 ];
 
+/** What the connection test finds, each engine on its own: `w`orks, `b`locked, `u`nsupported. */
+const FINDINGS = {
+  'PhantomJS 1.9.8': 'bwwww',
+  'PhantomJS 2.1.1': 'wwwww',
+  QtWebKit: 'wwwww',
+  KHTML: 'uuwww',
+  'Firefox ESR': 'wwwww',
+};
+
 /** Those with a WebSocket that works; where they go when it is cut. */
 const CUT = ['PhantomJS 2.1.1', 'QtWebKit', 'Firefox ESR'];
 
@@ -101,6 +110,22 @@ describe('an engine', { concurrency: 2 }, () => {
       await engine.until(`document.getElementById('log').innerHTML.indexOf('pending') < 0`, 'what was written while away to be sent');
       await talk(engine, other, 'back again');
       await assertUnharmed(engine, other);
+    });
+  }
+
+  for (const [name, findings] of Object.entries(FINDINGS)) {
+    it(`${name} runs the connection test`, async (t) => {
+      const server = await startServer();
+      t.after(() => server.stop('SIGKILL'));
+      const engine = await ENGINES[name](`${server.url}/diagnostics?lang=en`);
+      t.after(() => engine.stop());
+      await engine.value(`(document.getElementById('start').click(), 1)`);
+      await engine.until(`document.getElementById('report-state').getElementsByTagName('span').length`, 'the number of the report');
+      const report = await engine.value(`document.getElementById('report').value.replace(/\\s+/g, ' ')`);
+      const kinds = ['websocket', 'eventsource', 'htmlfile', 'xhr-polling', 'jsonp-polling'].map((transport) => new RegExp(` ${transport}: (\\w)`).exec(report)?.[1]);
+      assert.equal(kinds.join(''), findings, report);
+      const id = await engine.value(`document.getElementById('report-state').getElementsByTagName('span')[0].innerHTML`);
+      await server.said(new RegExp(`diagnostics report.*${id}`));
     });
   }
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Person, startBrowser, startServer } from './lib/pages.mjs';
+import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
 
 const TEXT = 'é 漢字 한국어 😀 \\n "q" </script> \u2028.';
 
@@ -80,6 +80,32 @@ describe('a browser without', { concurrency: 3 }, () => {
     await server.stop('SIGKILL');
   });
 
+  it('style sheets shows one thing at a time', async () => {
+    const server = await startServer();
+    const page = await openPage(browser);
+    await page.route('**/style.css', (route) => route.abort());
+    await page.goto(server.url);
+    await page.waitForSelector('#badge.good');
+    const seen = () => page.$$eval('#join, #room, #people-toggle, #people-more, #banner, #jump, #panel, #panel .report', (all) => all.filter((one) => one.getClientRects().length).map((one) => one.id || one.className));
+    assert.deepEqual(await seen(), ['join']);
+    const person = new Person(page);
+    await person.join('Poor');
+    await person.say('plain and usable');
+    await person.delivered();
+    await person.hears('plain and usable');
+    assert.deepEqual(await seen(), ['people-toggle', 'room']);
+    await page.click('#badge');
+    await person.reads('#panel .facts', /\d+ ms/);
+    assert.deepEqual(await seen(), ['people-toggle', 'room', 'panel']);
+    await page.click('#panel .actions button');
+    assert.deepEqual(await seen(), ['people-toggle', 'room', 'panel', 'report']);
+    await page.keyboard.press('Escape');
+    assert.deepEqual(await seen(), ['people-toggle', 'room']);
+    assert.deepEqual(page.errors, []);
+    await person.leave();
+    await server.stop('SIGKILL');
+  });
+
   it('JavaScript is told what is missing', async () => {
     const server = await startServer();
     const context = await browser.newContext({ javaScriptEnabled: false });
@@ -87,6 +113,7 @@ describe('a browser without', { concurrency: 3 }, () => {
     for (const path of ['/', '/diagnostics']) {
       await page.goto(server.url + path);
       assert.ok(await page.locator('noscript .note-box').isVisible());
+      assert.deepEqual(await page.locator('button, input, textarea, table').evaluateAll((all) => all.filter((one) => one.getClientRects().length).length), 0, 'nothing that could not work');
     }
     await context.close();
     await server.stop('SIGKILL');

@@ -162,6 +162,33 @@ describe('the room', () => {
     assert.ok(await alice.page.$eval('#log', (log) => log.scrollHeight - log.scrollTop - log.clientHeight < 2), 'at the end again');
   });
 
+  it('marks where the unread begin anew after they were read', async () => {
+    const [alice, bob] = [await enter('Alice'), await enter('Bob')];
+    const up = () => alice.page.$eval('#log', (log) => (log.scrollTop = 0)).then(() => alice.page.waitForSelector('#jump:not(.off)'));
+    const marked = () => alice.page.$$eval('#log .marker', (all) => all.map((marker) => marker.nextSibling.querySelector('.text').textContent));
+    for (let i = 0; i < 40; i++) await bob.say(`line ${i}`);
+    await alice.hears('line 39');
+    await up();
+    await bob.say('first news');
+    await alice.reads('#jump', '1 new message');
+    assert.deepEqual(await marked(), ['first news']);
+    await alice.page.click('#jump');
+    await alice.page.waitForSelector('#jump', { state: 'hidden' });
+    assert.deepEqual(await marked(), ['first news'], 'it stays while they are read');
+    await up();
+    await bob.say('second news');
+    await alice.reads('#jump', '1 new message');
+    assert.deepEqual(await marked(), ['second news']);
+  });
+
+  it('tells who comes first that nobody else is here yet, until somebody is', async () => {
+    const alice = await enter('Alice');
+    await alice.reads('#log .note:last-child', /^Nobody else is here yet/);
+    const bob = await enter('Bob');
+    await alice.reads('#log .crowd', 'Bob joined');
+    for (const person of [alice, bob]) assert.doesNotMatch(await person.page.textContent('#log'), /Nobody/);
+  });
+
   it('can be used by keyboard alone', async () => {
     const bob = await enter('Bob');
     const page = await openPage(browser);

@@ -50,9 +50,12 @@ describe('pages', () => {
 });
 
 describe('texts', () => {
-  const root = { location: { search: '' }, navigator: {} };
-  new Function('window', 'document', read('texts.js'))(root, {});
-  const { tables } = root.ParlanceTexts;
+  const load = (search) => {
+    const root = { location: { search }, navigator: {} };
+    new Function('window', 'document', read('texts.js'))(root, {});
+    return root.ParlanceTexts;
+  };
+  const { tables } = load('');
   const used = new Set();
   for (const name of [...scripts, ...pages]) {
     for (const [, key] of read(name).matchAll(/\bt\('([\w.-]+)'[,)]/g)) used.add(key);
@@ -62,6 +65,10 @@ describe('texts', () => {
   it('has every text that is asked for', () => {
     assert.ok(used.size > 40);
     for (const key of used) assert.ok(key in tables.en, key);
+  });
+
+  it('tells in its own words when what failed is tested again', () => {
+    for (const lang of Object.keys(tables)) assert.equal(load(`?lang=${lang}`).why('quarantined', 'next test in 30 s'), tables[lang]['why.quarantined'].replace('{n}', '30'));
   });
 
   for (const lang of Object.keys(tables)) {

@@ -468,6 +468,20 @@ describe('transports', () => {
     assert.deepEqual(plain(socket.io.policy), ['websocket']);
   });
 
+  it('knocks at no other door when it is the visitor who is refused, and says why', () => {
+    const lab = new Lab();
+    lab.server.instead = () => ({ status: 403, body: '{"code":4,"message":"Forbidden","reason":"origin x is not allowed here"}' });
+    const socket = lab.socket(undefined, { reconnectionAttempts: 2 });
+    lab.advance(60_000);
+    const errors = socket.log.filter(([name]) => name === 'connect_error').map(([, error]) => `${error.code}: ${error.message}`);
+    assert.deepEqual(errors, Array(3).fill('forbidden: origin x is not allowed here'));
+    assert.equal(lab.server.requests.length, 3);
+    lab.server.instead = null;
+    socket.connect();
+    lab.advance(1000);
+    assert.equal(socket.connected, true, 'and is let in when the server has changed its mind');
+  });
+
   it('follows a policy that changes while it is connected', () => {
     const lab = new Lab({ policy: ['xhr-polling', 'websocket'] });
     const socket = lab.socket();
@@ -650,16 +664,20 @@ describe('staying connected', () => {
     assert.ok(lab.server.requests.length <= tries * 2, `${lab.server.requests.length} requests in ${tries} tries`);
   });
 
-  it('gives quarantined transports a new chance when the browser is online again', () => {
-    const lab = new Lab();
-    lab.server.webSocket = 'refused';
-    const socket = lab.socket();
-    lab.advance(1000);
-    lab.server.webSocket = 'works';
-    lab.dispatch('online');
-    lab.advance(1000);
-    assert.equal(socket.io.engine.transport.form, 'websocket');
-  });
+  for (const [name, event] of [['online', {}], ['pageshow', { persisted: true }]]) {
+    it(`gives quarantined transports a new chance when the browser says ${name}`, () => {
+      const lab = new Lab();
+      lab.server.webSocket = 'refused';
+      const socket = lab.socket();
+      lab.advance(1000);
+      assert.equal(socket.io.engine.transport.form, 'eventsource');
+      lab.server.webSocket = 'works';
+      lab.dispatch(name, event);
+      lab.advance(1000);
+      assert.equal(socket.io.engine.transport.form, 'websocket');
+      assert.deepEqual(socket.names(), ['connect']);
+    });
+  }
 
   it('leaves politely and for good', () => {
     for (const policy of [['xhr-polling'], ['websocket']]) {

@@ -35,7 +35,7 @@ class Engine {
   async until(expression, what = expression) {
     const end = Date.now() + PATIENCE;
     while ((await this.value(`!!(${expression})`)) !== 'true') {
-      if (Date.now() > end) throw new Error(`waited in vain for ${what}\n${await this.value('ParlancePanel.report()')}\n${this.messages.join('\n')}`);
+      if (Date.now() > end) throw new Error(`waited in vain for ${what}\n${await this.value('window.ParlancePanel ? ParlancePanel.report() : document.body.innerHTML')}\n${this.messages.join('\n')}`);
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
   }

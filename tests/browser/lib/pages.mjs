@@ -15,12 +15,13 @@ export function startServer(...args) {
   return startChat(['--static-dir', folder, ...args]);
 }
 
-export async function startBrowser() {
+/** `args` are further switches of Chromium. */
+export async function startBrowser(...args) {
   const executablePath = process.env.CHROMIUM_BIN ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
   if (!executablePath) throw new Error('no Chromium found: install it, or point CHROMIUM_BIN to one');
   return chromium.launch({
     executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...args],
   });
 }
 

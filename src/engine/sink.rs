@@ -1,0 +1,23 @@
+//! The short way out: from whoever queues a packet straight into a connection.
+
+use crate::dialect::{Dialect, Frame, Wire};
+
+/// A connection that takes packets without its own task being woken for it.
+///
+/// Called under the session's lock, so it must neither block nor call the session.
+pub trait Sink: std::fmt::Debug + Send + Sync {
+    /// Takes all packets, in order. What the connection cannot take at the moment is kept.
+    fn take(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> Taken;
+}
+
+/// What became of packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// They are on their way, and more may follow.
+    All,
+    /// Some are kept, because the connection is full or broken: its transport has to see to it.
+    Stuck,
+    /// They were all that this request can be answered with: it is over. If the answer is not `whole`
+    /// on its way yet, its transport has to see to it.
+    Answered { whole: bool },
+}

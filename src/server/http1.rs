@@ -1,0 +1,444 @@
+//! HTTP/1.1 as the engine's clients speak it: whole requests, answers of known length or in chunks.
+//!
+//! A connection costs a task and no buffers while it waits, and an answer to a poll may be written by
+//! whoever has the packets. All that is less plain than that, the pages and every request that has
+//! something odd about it, is left to the HTTP library, one request at a time.
+
+use std::cell::RefCell;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::entrance::not_http;
+use super::{HttpLimits, is_engines};
+use crate::engine::Drained;
+use crate::transport::http::{
+    Coming, header_has, write_bare_end, write_chunked, write_end, write_head,
+};
+use crate::transport::{Body, Incoming, Link, Parked, Request, Response};
+
+/// Bytes read at a time.
+const READ: usize = 16 * 1024;
+/// How many headers a request of ours has at most.
+const HEADERS: usize = 64;
+/// How long a client may take to accept what it is sent. Who reads this slowly is gone.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes of a refused body that are read, and how long, so that the answer is not lost with it.
+const LINGER_BYTES: usize = 256 * 1024;
+const LINGER: Duration = Duration::from_secs(2);
+
+thread_local! {
+    static ROOM: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
+}
+
+/// One connection, between its requests and in them.
+pub(super) struct Http1<'a> {
+    pub link: Arc<Link>,
+    pub limits: &'a HttpLimits,
+    /// Where the engine's paths begin, if it is to be found here.
+    pub mount: Option<&'a str>,
+    pub stopping: &'a CancellationToken,
+    /// Read, and not used yet.
+    kept: Vec<u8>,
+    /// Who it is from, as long as nothing was read and anything may come.
+    fresh: Option<IpAddr>,
+}
+
+/// What comes next on a connection.
+pub(super) enum Next {
+    Request(Box<Asked>),
+    /// A request that is not for us to read: these are the bytes that were read so far. Afterwards
+    /// the connection may come back if it is `plain`.
+    Foreign {
+        read: Vec<u8>,
+        plain: bool,
+    },
+    /// Nothing.
+    Over,
+}
+
+/// A request, and what is to be known when it is answered.
+pub(super) struct Asked {
+    pub request: Request,
+    close: bool,
+    /// Whether the body was read, if that is still to be done.
+    body_read: Option<Arc<AtomicBool>>,
+}
+
+/// What some bytes are.
+enum Parsed {
+    Partial,
+    Foreign { plain: bool },
+    Whole(Box<Head>),
+}
+
+struct Head {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    /// Bytes of the head, and of the body behind it.
+    size: usize,
+    length: usize,
+    close: bool,
+}
+
+impl<'a> Http1<'a> {
+    /// `fresh` is who connected, if the first bytes may turn out to be another protocol's.
+    pub fn new(
+        link: Arc<Link>,
+        fresh: Option<IpAddr>,
+        limits: &'a HttpLimits,
+        mount: Option<&'a str>,
+        stopping: &'a CancellationToken,
+    ) -> Self {
+        Http1 { link, limits, mount, stopping, kept: Vec::new(), fresh }
+    }
+
+    /// Bytes that were read by somebody else, and are the beginning of what comes next.
+    pub fn keep(&mut self, read: &[u8]) {
+        self.kept.extend_from_slice(read);
+    }
+
+    /// Waits for the next request, at most for the time that headers may take.
+    pub async fn next(&mut self) -> Next {
+        if !self.kept.is_empty() {
+            let read = std::mem::take(&mut self.kept);
+            if let Some(next) = self.take(&read) {
+                return next;
+            }
+        }
+        let late = sleep(self.limits.header_timeout);
+        tokio::pin!(late);
+        loop {
+            loop {
+                match self.read() {
+                    Read::Some(Some(next)) => return next,
+                    Read::Some(None) => {}
+                    Read::Nothing => break,
+                    Read::End => return Next::Over,
+                }
+            }
+            tokio::select! {
+                readable = self.link.pipe().readable() => if readable.is_err() {
+                    return Next::Over;
+                },
+                () = &mut late => return Next::Over,
+                () = self.stopping.cancelled(), if self.kept.is_empty() => return Next::Over,
+            }
+        }
+    }
+
+    /// Reads what is there, once.
+    fn read(&mut self) -> Read {
+        ROOM.with_borrow_mut(|room| match self.link.pipe().try_read(room) {
+            Ok(0) => Read::End,
+            Ok(count) => Read::Some(self.take(&room[..count])),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Read::Nothing,
+            Err(_) => Read::End,
+        })
+    }
+
+    /// Takes bytes that came. `None` if there is no request yet.
+    fn take(&mut self, bytes: &[u8]) -> Option<Next> {
+        if let Some(remote) = self.fresh.take()
+            && let Some(turned_away) = not_http(bytes)
+        {
+            turned_away.log(remote);
+            if let Some(alert) = turned_away.alert() {
+                // There is room for it: nothing has been written yet.
+                self.link.put(|out| out.extend_from_slice(alert));
+            }
+            return Some(Next::Over);
+        }
+        let mut kept = std::mem::take(&mut self.kept);
+        let parsed = if kept.is_empty() {
+            self.parse(bytes)
+        } else {
+            kept.extend_from_slice(bytes);
+            // Nothing has come to its end that was open before.
+            if bytes.contains(&b'\n') { self.parse(&kept) } else { Parsed::Partial }
+        };
+        let all = if kept.is_empty() { bytes } else { &kept[..] };
+        match parsed {
+            Parsed::Whole(head) => Some(Next::Request(Box::new(self.asked(*head, all)))),
+            Parsed::Partial if all.len() <= self.limits.max_header_bytes => {
+                if kept.is_empty() {
+                    kept.extend_from_slice(bytes);
+                }
+                self.kept = kept;
+                None
+            }
+            Parsed::Partial => Some(Next::Foreign { read: all.to_vec(), plain: false }),
+            Parsed::Foreign { plain } => Some(Next::Foreign { read: all.to_vec(), plain }),
+        }
+    }
+
+    fn parse(&self, bytes: &[u8]) -> Parsed {
+        const ODD: Parsed = Parsed::Foreign { plain: false };
+        let mut found = [httparse::EMPTY_HEADER; HEADERS];
+        let mut parsed = httparse::Request::new(&mut found[..self.limits.max_headers.min(HEADERS)]);
+        let size = match parsed.parse(bytes) {
+            Ok(httparse::Status::Complete(size)) => size,
+            Ok(httparse::Status::Partial) => return Parsed::Partial,
+            Err(_) => return ODD,
+        };
+        let (Some(method), Some(path), Some(1)) = (parsed.method, parsed.path, parsed.version)
+        else {
+            return ODD;
+        };
+        if size > self.limits.max_header_bytes {
+            return ODD;
+        }
+        // One copy of the head, which all that is made of it shares.
+        let head = Bytes::copy_from_slice(&bytes[..size]);
+        let shared = |part: &[u8]| {
+            let at = part.as_ptr() as usize - bytes.as_ptr() as usize;
+            head.slice(at..at + part.len())
+        };
+        let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+        for header in &*parsed.headers {
+            let name = HeaderName::from_bytes(header.name.as_bytes());
+            let value = HeaderValue::from_maybe_shared(shared(header.value));
+            let (Ok(name), Ok(value)) = (name, value) else { return ODD };
+            headers.append(name, value);
+        }
+        let close = header_has(&headers, CONNECTION, "close");
+        let odd = headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(EXPECT);
+        let method = match method {
+            "GET" => Method::GET,
+            "POST" => Method::POST,
+            "OPTIONS" => Method::OPTIONS,
+            _ => return Parsed::Foreign { plain: !odd && !close },
+        };
+        let (Some(length), Ok(uri)) =
+            (length(&headers), Uri::from_maybe_shared(shared(path.as_bytes())))
+        else {
+            return ODD;
+        };
+        let ours = self.mount.is_some_and(|mount| is_engines(mount, uri.path()));
+        if odd || !ours || length > 0 && method != Method::POST {
+            return Parsed::Foreign { plain: !odd && !close };
+        }
+        Parsed::Whole(Box::new(Head { method, uri, headers, size, length, close }))
+    }
+
+    /// Makes a request of a head and what is there of its body; the rest of `bytes` is kept.
+    fn asked(&mut self, head: Head, bytes: &[u8]) -> Asked {
+        let Head { method, uri, headers, size, length, close } = head;
+        let behind = &bytes[size..];
+        let mut body_read = None;
+        let body = if length <= behind.len() {
+            self.kept.extend_from_slice(&behind[length..]);
+            Incoming::Whole(Bytes::copy_from_slice(&behind[..length]))
+        } else {
+            let read = Arc::new(AtomicBool::new(false));
+            body_read = Some(Arc::clone(&read));
+            let (first, link) = (behind.to_vec(), Arc::clone(&self.link));
+            Incoming::Coming(Box::new(Coming { first, length, link, read }))
+        };
+        let mut request = http::Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Asked { request, close, body_read }
+    }
+
+    /// Sends a response. False if the connection is over, or somebody else's.
+    pub async fn respond(&mut self, asked: Answered, response: Response) -> bool {
+        let unread = asked.body_read.is_some_and(|read| !read.load(Ordering::Acquire));
+        let (parts, body) = response.into_parts();
+        let says_close = parts.headers.contains_key(CONNECTION);
+        let upgrades = parts.headers.contains_key(UPGRADE);
+        let close =
+            asked.close || unread || self.stopping.is_cancelled() || says_close && !upgrades;
+        let head = |out: &mut Vec<u8>| {
+            write_head(out, parts.status, &parts.headers, close && !says_close);
+        };
+        let sent = match body {
+            Body::Whole(body) => {
+                self.link.put(|out| {
+                    head(out);
+                    match parts.status {
+                        StatusCode::NO_CONTENT => write_bare_end(out),
+                        _ => write_end(out, "", &body),
+                    }
+                });
+                self.flush().await
+            }
+            Body::Parked(parked) => {
+                let mut bytes = Vec::new();
+                head(&mut bytes);
+                self.wait(*parked, bytes.into_boxed_slice()).await
+            }
+            Body::Stream(stream) => {
+                self.link.put(|out| {
+                    head(out);
+                    write_chunked(out);
+                });
+                self.stream(stream).await
+            }
+            Body::Takeover(take) => {
+                self.link.put(|out| {
+                    head(out);
+                    out.extend_from_slice(b"\r\n");
+                });
+                if self.flush().await {
+                    take(Arc::clone(&self.link), std::mem::take(&mut self.kept).into());
+                }
+                return false;
+            }
+        };
+        if sent && close {
+            self.leave(unread).await;
+        }
+        sent && !close
+    }
+
+    /// Waits until all is with the system.
+    async fn flush(&self) -> bool {
+        self.link.is_clear()
+            || timeout(WRITE_PATIENCE, self.link.flush()).await.is_ok_and(|sent| sent.is_ok())
+    }
+
+    /// Closes in good order. Who is still sending is heard out for a while: if the connection were
+    /// closed over that, the answer might be lost.
+    async fn leave(&self, unread: bool) {
+        let leave = async {
+            let _ = self.link.pipe().shut_down().await;
+            let (mut room, mut read) = ([0; 2048], 0);
+            while unread && read < LINGER_BYTES {
+                match self.link.pipe().read(&mut room).await {
+                    Ok(count) if count > 0 => read += count,
+                    _ => break,
+                }
+            }
+        };
+        let _ = timeout(LINGER, leave).await;
+    }
+
+    /// Reads ahead. False when the connection ends.
+    async fn hear(&mut self) -> bool {
+        loop {
+            let heard = ROOM.with_borrow_mut(|room| match self.link.pipe().try_read(room) {
+                Ok(0) => Some(false),
+                Ok(count) => {
+                    self.kept.extend_from_slice(&room[..count]);
+                    Some(true)
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+                Err(_) => Some(false),
+            });
+            match heard {
+                Some(heard) => return heard,
+                None if self.link.pipe().readable().await.is_err() => return false,
+                None => {}
+            }
+        }
+    }
+
+    /// Waits until a parked poll is answered.
+    async fn wait(&mut self, mut parked: Parked, head: Box<[u8]>) -> bool {
+        let seat = parked.take_seat(&self.link, head);
+        let (until, stop) = (parked.until(), self.stopping);
+        let mut batch = Vec::new();
+        let mut stopping = false;
+        let mut look = Instant::now() + self.limits.header_timeout;
+        let drained = loop {
+            // Read no further than what may be a head: the rest is for later.
+            let room = self.kept.len() < self.limits.max_header_bytes;
+            tokio::select! {
+                biased;
+                drained = parked.next(&mut batch) => break drained,
+                heard = self.hear(), if room => if !heard {
+                    // If the poll was not answered, the session hears that the client is gone.
+                    return false;
+                },
+                () = sleep_until(look.min(until)) => {
+                    if until <= Instant::now() {
+                        break Drained::Released;
+                    }
+                    if seat.is_answered() {
+                        // The next request should be here.
+                        return false;
+                    }
+                    look = Instant::now() + self.limits.header_timeout;
+                }
+                () = stop.cancelled(), if !stopping => stopping = true,
+            }
+            if seat.is_answered() {
+                if stopping {
+                    return false;
+                }
+                break Drained::Packets;
+            }
+        };
+        let answer = parked.finish(drained, &mut batch);
+        if !seat.is_answered() {
+            seat.answer(answer);
+        }
+        self.flush().await
+    }
+
+    async fn stream(&mut self, mut stream: impl futures::Stream<Item = Bytes> + Unpin) -> bool {
+        loop {
+            let room = self.kept.len() < self.limits.max_header_bytes;
+            tokio::select! {
+                chunk = stream.next() => {
+                    let last = chunk.is_none();
+                    self.link.put(|out| write_chunk(out, &chunk.unwrap_or_default()));
+                    if !self.flush().await || last {
+                        return last;
+                    }
+                }
+                heard = self.hear(), if room => if !heard {
+                    return false;
+                },
+            }
+        }
+    }
+}
+
+/// What reading came to.
+enum Read {
+    Some(Option<Next>),
+    Nothing,
+    End,
+}
+
+/// A request that has been handed on.
+pub(super) struct Answered {
+    close: bool,
+    body_read: Option<Arc<AtomicBool>>,
+}
+
+impl Asked {
+    pub fn split(self) -> (Request, Answered) {
+        let Asked { request, close, body_read } = self;
+        (request, Answered { close, body_read })
+    }
+}
+
+/// Bytes of the body; `None` if that is not plain to see.
+fn length(headers: &HeaderMap) -> Option<usize> {
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(line) = lines.next() else { return Some(0) };
+    let digits = line.to_str().ok()?;
+    let plain = lines.next().is_none() && digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|_| plain)
+}
+
+/// The empty chunk is the last.
+fn write_chunk(out: &mut Vec<u8>, chunk: &[u8]) {
+    out.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+    out.extend_from_slice(chunk);
+    out.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,224 @@
+//! One connection, plain or encrypted: bytes in and out, by whoever holds it, without waiting.
+//!
+//! All methods take `&self`, so that a packet can be written by whoever has it while a task waits for
+//! what the client says. Reads are meant for one task at a time.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use rustls::ServerConnection;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+/// A connection. A plain one costs no more than its socket.
+#[derive(Debug)]
+pub struct Pipe {
+    tcp: TcpStream,
+    tls: Option<Box<Mutex<ServerConnection>>>,
+}
+
+impl Pipe {
+    pub fn plain(tcp: TcpStream) -> Self {
+        Pipe { tcp, tls: None }
+    }
+
+    /// A connection whose handshake is done.
+    pub fn encrypted(tcp: TcpStream, tls: ServerConnection) -> Self {
+        Pipe { tcp, tls: Some(Box::new(Mutex::new(tls))) }
+    }
+
+    /// Reads what is there. `Ok(0)` is the end.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing is there; wait with [`Pipe::readable`]. Else the connection is broken.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(tls) = &self.tls else { return self.tcp.try_read(buffer) };
+        let mut tls = lock(tls);
+        loop {
+            match tls.reader().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // The connection was cut without a word: no different from the end.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
+                read => return read,
+            }
+            if tls.read_tls(&mut Raw(&self.tcp))? == 0 {
+                // The reader tells what kind of end it was.
+                continue;
+            }
+            let processed = tls.process_new_packets();
+            // Alerts, tickets, new keys.
+            let written = self.write_records(&mut tls);
+            processed.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+            match written {
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+                _ => {}
+            }
+        }
+    }
+
+    /// Writes what the connection takes at the moment, and tells how much of `bytes` that was.
+    ///
+    /// # Errors
+    /// `WouldBlock` if it takes nothing; wait with [`Pipe::writable`]. Else the connection is broken.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(tls) = &self.tls else { return self.tcp.try_write(bytes) };
+        let mut tls = lock(tls);
+        // What was taken before goes first, so that no more than a record or two ever wait here.
+        self.write_records(&mut tls)?;
+        let taken = tls.writer().write(bytes)?;
+        match self.write_records(&mut tls) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(taken),
+        }
+    }
+
+    /// Writes what was taken and not yet written.
+    ///
+    /// # Errors
+    /// As [`Pipe::try_write`].
+    pub fn try_flush(&self) -> io::Result<()> {
+        match &self.tls {
+            Some(tls) => self.write_records(&mut lock(tls)),
+            None => Ok(()),
+        }
+    }
+
+    fn write_records(&self, tls: &mut ServerConnection) -> io::Result<()> {
+        while tls.wants_write() {
+            tls.write_tls(&mut Raw(&self.tcp))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until there may be something to read. Whoever waits must have read all there was.
+    ///
+    /// # Errors
+    /// If the runtime is shutting down.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.tcp.readable().await
+    }
+
+    /// Waits until something may be written.
+    ///
+    /// # Errors
+    /// If the runtime is shutting down.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.tcp.writable().await
+    }
+
+    /// Reads, waiting for it. `Ok(0)` is the end.
+    ///
+    /// # Errors
+    /// If the connection is broken.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_read(cx, buffer)).await
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// If the connection is broken.
+    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match std::future::poll_fn(|cx| self.poll_write(cx, bytes)).await? {
+                0 => return Err(ErrorKind::WriteZero.into()),
+                written => bytes = &bytes[written..],
+            }
+        }
+        std::future::poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Says that nothing more will be written.
+    ///
+    /// # Errors
+    /// If the connection is broken.
+    pub async fn shut_down(&self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_shutdown(cx)).await
+    }
+
+    /// [`Pipe::read`] for hand-written futures.
+    pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.try_read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    ready!(self.tcp.poll_read_ready(cx))?;
+                }
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+
+    /// Writes some of it.
+    pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.try_write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    ready!(self.tcp.poll_write_ready(cx))?;
+                }
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
+    /// Sees to it that all that was written is with the system.
+    pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            match self.try_flush() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    ready!(self.tcp.poll_write_ready(cx))?;
+                }
+                flushed => return Poll::Ready(flushed),
+            }
+        }
+    }
+
+    /// [`Pipe::shut_down`] for hand-written futures.
+    pub fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(tls) = &self.tls {
+            // Said once, however often it is asked for.
+            lock(tls).send_close_notify();
+            ready!(self.poll_flush(cx))?;
+        }
+        Poll::Ready(SockRef::from(&self.tcp).shutdown(Shutdown::Write))
+    }
+}
+
+impl Drop for Pipe {
+    /// The other side is told that this is the end, and no cut, as far as that goes without waiting.
+    fn drop(&mut self) {
+        if let Some(tls) = &self.tls {
+            let mut tls = lock(tls);
+            tls.send_close_notify();
+            let _ = self.write_records(&mut tls);
+        }
+    }
+}
+
+fn lock(tls: &Mutex<ServerConnection>) -> MutexGuard<'_, ServerConnection> {
+    tls.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The socket below, as the TLS library wants it.
+struct Raw<'a>(&'a TcpStream);
+
+impl Read for Raw<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
+    }
+}
+
+impl Write for Raw<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
