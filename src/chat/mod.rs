@@ -9,12 +9,15 @@ mod rate;
 mod room;
 mod vocabulary;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::socketio::{App, DisconnectReason, Event, Socket};
 
 pub use name::{BadName, Name};
+pub use rate::Hasty;
 pub use room::RoomTask;
 
 use room::Input;
@@ -40,6 +43,7 @@ const INBOX: usize = 1024;
 #[derive(Debug)]
 pub struct Chat {
     inbox: mpsc::Sender<Input>,
+    hasty: Arc<Hasty>,
 }
 
 impl Chat {
@@ -47,7 +51,14 @@ impl Chat {
     /// dropped.
     pub fn new(settings: ChatSettings) -> (Self, RoomTask) {
         let (inbox, receiver) = mpsc::channel(INBOX);
-        (Chat { inbox }, RoomTask::new(settings, receiver))
+        let hasty = Arc::<Hasty>::default();
+        let room = RoomTask::new(settings, receiver, Arc::clone(&hasty));
+        (Chat { inbox, hasty }, room)
+    }
+
+    /// What its rates have refused.
+    pub fn hasty(&self) -> &Arc<Hasty> {
+        &self.hasty
     }
 
     async fn tell(&self, input: Input) {

@@ -1,5 +1,6 @@
 //! How much one person may say.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,6 +14,29 @@ pub struct Rate {
 }
 
 const BURST: Duration = Duration::from_secs(10);
+
+/// What was refused since the start because its sender was too fast.
+#[derive(Debug, Default)]
+pub struct Hasty {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Hasty {
+    pub(super) fn note_messages(&self) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_bytes(&self) {
+        self.bytes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Messages refused by each rate, under the name of its setting.
+    pub fn counts(&self) -> [(&'static str, u64); 2] {
+        let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
+        [("message-rate", count(&self.messages)), ("byte-rate", count(&self.bytes))]
+    }
+}
 
 impl Rate {
     /// `per_second` of 0 sets no bound.

@@ -13,7 +13,7 @@ use tracing::{debug, trace};
 
 use super::ChatSettings;
 use super::name::{BadName, Name};
-use super::rate::Rate;
+use super::rate::{Hasty, Rate};
 use super::vocabulary::{Notice, Said, VOCABULARIES, Vocabulary, tell};
 use crate::engine::{Cork, Sid};
 use crate::socketio::{Broadcast, Responder, Socket};
@@ -41,8 +41,12 @@ pub struct RoomTask {
 }
 
 impl RoomTask {
-    pub(super) fn new(settings: ChatSettings, inbox: mpsc::Receiver<Input>) -> Self {
-        RoomTask { room: Room::new(settings), inbox }
+    pub(super) fn new(
+        settings: ChatSettings,
+        inbox: mpsc::Receiver<Input>,
+        hasty: Arc<Hasty>,
+    ) -> Self {
+        RoomTask { room: Room::new(settings, hasty), inbox }
     }
 
     /// Runs until the chat is gone.
@@ -82,6 +86,7 @@ struct Room {
     members: IndexMap<Sid, Member>,
     users: usize,
     recent: RecentIds,
+    hasty: Arc<Hasty>,
 }
 
 /// Why something was not done for a client: `reason` for programs, `message` for people.
@@ -120,13 +125,14 @@ impl From<BadName> for Denied {
 }
 
 impl Room {
-    fn new(settings: ChatSettings) -> Self {
+    fn new(settings: ChatSettings, hasty: Arc<Hasty>) -> Self {
         Room {
             settings,
             namespace: Arc::from("/"),
             members: IndexMap::new(),
             users: 0,
             recent: RecentIds::default(),
+            hasty,
         }
     }
 
@@ -273,8 +279,14 @@ impl Room {
             return Err(Denied::new("too long", format!("a message has at most {max} bytes")));
         }
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        member.messages.take(1, now).map_err(|wait| Denied::hasty("many messages", wait))?;
-        member.bytes.take(length, now).map_err(|wait| Denied::hasty("much text", wait))?;
+        member.messages.take(1, now).map_err(|wait| {
+            self.hasty.note_messages();
+            Denied::hasty("many messages", wait)
+        })?;
+        member.bytes.take(length, now).map_err(|wait| {
+            self.hasty.note_bytes();
+            Denied::hasty("much text", wait)
+        })?;
         Ok(text)
     }
 

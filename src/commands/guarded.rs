@@ -32,6 +32,7 @@ impl<A: App> App for Guarded<A> {
     }
 
     async fn connect(&self, socket: &Socket, auth: &Value) {
+        self.gate.is_in(socket.session(), socket.namespace(), true);
         self.app.connect(socket, auth).await;
     }
 
@@ -40,6 +41,7 @@ impl<A: App> App for Guarded<A> {
     }
 
     async fn disconnect(&self, socket: &Socket, reason: DisconnectReason) {
+        self.gate.is_in(socket.session(), socket.namespace(), false);
         self.app.disconnect(socket, reason).await;
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use super::signals::Hangups;
+use crate::chat::Hasty;
 use crate::config::{ConfigError, Sources};
 use crate::engine::Engine;
 use crate::policy::Policy;
@@ -26,31 +27,41 @@ pub struct Reloader {
     pub sources: Sources,
     pub gate: Arc<Gate>,
     pub engine: Engine,
+    pub hasty: Arc<Hasty>,
     pub wishes: mpsc::Receiver<Request>,
+    /// What was in the file at the start.
+    pub text: Text,
 }
+
+/// What is in the file; nothing if it is not there.
+pub type Text = Option<Vec<u8>>;
 
 impl Reloader {
     /// Runs as long as the server.
     pub async fn run(mut self, mut signal: Hangups) {
-        let mut text = self.read().await;
+        let mut tried = self.text.take();
+        let mut seen = tried.clone();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = signal.next() => {
-                    text = self.read().await;
+                    seen = self.read().await;
+                    tried.clone_from(&seen);
                     let _ = self.reload("SIGHUP");
                 }
                 _ = look.tick() => {
-                    let now = self.read().await;
-                    if now != text {
-                        text = now;
-                        let _ = self.reload("the file changed");
+                    let before = std::mem::replace(&mut seen, self.read().await);
+                    // A file is not written in one go: it has to be the same at two looks.
+                    if seen == before && seen != tried {
+                        tried.clone_from(&seen);
+                        self.file_changed(&seen);
                     }
                 }
                 Some((wish, answer)) = self.wishes.recv() => {
                     if wish == Wish::Change(String::new()) {
-                        text = self.read().await;
+                        seen = self.read().await;
+                        tried.clone_from(&seen);
                     }
                     let _ = answer.send(self.grant(wish));
                 }
@@ -58,8 +69,18 @@ impl Reloader {
         }
     }
 
-    async fn read(&self) -> Option<Vec<u8>> {
+    async fn read(&self) -> Text {
         tokio::fs::read(self.sources.path()).await.ok()
+    }
+
+    fn file_changed(&self, text: &Text) {
+        if text.is_none() {
+            // Its defaults would allow more than it did: nobody has said that they should.
+            let path = self.sources.path().display();
+            warn!(%path, "policy not changed: the file is gone, the old one stays");
+            return;
+        }
+        let _ = self.reload("the file changed");
     }
 
     fn reload(&self, why: &str) -> Result<Vec<String>, ConfigError> {
@@ -107,7 +128,8 @@ impl Reloader {
     fn status(&self) -> Value {
         let (policy, census) = (self.gate.policy(), self.gate.census());
         let rules = policy.rules.iter();
-        let refusals = census.refusals().map(|(label, count)| (label.to_owned(), count.into()));
+        let refusals = census.refusals().chain(self.hasty.counts());
+        let refusals = refusals.map(|(label, count)| (label.to_owned(), count.into()));
         json!({
             "transports": policy.transports.names(),
             "rules": rules
@@ -120,6 +142,9 @@ impl Reloader {
             "max-sessions-per-address": policy.caps.sessions_per_address,
             "max-websockets": policy.caps.websockets,
             "handshake-rate": policy.caps.handshakes_per_address,
+            "heal-failures": policy.healing.failures,
+            "heal-rest": format!("{}s", policy.healing.rest.as_secs()),
+            "heal-longest": format!("{}s", policy.healing.longest.as_secs()),
             "now": {
                 "sessions": self.engine.session_count(),
                 "websockets": census.websockets(),

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::check;
 use super::guarded::Guarded;
-use super::reload::{Reloader, Request};
+use super::reload::{Reloader, Request, Text};
 use super::signals::{Hangups, Signals};
 use crate::chat::{Chat, ChatSettings};
 use crate::config::{self, Settings, Sources};
@@ -30,6 +30,8 @@ const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Runs the server until it is told to stop.
 pub fn run(settings: Settings, sources: Sources) -> Result<()> {
+    // At once: what changes from here on is noticed.
+    let text = std::fs::read(sources.path()).ok();
     let _logs =
         telemetry::init(&settings.log, settings.log_dir.as_deref()).map_err(anyhow::Error::msg)?;
     check::pages_are_there(&settings)?;
@@ -38,10 +40,10 @@ pub fn run(settings: Settings, sources: Sources) -> Result<()> {
     }
     let tls = check::tls(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(settings, sources, tls))
+    runtime.block_on(serve(settings, sources, text, tls))
 }
 
-async fn serve(settings: Settings, sources: Sources, tls: Option<Tls>) -> Result<()> {
+async fn serve(settings: Settings, sources: Sources, text: Text, tls: Option<Tls>) -> Result<()> {
     let (mut signals, hangups) = (Signals::new()?, Hangups::new()?);
     let host = settings.host.as_deref();
     let socket = server::bind(host, settings.port).await?;
@@ -72,13 +74,14 @@ async fn serve(settings: Settings, sources: Sources, tls: Option<Tls>) -> Result
         stream_bytes: settings.stream_bytes,
         linger: LINGER,
     };
+    let hasty = Arc::clone(chat.hasty());
     let transports = settings.policy.transports.names().join(",");
     let gate = Gate::new(settings.policy);
     let app = Guarded::new(chat, Arc::clone(&gate));
     let engine = Engine::new(limits, SocketIo::new(app, settings.connect_timeout));
     let (wish, wishes) = mpsc::channel(ADMIN_INBOX);
     let (keeper, rooms) = (Arc::clone(&gate), engine.clone());
-    let reloader = Reloader { sources, gate: keeper, engine: rooms, wishes };
+    let reloader = Reloader { sources, gate: keeper, engine: rooms, hasty, wishes, text };
     tokio::spawn(reloader.run(hangups));
     let admin = settings.admin_token.as_deref().map(|token| Admin {
         token: token.into(),

@@ -1,9 +1,10 @@
 //! Reads a `web.config` of IIS and finds what would keep WebSockets, streams or polls from working.
 
+mod site;
+
 use std::fmt;
 use std::time::Duration;
 
-use regex::RegexBuilder;
 use roxmltree::{Attribute, Document, Node};
 
 /// Bytes of a file that is looked at.
@@ -132,7 +133,8 @@ const ENGINE: &str = "socket.io/";
 
 impl<'a, 'input> Look<'a, 'input> {
     fn all(&self, name: &'static str) -> impl Iterator<Item = El<'a, 'input>> + use<'a, 'input> {
-        self.document.descendants().filter(move |node| node.has_tag_name(name))
+        let named = self.document.descendants().filter(move |node| node.has_tag_name(name));
+        named.filter(|node| !is_elsewhere(node))
     }
 
     fn first(&self, name: &'static str) -> Option<El<'a, 'input>> {
@@ -188,8 +190,10 @@ impl<'a, 'input> Look<'a, 'input> {
             Some(Module::IisNode) => self.iis_node(server),
             Some(Module::ReverseProxy) | None => {}
         }
+        self.redirecting();
         self.rewriting(module);
         self.filtering();
+        self.headers();
         self.buffering(module);
         module
     }
@@ -400,141 +404,15 @@ impl<'a, 'input> Look<'a, 'input> {
             self.advise(node, text, "flushResponse=\"true\"");
         }
     }
+}
 
-    fn rewriting(&mut self, module: Option<Module>) {
-        for rule in self.all("rule").collect::<Vec<_>>() {
-            if rule.attribute("enabled").is_some_and(|on| on.eq_ignore_ascii_case("false")) {
-                continue;
-            }
-            let child = |name: &str| rule.children().find(|node| node.has_tag_name(name));
-            let (Some(matched), Some(action)) = (child("match"), child("action")) else { continue };
-            let kind = action.attribute("type").unwrap_or_default().to_ascii_lowercase();
-            let url = action.attribute("url").unwrap_or_default();
-            let to_server =
-                url.contains("://") && kind == "rewrite" || module == Some(Module::IisNode);
-            let to_https = kind == "redirect" && url.starts_with("https://");
-            if kind == "none" || kind.is_empty() || to_server || to_https {
-                continue;
-            }
-            if !self.catches(rule, matched) {
-                continue;
-            }
-            let name = rule.attribute("name").unwrap_or("without a name");
-            let text =
-                format!("the rule {name} takes requests for /socket.io/ away from the server");
-            let fix = "a rule before it: <match url=\"^socket\\.io/\" /> with <action type=\"None\" /> and stopProcessing=\"true\"";
-            // With conditions it may be meant for other requests.
-            match child("conditions") {
-                Some(_) => self.advise(rule, format!("{text}, if its conditions hold"), fix),
-                None => self.wrong(rule, text, fix),
-            }
-        }
-    }
-
-    /// Whether a rule's pattern fits the engine's path, and no rule before it lets that pass.
-    fn catches(&mut self, rule: El<'a, 'input>, matched: El<'a, 'input>) -> bool {
-        let fits = |matched: El<'_, '_>| {
-            let pattern = matched.attribute("url").unwrap_or(".*");
-            let built =
-                RegexBuilder::new(pattern).case_insensitive(true).size_limit(1 << 20).build();
-            let negated =
-                matched.attribute("negate").is_some_and(|on| on.eq_ignore_ascii_case("true"));
-            built.map(|pattern| pattern.is_match(ENGINE) != negated).ok()
-        };
-        let lets_pass = |before: El<'_, '_>| {
-            let child = |name: &str| before.children().find(|node| node.has_tag_name(name));
-            let none = child("action").is_some_and(|action| {
-                action.attribute("type").is_some_and(|kind| kind.eq_ignore_ascii_case("none"))
-            });
-            let stops = before
-                .attribute("stopProcessing")
-                .is_some_and(|on| on.eq_ignore_ascii_case("true"));
-            none && stops
-                && child("conditions").is_none()
-                && child("match").and_then(fits) == Some(true)
-        };
-        if rule.prev_siblings().skip(1).filter(|node| node.has_tag_name("rule")).any(lets_pass) {
-            return false;
-        }
-        match fits(matched) {
-            Some(fits) => fits,
-            None => {
-                let text =
-                    "this pattern cannot be read here: whether it catches /socket.io/ is not known";
-                self.advise(matched, text, "look whether it fits socket.io/");
-                false
-            }
-        }
-    }
-
-    fn filtering(&mut self) {
-        let payload = self.needs.max_payload;
-        if let Some(limit) = self
-            .first("requestLimits")
-            .and_then(|node| node.attribute_node("maxAllowedContentLength"))
-            && let Ok(bytes) = limit.value().parse::<usize>()
-        {
-            let fix =
-                format!("maxAllowedContentLength=\"{}\"", payload.saturating_mul(3).max(payload));
-            if bytes < payload {
-                let text =
-                    format!("bodies over {bytes} bytes are refused, and max-payload is {payload}");
-                self.wrong_value(limit, text, &fix);
-            } else if bytes < payload.saturating_mul(3) {
-                let text = format!(
-                    "forms of jsonp-polling can be three times as long as max-payload ({payload})"
-                );
-                self.say(limit.range().start, Severity::Advice, text, &fix);
-            }
-        }
-        let blocks = |node: &El<'_, '_>| {
-            let parent = node.parent().map_or("", |parent| parent.tag_name().name());
-            let text = match parent {
-                "hiddenSegments" => node.attribute("segment"),
-                "denyUrlSequences" => node.attribute("sequence"),
-                _ => None,
-            };
-            text.is_some_and(|text| "/socket.io/".contains(&text.to_ascii_lowercase()))
-        };
-        for node in self.all("add").filter(|node| blocks(node)).collect::<Vec<_>>() {
-            self.wrong(node, "request filtering refuses /socket.io/", "leave this <add> out");
-        }
-        let denies = |node: &El<'_, '_>| {
-            let verbs = node.parent().is_some_and(|parent| parent.has_tag_name("verbs"));
-            let verb = node.attribute("verb").unwrap_or_default();
-            let wanted =
-                ["GET", "POST", "OPTIONS"].iter().any(|known| known.eq_ignore_ascii_case(verb));
-            let denied =
-                node.attribute("allowed").is_some_and(|on| on.eq_ignore_ascii_case("false"));
-            verbs && wanted && denied
-        };
-        for node in self.all("add").filter(|node| denies(node)).collect::<Vec<_>>() {
-            self.wrong(
-                node,
-                "request filtering refuses a method that clients use",
-                "allowed=\"true\"",
-            );
-        }
-    }
-
-    fn buffering(&mut self, module: Option<Module>) {
-        if let Some(compression) = self.first("urlCompression")
-            && compression
-                .attribute("doDynamicCompression")
-                .is_some_and(|on| on.eq_ignore_ascii_case("true"))
-        {
-            let text = "compression holds streams (eventsource, htmlfile) back";
-            self.advise(compression, text, "doDynamicCompression=\"false\"");
-        }
-        let replaces = self.first("httpErrors").filter(|errors| {
-            let passes = errors.attribute("existingResponse");
-            !passes.is_some_and(|kind| kind.eq_ignore_ascii_case("PassThrough"))
-        });
-        if let Some(errors) = replaces.filter(|_| module.is_some()) {
-            let text = "IIS replaces error answers by pages of its own: clients cannot read why they are refused";
-            self.advise(errors, text, "existingResponse=\"PassThrough\"");
-        }
-    }
+/// Whether an element is about a part of the site where the engine is not.
+fn is_elsewhere(node: &El<'_, '_>) -> bool {
+    let location = node.ancestors().find(|node| node.has_tag_name("location"));
+    location.and_then(|location| location.attribute("path")).is_some_and(|path| {
+        let path = path.trim_matches('/').to_ascii_lowercase();
+        !matches!(path.as_str(), "" | "." | "socket.io")
+    })
 }
 
 /// `hh:mm:ss`, perhaps with days before it.
@@ -548,157 +426,4 @@ fn span(text: &str) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NEEDS: Needs = Needs { silence: Duration::from_secs(45), max_payload: 1_000_000 };
-
-    fn inside(content: &str) -> Report {
-        let text = format!(
-            "<configuration>\n<system.webServer>\n{content}\n</system.webServer>\n</configuration>"
-        );
-        inspect(&text, &NEEDS)
-    }
-
-    const PLATFORM: &str = r#"<handlers><add name="p" path="*" verb="*" modules="httpPlatformHandler" responseBufferLimit="0" /></handlers>
-        <httpPlatform processPath=".\parlance.exe" arguments="--port %HTTP_PLATFORM_PORT%" />"#;
-    const CORE: &str = r#"<handlers><add name="p" path="*" verb="*" modules="AspNetCoreModuleV2" responseBufferLimit="0" /></handlers>
-        <aspNetCore processPath=".\parlance.exe" arguments="--port %ASPNETCORE_PORT%" />"#;
-    const NODE: &str = r#"<handlers><add name="iisnode" path="app.js" verb="*" modules="iisnode"/></handlers>
-        <rewrite><rules><rule name="all"><match url=".*"/><action type="Rewrite" url="app.js"/></rule></rules></rewrite>"#;
-
-    /// The findings of one severity, as text.
-    fn of(report: &Report, severity: Severity) -> Vec<String> {
-        let findings = report.findings.iter().filter(|finding| finding.severity == severity);
-        findings.map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn the_shipped_file_passes_without_advice() {
-        let report = inspect(include_str!("../../web.config"), &NEEDS);
-        assert_eq!(report.module, Some(Module::HttpPlatform));
-        assert_eq!(report.findings, []);
-    }
-
-    #[test]
-    fn correct_files_pass() {
-        for (content, module) in [
-            (PLATFORM.to_owned(), Module::HttpPlatform),
-            (CORE.to_owned(), Module::AspNetCore),
-            (format!("{NODE}<webSocket enabled=\"false\"/>"), Module::IisNode),
-            (
-                r#"<rewrite><rules><rule name="to"><match url="(.*)"/><action type="Rewrite" url="http://localhost:3000/{R:1}"/></rule></rules></rewrite>"#.to_owned(),
-                Module::ReverseProxy,
-            ),
-            (format!("{PLATFORM}<webSocket enabled=\"true\"/>"), Module::HttpPlatform),
-            (
-                format!(r#"{PLATFORM}<rewrite><rules><rule name="https"><match url="(.*)"/><conditions><add input="{{HTTPS}}" pattern="off"/></conditions><action type="Redirect" url="https://{{HTTP_HOST}}/{{R:1}}"/></rule></rules></rewrite>"#),
-                Module::HttpPlatform,
-            ),
-            (
-                format!(r#"{PLATFORM}<rewrite><rules><rule name="io" stopProcessing="true"><match url="^socket\.io/"/><action type="None"/></rule><rule name="spa"><match url=".*"/><action type="Rewrite" url="/index.html"/></rule></rules></rewrite>"#),
-                Module::HttpPlatform,
-            ),
-        ] {
-            let report = inside(&content);
-            assert_eq!(report.module, Some(module), "{content}");
-            assert!(report.passes(), "{content}: {:?}", report.findings);
-        }
-    }
-
-    #[test]
-    fn what_keeps_websockets_from_working() {
-        let platform = |from: &str, to: &str| PLATFORM.replace(from, to);
-        for (case, content, at, problem) in [
-            ("iisnode, module on by default", NODE.to_owned(), 2, "takes every upgrade"),
-            ("iisnode, module on", format!("{NODE}\n<webSocket enabled=\"true\"/>"), 5, "takes every upgrade"),
-            ("iisnode, no rule", r#"<handlers><add name="i" path="app.js" verb="*" modules="iisnode"/></handlers><webSocket enabled="false"/>"#.to_owned(), 3, "nothing sends /socket.io/"),
-            ("iisnode, processes", format!("{NODE}<webSocket enabled=\"false\"/>\n<iisnode nodeProcessCountPerApplication=\"0\" flushResponse=\"true\"/>"), 5, "several processes"),
-            ("platform, module off", format!("{PLATFORM}\n<webSocket enabled=\"false\"/>"), 5, "which is off here"),
-            ("core, module off", format!("{CORE}\n<webSocket enabled=\"False\"/>"), 5, "which is off here"),
-            ("platform, module removed", format!("{PLATFORM}\n<modules><remove name=\"WebSocketModule\"/></modules>"), 5, "which is removed here"),
-            ("path", platform("path=\"*\"", "path=\"/chat\""), 3, "/socket.io/ is not passed on"),
-            ("verbs", platform("verb=\"*\"", "verb=\"GET,HEAD\""), 3, "does not take POST, OPTIONS"),
-            ("port", platform("--port %HTTP_PLATFORM_PORT%", "--port 3000"), 4, "is not told its port"),
-            ("no program", platform("processPath=\".\\parlance.exe\"", ""), 4, "no program is named"),
-            ("no platform", r#"<handlers><add path="*" verb="*" modules="httpPlatformHandler"/></handlers>"#.to_owned(), 2, "there is no <httpPlatform>"),
-            ("time", platform("arguments", "requestTimeout=\"00:00:30\" arguments"), 4, "given up after 30 s, and may be silent for 45 s"),
-            ("no time", platform("arguments", "requestTimeout=\"30\" arguments"), 4, "is no time of the form hh:mm:ss"),
-            ("processes", platform("arguments", "processesPerApplication=\"4\" arguments"), 4, "several processes"),
-            ("in process", CORE.replace("arguments", "hostingModel=\"InProcess\" arguments"), 4, "only .NET programs"),
-            ("two modules", format!("{PLATFORM}\n<handlers><add path=\"*\" modules=\"iisnode\"/></handlers>"), 5, "two modules"),
-            ("none", "<defaultDocument/>".to_owned(), 2, "no handler passes requests on"),
-            ("rewrite", format!(r#"{PLATFORM}<rewrite><rules>{}<rule name="spa"><match url=".*"/><action type="Rewrite" url="/index.html"/></rule></rules></rewrite>"#, "\n"), 5, "the rule spa takes requests"),
-            ("limits", format!("{PLATFORM}\n<security><requestFiltering><requestLimits maxAllowedContentLength=\"1000\"/></requestFiltering></security>"), 5, "bodies over 1000 bytes are refused"),
-            ("segments", format!("{PLATFORM}\n<security><requestFiltering><hiddenSegments><add segment=\"socket.io\"/></hiddenSegments></requestFiltering></security>"), 5, "request filtering refuses /socket.io/"),
-            ("verbs of the filter", format!("{PLATFORM}\n<security><requestFiltering><verbs><add verb=\"POST\" allowed=\"false\"/></verbs></requestFiltering></security>"), 5, "a method that clients use"),
-        ] {
-            let report = inside(&content);
-            let errors = of(&report, Severity::Error);
-            assert_eq!(errors.len(), 1, "{case}: {errors:?}");
-            assert!(errors[0].starts_with(&format!("{at}:")), "{case}: line {at} in {errors:?}");
-            assert!(errors[0].contains(problem) && errors[0].contains("; fix: "), "{case}: {errors:?}");
-            assert!(!report.passes());
-        }
-    }
-
-    #[test]
-    fn advice_lets_pass() {
-        for (content, problem) in [
-            (PLATFORM.replace(" responseBufferLimit=\"0\"", ""), "held back until 4 MB"),
-            (
-                format!("{PLATFORM}<urlCompression doDynamicCompression=\"true\"/>"),
-                "compression holds streams",
-            ),
-            (format!("{PLATFORM}<httpErrors errorMode=\"Custom\"/>"), "pages of its own"),
-            (
-                format!(
-                    r#"{PLATFORM}<rewrite><rules><rule name="files"><match url=".*"/><conditions><add input="{{REQUEST_FILENAME}}" matchType="IsFile" negate="true"/></conditions><action type="Rewrite" url="/index.html"/></rule></rules></rewrite>"#
-                ),
-                "if its conditions hold",
-            ),
-            (
-                format!(
-                    r#"{PLATFORM}<rewrite><rules><rule name="odd"><match url="(?!x)y"/><action type="Rewrite" url="/z"/></rule></rules></rewrite>"#
-                ),
-                "cannot be read here",
-            ),
-            (
-                format!(
-                    "{PLATFORM}<security><requestFiltering><requestLimits maxAllowedContentLength=\"1500000\"/></requestFiltering></security>"
-                ),
-                "three times as long",
-            ),
-        ] {
-            let report = inside(&content);
-            assert!(report.passes(), "{:?}", report.findings);
-            let advice = of(&report, Severity::Advice);
-            assert!(advice.iter().any(|advice| advice.contains(problem)), "{problem}: {advice:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_web_config() {
-        for (text, at) in [
-            ("<configuration>\n  <system.webServer>\n</configuration>", "3:"),
-            ("", "1:1: "),
-            ("not XML", "1:1: "),
-            ("<other/>", "1:1: "),
-            ("<configuration/>", "1:1: "),
-            ("<!DOCTYPE x [<!ENTITY a \"aa\">]><x>&a;</x>", "1:"),
-        ] {
-            let report = inspect(text, &NEEDS);
-            assert!(!report.passes());
-            assert!(report.findings[0].to_string().starts_with(at), "{:?}", report.findings);
-        }
-    }
-
-    #[test]
-    fn spans() {
-        assert_eq!(span("00:02:00"), Some(Duration::from_secs(120)));
-        assert_eq!(span("1.00:00:01"), Some(Duration::from_secs(86_401)));
-        for wrong in ["", "120", "00:02", "a:b:c", "99999999999999999999:0:0", "0:0:0:0"] {
-            assert_eq!(span(wrong), None, "{wrong}");
-        }
-    }
-}
+mod tests;

@@ -170,6 +170,9 @@ fn the_reference_names_every_setting() {
     let missing: Vec<String> =
         reference().into_iter().filter(|row| !docs.contains(row.as_str())).collect();
     assert!(missing.is_empty(), "docs/configuration.md lacks:\n{}", missing.join("\n"));
+    let (_, table) = docs.split_once("## Reference").expect("a reference");
+    let rows = table.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, known_keys().len(), "and none that there is not");
     for key in known_keys() {
         let told = docs.matches(&format!("| `{key}`")).count();
         assert!(told >= 2, "{key}: one row with its meaning, one in the reference, not {told}");

@@ -24,25 +24,35 @@ pub struct Source<'a> {
     pub scheme: Scheme,
     /// The host that the client asked for, where a proxy says so.
     pub host: Option<&'a str>,
+    /// Both kinds of headers are there and tell different stories: one of them is the client's own,
+    /// so neither counts.
+    pub contradicted: bool,
 }
 
 /// Finds the client of a request whose connection came from `peer`. Each trusted proxy is believed
 /// in what it says of the one before it, and nothing further: the first address, from the near end,
 /// that is not trusted is the client, and how it reached that proxy is the scheme. What anybody
-/// else wrote does not count.
+/// else wrote does not count. A proxy that knows one kind of headers passes the other on as the
+/// client wrote it, so where both are there they have to agree.
 pub fn source<'a>(
     peer: IpAddr,
     scheme: Scheme,
     headers: &Headers<'a>,
     trusted: &Networks,
 ) -> Source<'a> {
-    let direct = Source { remote: peer, scheme, host: None };
+    let direct = Source { remote: peer, scheme, host: None, contradicted: false };
     if trusted.is_empty() || !trusted.contains(peer) {
         return direct;
     }
-    match headers.forwarded {
-        Some(forwarded) => standard(direct, forwarded, trusted),
-        None => customary(direct, headers, trusted),
+    let Some(forwarded) = headers.forwarded else { return customary(direct, headers, trusted) };
+    let standard = standard(direct.clone(), forwarded, trusted);
+    if headers.x_for.is_none() && headers.x_proto.is_none() {
+        return standard;
+    }
+    let customary = customary(direct.clone(), headers, trusted);
+    match (customary.remote, customary.scheme) == (standard.remote, standard.scheme) {
+        true => standard,
+        false => Source { contradicted: true, ..direct },
     }
 }
 
@@ -205,6 +215,36 @@ mod tests {
             let found = source(peer.parse().unwrap(), Http, &headers, &trusted);
             let remote: IpAddr = remote.parse().unwrap();
             assert_eq!((found.remote, found.scheme), (remote, scheme), "{case}");
+        }
+    }
+
+    #[test]
+    fn both_kinds_of_headers_have_to_agree() {
+        use Scheme::{Http, Https};
+        let trusted = Networks::parse(["10.0.0.0/8"]).unwrap();
+        for (case, forwarded, x_for, x_proto, expected) in [
+            ("they agree", "for=192.0.2.7;proto=https", "192.0.2.7", "https", Some(Https)),
+            ("in the clear", "for=192.0.2.7", "192.0.2.7", "http", Some(Http)),
+            ("another client", "for=192.0.2.66;proto=https", "192.0.2.7", "https", None),
+            ("another scheme", "for=192.0.2.7;proto=https", "192.0.2.7", "http", None),
+            ("a scheme alone", "proto=https", "192.0.2.7", "http", None),
+            ("nonsense", "%", "192.0.2.7", "https", None),
+        ] {
+            let headers = Headers {
+                forwarded: Some(forwarded),
+                x_for: Some(x_for),
+                x_proto: Some(x_proto),
+                x_host: Some("evil.example"),
+            };
+            let found = source("10.0.0.1".parse().unwrap(), Http, &headers, &trusted);
+            let (remote, scheme) = expected.map_or(("10.0.0.1", Http), |s| ("192.0.2.7", s));
+            assert_eq!(
+                (found.remote.to_string().as_str(), found.scheme),
+                (remote, scheme),
+                "{case}"
+            );
+            assert_eq!(found.contradicted, expected.is_none(), "{case}");
+            assert_eq!(found.host, None, "{case}");
         }
     }
 

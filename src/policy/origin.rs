@@ -198,10 +198,15 @@ impl Origins {
         })
     }
 
-    /// The setting that would allow an origin that is refused.
+    /// The setting that would allow an origin that is refused. What is no origin at all is allowed
+    /// by `*` alone.
     pub fn with(&self, origin: &str) -> String {
-        let mut names: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        names.push(if Origin::parse(origin).is_some() { origin.to_owned() } else { "null".into() });
+        let mut names = self.names();
+        match origin {
+            "null" => names.push("null".into()),
+            _ if Origin::parse(origin).is_some() => names.push(origin.to_owned()),
+            _ => names = vec!["*".into()],
+        }
         format!("origins = {names:?}")
     }
 
@@ -307,6 +312,11 @@ mod tests {
             toml::from_str::<toml::Table>(&setting).unwrap()["origins"].clone().try_into().unwrap();
         let rules = Origins::parse(rules.iter().map(String::as_str)).unwrap();
         assert!(rules.allow("https://a.example", None));
-        assert!(Origins::parse([]).unwrap().with("null").contains("null"));
+        let none = Origins::parse([]).unwrap();
+        assert_eq!(none.with("null"), r#"origins = ["null"]"#);
+        let long = format!("http://{}", "a".repeat(LONGEST));
+        for odd in ["no origin at all", "(no text)", "", "http://a\"b", &long] {
+            assert_eq!(origins.with(odd), r#"origins = ["*"]"#, "{odd}");
+        }
     }
 }

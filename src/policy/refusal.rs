@@ -65,9 +65,8 @@ impl Refusal {
 
     pub(super) fn origin(text: &str, origins: &Origins) -> Self {
         // The header is the client's own text: cut it before it is repeated.
-        let origin: String = text.chars().take(origin::LONGEST).collect();
-        let setting = origins.with(&origin);
-        Refusal::Origin { origin, setting }
+        let origin = text.chars().take(origin::LONGEST).collect();
+        Refusal::Origin { origin, setting: origins.with(text) }
     }
 
     fn index(&self) -> usize {
@@ -86,6 +85,15 @@ impl Refusal {
     /// A short word for logs and counts.
     pub fn label(&self) -> &'static str {
         LABELS[self.index()]
+    }
+
+    /// The reason together with what is allowed instead.
+    pub fn with_allowed(&self, allowed: &[&str]) -> String {
+        match self {
+            // It names them itself.
+            Refusal::Transport { .. } => self.to_string(),
+            _ => format!("{self}; allowed transports: {}", allowed.join(", ")),
+        }
     }
 
     /// How long to wait before it is worth another try, in whole seconds, where that is known.

@@ -255,8 +255,8 @@ impl Server {
         }
         let Some(pages) = pages else { return library::dressed(pages::not_found(mount)).await };
         let (headers, path) = (request.headers(), request.uri().path());
-        let allowed = negotiator.gate().transports_for(headers, path, peer);
-        rules.put_on(pages.answer(request, allowed).await, peer)
+        let welcome = negotiator.gate().welcome(headers, path, peer);
+        rules.put_on(pages.answer(request, welcome).await, peer)
     }
 }
 

@@ -17,7 +17,8 @@ use warp::path::FullPath;
 
 use super::admin::{self, Admin};
 use super::{Answer, library, reports};
-use crate::transport;
+use crate::policy::Scheme;
+use crate::transport::{self, Welcome};
 
 /// Files that are built in, by their path below `/`.
 const BUILT_IN: &[(&str, &[u8])] = &[
@@ -44,11 +45,28 @@ const ALIASES: &[(&str, &str)] = &[
     ("socket.io/socket.io.js", CLIENT),
 ];
 
-/// Nothing runs or loads in our pages but what this server gave them. `ws:` and `wss:` are named because
-/// to older browsers 'self' is no WebSocket, and a proxy may have put its own name into `Host`.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self'; connect-src 'self' ws: wss:; frame-src 'self'; form-action 'self'; \
-    base-uri 'none'; frame-ancestors 'self'";
+/// Nothing runs or loads in our pages but what this server gave them. `sockets` are the schemes by
+/// which they may open WebSockets: they are named because to older browsers 'self' is no WebSocket, and a
+/// proxy may have put its own name into `Host`.
+macro_rules! content_policy {
+    ($sockets:literal) => {
+        concat!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+             connect-src 'self' ",
+            $sockets,
+            "; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+        )
+    };
+}
+
+/// A page that is bound to its scheme is kept to it by the browser, too.
+fn content_policy(bound_to: Option<Scheme>) -> HeaderValue {
+    HeaderValue::from_static(match bound_to {
+        None => content_policy!("ws: wss:"),
+        Some(Scheme::Http) => content_policy!("ws:"),
+        Some(Scheme::Https) => content_policy!("wss:"),
+    })
+}
 
 /// Answers everything outside of the engine's path.
 #[derive(Clone)]
@@ -65,11 +83,11 @@ impl Pages {
         let source = Arc::new(Source::new(folder));
         let file = warp::path::full()
             .and(warp::header::optional::<String>(IF_NONE_MATCH.as_str()))
-            .and(warp::ext::get::<Allowed>())
-            .and_then(move |path: FullPath, etag: Option<String>, allowed: Allowed| {
+            .and(warp::ext::get::<Welcome>())
+            .and_then(move |path: FullPath, etag: Option<String>, welcome: Welcome| {
                 let source = Arc::clone(&source);
                 async move {
-                    let found = source.find(path.as_str(), &allowed).await;
+                    let found = source.find(path.as_str(), &welcome.transports).await;
                     found
                         .map(|file| file.answer(etag.as_deref()))
                         .ok_or_else(warp::reject::not_found)
@@ -92,20 +110,15 @@ impl Pages {
         Pages { answer: Arc::new(answer) }
     }
 
-    /// `allowed` is what the client library is told to use, preferred first.
-    pub async fn answer(
-        &self,
-        mut request: http::Request<Incoming>,
-        allowed: Vec<&'static str>,
-    ) -> Answer {
-        request.extensions_mut().insert(Allowed(allowed));
-        (self.answer)(request).await
+    /// `welcome` is what the page is told of the policy.
+    pub async fn answer(&self, mut request: http::Request<Incoming>, welcome: Welcome) -> Answer {
+        let content_policy = content_policy(welcome.bound_to);
+        request.extensions_mut().insert(welcome);
+        let mut answer = (self.answer)(request).await;
+        answer.headers_mut().insert(CONTENT_SECURITY_POLICY, content_policy);
+        answer
     }
 }
-
-/// What a visitor may use.
-#[derive(Debug, Clone)]
-struct Allowed(Vec<&'static str>);
 
 /// Says what there is instead.
 pub fn not_found(mount: &str) -> transport::Response {
@@ -115,7 +128,6 @@ pub fn not_found(mount: &str) -> transport::Response {
 
 fn security_headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
@@ -139,7 +151,7 @@ impl Source {
         Source { folder: folder.map(Path::to_owned) }
     }
 
-    async fn find(&self, path: &str, allowed: &Allowed) -> Option<File> {
+    async fn find(&self, path: &str, allowed: &[&'static str]) -> Option<File> {
         let path = path.strip_prefix('/')?;
         let name = ALIASES.iter().find(|(alias, _)| *alias == path).map_or(path, |(_, name)| name);
         let content = match &self.folder {
@@ -174,7 +186,7 @@ async fn read(folder: &Path, name: &str) -> Option<Bytes> {
 }
 
 impl File {
-    fn new(name: &str, content: Bytes, Allowed(allowed): &Allowed) -> Self {
+    fn new(name: &str, content: Bytes, allowed: &[&'static str]) -> Self {
         let body = match name {
             CLIENT => with_policy(&content, &serde_json::to_string(allowed).unwrap_or_default()),
             _ => content,
@@ -250,7 +262,7 @@ mod tests {
     #[tokio::test]
     async fn pages_of_any_making_can_load_the_client() {
         let source = Source::new(Some(Path::new("docs")));
-        let allowed = Allowed(vec!["websocket"]);
+        let allowed = ["websocket"];
         for path in ["/socket.io/socket.io.js", "/parlance.js"] {
             let file = source.find(path, &allowed).await.expect(path);
             assert!(file.body.windows(14).any(|part| part == b"[\"websocket\"]/"), "{path}");
@@ -263,7 +275,7 @@ mod tests {
     #[tokio::test]
     async fn no_way_out_of_the_folder() {
         let source = Source::new(Some(Path::new("static")));
-        let allowed = Allowed(vec!["websocket"]);
+        let allowed = ["websocket"];
         assert!(source.find("/", &allowed).await.is_some());
         for path in [
             "/../Cargo.toml",

@@ -29,6 +29,15 @@ pub struct Gate {
     moving: Mutex<CancellationToken>,
 }
 
+/// What a page is told before it connects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Welcome {
+    /// What it may use, preferred first.
+    pub transports: Vec<&'static str>,
+    /// The scheme that it has to keep to, if it has to.
+    pub bound_to: Option<Scheme>,
+}
+
 /// A request that the policy has nothing against.
 pub(super) struct Admitted {
     /// For who opens a session.
@@ -71,6 +80,10 @@ impl Gate {
         };
         before.cancel();
         let changes = old.difference(&new);
+        if !changes.is_empty() {
+            // What is still refused is worth telling once more.
+            self.news.forget();
+        }
         let engine = engine.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -98,12 +111,22 @@ impl Gate {
         admitted
     }
 
-    /// What the visitor who sends such a request may use, preferred first.
-    pub fn transports_for(&self, headers: &HeaderMap, path: &str, peer: Peer) -> Vec<&'static str> {
+    /// Takes note that a session is in a namespace, or not any more.
+    pub fn is_in(&self, session: &Session, namespace: &str, is_in: bool) {
+        if let Some(guest) = Guest::of(session) {
+            guest.is_in(namespace, is_in);
+        }
+    }
+
+    /// What the page of the visitor who sends such a request has to know.
+    pub fn welcome(&self, headers: &HeaderMap, path: &str, peer: Peer) -> Welcome {
         let policy = self.policy.load();
         let trail = Trail::of(headers, peer, &policy.trusted_proxies);
         let visitor = guest::visitor(headers, path, peer, &trail, &policy.trusted_proxies);
-        policy.transports_for(&visitor).names().to_vec()
+        Welcome {
+            transports: policy.transports_for(&visitor).names().to_vec(),
+            bound_to: policy.match_origin_protocol.then_some(visitor.scheme),
+        }
     }
 
     /// Asks the policy, with places taken for what the request would add. Without a transport the
@@ -122,6 +145,9 @@ impl Gate {
         let (headers, path) = (request.headers(), request.uri().path());
         let trail = Trail::of(headers, peer, &policy.trusted_proxies);
         let visitor = guest::visitor(headers, path, peer, &trail, &policy.trusted_proxies);
+        if step != Step::Continues && trail.contradicted(peer, &policy.trusted_proxies) {
+            news.contradiction(peer.remote);
+        }
         let (seat, mut counts) = match step {
             Step::Opens => {
                 let (seat, counts) =
@@ -150,19 +176,33 @@ impl Gate {
             && leaving().is_none()
         {
             census.refused(refusal);
+            if let Refusal::Scheme { page, .. } = refusal {
+                news.mismatch(&visitor, *page, "refused by match-origin-protocol");
+            }
             let allowed = decision.allowed.names().to_vec();
             return Err(Error::Refused { refusal: refusal.clone(), allowed });
         }
         if step != Step::Continues
             && let Some(page) = policy.mismatch(&visitor)
         {
-            news.mismatch(&visitor, page);
+            news.mismatch(&visitor, page, "match-origin-protocol would refuse this");
         }
         let offered = if step == Step::Opens { decision.offered() } else { Vec::new() };
         let witness =
             socket.map(|(place, _)| Witness::new(Arc::clone(self), visitor.remote, place));
         let guest = seat.map(|seat| Guest::new(&visitor, seat));
         Ok(Admitted { guest, witness, offered })
+    }
+
+    /// The refusal for who would be let in, but knows nothing of what is `offered`.
+    pub(super) fn nothing_in_common(
+        &self,
+        asked: &'static str,
+        offered: Vec<&'static str>,
+    ) -> Error {
+        let refusal = Refusal::Transport { asked, allowed: offered.join(", "), rule: None };
+        self.census.refused(&refusal);
+        Error::Refused { refusal, allowed: offered }
     }
 
     /// Who sent a request, as far as trusted proxies say.
@@ -220,7 +260,7 @@ async fn move_out(engine: &Engine, policy: &Policy) {
     for session in engine.sessions() {
         let Some(guest) = Guest::of(&session) else { continue };
         let transport = session.transport();
-        let Err(refusal) = policy.keeps(&guest.visitor(), transport) else { continue };
+        let Err(refusal) = guest.may_stay(policy, transport) else { continue };
         session.close(CloseReason::Moved(refusal.label()));
         moved += 1;
         if moved % MOVED_AT_ONCE == 0 {
@@ -245,8 +285,23 @@ impl News {
         known.len() < Self::MOST && !known.contains(name) && known.insert(name.into())
     }
 
+    fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Advises on a proxy that passes on what its clients write.
+    fn contradiction(&self, proxy: IpAddr) {
+        if self.is_new(&format!("proxy {proxy}")) {
+            info!(
+                %proxy,
+                "Forwarded and X-Forwarded-… of this proxy contradict each other: neither is \
+                 believed; it has to throw away those that clients write"
+            );
+        }
+    }
+
     /// Advises on a page whose scheme is not that of its connection.
-    fn mismatch(&self, visitor: &Visitor<'_>, page: Scheme) {
+    fn mismatch(&self, visitor: &Visitor<'_>, page: Scheme, consequence: &str) {
         let origin = visitor.origin.unwrap_or_default();
         let origin: String = origin.chars().take(policy::origin::LONGEST).collect();
         if self.is_new(&format!("scheme {origin}")) {
@@ -254,8 +309,8 @@ impl News {
                 origin,
                 page = page.name(),
                 reached = visitor.scheme.name(),
-                "page and connection differ in scheme: match-origin-protocol would refuse this; \
-                 behind a proxy that ends TLS, trusted-proxies has to name it"
+                "page and connection differ in scheme: {consequence}; behind a proxy that ends \
+                 TLS, trusted-proxies has to name it"
             );
         }
     }

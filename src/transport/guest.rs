@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
 use http::HeaderMap;
 use http::header::{AsHeaderName, FORWARDED, HOST, ORIGIN, REFERER, USER_AGENT};
@@ -11,8 +12,8 @@ use super::census::Seat;
 use super::http::header;
 use super::negotiate::Peer;
 use crate::engine::Session;
-use crate::policy::forwarded::{self, Headers};
-use crate::policy::{Networks, Scheme, Visitor, origin};
+use crate::policy::forwarded::{self, Headers, Source};
+use crate::policy::{Networks, Policy, Refusal, Scheme, Visitor, origin};
 
 /// Bytes of a user agent that rules are about.
 const AGENT_MAX: usize = 512;
@@ -51,6 +52,23 @@ fn list(headers: &HeaderMap, name: impl AsHeaderName) -> Option<Cow<'_, str>> {
     })
 }
 
+impl Trail<'_> {
+    fn source(&self, peer: Peer, trusted: &Networks) -> Source<'_> {
+        let said = Headers {
+            forwarded: self.forwarded.as_deref(),
+            x_for: self.x_for.as_deref(),
+            x_proto: self.x_proto.as_deref(),
+            x_host: self.x_host.as_deref(),
+        };
+        forwarded::source(peer.remote, peer.scheme, &said, trusted)
+    }
+
+    /// Whether the proxies' headers tell two stories, of which none is believed.
+    pub fn contradicted(&self, peer: Peer, trusted: &Networks) -> bool {
+        self.forwarded.is_some() && self.source(peer, trusted).contradicted
+    }
+}
+
 /// Who asks.
 pub(super) fn visitor<'a>(
     headers: &'a HeaderMap,
@@ -59,13 +77,7 @@ pub(super) fn visitor<'a>(
     trail: &'a Trail<'_>,
     trusted: &Networks,
 ) -> Visitor<'a> {
-    let said = Headers {
-        forwarded: trail.forwarded.as_deref(),
-        x_for: trail.x_for.as_deref(),
-        x_proto: trail.x_proto.as_deref(),
-        x_host: trail.x_host.as_deref(),
-    };
-    let source = forwarded::source(peer.remote, peer.scheme, &said, trusted);
+    let source = trail.source(peer, trusted);
     let agent = header(headers, USER_AGENT).unwrap_or_default();
     Visitor {
         remote: source.remote,
@@ -90,7 +102,15 @@ pub struct Guest {
     origin: Option<Box<str>>,
     agent: Box<str>,
     path: Box<str>,
+    joined: Mutex<Joined>,
     _seat: Seat,
+}
+
+/// The namespaces that a session is in. Nearly all are in `/` alone.
+#[derive(Debug, Default)]
+struct Joined {
+    root: bool,
+    others: Vec<Box<str>>,
 }
 
 impl Guest {
@@ -102,6 +122,7 @@ impl Guest {
             origin: visitor.origin.map(Box::from),
             agent: visitor.agent.into(),
             path: visitor.path.into(),
+            joined: Mutex::default(),
             _seat: seat,
         }
     }
@@ -109,6 +130,32 @@ impl Guest {
     /// The guest that opened a session.
     pub fn of(session: &Session) -> Option<&Self> {
         session.handshake().companion.downcast_ref()
+    }
+
+    /// Takes note that the session is in a namespace, or not any more.
+    pub(super) fn is_in(&self, namespace: &str, is_in: bool) {
+        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        match (namespace, is_in) {
+            ("/", _) => joined.root = is_in,
+            (name, true) => joined.others.push(name.into()),
+            (name, false) => joined.others.retain(|known| **known != *name),
+        }
+    }
+
+    /// Whether the session may go on as it is, on that transport and in its namespaces.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub(super) fn may_stay(&self, policy: &Policy, transport: &'static str) -> Result<(), Refusal> {
+        let visitor = self.visitor();
+        policy.keeps(&visitor, transport)?;
+        if policy.rules.is_empty() {
+            return Ok(());
+        }
+        let joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        let root = joined.root.then_some("/");
+        let mut names = root.into_iter().chain(joined.others.iter().map(|name| &**name));
+        names.try_for_each(|name| policy.admits(&visitor, transport, name))
     }
 
     pub fn visitor(&self) -> Visitor<'_> {

@@ -253,7 +253,17 @@ impl Error {
         }
     }
 
-    /// As upgrade requests are answered: the message alone.
+    /// In one line: the message of the reference and, if the policy refuses, why and what is allowed.
+    fn line(&self) -> String {
+        match self {
+            Error::Refused { refusal, allowed } => {
+                format!("{self}: {}", refusal.with_allowed(allowed))
+            }
+            _ => self.to_string(),
+        }
+    }
+
+    /// As upgrade requests are answered: by a line of text.
     pub fn text(&self) -> Response {
         let status = match self {
             Error::Refused { refusal: Refusal::Origin { .. } | Refusal::Scheme { .. }, .. } => {
@@ -261,7 +271,9 @@ impl Error {
             }
             _ => self.status(),
         };
-        let mut response = response(status, "text/html", self.to_string());
+        // The type is the reference's, and what is refused may be the client's own text.
+        let line = self.line().replace('&', "&amp;").replace('<', "&lt;");
+        let mut response = response(status, "text/html", line);
         self.say_when(response.headers_mut());
         // Who asked for another protocol has nothing more to say in this one.
         let headers = response.headers_mut();

@@ -33,7 +33,7 @@ use crate::dialect::{Dialect, Frame};
 use crate::engine::{Engine, Facts, Session};
 
 pub use census::Census;
-pub use gate::Gate;
+pub use gate::{Gate, Welcome};
 pub use guest::Guest;
 pub use http::{Body, Incoming, Request, Response};
 pub use link::{Broken, Link};

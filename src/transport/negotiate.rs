@@ -309,15 +309,27 @@ impl Cors {
         }
     }
 
+    /// What was asked for, but for what proxies alone have to say: a page could pass for one of
+    /// another host, if a proxy does not throw that away.
+    fn allowed_headers(&self) -> HeaderValue {
+        let asked = self.asked_headers.as_ref().and_then(|asked| asked.to_str().ok());
+        let asked = asked.unwrap_or("Content-Type");
+        let of_proxies = |name: &str| {
+            let name = name.trim().to_ascii_lowercase();
+            name == "forwarded" || name.starts_with("x-forwarded-")
+        };
+        let allowed: Vec<&str> = asked.split(',').filter(|name| !of_proxies(name)).collect();
+        let allowed = HeaderValue::try_from(allowed.join(","));
+        allowed.unwrap_or(HeaderValue::from_static("Content-Type"))
+    }
+
     pub fn preflight(&self) -> Response {
         let mut response = response(StatusCode::NO_CONTENT, "", Bytes::new());
         let headers = response.headers_mut();
         self.apply(headers);
         let methods = HeaderValue::from_static("GET,POST,OPTIONS");
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
-        let allowed = self.asked_headers.clone();
-        let allowed = allowed.unwrap_or(HeaderValue::from_static("Content-Type"));
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.allowed_headers());
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         response
     }

@@ -17,12 +17,14 @@ use crate::policy::{Refusal, Step};
 
 static DIALECT: SocketIo09 = SocketIo09;
 
-/// A handshake that does not come about. Only [`NoHandshake::BadOrigin`] is for good: the client
-/// stops trying at a 403 (§11.4).
+/// A handshake that does not come about: the generation's own words, and then why, if the policy
+/// refuses it. Only [`NoHandshake::BadOrigin`] is for good: the client stops trying at a 403 (§11.4).
 #[derive(Debug, thiserror::Error)]
 enum NoHandshake {
-    #[error("handshake bad origin")]
-    BadOrigin,
+    #[error("handshake bad origin: {0}")]
+    BadOrigin(String),
+    #[error("handshake error: {0}")]
+    Refused(String),
     #[error("handshake error")]
     Unavailable,
 }
@@ -85,16 +87,20 @@ impl Negotiator {
         raw_query: &str,
         peer: Peer,
     ) -> Result<String, NoHandshake> {
+        let log = |error: &Error| {
+            self.gate().log(error, self.gate().remote(request.headers(), peer), "", "");
+        };
         let in_0_9 = |name: &&'static str| by_name(name).is_some_and(|known| known.in_0_9());
-        let admitted =
-            self.gate().decide(request, peer, None, Step::Opens, None).inspect_err(|error| {
-                self.gate().log(error, self.gate().remote(request.headers(), peer), "", "");
-            });
-        let Admitted { guest, offered, .. } = admitted.map_err(NoHandshake::from)?;
+        let admitted = self.gate().decide(request, peer, None, Step::Opens, None);
+        let Admitted { guest, offered, .. } = admitted.inspect_err(log)?;
         let guest = guest.ok_or(NoHandshake::Unavailable)?;
-        let transports: Vec<&'static str> = offered.into_iter().filter(in_0_9).collect();
-        let first = transports.first().and_then(|name| by_name(name));
-        let transport = first.ok_or(NoHandshake::Unavailable)?.facts();
+        let transports: Vec<&'static str> = offered.iter().copied().filter(in_0_9).collect();
+        let Some(transport) = transports.first().and_then(|name| by_name(name)) else {
+            let error = self.gate().nothing_in_common("of generation 0.9", offered);
+            log(&error);
+            return Err(error.into());
+        };
+        let transport = transport.facts();
         let plan = Plan {
             dialect: &DIALECT,
             wire: Wire { base64: true, ..Wire::default() },
@@ -150,11 +156,11 @@ impl Negotiator {
 
 impl From<Error> for NoHandshake {
     fn from(error: Error) -> Self {
-        match error {
-            Error::Refused { refusal: Refusal::Origin { .. } | Refusal::Scheme { .. }, .. } => {
-                NoHandshake::BadOrigin
-            }
-            _ => NoHandshake::Unavailable,
+        let Error::Refused { refusal, allowed } = error else { return NoHandshake::Unavailable };
+        let why = refusal.with_allowed(&allowed);
+        match refusal {
+            Refusal::Origin { .. } | Refusal::Scheme { .. } => NoHandshake::BadOrigin(why),
+            _ => NoHandshake::Refused(why),
         }
     }
 }
@@ -162,8 +168,8 @@ impl From<Error> for NoHandshake {
 impl NoHandshake {
     fn status(&self) -> StatusCode {
         match self {
-            NoHandshake::BadOrigin => StatusCode::FORBIDDEN,
-            NoHandshake::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            NoHandshake::BadOrigin(_) => StatusCode::FORBIDDEN,
+            NoHandshake::Refused(_) | NoHandshake::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }

@@ -20,6 +20,15 @@ async function refused(scene, url, spec) {
   return event;
 }
 
+const TOKEN = 'a secret of sixteen and more';
+
+/** What an operator reads of a running server: `{ now, refused, ... }`. */
+async function counts(url) {
+  const answer = await fetch(`${url}/admin/policy`, { headers: { Authorization: `Bearer ${TOKEN}` } });
+  assert.equal(answer.status, 200);
+  return answer.json();
+}
+
 /** A settings file that the test writes anew. */
 function settingsFile(scene) {
   const folder = mkdtempSync(join(tmpdir(), 'policy-'));
@@ -98,7 +107,7 @@ scenario('a new policy moves those who must go, and nobody else notices', async 
 });
 
 scenario('who talks too fast, or too much, is told so and stays', async (scene) => {
-  const { url } = await scene.chat([], { messageRate: '1', byteRate: '1000' });
+  const { url } = await scene.chat(['--admin-token', TOKEN], { messageRate: '1', byteRate: '1000' });
   const hasty = await scene.clients(url, everyKind(['1.7.4', '4.8.4'], ['websocket']));
   await joinAll(hasty);
   for (const client of hasty) {
@@ -113,4 +122,37 @@ scenario('who talks too fast, or too much, is told so and stays', async (scene) 
   const [told] = await wordy.until('message error');
   assert.match(told.message, /^too much text at once: wait \d+ s$/);
   assert.equal((await wordy.call('new message', 'a little'))[0].ok, true, 'a little still fits');
+  const { refused } = await counts(url);
+  assert.ok(refused['message-rate'] >= 2 && refused['byte-rate'] >= 1, JSON.stringify(refused));
+});
+
+scenario('when all sessions are taken the next one waits, and gets in when somebody leaves', async (scene) => {
+  const { url } = await scene.chat(['--max-sessions', '2', '--admin-token', TOKEN]);
+  const [first, second] = await scene.clients(url, everyKind(['4.8.4', FIRST], ['websocket']));
+  await joinAll([first, second]);
+  const waiting = everyKind(['1.7.4', '4.8.4']).map((kind) => scene.attempt(url, { ...kind, reconnect: true }));
+  await Promise.all(waiting.map((client) => client.until(REFUSED)));
+  const old = scene.attempt(url, { generation: FIRST, wire: 'xhr-polling' });
+  const [why] = await old.until('error');
+  assert.match(why, /^handshake error: all 2 sessions are taken; allowed transports: websocket, /);
+  assert.ok((await counts(url)).refused.sessions > waiting.length);
+  let leaving = first;
+  for (let left = waiting; left.length; ) {
+    await leaving.disconnect();
+    leaving = await Promise.race(left.map((client) => client.until('connect').then(() => client)));
+    left = left.filter((client) => client !== leaving);
+  }
+  await login(leaving);
+  await exchangeNumbers([second, leaving], 5);
+});
+
+scenario('who shakes hands too often is told so, and gets in later', async (scene) => {
+  const { url } = await scene.chat(['--handshake-rate', '1', '--admin-token', TOKEN]);
+  const kinds = ['1.7.4', '2.5.0', '3.1.3', '4.8.4'].flatMap((generation) => everyKind([generation]).flatMap((kind) => [kind, { ...kind, name: `${kind.name} again` }]));
+  const everybody = kinds.map((kind) => scene.attempt(url, { ...kind, reconnect: true }));
+  await Promise.all(everybody.map((client) => client.connected()));
+  assert.ok(everybody.some((client) => REFUSED.some((event) => client.log.all(event).length)), 'not all came in at once');
+  assert.ok((await counts(url)).refused['handshake-rate'] > 0);
+  await joinAll(everybody);
+  await exchangeNumbers(everybody, 3);
 });

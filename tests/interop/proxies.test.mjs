@@ -63,6 +63,24 @@ const PROXIES = {
   },
 };
 
+/** HAProxy that passes bytes on, with the back end of docs/hosting.md: in the clear by version 1, by TLS that ends there by version 2. */
+function haproxyTcp(folder, ports, upstream) {
+  const docs = readFileSync(new URL('../../docs/hosting.md', import.meta.url), 'utf8');
+  const [, backend] = docs.match(/```haproxy\n([^]*?)```/);
+  const sender = changed(backend, '10.0.0.5:3000', `127.0.0.1:${upstream}`);
+  const config = [
+    'defaults\n    mode tcp\n    timeout connect 5s\n    timeout client 75s\n    timeout server 75s',
+    `frontend plain\n    bind 127.0.0.1:${ports.http}\n    default_backend first`,
+    `frontend secure\n    bind 127.0.0.1:${ports.https} ssl crt ${folder}/both.pem\n    default_backend second`,
+    changed(changed(sender, 'backend parlance', 'backend first'), 'send-proxy-v2 ', 'send-proxy '),
+    changed(changed(sender, 'backend parlance', 'backend second'), 'send-proxy-v2 ', 'send-proxy-v2-ssl '),
+  ];
+  writeFileSync(join(folder, 'both.pem'), readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'));
+  writeFileSync(join(folder, 'haproxy.cfg'), `${config.join('\n')}\n`);
+  const args = ['-f', join(folder, 'haproxy.cfg')];
+  return { program: 'haproxy', check: ['-c', ...args], run: ['-db', ...args] };
+}
+
 async function freePort() {
   const server = net.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -87,12 +105,12 @@ async function listening(port, child, said) {
 }
 
 /** Starts a proxy in front of `upstream`; it ends with the scene. Its URLs: `{ http, https }`. */
-async function startProxy(scene, name, upstream) {
+async function startProxy(scene, configure, upstream) {
   const folder = mkdtempSync(join(tmpdir(), 'parlance-proxy-'));
   scene.atEnd(() => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(join(folder, 'logs'));
   const ports = { http: await freePort(), https: await freePort() };
-  const { program, check, run } = PROXIES[name](folder, ports, upstream);
+  const { program, check, run } = configure(folder, ports, upstream);
   try {
     execFileSync(program, check, { stdio: 'pipe' });
   } catch (error) {
@@ -154,7 +172,7 @@ function reader(response) {
 for (const name of Object.keys(PROXIES)) {
   scenario(`${name}: every generation talks through it, in the clear and by TLS`, async (scene) => {
     const server = await scene.chat(['--trusted-proxies', 'loopback', '--ping-interval', '1s', '--ping-timeout', '20s']);
-    const proxy = await startProxy(scene, name, server.port);
+    const proxy = await startProxy(scene, PROXIES[name], server.port);
     const kinds = [...kindsAt(proxy.http), ...kindsAt(proxy.https)];
     const everybody = await Promise.all(kinds.map((kind) => scene.client(kind.url, kind)));
     await joinAll(everybody);
@@ -168,7 +186,7 @@ for (const name of Object.keys(PROXIES)) {
 
   scenario(`${name}: streams come through piece by piece, and a poll is held`, async (scene) => {
     const server = await scene.chat(['--trusted-proxies', 'loopback', '--ping-interval', '1s', '--ping-timeout', '20s']);
-    const proxy = await startProxy(scene, name, server.port);
+    const proxy = await startProxy(scene, PROXIES[name], server.port);
     for (const base of [proxy.http, proxy.https]) {
       for (const transport of ['eventsource', 'htmlfile']) {
         const path = `${base}/socket.io/?EIO=4&transport=${transport}&client=parlance`;
@@ -191,7 +209,7 @@ for (const name of Object.keys(PROXIES)) {
 
   scenario(`${name}: the client counts, not the proxy, and nobody talks himself into something`, async (scene) => {
     const server = await scene.chat(['--trusted-proxies', '127.0.0.1', '--match-origin-protocol', 'true', '--log', 'debug']);
-    const proxy = await startProxy(scene, name, server.port);
+    const proxy = await startProxy(scene, PROXIES[name], server.port);
     const status = async (base, headers) => (await fetchText(`${base}/socket.io/?EIO=4&transport=polling`, { headers })).status;
     const secure = { Origin: 'https://chat.example' };
     const plain = { Origin: 'http://chat.example' };
@@ -207,7 +225,7 @@ for (const name of Object.keys(PROXIES)) {
 
   scenario(`${name}: a page is of the same host through it`, async (scene) => {
     const server = await scene.chat(['--trusted-proxies', 'loopback', '--origins', 'same-host']);
-    const proxy = await startProxy(scene, name, server.port);
+    const proxy = await startProxy(scene, PROXIES[name], server.port);
     const path = (base) => `${base}/socket.io/?EIO=4&transport=polling`;
     for (const base of [proxy.http, proxy.https]) {
       assert.equal((await fetchText(path(base), { headers: { Origin: base } })).status, 200);
@@ -215,3 +233,18 @@ for (const name of Object.keys(PROXIES)) {
     }
   });
 }
+
+scenario('haproxy passes bytes on, and tells by PROXY headers of both versions for whom', async (scene) => {
+  const server = await scene.chat(['--proxy-protocol', 'true', '--trusted-proxies', 'loopback', '--match-origin-protocol', 'true', '--log', 'debug']);
+  const proxy = await startProxy(scene, haproxyTcp, server.port);
+  const kinds = [...kindsAt(proxy.http), ...kindsAt(proxy.https)];
+  const everybody = await Promise.all(kinds.map((kind) => scene.client(kind.url, kind)));
+  await joinAll(everybody);
+  await exchangeNumbers(everybody, 10);
+  for (const client of everybody) assert.deepEqual(client.log.all('disconnect'), [], client.name);
+  const status = async (base, origin) => (await fetchText(`${base}/socket.io/?EIO=4&transport=polling`, { headers: { Origin: origin } })).status;
+  assert.equal(await status(proxy.https, 'https://chat.example'), 200, 'version 2 tells of TLS');
+  assert.equal(await status(proxy.https, 'http://chat.example'), 403);
+  assert.equal(await status(proxy.http, 'http://chat.example'), 200);
+  assert.equal(await status(proxy.http, 'https://chat.example'), 403);
+});

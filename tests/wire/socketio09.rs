@@ -73,10 +73,12 @@ async fn handshakes_under_a_policy() {
     assert!(answer.text().ends_with(":jsonp-polling,websocket"), "{}", answer.text());
     let foreign = [("Origin", "http://b.example")];
     let refused = get(&server, "/socket.io/1/", &foreign).await;
-    assert_eq!((refused.status, refused.text()), (403, "handshake bad origin"));
+    let why = "handshake bad origin: origin http://b.example is not allowed here; allowed transports: \
+        jsonp-polling, websocket, eventsource";
+    assert_eq!((refused.status, refused.text()), (403, why));
     let refused = get(&server, "/socket.io/1/?jsonp=3", &foreign).await;
-    let told = "io.j[3](new Error(\"handshake bad origin\"));";
-    assert_eq!((refused.status, refused.text()), (200, told));
+    let told = format!("io.j[3](new Error(\"{}\"));", why.replace('/', "\\/"));
+    assert_eq!((refused.status, refused.text()), (200, told.as_str()));
     let session = Session09::open(&server).await;
     session.get("xhr-polling").await.assert_error(400, 0, "Transport unknown");
 
@@ -86,6 +88,14 @@ async fn handshakes_under_a_policy() {
     Session09::open(&full).await;
     let refused = get(&full, "/socket.io/1/", &[]).await;
     assert_eq!(refused.status, 503, "403 would stop the client for good");
+
+    let modern = Setup { transports: "eventsource", ..Setup::default() }.start_app(stage().0).await;
+    let refused = get(&modern, "/socket.io/1/", &[]).await;
+    let why =
+        "handshake error: transport of generation 0.9 is not allowed here; allowed: eventsource";
+    assert_eq!((refused.status, refused.text()), (503, why));
+    assert_eq!(modern.gate.census().refusals().next(), Some(("transport", 1)));
+    assert_eq!(modern.engine.session_count(), 0);
 }
 
 #[tokio::test]

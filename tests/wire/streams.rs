@@ -2,7 +2,7 @@
 
 use parlance::engine::Limits;
 
-use crate::support::apps::stage;
+use crate::support::apps::{Echo, stage};
 use crate::support::http::{Http, request};
 use crate::support::packets::Packet;
 use crate::support::polls::{Polls, read_open, sid_of};
@@ -107,6 +107,12 @@ async fn only_our_client_is_offered_streams() {
     let own = Polls::open(&server, "EIO=4&client=parlance").await;
     let all = serde_json::json!(["websocket", "eventsource", "htmlfile"]);
     assert_eq!(own.open["upgrades"], all);
+    // As the operator prefers them, not as they are registered.
+    let transports = "htmlfile,polling,websocket,eventsource";
+    let server = Setup { transports, ..Setup::default() }.start(Echo).await;
+    let own = Polls::open(&server, "EIO=4&client=parlance").await;
+    let preferred = serde_json::json!(["htmlfile", "websocket", "eventsource"]);
+    assert_eq!(own.open["upgrades"], preferred);
 }
 
 #[tokio::test]

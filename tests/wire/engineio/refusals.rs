@@ -111,7 +111,9 @@ async fn code_4_forbidden_origins() {
     }
     // As an upgrade, it is 400 with the text.
     let headers = [&UPGRADE[..], &[("Origin", "https://bad.example")]].concat();
-    assert_no_upgrade(&server, "EIO=4&transport=websocket", &headers, "Forbidden").await;
+    let why = "Forbidden: origin https://bad.example is not allowed here; allowed transports: \
+        websocket, eventsource, htmlfile, xhr-polling, jsonp-polling";
+    assert_no_upgrade(&server, "EIO=4&transport=websocket", &headers, why).await;
     assert_eq!(server.engine.session_count(), 1);
 }
 
@@ -189,11 +191,13 @@ async fn upgrades_are_refused_in_plain_words() {
 async fn a_refused_upgrade_does_not_open_what_it_came_for() {
     // Only polling is allowed: the offer is empty, and an upgrade in spite of it is refused.
     let server = Setup { transports: "polling", ..Setup::default() }.start(Echo).await;
-    assert_no_upgrade(&server, "EIO=4&transport=websocket", &UPGRADE, "Transport unknown").await;
+    let why = "Transport unknown: transport websocket is not allowed here; allowed: xhr-polling, \
+        jsonp-polling";
+    assert_no_upgrade(&server, "EIO=4&transport=websocket", &UPGRADE, why).await;
     let mut session = Polls::open(&server, "EIO=4").await;
     let (ws, answer) = Ws::attempt(server.addr, &session.upgrade_target(), &UPGRADE).await;
     assert!(ws.is_none());
-    answer.assert_upgrade_error("Transport unknown");
+    answer.assert_upgrade_error(why);
     session.say("4a").await;
     assert_eq!(session.texts().await, ["4a"]);
 }

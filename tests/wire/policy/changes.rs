@@ -1,8 +1,10 @@
 //! A policy that changes while people talk.
 
 use parlance::engine::CloseReason;
-use parlance::policy::{Origins, Policy, Transports};
+use parlance::policy::{Origins, Pattern, Policy, Rule, Transports};
 use parlance::transport;
+
+use serde_json::json;
 
 use crate::support::apps::{Echo, stage, tap};
 use crate::support::client::{Client, Via};
@@ -32,8 +34,8 @@ async fn who_is_still_allowed_does_not_notice() {
     );
     polling.assert_closed().await;
     for client in [&mut ws, &mut upgraded] {
-        client.emit(serde_json::json!(["still here"])).await;
-        assert_eq!(client.event().await, serde_json::json!(["still here"]));
+        client.emit(json!(["still here"])).await;
+        assert_eq!(client.event().await, json!(["still here"]));
     }
     server.get("EIO=4&transport=polling").await.assert_error(400, 0, "Transport unknown");
     // And back: nobody has to go.
@@ -129,6 +131,38 @@ async fn pages_that_are_not_welcome_any_more_have_to_go() {
     assert_eq!(other.texts().await, ["4a"]);
 }
 
+#[tokio::test]
+async fn namespaces_count_as_well() {
+    let server = Setup::default().start_app(stage().0).await;
+    let mut polling = Client::join(&server, Eio::V4, Via::Polling).await;
+    let mut left = Client::join(&server, Eio::V4, Via::Polling).await;
+    let mut elsewhere = Client::join(&server, Eio::V3, Via::Polling).await;
+    let mut ws = Client::join(&server, Eio::V4, Via::WebSocket).await;
+    for client in [&mut polling, &mut left, &mut ws] {
+        client.send("40/chat,").await;
+        assert!(client.text().await.starts_with("40/chat,"));
+    }
+    left.send("41/chat,").await;
+    left.emit(json!(["it has left"])).await;
+    left.event().await;
+    let secret = Rule {
+        name: "secret".into(),
+        origins: None,
+        networks: None,
+        agents: Vec::new(),
+        paths: Vec::new(),
+        namespaces: vec![Pattern::new("/chat")],
+        transports: only(&server, "websocket").transports,
+    };
+    let policy = Policy { rules: vec![secret], ..(*server.gate.policy()).clone() };
+    server.gate.apply(policy, &server.engine);
+    polling.assert_closed().await;
+    for client in [&mut left, &mut elsewhere, &mut ws] {
+        client.emit(json!(["still here"])).await;
+        assert_eq!(client.event().await, json!(["still here"]));
+    }
+}
+
 /// A server whose settings are in a file.
 fn process(folder: &Folder, args: &[&str]) -> Process {
     let mut command = parlance(folder.path());
@@ -171,6 +205,86 @@ async fn signal_and_file_change_the_policy_and_mistakes_do_not() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_gone_changes_nothing() {
+    let folder = Folder::new();
+    folder.write("transports.toml", "transports = [\"websocket\"]\n");
+    let mut process = process(&folder, &[]);
+    let addr = process.listening();
+    let status =
+        async || Http::open(addr).await.get(&target("EIO=4&transport=polling")).await.status;
+    std::fs::remove_file(folder.path().join("transports.toml")).unwrap();
+    let line = process.line("the file is gone, the old one stays");
+    assert!(line.contains("WARN"), "{line}");
+    assert_eq!(status().await, 400);
+    // It is there again, as editors do it.
+    folder.write("transports.toml", "transports = [\"polling\"]\n");
+    process.line("policy changed");
+    assert_eq!(status().await, 200);
+}
+
+#[tokio::test]
+async fn advice_is_given_once_and_again_after_a_change() {
+    let folder = Folder::new();
+    let settings = "trusted-proxies = [\"loopback\"]\norigins = [\"https://own.example\"";
+    folder.write("transports.toml", &format!("{settings}]\n"));
+    let mut process = process(&folder, &[]);
+    let addr = process.listening();
+    let visit = async |origin: &str, headers: &[(&str, &str)]| {
+        let headers = [headers, &[("Origin", origin)]].concat();
+        let path = target("EIO=4&transport=polling");
+        fetch(addr, "GET", &path, &headers, b"").await.status
+    };
+    for _ in 0..3 {
+        assert_eq!(visit("https://evil.example", &[]).await, 403);
+        assert_eq!(visit("https://own.example", &[]).await, 200);
+        let lies = [("Forwarded", "for=192.0.2.66"), ("X-Forwarded-For", "192.0.2.7")];
+        assert_eq!(visit("https://own.example", &lies).await, 200);
+    }
+    let refused = "origins = [\\\"https://own.example\\\", \\\"https://evil.example\\\"]";
+    folder.write("transports.toml", &format!("{settings}, \"https://other.example\"]\n"));
+    process.signal("HUP");
+    process.line("policy changed");
+    assert_eq!(visit("https://evil.example", &[]).await, 403);
+    let line = process.line("origin refused");
+    assert!(
+        line.contains("\\\"https://other.example\\\", \\\"https://evil.example\\\"]"),
+        "{line}"
+    );
+    let told = |text: &str| process.log.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(told(refused), 1, "{}", process.log.join("\n"));
+    assert_eq!(told("match-origin-protocol would refuse this"), 1);
+    assert_eq!(told("contradict each other"), 1);
+    // With match-origin-protocol it is a refusal, and the advice is the same.
+    folder.write("transports.toml", &format!("{settings}]\nmatch-origin-protocol = true\n"));
+    process.signal("HUP");
+    process.line("policy changed");
+    assert_eq!(visit("https://own.example", &[]).await, 403);
+    process.line("differ in scheme: refused by match-origin-protocol");
+}
+
+#[tokio::test]
+async fn pages_are_kept_to_their_scheme() {
+    let folder = Folder::new();
+    let mut process = process(&folder, &["--admin-token", TOKEN, "--trusted-proxies", "loopback"]);
+    let addr = process.listening();
+    let sockets = async |scheme: &str| {
+        let headers = [("X-Forwarded-Proto", scheme)];
+        let answer = fetch(addr, "GET", "/", &headers, b"").await;
+        let policy = answer.header("content-security-policy").expect("a policy").to_owned();
+        let connect = policy.split(';').find_map(|part| part.trim().strip_prefix("connect-src "));
+        connect.expect("where it connects").to_owned()
+    };
+    assert_eq!(sockets("https").await, "'self' ws: wss:");
+    let bearer = format!("Bearer {TOKEN}");
+    let key = [("Authorization", bearer.as_str())];
+    let matching =
+        fetch(addr, "POST", "/admin/policy", &key, b"match-origin-protocol = true").await;
+    assert_eq!(matching.status, 200, "{}", matching.text());
+    assert_eq!(sockets("https").await, "'self' wss:");
+    assert_eq!(sockets("http").await, "'self' ws:");
+}
+
+#[tokio::test]
 async fn an_administrator_changes_the_policy() {
     let folder = Folder::new();
     let mut process = process(&folder, &["--admin-token", TOKEN]);
@@ -189,6 +303,10 @@ async fn an_administrator_changes_the_policy() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["transports"][0], "websocket");
     assert_eq!(answer.json()["refused"]["transport"], 0);
+    assert_eq!(
+        (&answer.json()["heal-rest"], &answer.json()["heal-failures"]),
+        (&json!("600s"), &json!(5))
+    );
     let answer = ask("POST", &key, "transports = [\"polling\"]\nmax-sessions = 3\n").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["changes"][1], "max-sessions: 0 -> 3");

@@ -14,6 +14,7 @@ use crate::support::ws::{UPGRADE, Ws};
 
 const POLLING: &str = "EIO=4&transport=polling";
 const SOCKET: &str = "EIO=4&transport=websocket";
+const ALL: &str = "websocket, eventsource, htmlfile, xhr-polling, jsonp-polling";
 
 fn caps(caps: Caps) -> Setup {
     Setup { caps, trusted_proxies: &["loopback"], ..Setup::default() }
@@ -41,7 +42,8 @@ async fn websockets_are_counted_and_the_rest_stays_on_polling() {
     // Who was offered one before is refused now, and loses nothing by it.
     let (ws, answer) = Ws::attempt(server.addr, &late.upgrade_target(), &UPGRADE).await;
     assert!(ws.is_none());
-    assert_eq!((answer.status, answer.text()), (503, "Service unavailable"));
+    let why = format!("Service unavailable: all 2 WebSockets are taken; allowed transports: {ALL}");
+    assert_eq!((answer.status, answer.text()), (503, why.as_str()));
     late.say("4still here").await;
     assert_eq!(late.texts().await, ["4still here"]);
     // Who comes now is not offered any.
@@ -104,10 +106,11 @@ async fn refused_handshakes_take_no_place() {
     server.get(POLLING).await.assert_error(503, 4, "Service unavailable");
     let (ws, answer) = Ws::attempt(server.addr, &target(SOCKET), &UPGRADE).await;
     assert!(ws.is_none());
-    assert_eq!(answer.text(), "Service unavailable");
+    let why = format!("all 1 sessions are taken; allowed transports: {ALL}");
+    assert_eq!(answer.text(), format!("Service unavailable: {why}"));
     assert_eq!(server.gate.census().websockets(), 0);
     let answer = fetch(server.addr, "GET", "/socket.io/1/", &[], b"").await;
-    assert_eq!((answer.status, answer.text()), (503, "handshake error"));
+    assert_eq!((answer.status, answer.text()), (503, format!("handshake error: {why}").as_str()));
 }
 
 #[tokio::test]

@@ -123,7 +123,75 @@ async fn the_scheme_of_the_page_decides() {
     }
     // 0.9 is told in its own words.
     let answer = fetch(server.addr, "GET", "/socket.io/1/", &[https], b"").await;
-    assert_eq!((answer.status, answer.text()), (403, "handshake bad origin"));
+    assert_eq!(answer.status, 403);
+    let why = "handshake bad origin: the page was loaded by https and this connection came by http";
+    assert!(answer.text().starts_with(why), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_proxy_that_passes_lies_on_is_not_believed() {
+    let setup =
+        Setup { match_origin_protocol: true, trusted_proxies: &["loopback"], ..Setup::default() };
+    let server = setup.start(Echo).await;
+    let https = ("Origin", "https://a.example");
+    // The proxy knows one kind of headers, and passes on what a client wrote into the other.
+    let honest = [("X-Forwarded-For", "192.0.2.7"), ("X-Forwarded-Proto", "http")];
+    let lie = ("Forwarded", "for=192.0.2.66;proto=https");
+    for headers in
+        [vec![https], [&honest[..], &[https]].concat(), [&honest[..], &[lie, https]].concat()]
+    {
+        assert_eq!(server.fetch("GET", POLLING, &headers, b"").await.status, 403, "{headers:?}");
+    }
+    let headers = [&honest[..], &[lie]].concat();
+    assert_eq!(server.fetch("GET", POLLING, &headers, b"").await.status, 200);
+    let remotes: Vec<_> =
+        server.engine.sessions().iter().map(|session| session.handshake().remote).collect();
+    assert_eq!(remotes, ["127.0.0.1".parse::<std::net::IpAddr>().unwrap()]);
+}
+
+#[tokio::test]
+async fn pages_may_not_speak_for_proxies() {
+    let server = Setup::default().start(Echo).await;
+    let asked = [
+        ("Origin", "https://evil.example"),
+        ("Access-Control-Request-Method", "GET"),
+        ("Access-Control-Request-Headers", "x-forwarded-host,X-Token, Forwarded,x-forwarded-for"),
+    ];
+    let answer = server.fetch("OPTIONS", POLLING, &asked, b"").await;
+    assert_eq!(answer.header("access-control-allow-headers"), Some("X-Token"));
+}
+
+#[tokio::test]
+async fn odd_origins_are_refused_and_nothing_else_happens() {
+    let server = Setup { origins: &["https://own.example"], ..Setup::default() }.start(Echo).await;
+    let long = format!("https://{}.example", "a".repeat(8000));
+    for origin in [
+        long.as_str(),
+        "https://own.example https://evil.example",
+        "https://own.example, https://evil.example",
+        "https://own.example\\@evil.example",
+        "https://own.example:443:443",
+        "https://own.example%00.evil.example",
+        "own.example",
+        "javascript:alert(1)//own.example",
+        "<script>alert(1)</script>",
+        "https://",
+        "\t",
+    ] {
+        let headers = [("Origin", origin)];
+        let answer = server.fetch("GET", POLLING, &headers, b"").await;
+        answer.assert_error(403, 4, "Forbidden");
+        assert!(answer.body.len() < 600, "it is not repeated at length");
+        let (opens, status) = socket_from(&server, SOCKET, origin).await;
+        assert_eq!((opens, status), (false, 400), "{origin}");
+        let answer = fetch(server.addr, "GET", "/socket.io/1/", &headers, b"").await;
+        assert_eq!(answer.status, 403, "{origin}");
+    }
+    let headers = [&UPGRADE[..], &[("Origin", "<script>alert(1)</script>")]].concat();
+    let (_, answer) = Ws::attempt(server.addr, &target(SOCKET), &headers).await;
+    assert!(answer.text().contains("origin &lt;script>alert"), "{}", answer.text());
+    assert_eq!(server.engine.session_count(), 0);
+    server.assert_well().await;
 }
 
 #[tokio::test]
