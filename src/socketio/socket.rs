@@ -112,16 +112,17 @@ impl Socket {
     /// Makes the client leave the namespace; with `close`, all of them, and ends its connection.
     pub fn disconnect(&self, close: bool) {
         let session = &self.0.session;
-        self.dismiss();
         if !close {
+            self.dismiss();
             session.nudge();
             return;
         }
         // Where a packet tells of the session's end, it speaks for all namespaces.
-        if !session.dialect().rules().ending_on_sockets
-            && let Some(sockets) = self.0.sockets.upgrade()
-        {
-            sockets.lock().iter().for_each(Socket::dismiss);
+        let told = session.dialect().rules().ending_on_sockets;
+        let part = if told { Socket::leave } else { Socket::dismiss };
+        part(self);
+        if let Some(sockets) = self.0.sockets.upgrade() {
+            sockets.lock().iter().for_each(part);
         }
         session.close(CloseReason::ServerClosed);
     }
