@@ -5,7 +5,7 @@ use super::{get, server};
 use crate::support::http::{Header, Http, fetch, request};
 use crate::support::until;
 use crate::support::v09::{Session09, framed};
-use crate::support::ws::{UPGRADE, Ws};
+use crate::support::ws::{Frame, UPGRADE, Ws};
 
 #[tokio::test]
 async fn upgrades_where_none_is_due_and_the_other_way_round() {
@@ -108,9 +108,14 @@ async fn another_transport_takes_over_and_is_greeted() {
     // A WebSocket that opened, and on which nothing arrives any more.
     let mut dead = session.websocket().await;
     assert_eq!(session.poll().await, "1::");
-    dead.closed().await;
     session.say("3:::x").await;
     assert_eq!(session.poll().await, "3:::x");
+    // Clients take its end for that of the session, so it is left alone until then.
+    dead.ping(b"there?").await;
+    assert_eq!(dead.next().await, Frame::Pong(b"there?".to_vec()));
+    session.say("0::").await;
+    dead.closed().await;
+    until("it is gone", || server.engine.task_count() == 0).await;
 }
 
 #[tokio::test]
