@@ -123,16 +123,21 @@ for (const signal of ['SIGTERM', 'SIGKILL']) {
 scenario('0.9: a client whose session was lost comes back', async (scene) => {
   const { url } = await scene.chat(SHORT_HEARTBEAT);
   const [, polling] = await scene.clients(url, reconnecting);
+  const page = await scene.page({ generation: FIRST });
+  const inPage = ['xhr-polling', 'jsonp-polling'].map((wire) => scene.adopt(page.open({ url, wire, name: `${wire} in a page`, reconnect: true })));
+  const losers = [polling, ...(await Promise.all(inPage))];
   const neighbours = await scene.clients(url, NEIGHBOURS);
   await joinAll(neighbours);
-  await login(polling);
-  const from = polling.log.position;
-  await polling.forgetSession();
-  await polling.emit('typing');
-  await polling.until('disconnect', undefined, { from });
-  await polling.connected(from);
-  await login(polling);
-  await exchangeNumbers([polling, ...neighbours], 3);
+  for (const loser of losers) {
+    await login(loser);
+    const from = loser.log.position;
+    await loser.forgetSession();
+    await loser.emit('typing');
+    await loser.until('disconnect', undefined, { from });
+    await loser.connected(from);
+    await login(loser);
+  }
+  await exchangeNumbers([...losers, ...neighbours], 3);
 });
 
 for (const fault of ['refused with 502', 'never answered', 'dead after 101']) {

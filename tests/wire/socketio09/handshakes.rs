@@ -94,4 +94,11 @@ async fn urls_of_one_generation_are_no_way_into_sessions_of_another() {
     named.leave().await;
     later.say("40").await;
     assert!(later.texts().await[0].starts_with("40"));
+    let session = Session09::polling(&server).await;
+    for eio in ["EIO=3", "EIO=4"] {
+        let query = format!("{eio}&transport=polling&sid={}", session.sid);
+        server.get(&query).await.assert_error(400, 1, "Session ID unknown");
+    }
+    session.say("3:::x").await;
+    assert_eq!(session.poll().await, "3:::x");
 }
