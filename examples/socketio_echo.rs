@@ -1,4 +1,5 @@
-//! A Socket.IO server that greets with the auth payload and sends messages back.
+//! A Socket.IO server that greets with the auth payload, sends messages back, and sends away who says
+//! `goodbye`.
 //!
 //! It is what the public Socket.IO protocol suite expects. Run it with
 //! `cargo run --example socketio_echo`; the port is 3000 or that of the variable `PORT`.
@@ -28,6 +29,7 @@ impl App for Echo {
         match (event.name.as_str(), event.ack) {
             ("message", _) => socket.emit_with("message-back", event.args, event.attachments),
             ("message-with-ack", Some(ack)) => ack.send_with(event.args, event.attachments),
+            ("goodbye", _) => socket.disconnect(true),
             _ => {}
         }
     }

@@ -125,10 +125,11 @@ impl Socket {
         let session = &self.0.session;
         self.dismiss();
         // Where a packet tells of the session's end, it speaks for all namespaces.
-        if !session.dialect().rules().ending_on_sockets
-            && let Some(sockets) = self.0.sockets.upgrade()
-        {
-            sockets.lock().iter().for_each(Socket::dismiss);
+        let told = session.dialect().rules().ending_on_sockets;
+        let part = if told { Socket::leave } else { Socket::dismiss };
+        part(self);
+        if let Some(sockets) = self.0.sockets.upgrade() {
+            sockets.lock().iter().for_each(part);
         }
         session.close(CloseReason::ServerClosed);
     }

@@ -76,9 +76,11 @@ mod tests {
 
     #[test]
     fn packets_are_scripts_that_cannot_end_early() {
+        // As captured from the old server (socketio-0.9.md §15).
+        let packet = r#"5:::{"name":"uni","args":["€😀 </script> \"q\" \\ / \n+&=% end"]}"#;
+        let expected = r#"<script>_("5:::{\"name\":\"uni\",\"args\":[\"€😀 <\/script> \\\"q\\\" \\\\ \/ \\n+&=% end\"]}");</script>"#;
         let mut out = Vec::new();
-        write(&mut out, "5:::{\"args\":[\"€😀 </script> \\\"q\\\" \\\\ / \\n\"]}");
-        let expected = "<script>_(\"5:::{\\\"args\\\":[\\\"€😀 <\\/script> \\\\\\\"q\\\\\\\" \\\\\\\\ \\/ \\\\n\\\"]}\");</script>";
+        write(&mut out, packet);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 

@@ -21,6 +21,7 @@ use super::websocket::Witness;
 use super::{Exchange, Query, REGISTRY, Served, Transport};
 use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
+use crate::dialect::socketio09::SocketIo09;
 use crate::dialect::{Dialect, StringMode, Strings, Wire};
 use crate::engine::{Engine, Handshake, Plan, Session};
 use crate::policy::{Policy, Scheme, Step, Transports};
@@ -110,6 +111,8 @@ impl Negotiator {
             Some(_) => Step::Continues,
         };
         let session = query.sid.as_deref().and_then(|sid| self.engine.session(sid));
+        // Those of 0.9 have URLs of their own.
+        let session = session.filter(|session| session.dialect().slot() != SocketIo09.slot());
         let facts = Some(transport.facts());
         let admitted = self.gate.decide(&request, peer, facts, step, session.as_deref());
         let Admitted { guest, witness, offered } = match admitted {

@@ -12,7 +12,7 @@ use super::http::{Error, Request, Response, response};
 use super::negotiate::{Cors, Negotiator, Peer, by_name};
 use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, Url};
 use crate::dialect::{Dialect, Wire};
-use crate::engine::{CloseReason, Handshake, Plan};
+use crate::engine::{CloseReason, Handshake, Plan, Session};
 use crate::policy::{Refusal, Step};
 
 static DIALECT: SocketIo09 = SocketIo09;
@@ -45,8 +45,11 @@ impl Negotiator {
                 response(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", text)
             }
             Url::Handshake => self.shake_hands(&request, &raw_query, peer),
+            Url::Disconnect { .. } if request.headers().contains_key(UPGRADE) => {
+                Error::bad_request("to leave needs no upgrade").text()
+            }
             Url::Disconnect { sid } => {
-                if let Some(session) = self.engine().session(sid) {
+                if let Some(session) = self.session_0_9(sid) {
                     session.close(CloseReason::ClientClosed);
                 }
                 response(StatusCode::OK, "text/plain", "")
@@ -65,9 +68,7 @@ impl Negotiator {
     }
 
     fn shake_hands(&self, request: &Request, raw_query: &str, peer: Peer) -> Response {
-        let index = form_urlencoded::parse(raw_query.as_bytes())
-            .find(|(key, _)| key == "jsonp")
-            .and_then(|(_, index)| index.parse::<u32>().ok());
+        let index = socketio09::jsonp_index(raw_query);
         let answer = self.handshake_0_9(request, raw_query, peer);
         match (answer, index) {
             (Ok(body), None) => response(StatusCode::OK, "text/plain", body),
@@ -119,6 +120,13 @@ impl Negotiator {
         Ok(socketio09::handshake(session.sid().as_str(), silence, &transports))
     }
 
+    /// The living session of that sid, if it is of this generation: the URLs of one are no way into
+    /// the sessions of another.
+    fn session_0_9(&self, sid: &str) -> Option<Arc<Session>> {
+        let session = self.engine().session(sid)?;
+        (session.dialect().slot() == DIALECT.slot()).then_some(session)
+    }
+
     async fn open_0_9(
         &self,
         request: Request,
@@ -130,7 +138,7 @@ impl Negotiator {
         let transport = by_name(name).filter(|transport| transport.in_0_9());
         let Some(transport) = transport else { return Err(self.unknown_transport()) };
         let step = if transport.facts().duplex { Step::Starts } else { Step::Continues };
-        let session = self.engine().session(sid);
+        let session = self.session_0_9(sid);
         let facts = Some(transport.facts());
         let admitted = self.gate().decide(&request, peer, facts, step, session.as_deref())?;
         let headers = request.headers();

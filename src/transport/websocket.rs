@@ -18,7 +18,7 @@ use super::gate::Gate;
 use super::http::{Body, Error, Request, Response, header, header_has, response};
 use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
 use super::{Exchange, Link, Query, Served, Transport};
-use crate::dialect::{Dialect, Frame, Packet, SocketMessage, Wire};
+use crate::dialect::{Dialect, Frame, Packet, Requests, SocketMessage, Wire};
 use crate::engine::{CloseReason, Drain, Drained, Facts, Session};
 use crate::policy::healing::{Fared, YOUNG};
 
@@ -142,7 +142,7 @@ async fn run(
         end = read(&mut reader, &session, &mut witness) => end,
         end = write(&writer, &mut drain, &session) => end,
     };
-    if let Some(witness) = witness.filter(|_| !ended_for_all(&session)) {
+    if let Some(witness) = witness.as_mut().filter(|_| !ended_for_all(&session)) {
         witness.tell(&end);
     }
     match end {
@@ -151,6 +151,10 @@ async fn run(
             let _ = tokio::time::timeout(CLOSE_PATIENCE, reader.answer_close()).await;
         }
         End::Lost => drop(drain),
+        End::GivenUp => {
+            drain.finish();
+            Box::pin(keep_open(reader, &session)).await;
+        }
         End::ByUs(close) => {
             drain.finish();
             if let Some(ending) = ending_packet(&session) {
@@ -197,7 +201,7 @@ impl Witness {
         }
     }
 
-    fn tell(mut self, end: &End) {
+    fn tell(&mut self, end: &End) {
         // A close frame is a sign of life, too.
         let heard = self.heard || matches!(end, End::Closed);
         let fared = match end {
@@ -224,6 +228,8 @@ enum End {
     Closed,
     Lost,
     ByUs(WsClose),
+    /// The client went on by another transport, and takes the end of this one for the end of all.
+    GivenUp,
 }
 
 async fn read(reader: &mut WsReader, session: &Arc<Session>, witness: &mut Option<Witness>) -> End {
@@ -286,7 +292,7 @@ async fn write(writer: &WsWriter, drain: &mut Drain, session: &Arc<Session>) -> 
         } else {
             tokio::select! {
                 flushed = writer.flush() => flushed,
-                () = drain.ended() => return End::ByUs(WsClose::Plain),
+                () = drain.ended() => return let_go(session),
             }
         };
         if flushed.is_err() {
@@ -294,11 +300,17 @@ async fn write(writer: &WsWriter, drain: &mut Drain, session: &Arc<Session>) -> 
         }
         match drained {
             Drained::Packets | Drained::Stuck | Drained::Promoted | Drained::Released => {}
-            Drained::Superseded => return End::ByUs(WsClose::Plain),
+            Drained::Superseded => return let_go(session),
             Drained::Closed(CloseReason::TooLarge) => return End::ByUs(WsClose::TooLarge),
             Drained::Closed(_) => return End::ByUs(WsClose::Plain),
         }
     }
+}
+
+/// What becomes of a connection that does not carry its session any more.
+fn let_go(session: &Session) -> End {
+    let lenient = session.dialect().rules().requests == Requests::Lenient;
+    if lenient && session.is_open() { End::GivenUp } else { End::ByUs(WsClose::Plain) }
 }
 
 fn message(frame: Frame, session: &Session) -> SocketMessage {
@@ -306,6 +318,27 @@ fn message(frame: Frame, session: &Session) -> SocketMessage {
         Frame::Text(text) => SocketMessage::Text(text),
         Frame::Binary(data) => session.dialect().socket_binary(&data, session.wire()),
     }
+}
+
+/// How often a connection that was given up looks whether its session is over.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Holds a connection that was given up, without a word, until its session is over or the client
+/// ends it. What a proxy held back until then arrives too late to do harm.
+async fn keep_open(mut reader: WsReader, session: &Session) {
+    let over = async {
+        while session.is_open() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let left = async {
+        while let WsEvent::Text(_) | WsEvent::Binary(_) | WsEvent::Alive = reader.next().await {}
+    };
+    tokio::select! {
+        () = over => {}
+        () = left => {}
+    }
+    say_goodbye(reader, WsClose::Plain).await;
 }
 
 /// Closes from our side, after all that was put: a close frame, and some patience for the client's.

@@ -21,6 +21,8 @@ const NEIGHBOURS = [
   { generation: '4.8.4', wire: 'websocket', name: '4.8.4 neighbour' },
 ];
 const SHORT_HEARTBEAT = ['--ping-interval', '1s', '--ping-timeout', '1s'];
+/** One whose WebSocket comes to nothing. */
+const FALLER = { generation: FIRST, wire: 'websocket,xhr-polling', name: 'faller', connectTimeout: 500 };
 const reconnecting = KINDS.map((kind) => ({ ...kind, reconnect: true }));
 
 scenario('0.9 among later generations: everybody hears everybody, whatever they write', async (scene) => {
@@ -78,6 +80,11 @@ scenario('0.9: who says goodbye has left', async (scene) => {
   await exchangeNumbers(neighbours, 3);
 });
 
+scenario('0.9: who is sent away hears so, and stays away', async (scene) => {
+  const { url } = await scene.example('socketio_echo');
+  for (const client of await scene.clients(url, reconnecting)) await sentAway(client);
+});
+
 scenario('0.9: a killed client has left', async (scene) => {
   const { url } = await scene.chat(SHORT_HEARTBEAT);
   const neighbours = await scene.clients(url, NEIGHBOURS);
@@ -116,16 +123,21 @@ for (const signal of ['SIGTERM', 'SIGKILL']) {
 scenario('0.9: a client whose session was lost comes back', async (scene) => {
   const { url } = await scene.chat(SHORT_HEARTBEAT);
   const [, polling] = await scene.clients(url, reconnecting);
+  const page = await scene.page({ generation: FIRST });
+  const inPage = ['xhr-polling', 'jsonp-polling'].map((wire) => scene.adopt(page.open({ url, wire, name: `${wire} in a page`, reconnect: true })));
+  const losers = [polling, ...(await Promise.all(inPage))];
   const neighbours = await scene.clients(url, NEIGHBOURS);
   await joinAll(neighbours);
-  await login(polling);
-  const from = polling.log.position;
-  await polling.forgetSession();
-  await polling.emit('typing');
-  await polling.until('disconnect', undefined, { from });
-  await polling.connected(from);
-  await login(polling);
-  await exchangeNumbers([polling, ...neighbours], 3);
+  for (const loser of losers) {
+    await login(loser);
+    const from = loser.log.position;
+    await loser.forgetSession();
+    await loser.emit('typing');
+    await loser.until('disconnect', undefined, { from });
+    await loser.connected(from);
+    await login(loser);
+  }
+  await exchangeNumbers([...losers, ...neighbours], 3);
 });
 
 for (const fault of ['refused with 502', 'never answered', 'dead after 101']) {
@@ -133,16 +145,48 @@ for (const fault of ['refused with 502', 'never answered', 'dead after 101']) {
     const server = await scene.chat();
     const proxy = await scene.faultProxy(server, fault);
     proxy.strike();
-    const faller = await scene.client(proxy.url, { generation: FIRST, wire: 'websocket,xhr-polling', name: 'faller', connectTimeout: 500 });
-    assert.equal(faller.transport(), 'xhr-polling');
-    assert.deepEqual(proxy.upgrades, [`/socket.io/1/websocket/${faller.sessionId()}`]);
-    const everybody = [faller, ...(await scene.clients(server.url, NEIGHBOURS))];
+    const page = await scene.page({ generation: FIRST, home: proxy.url });
+    const fallers = [await scene.client(proxy.url, FALLER), await scene.adopt(page.open({ url: proxy.url, ...FALLER, name: 'faller in a page' }))];
+    for (const [n, faller] of fallers.entries()) {
+      assert.equal(await faller.transport(), 'xhr-polling');
+      assert.equal(proxy.upgrades[n], `/socket.io/1/websocket/${await faller.sessionId()}`);
+    }
+    assert.equal(proxy.upgrades.length, fallers.length);
+    const everybody = [...fallers, ...(await scene.clients(server.url, NEIGHBOURS))];
     await joinAll(everybody);
     await exchange(everybody, CORPUS);
+    for (const client of everybody) assert.deepEqual(client.log.all('disconnect'), [], client.name);
   });
 }
 
+scenario('0.9: a WebSocket that opens when its client has given it up disturbs nobody', async (scene) => {
+  const server = await scene.chat(['--log', 'debug']);
+  const proxy = await scene.faultProxy(server);
+  const page = await scene.page({ generation: FIRST, home: proxy.url });
+  const fallers = [await scene.client(proxy.url, FALLER), await scene.adopt(page.open({ url: proxy.url, ...FALLER, name: 'faller in a page' }))];
+  const everybody = [...fallers, ...(await scene.clients(server.url, NEIGHBOURS))];
+  await joinAll(everybody);
+  await exchangeNumbers(everybody, 3);
+  proxy.strike();
+  for (const faller of fallers) {
+    const sid = await faller.sessionId();
+    const opened = (wire) => `sid=${sid}.*opened transport="${wire}"[^]*`;
+    await server.said(new RegExp(opened('xhr-polling') + opened('websocket') + opened('xhr-polling')));
+  }
+  await exchangeNumbers(everybody, 50);
+  for (const client of everybody) assert.deepEqual(client.log.all('disconnect'), [], client.name);
+});
+
 const WIRES = ['websocket', 'xhr-polling', 'jsonp-polling'];
+const ALL_WIRES = [...WIRES, 'htmlfile'];
+
+/** A page of the server's own origin with a client for each transport. */
+async function oneOfEach(scene, url, spec) {
+  const page = await scene.page({ generation: FIRST, home: url, prepare: standInForHtmlfile });
+  const clients = [];
+  for (const wire of ALL_WIRES) clients.push(await scene.adopt(page.open({ url, wire, ...spec })));
+  return [clients, page];
+}
 
 for (const origin of ['own', 'foreign']) {
   scenario(`0.9 in pages of the server's ${origin} origin`, async (scene) => {
@@ -163,6 +207,14 @@ for (const origin of ['own', 'foreign']) {
   });
 }
 
+scenario('0.9 in pages: a page of a foreign origin has no htmlfile, and takes the next', async (scene) => {
+  const { url } = await scene.chat();
+  const page = await scene.page({ generation: FIRST, prepare: standInForHtmlfile });
+  const client = await scene.adopt(page.open({ url, wire: 'htmlfile,xhr-polling', name: 'next' }));
+  assert.equal(await client.transport(), 'xhr-polling');
+  await joinAll([client]);
+});
+
 scenario('0.9 in pages: arguments come back in events and in acknowledgements of either side', async (scene) => {
   const echo = await scene.example('socketio_echo');
   const ask = await scene.example('socketio_ask');
@@ -170,23 +222,66 @@ scenario('0.9 in pages: arguments come back in events and in acknowledgements of
     [echo, ECHO_EVENTS, checkEcho],
     [ask, ASK_EVENTS, checkAsk],
   ]) {
-    const page = await scene.page({ generation: FIRST, home: url, prepare: standInForHtmlfile });
-    for (const wire of [...WIRES, 'htmlfile']) await check(await scene.adopt(page.open({ url, wire, ...kinds })));
+    const [clients] = await oneOfEach(scene, url, kinds);
+    for (const client of clients) await check(client);
   }
 });
 
-scenario('0.9 in pages: after a restart everybody is back and talks', async (scene) => {
-  const server = await scene.chat();
-  const page = await scene.page({ generation: FIRST });
-  const everybody = [];
-  for (const wire of WIRES) everybody.push(await scene.adopt(page.open({ url: server.url, wire, reconnect: true })));
-  await joinAll(everybody);
-  const before = new Map(everybody.map((client) => [client, client.log.position]));
-  await server.restart('SIGTERM');
-  await Promise.all(everybody.map((client) => client.connected(before.get(client))));
-  await joinAll(everybody);
-  await exchangeNumbers(everybody, 3);
+scenario('0.9 in pages: who says goodbye, and whose page is closed, has left', async (scene) => {
+  const { url } = await scene.chat(SHORT_HEARTBEAT);
+  const neighbours = await scene.clients(url, NEIGHBOURS);
+  await joinAll(neighbours);
+  for (const leave of [(clients) => Promise.all(clients.map((client) => client.disconnect())), (_, page) => page.close()]) {
+    const from = neighbours[0].log.position;
+    const [clients, page] = await oneOfEach(scene, url);
+    await joinAll(clients, neighbours.length);
+    await leave(clients, page);
+    for (const client of clients) await neighbours[0].until('user left', ({ username }) => username === client.name, { from });
+    assert.equal(neighbours[0].log.all('user left').at(-1)[0].numUsers, neighbours.length);
+  }
 });
+
+scenario('0.9 in pages: who is sent away hears so, and stays away', async (scene) => {
+  const { url } = await scene.example('socketio_echo');
+  const [clients] = await oneOfEach(scene, url, { reconnect: true });
+  for (const client of clients) await sentAway(client);
+});
+
+for (const signal of ['SIGTERM', 'SIGKILL']) {
+  scenario(`0.9 in pages: after a restart by ${signal} everybody is back and talks`, async (scene) => {
+    // It is by its silence that a server is missed on htmlfile.
+    const server = await scene.chat(SHORT_HEARTBEAT);
+    const [everybody] = await oneOfEach(scene, server.url, { reconnect: true });
+    await joinAll(everybody);
+    const before = new Map(everybody.map((client) => [client, client.log.position]));
+    await server.restart(signal);
+    await Promise.all(everybody.map((client) => client.connected(before.get(client))));
+    await joinAll(everybody);
+    await exchangeNumbers(everybody, 3);
+  });
+}
+
+scenario('0.9 in pages: a stream that grew too long begins anew', async (scene) => {
+  const { url } = await scene.chat(['--stream-bytes', '64KiB']);
+  const neighbours = await scene.clients(url, NEIGHBOURS);
+  await joinAll(neighbours);
+  const page = await scene.page({ generation: FIRST, home: url, prepare: standInForHtmlfile });
+  const streaming = await scene.adopt(page.open({ url, wire: 'htmlfile', name: 'streaming', reconnect: true }));
+  await joinAll([streaming], neighbours.length);
+  const { position } = streaming.log;
+  await neighbours[0].emitEach('new message', Array.from({ length: 7 }, () => 'x'.repeat(10_000)));
+  await streaming.connected(position);
+  assert.deepEqual(streaming.log.all('new message', position).length, 7);
+  await joinAll([streaming], neighbours.length);
+  await exchangeNumbers([streaming, ...neighbours], 3);
+});
+
+async function sentAway(client) {
+  await client.emit('goodbye');
+  assert.deepEqual(await client.until('disconnect'), ['booted'], client.name);
+  assert.equal(await client.returns(), false, client.name);
+  assert.equal(client.log.all('disconnect').length, 1, client.name);
+}
 
 /** Runs in a page: the object that old Internet Explorers made streams with, as a hidden frame of the same origin. */
 function standInForHtmlfile() {

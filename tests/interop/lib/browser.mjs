@@ -98,6 +98,7 @@ export async function openPage({ generation, home, prepare }) {
         call: (name, args) => ask('call', name, args),
         transport: () => ask('transport'),
         id: () => ask('id'),
+        returns: () => ask('returns'),
         forgetSession: () => ask('forgetSession'),
         disconnect: () => (page.isClosed() ? undefined : page.evaluate((key) => void handles[key].disconnect(), key)),
       });

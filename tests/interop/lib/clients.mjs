@@ -80,6 +80,11 @@ export class Client {
     return this.#drive.id();
   }
 
+  /** Whether it is about to connect again by itself; 0.9 only. */
+  returns() {
+    return this.#drive.returns();
+  }
+
   /** Makes it ask for a session that no server knows, from its next request on. */
   forgetSession() {
     return this.#drive.forgetSession();

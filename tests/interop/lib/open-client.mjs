@@ -29,6 +29,7 @@ export function openClient(io, spec, report) {
     return handle(socket, {
       transport: () => socket.socket.transport?.name,
       id: () => socket.socket.sessionid,
+      returns: () => socket.socket.reconnecting === true,
       forgetSession: () => (socket.socket.transport.sessid = socket.socket.sessionid = 'forgotten'),
     });
   }

@@ -6,6 +6,13 @@ use super::http::{Answer, Http, fetch};
 use super::server::TestServer;
 use super::ws::Ws;
 
+/// Several packets in one body, their lengths in UTF-16 units.
+pub fn framed(packets: &[&str]) -> String {
+    let frame =
+        |packet: &&str| format!("\u{fffd}{}\u{fffd}{packet}", packet.encode_utf16().count());
+    packets.iter().map(frame).collect()
+}
+
 /// A session after its handshake. Each request goes by a transport of its own choice.
 pub struct Session09 {
     pub sid: String,

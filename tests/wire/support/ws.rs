@@ -212,6 +212,11 @@ impl Ws {
         self.input[..count].to_vec()
     }
 
+    /// The next bytes, whatever they are.
+    pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
+        self.take(count).await.expect("not the end")
+    }
+
     async fn number(&mut self, bytes: usize) -> Option<u64> {
         let bytes = self.take(bytes).await?;
         Some(bytes.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte)))

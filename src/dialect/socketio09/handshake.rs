@@ -1,0 +1,119 @@
+//! What comes before the first packet: what a URL asks for, and how a handshake is answered
+//! (reference: socketio-0.9.md §1, §2).
+
+use std::time::Duration;
+
+use crate::dialect::script;
+
+/// What a request below the mount path asks for (socketio-0.9.md §1).
+#[derive(Debug, PartialEq, Eq)]
+pub enum Url<'a> {
+    Handshake,
+    Open {
+        transport: &'a str,
+        sid: &'a str,
+    },
+    Disconnect {
+        sid: &'a str,
+    },
+    /// A protocol that is not 1.
+    OtherProtocol,
+}
+
+impl<'a> Url<'a> {
+    /// Reads what follows the mount path, which ends in a slash. `None` is no URL of this
+    /// generation.
+    pub fn parse(path: &'a str, query: &str) -> Option<Self> {
+        let mut segments = path.split('/');
+        let protocol = segments.next()?;
+        if protocol.is_empty() || !protocol.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let transport = segments.next().unwrap_or_default();
+        let sid = segments.next().unwrap_or_default();
+        // A trailing slash is tolerated, a fourth segment is not.
+        if segments.next().is_some_and(|rest| !rest.is_empty()) || segments.next().is_some() {
+            return None;
+        }
+        Some(if protocol != "1" {
+            Url::OtherProtocol
+        } else if sid.is_empty() {
+            Url::Handshake
+        } else if form_urlencoded::parse(query.as_bytes()).any(|(key, _)| key == "disconnect") {
+            Url::Disconnect { sid }
+        } else {
+            Url::Open { transport, sid }
+        })
+    }
+}
+
+/// The body that answers a handshake. `silence` is how long a client waits for any packet before it
+/// reconnects; both timeouts of the handshake are that (§2).
+pub fn handshake(sid: &str, silence: Duration, transports: &[&str]) -> String {
+    let seconds = silence.as_secs_f64();
+    format!("{sid}:{seconds}:{seconds}:{}", transports.join(","))
+}
+
+/// A handshake's answer as a script, for pages that shake hands by JSONP.
+pub fn jsonp_handshake(index: u32, answer: Result<&str, &str>) -> Vec<u8> {
+    match answer {
+        Ok(body) => script(&format!("io.j[{index}]("), body, ");"),
+        Err(message) => script(&format!("io.j[{index}](new Error("), message, "));"),
+    }
+}
+
+/// The number of the callback that a handshake by JSONP asks for. What is no number asks for the
+/// plain form.
+pub fn jsonp_index(query: &str) -> Option<u32> {
+    let (_, index) = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "jsonp")?;
+    index.bytes().all(|b| b.is_ascii_digit()).then(|| index.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        let parse = |path| Url::parse(path, "t=1");
+        for path in ["1", "1/", "1/anything", "1/anything/"] {
+            assert_eq!(parse(path), Some(Url::Handshake), "{path}");
+        }
+        for path in ["1/xhr-polling/abc", "1/xhr-polling/abc/"] {
+            assert_eq!(parse(path), Some(Url::Open { transport: "xhr-polling", sid: "abc" }));
+        }
+        for (path, query) in [
+            ("1//abc/", "disconnect=1"),
+            ("1//abc", "disconnect"),
+            ("1/websocket/abc", "disconnect"),
+            ("1/xhr-polling/abc/", "t=1&disconnect=1"),
+        ] {
+            assert_eq!(Url::parse(path, query), Some(Url::Disconnect { sid: "abc" }), "{path}");
+        }
+        assert_eq!(parse("2/"), Some(Url::OtherProtocol));
+        assert_eq!(parse("0/websocket/abc"), Some(Url::OtherProtocol));
+        for path in ["", "foo/", "1/a/b/c", "1/a/b//c", "socket.io.js"] {
+            assert_eq!(parse(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn answers() {
+        let body = handshake("sid", Duration::from_secs(45), &["websocket", "xhr-polling"]);
+        assert_eq!(body, "sid:45:45:websocket,xhr-polling");
+        let short = handshake("sid", Duration::from_millis(700), &["htmlfile"]);
+        assert_eq!(short, "sid:0.7:0.7:htmlfile");
+        assert_eq!(jsonp_handshake(0, Ok("a:1:1:b")), b"io.j[0](\"a:1:1:b\");");
+        let failed = jsonp_handshake(7, Err("handshake error"));
+        assert_eq!(failed, b"io.j[7](new Error(\"handshake error\"));");
+    }
+
+    #[test]
+    fn callbacks_are_numbers() {
+        assert_eq!(jsonp_index("t=1&jsonp=12"), Some(12));
+        for none in ["t=1", "jsonp=", "jsonp=alert", "jsonp=1x", "jsonp=%2B1", "jsonp=-1"] {
+            assert_eq!(jsonp_index(none), None, "{none}");
+        }
+        assert_eq!(jsonp_index("jsonp=99999999999"), None);
+    }
+}
