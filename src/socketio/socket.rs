@@ -123,7 +123,6 @@ impl Socket {
 
     fn disconnect_all(&self) {
         let session = &self.0.session;
-        self.dismiss();
         // Where a packet tells of the session's end, it speaks for all namespaces.
         let told = session.dialect().rules().ending_on_sockets;
         let part = if told { Socket::leave } else { Socket::dismiss };
