@@ -56,9 +56,13 @@ impl RoomTask {
         // Who hears of several things before its turn to be written to comes gets them at once.
         let mut cork = Cork::default();
         loop {
-            if cork.is_empty() {
-                if inbox.recv_many(&mut batch, BATCH).await == 0 {
-                    return;
+            if cork.is_idle() {
+                tokio::select! {
+                    biased;
+                    count = inbox.recv_many(&mut batch, BATCH) => if count == 0 {
+                        return;
+                    },
+                    () = cork.due() => {}
                 }
             } else {
                 batch.extend(std::iter::from_fn(|| inbox.try_recv().ok()).take(BATCH));

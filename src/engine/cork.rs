@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep_until};
 
 use super::Session;
 
@@ -18,11 +20,19 @@ const BATCH: usize = 64;
 /// As many are worth a task of their own, where there is more than one core.
 const SHARE: usize = 512;
 
+/// A poll whose predecessor was answered less than this ago waits a little, at most for as long again:
+/// what comes in quick succession shares an answer, and with it a request.
+const GATHER: Duration = Duration::from_millis(2);
+
 /// Holds packets back, and lets them go session by session: who is told more before its turn comes
 /// gets all of it at once. What is left goes out when this is dropped.
 #[derive(Debug, Default)]
 pub struct Cork {
     held: VecDeque<Arc<Session>>,
+    /// Whose turn has come, but who had an answer just now.
+    gathering: Vec<Arc<Session>>,
+    /// When these get theirs.
+    until: Option<Instant>,
 }
 
 impl Cork {
@@ -34,18 +44,30 @@ impl Cork {
         drop(restore);
     }
 
-    /// Whether nothing is held back.
-    pub fn is_empty(&self) -> bool {
+    /// Whether there is nobody to be written to now.
+    pub fn is_idle(&self) -> bool {
         self.held.is_empty()
+    }
+
+    /// Waits until there is somebody to be written to who was not before; for ever, if nobody waits.
+    pub async fn due(&self) {
+        match self.until {
+            Some(until) => sleep_until(until).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Lets some go, those first that have waited longest. A crowd is written to by all cores.
     pub async fn release(&mut self) {
         if self.held.len() > SHARE && Handle::current().metrics().num_workers() > 1 {
             while self.held.len() > SHARE {
-                let mut share = Cork { held: self.held.drain(..SHARE).collect() };
+                let mut share = Cork::default();
+                share.held.extend(self.held.drain(..SHARE));
                 tokio::spawn(async move {
-                    while !share.is_empty() {
+                    while !share.is_idle() || share.until.is_some() {
+                        if share.is_idle() {
+                            share.due().await;
+                        }
                         share.release_batch().await;
                     }
                 });
@@ -55,15 +77,26 @@ impl Cork {
     }
 
     async fn release_batch(&mut self) {
-        let batch = self.held.len().min(BATCH);
-        self.held.drain(..batch).for_each(|session| session.uncork());
+        let now = Instant::now();
+        if self.until.is_some_and(|until| until <= now) {
+            self.until = None;
+            self.held.extend(self.gathering.drain(..));
+        }
+        for session in self.held.drain(..self.held.len().min(BATCH)) {
+            if session.answered_since(now - GATHER) {
+                self.until.get_or_insert(now + GATHER);
+                self.gathering.push(session);
+            } else {
+                session.uncork();
+            }
+        }
         tokio::task::yield_now().await;
     }
 }
 
 impl Drop for Cork {
     fn drop(&mut self) {
-        self.held.drain(..).for_each(|session| session.uncork());
+        self.held.drain(..).chain(self.gathering.drain(..)).for_each(|session| session.uncork());
     }
 }
 

@@ -163,6 +163,11 @@ impl Session {
         wake.into_iter().for_each(Waker::wake);
     }
 
+    /// Whether a poll was answered since then.
+    pub(super) fn answered_since(&self, then: Instant) -> bool {
+        self.state().answered.is_some_and(|at| at > then)
+    }
+
     fn pump(&self, state: &mut State) -> Wake {
         state.pump(self.dialect, &self.wire, Instant::now)
     }

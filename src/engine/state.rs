@@ -104,6 +104,8 @@ pub(super) struct State {
     pub started: bool,
     /// Packets are held back, and somebody knows.
     pub corked: bool,
+    /// When the last poll was answered straight from here.
+    pub answered: Option<Instant>,
     /// When the keeper will look, if it will.
     pub look: Option<Instant>,
     /// Lets a stopping server wait for the session's end.
@@ -143,6 +145,7 @@ impl State {
             posting: false,
             started: false,
             corked: false,
+            answered: None,
             look: None,
             presence: None,
             tickets: 0,
@@ -194,7 +197,9 @@ impl State {
             }
             Taken::Answered { whole } => {
                 let waker = self.outlet.take().and_then(|mut outlet| outlet.take_waker());
-                self.pauses(dialect, now());
+                let now = now();
+                self.answered = Some(now);
+                self.pauses(dialect, now);
                 waker.filter(|_| !whole)
             }
         }
