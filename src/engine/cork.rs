@@ -22,7 +22,7 @@ const SHARE: usize = 512;
 
 /// A poll whose predecessor was answered less than this ago waits a little, at most for as long again:
 /// what comes in quick succession shares an answer, and with it a request.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_micros(1000);
 
 /// Holds packets back, and lets them go session by session: who is told more before its turn comes
 /// gets all of it at once. What is left goes out when this is dropped.
