@@ -83,11 +83,9 @@ impl Cork {
             self.held.extend(self.gathering.drain(..));
         }
         for session in self.held.drain(..self.held.len().min(BATCH)) {
-            if session.answered_since(now - GATHER) {
+            if !session.uncork(now.checked_sub(GATHER)) {
                 self.until.get_or_insert(now + GATHER);
                 self.gathering.push(session);
-            } else {
-                session.uncork();
             }
         }
         tokio::task::yield_now().await;
@@ -96,7 +94,9 @@ impl Cork {
 
 impl Drop for Cork {
     fn drop(&mut self) {
-        self.held.drain(..).chain(self.gathering.drain(..)).for_each(|session| session.uncork());
+        for session in self.held.drain(..).chain(self.gathering.drain(..)) {
+            session.uncork(None);
+        }
     }
 }
 

@@ -154,18 +154,18 @@ impl Session {
         wake.into_iter().for_each(Waker::wake);
     }
 
-    /// Sends what was held back on its way.
-    pub(super) fn uncork(&self) {
+    /// Sends what was held back on its way. False, and nothing is done, if a poll was answered since
+    /// `then`.
+    pub(super) fn uncork(&self, then: Option<Instant>) -> bool {
         let mut state = self.state();
+        if state.answered > then && then.is_some() {
+            return false;
+        }
         state.corked = false;
         let wake = self.pump(&mut state);
         drop(state);
         wake.into_iter().for_each(Waker::wake);
-    }
-
-    /// Whether a poll was answered since then.
-    pub(super) fn answered_since(&self, then: Instant) -> bool {
-        self.state().answered.is_some_and(|at| at > then)
+        true
     }
 
     fn pump(&self, state: &mut State) -> Wake {

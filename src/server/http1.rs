@@ -38,7 +38,7 @@ const HEADERS: usize = 64;
 /// How long a client may take to accept what it is sent. Who reads this slowly is gone.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of a refused body that are read, and how long, so that the answer is not lost with it.
-const LINGER_BYTES: usize = 256 * 1024;
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
 thread_local! {

@@ -64,7 +64,7 @@ impl Pipe {
     /// # Errors
     /// `WouldBlock` if it takes nothing; wait with [`Pipe::writable`]. Else the connection is broken.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(tls) = &self.tls else { return self.tcp.try_write(bytes) };
+        let Some(tls) = &self.tls else { return write(&self.tcp, bytes) };
         let mut tls = lock(tls);
         // What was taken before goes first, so that no more than a record or two ever wait here.
         self.write_records(&mut tls)?;
@@ -207,6 +207,15 @@ fn read(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     last.map_or(read, Ok)
 }
 
+/// Writes. The runtime is asked only if the socket is full: most of the time it is not, and what the
+/// runtime knows of it is far away in memory.
+fn write(tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    match (&*SockRef::from(tcp)).write(bytes) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => tcp.try_write(bytes),
+        written => written,
+    }
+}
+
 impl Drop for Pipe {
     /// The other side is told that this is the end, and no cut, as far as that goes without waiting.
     fn drop(&mut self) {
@@ -233,7 +242,7 @@ impl Read for Raw<'_> {
 
 impl Write for Raw<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
+        write(self.0, bytes)
     }
 
     fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
