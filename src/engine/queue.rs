@@ -91,6 +91,12 @@ impl Queue {
 
     /// Empties the queue into `sink`, which sees all frames at once.
     pub fn pour<T>(&mut self, sink: impl FnOnce(&[Frame]) -> T) -> T {
+        if let (1, Some((frame, _))) = (self.items.len(), self.items.front()) {
+            let poured = sink(std::slice::from_ref(frame));
+            self.items.pop_front();
+            self.bytes = 0;
+            return poured;
+        }
         POURED.with_borrow_mut(|batch| {
             self.take(batch);
             let poured = sink(batch);
