@@ -8,7 +8,7 @@ SUITES = tests/interop tests/browser
 run:
 	cargo run --release
 
-test: setup build test-rust test-interop test-browser
+test: setup build test-rust test-interop test-browser bench-quick
 
 lint:
 	cargo fmt --check
