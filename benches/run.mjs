@@ -40,6 +40,8 @@ const SERVERS = {
 };
 
 const fanout = (clients, senders, rate, more = []) => ['fanout', '--spin', '--clients', clients, '--senders', senders, '--rate', rate, ...more, '--warmup', 1];
+/** One message after the other: nothing shares a write, and nobody pays for waking up. */
+const room = (clients) => fanout(clients, 1, 'max', ['--inflight', 1, '--duration', 3]);
 const DELIVERY = { figure: 'srv_cpu_us_per_delivery', unit: 'µs/delivery', also: ['lat_p50_us', 'lat_p99_us'] };
 const THROUGHPUT = { figure: 'deliveries_per_s', unit: 'deliveries/s', more: true, also: ['srv_cpu_us_per_delivery'] };
 const MEMORY = { figure: 'rss_per_conn_kib', unit: 'KiB/session', also: ['rss_per_conn_end_kib'] };
@@ -48,21 +50,23 @@ const CYCLE = { figure: 'srv_cpu_us_per_conn', unit: 'µs/cycle', also: ['cycle_
 const POLLING = ['--transport', 'polling'];
 const PEERS = ['parlance', 'socketioxide', 'node ws', 'node eiows'];
 const SMALL = ['parlance', 'socketioxide'];
-const BARE = ['bare epoll', 'bare epoll, joined writes', 'bare tokio, joined writes', 'bare tungstenite'];
+const PLAIN = ['bare epoll', 'bare tokio, joined writes', 'bare tungstenite'];
+const BARE = [...PLAIN, 'bare epoll, joined writes'];
 
 /**
- * What is measured; `args` are of loadgen. `quick` are those of the quick form. Rooms of all sizes have the same deliveries
- * a second. `together` has all servers measured at once, which memory does not mind.
+ * What is measured; `args` are of loadgen. `quick` are those of the quick form. `together` has all servers measured
+ * at once, which memory does not mind.
  */
 const WORKS = {
-  'ws room of 100': { args: fanout(100, 10, 200, ['--duration', 4]), ...DELIVERY, servers: [...SMALL, 'bare epoll'] },
-  'ws 20/s': { args: fanout(1000, 10, 20, ['--duration', 4]), ...DELIVERY, quick: fanout(100, 5, 20, ['--duration', 2]) },
-  'ws room of 10000': { args: fanout(10000, 1, 2, ['--duration', 4]), ...DELIVERY, servers: [...SMALL, 'bare epoll'] },
+  'ws 20/s': { args: fanout(1000, 10, 20, ['--duration', 4]), ...DELIVERY, servers: [...PEERS, ...PLAIN], quick: fanout(100, 5, 20, ['--duration', 2]) },
+  'ws room of 100': { args: room(100), ...DELIVERY, rounds: 2, servers: ['parlance', 'bare epoll'] },
+  'ws room of 1000': { args: room(1000), ...DELIVERY, rounds: 2, servers: ['parlance', 'bare epoll'] },
+  'ws room of 10000': { args: room(10000), ...DELIVERY, rounds: 2, servers: ['parlance', 'bare epoll'] },
   'ws saturated': { args: fanout(1000, 10, 'max', ['--inflight', 10, '--duration', 3]), ...THROUGHPUT, quick: fanout(100, 10, 'max', ['--inflight', 10, '--duration', 2]) },
   'ws 500 in flight': { args: fanout(200, 10, 'max', ['--inflight', 500, '--duration', 3]), ...THROUGHPUT, rounds: 2, servers: SMALL, quick: fanout(50, 10, 'max', ['--inflight', 500, '--duration', 2]) },
   'polling 10/s': { args: fanout(200, 5, 10, [...POLLING, '--duration', 4]), ...DELIVERY, servers: PEERS, quick: fanout(50, 5, 10, [...POLLING, '--duration', 2]) },
   'polling saturated': { args: fanout(200, 5, 'max', [...POLLING, '--inflight', 5, '--duration', 3]), ...THROUGHPUT, servers: PEERS, quick: fanout(50, 5, 'max', [...POLLING, '--inflight', 5, '--duration', 2]) },
-  'ws idle': { args: ['idle', '--clients', 10000, '--settle', 3, '--hold', 2], ...MEMORY, rounds: 1, quick: ['idle', '--clients', 500, '--settle', 1, '--hold', 1] },
+  'ws idle': { args: ['idle', '--clients', 10000, '--settle', 3, '--hold', 2], ...MEMORY, rounds: 1, servers: [...PEERS, ...PLAIN], quick: ['idle', '--clients', 500, '--settle', 1, '--hold', 1] },
   'ws idle after a burst': { args: ['idle', '--clients', 2000, '--settle', 3, '--burst', 4, '--inflight', 50, '--hold', 60], ...RELAXED, rounds: 1, servers: PEERS, together: true, quick: ['idle', '--clients', 200, '--settle', 1, '--burst', 2, '--inflight', 50, '--hold', 1] },
   'polling idle': { args: ['idle', ...POLLING, '--clients', 5000, '--settle', 3, '--hold', 2], ...MEMORY, rounds: 1, servers: PEERS, quick: ['idle', ...POLLING, '--clients', 200, '--settle', 1, '--hold', 1] },
   'ws churn': { args: ['churn', '--spin', '--concurrency', 20, '--warmup', 1, '--duration', 3], ...CYCLE, servers: [...PEERS, 'bare tokio, joined writes', 'bare tungstenite'], quick: ['churn', '--spin', '--concurrency', 5, '--warmup', 1, '--duration', 2] },
@@ -75,12 +79,12 @@ const P99 = { ...atMost(1, 'socketioxide', 'node ws', 'node eiows'), key: 'lat_p
 
 /**
  * The figures to reach, of Parlance's medians: a `factor` of the best of `than`, or that number itself where there is nothing
- * to compare with. `key` is another figure than the one of the work. `flat`: how many times the least of these works' figures
- * the greatest may be.
+ * to compare with. `key` is another figure than the one of the work. With `flat`, `factor` is how many times the least of
+ * these works' figures the greatest may be.
  */
 const TARGETS = {
   'ws 20/s': [atMost(1.2, 'bare epoll'), atMost(0.75, 'socketioxide'), atMost(0.55, 'node ws'), P99],
-  'ws room of 10000': [{ factor: 1.2, flat: ['ws room of 100', 'ws 20/s', 'ws room of 10000'] }],
+  'ws room of 10000': [{ factor: 1.2, flat: ['ws room of 100', 'ws room of 1000', 'ws room of 10000'] }],
   'ws saturated': [atLeast(0.9, ...BARE), atLeast(1.4, 'socketioxide'), atLeast(10, 'node ws')],
   'polling 10/s': [atMost(0.65, 'socketioxide'), P99],
   'polling saturated': [atLeast(1.5, 'socketioxide')],
@@ -174,17 +178,25 @@ function table(title, work, results) {
 
 /** Which of a work's figures to reach are reached; `all` are the results of all works so far. */
 function verdicts(title, all) {
-  const unit = (key) => (key === WORKS[title].figure ? WORKS[title].unit : key);
-  const figure = (work, name, key) => all[work]?.[name] && median(all[work][name].map((result) => result[key]));
-  return (TARGETS[title] ?? []).map(({ factor, than = [], least, flat, key = WORKS[title].figure }) => {
-    const figures = flat ? flat.map((work) => figure(work, 'parlance', key)) : than.map((name) => figure(title, name, key));
-    const known = figures.filter((value) => value !== undefined);
-    const [sign, best] = least ? ['≥', Math.max] : ['≤', Math.min];
-    const own = flat ? Math.max(...known) : figure(title, 'parlance', key);
-    const compared = flat ? `the least of ${flat.join(', ')}` : than.length > 1 ? `the best of ${than.join(', ')}` : than[0];
-    const text = `${flat ? 'the greatest ' : ''}${unit(key)} ${sign} ${factor}${compared ? ` × ${compared}` : ''}`;
-    if (own === undefined || (flat ? known.length < flat.length : known.length === 0 && than.length > 0)) return { text, outcome: 'not measured' };
-    const bound = factor * (known.length ? best(...known) : 1);
+  const { figure, unit } = WORKS[title];
+  const known = (values) => values.filter((value) => value !== undefined);
+  const of = (work, name, key) => all[work]?.[name] && median(all[work][name].map((result) => result[key]));
+  return (TARGETS[title] ?? []).map(({ factor, than = [], least, flat, key = figure }) => {
+    const what = key === figure ? unit : key;
+    if (flat) {
+      const spread = (name) => {
+        const figures = known(flat.map((work) => of(work, name, key)));
+        return figures.length === flat.length ? Math.max(...figures) / Math.min(...figures) : undefined;
+      };
+      const [own, floor] = [spread('parlance'), spread('bare epoll')];
+      const text = `${what}, greatest / least of ${flat.join(', ')} ≤ ${factor}`;
+      return own ? { text: `${text}: ${shown(own)}${floor ? ` (bare epoll: ${shown(floor)})` : ''}`, outcome: own <= factor ? 'reached' : 'missed' } : { text, outcome: 'not measured' };
+    }
+    const [own, others] = [of(title, 'parlance', key), known(than.map((name) => of(title, name, key)))];
+    const compared = than.length > 1 ? ` × the best of: ${than.join('; ')}` : than.length ? ` × ${than[0]}` : '';
+    const text = `${what} ${least ? '≥' : '≤'} ${factor}${compared}`;
+    if (own === undefined || (than.length && !others.length)) return { text, outcome: 'not measured' };
+    const bound = factor * (than.length ? (least ? Math.max : Math.min)(...others) : 1);
     return { text: `${text}: ${shown(own)}, bound ${shown(bound)}`, outcome: (least ? own >= bound : own <= bound) ? 'reached' : 'missed' };
   });
 }
