@@ -3,12 +3,12 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run test lint setup build test-rust test-interop test-browser bench bench-quick bench-tools clean
+.PHONY: run test lint setup build test-rust test-interop test-browser bench bench-micro bench-quick bench-tools clean
 
 run:
 	cargo run --release
 
-test: setup build test-rust test-interop test-browser
+test: setup build test-rust test-interop test-browser bench-quick
 
 lint:
 	cargo fmt --check
@@ -39,7 +39,11 @@ bench: build bench-tools
 	cd benches/peers/node && $(NPM)
 	node benches/run.mjs
 
-# The same harness, Parlance alone, a minute: are all deliveries exact?
+# The dialects and one broadcast, without a socket: about a minute.
+bench-micro:
+	cargo bench --bench micro
+
+# The same load as of bench, on Parlance alone, for a minute: are all deliveries exact? Never how fast.
 bench-quick: build bench-tools
 	node benches/run.mjs --quick
 

@@ -124,3 +124,242 @@ pub(super) fn hold(session: &Arc<Session>, new: bool) -> bool {
         None => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::{Mutex, PoisonError};
+
+    use futures::FutureExt as _;
+    use futures::future::BoxFuture;
+    use tokio::sync::Semaphore;
+    use tokio::time::advance;
+
+    use super::super::{
+        CloseReason, Drain, Engine, Facts, Handler, Handshake, Limits, Plan, QueueLimits, Receiver,
+        Sink, Taken,
+    };
+    use super::*;
+    use crate::dialect::engineio4::EngineIo4;
+    use crate::dialect::{Dialect, Frame, Message, Wire};
+
+    static POLLING: Facts =
+        Facts { name: "xhr-polling", wire: "polling", streams: false, duplex: false };
+    static SOCKET: Facts =
+        Facts { name: "websocket", wire: "websocket", streams: true, duplex: true };
+
+    struct Deaf;
+
+    impl Handler for Deaf {
+        fn open(&self, _session: &Arc<Session>) -> Box<dyn Receiver> {
+            Box::new(Deaf)
+        }
+    }
+
+    impl Receiver for Deaf {
+        fn message(&mut self, _message: Message) -> BoxFuture<'_, ()> {
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    /// A connection that notes what it takes, one line for each take.
+    #[derive(Debug)]
+    struct Pen {
+        takes: Mutex<Vec<String>>,
+        count: Semaphore,
+        taken: Taken,
+    }
+
+    impl Pen {
+        fn new(taken: Taken) -> Arc<Self> {
+            Arc::new(Pen { takes: Mutex::default(), count: Semaphore::new(0), taken })
+        }
+
+        fn takes(&self) -> Vec<String> {
+            self.takes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        }
+    }
+
+    impl Sink for Pen {
+        fn take(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> Taken {
+            let line: Vec<&str> = frames
+                .iter()
+                .map(|frame| match frame {
+                    Frame::Text(text) | Frame::Binary(text) => str::from_utf8(text).unwrap(),
+                })
+                .collect();
+            self.takes.lock().unwrap_or_else(PoisonError::into_inner).push(line.join(" "));
+            self.count.add_permits(1);
+            self.taken
+        }
+    }
+
+    fn engine(messages: usize) -> Engine {
+        let queue = QueueLimits { bytes: 1 << 20, messages };
+        Engine::new(Limits { queue, ..Limits::default() }, Deaf)
+    }
+
+    async fn open(engine: &Engine, transport: &'static Facts) -> Arc<Session> {
+        let remote = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let (query, companion) = ("".into(), Box::new(()));
+        let handshake = Handshake { remote, query, generation: "test", companion };
+        let (dialect, wire) = (&EngineIo4, Wire::default());
+        engine.open(Plan { dialect, wire, transport, upgrades: &[], handshake }).await.unwrap()
+    }
+
+    /// Attaches a request that waits, with a sink for what comes.
+    fn wait(session: &Arc<Session>, facts: &'static Facts, pen: &Arc<Pen>) -> Drain {
+        let mut drain = session.attach(facts).unwrap();
+        drain.divert(Arc::clone(pen) as Arc<dyn Sink>);
+        let mut batch = Vec::new();
+        while drain.next(&mut batch).now_or_never().is_some() {}
+        drain
+    }
+
+    /// A socket that waits, and what it is sent.
+    async fn socket(engine: &Engine) -> (Arc<Session>, Drain, Arc<Pen>) {
+        let session = open(engine, &SOCKET).await;
+        let pen = Pen::new(Taken::All);
+        let drain = wait(&session, &SOCKET, &pen);
+        (session, drain, pen)
+    }
+
+    fn push(session: &Arc<Session>, text: &'static str) {
+        session.push(&[Frame::fixed(text)], false);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_pushed_under_one_cork_is_taken_at_once() {
+        let engine = engine(100);
+        let crowd = [socket(&engine).await, socket(&engine).await, socket(&engine).await];
+        let mut cork = Cork::default();
+        for text in ["a", "b", "c"] {
+            cork.hold(|| crowd.iter().for_each(|(session, ..)| push(session, text)));
+            assert!(crowd.iter().all(|(.., pen)| pen.takes().is_empty()));
+        }
+        cork.hold(|| push(&crowd[1].0, "d"));
+        cork.release().await;
+        assert!(cork.is_idle());
+        assert!(cork.due().now_or_never().is_none(), "nobody is left");
+        assert_eq!(
+            crowd.each_ref().map(|(.., pen)| pen.takes()),
+            [["a b c"], ["a b c d"], ["a b c"]]
+        );
+        push(&crowd[0].0, "e");
+        assert_eq!(crowd[0].2.takes(), ["a b c", "e"], "the cork is off");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cork_that_is_dropped_loses_nothing() {
+        let engine = engine(100);
+        let (session, _drain, pen) = socket(&engine).await;
+        let (polling, poll) =
+            (open(&engine, &POLLING).await, Pen::new(Taken::Answered { whole: true }));
+        let _first = wait(&polling, &POLLING, &poll);
+        push(&polling, "x");
+        let _second = wait(&polling, &POLLING, &poll);
+        let mut cork = Cork::default();
+        cork.hold(|| push(&polling, "a"));
+        cork.release().await;
+        assert_eq!(poll.takes(), ["x"], "it gathers");
+        cork.hold(|| ["a", "b"].iter().for_each(|text| push(&session, text)));
+        cork.hold(|| push(&polling, "b"));
+        drop(cork);
+        assert_eq!(pen.takes(), ["a b"]);
+        assert_eq!(poll.takes(), ["x", "a b"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_panics_leaves_no_cork_behind() {
+        let engine = engine(100);
+        let (session, _drain, pen) = socket(&engine).await;
+        let mut cork = Cork::default();
+        let work = std::panic::AssertUnwindSafe(|| {
+            cork.hold(|| {
+                push(&session, "a");
+                panic!("on purpose");
+            });
+        });
+        assert!(std::panic::catch_unwind(work).is_err());
+        drop(cork);
+        push(&session, "b");
+        assert_eq!(pen.takes(), ["a", "b"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_poll_after_an_answer_waits_a_little_and_gets_all() {
+        let engine = engine(100);
+        let session = open(&engine, &POLLING).await;
+        let pen = Pen::new(Taken::Answered { whole: true });
+        let mut cork = Cork::default();
+
+        let _first = wait(&session, &POLLING, &pen);
+        cork.hold(|| push(&session, "a"));
+        cork.release().await;
+        assert_eq!(pen.takes(), ["a"], "nothing was answered before");
+
+        advance(GATHER / 2).await;
+        let _second = wait(&session, &POLLING, &pen);
+        cork.hold(|| push(&session, "b"));
+        cork.release().await;
+        assert!(cork.is_idle(), "but for who gathers");
+        let since = Instant::now();
+        cork.hold(|| push(&session, "c"));
+        assert!(cork.due().now_or_never().is_none());
+        assert_eq!(pen.takes(), ["a"]);
+
+        cork.due().await;
+        assert_eq!(since.elapsed(), GATHER);
+        cork.hold(|| push(&session, "d"));
+        cork.release().await;
+        assert_eq!(pen.takes(), ["a", "b c d"]);
+        assert!(cork.due().now_or_never().is_none(), "nobody is left");
+
+        advance(GATHER).await;
+        let _third = wait(&session, &POLLING, &pen);
+        cork.hold(|| push(&session, "e"));
+        cork.release().await;
+        assert_eq!(pen.takes(), ["a", "b c d", "e"], "that answer was long ago");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_back_makes_no_slow_reader() {
+        const BOUND: usize = 3;
+        let engine = engine(BOUND);
+        let (session, _drain, pen) = socket(&engine).await;
+        let stalled = open(&engine, &POLLING).await;
+        let texts = ["0", "1", "2", "3", "4", "5", "6", "7"];
+        let mut cork = Cork::default();
+        cork.hold(|| {
+            for text in texts {
+                push(&session, text);
+                push(&stalled, text);
+            }
+        });
+        assert!(session.is_open());
+        assert_eq!(pen.takes(), ["0 1 2", "3 4 5"], "what did not fit any more went out");
+        cork.release().await;
+        assert_eq!(pen.takes(), ["0 1 2", "3 4 5", "6 7"]);
+        assert_eq!(stalled.close_reason(), Some(CloseReason::SlowReader), "nobody takes these");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_crowd_is_shared_out_and_all_of_it_is_served() {
+        let engine = engine(100);
+        let mut crowd = Vec::new();
+        for _ in 0..2 * SHARE + BATCH {
+            crowd.push(socket(&engine).await);
+        }
+        let mut cork = Cork::default();
+        for text in ["a", "b"] {
+            cork.hold(|| crowd.iter().for_each(|(session, ..)| push(session, text)));
+        }
+        while !cork.is_idle() {
+            cork.release().await;
+        }
+        for (.., pen) in &crowd {
+            drop(pen.count.acquire().await);
+            assert_eq!(pen.takes(), ["a b"]);
+        }
+    }
+}

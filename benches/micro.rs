@@ -1,0 +1,237 @@
+//! Micro-benchmarks: what a dialect does for one chat message, and what a broadcast costs before
+//! the first byte leaves the process.
+//!
+//! `cargo bench --bench micro [-- FILTER]`, about a minute. For comparing one state of the code with another on one
+//! machine: how the whole server does, `benches/run.mjs` measures.
+
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+use std::slice;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use futures::FutureExt as _;
+use parlance::dialect::engineio3::EngineIo3;
+use parlance::dialect::engineio4::EngineIo4;
+use parlance::dialect::socketio09::SocketIo09;
+use parlance::dialect::{Body, Dialect, Frame, Message, Packet, SocketPacket, Wire};
+use parlance::engine::{Cork, Drain, Engine, Facts, Handshake, Limits, Plan, Sink, Taken};
+use parlance::socketio::{App, Broadcast, Event, Socket, SocketIo};
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+
+const DIALECTS: [(&str, &dyn Dialect); 3] =
+    [("engineio4", &EngineIo4), ("engineio3", &EngineIo3), ("socketio09", &SocketIo09)];
+
+/// About as long as each other in characters that people see.
+const TEXTS: [(&str, &str); 2] = [
+    ("ascii", "The quick brown fox jumps over the lazy dog, and nobody in the room is surprised."),
+    (
+        "hangul",
+        "다람쥐 헌 쳇바퀴에 타고파 🐿️ 키스의 고유조건은 입술끼리 만나야 하고 🎉 특별한 기술은 필요치 않다.",
+    ),
+];
+
+/// Sessions that a broadcast goes to.
+const ROOM: usize = 1000;
+
+fn args(text: &str) -> Vec<Value> {
+    vec![json!({ "username": "anna", "message": text })]
+}
+
+fn said(text: &str) -> SocketPacket {
+    let body = Body::Event { name: "new message".to_owned(), args: args(text), ack: None };
+    SocketPacket { namespace: Arc::from("/"), body, attachments: Vec::new() }
+}
+
+/// The event as a client of that dialect writes it: without the escapes of the server.
+fn spoken(dialect: &str, text: &str) -> String {
+    let text = Value::from(text);
+    match dialect {
+        "socketio09" => format!(r#"5:::{{"name":"new message","args":[{text}]}}"#),
+        _ => format!(r#"42["new message",{text}]"#),
+    }
+}
+
+/// The same as the body of a POST.
+fn posted(dialect: &str, packet: &str) -> String {
+    match dialect {
+        "engineio3" => format!("{}:{packet}", packet.encode_utf16().count()),
+        _ => packet.to_owned(),
+    }
+}
+
+/// Understands a packet down to its event.
+fn understand(dialect: &dyn Dialect, packet: Packet, wire: &Wire) -> Body {
+    let Packet::Message(Message::Text(text)) = packet else { panic!("no message: {packet:?}") };
+    dialect.decode(&text, wire).expect("the grammar").expect("a packet").packet.body
+}
+
+fn dialects(criterion: &mut Criterion) {
+    for (language, text) in TEXTS {
+        let wire = Wire::default();
+        let event =
+            Body::Event { name: "new message".to_owned(), args: vec![text.into()], ack: None };
+
+        let mut group = criterion.benchmark_group(format!("encode/{language}"));
+        for (name, dialect) in DIALECTS {
+            let packet = said(text);
+            group.bench_function(name, |bench| {
+                bench.iter(|| dialect.encode(black_box(&packet), &wire));
+            });
+        }
+        group.finish();
+
+        let mut group = criterion.benchmark_group(format!("decode-websocket/{language}"));
+        for (name, dialect) in DIALECTS {
+            let packet = spoken(name, text);
+            let decode = |packet: &str| {
+                understand(dialect, dialect.read_text(packet, &wire).expect("a packet"), &wire)
+            };
+            assert_eq!(decode(&packet), event, "{name}");
+            group.bench_function(name, |bench| bench.iter(|| decode(black_box(&packet))));
+        }
+        group.finish();
+
+        let mut group = criterion.benchmark_group(format!("decode-polling/{language}"));
+        for (name, dialect) in DIALECTS {
+            let body = posted(name, &spoken(name, text));
+            let decode = |body: &str| {
+                let packets = dialect.read_payload(body.as_bytes(), false, &wire);
+                let packets = packets.expect("a payload").into_iter();
+                packets.map(|packet| understand(dialect, packet, &wire)).collect::<Vec<_>>()
+            };
+            assert_eq!(decode(&body), slice::from_ref(&event), "{name}");
+            group.bench_function(name, |bench| bench.iter(|| decode(black_box(&body))));
+        }
+        group.finish();
+
+        for count in [1, 10] {
+            let mut group = criterion.benchmark_group(format!("payload-of-{count}/{language}"));
+            for (name, dialect) in DIALECTS {
+                let frames = vec![dialect.encode(&said(text), &wire); count].concat();
+                group.bench_function(name, |bench| {
+                    bench.iter(|| dialect.payload(black_box(&frames), true));
+                });
+            }
+            group.finish();
+        }
+    }
+}
+
+/// Collects who connects.
+struct Lobby(Arc<Mutex<Vec<Socket>>>);
+
+impl App for Lobby {
+    async fn connect(&self, socket: &Socket, _auth: &Value) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(socket.clone());
+    }
+
+    async fn event(&self, _socket: &Socket, _event: Event) {}
+}
+
+/// A connection that takes everything and sends nothing.
+#[derive(Debug)]
+struct Abyss;
+
+impl Sink for Abyss {
+    fn take(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> Taken {
+        black_box(frames);
+        Taken::All
+    }
+}
+
+static WEBSOCKET: Facts =
+    Facts { name: "websocket", wire: "websocket", streams: true, duplex: true };
+
+/// A room full of sockets of one dialect, all of which wait for packets.
+struct Room {
+    sockets: Vec<Socket>,
+    _drains: Vec<Drain>,
+    _engine: Engine,
+}
+
+impl Room {
+    async fn new(dialect: &'static dyn Dialect) -> Self {
+        let sockets = Arc::default();
+        let lobby = SocketIo::new(Lobby(Arc::clone(&sockets)), Duration::from_secs(45));
+        let engine = Engine::new(Limits::default(), lobby);
+        let mut drains = Vec::with_capacity(ROOM);
+        for _ in 0..ROOM {
+            let plan = Plan {
+                dialect,
+                wire: Wire::default(),
+                transport: &WEBSOCKET,
+                upgrades: &[],
+                handshake: Handshake {
+                    remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                    query: "".into(),
+                    generation: "bench",
+                    companion: Box::new(()),
+                },
+            };
+            let session = engine.open(plan).await.expect("a session");
+            if !dialect.rules().joins_by_itself {
+                let join = dialect.read_text("40", session.wire()).expect("a packet");
+                session.submit(&WEBSOCKET, [join]).await.expect("its transport");
+            }
+            let mut drain = session.attach(&WEBSOCKET).expect("the only one");
+            drain.divert(Arc::new(Abyss));
+            let mut greetings = Vec::new();
+            while drain.next(&mut greetings).now_or_never().is_some() {}
+            drains.push(drain);
+        }
+        let sockets = std::mem::take(&mut *sockets.lock().unwrap_or_else(PoisonError::into_inner));
+        assert_eq!(sockets.len(), ROOM);
+        Room { sockets, _drains: drains, _engine: engine }
+    }
+
+    fn tell(&self, text: &str) {
+        let broadcast = Broadcast::new(Arc::from("/"), "new message", args(text));
+        self.sockets.iter().for_each(|socket| socket.deliver(&broadcast));
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// One message to everybody, from the event to the last sink: written at once, and held back by a
+/// cork as the chat room does it, alone and ten at a time.
+fn broadcast(criterion: &mut Criterion) {
+    let (_, text) = TEXTS[0];
+    let runtime = runtime();
+    let mut group = criterion.benchmark_group(format!("broadcast-to-{ROOM}"));
+    for (name, dialect) in DIALECTS {
+        let room = runtime.block_on(Room::new(dialect));
+        group.throughput(Throughput::Elements(ROOM as u64));
+        group.bench_function(BenchmarkId::new("straight", name), |bench| {
+            bench.iter(|| room.tell(text));
+        });
+        for count in [1, 10] {
+            group.throughput(Throughput::Elements((count * ROOM) as u64));
+            group.bench_function(BenchmarkId::new(format!("corked-{count}"), name), |bench| {
+                bench.iter(|| {
+                    runtime.block_on(async {
+                        let mut cork = Cork::default();
+                        (0..count).for_each(|_| cork.hold(|| room.tell(text)));
+                        while !cork.is_idle() {
+                            cork.release().await;
+                        }
+                    });
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1));
+    targets = dialects, broadcast
+}
+criterion_main!(benches);
