@@ -38,8 +38,8 @@ const HEADERS: usize = 64;
 /// How long a client may take to accept what it is sent. Who reads this slowly is gone.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of a refused body that are read, and how long, so that the answer is not lost with it.
-const LINGER_BYTES: usize = 256 * 1024;
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER_BYTES: usize = 256 * 1024;
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 thread_local! {
     static ROOM: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
@@ -65,11 +65,11 @@ pub(super) struct Http1<'a> {
 /// What comes next on a connection.
 pub(super) enum Next {
     Request(Box<Asked>),
-    /// A request that is not for us to read: these are the bytes that were read so far. Afterwards
-    /// the connection may come back if it is `plain`.
+    /// A request that is not for us to read: these are the bytes that were read so far. If it is
+    /// plain to see how long the `whole` of it is, the connection may come back afterwards.
     Foreign {
         read: Vec<u8>,
-        plain: bool,
+        whole: Option<usize>,
     },
     /// Nothing.
     Over,
@@ -86,7 +86,7 @@ pub(super) struct Asked {
 /// What some bytes are.
 enum Parsed {
     Partial,
-    Foreign { plain: bool },
+    Foreign { whole: Option<usize> },
     Whole(Box<Head>),
 }
 
@@ -212,13 +212,13 @@ impl<'a> Http1<'a> {
                 self.kept = kept;
                 None
             }
-            Parsed::Partial => Some(Next::Foreign { read: all.to_vec(), plain: false }),
-            Parsed::Foreign { plain } => Some(Next::Foreign { read: all.to_vec(), plain }),
+            Parsed::Partial => Some(Next::Foreign { read: all.to_vec(), whole: None }),
+            Parsed::Foreign { whole } => Some(Next::Foreign { read: all.to_vec(), whole }),
         }
     }
 
     fn parse(&self, bytes: &[u8]) -> Parsed {
-        const ODD: Parsed = Parsed::Foreign { plain: false };
+        const ODD: Parsed = Parsed::Foreign { whole: None };
         let mut found = [httparse::EMPTY_HEADER; HEADERS];
         let mut parsed = httparse::Request::new(&mut found[..self.limits.max_headers.min(HEADERS)]);
         let size = match parsed.parse(bytes) {
@@ -248,20 +248,18 @@ impl<'a> Http1<'a> {
         }
         let close = header_has(&headers, CONNECTION, "close");
         let odd = headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(EXPECT);
+        let Some(length) = length(&headers) else { return ODD };
+        let whole = size.checked_add(length).filter(|_| !odd && !close);
         let method = match method {
             "GET" => Method::GET,
             "POST" => Method::POST,
             "OPTIONS" => Method::OPTIONS,
-            _ => return Parsed::Foreign { plain: !odd && !close },
+            _ => return Parsed::Foreign { whole },
         };
-        let (Some(length), Ok(uri)) =
-            (length(&headers), Uri::from_maybe_shared(shared(path.as_bytes())))
-        else {
-            return ODD;
-        };
+        let Ok(uri) = Uri::from_maybe_shared(shared(path.as_bytes())) else { return ODD };
         let ours = self.mount.is_some_and(|mount| is_engines(mount, uri.path()));
         if odd || !ours || length > 0 && method != Method::POST {
-            return Parsed::Foreign { plain: !odd && !close };
+            return Parsed::Foreign { whole };
         }
         Parsed::Whole(Box::new(Head { method, uri, headers, size, length, close }))
     }
