@@ -311,6 +311,9 @@ impl<'a> Http1<'a> {
                 let mut bytes = Vec::with_capacity(HEAD);
                 head(&mut bytes);
                 let seat = parked.take_seat(&self.link, bytes);
+                if close || !self.kept.is_empty() {
+                    seat.be_followed();
+                }
                 Rest::Parked(parked, seat)
             }
             Body::Stream(stream) => {
@@ -402,7 +405,9 @@ impl<'a> Http1<'a> {
                 if self.poll_end(cx).is_ready() {
                     return Poll::Ready(Waited::Lost);
                 }
-                if self.kept.len() > before && seat.is_answered() {
+                if self.kept.len() > before {
+                    // Whoever answers now has to say so; who just did may not have.
+                    seat.be_followed();
                     continue;
                 }
                 // Who was answered need not be waited for when the server stops.
