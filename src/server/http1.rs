@@ -444,6 +444,10 @@ impl<'a> Http1<'a> {
             });
             let Some(chunk) = chunk.await else { return false };
             let last = chunk.is_none();
+            if chunk.as_ref().is_some_and(Bytes::is_empty) {
+                // On the wire that would be the end.
+                continue;
+            }
             self.link.put(|out| write_chunk(out, &chunk.unwrap_or_default()));
             if !self.link.is_clear() && !self.flush().await || last {
                 return last;
