@@ -186,6 +186,8 @@ impl Server {
     async fn speak_http(&self, link: Arc<Link>, peer: Peer, rules: &HouseRules) {
         let mut http = self.http1(link, peer, rules);
         loop {
+            // Who asks without a pause must not have the thread for itself.
+            tokio::task::consume_budget().await;
             match http.next().await {
                 Next::Request(asked) => {
                     let (request, answered) = asked.split();
