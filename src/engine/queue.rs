@@ -92,6 +92,8 @@ impl Queue {
     /// Empties the queue into `sink`, which sees all frames at once.
     pub fn pour<T>(&mut self, sink: impl FnOnce(&[Frame]) -> T) -> T {
         POURED.with_borrow_mut(|batch| {
+            // Not empty if a sink has panicked: that was another session's.
+            batch.clear();
             self.take(batch);
             let poured = sink(batch);
             batch.clear();
