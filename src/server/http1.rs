@@ -35,8 +35,8 @@ const READ: usize = 16 * 1024;
 const HEAD: usize = 192;
 /// How many headers a request of ours has at most.
 const HEADERS: usize = 64;
-/// How long a client may take to accept what it is sent. Who reads this slowly is gone.
-const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client may take to accept any of what it is sent. Who reads this slowly is gone.
+pub(super) const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of a refused body that are read, and how long, so that the answer is not lost with it.
 pub(super) const LINGER_BYTES: usize = 256 * 1024;
 pub(super) const LINGER: Duration = Duration::from_secs(2);
@@ -361,7 +361,13 @@ impl<'a> Http1<'a> {
 
     /// Waits until all is with the system.
     async fn flush(&self) -> bool {
-        timeout(WRITE_PATIENCE, self.link.flush()).await.is_ok_and(|sent| sent.is_ok())
+        loop {
+            match timeout(WRITE_PATIENCE, self.link.flush_some()).await {
+                Ok(Ok(true)) => return true,
+                Ok(Ok(false)) => {}
+                Ok(Err(_)) | Err(_) => return false,
+            }
+        }
     }
 
     /// Reads ahead, no further than what may be a head: the rest is for later. Ready when the

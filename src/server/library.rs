@@ -20,10 +20,10 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 use tracing::debug;
 
-use super::http1::{LINGER, LINGER_BYTES};
+use super::http1::{LINGER, LINGER_BYTES, WRITE_PATIENCE};
 use super::listen::HouseRules;
 use super::{Answer, Server};
 use crate::transport::http::{Error, header_has};
@@ -136,6 +136,8 @@ pub(super) struct Lent {
     link: Arc<Link>,
     answered: Arc<AtomicBool>,
     over: bool,
+    /// Goes off when the client has accepted nothing for too long.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Lent {
@@ -144,7 +146,22 @@ impl Lent {
         let next = whole.map(|whole| read.split_off(whole.min(read.len())));
         let missing = whole.map_or(usize::MAX, |whole| whole - read.len());
         let (read, answered) = (read.into(), Arc::new(AtomicBool::new(false)));
-        Lent { read, missing, next, link, answered, over: false }
+        Lent { read, missing, next, link, answered, over: false, stalled: None }
+    }
+
+    /// Waits for the client to accept something, but not for ever.
+    fn poll_accepted<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        accepted: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if accepted.is_ready() {
+            self.stalled = None;
+            return accepted;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(WRITE_PATIENCE)));
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Reads ahead, as far as there is room for it. Ready when the connection ends.
@@ -189,15 +206,17 @@ impl AsyncRead for Lent {
 
 impl AsyncWrite for Lent {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.link.pipe().poll_write(context, bytes)
+        let written = self.link.pipe().poll_write(context, bytes);
+        self.poll_accepted(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.link.pipe().poll_flush(context))?;
+        let flushed = self.link.pipe().poll_flush(context);
+        ready!(self.poll_accepted(context, flushed))?;
         // The library lets go of an answer when all of it is written, and flushes then.
         self.over = self.next.is_some() && self.answered.load(Ordering::Relaxed);
         Poll::Ready(Ok(()))

@@ -5,7 +5,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use parlance::dialect::Message;
+use parlance::engine::{Limits, QueueLimits};
 use parlance::server::HttpLimits;
+use tokio::time::Instant;
 
 use crate::support::apps::Echo;
 use crate::support::http::{Answer, Http, request};
@@ -165,6 +168,33 @@ async fn a_stream_does_not_end_with_an_upgrade_to_it() {
     server.fetch("POST", &query, &[], b"2:4a").await.assert_ok();
     let chunk = http.chunk().await.expect("a stream that goes on");
     assert!(chunk.windows(2).any(|packet| packet == b"4a"), "{chunk:?}");
+}
+
+#[tokio::test]
+async fn who_accepts_nothing_is_gone() {
+    let hour = Duration::from_secs(3600);
+    let queue = QueueLimits { bytes: 1 << 26, messages: 4096 };
+    for odd in [false, true] {
+        let limits = Limits { queue, ping_interval: hour, ..Limits::default() };
+        let server = Setup::limits(limits).start(Echo).await;
+        let session = Polls::open(&server, "EIO=4").await;
+        // More than systems keep for a connection.
+        let much = Message::Text("x".repeat(1 << 25).into());
+        server.engine.session(&session.sid).expect("the session lives").send(much);
+        let mut http = Http::open(server.addr).await;
+        let headers = [("Transfer-Encoding", "chunked")];
+        let (headers, body) =
+            if odd { (&headers[..], &b"0\r\n\r\n"[..]) } else { (&[][..], &b""[..]) };
+        http.send(&request("GET", &session.target(), headers, body)).await;
+        server.settle().await;
+        drop(session);
+        server.server.stop_accepting();
+        tokio::time::pause();
+        let begun = Instant::now();
+        server.server.drained(hour).await;
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+        tokio::time::resume();
+    }
 }
 
 /// Writes `again` without a pause, and reads all that comes, from threads of its own.
