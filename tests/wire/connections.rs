@@ -179,7 +179,7 @@ async fn who_accepts_nothing_is_gone() {
         let server = Setup::limits(limits).start(Echo).await;
         let session = Polls::open(&server, "EIO=4").await;
         // More than systems keep for a connection.
-        let much = Message::Text("x".repeat(1 << 25).into());
+        let much = Message::Text("x".repeat(1 << 25));
         server.engine.session(&session.sid).expect("the session lives").send(much);
         let mut http = Http::open(server.addr).await;
         let headers = [("Transfer-Encoding", "chunked")];
