@@ -98,6 +98,8 @@ impl Queue {
             return poured;
         }
         POURED.with_borrow_mut(|batch| {
+            // Not empty if a sink has panicked: that was another session's.
+            batch.clear();
             self.take(batch);
             let poured = sink(batch);
             batch.clear();

@@ -17,7 +17,7 @@ pub enum Taken {
     All,
     /// Some are kept, because the connection is full or broken: its transport has to see to it.
     Stuck,
-    /// They were all that this request can be answered with: it is over. If the answer is not `whole`
-    /// on its way yet, its transport has to see to it.
-    Answered { whole: bool },
+    /// They were all that this request can be answered with: it is over. If that is not all `done`, its
+    /// transport has to see to the rest.
+    Answered { done: bool },
 }

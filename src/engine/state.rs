@@ -195,12 +195,12 @@ impl State {
                 outlet.stuck = true;
                 outlet.take_waker()
             }
-            Taken::Answered { whole } => {
+            Taken::Answered { done } => {
                 let waker = self.outlet.take().and_then(|mut outlet| outlet.take_waker());
                 let now = now();
                 self.answered = Some(now);
                 self.pauses(dialect, now);
-                waker.filter(|_| !whole)
+                waker.filter(|_| !done)
             }
         }
     }

@@ -35,11 +35,11 @@ const READ: usize = 16 * 1024;
 const HEAD: usize = 192;
 /// How many headers a request of ours has at most.
 const HEADERS: usize = 64;
-/// How long a client may take to accept what it is sent. Who reads this slowly is gone.
-const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client may take to accept any of what it is sent. Who reads this slowly is gone.
+pub(super) const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of a refused body that are read, and how long, so that the answer is not lost with it.
-const LINGER_BYTES: usize = 64 * 1024 * 1024;
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 thread_local! {
     static ROOM: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
@@ -65,11 +65,11 @@ pub(super) struct Http1<'a> {
 /// What comes next on a connection.
 pub(super) enum Next {
     Request(Box<Asked>),
-    /// A request that is not for us to read: these are the bytes that were read so far. Afterwards
-    /// the connection may come back if it is `plain`.
+    /// A request that is not for us to read: these are the bytes that were read so far. If it is
+    /// plain to see how long the `whole` of it is, the connection may come back afterwards.
     Foreign {
         read: Vec<u8>,
-        plain: bool,
+        whole: Option<usize>,
     },
     /// Nothing.
     Over,
@@ -86,7 +86,7 @@ pub(super) struct Asked {
 /// What some bytes are.
 enum Parsed {
     Partial,
-    Foreign { plain: bool },
+    Foreign { whole: Option<usize> },
     Whole(Box<Head>),
 }
 
@@ -212,13 +212,13 @@ impl<'a> Http1<'a> {
                 self.kept = kept;
                 None
             }
-            Parsed::Partial => Some(Next::Foreign { read: all.to_vec(), plain: false }),
-            Parsed::Foreign { plain } => Some(Next::Foreign { read: all.to_vec(), plain }),
+            Parsed::Partial => Some(Next::Foreign { read: all.to_vec(), whole: None }),
+            Parsed::Foreign { whole } => Some(Next::Foreign { read: all.to_vec(), whole }),
         }
     }
 
     fn parse(&self, bytes: &[u8]) -> Parsed {
-        const ODD: Parsed = Parsed::Foreign { plain: false };
+        const ODD: Parsed = Parsed::Foreign { whole: None };
         let mut found = [httparse::EMPTY_HEADER; HEADERS];
         let mut parsed = httparse::Request::new(&mut found[..self.limits.max_headers.min(HEADERS)]);
         let size = match parsed.parse(bytes) {
@@ -248,20 +248,18 @@ impl<'a> Http1<'a> {
         }
         let close = header_has(&headers, CONNECTION, "close");
         let odd = headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(EXPECT);
+        let Some(length) = length(&headers) else { return ODD };
+        let whole = size.checked_add(length).filter(|_| !odd && !close);
         let method = match method {
             "GET" => Method::GET,
             "POST" => Method::POST,
             "OPTIONS" => Method::OPTIONS,
-            _ => return Parsed::Foreign { plain: !odd && !close },
+            _ => return Parsed::Foreign { whole },
         };
-        let (Some(length), Ok(uri)) =
-            (length(&headers), Uri::from_maybe_shared(shared(path.as_bytes())))
-        else {
-            return ODD;
-        };
+        let Ok(uri) = Uri::from_maybe_shared(shared(path.as_bytes())) else { return ODD };
         let ours = self.mount.is_some_and(|mount| is_engines(mount, uri.path()));
         if odd || !ours || length > 0 && method != Method::POST {
-            return Parsed::Foreign { plain: !odd && !close };
+            return Parsed::Foreign { whole };
         }
         Parsed::Whole(Box::new(Head { method, uri, headers, size, length, close }))
     }
@@ -313,6 +311,9 @@ impl<'a> Http1<'a> {
                 let mut bytes = Vec::with_capacity(HEAD);
                 head(&mut bytes);
                 let seat = parked.take_seat(&self.link, bytes);
+                if close || !self.kept.is_empty() {
+                    seat.be_followed();
+                }
                 Rest::Parked(parked, seat)
             }
             Body::Stream(stream) => {
@@ -360,7 +361,13 @@ impl<'a> Http1<'a> {
 
     /// Waits until all is with the system.
     async fn flush(&self) -> bool {
-        timeout(WRITE_PATIENCE, self.link.flush()).await.is_ok_and(|sent| sent.is_ok())
+        loop {
+            match timeout(WRITE_PATIENCE, self.link.flush_some()).await {
+                Ok(Ok(true)) => return true,
+                Ok(Ok(false)) => {}
+                Ok(Err(_)) | Err(_) => return false,
+            }
+        }
     }
 
     /// Reads ahead, no further than what may be a head: the rest is for later. Ready when the
@@ -404,7 +411,9 @@ impl<'a> Http1<'a> {
                 if self.poll_end(cx).is_ready() {
                     return Poll::Ready(Waited::Lost);
                 }
-                if self.kept.len() > before && seat.is_answered() {
+                if self.kept.len() > before {
+                    // Whoever answers now has to say so; who just did may not have.
+                    seat.be_followed();
                     continue;
                 }
                 // Who was answered need not be waited for when the server stops.
@@ -441,6 +450,10 @@ impl<'a> Http1<'a> {
             });
             let Some(chunk) = chunk.await else { return false };
             let last = chunk.is_none();
+            if chunk.as_ref().is_some_and(Bytes::is_empty) {
+                // On the wire that would be the end.
+                continue;
+            }
             self.link.put(|out| write_chunk(out, &chunk.unwrap_or_default()));
             if !self.link.is_clear() && !self.flush().await || last {
                 return last;

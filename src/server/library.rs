@@ -14,59 +14,84 @@ use bytes::{Buf, Bytes};
 use futures::StreamExt as _;
 use http::HeaderMap;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep, timeout};
 use tracing::debug;
 
+use super::http1::{LINGER, LINGER_BYTES, WRITE_PATIENCE};
 use super::listen::HouseRules;
 use super::{Answer, Server};
 use crate::transport::http::{Error, header_has};
 use crate::transport::{self, Body, Link, Peer};
 
-/// Serves one request, of which `read` was read already. Returns what was read of the next one, if the
-/// connection can go on.
+/// Bytes read ahead of the next request, about: to see whether the connection ends takes reading.
+const AHEAD: usize = 4096;
+
+/// Serves one request. Returns what was read of the next one, if the connection can go on.
 pub(super) async fn serve(
     server: &Server,
-    read: Vec<u8>,
-    link: Arc<Link>,
+    lent: Lent,
     peer: Peer,
     rules: &HouseRules,
-) -> Option<Bytes> {
-    let limits = &server.shared.limits;
-    let answered = Arc::new(AtomicBool::new(false));
-    let (last, going_on) = (Arc::clone(&answered), AtomicBool::new(false));
+) -> Option<Vec<u8>> {
+    let (limits, stopping) = (&server.shared.limits, &server.shared.stopping);
+    let (answered, going_on) = (Arc::clone(&lent.answered), AtomicBool::new(false));
+    let comes_back = lent.next.is_some() && !stopping.is_cancelled();
     let service = service_fn(|request: http::Request<Incoming>| async {
         let answer = server.answer_foreign(request, peer, rules).await;
-        let goes_on = !header_has(answer.headers(), CONNECTION, "close");
+        let goes_on = comes_back && !header_has(answer.headers(), CONNECTION, "close");
         going_on.store(goes_on, Ordering::Relaxed);
-        last.store(true, Ordering::Relaxed);
-        Ok::<_, Infallible>(answer)
+        let sent = Sent(Arc::clone(&answered));
+        Ok::<_, Infallible>(answer.map(|body| told_of(body, sent)))
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_headers(limits.max_headers)
         .max_header_size(limits.max_header_bytes)
-        .serve_connection(TokioIo::new(Lent::new(read, link, answered)), &service);
-    match connection.without_shutdown().await {
-        Ok(parts) if going_on.load(Ordering::Relaxed) => {
-            let unread = parts.io.into_inner().read;
-            Some(match parts.read_buf.is_empty() {
-                true => unread,
-                false => [&parts.read_buf[..], &unread[..]].concat().into(),
-            })
-        }
-        Ok(parts) => {
-            let _ = parts.io.into_inner().link.pipe().shut_down().await;
-            None
-        }
+        .keep_alive(comes_back)
+        .serve_connection(TokioIo::new(lent), &service);
+    let lent = match connection.without_shutdown().await {
+        Ok(parts) => parts.io.into_inner(),
         Err(error) => {
             debug!(remote = %peer.remote, %error, "connection ended");
+            return None;
+        }
+    };
+    match lent.next {
+        // A body that nobody wanted to read must not be taken for a request.
+        Some(next) if going_on.into_inner() && lent.read.is_empty() && lent.missing == 0 => {
+            Some(next)
+        }
+        _ => {
+            let _ = timeout(LINGER, lent.link.hang_up(LINGER_BYTES)).await;
             None
         }
+    }
+}
+
+/// Keeps `sent` for as long as the body.
+fn told_of(body: AnswerBody, sent: Sent) -> impl hyper::body::Body<Data = Bytes, Error = Broken> {
+    body.map_err(move |error| {
+        let _kept = &sent;
+        error
+    })
+}
+
+type AnswerBody = UnsyncBoxBody<Bytes, Broken>;
+type Broken = Box<dyn std::error::Error + Send + Sync>;
+
+/// Dropped with a body that has been sent, or will not be.
+struct Sent(Arc<AtomicBool>);
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -99,18 +124,56 @@ fn close(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
-/// A connection that was lent to the library. It seems to end when the one answer is out.
-struct Lent {
-    /// What was read, and is to be read once more.
+/// A connection that was lent to the library. If it is to come back, it seems to hold one request, and
+/// to end when the answer is out.
+pub(super) struct Lent {
+    /// What was read of the request, and is to be read once more.
     read: Bytes,
+    /// Bytes of the request that were not read yet, at most.
+    missing: usize,
+    /// What was read of the next request, if the connection may come back for it.
+    next: Option<Vec<u8>>,
     link: Arc<Link>,
     answered: Arc<AtomicBool>,
     over: bool,
+    /// Goes off when the client has accepted nothing for too long.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Lent {
-    fn new(read: Vec<u8>, link: Arc<Link>, answered: Arc<AtomicBool>) -> Self {
-        Lent { read: read.into(), link, answered, over: false }
+    /// `read` was read already, and `whole` is the length of the request if that is plain to see.
+    pub fn new(mut read: Vec<u8>, whole: Option<usize>, link: Arc<Link>) -> Self {
+        let next = whole.map(|whole| read.split_off(whole.min(read.len())));
+        let missing = whole.map_or(usize::MAX, |whole| whole - read.len());
+        let (read, answered) = (read.into(), Arc::new(AtomicBool::new(false)));
+        Lent { read, missing, next, link, answered, over: false, stalled: None }
+    }
+
+    /// Waits for the client to accept something, but not for ever.
+    fn poll_accepted<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        accepted: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if accepted.is_ready() {
+            self.stalled = None;
+            return accepted;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(WRITE_PATIENCE)));
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Reads ahead, as far as there is room for it. Ready when the connection ends.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut room = [0; 512];
+        while let Some(next) = self.next.as_mut().filter(|next| next.len() < AHEAD) {
+            match ready!(self.link.pipe().poll_read(context, &mut room))? {
+                0 => return Poll::Ready(Ok(())),
+                count => next.extend_from_slice(&room[..count]),
+            }
+        }
+        Poll::Pending
     }
 }
 
@@ -120,34 +183,42 @@ impl AsyncRead for Lent {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.over {
-            return Poll::Ready(Ok(()));
-        }
-        if self.read.is_empty() {
-            let count = ready!(self.link.pipe().poll_read(context, buffer.initialize_unfilled()))?;
-            buffer.advance(count);
-        } else {
+        if !self.read.is_empty() {
             let count = self.read.len().min(buffer.remaining());
             buffer.put_slice(&self.read[..count]);
             self.read.advance(count);
+            return Poll::Ready(Ok(()));
         }
+        if self.over {
+            return Poll::Ready(Ok(()));
+        }
+        if self.missing == 0 {
+            return self.poll_end(context);
+        }
+        let room = self.missing.min(buffer.remaining());
+        let count =
+            ready!(self.link.pipe().poll_read(context, buffer.initialize_unfilled_to(room)))?;
+        buffer.advance(count);
+        self.missing -= count;
         Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Lent {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.link.pipe().poll_write(context, bytes)
+        let written = self.link.pipe().poll_write(context, bytes);
+        self.poll_accepted(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.link.pipe().poll_flush(context))?;
-        // The library flushes when it has written all that there is.
-        self.over = self.answered.load(Ordering::Relaxed);
+        let flushed = self.link.pipe().poll_flush(context);
+        ready!(self.poll_accepted(context, flushed))?;
+        // The library lets go of an answer when all of it is written, and flushes then.
+        self.over = self.next.is_some() && self.answered.load(Ordering::Relaxed);
         Poll::Ready(Ok(()))
     }
 

@@ -29,6 +29,7 @@ use crate::policy::Scheme;
 use crate::transport::{Answering, Incoming, Link, Negotiator, Peer, Pipe, Request};
 use entrance::TurnedAway;
 use http1::{Http1, Next};
+use library::Lent;
 use listen::HouseRules;
 pub use listen::{Listener, bind, bind_for, raise_file_limit, url};
 use pages::Pages;
@@ -185,6 +186,8 @@ impl Server {
     async fn speak_http(&self, link: Arc<Link>, peer: Peer, rules: &HouseRules) {
         let mut http = self.http1(link, peer, rules);
         loop {
+            // Who asks without a pause must not have the thread for itself.
+            tokio::task::consume_budget().await;
             match http.next().await {
                 Next::Request(asked) => {
                     let (request, answered) = asked.split();
@@ -201,11 +204,11 @@ impl Server {
                         return;
                     }
                 }
-                Next::Foreign { read, plain } => {
-                    let served = library::serve(self, read, Arc::clone(&http.link), peer, rules);
-                    match Box::pin(served).await {
-                        Some(more) if plain => http.keep(&more),
-                        _ => return,
+                Next::Foreign { read, whole } => {
+                    let lent = Lent::new(read, whole, Arc::clone(&http.link));
+                    match Box::pin(library::serve(self, lent, peer, rules)).await {
+                        Some(more) => http.keep(&more),
+                        None => return,
                     }
                 }
                 Next::Over => return,

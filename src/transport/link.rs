@@ -70,21 +70,29 @@ impl Link {
     /// # Errors
     /// If the connection is broken.
     pub async fn flush(&self) -> Result<(), Broken> {
-        loop {
-            {
-                let mut kept = self.kept();
-                let bytes = std::mem::take(&mut kept.bytes);
-                kept.held = false;
-                kept.write(&self.pipe, &bytes);
-                if kept.broken {
-                    return Err(Broken);
-                }
-                if kept.is_clear() {
-                    return Ok(());
-                }
+        while !self.flush_some().await? {}
+        Ok(())
+    }
+
+    /// Writes what the connection takes, and waits until it takes more. True if nothing is left.
+    ///
+    /// # Errors
+    /// If the connection is broken.
+    pub async fn flush_some(&self) -> Result<bool, Broken> {
+        {
+            let mut kept = self.kept();
+            let bytes = std::mem::take(&mut kept.bytes);
+            kept.held = false;
+            kept.write(&self.pipe, &bytes);
+            if kept.broken {
+                return Err(Broken);
             }
-            self.pipe.writable().await.map_err(|_| Broken)?;
+            if kept.is_clear() {
+                return Ok(true);
+            }
         }
+        self.pipe.writable().await.map_err(|_| Broken)?;
+        Ok(false)
     }
 
     /// Says that nothing more will be written, and hears the other side out for at most that many

@@ -12,6 +12,7 @@ use rustls::ServerConnection;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::task::coop;
 
 /// A connection. A plain one costs no more than its socket.
 #[derive(Debug)]
@@ -146,12 +147,17 @@ impl Pipe {
 
     /// [`Pipe::read`] for hand-written futures.
     pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        // Who sends without a pause must not have the thread for itself.
+        let turn = ready!(coop::poll_proceed(cx));
         loop {
             match self.try_read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     ready!(self.tcp.poll_read_ready(cx))?;
                 }
-                read => return Poll::Ready(read),
+                read => {
+                    turn.made_progress();
+                    return Poll::Ready(read);
+                }
             }
         }
     }

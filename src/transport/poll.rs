@@ -64,7 +64,8 @@ impl Parked {
     /// content type.
     pub fn take_seat(&self, link: &Arc<Link>, head: Vec<u8>) -> Arc<Seat> {
         let (link, form) = (Arc::clone(link), Arc::clone(&self.form));
-        let seat = Arc::new(Seat { link, head, form, answered: AtomicBool::new(false) });
+        let (answered, followed) = (AtomicBool::new(false), AtomicBool::new(false));
+        let seat = Arc::new(Seat { link, head, form, answered, followed });
         self.drain.divert(Arc::clone(&seat) as Arc<dyn Sink>);
         seat
     }
@@ -101,6 +102,8 @@ pub struct Seat {
     head: Vec<u8>,
     form: Form,
     answered: AtomicBool,
+    /// The connection has more to do after the answer.
+    followed: AtomicBool,
 }
 
 impl std::fmt::Debug for Seat {
@@ -115,20 +118,28 @@ impl Seat {
         self.answered.load(Ordering::Acquire)
     }
 
+    /// Says that the connection has more to do once this is answered. Whoever answers after the next
+    /// [`Parked::poll_next`] has it woken.
+    pub fn be_followed(&self) {
+        self.followed.store(true, Ordering::Release);
+    }
+
     /// Puts the answer. False if the connection does not take all of it at once.
     pub fn answer(&self, (content_type, body): (&str, Bytes)) -> bool {
-        self.answered.store(true, Ordering::Release);
-        self.link.put(|out| {
+        let whole = self.link.put(|out| {
             out.extend_from_slice(&self.head);
             super::http::write_end(out, content_type, &body);
-        })
+        });
+        // Only now may anything else be put.
+        self.answered.store(true, Ordering::Release);
+        whole
     }
 }
 
 impl Sink for Seat {
     fn take(&self, frames: &[Frame], dialect: &dyn Dialect, _wire: &Wire) -> Taken {
         let whole = self.answer((self.form)(dialect, frames));
-        Taken::Answered { whole }
+        Taken::Answered { done: whole && !self.followed.load(Ordering::Acquire) }
     }
 }
 

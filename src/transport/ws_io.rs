@@ -19,6 +19,8 @@ use crate::engine::{Sink, Taken};
 /// Bytes read at a time: most packets of a chat are smaller. As much is resident for the life of a
 /// connection; the library's default is 128 KiB.
 const READ_BUFFER: usize = 512;
+/// Reads in a row: a message may have pieces without end.
+const READS: u8 = 128;
 /// Bytes of answers to pings that may wait for a client that does not read.
 const ANSWERS_MAX: usize = 64 * 1024;
 
@@ -82,6 +84,8 @@ struct Io {
     out: Arc<WsWriter>,
     /// Bytes of answers that the client has not read, at most.
     unread: usize,
+    /// Reads until others have their turn.
+    reads: u8,
 }
 
 /// Takes over a connection after its handshake. `early` came with the request, `max_message` bounds
@@ -94,7 +98,7 @@ pub(super) fn open(link: Arc<Link>, early: Bytes, max_message: usize) -> (Arc<Ws
         .max_message_size(Some(max_message))
         .max_frame_size(Some(max_message));
     let out = Arc::new(WsWriter(link));
-    let io = Io { early, out: Arc::clone(&out), unread: 0 };
+    let io = Io { early, out: Arc::clone(&out), unread: 0, reads: READS };
     (out, WsReader { context: WebSocketContext::new(Role::Server, Some(config)), io })
 }
 
@@ -107,7 +111,9 @@ impl WsReader {
             let event = self.context.read(&mut self.io);
             match event {
                 Err(WsError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
-                    if self.wait().await.is_err() {
+                    if std::mem::replace(&mut self.io.reads, READS) == 0 {
+                        tokio::task::yield_now().await;
+                    } else if self.wait().await.is_err() {
                         return WsEvent::Lost;
                     }
                 }
@@ -168,6 +174,10 @@ fn event_of(read: WsResult<Message>) -> WsEvent {
 
 impl Read for Io {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.reads == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        self.reads -= 1;
         if self.early.is_empty() {
             return self.out.0.pipe().try_read(buffer);
         }

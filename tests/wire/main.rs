@@ -2,6 +2,7 @@
 //! transport.
 
 mod chat;
+mod connections;
 mod engineio;
 mod life;
 mod policy;
