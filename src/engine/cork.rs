@@ -254,7 +254,7 @@ mod tests {
         let engine = engine(100);
         let (session, _drain, pen) = socket(&engine).await;
         let (polling, poll) =
-            (open(&engine, &POLLING).await, Pen::new(Taken::Answered { whole: true }));
+            (open(&engine, &POLLING).await, Pen::new(Taken::Answered { done: true }));
         let _first = wait(&polling, &POLLING, &poll);
         push(&polling, "x");
         let _second = wait(&polling, &POLLING, &poll);
@@ -290,7 +290,7 @@ mod tests {
     async fn a_poll_after_an_answer_waits_a_little_and_gets_all() {
         let engine = engine(100);
         let session = open(&engine, &POLLING).await;
-        let pen = Pen::new(Taken::Answered { whole: true });
+        let pen = Pen::new(Taken::Answered { done: true });
         let mut cork = Cork::default();
 
         let _first = wait(&session, &POLLING, &pen);
