@@ -4,6 +4,10 @@ use parlance::cli::{Cli, Command};
 use parlance::config::Sources;
 use parlance::{commands, transport};
 
+/// It gives memory back to the system after a burst, and is quick.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let Cli { command, config: file, settings: flags } = Cli::read();
     let sources = Sources { flags, file, port: std::env::var("PORT").ok() };

@@ -260,7 +260,8 @@ async fn read(reader: &mut WsReader, session: &Arc<Session>, witness: &mut Optio
         match packet {
             Ok(packet) => {
                 let leaves = packet == Packet::Close;
-                if session.submit(&FACTS, [packet]).await.is_err() {
+                // Boxed, as all that most connections do for a moment only.
+                if Box::pin(session.submit(&FACTS, [packet])).await.is_err() {
                     return End::ByUs(WsClose::Plain);
                 }
                 if leaves {
@@ -277,33 +278,44 @@ async fn read(reader: &mut WsReader, session: &Arc<Session>, witness: &mut Optio
 
 /// Sees to all that does not go straight from the session to the writer.
 async fn write(writer: &WsWriter, drain: &mut Drain, session: &Arc<Session>) -> End {
-    let (dialect, wire) = (session.dialect(), session.wire());
     let mut batch = Vec::new();
     loop {
         let drained = drain.next(&mut batch).await;
-        writer.put(&batch, dialect, wire);
+        writer.put(&batch, session.dialect(), session.wire());
         batch = Vec::new();
         if drained == Drained::Promoted {
             writer.put_ping();
         }
-        // A client that does not read must not keep a session that is over.
-        let flushed = if let Drained::Closed(_) = drained {
-            tokio::time::timeout(CLOSE_PATIENCE, writer.flush()).await.unwrap_or(Ok(()))
-        } else {
-            tokio::select! {
-                flushed = writer.flush() => flushed,
-                () = drain.ended() => return let_go(session),
-            }
-        };
-        if flushed.is_err() {
-            return End::Lost;
+        if let Some(end) = Box::pin(flush(writer, drain, session, drained)).await {
+            return end;
         }
-        match drained {
-            Drained::Packets | Drained::Stuck | Drained::Promoted | Drained::Released => {}
-            Drained::Superseded => return let_go(session),
-            Drained::Closed(CloseReason::TooLarge) => return End::ByUs(WsClose::TooLarge),
-            Drained::Closed(_) => return End::ByUs(WsClose::Plain),
+    }
+}
+
+/// Waits until all is out that was put for `drained`, and tells whether that was the end.
+async fn flush(
+    writer: &WsWriter,
+    drain: &mut Drain,
+    session: &Session,
+    drained: Drained,
+) -> Option<End> {
+    // A client that does not read must not keep a session that is over.
+    let flushed = if let Drained::Closed(_) = drained {
+        tokio::time::timeout(CLOSE_PATIENCE, writer.flush()).await.unwrap_or(Ok(()))
+    } else {
+        tokio::select! {
+            flushed = writer.flush() => flushed,
+            () = drain.ended() => return Some(let_go(session)),
         }
+    };
+    if flushed.is_err() {
+        return Some(End::Lost);
+    }
+    match drained {
+        Drained::Packets | Drained::Stuck | Drained::Promoted | Drained::Released => None,
+        Drained::Superseded => Some(let_go(session)),
+        Drained::Closed(CloseReason::TooLarge) => Some(End::ByUs(WsClose::TooLarge)),
+        Drained::Closed(_) => Some(End::ByUs(WsClose::Plain)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! WebSocket connections, without the types of the library that frames them.
 
+use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 
@@ -128,12 +129,14 @@ impl WsReader {
 
     async fn wait(&self) -> Result<(), Broken> {
         let out = self.link();
+        let mut readable = poll_fn(|cx| out.pipe().poll_read_ready(cx));
         if out.is_clear() {
-            return out.pipe().readable().await.map_err(|_| Broken);
+            return readable.await.map_err(|_| Broken);
         }
+        // Seldom, and boxed for that.
         tokio::select! {
-            readable = out.pipe().readable() => readable.map_err(|_| Broken),
-            flushed = out.flush() => flushed,
+            readable = &mut readable => readable.map_err(|_| Broken),
+            flushed = Box::pin(out.flush()) => flushed,
         }
     }
 
