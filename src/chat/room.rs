@@ -170,8 +170,16 @@ impl Room {
     }
 
     fn join(&mut self, sid: &Sid, vocabulary: Vocabulary, name: &Value, ack: Option<Responder>) {
-        let Some(member) = self.members.get(sid) else { return };
+        let Some(member) = self.members.get_mut(sid) else { return };
         let socket = member.socket.clone();
+        if let Err(wait) = member.notices.take(1, Instant::now()) {
+            let denied = Denied::hasty("many logins", wait);
+            if vocabulary == Vocabulary::Nicknames {
+                // The answer alone would say that the name is taken.
+                socket.emit("announcement", [denied.message.as_str().into()]);
+            }
+            return refuse_login(&socket, vocabulary, &denied, ack);
+        }
         if let Some(name) = &member.name {
             // A second login is ignored, as the example has done since 1.4.
             let name = name.as_str();
@@ -182,17 +190,7 @@ impl Room {
         }
         let name = match self.check_name(vocabulary, name) {
             Ok(name) => name,
-            Err(denied) => {
-                debug!(%sid, reason = denied.reason, "login refused");
-                return match vocabulary {
-                    // To the 0.9 page, true means that it has to choose another.
-                    Vocabulary::Nicknames => answer(ack, || vec![Value::Bool(true)]),
-                    _ => {
-                        socket.emit("login error", [denied.event()]);
-                        answer(ack, || vec![denied.answer()]);
-                    }
-                };
-            }
+            Err(denied) => return refuse_login(&socket, vocabulary, &denied, ack),
         };
         self.users += 1;
         let users = self.users;
@@ -366,6 +364,18 @@ impl Room {
                     names.map(|name| (name.to_string(), name.as_str().into())).collect();
                 Broadcast::new(Arc::clone(&self.namespace), "nicknames", vec![all.into()])
             }));
+        }
+    }
+}
+
+fn refuse_login(socket: &Socket, vocabulary: Vocabulary, denied: &Denied, ack: Option<Responder>) {
+    debug!(sid = %socket.session().sid(), reason = denied.reason, "login refused");
+    match vocabulary {
+        // To the 0.9 page, true means that it has to choose another.
+        Vocabulary::Nicknames => answer(ack, || vec![Value::Bool(true)]),
+        _ => {
+            socket.emit("login error", [denied.event()]);
+            answer(ack, || vec![denied.answer()]);
         }
     }
 }

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::signals::Hangups;
 use crate::chat::Hasty;
-use crate::config::{ConfigError, Sources};
+use crate::config::{ConfigError, Settings, Sources};
 use crate::engine::Engine;
 use crate::policy::Policy;
 use crate::server::admin::Wish;
@@ -25,6 +25,8 @@ pub type Request = (Wish, oneshot::Sender<Result<Value, String>>);
 /// Keeps the policy as its sources say.
 pub struct Reloader {
     pub sources: Sources,
+    /// What they said at the start.
+    pub started: Settings,
     pub gate: Arc<Gate>,
     pub engine: Engine,
     pub hasty: Arc<Hasty>,
@@ -85,6 +87,12 @@ impl Reloader {
 
     fn reload(&self, why: &str) -> Result<Vec<String>, ConfigError> {
         let loaded = self.sources.load(&transport::names());
+        if let Ok(settings) = &loaded {
+            let keys = self.started.fixed_differences(settings);
+            if !keys.is_empty() {
+                warn!(why, keys = keys.join(", "), "these settings change with a restart only");
+            }
+        }
         self.apply(why, loaded.map(|settings| settings.policy))
     }
 

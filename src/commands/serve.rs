@@ -75,13 +75,14 @@ async fn serve(settings: Settings, sources: Sources, text: Text, tls: Option<Tls
         linger: LINGER,
     };
     let hasty = Arc::clone(chat.hasty());
+    let started = settings.clone();
     let transports = settings.policy.transports.names().join(",");
     let gate = Gate::new(settings.policy);
     let app = Guarded::new(chat, Arc::clone(&gate));
     let engine = Engine::new(limits, SocketIo::new(app, settings.connect_timeout));
     let (wish, wishes) = mpsc::channel(ADMIN_INBOX);
     let (keeper, rooms) = (Arc::clone(&gate), engine.clone());
-    let reloader = Reloader { sources, gate: keeper, engine: rooms, hasty, wishes, text };
+    let reloader = Reloader { sources, started, gate: keeper, engine: rooms, hasty, wishes, text };
     tokio::spawn(reloader.run(hangups));
     let admin = settings.admin_token.as_deref().map(|token| Admin {
         token: token.into(),

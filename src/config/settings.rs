@@ -46,6 +46,23 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The keys that differ in `new` and are not of the policy, which alone changes without a restart.
+    pub fn fixed_differences(&self, new: &Settings) -> Vec<String> {
+        macro_rules! differing {
+            ($($field:ident)*) => {{
+                // Complete, or this does not compile.
+                let Settings { policy: _, $($field),* } = self;
+                let all = [$((stringify!($field), *$field != new.$field)),*];
+                let names = all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name);
+                names.map(|name| name.replace('_', "-")).collect()
+            }};
+        }
+        differing!(host port admin_token tls_cert tls_key redirect_port hsts proxy_protocol static_dir log
+            log_dir ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
+            queue_messages stream_bytes max_connections header_timeout body_timeout max_headers
+            max_header_bytes shutdown_timeout message_max message_rate byte_rate duplicate_names)
+    }
+
     /// Checks what no layer can tell by itself.
     pub(super) fn agree(&self) -> Result<(), ConfigError> {
         let wrong = |key, message: String| Err(ConfigError::Together { key, message });

@@ -40,8 +40,17 @@ static RULES: Rules = Rules {
     socket_ids: SocketIds::OfSession,
 };
 
-/// The packet that tells a client to shake hands again: it is not known here.
-pub const UNKNOWN_SID: Frame = Frame::fixed("7:::1+0");
+/// Tells a client that it is connected.
+const OPENED: Frame = Frame::fixed("1::");
+/// Tells a client to shake hands again: its session is not known here.
+const UNKNOWN: Frame = Frame::fixed("7:::1+0");
+
+/// What sends a client with an unknown sid back to the handshake, connected before or not. To leave the old
+/// session it says a goodbye; one that was never connected would keep that, and end the next session with it.
+/// So it is told that it is connected, and says all that it has kept, into the void.
+pub const UNKNOWN_SID: [Frame; 3] = [UNKNOWN, OPENED, UNKNOWN];
+/// The same on a WebSocket, which takes nothing any more once the client has turned away from it.
+pub const UNKNOWN_SID_ON_SOCKET: [Frame; 2] = [OPENED, UNKNOWN];
 
 /// A packet, taken apart but not understood.
 #[derive(Debug, PartialEq, Eq)]
@@ -180,7 +189,7 @@ impl Dialect for SocketIo09 {
     }
 
     fn opening(&self, _facts: &Opening<'_>) -> Frame {
-        Frame::fixed("1::")
+        OPENED
     }
 
     fn control(&self, control: Control) -> Frame {
@@ -193,7 +202,7 @@ impl Dialect for SocketIo09 {
     fn ending(&self, ending: Ending) -> Frame {
         match ending {
             Ending::ByClient | Ending::ByServer => Frame::fixed("0::"),
-            Ending::Lost => UNKNOWN_SID,
+            Ending::Lost => UNKNOWN,
         }
     }
 

@@ -38,12 +38,25 @@ const BUILT_IN: &[(&str, &[u8])] = &[
 const CLIENT: &str = "parlance.js";
 
 /// Paths that stand for a file of another name.
-const ALIASES: &[(&str, &str)] = &[
-    ("", "index.html"),
-    ("diagnostics", "diagnostics.html"),
-    ("favicon.ico", "icon.svg"),
-    ("socket.io/socket.io.js", CLIENT),
-];
+const ALIASES: &[(&str, &str)] =
+    &[("", "index.html"), ("diagnostics", "diagnostics.html"), ("favicon.ico", "icon.svg")];
+
+/// The file that a path below `/` stands for.
+fn name_of(path: &str) -> &str {
+    if is_client(path) {
+        return CLIENT;
+    }
+    ALIASES.iter().find(|(alias, _)| *alias == path).map_or(path, |(_, name)| name)
+}
+
+/// Whether pages of any generation load the client from there: `socket.io.js`, `socket.io.min.js`, and
+/// of 0.9 `socket.io.v0.9.17.js` and `socket.io+websocket+xhr-polling.js`.
+fn is_client(path: &str) -> bool {
+    let kind = path.strip_prefix("socket.io/socket.io").and_then(|rest| rest.strip_suffix(".js"));
+    kind.is_some_and(|kind| {
+        matches!(kind, "" | ".min") || kind.starts_with(".v0.9.") || kind.starts_with('+')
+    })
+}
 
 /// Nothing runs or loads in our pages but what this server gave them. `sockets` are the schemes by
 /// which they may open WebSockets: they are named because to older browsers 'self' is no WebSocket, and a
@@ -152,8 +165,7 @@ impl Source {
     }
 
     async fn find(&self, path: &str, allowed: &[&'static str]) -> Option<File> {
-        let path = path.strip_prefix('/')?;
-        let name = ALIASES.iter().find(|(alias, _)| *alias == path).map_or(path, |(_, name)| name);
+        let name = name_of(path.strip_prefix('/')?);
         let content = match &self.folder {
             None => built_in(name)?,
             Some(folder) => match read(folder, name).await {
@@ -261,12 +273,27 @@ mod tests {
 
     #[tokio::test]
     async fn pages_of_any_making_can_load_the_client() {
-        let source = Source::new(Some(Path::new("docs")));
         let allowed = ["websocket"];
-        for path in ["/socket.io/socket.io.js", "/parlance.js"] {
-            let file = source.find(path, &allowed).await.expect(path);
-            assert!(file.body.windows(14).any(|part| part == b"[\"websocket\"]/"), "{path}");
+        for folder in [None, Some(Path::new("docs"))] {
+            let source = Source::new(folder);
+            for path in [
+                "/parlance.js",
+                "/socket.io/socket.io.js",
+                "/socket.io/socket.io.min.js",
+                "/socket.io/socket.io.v0.9.17.js",
+                "/socket.io/socket.io+websocket+xhr-polling.js",
+            ] {
+                let file = source.find(path, &allowed).await.expect(path);
+                assert!(file.body.windows(14).any(|part| part == b"[\"websocket\"]/"), "{path}");
+                assert_eq!(file.content_type, "application/javascript; charset=utf-8", "{path}");
+            }
+            // Of another kind.
+            for file in ["esm.min.js", "msgpack.min.js", "min.js.map", "js.map", "v0.9.17"] {
+                let path = format!("/socket.io/socket.io.{file}");
+                assert!(source.find(&path, &allowed).await.is_none(), "{path}");
+            }
         }
+        let source = Source::new(Some(Path::new("docs")));
         assert!(source.find("/README.md", &allowed).await.is_some());
         assert!(source.find("/", &allowed).await.is_none(), "the pages themselves are replaced");
         assert!(source.find("/diagnostics", &allowed).await.is_none());

@@ -34,9 +34,9 @@ impl Transport for EventSource {
         _request: &Request,
         _query: &Query,
         dialect: &'static dyn Dialect,
-        frame: Frame,
+        frames: &[Frame],
     ) -> Response {
-        stream::say(dialect, frame, shape())
+        stream::say(dialect, frames, shape())
     }
 }
 

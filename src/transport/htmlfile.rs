@@ -45,9 +45,9 @@ impl Transport for HtmlFile {
         _request: &Request,
         query: &Query,
         dialect: &'static dyn Dialect,
-        frame: Frame,
+        frames: &[Frame],
     ) -> Response {
-        secured(stream::say(dialect, frame, shape(dialect, query.callback())))
+        secured(stream::say(dialect, frames, shape(dialect, query.callback())))
     }
 }
 

@@ -51,9 +51,9 @@ impl Transport for JsonpPolling {
         _request: &Request,
         query: &Query,
         dialect: &'static dyn Dialect,
-        frame: Frame,
+        frames: &[Frame],
     ) -> Response {
-        let (content_type, script) = script(dialect, query.callback(), &[frame]);
+        let (content_type, script) = script(dialect, query.callback(), frames);
         response(StatusCode::OK, content_type, script)
     }
 }

@@ -74,13 +74,13 @@ pub trait Transport: Send + Sync {
     /// Serves one request.
     fn serve(&self, exchange: Exchange) -> Served;
 
-    /// Answers a request that no session is there for with a single packet.
+    /// Answers a request that no session is there for with these packets, and no more to come.
     fn say(
         &self,
         request: &Request,
         query: &Query,
         dialect: &'static dyn Dialect,
-        frame: Frame,
+        frames: &[Frame],
     ) -> Response;
 }
 

@@ -10,7 +10,7 @@ use super::Query;
 use super::gate::Admitted;
 use super::http::{Error, Request, Response, response};
 use super::negotiate::{Cors, Negotiator, Peer, by_name};
-use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, Url};
+use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, UNKNOWN_SID_ON_SOCKET, Url};
 use crate::dialect::{Dialect, Wire};
 use crate::engine::{CloseReason, Handshake, Plan, Session};
 use crate::policy::{Refusal, Step};
@@ -155,7 +155,11 @@ impl Negotiator {
                 let (content_type, body) = DIALECT.post_answer();
                 return Ok(response(StatusCode::OK, content_type, body));
             }
-            return Ok(transport.say(&request, &query, &DIALECT, UNKNOWN_SID));
+            let words = match transport.facts().duplex {
+                true => &UNKNOWN_SID_ON_SOCKET[..],
+                false => &UNKNOWN_SID,
+            };
+            return Ok(transport.say(&request, &query, &DIALECT, words));
         };
         self.engine().start(&session).await;
         transport.serve(self.exchange(request, query, session, admitted.witness)).answer().await

@@ -1,6 +1,7 @@
 //! What streaming transports have in common: one response that carries packets as they come, and
 //! POSTs for those of the client.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -48,10 +49,11 @@ pub(super) fn serve(
     }
 }
 
-/// A stream that says one thing and ends.
-pub(super) fn say(dialect: &dyn Dialect, frame: Frame, shape: Shape) -> Response {
+/// A stream that says one thing and ends. Several packets are one piece, which no part of is lost when
+/// the client turns away upon the first.
+pub(super) fn say(dialect: &dyn Dialect, frames: &[Frame], shape: Shape) -> Response {
     let mut body = shape.prelude;
-    write(&mut body, dialect, &frame, shape.write);
+    write(&mut body, dialect, frames, shape.write);
     respond(shape.content_type, futures::stream::iter([Bytes::from(body)]))
 }
 
@@ -70,8 +72,13 @@ fn respond(
     response
 }
 
-fn write(out: &mut Vec<u8>, dialect: &dyn Dialect, frame: &Frame, write: fn(&mut Vec<u8>, &str)) {
-    let payload = dialect.payload(std::slice::from_ref(frame), true);
+fn write(
+    out: &mut Vec<u8>,
+    dialect: &dyn Dialect,
+    frames: &[Frame],
+    write: fn(&mut Vec<u8>, &str),
+) {
+    let payload = dialect.payload(frames, true);
     write(out, &String::from_utf8_lossy(&payload.body));
 }
 
@@ -96,13 +103,13 @@ fn packets(
             let (mut batch, mut chunk) = (Vec::new(), Vec::new());
             let drained = drain.next(&mut batch).await;
             for frame in &batch {
-                write(&mut chunk, dialect, frame, dress);
+                write(&mut chunk, dialect, from_ref(frame), dress);
             }
             let last = match drained {
                 Drained::Promoted => {
                     // The client's answer proves that this way is open.
                     if dialect.rules().heartbeat == Heartbeat::ServerAsks {
-                        write(&mut chunk, dialect, &dialect.control(Control::Ping), dress);
+                        write(&mut chunk, dialect, &[dialect.control(Control::Ping)], dress);
                     }
                     None
                 }
@@ -116,7 +123,7 @@ fn packets(
             };
             let sent = sent + chunk.len();
             if let Some(frame) = last {
-                write(&mut chunk, dialect, &frame, dress);
+                write(&mut chunk, dialect, &[frame], dress);
                 drain.finish();
                 return Some((Bytes::from(chunk), (None, None, sent)));
             }

@@ -76,14 +76,15 @@ impl Transport for WebSocket {
         request: &Request,
         _query: &Query,
         dialect: &'static dyn Dialect,
-        frame: Frame,
+        frames: &[Frame],
     ) -> Response {
-        let message = match frame {
-            Frame::Text(text) => SocketMessage::Text(text),
-            Frame::Binary(data) => dialect.socket_binary(&data, &Wire::default()),
-        };
-        switching(request, |link, early| {
-            tokio::spawn(turn_away(link, early, SAID_MAX, Some(message)));
+        let frames = frames.to_vec();
+        switching(request, move |link, early| {
+            tokio::spawn(async move {
+                let (writer, reader) = ws_io::open(link, early, SAID_MAX);
+                writer.put(&frames, dialect, &Wire::default());
+                say_goodbye(reader, WsClose::Plain).await;
+            });
         })
     }
 }
@@ -100,7 +101,10 @@ fn accept(exchange: Exchange) -> Response {
             let span = session.span().clone();
             engine.spawn(run(link, early, drain, max_message, witness).instrument(span));
         }
-        Err(_) => engine.spawn(turn_away(link, early, max_message, None)),
+        Err(_) => engine.spawn(async move {
+            let (_, reader) = ws_io::open(link, early, max_message);
+            say_goodbye(reader, WsClose::Plain).await;
+        }),
     })
 }
 
@@ -118,14 +122,6 @@ fn switching(request: &Request, then: impl FnOnce(Arc<Link>, Bytes) + Send + 'st
     }
     *response.body_mut() = Body::Takeover(Box::new(then));
     response
-}
-
-async fn turn_away(link: Arc<Link>, early: Bytes, max_message: usize, last: Option<SocketMessage>) {
-    let (writer, reader) = ws_io::open(link, early, max_message);
-    if let Some(message) = last {
-        writer.put_message(&message);
-    }
-    say_goodbye(reader, WsClose::Plain).await;
 }
 
 async fn run(

@@ -41,9 +41,9 @@ impl Transport for XhrPolling {
         _request: &Request,
         _query: &Query,
         dialect: &'static dyn Dialect,
-        frame: Frame,
+        frames: &[Frame],
     ) -> Response {
-        let payload = dialect.payload(&[frame], false);
+        let payload = dialect.payload(frames, false);
         response(StatusCode::OK, payload.content_type, payload.body)
     }
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { closeBrowser } from './lib/browser.mjs';
-import { everyKind } from './lib/clients.mjs';
+import { Client, everyKind } from './lib/clients.mjs';
 import { CORPUS, LONE_SURROGATES } from './lib/corpus.mjs';
 import { startCrowd } from './lib/crowd.mjs';
 import { ASK_EVENTS, checkAsk, checkEcho, ECHO_EVENTS } from './lib/echo.mjs';
@@ -138,6 +138,27 @@ scenario('0.9: a client whose session was lost comes back', async (scene) => {
     await login(loser);
   }
   await exchangeNumbers([...losers, ...neighbours], 3);
+});
+
+scenario('0.9: a client whose session was lost before it asked for it comes back, too', async (scene) => {
+  const { url } = await scene.chat();
+  const page = await scene.page({ generation: FIRST, home: url, prepare: standInForHtmlfile });
+  const unlucky = { url, reconnect: true, lost: true };
+  const losers = [
+    ...KINDS.map((kind) => Client.open({ ...unlucky, ...kind })),
+    ...ALL_WIRES.map((wire) => page.open({ ...unlucky, wire, name: `${wire} in a page` })),
+  ];
+  for (const loser of losers) {
+    await loser.emit('typing'); // something to say before it is connected
+    await scene.adopt(loser);
+    let connections = 0;
+    await loser.until('connect', () => ++connections === 2);
+    assert.notEqual(await loser.sessionId(), 'forgotten', loser.name);
+  }
+  const everybody = [...losers, ...(await scene.clients(url, NEIGHBOURS))];
+  await joinAll(everybody);
+  await exchangeNumbers(everybody, 3);
+  for (const loser of losers) assert.equal(loser.log.all('disconnect').length, 1, loser.name);
 });
 
 for (const fault of ['refused with 502', 'never answered', 'dead after 101']) {

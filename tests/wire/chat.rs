@@ -362,6 +362,44 @@ async fn messages_are_texts_of_a_bounded_size() {
 }
 
 #[tokio::test]
+async fn who_logs_in_too_often_is_told() {
+    let server = server(ChatSettings { message_rate: 1, ..chat_settings() }).await;
+    for (login, refused, told) in [
+        (json!(["add user", ""]), "\"reason\":\"rate\"", "42[\"login error\",{\"reason\":\"rate\""),
+        (
+            json!(["add user", "ann"]),
+            "\"reason\":\"rate\"",
+            "42[\"login error\",{\"reason\":\"rate\"",
+        ),
+        (
+            json!(["nickname", "bob"]),
+            "[true]",
+            "42[\"announcement\",\"too many logins at once: wait",
+        ),
+    ] {
+        let [mut client] = visitors(&server).await;
+        let (start, mut taken) = (Instant::now(), 0);
+        let last_words = loop {
+            client.emit_with_ack(1, login.clone()).await;
+            let (mut before, mut text) = (String::new(), client.text().await);
+            while !text.starts_with("431") {
+                before = std::mem::replace(&mut text, client.text().await);
+            }
+            if text.contains(refused) {
+                break before;
+            }
+            taken += 1;
+        };
+        assert!(last_words.starts_with(told), "{last_words}");
+        let most = 11 + start.elapsed().as_secs();
+        assert!((10..=most).contains(&taken), "{taken} logins at once");
+    }
+    let [mut other] = visitors(&server).await;
+    other.emit_with_ack(1, json!(["nickname", "eve"])).await;
+    assert_eq!(other.ack(1).await, json!([false]), "nobody else suffers");
+}
+
+#[tokio::test]
 async fn who_talks_too_fast_is_told_and_nobody_else_suffers() {
     let server = server(ChatSettings { message_rate: 1, ..chat_settings() }).await;
     let [mut a, mut b] = visitors(&server).await;

@@ -6,6 +6,7 @@
  *
  * `spec.wire` is `upgrade` (polling first, then WebSocket), or the one transport to use, in the vocabulary of 0.9.
  * `spec.tls` are options of TLS, for Node; 0.9 does not take any.
+ * `spec.lost` has the session of its first handshake gone before it asks for it; 0.9 only.
  * `spec.shares` is another handle, whose connection is used for one more namespace.
  * `report(event, args)` hears every event of `spec.events`, and what the client says about the connection.
  * Events of `spec.echoes` are acknowledged with their own arguments.
@@ -25,6 +26,14 @@ export function openClient(io, spec, report) {
       'max reconnection attempts': spec.maxAttempts ?? 1000,
       reconnect,
     });
+    if (spec.lost) {
+      const { getTransport } = socket.socket;
+      socket.socket.getTransport = function (...names) {
+        delete this.getTransport;
+        this.sessionid = 'forgotten';
+        return getTransport.apply(this, names);
+      };
+    }
     listen(socket, ['connect', 'disconnect', 'error', 'connect_failed', 'reconnect', 'reconnecting']);
     return handle(socket, {
       transport: () => socket.socket.transport?.name,

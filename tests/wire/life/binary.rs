@@ -164,6 +164,8 @@ async fn pages_and_their_client() {
         ("/", "text/html"),
         ("/parlance.js", "application/javascript"),
         ("/socket.io/socket.io.js", "application/javascript"),
+        ("/socket.io/socket.io.min.js", "application/javascript"),
+        ("/socket.io/socket.io+websocket+xhr-polling.js", "application/javascript"),
         ("/style.css", "text/css"),
         ("/diagnostics", "text/html"),
     ] {

@@ -205,6 +205,30 @@ async fn signal_and_file_change_the_policy_and_mistakes_do_not() {
 }
 
 #[tokio::test]
+async fn what_takes_a_restart_is_named() {
+    let folder = Folder::new();
+    folder.write("transports.toml", "ping-interval = \"20s\"\n");
+    let mut process = process(&folder, &["--max-payload", "2MB"]);
+    process.listening();
+    // Flags win over the file: nothing would change.
+    folder.write(
+        "transports.toml",
+        "ping-interval = \"21s\"\nadmin-token = \"another secret, a long one\"\nmax-payload = \"1MB\"\n",
+    );
+    process.signal("HUP");
+    let line = process.line("these settings change with a restart only");
+    assert!(
+        line.contains("WARN") && line.contains("keys=\"admin-token, ping-interval\""),
+        "{line}"
+    );
+    let seen = process.log.len();
+    folder.write("transports.toml", "ping-interval = \"20s\"\ntransports = [\"polling\"]\n");
+    process.signal("HUP");
+    process.line("policy changed");
+    assert!(!process.log[seen..].iter().any(|line| line.contains("restart")), "back as it was");
+}
+
+#[tokio::test]
 async fn a_file_that_is_gone_changes_nothing() {
     let folder = Folder::new();
     folder.write("transports.toml", "transports = [\"websocket\"]\n");

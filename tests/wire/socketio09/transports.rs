@@ -5,7 +5,7 @@ use parlance::engine::Limits;
 use super::{chunk, get, htmlfile, server};
 use crate::support::apps::stage;
 use crate::support::server::Setup;
-use crate::support::v09::Session09;
+use crate::support::v09::{Session09, unknown_sid};
 use crate::support::ws::Frame;
 
 #[tokio::test]
@@ -44,7 +44,8 @@ async fn jsonp() {
     assert_eq!(get(&server, &second, &[]).await.text(), "io.j[2](\"3:::on\");");
     // What is no form at all is taken, and ends the session.
     session.post("jsonp-polling", "d=not+json").await;
-    assert_eq!(get(&server, &second, &[]).await.text(), "io.j[2](\"7:::1+0\");");
+    let gone = format!("io.j[2](\"{}\");", unknown_sid());
+    assert_eq!(get(&server, &second, &[]).await.text(), gone);
 }
 
 #[tokio::test]

@@ -280,7 +280,7 @@ async fn frames_of_a_websocket() {
     assert_eq!(ws.closed().await, Some(1000));
 
     let mut ws = open(&server, &Session09::named(&server, "AAAAAAAAAAAAAAAAAAAA")).await;
-    assert_eq!(raw(&mut ws, 9).await, "8107373a3a3a312b30");
+    assert_eq!(raw(&mut ws, 14).await, "8103313a3a8107373a3a3a312b30");
     ws.closed().await;
 
     let server = self::server().await;
