@@ -29,7 +29,7 @@ pub struct Queue {
 }
 
 /// Above this many slots an emptied queue gives its memory back.
-const KEPT_SLOTS: usize = 8;
+const KEPT_SLOTS: usize = 4;
 
 thread_local! {
     /// Room for the frames of one session on their way.

@@ -16,25 +16,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::StatusCode;
+use http::header::{CONNECTION, UPGRADE};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
+use super::HttpLimits;
 use super::entrance::not_http;
-use super::{HttpLimits, is_engines};
+use super::head::{self, Head, Parsed};
 use crate::engine::Drained;
-use crate::transport::http::{
-    Coming, header_has, write_bare_end, write_chunked, write_end, write_head,
-};
+use crate::transport::http::{Coming, write_bare_end, write_chunked, write_end, write_head};
 use crate::transport::{Body, Incoming, Link, Parked, Request, Response, Seat};
 
 /// Bytes read at a time.
 const READ: usize = 16 * 1024;
 /// Bytes of the head of an answer to a poll, mostly.
 const HEAD: usize = 192;
-/// How many headers a request of ours has at most.
-const HEADERS: usize = 64;
 /// How long a client may take to accept any of what it is sent. Who reads this slowly is gone.
 pub(super) const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of a refused body that are read, and how long, so that the answer is not lost with it.
@@ -81,23 +78,6 @@ pub(super) struct Asked {
     close: bool,
     /// Whether the body was read, if that is still to be done.
     body_read: Option<Arc<AtomicBool>>,
-}
-
-/// What some bytes are.
-enum Parsed {
-    Partial,
-    Foreign { whole: Option<usize> },
-    Whole(Box<Head>),
-}
-
-struct Head {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    /// Bytes of the head, and of the body behind it.
-    size: usize,
-    length: usize,
-    close: bool,
 }
 
 impl<'a> Http1<'a> {
@@ -196,11 +176,15 @@ impl<'a> Http1<'a> {
         }
         let mut kept = std::mem::take(&mut self.kept);
         let parsed = if kept.is_empty() {
-            self.parse(bytes)
+            head::parse(bytes, self.limits, self.mount)
         } else {
             kept.extend_from_slice(bytes);
             // Nothing has come to its end that was open before.
-            if bytes.contains(&b'\n') { self.parse(&kept) } else { Parsed::Partial }
+            if bytes.contains(&b'\n') {
+                head::parse(&kept, self.limits, self.mount)
+            } else {
+                Parsed::Partial
+            }
         };
         let all = if kept.is_empty() { bytes } else { &kept[..] };
         match parsed {
@@ -215,53 +199,6 @@ impl<'a> Http1<'a> {
             Parsed::Partial => Some(Next::Foreign { read: all.to_vec(), whole: None }),
             Parsed::Foreign { whole } => Some(Next::Foreign { read: all.to_vec(), whole }),
         }
-    }
-
-    fn parse(&self, bytes: &[u8]) -> Parsed {
-        const ODD: Parsed = Parsed::Foreign { whole: None };
-        let mut found = [httparse::EMPTY_HEADER; HEADERS];
-        let mut parsed = httparse::Request::new(&mut found[..self.limits.max_headers.min(HEADERS)]);
-        let size = match parsed.parse(bytes) {
-            Ok(httparse::Status::Complete(size)) => size,
-            Ok(httparse::Status::Partial) => return Parsed::Partial,
-            Err(_) => return ODD,
-        };
-        let (Some(method), Some(path), Some(1)) = (parsed.method, parsed.path, parsed.version)
-        else {
-            return ODD;
-        };
-        if size > self.limits.max_header_bytes {
-            return ODD;
-        }
-        // One copy of the head, which all that is made of it shares.
-        let head = Bytes::copy_from_slice(&bytes[..size]);
-        let shared = |part: &[u8]| {
-            let at = part.as_ptr() as usize - bytes.as_ptr() as usize;
-            head.slice(at..at + part.len())
-        };
-        let mut headers = HeaderMap::with_capacity(parsed.headers.len());
-        for header in &*parsed.headers {
-            let name = HeaderName::from_bytes(header.name.as_bytes());
-            let value = HeaderValue::from_maybe_shared(shared(header.value));
-            let (Ok(name), Ok(value)) = (name, value) else { return ODD };
-            headers.append(name, value);
-        }
-        let close = header_has(&headers, CONNECTION, "close");
-        let odd = headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(EXPECT);
-        let Some(length) = length(&headers) else { return ODD };
-        let whole = size.checked_add(length).filter(|_| !odd && !close);
-        let method = match method {
-            "GET" => Method::GET,
-            "POST" => Method::POST,
-            "OPTIONS" => Method::OPTIONS,
-            _ => return Parsed::Foreign { whole },
-        };
-        let Ok(uri) = Uri::from_maybe_shared(shared(path.as_bytes())) else { return ODD };
-        let ours = self.mount.is_some_and(|mount| is_engines(mount, uri.path()));
-        if odd || !ours || length > 0 && method != Method::POST {
-            return Parsed::Foreign { whole };
-        }
-        Parsed::Whole(Box::new(Head { method, uri, headers, size, length, close }))
     }
 
     /// Makes a request of a head and what is there of its body; the rest of `bytes` is kept.
@@ -506,15 +443,6 @@ impl Asked {
         let Asked { request, close, body_read } = self;
         (request, Answered { close, body_read })
     }
-}
-
-/// Bytes of the body; `None` if that is not plain to see.
-fn length(headers: &HeaderMap) -> Option<usize> {
-    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(line) = lines.next() else { return Some(0) };
-    let digits = line.to_str().ok()?;
-    let plain = lines.next().is_none() && digits.bytes().all(|b| b.is_ascii_digit());
-    digits.parse().ok().filter(|_| plain)
 }
 
 /// The empty chunk is the last.

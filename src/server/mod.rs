@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod entrance;
+mod head;
 mod http1;
 mod library;
 mod listen;

@@ -1,0 +1,153 @@
+//! The head of a request: whether it is there, whole, and plain enough for `http1`.
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+
+use super::{HttpLimits, is_engines};
+use crate::transport::http::header_has;
+
+/// How many headers a request of ours has at most.
+const HEADERS: usize = 64;
+
+/// What some bytes are.
+pub(super) enum Parsed {
+    /// Not yet a head.
+    Partial,
+    /// Not for us to answer. If it is plain all the same, it is this long with its body.
+    Foreign {
+        whole: Option<usize>,
+    },
+    Whole(Box<Head>),
+}
+
+pub(super) struct Head {
+    pub method: Method,
+    pub uri: Uri,
+    pub headers: HeaderMap,
+    /// Bytes of the head.
+    pub size: usize,
+    /// Bytes of the body behind it.
+    pub length: usize,
+    /// The client wants no further answer on this connection.
+    pub close: bool,
+}
+
+/// Reads the head that `bytes` begin with, as far as it is plain and for the engine below `mount`.
+pub(super) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&str>) -> Parsed {
+    const ODD: Parsed = Parsed::Foreign { whole: None };
+    let mut found = [httparse::EMPTY_HEADER; HEADERS];
+    let mut parsed = httparse::Request::new(&mut found[..limits.max_headers.min(HEADERS)]);
+    let size = match parsed.parse(bytes) {
+        Ok(httparse::Status::Complete(size)) => size,
+        Ok(httparse::Status::Partial) => return Parsed::Partial,
+        Err(_) => return ODD,
+    };
+    let (Some(method), Some(path), Some(1)) = (parsed.method, parsed.path, parsed.version) else {
+        return ODD;
+    };
+    if size > limits.max_header_bytes {
+        return ODD;
+    }
+    // One copy of the head, which all that is made of it shares.
+    let head = Bytes::copy_from_slice(&bytes[..size]);
+    let shared = |part: &[u8]| {
+        let at = part.as_ptr() as usize - bytes.as_ptr() as usize;
+        head.slice(at..at + part.len())
+    };
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    for header in &*parsed.headers {
+        let name = HeaderName::from_bytes(header.name.as_bytes());
+        let value = HeaderValue::from_maybe_shared(shared(header.value));
+        let (Ok(name), Ok(value)) = (name, value) else { return ODD };
+        headers.append(name, value);
+    }
+    let close = header_has(&headers, CONNECTION, "close");
+    let odd = headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(EXPECT);
+    let Some(length) = length(&headers) else { return ODD };
+    let whole = size.checked_add(length).filter(|_| !odd && !close);
+    let method = match method {
+        "GET" => Method::GET,
+        "POST" => Method::POST,
+        "OPTIONS" => Method::OPTIONS,
+        _ => return Parsed::Foreign { whole },
+    };
+    let Ok(uri) = Uri::from_maybe_shared(shared(path.as_bytes())) else { return ODD };
+    let ours = mount.is_some_and(|mount| is_engines(mount, uri.path()));
+    if odd || !ours || length > 0 && method != Method::POST {
+        return Parsed::Foreign { whole };
+    }
+    Parsed::Whole(Box::new(Head { method, uri, headers, size, length, close }))
+}
+
+/// Bytes of the body; `None` if that is not plain to see.
+fn length(headers: &HeaderMap) -> Option<usize> {
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(line) = lines.next() else { return Some(0) };
+    let digits = line.to_str().ok()?;
+    let plain = lines.next().is_none() && digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|_| plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Parsed {
+        parse(text.as_bytes(), &HttpLimits::default(), Some("/socket.io/"))
+    }
+
+    #[test]
+    fn plain_requests_of_the_engine_are_ours() {
+        let post = "POST /socket.io/?sid=a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n41..";
+        let Parsed::Whole(head) = parsed(post) else { panic!("not whole") };
+        assert_eq!((head.method, head.size, head.length), (Method::POST, post.len() - 4, 4));
+        assert_eq!((head.uri.query(), head.close), (Some("sid=a"), false));
+        for cut in 0..post.len() - 4 {
+            assert!(matches!(parsed(&post[..cut]), Parsed::Partial), "{cut}");
+        }
+        let close = "GET /socket.io/1/ HTTP/1.1\r\nConnection: Keep-Alive, Close\r\n\r\n";
+        assert!(matches!(parsed(close), Parsed::Whole(head) if head.close));
+    }
+
+    #[test]
+    fn what_is_odd_is_left_to_the_library() {
+        let engine = "/socket.io/?a=b";
+        for (line, headers) in [
+            (format!("GET {engine} HTTP/1.0"), ""),
+            (format!("POST {engine} HTTP/1.1"), "Transfer-Encoding: chunked\r\n"),
+            (format!("POST {engine} HTTP/1.1"), "Expect: 100-continue\r\nContent-Length: 1\r\n"),
+            (format!("POST {engine} HTTP/1.1"), "Content-Length: 1\r\nContent-Length: 1\r\n"),
+            (format!("POST {engine} HTTP/1.1"), "Content-Length: +1\r\n"),
+            (format!("POST {engine} HTTP/1.1"), "Content-Length: \r\n"),
+            (format!("POST {engine} HTTP/1.1"), "Content-Length: 1, 1\r\n"),
+            (format!("POST {engine} HTTP/1.1"), "Content-Length: 99999999999999999999\r\n"),
+            (format!("GET {engine} HTTP/1.1"), "A: b\r\n folded\r\n"),
+            (format!("GET {engine} HTTP/1.1"), "A : b\r\n"),
+            (format!("GET {engine}"), ""),
+        ] {
+            let odd = parsed(&format!("{line}\r\nHost: h\r\n{headers}\r\n"));
+            assert!(matches!(odd, Parsed::Foreign { whole: None }), "{line} {headers}");
+        }
+        let many = "A: b\r\n".repeat(HEADERS + 1);
+        let odd = parsed(&format!("GET {engine} HTTP/1.1\r\n{many}\r\n"));
+        assert!(matches!(odd, Parsed::Foreign { whole: None }));
+    }
+
+    #[test]
+    fn pages_are_known_by_their_length() {
+        for (request, body) in [
+            ("GET / HTTP/1.1\r\n\r\n", 0),
+            ("GET /socket.io/socket.io.js HTTP/1.1\r\n\r\n", 0),
+            ("PUT /socket.io/ HTTP/1.1\r\nContent-Length: 7\r\n\r\n", 7),
+            ("GET /socket.io/ HTTP/1.1\r\nContent-Length: 7\r\n\r\n", 7),
+        ] {
+            let foreign = parsed(request);
+            let expected = request.len() + body;
+            assert!(
+                matches!(foreign, Parsed::Foreign { whole: Some(whole) } if whole == expected),
+                "{request}"
+            );
+        }
+    }
+}
