@@ -20,8 +20,8 @@ const BATCH: usize = 64;
 /// As many are worth a task of their own, where there is more than one core.
 const SHARE: usize = 512;
 
-/// A poll whose predecessor was answered less than this ago waits a little, at most for as long again
-/// and a tick of the clock: what comes in quick succession shares an answer, and with it a request.
+/// A poll whose predecessor was answered less than this ago waits a little, at most two of these and as
+/// many ticks of the clock: what comes in quick succession shares an answer, and with it a request.
 const GATHER: Duration = Duration::from_millis(1);
 
 /// Holds packets back, and lets them go session by session: who is told more before its turn comes

@@ -34,7 +34,7 @@ impl Pipe {
     /// Reads what is there. `Ok(0)` is the end.
     ///
     /// # Errors
-    /// `WouldBlock` if nothing is there; wait with [`Pipe::readable`]. Else the connection is broken.
+    /// `WouldBlock` if nothing is there; wait with [`Pipe::poll_read_ready`]. Else the connection is broken.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &self.tls else { return read(&self.tcp, buffer) };
         let mut tls = lock(tls);
@@ -94,14 +94,6 @@ impl Pipe {
         Ok(())
     }
 
-    /// Waits until there may be something to read. Whoever waits must have read all there was.
-    ///
-    /// # Errors
-    /// If the runtime is shutting down.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.tcp.readable().await
-    }
-
     /// Waits until something may be written.
     ///
     /// # Errors
@@ -140,7 +132,11 @@ impl Pipe {
         std::future::poll_fn(|cx| self.poll_shutdown(cx)).await
     }
 
-    /// [`Pipe::readable`] for hand-written futures; one task at a time may wait so.
+    /// Waits until there may be something to read: who waits must have read all there was. One task at a
+    /// time may wait so.
+    ///
+    /// # Errors
+    /// If the runtime is shutting down.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.tcp.poll_read_ready(cx)
     }
