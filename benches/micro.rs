@@ -166,6 +166,7 @@ impl Room {
                 upgrades: &[],
                 handshake: Handshake {
                     remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                    bucket: IpAddr::V4(Ipv4Addr::LOCALHOST),
                     query: "".into(),
                     generation: "bench",
                     companion: Box::new(()),

@@ -343,7 +343,7 @@ impl Room {
             let wording = wordings[vocabulary as usize].get_or_init(|| {
                 let (event, args) = tell(vocabulary, notice)?;
                 let broadcast = Broadcast::new(Arc::clone(&self.namespace), event, args);
-                Some(if notice.is_droppable() { broadcast.droppable() } else { broadcast })
+                Some(broadcast.delivery(notice.delivery()))
             });
             if let Some(broadcast) = wording {
                 member.socket.deliver(broadcast);

@@ -8,6 +8,7 @@
 use serde_json::{Value, json};
 
 use super::name::Name;
+use crate::engine::Delivery;
 
 /// The language of a chat page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,9 +97,12 @@ pub enum Notice<'a> {
 }
 
 impl Notice<'_> {
-    /// Whether it may be lost on the way to somebody who reads slowly.
-    pub fn is_droppable(&self) -> bool {
-        matches!(self, Notice::Typing { .. } | Notice::StopTyping { .. })
+    /// How much it matters that it arrives at somebody who reads slowly.
+    pub fn delivery(&self) -> Delivery {
+        match self {
+            Notice::Typing { .. } | Notice::StopTyping { .. } => Delivery::Volatile,
+            _ => Delivery::Reliable,
+        }
     }
 }
 

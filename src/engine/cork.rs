@@ -136,8 +136,8 @@ mod tests {
     use tokio::time::advance;
 
     use super::super::{
-        CloseReason, Drain, Engine, Facts, Handler, Handshake, Limits, Plan, QueueLimits, Receiver,
-        Sink, Taken,
+        CloseReason, Delivery, Drain, Engine, Facts, Handler, Handshake, Limits, Plan, QueueLimits,
+        Receiver, Sink, Taken,
     };
     use super::*;
     use crate::dialect::engineio4::EngineIo4;
@@ -202,7 +202,7 @@ mod tests {
     async fn open(engine: &Engine, transport: &'static Facts) -> Arc<Session> {
         let remote = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let (query, companion) = ("".into(), Box::new(()));
-        let handshake = Handshake { remote, query, generation: "test", companion };
+        let handshake = Handshake { remote, bucket: remote, query, generation: "test", companion };
         let (dialect, wire) = (&EngineIo4, Wire::default());
         engine.open(Plan { dialect, wire, transport, upgrades: &[], handshake }).await.unwrap()
     }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn push(session: &Arc<Session>, text: &'static str) {
-        session.push(&[Frame::fixed(text)], false);
+        session.push(&[Frame::fixed(text)], Delivery::Reliable);
     }
 
     #[tokio::test(start_paused = true)]

@@ -30,7 +30,7 @@ use crate::dialect::{Dialect, Message, Opening, Wire};
 use self::core::Core;
 pub use cork::Cork;
 pub use drain::{Drain, Drained};
-pub use queue::QueueLimits;
+pub use queue::{Delivery, QueueLimits};
 pub use reason::{CloseReason, Refused};
 pub use session::Session;
 pub use sid::Sid;
@@ -53,6 +53,9 @@ pub struct Facts {
 #[derive(Debug)]
 pub struct Handshake {
     pub remote: IpAddr,
+    /// What limits of abuse count this client by: its address or network, or one shared by all clients
+    /// whose address is not known.
+    pub bucket: IpAddr,
     /// The application's part of the query string.
     pub query: Box<str>,
     /// Which clients speak like this, for people who read logs.

@@ -11,7 +11,7 @@ use super::core::Core;
 use super::cork;
 use super::drain::Detach;
 use super::state::{Candidate, Outlet, Phase, ProbeStep, State, Tick, Ticket, Wake};
-use super::{CloseReason, Drain, Facts, Handshake, Limits, Plan, Receiver, Refused, Sid};
+use super::{CloseReason, Delivery, Drain, Facts, Handshake, Limits, Plan, Receiver, Refused, Sid};
 use crate::dialect::{
     Control, Dialect, Frame, Heartbeat, Malformed, Message, Packet, Reaction, Requests, Wire,
 };
@@ -126,19 +126,19 @@ impl Session {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues the frames of one packet, and sends them on their way. `droppable` packets vanish when
-    /// the queue is at its bound; if others do not fit, the session is closed as a slow reader.
-    pub fn push(self: &Arc<Self>, frames: &[Frame], droppable: bool) {
+    /// Queues the frames of one packet, and sends them on their way. At the bound of the queue
+    /// `delivery` decides; if reliable ones do not fit, the session is closed as a slow reader.
+    pub fn push(self: &Arc<Self>, frames: &[Frame], delivery: Delivery) {
         let mut state = self.state();
         if state.phase != Phase::Open {
             return;
         }
         let limits = self.core.limits.queue;
-        let mut pushed = state.queue.push(frames, droppable, limits);
+        let mut pushed = state.queue.push(frames, delivery, limits);
         if pushed.is_err() && state.corked {
             // What is held back must not be what makes it too much.
             let wake = self.pump(&mut state);
-            pushed = state.queue.push(frames, droppable, limits);
+            pushed = state.queue.push(frames, delivery, limits);
             wake.into_iter().for_each(Waker::wake);
         }
         if pushed.is_err() {
@@ -178,7 +178,7 @@ impl Session {
             Message::Text(text) => self.dialect.message(&text),
             Message::Binary(data) => Frame::Binary(data),
         };
-        self.push(&[frame], false);
+        self.push(&[frame], Delivery::Reliable);
     }
 
     /// Has the receiver's [`Receiver::nudged`] called, when its turn comes.

@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value;
 
 use crate::dialect::{self, Body, Dialect, Frame, SocketPacket, Wire};
+use crate::engine::Delivery;
 
 /// An event that goes to many sockets of one namespace. It is encoded once for each dialect that
 /// meets it, and the bytes are shared by all receivers.
 #[derive(Debug)]
 pub struct Broadcast {
     packet: SocketPacket,
-    droppable: bool,
+    delivery: Delivery,
     forms: [OnceLock<Box<[Frame]>>; dialect::COUNT],
 }
 
@@ -20,20 +21,20 @@ impl Broadcast {
         let body = Body::Event { name: name.to_owned(), args, ack: None };
         Broadcast {
             packet: SocketPacket { namespace, body, attachments: Vec::new() },
-            droppable: false,
+            delivery: Delivery::Reliable,
             forms: Default::default(),
         }
     }
 
-    /// Lets the event vanish on its way to clients whose queue is full.
+    /// Says how much it matters that the event arrives; without this it is reliable.
     #[must_use]
-    pub fn droppable(mut self) -> Self {
-        self.droppable = true;
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
         self
     }
 
-    pub(super) fn is_droppable(&self) -> bool {
-        self.droppable
+    pub(super) fn delivered(&self) -> Delivery {
+        self.delivery
     }
 
     pub(super) fn frames(&self, dialect: &dyn Dialect) -> &[Frame] {

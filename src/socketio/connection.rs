@@ -12,7 +12,7 @@ use super::socket::{Socket, Sockets};
 use crate::dialect::{
     AckRequest, Body, Incoming, Malformed, Message, Reaction, SocketPacket, grammar,
 };
-use crate::engine::{CloseReason, Receiver, Session};
+use crate::engine::{CloseReason, Delivery, Receiver, Session};
 
 /// Namespaces that one client may be in at once.
 const MAX_NAMESPACES: usize = 32;
@@ -150,7 +150,8 @@ impl<A: App> Connection<A> {
     fn send(&self, namespace: &Arc<str>, body: Body) {
         let (namespace, attachments) = (Arc::clone(namespace), Vec::new());
         let packet = SocketPacket { namespace, body, attachments };
-        self.session.push(&self.session.dialect().encode(&packet, self.session.wire()), false);
+        let frames = self.session.dialect().encode(&packet, self.session.wire());
+        self.session.push(&frames, Delivery::Reliable);
     }
 }
 

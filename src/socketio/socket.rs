@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::acks::{AckLost, Acks, Answer};
 use super::broadcast::Broadcast;
 use crate::dialect::{AckId, AckRequest, Body, SocketIds, SocketPacket};
-use crate::engine::{CloseReason, Cork, Session, Sid};
+use crate::engine::{CloseReason, Cork, Delivery, Session, Sid};
 
 /// A handle on one client in one namespace; cheap to clone. Sending to a client that is gone does
 /// nothing.
@@ -105,7 +105,7 @@ impl Socket {
     pub fn deliver(&self, broadcast: &Broadcast) {
         if !self.has_left() {
             let session = &self.0.session;
-            session.push(broadcast.frames(session.dialect()), broadcast.is_droppable());
+            session.push(broadcast.frames(session.dialect()), broadcast.delivered());
         }
     }
 
@@ -144,7 +144,7 @@ impl Socket {
         }
         let Inner { session, namespace, .. } = &*self.0;
         let packet = SocketPacket { namespace: Arc::clone(namespace), body, attachments };
-        session.push(&session.dialect().encode(&packet, session.wire()), false);
+        session.push(&session.dialect().encode(&packet, session.wire()), Delivery::Reliable);
     }
 
     pub(super) fn answer(&self, id: AckId, args: Vec<Value>, attachments: Vec<Bytes>) {

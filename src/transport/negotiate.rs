@@ -24,6 +24,7 @@ use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::socketio09::SocketIo09;
 use crate::dialect::{Dialect, StringMode, Strings, Wire};
 use crate::engine::{Engine, Handshake, Plan, Session};
+use crate::policy::network::subscriber;
 use crate::policy::{Policy, Scheme, Step, Transports};
 
 /// Where a request came from.
@@ -165,8 +166,10 @@ impl Negotiator {
             (other.offered(own_client) && better).then_some(other_facts.wire)
         };
         let upgrades: Vec<&'static str> = offered.iter().filter_map(offers).collect();
+        let remote = guest.visitor().remote;
         let handshake = Handshake {
-            remote: guest.visitor().remote,
+            remote,
+            bucket: subscriber(remote),
             query: Query::application_part(request.uri().query().unwrap_or_default()).into(),
             generation: generation(query),
             companion: Box::new(guest),

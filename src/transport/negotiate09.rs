@@ -13,6 +13,7 @@ use super::negotiate::{Cors, Negotiator, Peer, by_name};
 use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, UNKNOWN_SID_ON_SOCKET, Url};
 use crate::dialect::{Dialect, Wire};
 use crate::engine::{CloseReason, Handshake, Plan, Session};
+use crate::policy::network::subscriber;
 use crate::policy::{Refusal, Step};
 
 static DIALECT: SocketIo09 = SocketIo09;
@@ -109,6 +110,7 @@ impl Negotiator {
             upgrades: &[],
             handshake: Handshake {
                 remote: guest.visitor().remote,
+                bucket: subscriber(guest.visitor().remote),
                 query: Query::application_part(raw_query).into(),
                 generation: "0.9",
                 companion: Box::new(guest),

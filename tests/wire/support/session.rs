@@ -26,6 +26,7 @@ pub async fn open(
         upgrades: &[],
         handshake: Handshake {
             remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            bucket: IpAddr::V4(Ipv4Addr::LOCALHOST),
             query: "".into(),
             generation: "test",
             companion: Box::new(()),
