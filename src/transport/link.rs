@@ -19,8 +19,10 @@ pub struct Link {
 #[derive(Debug, Default)]
 struct Kept {
     bytes: Vec<u8>,
-    /// The connection has what it was given, but still holds it.
-    held: bool,
+    /// How many of `bytes` the connection has taken since.
+    taken: usize,
+    /// Bytes that the connection took, but still holds itself.
+    held: usize,
     broken: bool,
 }
 
@@ -49,13 +51,16 @@ impl Link {
         if kept.broken {
             return false;
         }
-        if !kept.bytes.is_empty() || kept.held {
+        if !kept.is_clear() {
             fill(&mut kept.bytes);
             return false;
         }
         with_scratch(|scratch| {
             fill(scratch);
-            kept.write(&self.pipe, scratch);
+            let written = kept.write(&self.pipe, scratch);
+            if !kept.broken {
+                kept.bytes.extend_from_slice(&scratch[written..]);
+            }
         });
         kept.is_clear()
     }
@@ -63,6 +68,13 @@ impl Link {
     /// Whether all that was put is with the system.
     pub fn is_clear(&self) -> bool {
         self.kept().is_clear()
+    }
+
+    /// Bytes of memory that wait here until the connection takes them: 0 if all that was put is with the
+    /// system, or if the connection is broken.
+    pub fn held(&self) -> usize {
+        let kept = self.kept();
+        kept.bytes.len() - kept.taken + kept.held
     }
 
     /// Waits until all that was put is with the system.
@@ -81,9 +93,7 @@ impl Link {
     pub async fn flush_some(&self) -> Result<bool, Broken> {
         {
             let mut kept = self.kept();
-            let bytes = std::mem::take(&mut kept.bytes);
-            kept.held = false;
-            kept.write(&self.pipe, &bytes);
+            kept.write_on(&self.pipe);
             if kept.broken {
                 return Err(Broken);
             }
@@ -116,29 +126,106 @@ const ROOM: usize = 4096;
 
 impl Kept {
     fn is_clear(&self) -> bool {
-        self.bytes.is_empty() && !self.held && !self.broken
+        self.bytes.is_empty() && self.held == 0 && !self.broken
     }
 
-    /// Writes `bytes` as far as that goes, and keeps the rest. Nothing was kept before.
-    fn write(&mut self, pipe: &Pipe, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            match pipe.try_write(bytes) {
-                Ok(written) => bytes = &bytes[written..],
+    /// Writes what was kept, as far as that goes, and gives back the memory of it.
+    fn write_on(&mut self, pipe: &Pipe) {
+        let bytes = std::mem::take(&mut self.bytes);
+        let taken = self.taken + self.write(pipe, &bytes[self.taken..]);
+        if self.broken || taken == bytes.len() {
+            self.taken = 0;
+            return;
+        }
+        (self.bytes, self.taken) = (bytes, taken);
+        // As rarely as that costs no more than writing does.
+        if self.taken > self.bytes.len() / 2 {
+            self.bytes.drain(..self.taken);
+            self.bytes.shrink_to_fit();
+            self.taken = 0;
+        }
+    }
+
+    /// Writes `bytes`, and tells how many of them the connection took.
+    fn write(&mut self, pipe: &Pipe, bytes: &[u8]) -> usize {
+        let mut written = 0;
+        while written < bytes.len() {
+            match pipe.try_write(&bytes[written..]) {
+                Ok(count) => {
+                    written += count;
+                    // Before it takes anything, it lets go of all that it held.
+                    self.held = count;
+                }
                 Err(error) => {
-                    self.bytes = bytes.to_vec();
-                    return self.note(&error);
+                    self.note(&error);
+                    break;
                 }
             }
         }
-        if let Err(error) = pipe.try_flush() {
-            self.held = true;
-            self.note(&error);
+        match pipe.try_flush() {
+            Ok(()) => self.held = 0,
+            Err(error) => self.note(&error),
         }
+        written
     }
 
     fn note(&mut self, error: &io::Error) {
         if error.kind() != ErrorKind::WouldBlock {
             *self = Kept { broken: true, ..Kept::default() };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_connection_does_not_take_is_kept_counted_and_given_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut client =
+            TcpStream::connect(listener.local_addr().expect("bound")).await.expect("open");
+        let link = Link::new(Pipe::plain(listener.accept().await.expect("a connection").0));
+        let piece = |number: usize| format!("{number:07}\n").repeat(1024);
+        let mut pieces = 0;
+        while link.held() < 1 << 20 {
+            link.put(|out| out.extend_from_slice(piece(pieces).as_bytes()));
+            pieces += 1;
+        }
+        assert!(!link.is_clear());
+        let reading = tokio::spawn(async move {
+            let mut all = Vec::new();
+            client.read_to_end(&mut all).await.expect("all of it");
+            all
+        });
+        let before = link.held();
+        while !link.flush_some().await.expect("it is open") {
+            assert!(link.held() <= before);
+            let kept = link.kept();
+            assert!(kept.bytes.capacity() <= 4 * (kept.bytes.len() - kept.taken));
+        }
+        assert_eq!((link.held(), link.kept().bytes.capacity()), (0, 0));
+        drop(link);
+        let all = reading.await.expect("no panic");
+        assert!(
+            all == (0..pieces).map(piece).collect::<String>().into_bytes(),
+            "in order, and whole"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_broken_connection_holds_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("open");
+        let link = Link::new(Pipe::plain(listener.accept().await.expect("a connection").0));
+        while link.put(|out| out.resize(1 << 16, b'x')) {}
+        assert!(link.held() > 0);
+        drop(client);
+        while link.flush_some().await.is_ok() {}
+        assert!(!link.put(|out| out.push(b'x')));
+        assert_eq!(link.held(), 0);
     }
 }

@@ -60,7 +60,8 @@ impl Pipe {
         }
     }
 
-    /// Writes what the connection takes at the moment, and tells how much of `bytes` that was.
+    /// Writes what the connection takes at the moment, and tells how much of `bytes` that was: never
+    /// nothing, if there are any.
     ///
     /// # Errors
     /// `WouldBlock` if it takes nothing; wait with [`Pipe::writable`]. Else the connection is broken.
@@ -69,7 +70,7 @@ impl Pipe {
         let mut tls = lock(tls);
         // What was taken before goes first, so that no more than a record or two ever wait here.
         self.write_records(&mut tls)?;
-        let taken = tls.writer().write(bytes)?;
+        let taken = some(tls.writer().write(bytes)?, bytes)?;
         match self.write_records(&mut tls) {
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
             _ => Ok(taken),
@@ -89,7 +90,7 @@ impl Pipe {
 
     fn write_records(&self, tls: &mut ServerConnection) -> io::Result<()> {
         while tls.wants_write() {
-            tls.write_tls(&mut Raw(&self.tcp))?;
+            some(tls.write_tls(&mut Raw(&self.tcp))?, &[0])?;
         }
         Ok(())
     }
@@ -116,10 +117,8 @@ impl Pipe {
     /// If the connection is broken.
     pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            match std::future::poll_fn(|cx| self.poll_write(cx, bytes)).await? {
-                0 => return Err(ErrorKind::WriteZero.into()),
-                written => bytes = &bytes[written..],
-            }
+            let written = std::future::poll_fn(|cx| self.poll_write(cx, bytes)).await?;
+            bytes = &bytes[written..];
         }
         std::future::poll_fn(|cx| self.poll_flush(cx)).await
     }
@@ -212,10 +211,17 @@ fn read(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
 /// Writes. The runtime is asked only if the socket is full: most of the time it is not, and what the
 /// runtime knows of it is far away in memory.
 fn write(tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    match (&*SockRef::from(tcp)).write(bytes) {
+    let written = match (&*SockRef::from(tcp)).write(bytes) {
         Err(error) if error.kind() == ErrorKind::WouldBlock => tcp.try_write(bytes),
         written => written,
-    }
+    };
+    some(written?, bytes)
+}
+
+/// Who writes goes on until all is written, and would do so for ever if nothing were taken and that
+/// were no error.
+fn some(taken: usize, of: &[u8]) -> io::Result<usize> {
+    if taken == 0 && !of.is_empty() { Err(ErrorKind::WriteZero.into()) } else { Ok(taken) }
 }
 
 impl Drop for Pipe {
