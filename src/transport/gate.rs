@@ -13,8 +13,8 @@ use tracing::{debug, info};
 use super::census::Census;
 use super::guest::{self, Guest, Trail};
 use super::http::{Error, Request};
+use super::monitor::Monitor;
 use super::negotiate::Peer;
-use super::websocket::Witness;
 use crate::engine::{CloseReason, Engine, Facts, Session};
 use crate::policy::healing::{Change, Fared};
 use crate::policy::{self, Counts, Policy, Refusal, Scheme, Step, Visitor};
@@ -43,7 +43,7 @@ pub(super) struct Admitted {
     /// For who opens a session.
     pub guest: Option<Guest>,
     /// For who opens a WebSocket.
-    pub witness: Option<Witness>,
+    pub monitor: Option<Monitor>,
     /// For who opens a session: what may be told of for an upgrade.
     pub offered: Vec<&'static str>,
 }
@@ -188,10 +188,10 @@ impl Gate {
             news.mismatch(&visitor, page, "match-origin-protocol would refuse this");
         }
         let offered = if step == Step::Opens { decision.offered() } else { Vec::new() };
-        let witness =
-            socket.map(|(place, _)| Witness::new(Arc::clone(self), visitor.remote, place));
+        let monitor =
+            socket.map(|(place, _)| Monitor::new(Arc::clone(self), visitor.remote, place));
         let guest = seat.map(|seat| Guest::new(&visitor, seat));
-        Ok(Admitted { guest, witness, offered })
+        Ok(Admitted { guest, monitor, offered })
     }
 
     /// The refusal for who would be let in, but knows nothing of what is `offered`.

@@ -13,6 +13,7 @@ mod htmlfile;
 pub mod http;
 mod jsonp_polling;
 mod link;
+mod monitor;
 mod negotiate;
 mod negotiate09;
 mod pipe;
@@ -113,6 +114,6 @@ pub struct Exchange {
     pub engine: Engine,
     /// How long a request body may take.
     pub body_timeout: Duration,
-    /// For a WebSocket: who counts it, and wants to know how it fares.
-    witness: Option<websocket::Witness>,
+    /// For a WebSocket: what counts it, and watches how it fares.
+    monitor: Option<monitor::Monitor>,
 }

@@ -17,7 +17,7 @@ use http::{HeaderMap, Method, StatusCode};
 use super::gate::{Admitted, Gate};
 use super::guest::Guest;
 use super::http::{Error, Request, Response, header, response};
-use super::websocket::Witness;
+use super::monitor::Monitor;
 use super::{Exchange, Query, REGISTRY, Served, Transport};
 use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
@@ -95,10 +95,10 @@ impl Negotiator {
         request: Request,
         query: Arc<Query>,
         session: Arc<Session>,
-        witness: Option<Witness>,
+        monitor: Option<Monitor>,
     ) -> Exchange {
         let (engine, body_timeout) = (self.engine.clone(), self.body_timeout);
-        Exchange { request, query, session, engine, body_timeout, witness }
+        Exchange { request, query, session, engine, body_timeout, monitor }
     }
 
     fn answer(&self, request: Request, query: Arc<Query>, peer: Peer) -> Served {
@@ -116,7 +116,7 @@ impl Negotiator {
         let session = session.filter(|session| session.dialect().slot() != SocketIo09.slot());
         let facts = Some(transport.facts());
         let admitted = self.gate.decide(&request, peer, facts, step, session.as_deref());
-        let Admitted { guest, witness, offered } = match admitted {
+        let Admitted { guest, monitor, offered } = match admitted {
             Ok(admitted) => admitted,
             Err(error) => return Served::Now(Err(error)),
         };
@@ -124,7 +124,7 @@ impl Negotiator {
             let session = session.ok_or(Error::SidUnknown);
             let session = session.and_then(|session| transport.check(&request).map(|()| session));
             return match session {
-                Ok(session) => transport.serve(self.exchange(request, query, session, witness)),
+                Ok(session) => transport.serve(self.exchange(request, query, session, monitor)),
                 Err(error) => Served::Now(Err(error)),
             };
         };
@@ -137,7 +137,7 @@ impl Negotiator {
             transport.check(&request)?;
             let opened = negotiator.open(transport, dialect, &request, &query, guest, &offered);
             let session = opened.await?;
-            transport.serve(negotiator.exchange(request, query, session, witness)).answer().await
+            transport.serve(negotiator.exchange(request, query, session, monitor)).answer().await
         }))
     }
 

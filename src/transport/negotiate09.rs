@@ -164,7 +164,7 @@ impl Negotiator {
             return Ok(transport.say(&request, &query, &DIALECT, words));
         };
         self.engine().start(&session).await;
-        transport.serve(self.exchange(request, query, session, admitted.witness)).answer().await
+        transport.serve(self.exchange(request, query, session, admitted.monitor)).answer().await
     }
 }
 

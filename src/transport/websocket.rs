@@ -1,6 +1,5 @@
 //! `websocket`: one connection both ways, from the first packet or after an upgrade.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,17 +9,14 @@ use http::header::{
     UPGRADE,
 };
 use http::{Method, StatusCode};
-use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::census::WebSocketSeat;
-use super::gate::Gate;
 use super::http::{Body, Error, Request, Response, header, header_has, response};
+use super::monitor::{Ended, Monitor};
 use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
 use super::{Exchange, Link, Query, Served, Transport};
 use crate::dialect::{Dialect, Frame, Packet, Requests, SocketMessage, Wire};
 use crate::engine::{CloseReason, Drain, Drained, Facts, Session};
-use crate::policy::healing::{Fared, YOUNG};
 
 #[derive(Debug)]
 pub struct WebSocket;
@@ -91,7 +87,7 @@ impl Transport for WebSocket {
 
 /// Answers 101 and leaves the connection to a task of its own.
 fn accept(exchange: Exchange) -> Response {
-    let Exchange { request, session, engine, witness, .. } = exchange;
+    let Exchange { request, session, engine, monitor, .. } = exchange;
     // A refusal comes as a close after the 101, for clients cannot read the answer to a failed
     // upgrade.
     let drain = session.take_up(&FACTS);
@@ -99,7 +95,7 @@ fn accept(exchange: Exchange) -> Response {
     switching(&request, move |link, early| match drain {
         Ok(drain) => {
             let span = session.span().clone();
-            engine.spawn(run(link, early, drain, max_message, witness).instrument(span));
+            engine.spawn(run(link, early, drain, max_message, monitor).instrument(span));
         }
         Err(_) => engine.spawn(async move {
             let (_, reader) = ws_io::open(link, early, max_message);
@@ -129,17 +125,17 @@ async fn run(
     early: Bytes,
     mut drain: Drain,
     max_message: usize,
-    mut witness: Option<Witness>,
+    mut monitor: Option<Monitor>,
 ) {
     let session = Arc::clone(drain.session());
     let (writer, mut reader) = ws_io::open(link, early, max_message);
     drain.divert(writer.clone());
     let end = tokio::select! {
-        end = read(&mut reader, &session, &mut witness) => end,
+        end = read(&mut reader, &session, &mut monitor) => end,
         end = write(&writer, &mut drain, &session) => end,
     };
-    if let Some(witness) = witness.as_mut().filter(|_| !ended_for_all(&session)) {
-        witness.tell(&end);
+    if let Some(monitor) = &mut monitor {
+        monitor.ended(end.as_seen(), &session);
     }
     match end {
         End::Closed => {
@@ -162,55 +158,6 @@ async fn run(
     }
 }
 
-/// Whether the server itself ended the session, whatever carried it: no fault of the way.
-fn ended_for_all(session: &Session) -> bool {
-    session.close_reason().is_some_and(|reason| {
-        matches!(
-            reason,
-            CloseReason::ShuttingDown | CloseReason::Moved(_) | CloseReason::ServerClosed
-        )
-    })
-}
-
-/// Takes up a place among the WebSockets, and remembers how this one fared.
-pub struct Witness {
-    gate: Arc<Gate>,
-    remote: IpAddr,
-    since: Instant,
-    heard: bool,
-    told: bool,
-    _place: WebSocketSeat,
-}
-
-impl Witness {
-    pub(super) fn new(gate: Arc<Gate>, remote: IpAddr, place: WebSocketSeat) -> Self {
-        let since = Instant::now();
-        Witness { gate, remote, since, heard: false, told: false, _place: place }
-    }
-
-    /// Something came from the client.
-    fn heard(&mut self) {
-        self.heard = true;
-        if !self.told && self.since.elapsed() >= YOUNG {
-            self.told = true;
-            self.gate.note(self.remote, Fared::Well);
-        }
-    }
-
-    fn tell(&mut self, end: &End) {
-        // A close frame is a sign of life, too.
-        let heard = self.heard || matches!(end, End::Closed);
-        let fared = match end {
-            _ if !heard => Fared::Silent,
-            End::Lost if self.since.elapsed() < YOUNG => Fared::DiedYoung,
-            _ => Fared::Well,
-        };
-        if !std::mem::replace(&mut self.told, true) {
-            self.gate.note(self.remote, fared);
-        }
-    }
-}
-
 /// What the dialect says on a WebSocket before it is closed, if the session is over.
 fn ending_packet(session: &Session) -> Option<SocketMessage> {
     let dialect = session.dialect();
@@ -228,12 +175,23 @@ enum End {
     GivenUp,
 }
 
-async fn read(reader: &mut WsReader, session: &Arc<Session>, witness: &mut Option<Witness>) -> End {
+impl End {
+    fn as_seen(&self) -> Ended {
+        match self {
+            End::Closed => Ended::Closed,
+            End::Lost => Ended::Lost,
+            End::ByUs(_) => Ended::ByUs,
+            End::GivenUp => Ended::GivenUp,
+        }
+    }
+}
+
+async fn read(reader: &mut WsReader, session: &Arc<Session>, monitor: &mut Option<Monitor>) -> End {
     let (dialect, wire) = (session.dialect(), session.wire());
     loop {
         let event = reader.next().await;
-        if let (Some(witness), false) = (&mut *witness, matches!(event, WsEvent::Lost)) {
-            witness.heard();
+        if let (Some(monitor), false) = (&mut *monitor, matches!(event, WsEvent::Lost)) {
+            monitor.heard();
         }
         let packet = match event {
             WsEvent::Text(text) => dialect.read_text(&text, wire),
