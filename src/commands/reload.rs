@@ -13,14 +13,14 @@ use crate::chat::Hasty;
 use crate::config::{ConfigError, Settings, Sources};
 use crate::engine::Engine;
 use crate::policy::Policy;
-use crate::server::admin::Wish;
+use crate::server::admin::{Denied, Wish};
 use crate::transport::{self, Gate};
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// A wish, and where the answer goes.
-pub type Request = (Wish, oneshot::Sender<Result<Value, String>>);
+pub type Request = (Wish, oneshot::Sender<Result<Value, Denied>>);
 
 /// Keeps the policy as its sources say.
 pub struct Reloader {
@@ -118,7 +118,7 @@ impl Reloader {
         }
     }
 
-    fn grant(&self, wish: Wish) -> Result<Value, String> {
+    fn grant(&self, wish: Wish) -> Result<Value, Denied> {
         let changes = match wish {
             Wish::Look => return Ok(self.status()),
             Wish::Change(text) if text.trim().is_empty() => self.reload("an administrator asked"),
@@ -129,7 +129,7 @@ impl Reloader {
         };
         match changes {
             Ok(changes) => Ok(json!({ "changes": changes })),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(Denied::settings(error.to_string())),
         }
     }
 

@@ -14,7 +14,7 @@ use super::signals::{Hangups, Signals};
 use crate::chat::{Chat, ChatSettings};
 use crate::config::{self, Settings, Sources};
 use crate::engine::{Engine, Limits, QueueLimits};
-use crate::server::admin::{Admin, Wish};
+use crate::server::admin::{Admin, Denied, Wish};
 use crate::server::pages::Pages;
 use crate::server::tls::{Tls, Watch};
 use crate::server::{self, HttpLimits, Listener, Server};
@@ -140,11 +140,10 @@ async fn serve(settings: Settings, sources: Sources, text: Text, tls: Option<Tls
 /// Wishes of administrators that may wait.
 const ADMIN_INBOX: usize = 8;
 
-async fn ask(wish: mpsc::Sender<Request>, wanted: Wish) -> Result<Value, String> {
+async fn ask(wish: mpsc::Sender<Request>, wanted: Wish) -> Result<Value, Denied> {
     let (answer, answered) = oneshot::channel();
-    let gone = |_| "the server is shutting down".to_owned();
-    wish.send((wanted, answer)).await.map_err(|_| gone(()))?;
-    answered.await.map_err(|_| gone(()))?
+    wish.send((wanted, answer)).await.map_err(|_| Denied::stopping())?;
+    answered.await.map_err(|_| Denied::stopping())?
 }
 
 /// What the settings make of the socket that people come by.

@@ -1,11 +1,13 @@
 //! `/admin/policy`: reads and changes the policy, for who knows the token.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::StatusCode;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
-use std::sync::Arc;
+use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 /// Bytes of a policy that is sent.
@@ -20,8 +22,8 @@ pub enum Wish {
     Change(String),
 }
 
-/// Grants wishes, or says in one line why not.
-pub type Grant = dyn Fn(Wish) -> BoxFuture<'static, Result<Value, String>> + Send + Sync;
+/// Grants wishes, or says why not.
+pub type Grant = dyn Fn(Wish) -> BoxFuture<'static, Result<Value, Denied>> + Send + Sync;
 
 /// The way in.
 #[derive(Clone)]
@@ -30,40 +32,101 @@ pub struct Admin {
     pub grant: Arc<Grant>,
 }
 
+/// Why a wish was not granted: a name for programs, and the reason in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    pub status: StatusCode,
+    pub error: &'static str,
+    pub reason: String,
+}
+
+impl Denied {
+    fn new(status: StatusCode, error: &'static str, reason: impl Into<String>) -> Self {
+        Denied { status, error, reason: reason.into() }
+    }
+
+    /// What was sent cannot be: a setting, its value, or what it comes to with the others.
+    pub fn settings(reason: impl Into<String>) -> Self {
+        Denied::new(StatusCode::BAD_REQUEST, "settings", reason)
+    }
+
+    pub fn stopping() -> Self {
+        let reason = "the server is shutting down";
+        Denied::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", reason)
+    }
+}
+
 pub(super) fn route(
     admin: Option<Admin>,
 ) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
-    let body = warp::body::content_length_limit(LARGEST).and(warp::body::bytes());
-    let change = warp::post().and(body).map(|body: Bytes| {
-        String::from_utf8(body.to_vec()).map(Wish::Change).map_err(|_| "the body is no UTF-8")
-    });
-    let look = warp::get().map(|| Ok(Wish::Look));
-    let token = warp::header::optional::<String>(AUTHORIZATION.as_str());
     // Without a token there is no such page.
-    let there = warp::path!("admin" / "policy").and_then(move || {
+    let there = warp::path("admin").and(warp::path("policy")).and_then(move || {
         let admin = admin.clone();
         async move { admin.ok_or_else(warp::reject::not_found) }
     });
-    there.and(token).and(look.or(change).unify()).then(answer)
+    // Before anything else is looked at: nobody waits for the body of a stranger.
+    let admitted = there.and(warp::header::headers_cloned()).and_then(admit);
+    let whole = warp::path::end();
+    let look = whole.and(warp::get()).map(|| Ok(Wish::Look));
+    let body = warp::body::content_length_limit(LARGEST).and(warp::body::bytes());
+    let change = whole.and(warp::post()).and(body).map(|body: Bytes| {
+        let text = String::from_utf8(body.to_vec()).map(Wish::Change);
+        text.map_err(|_| Denied::settings("the body is no UTF-8"))
+    });
+    let granted = admitted.and(look.or(change).unify()).then(
+        |admin: Admin, wish: Result<Wish, Denied>| async move {
+            answer(match wish {
+                Ok(wish) => (admin.grant)(wish).await,
+                Err(denied) => Err(denied),
+            })
+        },
+    );
+    granted.recover(|rejection: Rejection| async move {
+        match denied(&rejection) {
+            Some(denied) => Ok(answer(Err(denied))),
+            None => Err(rejection),
+        }
+    })
 }
 
-async fn answer(
-    admin: Admin,
-    token: Option<String>,
-    wish: Result<Wish, &'static str>,
-) -> impl Reply {
-    let bearer = token.as_deref().and_then(|token| token.strip_prefix("Bearer "));
-    let known = bearer.is_some_and(|token| same(token.trim().as_bytes(), admin.token.as_bytes()));
-    let (status, body) = match (known, wish) {
-        (false, _) => {
-            let reason = "the header Authorization: Bearer … is missing, or its token is wrong";
-            (StatusCode::UNAUTHORIZED, serde_json::json!({ "reason": reason }))
+/// Who does not know the token gets no further.
+#[derive(Debug)]
+struct Stranger;
+
+impl warp::reject::Reject for Stranger {}
+
+async fn admit(admin: Admin, headers: HeaderMap) -> Result<Admin, Rejection> {
+    let token = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let token = token.and_then(|token| token.strip_prefix(b"Bearer ")).map(<[u8]>::trim_ascii);
+    match token.is_some_and(|token| same(token, admin.token.as_bytes())) {
+        true => Ok(admin),
+        false => Err(warp::reject::custom(Stranger)),
+    }
+}
+
+/// What came of a request that was not heard out.
+fn denied(rejection: &Rejection) -> Option<Denied> {
+    use warp::reject::{LengthRequired, PayloadTooLarge};
+    if rejection.find::<Stranger>().is_some() {
+        let reason = "the header Authorization: Bearer … is missing, or its token is wrong";
+        return Some(Denied::new(StatusCode::UNAUTHORIZED, "token", reason));
+    }
+    if rejection.find::<PayloadTooLarge>().is_some() {
+        let reason = format!("the body has over {LARGEST} bytes");
+        return Some(Denied::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", reason));
+    }
+    rejection.find::<LengthRequired>().map(|_| {
+        let reason = "the header Content-Length is missing";
+        Denied::new(StatusCode::LENGTH_REQUIRED, "length", reason)
+    })
+}
+
+fn answer(outcome: Result<Value, Denied>) -> Response {
+    let (status, body) = match outcome {
+        Ok(body) => (StatusCode::OK, body),
+        Err(Denied { status, error, reason }) => {
+            (status, serde_json::json!({ "error": error, "reason": reason }))
         }
-        (true, Err(reason)) => (StatusCode::BAD_REQUEST, serde_json::json!({ "reason": reason })),
-        (true, Ok(wish)) => match (admin.grant)(wish).await {
-            Ok(body) => (StatusCode::OK, body),
-            Err(reason) => (StatusCode::BAD_REQUEST, serde_json::json!({ "reason": reason })),
-        },
     };
     let mut response = warp::reply::with_status(warp::reply::json(&body), status).into_response();
     let headers = response.headers_mut();
