@@ -75,6 +75,9 @@ pub struct Layer {
     /// Bytes that may wait for one client [default: 1MiB]
     #[arg(long, env = "PARLANCE_QUEUE_BYTES", value_name = "SIZE")]
     pub queue_bytes: Option<Size>,
+    /// Bytes that may wait for all clients together, 0 for no bound [default: 256MiB]
+    #[arg(long, env = "PARLANCE_QUEUE_BYTES_TOTAL", value_name = "SIZE")]
+    pub queue_bytes_total: Option<Size>,
     /// Packets that may wait for one client [default: 4096]
     #[arg(long, env = "PARLANCE_QUEUE_MESSAGES", value_name = "N")]
     pub queue_messages: Option<usize>,
@@ -146,7 +149,7 @@ impl Layer {
         layered!(host port tls_cert tls_key redirect_port hsts proxy_protocol transports rules origins match_origin_protocol trusted_proxies
             max_sessions_per_address max_websockets handshake_rate heal_failures heal_rest
             heal_longest admin_token byte_rate static_dir log log_dir ping_interval ping_timeout
-            upgrade_timeout connect_timeout max_payload queue_bytes queue_messages stream_bytes max_sessions
+            upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes max_sessions
             max_connections header_timeout body_timeout max_headers max_header_bytes
             shutdown_timeout message_max message_rate duplicate_names)
     }

@@ -31,6 +31,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     pub max_payload: usize,
     pub queue_bytes: usize,
+    /// Of all queues together; 0 for no bound.
+    pub queue_bytes_total: usize,
     pub queue_messages: usize,
     pub stream_bytes: usize,
     pub max_connections: usize,
@@ -59,7 +61,7 @@ impl Settings {
         }
         differing!(host port admin_token tls_cert tls_key redirect_port hsts proxy_protocol static_dir log
             log_dir ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
-            queue_messages stream_bytes max_connections header_timeout body_timeout max_headers
+            queue_bytes_total queue_messages stream_bytes max_connections header_timeout body_timeout max_headers
             max_header_bytes shutdown_timeout message_max message_rate byte_rate duplicate_names)
     }
 
@@ -80,6 +82,13 @@ impl Settings {
         if self.proxy_protocol && self.policy.trusted_proxies.is_empty() {
             let message = "nobody could connect, because trusted-proxies is empty".into();
             return wrong("proxy-protocol", message);
+        }
+        let (queue, total) = (self.queue_bytes, self.queue_bytes_total);
+        if total > 0 && total < queue {
+            let message = format!(
+                "{total} bytes for all clients are less than the {queue} that queue-bytes lets wait for one"
+            );
+            return wrong("queue-bytes-total", message);
         }
         Ok(())
     }
@@ -110,6 +119,7 @@ impl Settings {
             connect_timeout: time(layer.connect_timeout, 45),
             max_payload: size(layer.max_payload, 1_000_000),
             queue_bytes: size(layer.queue_bytes, 1 << 20),
+            queue_bytes_total: size(layer.queue_bytes_total, 256 << 20),
             queue_messages: layer.queue_messages.unwrap_or(4096),
             stream_bytes: size(layer.stream_bytes, 1 << 20),
             max_connections: layer.max_connections.unwrap_or(100_000),

@@ -90,12 +90,17 @@ fn errors_of_listening() {
             "proxy-protocol = true",
             "proxy-protocol: nobody could connect, because trusted-proxies is empty",
         ),
+        (
+            "queue-bytes-total = \"1MB\"",
+            "queue-bytes-total: 1000000 bytes for all clients are less than the 1048576 that queue-bytes lets wait for one",
+        ),
     ] {
         assert_eq!(agree(text), Err(expected.into()));
     }
     let sound = "port = 443\nredirect-port = 80\ntls-cert = [\"a\"]\ntls-key = [\"a\"]\n\
         proxy-protocol = true\ntrusted-proxies = [\"private\"]\nhsts = \"1d\"";
     assert_eq!(agree(sound), Ok(()));
+    assert_eq!(agree("queue-bytes-total = 0"), Ok(()));
     let off = Settings::complete(file("hsts = 0").unwrap(), &KNOWN);
     assert_eq!(off.hsts, None);
 }
