@@ -89,9 +89,10 @@ async fn serve(settings: Settings, sources: Sources, text: Text, tls: Option<Tls
         grant: Arc::new(move |wanted| Box::pin(ask(wish.clone(), wanted))),
     });
     let pages = Pages::new(settings.static_dir.as_deref(), admin);
-    let negotiator = Negotiator::new(engine.clone(), gate, settings.body_timeout);
+    let negotiator = Negotiator::new(engine.clone(), gate);
     let http = HttpLimits {
         header_timeout: settings.header_timeout,
+        body_timeout: settings.body_timeout,
         max_headers: settings.max_headers,
         max_header_bytes: settings.max_header_bytes,
         max_connections: settings.max_connections,

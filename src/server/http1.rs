@@ -25,8 +25,8 @@ use super::HttpLimits;
 use super::entrance::not_http;
 use super::head::{self, Head, Parsed};
 use crate::engine::Drained;
-use crate::transport::http::{Coming, write_bare_end, write_chunked, write_end, write_head};
-use crate::transport::{Body, Incoming, Link, Parked, Request, Response, Seat};
+use crate::transport::http::{write_bare_end, write_chunked, write_end, write_head};
+use crate::transport::{Body, Clock, Coming, Incoming, Link, Parked, Request, Response, Seat};
 
 /// Bytes read at a time.
 const READ: usize = 16 * 1024;
@@ -68,6 +68,8 @@ pub(super) enum Next {
         read: Vec<u8>,
         whole: Option<usize>,
     },
+    /// A request that was begun, and did not come to the end of its head in time.
+    Late,
     /// Nothing.
     Over,
 }
@@ -145,11 +147,15 @@ impl<'a> Http1<'a> {
                 Read::End => return Poll::Ready(Next::Over),
             }
         }
-        let leaves = self.kept.is_empty() && self.poll_stop(cx).is_ready();
-        match leaves || self.poll_late(cx).is_ready() {
-            true => Poll::Ready(Next::Over),
-            false => Poll::Pending,
+        let begun = !self.kept.is_empty();
+        if self.poll_stop(cx).is_ready() {
+            if !begun {
+                return Poll::Ready(Next::Over);
+            }
+            self.wait_until(self.deadline.min(Instant::now() + LINGER));
         }
+        ready!(self.poll_late(cx));
+        Poll::Ready(if begun { Next::Late } else { Next::Over })
     }
 
     /// Reads what is there, once.
@@ -213,13 +219,21 @@ impl<'a> Http1<'a> {
             let read = Arc::new(AtomicBool::new(false));
             body_read = Some(Arc::clone(&read));
             let (first, link) = (behind.to_vec(), Arc::clone(&self.link));
-            Incoming::Coming(Box::new(Coming { first, length, link, read }))
+            let clock = Clock::new(self.limits.body_timeout, self.stopping);
+            Incoming::Coming(Box::new(Coming { first, length, link, clock, read }))
         };
         let mut request = http::Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         Asked { request, close, body_read }
+    }
+
+    /// Ends the connection with an answer to what did not become a request.
+    pub async fn refuse(&mut self, response: Response) {
+        let unread = Answered { close: true, body_read: Some(Arc::default()) };
+        let sending = self.begin(unread, response);
+        self.finish(sending).await;
     }
 
     /// Begins to send a response; [`Http1::finish`] waits for the rest.

@@ -27,7 +27,7 @@ use super::http1::{LINGER, LINGER_BYTES, WRITE_PATIENCE};
 use super::listen::HouseRules;
 use super::{Answer, Server};
 use crate::transport::http::{Error, header_has};
-use crate::transport::{self, Body, Link, Peer};
+use crate::transport::{self, Body, Clock, Foreign, Link, Peer};
 
 /// Bytes read ahead of the next request, about: to see whether the connection ends takes reading.
 const AHEAD: usize = 4096;
@@ -43,6 +43,8 @@ pub(super) async fn serve(
     let (answered, going_on) = (Arc::clone(&lent.answered), AtomicBool::new(false));
     let comes_back = lent.next.is_some() && !stopping.is_cancelled();
     let service = service_fn(|request: http::Request<Incoming>| async {
+        let clock = Clock::new(limits.body_timeout, stopping);
+        let request = request.map(|body| Foreign::new(body, clock));
         let answer = server.answer_foreign(request, peer, rules).await;
         let goes_on = comes_back && !header_has(answer.headers(), CONNECTION, "close");
         going_on.store(goes_on, Ordering::Relaxed);

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::Either;
+use http::StatusCode;
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use crate::policy::Scheme;
-use crate::transport::{Answering, Incoming, Link, Negotiator, Peer, Pipe, Request};
+use crate::transport::{self, Answering, Foreign, Incoming, Link, Negotiator, Peer, Pipe, Request};
 use entrance::TurnedAway;
 use http1::{Http1, Next};
 use library::Lent;
@@ -35,11 +36,13 @@ use listen::HouseRules;
 pub use listen::{Listener, bind, bind_for, raise_file_limit, url};
 use pages::Pages;
 
-/// Bounds on connections and on what comes before a request's body.
+/// Bounds on connections and on requests.
 #[derive(Debug, Clone)]
 pub struct HttpLimits {
     /// For the headers of a request, from the first moment that it can be expected.
     pub header_timeout: Duration,
+    /// For the body of a request, from when its head is there.
+    pub body_timeout: Duration,
     pub max_headers: usize,
     /// Bytes of the request line and all headers.
     pub max_header_bytes: usize,
@@ -51,6 +54,7 @@ impl Default for HttpLimits {
     fn default() -> Self {
         HttpLimits {
             header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
             max_headers: 64,
             max_header_bytes: 16 * 1024,
             max_connections: 100_000,
@@ -212,6 +216,7 @@ impl Server {
                         None => return,
                     }
                 }
+                Next::Late => return Box::pin(http.refuse(late())).await,
                 Next::Over => return,
             }
         }
@@ -242,7 +247,7 @@ impl Server {
     /// Answers a request that the HTTP library has read, whatever it is for.
     async fn answer_foreign(
         &self,
-        request: http::Request<hyper::body::Incoming>,
+        request: http::Request<Foreign>,
         peer: Peer,
         rules: &HouseRules,
     ) -> Answer {
@@ -269,6 +274,12 @@ impl Server {
 fn is_engines(mount: &str, path: &str) -> bool {
     path.strip_prefix(mount)
         .is_some_and(|below| below.is_empty() || below.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// What is said to a request whose head does not come to its end.
+fn late() -> transport::Response {
+    let text = "the request did not come whole in time\n";
+    transport::http::response(StatusCode::REQUEST_TIMEOUT, "text/plain; charset=utf-8", text)
 }
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -11,14 +12,14 @@ use http::header::{
 };
 use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use warp::Filter as _;
 use warp::path::FullPath;
 
 use super::admin::{self, Admin};
 use super::{Answer, library, reports};
 use crate::policy::Scheme;
-use crate::transport::{self, Welcome};
+use crate::transport::http::Error;
+use crate::transport::{self, Foreign, Welcome};
 
 /// Files that are built in, by their path below `/`.
 const BUILT_IN: &[(&str, &[u8])] = &[
@@ -87,7 +88,7 @@ pub struct Pages {
     answer: Arc<Handler>,
 }
 
-type Handler = dyn Fn(http::Request<Incoming>) -> BoxFuture<'static, Answer> + Send + Sync;
+type Handler = dyn Fn(http::Request<Foreign>) -> BoxFuture<'static, Answer> + Send + Sync;
 
 impl Pages {
     /// `folder` replaces the built-in files but for the client library; `more` are routes that somebody
@@ -124,10 +125,14 @@ impl Pages {
     }
 
     /// `welcome` is what the page is told of the policy.
-    pub async fn answer(&self, mut request: http::Request<Incoming>, welcome: Welcome) -> Answer {
+    pub async fn answer(&self, mut request: http::Request<Foreign>, welcome: Welcome) -> Answer {
         let content_policy = content_policy(welcome.bound_to);
         request.extensions_mut().insert(welcome);
+        let late = request.body().late();
         let mut answer = (self.answer)(request).await;
+        if late.load(Ordering::Acquire) {
+            answer = library::dressed(Error::Incomplete.json()).await;
+        }
         answer.headers_mut().insert(CONTENT_SECURITY_POLICY, content_policy);
         answer
     }

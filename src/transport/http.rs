@@ -1,50 +1,26 @@
-//! HTTP pieces that the transports share: bodies in, bodies out, errors.
+//! HTTP pieces that the transports share: bodies out, errors.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::Stream;
 use http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderValue, ORIGIN,
     RETRY_AFTER, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, StatusCode};
-use http_body_util::BodyExt as _;
-use hyper::body::Body as _;
 use serde_json::{Value, json};
 
-use super::{Link, Parked};
+use super::{Incoming, Link, Parked};
 use crate::engine::Refused;
 use crate::policy::Refusal;
 
 pub type Request = http::Request<Incoming>;
 pub type Response = http::Response<Body>;
-
-/// The body of a request.
-pub enum Incoming {
-    /// All of it is here.
-    Whole(Bytes),
-    /// Some is still on its way.
-    Coming(Box<Coming>),
-    /// It comes in a form that the HTTP library reads.
-    Foreign(hyper::body::Incoming),
-}
-
-/// A body of known length that has not arrived whole.
-pub struct Coming {
-    /// What is here.
-    pub(crate) first: Vec<u8>,
-    /// Bytes of all of it.
-    pub(crate) length: usize,
-    pub(crate) link: Arc<Link>,
-    /// Told when the last byte was read, so that the next request may be.
-    pub(crate) read: Arc<AtomicBool>,
-}
 
 /// A response body.
 pub enum Body {
@@ -242,6 +218,10 @@ impl Error {
         }
         let mut response = response(self.status(), "application/json", body.to_string());
         self.say_when(response.headers_mut());
+        if let Error::Incomplete = self {
+            // The rest of the body may still come, and is no request.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 
@@ -304,58 +284,6 @@ impl From<Refused> for Error {
             Refused::AlreadyUpgrading => Error::bad_request("an upgrade is under way, or done"),
         }
     }
-}
-
-/// Reads a request body of at most `limit` bytes within `patience`.
-///
-/// # Errors
-/// If it is larger, too slow, or ends too early.
-pub async fn read_body(body: Incoming, limit: usize, patience: Duration) -> Result<Bytes, Error> {
-    let length = match &body {
-        Incoming::Whole(bytes) => bytes.len(),
-        Incoming::Coming(coming) => coming.length,
-        Incoming::Foreign(body) => usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX),
-    };
-    if length > limit {
-        return Err(Error::TooLarge { limit });
-    }
-    let read = async {
-        match body {
-            Incoming::Whole(bytes) => Ok(bytes),
-            Incoming::Coming(coming) => coming.collect().await.map_err(|_| Error::Incomplete),
-            Incoming::Foreign(body) => collect(body, limit).await,
-        }
-    };
-    tokio::time::timeout(patience, read).await.unwrap_or(Err(Error::Incomplete))
-}
-
-impl Coming {
-    async fn collect(self) -> std::io::Result<Bytes> {
-        let Coming { mut first, length, link, read } = self;
-        let mut at = first.len();
-        while at < length {
-            // As much room as has come so far, so that a promise of much costs nothing.
-            first.resize(length.min((at * 2).max(4096)), 0);
-            match link.pipe().read(&mut first[at..]).await? {
-                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-                count => at += count,
-            }
-        }
-        read.store(true, Ordering::Release);
-        Ok(first.into())
-    }
-}
-
-async fn collect(mut body: hyper::body::Incoming, limit: usize) -> Result<Bytes, Error> {
-    let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Error::Incomplete)?.into_data() else { continue };
-        if whole.len() + data.len() > limit {
-            return Err(Error::TooLarge { limit });
-        }
-        whole.extend_from_slice(&data);
-    }
-    Ok(whole.freeze())
 }
 
 /// The media type of a request, without parameters.

@@ -5,6 +5,7 @@
 //! does so for the life of an upgraded connection, polling for one response. A transport is one
 //! file here and one line in [`REGISTRY`].
 
+mod body;
 mod census;
 mod eventsource;
 mod gate;
@@ -26,17 +27,17 @@ mod ws_io;
 mod xhr_polling;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 
 use crate::dialect::{Dialect, Frame};
 use crate::engine::{Engine, Facts, Session};
 
+pub use body::{Clock, Coming, Foreign, Incoming};
 pub use census::Census;
 pub use gate::{Gate, Welcome};
 pub use guest::Guest;
-pub use http::{Body, Incoming, Request, Response};
+pub use http::{Body, Request, Response};
 pub use link::{Broken, Link};
 pub use negotiate::{Answering, Negotiator, Peer};
 pub use pipe::Pipe;
@@ -112,8 +113,6 @@ pub struct Exchange {
     pub query: Arc<Query>,
     pub session: Arc<Session>,
     pub engine: Engine,
-    /// How long a request body may take.
-    pub body_timeout: Duration,
     /// For a WebSocket: what counts it, and watches how it fares.
     monitor: Option<monitor::Monitor>,
 }

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -39,19 +38,17 @@ pub struct Peer {
 pub struct Negotiator {
     engine: Engine,
     gate: Arc<Gate>,
-    body_timeout: Duration,
 }
 
 impl Negotiator {
-    /// `body_timeout` bounds how long a request body may take to arrive.
-    pub fn new(engine: Engine, gate: Arc<Gate>, body_timeout: Duration) -> Self {
-        Negotiator { engine, gate, body_timeout }
+    pub fn new(engine: Engine, gate: Arc<Gate>) -> Self {
+        Negotiator { engine, gate }
     }
 
     /// Allows all transports and all origins.
     pub fn allow_all(engine: Engine) -> Self {
         let policy = Policy::open(Transports::all(super::names()));
-        Self::new(engine, Gate::new(policy), Duration::from_secs(30))
+        Self::new(engine, Gate::new(policy))
     }
 
     /// Answers an Engine.IO request, whatever it is.
@@ -97,8 +94,7 @@ impl Negotiator {
         session: Arc<Session>,
         monitor: Option<Monitor>,
     ) -> Exchange {
-        let (engine, body_timeout) = (self.engine.clone(), self.body_timeout);
-        Exchange { request, query, session, engine, body_timeout, monitor }
+        Exchange { request, query, session, engine: self.engine.clone(), monitor }
     }
 
     fn answer(&self, request: Request, query: Arc<Query>, peer: Peer) -> Served {

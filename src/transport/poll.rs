@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
-use super::http::{Body, Error, Response, read_body, response};
+use super::body::read_body;
+use super::http::{Body, Error, Response, response};
 use super::{Exchange, Link};
 use crate::dialect::{Control, Dialect, Frame, Malformed, OCTETS, Packet, Requests, Wire};
 use crate::engine::{Drain, Drained, Facts, Session, Sink, Taken};
@@ -153,10 +154,10 @@ pub(super) async fn accept(
     limit: usize,
     read: impl FnOnce(&Arc<Session>, &Bytes, Option<&str>) -> Result<Vec<Packet>, Rejected>,
 ) -> Result<Response, Error> {
-    let Exchange { request, session, body_timeout, .. } = exchange;
+    let Exchange { request, session, .. } = exchange;
     let posting = session.begin_post(facts)?;
     let (parts, body) = request.into_parts();
-    let body = read_body(body, limit, body_timeout).await?;
+    let body = read_body(body, limit).await?;
     match read(&session, &body, super::http::media_type(&parts.headers)) {
         Ok(packets) => posting.session().submit(facts, packets).await?,
         // The reference servers say "ok" to such a body and end the session (engineio.md §9).

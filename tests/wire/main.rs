@@ -2,6 +2,7 @@
 //! transport.
 
 mod chat;
+mod clocks;
 mod connections;
 mod engineio;
 mod life;

@@ -117,8 +117,8 @@ async fn headers_that_do_not_come() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come() {
-    let body_timeout = Duration::from_millis(300);
-    let server = Setup { body_timeout, ..Setup::default() }.start(Echo).await;
+    let http = HttpLimits { body_timeout: Duration::from_millis(300), ..HttpLimits::default() };
+    let server = Setup { http, ..Setup::default() }.start(Echo).await;
     let session = Polls::open(&server, "EIO=4").await;
     let mut http = Http::open(server.addr).await;
     http.send(&request("POST", &session.target(), &[("Content-Length", "10")], b"4a")).await;

@@ -8,6 +8,7 @@ use parlance::chat::{Chat, ChatSettings};
 use parlance::commands::guarded::Guarded;
 use parlance::engine::{Engine, Handler, Limits};
 use parlance::policy::{Caps, Healing, Networks, Origins, Policy, Rule, Transports};
+use parlance::server::pages::Pages;
 use parlance::server::{self, HttpLimits, Server};
 use parlance::socketio::{App, SocketIo};
 use parlance::transport::{self, Gate, Negotiator};
@@ -30,8 +31,8 @@ pub struct Setup {
     pub rules: Vec<Rule>,
     pub match_origin_protocol: bool,
     pub trusted_proxies: &'static [&'static str],
-    pub body_timeout: Duration,
     pub connect_timeout: Duration,
+    pub pages: Option<Pages>,
 }
 
 impl Default for Setup {
@@ -47,8 +48,8 @@ impl Default for Setup {
             rules: Vec::new(),
             match_origin_protocol: false,
             trusted_proxies: &[],
-            body_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(45),
+            pages: None,
         }
     }
 }
@@ -94,8 +95,8 @@ impl Setup {
 
     async fn start_behind(self, gate: Arc<Gate>, handler: impl Handler) -> TestServer {
         let engine = Engine::new(self.limits, handler);
-        let negotiator = Negotiator::new(engine.clone(), Arc::clone(&gate), self.body_timeout);
-        let server = Server::new(MOUNT, negotiator, None, self.http);
+        let negotiator = Negotiator::new(engine.clone(), Arc::clone(&gate));
+        let server = Server::new(MOUNT, negotiator, self.pages, self.http);
         let listener = server::bind(Some("127.0.0.1"), 0).await.expect("a free port");
         let addr = listener.local_addr().expect("an address");
         let accepting = server.clone();

@@ -1,0 +1,199 @@
+//! Bodies of requests. Each comes with the clock that it has to come by, so that nobody can read one
+//! without.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::future::{Either, select};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::Link;
+use super::http::Error;
+
+/// The body of a request.
+pub enum Incoming {
+    /// All of it is here.
+    Whole(Bytes),
+    /// Some is still on its way.
+    Coming(Box<Coming>),
+    /// It comes in a form that the HTTP library reads.
+    Foreign(Foreign),
+}
+
+/// A body of known length that has not arrived whole.
+pub struct Coming {
+    /// What is here.
+    pub(crate) first: Vec<u8>,
+    /// Bytes of all of it.
+    pub(crate) length: usize,
+    pub(crate) link: Arc<Link>,
+    pub(crate) clock: Clock,
+    /// Told when the last byte was read, so that the next request may be.
+    pub(crate) read: Arc<AtomicBool>,
+}
+
+/// A body that the HTTP library reads. It fails when its time is over.
+pub struct Foreign {
+    body: hyper::body::Incoming,
+    clock: Clock,
+    late: Arc<AtomicBool>,
+}
+
+/// How long a server that stops waits for what was begun.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The time that a body has, from when it is made: all of it, however little comes at a time.
+pub struct Clock {
+    until: Instant,
+    stopping: CancellationToken,
+    /// Made when something is waited for.
+    alarm: Option<Box<Alarm>>,
+}
+
+struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+    stopping: Pin<Box<WaitForCancellationFutureOwned>>,
+    hurried: bool,
+}
+
+impl Clock {
+    /// `time` is how long it may take, or [`GRACE`] from when `stopping` is cancelled, if that is sooner.
+    pub fn new(time: Duration, stopping: &CancellationToken) -> Self {
+        Clock { until: Instant::now() + time, stopping: stopping.clone(), alarm: None }
+    }
+
+    /// Ready when the time is over.
+    pub fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Clock { until, stopping, alarm } = self;
+        let alarm = alarm.get_or_insert_with(|| {
+            let stopping = Box::pin(stopping.clone().cancelled_owned());
+            Box::new(Alarm { sleep: Box::pin(sleep_until(*until)), stopping, hurried: false })
+        });
+        if !alarm.hurried && alarm.stopping.as_mut().poll(cx).is_ready() {
+            alarm.hurried = true;
+            alarm.sleep.as_mut().reset((*until).min(Instant::now() + GRACE));
+        }
+        alarm.sleep.as_mut().poll(cx)
+    }
+
+    async fn over(&mut self) {
+        std::future::poll_fn(|cx| self.poll_over(cx)).await;
+    }
+}
+
+/// Reads a request body of at most `limit` bytes.
+///
+/// # Errors
+/// If it is larger, or does not come whole within its time.
+pub async fn read_body(body: Incoming, limit: usize) -> Result<Bytes, Error> {
+    let length = match &body {
+        Incoming::Whole(bytes) => bytes.len(),
+        Incoming::Coming(coming) => coming.length,
+        Incoming::Foreign(body) => usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX),
+    };
+    if length > limit {
+        return Err(Error::TooLarge { limit });
+    }
+    match body {
+        Incoming::Whole(bytes) => Ok(bytes),
+        Incoming::Coming(coming) => coming.collect().await.map_err(|_| Error::Incomplete),
+        Incoming::Foreign(body) => collect(body, limit).await,
+    }
+}
+
+impl Coming {
+    async fn collect(self) -> io::Result<Bytes> {
+        let Coming { first, length, link, mut clock, read } = self;
+        let bytes = match select(pin!(rest(first, length, &link)), pin!(clock.over())).await {
+            Either::Left((bytes, _)) => bytes?,
+            Either::Right(_) => return Err(ErrorKind::TimedOut.into()),
+        };
+        read.store(true, Ordering::Release);
+        Ok(bytes.into())
+    }
+}
+
+async fn rest(mut first: Vec<u8>, length: usize, link: &Link) -> io::Result<Vec<u8>> {
+    let mut at = first.len();
+    while at < length {
+        // As much room as has come so far, so that a promise of much costs nothing.
+        first.resize(length.min((at * 2).max(4096)), 0);
+        match link.pipe().read(&mut first[at..]).await? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            count => at += count,
+        }
+    }
+    Ok(first)
+}
+
+async fn collect(mut body: Foreign, limit: usize) -> Result<Bytes, Error> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Error::Incomplete)?.into_data() else { continue };
+        if whole.len() + data.len() > limit {
+            return Err(Error::TooLarge { limit });
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+impl Foreign {
+    pub(crate) fn new(body: hyper::body::Incoming, clock: Clock) -> Self {
+        Foreign { body, clock, late: Arc::default() }
+    }
+
+    /// Becomes true when the body did not come whole in its time, whoever reads it.
+    pub(crate) fn late(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.late)
+    }
+}
+
+/// Why a body that the HTTP library reads ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Cut {
+    #[error("the body did not come whole in time")]
+    Late,
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+}
+
+impl Body for Foreign {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Cut::Broken)));
+        }
+        ready!(self.clock.poll_over(cx));
+        self.late.store(true, Ordering::Release);
+        Poll::Ready(Some(Err(Cut::Late)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Foreign").field(&self.body).finish()
+    }
+}
