@@ -165,7 +165,7 @@ impl Room {
                 transport: &WEBSOCKET,
                 upgrades: &[],
                 handshake: Handshake {
-                    remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                    remote: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
                     bucket: IpAddr::V4(Ipv4Addr::LOCALHOST),
                     query: "".into(),
                     generation: "bench",

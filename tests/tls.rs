@@ -137,7 +137,7 @@ struct Mirror;
 
 impl App for Mirror {
     async fn connect(&self, socket: &Socket, _auth: &Value) {
-        let remote = socket.session().handshake().remote.to_string();
+        let remote = socket.session().handshake().remote.expect("an address").to_string();
         socket.emit("you", [remote.into()]);
     }
 

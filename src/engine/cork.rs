@@ -202,7 +202,13 @@ mod tests {
     async fn open(engine: &Engine, transport: &'static Facts) -> Arc<Session> {
         let remote = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let (query, companion) = ("".into(), Box::new(()));
-        let handshake = Handshake { remote, bucket: remote, query, generation: "test", companion };
+        let handshake = Handshake {
+            remote: Some(remote),
+            bucket: remote,
+            query,
+            generation: "test",
+            companion,
+        };
         let (dialect, wire) = (&EngineIo4, Wire::default());
         engine.open(Plan { dialect, wire, transport, upgrades: &[], handshake }).await.unwrap()
     }

@@ -52,7 +52,8 @@ pub struct Facts {
 /// What was known when the session opened.
 #[derive(Debug)]
 pub struct Handshake {
-    pub remote: IpAddr,
+    /// Nothing if that is not known for sure.
+    pub remote: Option<IpAddr>,
     /// What limits of abuse count this client by: its address or network, or one shared by all clients
     /// whose address is not known.
     pub bucket: IpAddr,

@@ -43,7 +43,8 @@ impl Session {
     pub(super) fn new(sid: Sid, plan: Plan<'_>, core: Arc<Core>, open: Frame) -> Self {
         let Plan { dialect, wire, transport, upgrades, handshake } = plan;
         let span = debug_span!(
-            "session", %sid, generation = handshake.generation, remote = %handshake.remote
+            "session", %sid, generation = handshake.generation,
+            remote = %handshake.remote.map_or("unknown".to_owned(), |remote| remote.to_string())
         );
         let mut state = State::new(transport, &core.limits, Instant::now());
         state.presence = Some(core.tasks.token());

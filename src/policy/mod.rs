@@ -4,6 +4,7 @@
 //! transports its visitor may use. A refusal carries its reason as data, so that one value becomes
 //! the HTTP answer, the log line and the count.
 
+mod client;
 pub mod forwarded;
 pub mod healing;
 pub mod network;
@@ -12,9 +13,9 @@ mod refusal;
 pub mod rules;
 pub mod transports;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
+pub use client::Client;
 pub use healing::Healing;
 pub use network::Networks;
 pub use origin::{Origin, Origins};
@@ -77,7 +78,7 @@ impl Scheme {
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
 pub struct Visitor<'a> {
-    pub remote: IpAddr,
+    pub client: Client,
     pub scheme: Scheme,
     /// The `Host` that was asked for.
     pub host: Option<&'a str>,

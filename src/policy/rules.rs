@@ -31,7 +31,9 @@ impl Rule {
             && self.origins.as_ref().is_none_or(|origins| {
                 visitor.origin.is_some_and(|origin| origins.allow(origin, visitor.host))
             })
-            && self.networks.as_ref().is_none_or(|networks| networks.contains(visitor.remote))
+            && self.networks.as_ref().is_none_or(|networks| {
+                visitor.client.address().is_some_and(|address| networks.contains(address))
+            })
             && any(&self.agents, visitor.agent)
             && any(&self.paths, visitor.path)
     }

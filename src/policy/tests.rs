@@ -14,7 +14,7 @@ fn policy(transports: &str) -> Policy {
 
 fn visitor() -> Visitor<'static> {
     Visitor {
-        remote: "192.0.2.7".parse().unwrap(),
+        client: Client::Address("192.0.2.7".parse().unwrap()),
         scheme: Scheme::Http,
         host: Some("chat.example"),
         origin: Some("http://page.example"),

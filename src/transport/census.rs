@@ -10,8 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::policy::healing::{Change, Fared, Health};
-use crate::policy::network::subscriber;
-use crate::policy::{Counts, Healing, LABELS, Refusal};
+use crate::policy::{Client, Counts, Healing, LABELS, Refusal};
 
 /// Addresses that are remembered at once. What goes beyond is counted among all, but not by address.
 const MOST_ADDRESSES: usize = 100_000;
@@ -90,10 +89,10 @@ impl Census {
     }
 
     /// What there is, for a request that takes no session.
-    pub fn counts(&self, remote: IpAddr) -> Counts {
+    pub fn counts(&self, client: Client) -> Counts {
         let now = Instant::now();
         let addresses = self.addresses();
-        let known = addresses.known.get(&subscriber(remote));
+        let known = addresses.known.get(&client.bucket());
         Counts {
             sessions: self.sessions.load(Ordering::Relaxed),
             of_address: known.map_or(0, |known| known.sessions),
@@ -105,8 +104,8 @@ impl Census {
 
     /// Takes a place for a session, to be given back if it is refused, and counts what there was
     /// before. `rate` is of handshakes per second and address, 0 for no bound.
-    pub fn seat(self: &Arc<Self>, remote: IpAddr, rate: u32) -> (Seat, Counts) {
-        let (now, address) = (Instant::now(), subscriber(remote));
+    pub fn seat(self: &Arc<Self>, client: Client, rate: u32) -> (Seat, Counts) {
+        let (now, address) = (Instant::now(), client.bucket());
         let sessions = self.sessions.fetch_add(1, Ordering::Relaxed);
         let mut addresses = self.addresses();
         let known = addresses.entry(address, now);
@@ -133,10 +132,10 @@ impl Census {
     }
 
     /// Takes note of how a WebSocket of that address fared.
-    pub fn note(&self, remote: IpAddr, fared: Fared, healing: &Healing) -> Option<Change> {
+    pub fn note(&self, client: Client, fared: Fared, healing: &Healing) -> Option<Change> {
         let now = Instant::now();
         let mut addresses = self.addresses();
-        let address = subscriber(remote);
+        let address = client.bucket();
         if fared == Fared::Well && !addresses.known.contains_key(&address) {
             return None;
         }
@@ -201,8 +200,8 @@ impl Drop for WebSocketSeat {
 mod tests {
     use super::*;
 
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn ip(text: &str) -> Client {
+        Client::Address(text.parse().unwrap())
     }
 
     #[test]
@@ -245,7 +244,7 @@ mod tests {
     async fn memory_is_bounded() {
         let census = Arc::new(Census::default());
         for n in 0..200_000_u32 {
-            let address = IpAddr::from(n.to_be_bytes());
+            let address = Client::Address(n.to_be_bytes().into());
             census.note(address, Fared::Silent, &Healing::default());
         }
         assert!(census.addresses().known.len() <= MOST_ADDRESSES);

@@ -11,13 +11,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::census::Census;
-use super::guest::{self, Guest, Trail};
+use super::guest::{self, Guest};
 use super::http::{Error, Request};
 use super::monitor::Monitor;
 use super::negotiate::Peer;
 use crate::engine::{CloseReason, Engine, Facts, Session};
+use crate::policy::forwarded::{self, Doubt};
 use crate::policy::healing::{Change, Fared};
-use crate::policy::{self, Counts, Policy, Refusal, Scheme, Step, Visitor};
+use crate::policy::{self, Client, Counts, Policy, Refusal, Scheme, Step, Visitor};
 
 /// Asked by every request; the policy behind it can change at any time.
 #[derive(Debug)]
@@ -121,8 +122,9 @@ impl Gate {
     /// What the page of the visitor who sends such a request has to know.
     pub fn welcome(&self, headers: &HeaderMap, path: &str, peer: Peer) -> Welcome {
         let policy = self.policy.load();
-        let trail = Trail::of(headers, peer, &policy.trusted_proxies);
-        let visitor = guest::visitor(headers, path, peer, &trail, &policy.trusted_proxies);
+        let said = guest::said(headers, peer, &policy.trusted_proxies);
+        let source = forwarded::source(peer.remote, peer.scheme, &said, &policy.trusted_proxies);
+        let visitor = guest::visitor(headers, path, &source);
         Welcome {
             transports: policy.transports_for(&visitor).names().to_vec(),
             bound_to: policy.match_origin_protocol.then_some(visitor.scheme),
@@ -143,18 +145,21 @@ impl Gate {
         let Gate { census, news, .. } = &**self;
         let policy = self.policy.load();
         let (headers, path) = (request.headers(), request.uri().path());
-        let trail = Trail::of(headers, peer, &policy.trusted_proxies);
-        let visitor = guest::visitor(headers, path, peer, &trail, &policy.trusted_proxies);
-        if step != Step::Continues && trail.contradicted(peer, &policy.trusted_proxies) {
-            news.contradiction(peer.remote);
+        let said = guest::said(headers, peer, &policy.trusted_proxies);
+        let source = forwarded::source(peer.remote, peer.scheme, &said, &policy.trusted_proxies);
+        let visitor = guest::visitor(headers, path, &source);
+        if step != Step::Continues
+            && let Some(doubt) = source.doubt
+        {
+            news.doubt(peer.remote, doubt);
         }
         let (seat, mut counts) = match step {
             Step::Opens => {
                 let (seat, counts) =
-                    census.seat(visitor.remote, policy.caps.handshakes_per_address);
+                    census.seat(visitor.client, policy.caps.handshakes_per_address);
                 (Some(seat), counts)
             }
-            Step::Upgrades | Step::Starts => (None, census.counts(visitor.remote)),
+            Step::Upgrades | Step::Starts => (None, census.counts(visitor.client)),
             // Nothing depends on numbers.
             Step::Continues => (None, Counts::default()),
         };
@@ -189,7 +194,7 @@ impl Gate {
         }
         let offered = if step == Step::Opens { decision.offered() } else { Vec::new() };
         let monitor =
-            socket.map(|(place, _)| Monitor::new(Arc::clone(self), visitor.remote, place));
+            socket.map(|(place, _)| Monitor::new(Arc::clone(self), visitor.client, place));
         let guest = seat.map(|seat| Guest::new(&visitor, seat));
         Ok(Admitted { guest, monitor, offered })
     }
@@ -206,17 +211,14 @@ impl Gate {
     }
 
     /// Who sent a request, as far as trusted proxies say.
-    pub(super) fn remote(&self, headers: &HeaderMap, peer: Peer) -> IpAddr {
+    pub(super) fn client(&self, headers: &HeaderMap, peer: Peer) -> Client {
         let policy = self.policy.load();
-        if policy.trusted_proxies.is_empty() {
-            return peer.remote;
-        }
-        let trail = Trail::of(headers, peer, &policy.trusted_proxies);
-        guest::visitor(headers, "", peer, &trail, &policy.trusted_proxies).remote
+        let said = guest::said(headers, peer, &policy.trusted_proxies);
+        forwarded::source(peer.remote, peer.scheme, &said, &policy.trusted_proxies).client
     }
 
     /// Leaves a line in the log about a request that was refused. `transport` and `sid` are as sent.
-    pub(super) fn log(&self, error: &Error, remote: IpAddr, transport: &str, sid: &str) {
+    pub(super) fn log(&self, error: &Error, remote: Client, transport: &str, sid: &str) {
         let (transport, sid) = (cut(transport), cut(sid));
         let (reason, code) = (error.reason().unwrap_or_default(), error.code());
         let label = match error {
@@ -232,7 +234,7 @@ impl Gate {
     }
 
     /// Takes note of how a WebSocket fared.
-    pub(super) fn note(&self, remote: IpAddr, fared: Fared) {
+    pub(super) fn note(&self, remote: Client, fared: Fared) {
         let policy = self.policy.load();
         match self.census.note(remote, fared, &policy.healing) {
             Some(Change::Withheld(rest)) => info!(
@@ -289,14 +291,22 @@ impl News {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Advises on a proxy that passes on what its clients write.
-    fn contradiction(&self, proxy: IpAddr) {
-        if self.is_new(&format!("proxy {proxy}")) {
-            info!(
+    /// Advises on a proxy that leaves clients unknown.
+    fn doubt(&self, proxy: IpAddr, doubt: Doubt) {
+        if !self.is_new(&format!("{doubt:?} {proxy}")) {
+            return;
+        }
+        match doubt {
+            Doubt::Contradiction => info!(
                 %proxy,
                 "Forwarded and X-Forwarded-… of this proxy contradict each other: neither is \
-                 believed; it has to throw away those that clients write"
-            );
+                 believed, and the client is unknown; it has to throw away those that clients write"
+            ),
+            Doubt::NoAddress => info!(
+                %proxy,
+                "what this proxy says of a client is no address: such clients are unknown, and share \
+                 the bounds of one address"
+            ),
         }
     }
 

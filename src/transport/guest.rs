@@ -2,7 +2,6 @@
 //! a session.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use http::HeaderMap;
@@ -12,77 +11,42 @@ use super::census::Seat;
 use super::http::header;
 use super::negotiate::Peer;
 use crate::engine::Session;
-use crate::policy::forwarded::{self, Headers, Source};
-use crate::policy::{Networks, Policy, Refusal, Scheme, Visitor, origin};
+use crate::policy::forwarded::{Headers, Source};
+use crate::policy::{Client, Networks, Policy, Refusal, Scheme, Visitor, origin};
 
 /// Bytes of a user agent that rules are about.
 const AGENT_MAX: usize = 512;
 
 /// What the proxies on the way say; nothing if the connection is not from one that is trusted.
-#[derive(Debug, Default)]
-pub(super) struct Trail<'a> {
-    forwarded: Option<Cow<'a, str>>,
-    x_for: Option<Cow<'a, str>>,
-    x_proto: Option<Cow<'a, str>>,
-    x_host: Option<Cow<'a, str>>,
-}
-
-impl<'a> Trail<'a> {
-    pub fn of(headers: &'a HeaderMap, peer: Peer, trusted: &Networks) -> Self {
-        if trusted.is_empty() || !trusted.contains(peer.remote) {
-            return Trail::default();
-        }
-        Trail {
-            forwarded: list(headers, FORWARDED),
-            x_for: list(headers, "x-forwarded-for"),
-            x_proto: list(headers, "x-forwarded-proto"),
-            x_host: list(headers, "x-forwarded-host"),
-        }
+pub(super) fn said<'a>(headers: &'a HeaderMap, peer: Peer, trusted: &Networks) -> Headers<'a> {
+    if trusted.is_empty() || !trusted.contains(peer.remote) {
+        return Headers::default();
+    }
+    Headers {
+        forwarded: lines(headers, FORWARDED),
+        x_for: lines(headers, "x-forwarded-for"),
+        x_proto: lines(headers, "x-forwarded-proto"),
+        x_host: lines(headers, "x-forwarded-host"),
     }
 }
 
-/// The lines of one header as one list.
-fn list(headers: &HeaderMap, name: impl AsHeaderName) -> Option<Cow<'_, str>> {
-    let mut lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    let first = lines.next()?;
-    let rest: Vec<&str> = lines.collect();
-    Some(match rest.is_empty() {
-        true => Cow::Borrowed(first),
-        false => Cow::Owned(format!("{first},{}", rest.join(","))),
-    })
-}
-
-impl Trail<'_> {
-    fn source(&self, peer: Peer, trusted: &Networks) -> Source<'_> {
-        let said = Headers {
-            forwarded: self.forwarded.as_deref(),
-            x_for: self.x_for.as_deref(),
-            x_proto: self.x_proto.as_deref(),
-            x_host: self.x_host.as_deref(),
-        };
-        forwarded::source(peer.remote, peer.scheme, &said, trusted)
-    }
-
-    /// Whether the proxies' headers tell two stories, of which none is believed.
-    pub fn contradicted(&self, peer: Peer, trusted: &Networks) -> bool {
-        self.forwarded.is_some() && self.source(peer, trusted).contradicted
-    }
+/// The lines of one header, whatever bytes are in them: a client's own must not hide the proxy's.
+fn lines(headers: &HeaderMap, name: impl AsHeaderName) -> Vec<Cow<'_, str>> {
+    let lines = headers.get_all(name).iter();
+    lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect()
 }
 
 /// Who asks.
 pub(super) fn visitor<'a>(
     headers: &'a HeaderMap,
     path: &'a str,
-    peer: Peer,
-    trail: &'a Trail<'_>,
-    trusted: &Networks,
+    source: &'a Source<'_>,
 ) -> Visitor<'a> {
-    let source = trail.source(peer, trusted);
     let agent = header(headers, USER_AGENT).unwrap_or_default();
     Visitor {
-        remote: source.remote,
+        client: source.client,
         scheme: source.scheme,
-        host: source.host.or_else(|| header(headers, HOST)),
+        host: source.host.as_deref().or_else(|| header(headers, HOST)),
         origin: match headers.get(ORIGIN) {
             // One that is no text is still an origin, only none that any rule names.
             Some(value) => Some(value.to_str().unwrap_or("(no text)")),
@@ -96,7 +60,7 @@ pub(super) fn visitor<'a>(
 /// What is known of who opened a session. It takes up a place as long as it is kept.
 #[derive(Debug)]
 pub struct Guest {
-    remote: IpAddr,
+    client: Client,
     scheme: Scheme,
     host: Option<Box<str>>,
     origin: Option<Box<str>>,
@@ -116,7 +80,7 @@ struct Joined {
 impl Guest {
     pub(super) fn new(visitor: &Visitor<'_>, seat: Seat) -> Self {
         Guest {
-            remote: visitor.remote,
+            client: visitor.client,
             scheme: visitor.scheme,
             host: visitor.host.map(Box::from),
             origin: visitor.origin.map(Box::from),
@@ -160,7 +124,7 @@ impl Guest {
 
     pub fn visitor(&self) -> Visitor<'_> {
         Visitor {
-            remote: self.remote,
+            client: self.client,
             scheme: self.scheme,
             host: self.host.as_deref(),
             origin: self.origin.as_deref(),
@@ -173,12 +137,13 @@ impl Guest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::forwarded;
     use http::HeaderValue;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
-            headers.append(*name, HeaderValue::from_static(value));
+            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         headers
     }
@@ -189,20 +154,22 @@ mod tests {
         let trusted = Networks::parse(["10.0.0.1"]).unwrap();
         // A line of the client's own, and one that the proxy added after it.
         let headers = headers(&[
-            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-for", "\u{f6}, 1.2.3.4"),
             ("x-forwarded-for", "192.0.2.7"),
             ("x-forwarded-proto", "https"),
             ("host", "inner"),
             ("origin", "https://a.example"),
             ("user-agent", "Old"),
         ]);
-        let trail = Trail::of(&headers, peer, &trusted);
-        let who = visitor(&headers, "/socket.io/", peer, &trail, &trusted);
-        assert_eq!((who.remote.to_string().as_str(), who.scheme), ("192.0.2.7", Scheme::Https));
-        assert_eq!((who.host, who.agent), (Some("inner"), "Old"));
+        let who = |peer: Peer| {
+            let said = said(&headers, peer, &trusted);
+            let source = forwarded::source(peer.remote, peer.scheme, &said, &trusted);
+            let who = visitor(&headers, "/socket.io/", &source);
+            assert_eq!((who.host, who.agent), (Some("inner"), "Old"));
+            (who.client.to_string(), who.scheme)
+        };
+        assert_eq!(who(peer), ("192.0.2.7".into(), Scheme::Https));
         let stranger = Peer { remote: "10.0.0.2".parse().unwrap(), ..peer };
-        let trail = Trail::of(&headers, stranger, &trusted);
-        let who = visitor(&headers, "/socket.io/", stranger, &trail, &trusted);
-        assert_eq!((who.remote, who.scheme), (stranger.remote, Scheme::Http));
+        assert_eq!(who(stranger), ("10.0.0.2".into(), Scheme::Http));
     }
 }

@@ -1,6 +1,5 @@
 //! Watches how each WebSocket fares.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -8,12 +7,13 @@ use tokio::time::Instant;
 use super::census::WebSocketSeat;
 use super::gate::Gate;
 use crate::engine::{CloseReason, Session};
+use crate::policy::Client;
 use crate::policy::healing::{Fared, YOUNG};
 
 /// Takes up a place among the WebSockets, and tells the gate how this one fared.
 pub struct Monitor {
     gate: Arc<Gate>,
-    remote: IpAddr,
+    client: Client,
     since: Instant,
     heard: bool,
     told: bool,
@@ -34,9 +34,9 @@ pub enum Ended {
 }
 
 impl Monitor {
-    pub(super) fn new(gate: Arc<Gate>, remote: IpAddr, place: WebSocketSeat) -> Self {
+    pub(super) fn new(gate: Arc<Gate>, client: Client, place: WebSocketSeat) -> Self {
         let since = Instant::now();
-        Monitor { gate, remote, since, heard: false, told: false, _place: place }
+        Monitor { gate, client, since, heard: false, told: false, _place: place }
     }
 
     /// Something came from the client. To be called before the session hears of it.
@@ -44,7 +44,7 @@ impl Monitor {
         self.heard = true;
         if !self.told && self.since.elapsed() >= YOUNG {
             self.told = true;
-            self.gate.note(self.remote, Fared::Well);
+            self.gate.note(self.client, Fared::Well);
         }
     }
 
@@ -61,7 +61,7 @@ impl Monitor {
             _ => Fared::Well,
         };
         if !std::mem::replace(&mut self.told, true) {
-            self.gate.note(self.remote, fared);
+            self.gate.note(self.client, fared);
         }
     }
 }

@@ -23,7 +23,6 @@ use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::socketio09::SocketIo09;
 use crate::dialect::{Dialect, StringMode, Strings, Wire};
 use crate::engine::{Engine, Handshake, Plan, Session};
-use crate::policy::network::subscriber;
 use crate::policy::{Policy, Scheme, Step, Transports};
 
 /// Where a request came from.
@@ -59,7 +58,7 @@ impl Negotiator {
             return Answering::Ready(dress.cors.preflight());
         }
         let query = Arc::new(Query::parse(request.uri().query().unwrap_or_default()));
-        let remote = self.gate.remote(request.headers(), peer);
+        let remote = self.gate.client(request.headers(), peer);
         let (gate, asked) = (Arc::clone(&self.gate), Arc::clone(&query));
         let finish = move |answer: Result<Response, Error>| {
             dress.put_on(answer.inspect_err(|error| {
@@ -162,10 +161,10 @@ impl Negotiator {
             (other.offered(own_client) && better).then_some(other_facts.wire)
         };
         let upgrades: Vec<&'static str> = offered.iter().filter_map(offers).collect();
-        let remote = guest.visitor().remote;
+        let client = guest.visitor().client;
         let handshake = Handshake {
-            remote,
-            bucket: subscriber(remote),
+            remote: client.address(),
+            bucket: client.bucket(),
             query: Query::application_part(request.uri().query().unwrap_or_default()).into(),
             generation: generation(query),
             companion: Box::new(guest),

@@ -13,7 +13,6 @@ use super::negotiate::{Cors, Negotiator, Peer, by_name};
 use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, UNKNOWN_SID_ON_SOCKET, Url};
 use crate::dialect::{Dialect, Wire};
 use crate::engine::{CloseReason, Handshake, Plan, Session};
-use crate::policy::network::subscriber;
 use crate::policy::{Refusal, Step};
 
 static DIALECT: SocketIo09 = SocketIo09;
@@ -56,7 +55,7 @@ impl Negotiator {
                 response(StatusCode::OK, "text/plain", "")
             }
             Url::Open { transport, sid } => {
-                let remote = self.gate().remote(request.headers(), peer);
+                let remote = self.gate().client(request.headers(), peer);
                 let answer = self.open_0_9(request, transport, sid, &raw_query, peer).await;
                 answer.unwrap_or_else(|error| {
                     self.gate().log(&error, remote, transport, sid);
@@ -90,7 +89,7 @@ impl Negotiator {
         peer: Peer,
     ) -> Result<String, NoHandshake> {
         let log = |error: &Error| {
-            self.gate().log(error, self.gate().remote(request.headers(), peer), "", "");
+            self.gate().log(error, self.gate().client(request.headers(), peer), "", "");
         };
         let in_0_9 = |name: &&'static str| by_name(name).is_some_and(|known| known.in_0_9());
         let admitted = self.gate().decide(request, peer, None, Step::Opens, None);
@@ -109,8 +108,8 @@ impl Negotiator {
             transport,
             upgrades: &[],
             handshake: Handshake {
-                remote: guest.visitor().remote,
-                bucket: subscriber(guest.visitor().remote),
+                remote: guest.visitor().client.address(),
+                bucket: guest.visitor().client.bucket(),
                 query: Query::application_part(raw_query).into(),
                 generation: "0.9",
                 companion: Box::new(guest),

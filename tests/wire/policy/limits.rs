@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parlance::policy::{Caps, Healing};
+use parlance::policy::{Caps, Client, Healing};
 
 use crate::support::apps::Echo;
 use crate::support::http::fetch;
@@ -80,7 +80,12 @@ async fn an_address_has_so_many_sessions() {
     }
     until("all are gone", || server.engine.session_count() == 0).await;
     until("the places are free", || {
-        server.gate.census().counts("2001:db8::3".parse().unwrap()).of_address == 0
+        server
+            .gate
+            .census()
+            .counts(Client::Address([0x2001, 0xdb8, 0, 0, 0, 0, 0, 3].into()))
+            .of_address
+            == 0
     })
     .await;
     assert_eq!(from("2001:db8::3").await.status, 200);

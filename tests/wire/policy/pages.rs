@@ -1,6 +1,6 @@
 //! Which pages may connect, by which scheme, from behind which proxies, by which rule.
 
-use parlance::policy::{Networks, Origins, Pattern, Rule, Transports};
+use parlance::policy::{Caps, Networks, Origins, Pattern, Rule, Transports};
 use parlance::transport;
 use serde_json::json;
 
@@ -142,11 +142,43 @@ async fn a_proxy_that_passes_lies_on_is_not_believed() {
     {
         assert_eq!(server.fetch("GET", POLLING, &headers, b"").await.status, 403, "{headers:?}");
     }
-    let headers = [&honest[..], &[lie]].concat();
-    assert_eq!(server.fetch("GET", POLLING, &headers, b"").await.status, 200);
+    for lie in ["for=192.0.2.66;proto=https", "", "for=192.0.2.7;host=\"a", "for=192.0.2.7\u{fffd}"]
+    {
+        let headers = [&honest[..], &[("Forwarded", lie)]].concat();
+        assert_eq!(server.fetch("GET", POLLING, &headers, b"").await.status, 200, "{lie}");
+    }
     let remotes: Vec<_> =
         server.engine.sessions().iter().map(|session| session.handshake().remote).collect();
-    assert_eq!(remotes, ["127.0.0.1".parse::<std::net::IpAddr>().unwrap()]);
+    assert_eq!(remotes, [None; 4]);
+}
+
+#[tokio::test]
+async fn unknown_clients_share_one_address_and_are_in_no_network() {
+    let everywhere = Rule {
+        networks: Some(Networks::parse(["0.0.0.0/0", "::/0"]).unwrap()),
+        ..rule("known", "xhr-polling")
+    };
+    let server = Setup {
+        trusted_proxies: &["loopback"],
+        caps: Caps { sessions_per_address: 2, ..Caps::default() },
+        rules: vec![everywhere],
+        transports: "polling",
+        ..Setup::default()
+    }
+    .start(Echo)
+    .await;
+    let jsonp = "EIO=4&transport=polling&j=0";
+    let ask = async |headers: &[Header<'_>]| server.fetch("GET", jsonp, headers, b"").await.status;
+    let of = |address| ("X-Forwarded-For", address);
+    assert_eq!(ask(&[of("192.0.2.7")]).await, 400, "the rule fits whoever is known");
+    // In each way of its own, and yet together.
+    assert_eq!(ask(&[of("192.0.2.7"), ("Forwarded", "for=192.0.2.8")]).await, 200);
+    assert_eq!(ask(&[of("unknown")]).await, 200);
+    assert_eq!(ask(&[("Forwarded", "for=\"192.0.2.9")]).await, 429);
+    // What the client wrote before it does not hide what the proxy says.
+    assert_eq!(ask(&[of("\u{fc}, 192.0.2.7")]).await, 400);
+    let quoted = r#"for=192.0.2.7;host="a,for=6.6.6.6;proto=https""#;
+    assert_eq!(ask(&[("Forwarded", quoted)]).await, 400);
 }
 
 #[tokio::test]
@@ -234,6 +266,7 @@ async fn the_client_behind_a_proxy_is_the_one_that_is_meant() {
         // Made up by the client: only what the proxies added counts.
         ("192.0.2.1, 198.51.100.9", false),
         ("198.51.100.9, 192.0.2.1", true),
+        // Unknown clients are in no network.
         ("nonsense", true),
         ("", true),
     ] {
@@ -243,7 +276,7 @@ async fn the_client_behind_a_proxy_is_the_one_that_is_meant() {
     }
     let session = Polls::open(&server, "EIO=4").await;
     let inner = server.engine.session(&session.sid).unwrap();
-    assert_eq!(inner.handshake().remote.to_string(), "127.0.0.1");
+    assert_eq!(inner.handshake().remote, Some([127, 0, 0, 1].into()));
 }
 
 #[tokio::test]

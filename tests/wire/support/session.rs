@@ -25,7 +25,7 @@ pub async fn open(
         transport,
         upgrades: &[],
         handshake: Handshake {
-            remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            remote: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             bucket: IpAddr::V4(Ipv4Addr::LOCALHOST),
             query: "".into(),
             generation: "test",
