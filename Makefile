@@ -3,7 +3,7 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run test lint setup build test-rust test-interop test-browser bench bench-micro bench-quick bench-tools clean
+.PHONY: run test lint setup build test-rust test-interop test-browser fuzz bench bench-micro bench-quick bench-tools clean
 
 run:
 	cargo run --release
@@ -32,6 +32,17 @@ test-interop: build
 # The page and its client library in Chromium, with what old browsers lack taken away, and in old browsers.
 test-browser: build
 	cd tests/browser && node --test --test-force-exit --test-concurrency=1
+
+# Looks for inputs that break a promise, TIME seconds for each target, or for the TARGET that is named: fuzz/README.md.
+TIME = 60
+TARGET = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+fuzz:
+	cargo fuzz build --sanitizer none --no-cfg-fuzzing
+	for target in $(TARGET); do \
+	  mkdir -p fuzz/corpus/$$target && \
+	  cargo fuzz run --sanitizer none --no-cfg-fuzzing $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	    -max_total_time=$(TIME) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 || exit 1; \
+	done
 
 # Parlance and its peers under the same load, in under a quarter of an hour: docs/benchmarks.md.
 bench: build bench-tools

@@ -35,6 +35,9 @@ pub mod commands;
 pub mod config;
 pub mod dialect;
 pub mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod policy;
 pub mod server;
 pub mod socketio;

@@ -11,7 +11,7 @@ use crate::transport::http::header_has;
 const HEADERS: usize = 64;
 
 /// What some bytes are.
-pub(super) enum Parsed {
+pub(crate) enum Parsed {
     /// Not yet a head.
     Partial,
     /// Not for us to answer. If it is plain all the same, it is this long with its body.
@@ -21,7 +21,7 @@ pub(super) enum Parsed {
     Whole(Box<Head>),
 }
 
-pub(super) struct Head {
+pub(crate) struct Head {
     pub method: Method,
     pub uri: Uri,
     pub headers: HeaderMap,
@@ -34,7 +34,7 @@ pub(super) struct Head {
 }
 
 /// Reads the head that `bytes` begin with, as far as it is plain and for the engine below `mount`.
-pub(super) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&str>) -> Parsed {
+pub(crate) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&str>) -> Parsed {
     const ODD: Parsed = Parsed::Foreign { whole: None };
     let mut found = [httparse::EMPTY_HEADER; HEADERS];
     let mut parsed = httparse::Request::new(&mut found[..limits.max_headers.min(HEADERS)]);
@@ -80,13 +80,13 @@ pub(super) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&str>) -> P
     Parsed::Whole(Box::new(Head { method, uri, headers, size, length, close }))
 }
 
-/// Bytes of the body; `None` if that is not plain to see.
+/// Bytes of the body; `None` if that is not plain to see, or more than anybody takes.
 fn length(headers: &HeaderMap) -> Option<usize> {
     let mut lines = headers.get_all(CONTENT_LENGTH).iter();
     let Some(line) = lines.next() else { return Some(0) };
     let digits = line.to_str().ok()?;
     let plain = lines.next().is_none() && digits.bytes().all(|b| b.is_ascii_digit());
-    digits.parse().ok().filter(|_| plain)
+    digits.parse::<u32>().ok().filter(|_| plain).map(|length| length as usize)
 }
 
 #[cfg(test)]
@@ -122,6 +122,7 @@ mod tests {
             (format!("POST {engine} HTTP/1.1"), "Content-Length: \r\n"),
             (format!("POST {engine} HTTP/1.1"), "Content-Length: 1, 1\r\n"),
             (format!("POST {engine} HTTP/1.1"), "Content-Length: 99999999999999999999\r\n"),
+            (format!("POST {engine} HTTP/1.1"), "Content-Length: 18446744073709551615\r\n"),
             (format!("GET {engine} HTTP/1.1"), "A: b\r\n folded\r\n"),
             (format!("GET {engine} HTTP/1.1"), "A : b\r\n"),
             (format!("GET {engine}"), ""),

@@ -17,6 +17,7 @@ use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -25,7 +26,7 @@ use tracing::debug;
 
 use super::http1::{LINGER, LINGER_BYTES, WRITE_PATIENCE};
 use super::listen::HouseRules;
-use super::{Answer, Server};
+use super::{Answer, HttpLimits, Server};
 use crate::transport::http::{Error, header_has};
 use crate::transport::{self, Body, Clock, Foreign, Link, Peer};
 
@@ -51,11 +52,9 @@ pub(super) async fn serve(
         let sent = Sent(Arc::clone(&answered));
         Ok::<_, Infallible>(answer.map(|body| told_of(body, sent)))
     });
-    let connection = hyper::server::conn::http1::Builder::new()
+    let connection = reader(limits)
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .max_headers(limits.max_headers)
-        .max_header_size(limits.max_header_bytes)
         .keep_alive(comes_back)
         .serve_connection(TokioIo::new(lent), &service);
     let lent = match connection.without_shutdown().await {
@@ -83,6 +82,13 @@ fn told_of(body: AnswerBody, sent: Sent) -> impl hyper::body::Body<Data = Bytes,
         let _kept = &sent;
         error
     })
+}
+
+/// The library's reader of requests, within our bounds.
+pub(crate) fn reader(limits: &HttpLimits) -> http1::Builder {
+    let mut reader = http1::Builder::new();
+    reader.max_headers(limits.max_headers).max_header_size(limits.max_header_bytes);
+    reader
 }
 
 type AnswerBody = UnsyncBoxBody<Bytes, Broken>;

@@ -2,12 +2,12 @@
 
 pub mod admin;
 mod entrance;
-mod head;
+pub(crate) mod head;
 mod http1;
-mod library;
+pub(crate) mod library;
 mod listen;
 pub mod pages;
-mod proxy_protocol;
+pub(crate) mod proxy_protocol;
 mod redirect;
 mod reports;
 pub mod tls;

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// What a header told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(crate) struct Told {
     /// Who connected to the proxy. `None` if the proxy speaks for itself or does not know.
     pub client: Option<IpAddr>,
     /// The client spoke TLS to the proxy. Only version 2 can tell.
@@ -19,7 +19,7 @@ pub(super) struct Told {
 
 /// Why a header cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum HeaderError {
+pub(crate) enum HeaderError {
     #[error("there is none")]
     Missing,
     #[error("{0}")]
@@ -39,7 +39,7 @@ const V2: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 const V1_MAX: usize = 107;
 
 /// Whether these first bytes of a connection are a header's.
-pub(super) fn begins(first: &[u8]) -> bool {
+pub(crate) fn begins(first: &[u8]) -> bool {
     first.starts_with(V1) || first.starts_with(V2)
 }
 
@@ -47,7 +47,7 @@ pub(super) fn begins(first: &[u8]) -> bool {
 ///
 /// # Errors
 /// If there is none, or one that cannot be used.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Told, HeaderError> {
+pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Told, HeaderError> {
     // No header of either version is shorter than this.
     let mut first = [0; V2.len()];
     fill(stream, &mut first).await?;

@@ -1,0 +1,27 @@
+//! Choices and data made of bytes.
+
+use std::borrow::Cow;
+
+/// Bytes that are used up from the front. Where none are left, each is 0.
+pub struct Input<'a>(pub &'a [u8]);
+
+impl<'a> Input<'a> {
+    pub fn byte(&mut self) -> u8 {
+        let Some((&first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        first
+    }
+
+    /// As many bytes as the next byte says, if there are so many.
+    pub fn short(&mut self) -> &'a [u8] {
+        let length = usize::from(self.byte()).min(self.0.len());
+        let (short, rest) = self.0.split_at(length);
+        self.0 = rest;
+        short
+    }
+
+    /// All that is left, as text.
+    pub fn text(&self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.0)
+    }
+}
