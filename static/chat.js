@@ -451,8 +451,9 @@
 
   function refused(reason, words) {
     var known = { taken: 'join.taken', 'too long': 'join.toolong' }[reason], why = known ? t(known) : T.lang === 'en' && words ? words : t('join.refused') + (words ? ' (' + words + ')' : '');
-    if (everJoined && reason === 'taken' && againCount < 40) {
-      // our own ghost: the server has not noticed yet that the earlier connection is gone
+    if (everJoined && (reason === 'taken' || reason === 'rate') && againCount < 40) {
+      // our own ghost: the server has not noticed yet that the earlier connection is gone; or all who share
+      // our address come back at once
       againCount++;
       againTimer = setTimeout(join, 1500);
       drawState();

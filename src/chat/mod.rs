@@ -4,9 +4,13 @@
 //! owns the people in it. Between them is a bounded inbox: when the room is busy, whoever has
 //! something to say waits, and with it only that client's own connection.
 
+mod allowance;
+mod denied;
 mod name;
 mod rate;
+mod recent;
 mod room;
+mod text;
 mod vocabulary;
 
 use std::sync::Arc;
@@ -16,8 +20,8 @@ use tokio::sync::mpsc;
 
 use crate::socketio::{App, DisconnectReason, Event, Socket};
 
+pub use allowance::Hasty;
 pub use name::{BadName, Name};
-pub use rate::Hasty;
 pub use room::RoomTask;
 
 use room::Input;
@@ -25,12 +29,13 @@ use room::Input;
 /// How the chat may be used.
 #[derive(Debug, Clone)]
 pub struct ChatSettings {
-    /// Bytes of one message.
+    /// Bytes of one message; at most twice `byte_rate`.
     pub message_max: usize,
-    /// Messages per second that one person may send for long; ten seconds' worth may come at once.
-    /// 0 for no bound.
+    /// Messages per second that one person may send for long; two seconds' worth may come at once, and
+    /// ten messages in any case. An address may send what ten people may. 0 for no bound.
     pub message_rate: u32,
-    /// Bytes of messages per second, likewise.
+    /// Bytes of messages per second, as they wait for readers; two seconds' worth may come at once. An
+    /// address may send what ten people may. 0 for no bound.
     pub byte_rate: usize,
     /// Whether several people may have the same name.
     pub duplicate_names: bool,

@@ -5,6 +5,8 @@ use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::text::queued_len;
+
 /// A name as everybody gets to see it: trimmed, in NFC, 1–32 user-visible characters, without
 /// control characters or such as change the direction of text around them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -14,6 +16,22 @@ pub struct Name(String);
 const MAX_CHARACTERS: usize = 32;
 /// Bytes of a name; a single character can be any number of code points.
 const MAX_BYTES: usize = 512;
+
+/// Names of a list that is sent whole.
+const LISTED: usize = 500;
+/// Their bytes, each in its longest form: far less than a queue holds.
+const LISTED_BYTES: usize = 32 * 1024;
+
+/// As many names as a list of them may have: the first 500 of them, as far as they fit into 32 KiB.
+pub fn listed<'a>(names: impl Iterator<Item = &'a Name>) -> Vec<&'a str> {
+    let mut left = LISTED_BYTES;
+    let fits = |name: &&str| {
+        let rest = left.checked_sub(queued_len(name));
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    };
+    names.take(LISTED).map(Name::as_str).take_while(fits).collect()
+}
 
 /// Why a name cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +109,27 @@ mod tests {
         assert!(Name::new(&"한".repeat(32)).is_ok());
         assert_eq!(Name::new(&"x".repeat(33)), Err(BadName::TooLong));
         assert_eq!(Name::new(&format!("a{}", "\u{301}".repeat(400))), Err(BadName::TooLong));
+    }
+
+    #[test]
+    fn a_list_of_names_has_bounds() {
+        let names = |count: usize, text: &dyn Fn(usize) -> String| -> Vec<Name> {
+            (0..count).map(|n| Name::new(&text(n)).unwrap()).collect()
+        };
+        let short = names(LISTED + 1, &|n| n.to_string());
+        assert_eq!(listed(short[..LISTED].iter()).len(), LISTED);
+        assert_eq!(listed(short.iter()).len(), LISTED);
+        assert_eq!(listed(short.iter())[..2], ["0", "1"]);
+        assert_eq!(listed([].iter()).len(), 0);
+        // 64 characters of six bytes to older clients.
+        let long = names(LISTED, &|n| format!("{:02}{}", n % 100, "e\u{301}\u{302}".repeat(30)));
+        let each = queued_len(long[0].as_str());
+        assert_eq!(each, 2 + 30 * 12);
+        assert_eq!(listed(long.iter()).len(), LISTED_BYTES / each);
+        let exact = names(LISTED, &|_| "x".repeat(32));
+        assert_eq!(listed(exact.iter()).len(), LISTED);
+        let exact = names(LISTED, &|_| "é".repeat(32));
+        assert_eq!(listed(exact.iter()).len(), LISTED_BYTES / 192);
     }
 
     #[test]

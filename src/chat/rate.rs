@@ -1,63 +1,71 @@
-//! How much one person may say.
+//! A token bucket, in two halves: what all buckets of a kind have in common, and how full one is.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A token bucket that holds ten seconds' worth.
+/// How fast buckets of a kind fill, and how much they hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Rate {
-    /// Credit in the bucket, in time; full at `BURST`.
+    per_second: u64,
+    capacity: u64,
+}
+
+/// How full a bucket is. A new one is full.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bucket {
+    /// `None` if it is since long ago.
     full_at: Option<Instant>,
-    per_second: u32,
-}
-
-const BURST: Duration = Duration::from_secs(10);
-
-/// What was refused since the start because its sender was too fast.
-#[derive(Debug, Default)]
-pub struct Hasty {
-    messages: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl Hasty {
-    pub(super) fn note_messages(&self) {
-        self.messages.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn note_bytes(&self) {
-        self.bytes.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Messages refused by each rate, under the name of its setting.
-    pub fn counts(&self) -> [(&'static str, u64); 2] {
-        let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
-        [("message-rate", count(&self.messages)), ("byte-rate", count(&self.bytes))]
-    }
 }
 
 impl Rate {
     /// `per_second` of 0 sets no bound.
-    pub fn new(per_second: u32) -> Self {
-        Rate { full_at: None, per_second }
+    pub fn new(per_second: u64, capacity: u64) -> Self {
+        Rate { per_second, capacity }
     }
 
-    /// Takes `count`; the time to wait if there are not so many left. More than the bucket holds
-    /// are there when it is full.
-    pub fn take(&mut self, count: u32, now: Instant) -> Result<(), Duration> {
-        if self.per_second == 0 {
-            return Ok(());
+    /// That of so many together.
+    #[must_use]
+    pub fn times(self, many: u64) -> Self {
+        Rate {
+            per_second: self.per_second.saturating_mul(many),
+            capacity: self.capacity.saturating_mul(many),
         }
-        let price = Duration::from_secs(1).mul_f64(f64::from(count) / f64::from(self.per_second));
-        let full_at = self.full_at.map_or(now, |at| at.max(now)) + price;
-        let wait = full_at.saturating_duration_since(now + BURST.max(price));
-        if wait.is_zero() {
-            self.full_at = Some(full_at);
-            return Ok(());
+    }
+
+    pub fn is_bound(&self) -> bool {
+        self.per_second > 0
+    }
+
+    /// What a full bucket holds; `None` where there is no bound.
+    pub fn capacity(&self) -> Option<u64> {
+        self.is_bound().then_some(self.capacity)
+    }
+
+    /// Takes `count`, or all that a full bucket holds if that is less. Returns what is left.
+    ///
+    /// # Errors
+    /// The time to wait if there are not so many in it.
+    pub fn take(&self, bucket: Bucket, count: u64, now: Instant) -> Result<Bucket, Duration> {
+        if !self.is_bound() {
+            return Ok(bucket);
         }
-        Err(wait)
+        let price = self.time_for(count.min(self.capacity));
+        let full_at = bucket.full_at.map_or(now, |at| at.max(now)) + price;
+        let wait = full_at.saturating_duration_since(now + self.time_for(self.capacity));
+        if wait.is_zero() { Ok(Bucket { full_at: Some(full_at) }) } else { Err(wait) }
+    }
+
+    /// The time in which so many come in.
+    fn time_for(&self, count: u64) -> Duration {
+        let nanos = u128::from(count) * 1_000_000_000 / u128::from(self.per_second.max(1));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+impl Bucket {
+    pub fn is_full(&self, now: Instant) -> bool {
+        self.full_at.is_none_or(|at| at <= now)
     }
 }
 
@@ -65,37 +73,67 @@ impl Rate {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_burst_then_a_rate() {
-        let start = Instant::now();
-        let mut rate = Rate::new(2);
-        assert_eq!((0..100).filter(|_| rate.take(1, start).is_ok()).count(), 20);
-        let later = start + Duration::from_millis(1500);
-        assert_eq!((0..100).filter(|_| rate.take(1, later).is_ok()).count(), 3);
-        let much_later = later + Duration::from_secs(60);
-        assert_eq!((0..100).filter(|_| rate.take(1, much_later).is_ok()).count(), 20);
+    /// How many times `count` can be taken at that moment, and what is left then.
+    fn drain(rate: Rate, mut bucket: Bucket, count: u64, now: Instant) -> (usize, Bucket) {
+        let mut times = 0;
+        while let Ok(left) = rate.take(bucket, count, now) {
+            (bucket, times) = (left, times + 1);
+            assert!(times <= 10_000, "no end of it");
+        }
+        (times, bucket)
     }
 
     #[test]
-    fn many_at_once() {
+    fn a_burst_then_a_rate() {
         let start = Instant::now();
-        let mut rate = Rate::new(1000);
-        assert_eq!(rate.take(9_000, start), Ok(()));
-        assert_eq!(rate.take(2_000, start), Err(Duration::from_secs(1)));
-        assert_eq!(rate.take(2_000, start + Duration::from_secs(1)), Ok(()));
-        let much_later = start + Duration::from_secs(60);
-        assert_eq!(
-            rate.take(50_000, much_later),
-            Ok(()),
-            "larger than the bucket, once it is full"
-        );
-        assert!(rate.take(1, much_later + Duration::from_secs(39)).is_err());
-        assert_eq!(rate.take(1, much_later + Duration::from_secs(41)), Ok(()));
+        for (per_second, capacity) in [(2, 20), (7, 14), (3, 10), (50, 100), (1, 10)] {
+            let rate = Rate::new(per_second, capacity);
+            let (taken, bucket) = drain(rate, Bucket::default(), 1, start);
+            assert_eq!(taken as u64, capacity, "{per_second}/s");
+            let (taken, bucket) = drain(rate, bucket, 1, start + Duration::from_millis(3010));
+            assert_eq!(taken as u64, (3 * per_second).min(capacity), "{per_second}/s");
+            let (taken, _) = drain(rate, bucket, 1, start + Duration::from_secs(60));
+            assert_eq!(taken as u64, capacity, "{per_second}/s");
+        }
+    }
+
+    #[test]
+    fn how_long_to_wait_for_many() {
+        let start = Instant::now();
+        let rate = Rate::new(1000, 10_000);
+        let bucket = rate.take(Bucket::default(), 9_000, start).unwrap();
+        assert!(!bucket.is_full(start + Duration::from_secs(8)));
+        assert!(bucket.is_full(start + Duration::from_secs(9)));
+        assert_eq!(rate.take(bucket, 2_000, start).unwrap_err(), Duration::from_secs(1));
+        assert!(rate.take(bucket, 2_000, start + Duration::from_secs(1)).is_ok());
+    }
+
+    #[test]
+    fn more_than_it_holds_is_all_of_it() {
+        let start = Instant::now();
+        let rate = Rate::new(1000, 2000);
+        let bucket = rate.take(Bucket::default(), 50_000, start).unwrap();
+        assert_eq!(rate.take(bucket, 1, start).unwrap_err(), Duration::from_millis(1));
+        let bucket = rate.take(bucket, 1000, start + Duration::from_secs(1)).unwrap();
+        let wait = rate.take(bucket, 50_000, start + Duration::from_secs(2)).unwrap_err();
+        assert_eq!(wait, Duration::from_secs(1));
+    }
+
+    #[test]
+    fn many_together_have_as_much_as_each() {
+        let (rate, start) = (Rate::new(2, 10).times(10), Instant::now());
+        assert_eq!(rate.capacity(), Some(100));
+        let (taken, bucket) = drain(rate, Bucket::default(), 1, start);
+        assert_eq!(taken, 100);
+        assert_eq!(drain(rate, bucket, 1, start + Duration::from_secs(1)).0, 20);
     }
 
     #[test]
     fn zero_is_no_bound() {
-        let mut rate = Rate::new(0);
-        assert!((0..10_000).all(|_| rate.take(1, Instant::now()).is_ok()));
+        let rate = Rate::new(0, 10);
+        let now = Instant::now();
+        assert!(!rate.is_bound() && rate.times(10).capacity().is_none());
+        let bucket = rate.take(Bucket::default(), u64::MAX, now).unwrap();
+        assert!(rate.take(bucket, u64::MAX, now).is_ok() && bucket.is_full(now));
     }
 }

@@ -1,9 +1,8 @@
 //! The chat-room actor: one task that owns the people and hears everything in one order.
 
 use std::cell::OnceCell;
-use std::collections::{HashSet, VecDeque};
+use std::hash::RandomState;
 use std::sync::Arc;
-use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
@@ -12,9 +11,12 @@ use tokio::time::Instant;
 use tracing::{debug, trace};
 
 use super::ChatSettings;
-use super::name::{BadName, Name};
-use super::rate::{Hasty, Rate};
-use super::vocabulary::{Notice, Said, VOCABULARIES, Vocabulary, tell};
+use super::allowance::{Allowances, Hasty, Kind};
+use super::denied::Denied;
+use super::name::{BadName, Name, listed};
+use super::recent::RecentIds;
+use super::text::queued_len;
+use super::vocabulary::{NICKNAMES, Notice, Said, VOCABULARIES, Vocabulary, tell};
 use crate::engine::{Cork, Sid};
 use crate::socketio::{Broadcast, Responder, Socket};
 
@@ -28,10 +30,6 @@ pub(super) enum Input {
 
 /// Inputs handled between two looks at the runtime.
 const BATCH: usize = 64;
-/// Names told at once to who asks for them.
-const WHO_LIMIT: usize = 500;
-/// Recent message ids that are remembered, to recognise what is sent again.
-const REMEMBERED_IDS: usize = 4096;
 
 /// The task that has to be run for a chat.
 #[derive(Debug)]
@@ -67,7 +65,10 @@ impl RoomTask {
             } else {
                 batch.extend(std::iter::from_fn(|| inbox.try_recv().ok()).take(BATCH));
             }
-            cork.hold(|| batch.drain(..).for_each(|input| room.hear(input)));
+            cork.hold(|| {
+                batch.drain(..).for_each(|input| room.hear(input));
+                room.tell_nicknames();
+            });
             cork.release().await;
         }
     }
@@ -78,9 +79,6 @@ struct Member {
     socket: Socket,
     vocabulary: Option<Vocabulary>,
     name: Option<Name>,
-    messages: Rate,
-    bytes: Rate,
-    notices: Rate,
 }
 
 #[derive(Debug)]
@@ -90,68 +88,33 @@ struct Room {
     members: IndexMap<Sid, Member>,
     users: usize,
     recent: RecentIds,
-    hasty: Arc<Hasty>,
-}
-
-/// Why something was not done for a client: `reason` for programs, `message` for people.
-struct Denied {
-    reason: &'static str,
-    message: String,
-}
-
-impl Denied {
-    fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Denied { reason, message: message.into() }
-    }
-
-    fn not_joined() -> Self {
-        Denied::new("not joined", "choose a name first")
-    }
-
-    fn hasty(what: &str, wait: Duration) -> Self {
-        let seconds = wait.as_millis().div_ceil(1000);
-        Denied::new("rate", format!("too {what} at once: wait {seconds} s"))
-    }
-
-    fn answer(&self) -> Value {
-        json!({ "ok": false, "reason": self.reason, "message": self.message })
-    }
-
-    fn event(&self) -> Value {
-        json!({ "reason": self.reason, "message": self.message })
-    }
-}
-
-impl From<BadName> for Denied {
-    fn from(error: BadName) -> Self {
-        Denied::new("name", error.to_string())
-    }
+    allowances: Allowances,
+    /// Tells apart whom news are about.
+    names: RandomState,
+    /// Somebody came or went since the last list.
+    nicknames_due: bool,
 }
 
 impl Room {
     fn new(settings: ChatSettings, hasty: Arc<Hasty>) -> Self {
+        let allowances = Allowances::new(&settings, hasty);
         Room {
             settings,
             namespace: Arc::from("/"),
             members: IndexMap::new(),
             users: 0,
             recent: RecentIds::default(),
-            hasty,
+            allowances,
+            names: RandomState::new(),
+            nicknames_due: false,
         }
     }
 
     fn hear(&mut self, input: Input) {
         match input {
             Input::Connected(socket) => {
-                let member = Member {
-                    vocabulary: None,
-                    name: None,
-                    messages: Rate::new(self.settings.message_rate),
-                    bytes: Rate::new(u32::try_from(self.settings.byte_rate).unwrap_or(u32::MAX)),
-                    notices: Rate::new(self.settings.message_rate),
-                    socket,
-                };
-                self.members.insert(member.socket.session().sid(), member);
+                let sid = socket.session().sid();
+                self.members.insert(sid, Member { vocabulary: None, name: None, socket });
             }
             Input::Disconnected(sid) => self.leave(&sid),
             Input::Said { sid, vocabulary, said, ack } => {
@@ -162,25 +125,24 @@ impl Room {
                     Said::Message { text, id } => self.message(&sid, vocabulary, &text, id, ack),
                     Said::Typing => self.typing(&sid, true),
                     Said::StopTyping => self.typing(&sid, false),
-                    Said::Who => self.who(&sid, ack),
-                    Said::Latency => answer(ack, Vec::new),
+                    Said::Who => self.question(&sid, ack, Room::who),
+                    Said::Latency => self.question(&sid, ack, |_| Vec::new()),
                 }
             }
         }
     }
 
     fn join(&mut self, sid: &Sid, vocabulary: Vocabulary, name: &Value, ack: Option<Responder>) {
-        let Some(member) = self.members.get_mut(sid) else { return };
+        let Some(member) = self.members.get(sid) else { return };
         let socket = member.socket.clone();
-        if let Err(wait) = member.notices.take(1, Instant::now()) {
-            let denied = Denied::hasty("many logins", wait);
+        if let Err(denied) = self.allow_notice(&socket, "many logins") {
             if vocabulary == Vocabulary::Nicknames {
                 // The answer alone would say that the name is taken.
                 socket.emit("announcement", [denied.message.as_str().into()]);
             }
             return refuse_login(&socket, vocabulary, &denied, ack);
         }
-        if let Some(name) = &member.name {
+        if let Some(name) = self.members.get(sid).and_then(|member| member.name.as_ref()) {
             // A second login is ignored, as the example has done since 1.4.
             let name = name.as_str();
             return answer(ack, || match vocabulary {
@@ -208,7 +170,7 @@ impl Room {
             }
         }
         self.tell_others(sid, vocabulary, &Notice::Joined { name: &name, users });
-        self.tell_nicknames();
+        self.nicknames_due = true;
     }
 
     fn check_name(&self, vocabulary: Vocabulary, name: &Value) -> Result<Name, Denied> {
@@ -234,7 +196,7 @@ impl Room {
         let text = match checked {
             Ok(text) => text,
             Err(denied) => {
-                debug!(%sid, reason = denied.reason, "message refused");
+                log_refused(&member.socket, "message", &denied);
                 match vocabulary {
                     Vocabulary::Nicknames => {
                         member.socket.emit("announcement", [denied.message.as_str().into()]);
@@ -244,9 +206,7 @@ impl Room {
                 return answer(ack, || vec![denied.answer()]);
             }
         };
-        // Of the same person, that is: ids of different pages have nothing to do with each other.
-        let name = member.name.as_ref().map_or("", Name::as_str);
-        if id.is_some_and(|id| !self.recent.insert(format!("{name}\n{id}"))) {
+        if id.is_some_and(|id| !self.recent.insert(member.name.as_ref(), &id)) {
             // It came before, and only the answer was lost.
             return answer(ack, || vec![json!({ "ok": true })]);
         }
@@ -270,37 +230,41 @@ impl Room {
         text: &'a Value,
         now: Instant,
     ) -> Result<&'a str, Denied> {
-        let max = self.settings.message_max;
         let gone = || Denied::new("gone", "the connection is gone");
-        let member = self.members.get_mut(sid).ok_or_else(gone)?;
+        let member = self.members.get(sid).ok_or_else(gone)?;
         if member.name.is_none() && vocabulary != Vocabulary::Bare {
             return Err(Denied::not_joined());
         }
         let text = text.as_str().ok_or_else(|| Denied::new("no text", "a message is a text"))?;
+        let max = self.settings.message_max.min(self.allowances.longest_message());
         if text.len() > max {
             return Err(Denied::new("too long", format!("a message has at most {max} bytes")));
         }
-        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        member.messages.take(1, now).map_err(|wait| {
-            self.hasty.note_messages();
-            Denied::hasty("many messages", wait)
-        })?;
-        member.bytes.take(length, now).map_err(|wait| {
-            self.hasty.note_bytes();
-            Denied::hasty("much text", wait)
+        // The name goes with it to everybody.
+        let bytes =
+            queued_len(text) + member.name.as_ref().map_or(0, |name| queued_len(name.as_str()));
+        let costs = [(Kind::Messages, 1), (Kind::Bytes, bytes)];
+        self.allowances.take(member.socket.session(), &costs, now).map_err(|too_fast| {
+            let what = if too_fast.kind == Kind::Bytes { "much text" } else { "many messages" };
+            Denied::hasty(what, &too_fast)
         })?;
         Ok(text)
     }
 
+    /// Whether a client may do something that is no message.
+    fn allow_notice(&mut self, socket: &Socket, what: &str) -> Result<(), Denied> {
+        let paid = self.allowances.take(socket.session(), &[(Kind::Notices, 1)], Instant::now());
+        paid.map_err(|too_fast| Denied::hasty(what, &too_fast))
+    }
+
     fn typing(&mut self, sid: &Sid, typing: bool) {
-        let now = Instant::now();
-        let Some(member) = self.members.get_mut(sid) else { return };
-        if member.notices.take(1, now).is_err() {
-            return;
+        let Some(member) = self.members.get(sid) else { return };
+        let (socket, name) = (member.socket.clone(), member.name.clone());
+        if let Err(denied) = self.allow_notice(&socket, "many notices") {
+            return log_refused(&socket, "notice", &denied);
         }
-        let Some(name) = member.name.clone() else {
-            let denied = Denied::not_joined();
-            return member.socket.emit("message error", [denied.event()]);
+        let Some(name) = name else {
+            return socket.emit("message error", [Denied::not_joined().event()]);
         };
         let notice = match typing {
             true => Notice::Typing { name: &name },
@@ -309,17 +273,31 @@ impl Room {
         self.tell_others(sid, Vocabulary::Users, &notice);
     }
 
-    fn who(&mut self, sid: &Sid, ack: Option<Responder>) {
-        let Some(member) = self.members.get_mut(sid) else { return };
-        if let Err(wait) = member.notices.take(1, Instant::now()) {
-            return answer(ack, || vec![Denied::hasty("many questions", wait).answer()]);
+    /// Answers a question, if it may be asked.
+    fn question(
+        &mut self,
+        sid: &Sid,
+        ack: Option<Responder>,
+        reply: impl FnOnce(&Self) -> Vec<Value>,
+    ) {
+        let Some(member) = self.members.get(sid) else { return };
+        let socket = member.socket.clone();
+        if let Err(denied) = self.allow_notice(&socket, "many questions") {
+            log_refused(&socket, "question", &denied);
+            return answer(ack, || vec![denied.answer()]);
         }
-        answer(ack, || {
-            let names = self.members.values().filter_map(|member| member.name.as_ref());
-            let people: Vec<&str> = names.take(WHO_LIMIT).map(Name::as_str).collect();
-            let more = self.users > people.len();
-            vec![json!({ "numUsers": self.users, "people": people, "more": more })]
-        });
+        answer(ack, || reply(self));
+    }
+
+    fn who(&self) -> Vec<Value> {
+        let people = self.people();
+        let more = self.users > people.len();
+        vec![json!({ "numUsers": self.users, "people": people, "more": more })]
+    }
+
+    /// As many of the names as a list may have.
+    fn people(&self) -> Vec<&str> {
+        listed(self.members.values().filter_map(|member| member.name.as_ref()))
     }
 
     fn leave(&mut self, sid: &Sid) {
@@ -328,7 +306,7 @@ impl Room {
         self.users -= 1;
         let vocabulary = member.vocabulary.unwrap_or(Vocabulary::Users);
         self.tell_others(sid, vocabulary, &Notice::Left { name: &name, users: self.users });
-        self.tell_nicknames();
+        self.nicknames_due = true;
     }
 
     /// Tells everybody but one, each in their words; who has none yet, in those of `speaker`. Each
@@ -343,7 +321,7 @@ impl Room {
             let wording = wordings[vocabulary as usize].get_or_init(|| {
                 let (event, args) = tell(vocabulary, notice)?;
                 let broadcast = Broadcast::new(Arc::clone(&self.namespace), event, args);
-                Some(broadcast.delivery(notice.delivery()))
+                Some(broadcast.delivery(notice.delivery(&self.names)))
             });
             if let Some(broadcast) = wording {
                 member.socket.deliver(broadcast);
@@ -351,25 +329,30 @@ impl Room {
         }
     }
 
-    /// Gives the pages that keep a list of nicknames the new one.
-    fn tell_nicknames(&self) {
+    /// Gives the pages that keep a list of nicknames the new one, if there is one.
+    fn tell_nicknames(&mut self) {
+        if !std::mem::take(&mut self.nicknames_due) {
+            return;
+        }
         let list = OnceCell::new();
         for member in self.members.values() {
             if member.vocabulary != Some(Vocabulary::Nicknames) {
                 continue;
             }
             member.socket.deliver(list.get_or_init(|| {
-                let names = self.members.values().filter_map(|member| member.name.as_ref());
+                let names = self.people().into_iter();
                 let all: Map<String, Value> =
-                    names.map(|name| (name.to_string(), name.as_str().into())).collect();
-                Broadcast::new(Arc::clone(&self.namespace), "nicknames", vec![all.into()])
+                    names.map(|name| (name.to_owned(), name.into())).collect();
+                let broadcast =
+                    Broadcast::new(Arc::clone(&self.namespace), "nicknames", vec![all.into()]);
+                broadcast.delivery(NICKNAMES)
             }));
         }
     }
 }
 
 fn refuse_login(socket: &Socket, vocabulary: Vocabulary, denied: &Denied, ack: Option<Responder>) {
-    debug!(sid = %socket.session().sid(), reason = denied.reason, "login refused");
+    log_refused(socket, "login", denied);
     match vocabulary {
         // To the 0.9 page, true means that it has to choose another.
         Vocabulary::Nicknames => answer(ack, || vec![Value::Bool(true)]),
@@ -380,49 +363,13 @@ fn refuse_login(socket: &Socket, vocabulary: Vocabulary, denied: &Denied, ack: O
     }
 }
 
+fn log_refused(socket: &Socket, what: &str, denied: &Denied) {
+    let (sid, label, reason) = (socket.session().sid(), denied.label, &denied.message);
+    debug!(%sid, label, what, reason, "refused");
+}
+
 fn answer(ack: Option<Responder>, args: impl FnOnce() -> Vec<Value>) {
     if let Some(ack) = ack {
         ack.send(args());
-    }
-}
-
-/// The ids of recent messages, oldest forgotten first.
-#[derive(Debug, Default)]
-struct RecentIds {
-    known: HashSet<Arc<str>>,
-    order: VecDeque<Arc<str>>,
-}
-
-impl RecentIds {
-    /// False if it is there already.
-    fn insert(&mut self, id: String) -> bool {
-        let id: Arc<str> = id.into();
-        if !self.known.insert(Arc::clone(&id)) {
-            return false;
-        }
-        self.order.push_back(id);
-        if self.order.len() > REMEMBERED_IDS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_remembered_for_a_while() {
-        let mut recent = RecentIds::default();
-        assert!(recent.insert("a".into()));
-        assert!(!recent.insert("a".into()));
-        for n in 0..REMEMBERED_IDS {
-            assert!(recent.insert(n.to_string()));
-        }
-        assert!(recent.insert("a".into()), "forgotten by now");
-        assert_eq!(recent.known.len(), REMEMBERED_IDS);
     }
 }

@@ -5,9 +5,12 @@
 //! page hears of what happens; which vocabulary a client has is known from the first of its words,
 //! and until then it hears everything in the words of whoever caused it.
 
+use std::hash::{BuildHasher, RandomState};
+
 use serde_json::{Value, json};
 
 use super::name::Name;
+use super::text::escape_markup;
 use crate::engine::Delivery;
 
 /// The language of a chat page.
@@ -96,12 +99,22 @@ pub enum Notice<'a> {
     StopTyping { name: &'a Name },
 }
 
+/// A list of all who are there replaces the one before.
+pub const NICKNAMES: Delivery = Delivery::Conflated(0);
+
 impl Notice<'_> {
     /// How much it matters that it arrives at somebody who reads slowly.
-    pub fn delivery(&self) -> Delivery {
+    ///
+    /// News of somebody who comes replaces news of the same name coming that still waits, and so for
+    /// who goes. So whoever comes and goes for ever costs a reader two packets, the count of the last
+    /// is right, and whoever keeps a list of people ends with the right one.
+    pub fn delivery(&self, names: &RandomState) -> Delivery {
+        let of = |name: &Name, what| Delivery::Conflated((names.hash_one(name) as u32) << 2 | what);
         match self {
+            Notice::Joined { name, .. } => of(name, 1),
+            Notice::Left { name, .. } => of(name, 2),
             Notice::Typing { .. } | Notice::StopTyping { .. } => Delivery::Volatile,
-            _ => Delivery::Reliable,
+            Notice::Message { .. } => Delivery::Reliable,
         }
     }
 }
@@ -148,21 +161,6 @@ pub fn tell(vocabulary: Vocabulary, notice: &Notice<'_>) -> Option<(&'static str
     })
 }
 
-/// The page of the 0.9 example inserts messages as markup, so to it they are sent as such
-/// (chat-example.md, family B, text safety).
-fn escape_markup(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +179,26 @@ mod tests {
         let said =
             understand("new message", vec![json!("hi"), json!({"id": "x".repeat(65)})]).unwrap().1;
         assert_eq!(said, Said::Message { text: json!("hi"), id: None });
+    }
+
+    #[test]
+    fn what_takes_the_place_of_what() {
+        let names = RandomState::new();
+        let [ann, bob] = ["ann", "bob"].map(|name| Name::new(name).unwrap());
+        let joined = |name, users| Notice::Joined { name, users }.delivery(&names);
+        let left = |name, users| Notice::Left { name, users }.delivery(&names);
+        assert_eq!(joined(&ann, 1), joined(&ann, 7));
+        assert_eq!(left(&ann, 1), left(&ann, 7));
+        let different = [joined(&ann, 1), left(&ann, 1), joined(&bob, 1), left(&bob, 1), NICKNAMES];
+        for (n, one) in different.iter().enumerate() {
+            assert!(matches!(one, Delivery::Conflated(_)));
+            assert!(different[n + 1..].iter().all(|other| other != one), "{different:?}");
+        }
+        let message = Notice::Message { name: Some(&ann), text: "" };
+        assert_eq!(message.delivery(&names), Delivery::Reliable);
+        for notice in [Notice::Typing { name: &ann }, Notice::StopTyping { name: &ann }] {
+            assert_eq!(notice.delivery(&names), Delivery::Volatile);
+        }
     }
 
     #[test]

@@ -129,10 +129,10 @@ pub struct Layer {
     /// Bytes of one chat message [default: 64KiB]
     #[arg(long, env = "PARLANCE_MESSAGE_MAX", value_name = "SIZE")]
     pub message_max: Option<Size>,
-    /// Chat messages per second and person, ten seconds' worth at once, 0 for no bound [default: 50]
+    /// Chat messages per second and person, two seconds' worth at once, 0 for no bound [default: 50]
     #[arg(long, env = "PARLANCE_MESSAGE_RATE", value_name = "N")]
     pub message_rate: Option<u32>,
-    /// Bytes of chat messages per second and person, ten seconds' worth at once, 0 for no bound [default: 64KiB]
+    /// Bytes of chat messages per second and person, two seconds' worth at once, 0 for no bound [default: 64KiB]
     #[arg(long, env = "PARLANCE_BYTE_RATE", value_name = "SIZE")]
     pub byte_rate: Option<Size>,
     /// Whether several people may have the same name [default: true]

@@ -25,7 +25,7 @@ pub enum Delivery {
     Reliable,
     /// Only the newest of its key matters: it takes the place of one that still waits. At the bound of
     /// the queue it may be dropped, but volatile ones are first.
-    Conflated(u8),
+    Conflated(u32),
     /// At the bound of the queue it is dropped.
     Volatile,
 }

@@ -107,7 +107,7 @@ scenario('a new policy moves those who must go, and nobody else notices', async 
 });
 
 scenario('who talks too fast, or too much, is told so and stays', async (scene) => {
-  const { url } = await scene.chat(['--admin-token', TOKEN], { messageRate: '1', byteRate: '1000' });
+  const { url } = await scene.chat(['--admin-token', TOKEN, '--message-max', '10000'], { messageRate: '1', byteRate: '5000' });
   const hasty = await scene.clients(url, everyKind(['1.7.4', '4.8.4'], ['websocket']));
   await joinAll(hasty);
   for (const client of hasty) {
@@ -118,7 +118,7 @@ scenario('who talks too fast, or too much, is told so and stays', async (scene) 
   }
   const [wordy] = await scene.clients(url, [{ generation: '4.8.4', wire: 'xhr-polling', name: 'wordy' }]);
   await login(wordy);
-  for (let n = 0; n < 3; n += 1) await wordy.emit('new message', 'x'.repeat(6000));
+  for (let n = 0; n < 3; n += 1) await wordy.emit('new message', 'x'.repeat(4900));
   const [told] = await wordy.until('message error');
   assert.match(told.message, /^too much text at once: wait \d+ s$/);
   assert.equal((await wordy.call('new message', 'a little'))[0].ok, true, 'a little still fits');

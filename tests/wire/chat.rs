@@ -1,8 +1,9 @@
 //! The chat, as its pages speak to it (reference: chat-example.md).
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use parlance::chat::ChatSettings;
+use parlance::chat::{Chat, ChatSettings};
 use parlance::engine::CloseReason;
 use serde_json::{Value, json};
 
@@ -157,6 +158,79 @@ async fn vector_13_nicknames() {
     b.kill();
     assert_eq!(a.event().await, json!(["announcement", "rob disconnected"]));
     assert_eq!(a.event().await, json!(["nicknames", { "bob": "bob" }]));
+}
+
+/// The list is one packet for who has not fetched the one before, however many come and go, and so is
+/// each name's coming and going.
+#[tokio::test]
+async fn news_that_wait_are_replaced_by_newer_ones() {
+    let server = server(chat_settings()).await;
+    let mut late = Client::join(&server, Eio::V4, Via::Polling).await;
+    late.emit_with_ack(1, json!(["nickname", "late"])).await;
+    assert_eq!(late.ack(1).await, json!([false]));
+    assert_eq!(late.event().await, json!(["nicknames", { "late": "late" }]));
+    let mut users = Client::join(&server, Eio::V4, Via::Polling).await;
+    login(&mut users, "users", 2).await;
+    assert_eq!(late.event().await[0], "announcement");
+    assert_eq!(late.event().await[0], "nicknames");
+
+    let mut door = Client::open(&server, Eio::V4, Via::WebSocket).await;
+    for round in 0..50 {
+        door.join_default().await;
+        login(&mut door, if round == 20 { "eve" } else { "ann" }, 3).await;
+        if round == 49 {
+            door.emit_with_ack(1, json!(["new message", "here I am"])).await;
+            assert_eq!(door.ack(1).await, json!([{ "ok": true }]));
+            break;
+        }
+        door.send("41").await;
+    }
+    let news = |word, name, users| json!([word, { "username": name, "numUsers": users }]);
+    for expected in [
+        news("user joined", "eve", 3),
+        news("user left", "eve", 2),
+        news("user left", "ann", 2),
+        news("user joined", "ann", 3),
+        json!(["new message", { "username": "ann", "message": "here I am" }]),
+    ] {
+        assert_eq!(users.event().await, expected);
+    }
+    assert_told_nothing(&mut users).await;
+    for expected in ["eve connected", "eve disconnected", "ann disconnected", "ann connected"] {
+        assert_eq!(late.event().await, json!(["announcement", expected]));
+    }
+    let names = json!({ "late": "late", "users": "users", "ann": "ann" });
+    // The list goes out when all that came in with the news has been heard.
+    let mut rest = [late.event().await, late.event().await];
+    rest.sort_by_key(|event| event[0] != "nicknames");
+    assert_eq!(rest, [json!(["nicknames", names]), json!(["user message", "ann", "here I am"])]);
+    assert_told_nothing(&mut late).await;
+}
+
+/// However many long names there are: the list stays far smaller than a queue.
+#[tokio::test]
+async fn lists_of_names_are_bounded() {
+    let server = server(chat_settings()).await;
+    let mut old = Client::join(&server, Eio::V3, Via::WebSocket).await;
+    old.emit_with_ack(1, json!(["nickname", "old"])).await;
+    assert_eq!(old.ack(1).await, json!([false]));
+    assert_eq!(old.event().await[0], "nicknames");
+    let mut crowd = Vec::new();
+    for n in 0..40 {
+        let [mut client] = visitors(&server).await;
+        let name = format!("{n:02}{}", "e\u{334}\u{335}\u{336}\u{337}\u{338}".repeat(30));
+        client.emit_with_ack(1, json!(["add user", name])).await;
+        while !client.text().await.starts_with("431") {}
+        crowd.push(client);
+        old.event().await;
+        let list = old.event().await;
+        // "old", and 35 others of 932 bytes each in older clients' queues.
+        assert_eq!(list[1].as_object().unwrap().len(), (n + 2).min(36));
+    }
+    old.emit_with_ack(2, json!(["who"])).await;
+    let answer = old.ack(2).await;
+    assert_eq!((&answer[0]["more"], &answer[0]["numUsers"]), (&json!(true), &json!(41)));
+    assert_eq!(answer[0]["people"].as_array().unwrap().len(), 36);
 }
 
 #[tokio::test]
@@ -399,6 +473,80 @@ async fn who_logs_in_too_often_is_told() {
     assert_eq!(other.ack(1).await, json!([false]), "nobody else suffers");
 }
 
+/// Questions and typing notices are rated with the logins: who comes back has used up what it used up.
+#[tokio::test]
+async fn who_asks_too_often_is_told_and_leaving_does_not_help() {
+    for (asked, told) in [("who", true), ("latency", true), ("typing", false)] {
+        let (chat, room) = Chat::new(ChatSettings { message_rate: 1, ..chat_settings() });
+        let hasty = Arc::clone(chat.hasty());
+        tokio::spawn(room.run());
+        let server = Setup::default().start_app(chat).await;
+        let mut client = Client::open(&server, Eio::V4, Via::WebSocket).await;
+        let (start, mut taken) = (Instant::now(), 0);
+        let refused = |answer: &Value| answer[0]["reason"] == "rate";
+        for round in 0..20 {
+            client.join_default().await;
+            client.emit_with_ack(1, json!(["add user", "ann"])).await;
+            match client.text().await.starts_with("42[\"login\"") {
+                true => {
+                    taken += 1;
+                    assert!(!refused(&client.ack(1).await));
+                }
+                false => assert!(refused(&client.ack(1).await)),
+            }
+            client.emit_with_ack(2, json!([asked])).await;
+            client.emit_with_ack(3, json!(["new message", ["no text"]])).await;
+            let mut heard = client.text().await;
+            if told {
+                let answer: Value = serde_json::from_str(&heard[3..]).unwrap();
+                taken += u64::from(!refused(&answer));
+                let words = answer[0]["message"].as_str().unwrap_or("too many questions at once");
+                assert!(words.starts_with("too many questions at once"), "{words}");
+                heard = client.text().await;
+            }
+            assert!(heard.starts_with("42[\"message error\""), "{round}: {heard}");
+            client.ack(3).await;
+            client.send("41").await;
+        }
+        let most = 11 + start.elapsed().as_secs();
+        let least = if told { 10 } else { 5 };
+        assert!((least..=most).contains(&taken), "{taken} of {asked}");
+        let [(setting, refused), _] = hasty.counts();
+        assert!(setting == "message-rate" && refused >= 40 - most, "{refused} of {asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_the_byte_rate_never_allows_is_too_long() {
+    let settings = ChatSettings { byte_rate: 10, ..chat_settings() };
+    let server = server(settings).await;
+    let [mut a, mut b] = visitors(&server).await;
+    a.emit_with_ack(1, json!(["chat message", "x".repeat(21)])).await;
+    let told = a.event().await;
+    assert_eq!(told[1]["message"], "a message has at most 20 bytes");
+    assert_eq!(a.ack(1).await[0]["reason"], "too long");
+    a.emit_with_ack(2, json!(["chat message", "x".repeat(20)])).await;
+    a.event().await;
+    assert_eq!(a.ack(2).await, json!([{ "ok": true }]));
+    b.event().await;
+    a.emit_with_ack(3, json!(["chat message", "x".repeat(20)])).await;
+    let told = a.event().await;
+    let words = told[1]["message"].as_str().unwrap();
+    assert!(words.starts_with("too much text at once: wait "), "{words}");
+    assert_eq!(a.ack(3).await[0]["reason"], "rate");
+    // The name goes with each message, and what is escaped is counted as such: 13 bytes here.
+    let [mut named] = visitors(&server).await;
+    login(&mut named, "<&>", 1).await;
+    b.event().await;
+    named.emit_with_ack(1, json!(["new message", "x".repeat(10)])).await;
+    assert_eq!(named.ack(1).await, json!([{ "ok": true }]));
+    b.event().await;
+    named.emit_with_ack(2, json!(["new message", "x".repeat(7)])).await;
+    assert_eq!(named.event().await[1]["reason"], "rate");
+    named.ack(2).await;
+    assert_told_nothing(&mut b).await;
+}
+
 #[tokio::test]
 async fn who_talks_too_fast_is_told_and_nobody_else_suffers() {
     let server = server(ChatSettings { message_rate: 1, ..chat_settings() }).await;
@@ -407,7 +555,7 @@ async fn who_talks_too_fast_is_told_and_nobody_else_suffers() {
     b.event().await;
     login(&mut b, "bob", 2).await;
     a.event().await;
-    // Ten seconds' worth may come at once, and one more with each second that this takes.
+    // Ten may come at once, and one more with each second that this takes.
     let (start, mut taken) = (Instant::now(), 0);
     loop {
         a.emit_with_ack(1, json!(["new message", taken])).await;

@@ -1,0 +1,70 @@
+//! What becomes of a text on its way to readers.
+
+/// The page of the 0.9 example inserts messages as markup, so to it they are sent as such
+/// (chat-example.md, family B, text safety).
+pub fn escape_markup(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Bytes that a text may take in a reader's queue, whatever the reader: in JSON, which older clients
+/// get in ASCII, and as markup. At most six for each of its own.
+pub fn queued_len(text: &str) -> usize {
+    let mut after_backslash = false;
+    let mut length = 0;
+    for c in text.chars() {
+        length += match c {
+            '&' => 5,
+            '<' | '>' => 4,
+            '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+            '/' if after_backslash => 6,
+            ' '..'\u{7f}' => 1,
+            c => 6 * c.len_utf16(),
+        };
+        after_backslash = c == '\\';
+    }
+    length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_form_of_a_text_is_longer_than_was_counted() {
+        // As older clients get it.
+        let ascii = |text: &str| {
+            let json = serde_json::to_string(text).unwrap();
+            let unit = |c: char| if c < '\u{7f}' { 1 } else { 6 * c.len_utf16() };
+            json.chars().map(unit).sum::<usize>() + 5 * json.matches("\\\\/").count() - 2
+        };
+        for (text, longest) in [
+            ("", 0),
+            ("plain text", 10),
+            ("a/b", 3),
+            ("\\/\\/", 16),
+            ("\\\\\n\t\r\"", 12),
+            ("\u{8}\u{c}", 4),
+            ("\u{1}\u{1f}\u{7f}", 18),
+            ("é€한", 18),
+            ("😀", 12),
+            ("\u{2028}", 6),
+        ] {
+            assert_eq!(queued_len(text), longest, "{text:?}");
+            assert_eq!(ascii(text), longest, "{text:?}");
+            assert!(longest <= 6 * text.len());
+        }
+        for (text, longest) in [("&", 5), ("<b>", 9), ("&amp;\u{1}", 15)] {
+            assert_eq!(queued_len(text), longest, "{text:?}");
+            assert_eq!(ascii(&escape_markup(text)), longest, "{text:?}");
+        }
+    }
+}
