@@ -12,7 +12,7 @@
 //! | [`engine`] | sessions: heartbeat, upgrade, outbound queue, end |
 //! | [`dialect`] | bytes ⇄ packets for each wire generation |
 //! | [`config`] | settings and their layers |
-//! | [`policy`], [`telemetry`] | decisions from facts; log sinks |
+//! | [`policy`], [`telemetry`], [`files`] | decisions from facts; log sinks; files that the operator names |
 //!
 //! # One message, walking
 //!
@@ -35,6 +35,7 @@ pub mod commands;
 pub mod config;
 pub mod dialect;
 pub mod engine;
+pub mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

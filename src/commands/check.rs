@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::web_config::{self, Needs, Severity};
 use crate::config::{self, Settings};
+use crate::files;
 use crate::server::tls::{Pair, Tls};
 
 /// # Errors
@@ -58,12 +59,8 @@ pub(super) fn pages_are_there(settings: &Settings) -> Result<()> {
 /// # Errors
 /// If it cannot be read, or WebSockets would not work with it.
 pub fn web_config(settings: &Settings, path: &Path) -> Result<()> {
-    let unreadable = || format!("web-config: {} cannot be read", path.display());
-    let length = std::fs::metadata(path).with_context(unreadable)?.len();
-    if length > web_config::LARGEST {
-        bail!("web-config: {} has over {} bytes", path.display(), web_config::LARGEST);
-    }
-    let text = std::fs::read_to_string(path).with_context(unreadable)?;
+    let text = files::read_text(path, web_config::LARGEST)
+        .with_context(|| format!("web-config: {} cannot be read", path.display()))?;
     let silence = settings.ping_interval + settings.ping_timeout;
     let needs = Needs { silence, max_payload: settings.max_payload };
     let report = web_config::inspect(&text, &needs);

@@ -5,4 +5,5 @@ pub mod guarded;
 mod reload;
 pub mod serve;
 mod signals;
+mod status;
 pub mod web_config;

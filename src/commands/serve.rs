@@ -9,10 +9,11 @@ use tracing::{info, warn};
 
 use super::check;
 use super::guarded::Guarded;
-use super::reload::{Reloader, Request, Text};
+use super::reload::{Reloader, Request};
 use super::signals::{Hangups, Signals};
+use super::status::House;
 use crate::chat::{Chat, ChatSettings};
-use crate::config::{self, Settings, Sources};
+use crate::config::{self, Layers, Settings};
 use crate::engine::{Engine, Limits, QueueLimits};
 use crate::server::admin::{Admin, Denied, Wish};
 use crate::server::pages::Pages;
@@ -29,9 +30,8 @@ const LINGER: std::time::Duration = std::time::Duration::from_secs(30);
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Runs the server until it is told to stop.
-pub fn run(settings: Settings, sources: Sources) -> Result<()> {
-    // At once: what changes from here on is noticed.
-    let text = std::fs::read(sources.path()).ok();
+pub fn run(layers: Layers) -> Result<()> {
+    let settings = layers.settings()?;
     let _logs =
         telemetry::init(&settings.log, settings.log_dir.as_deref()).map_err(anyhow::Error::msg)?;
     check::pages_are_there(&settings)?;
@@ -40,10 +40,10 @@ pub fn run(settings: Settings, sources: Sources) -> Result<()> {
     }
     let tls = check::tls(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(settings, sources, text, tls))
+    runtime.block_on(serve(settings, layers, tls))
 }
 
-async fn serve(settings: Settings, sources: Sources, text: Text, tls: Option<Tls>) -> Result<()> {
+async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<()> {
     let (mut signals, hangups) = (Signals::new()?, Hangups::new()?);
     let host = settings.host.as_deref();
     let socket = server::bind(host, settings.port).await?;
@@ -81,8 +81,8 @@ async fn serve(settings: Settings, sources: Sources, text: Text, tls: Option<Tls
     let app = Guarded::new(chat, Arc::clone(&gate));
     let engine = Engine::new(limits, SocketIo::new(app, settings.connect_timeout));
     let (wish, wishes) = mpsc::channel(ADMIN_INBOX);
-    let (keeper, rooms) = (Arc::clone(&gate), engine.clone());
-    let reloader = Reloader { sources, started, gate: keeper, engine: rooms, hasty, wishes, text };
+    let house = House { gate: Arc::clone(&gate), engine: engine.clone(), hasty };
+    let reloader = Reloader { layers, started, house, wishes };
     tokio::spawn(reloader.run(hangups));
     let admin = settings.admin_token.as_deref().map(|token| Admin {
         token: token.into(),

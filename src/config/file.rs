@@ -6,20 +6,10 @@ use super::validate::Invalid;
 use super::{ConfigError, Layer};
 
 impl Layer {
-    /// Reads the file's layer.
-    ///
-    /// # Errors
-    /// With line and column, if a key or a value is wrong.
-    pub fn from_file(path: &Path, known: &[&'static str]) -> Result<Self, ConfigError> {
-        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        Self::from_text(&text, path, known)
-    }
-
     /// Reads a text that is said to come from `path`.
     ///
     /// # Errors
-    /// As [`Layer::from_file`].
+    /// With line and column, if a key or a value is wrong.
     pub(super) fn from_text(
         text: &str,
         path: &Path,

@@ -9,7 +9,7 @@ use super::values::{Size, Time};
 
 /// One layer: what a file, or flags and environment together, say. Each field is optional; the
 /// comments are the help texts of the flags.
-#[derive(Debug, Default, Clone, Deserialize, clap::Args)]
+#[derive(Debug, Default, Clone, PartialEq, Deserialize, clap::Args)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Layer {
     /// Address or host name to listen on [default: all addresses]

@@ -8,7 +8,7 @@ use crate::policy::{Networks, Origins, Pattern, Rule, Transports};
 const MOST_RULES: usize = 256;
 
 /// One `[[rules]]` table.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RuleText {
     /// What logs call it; its number if it has none.

@@ -18,8 +18,10 @@ const LARGEST: u64 = 256 * 1024;
 pub enum Wish {
     /// The policy in force, and what it has refused.
     Look,
-    /// Settings as in the file; empty to read the file again.
+    /// Settings as in the file, that are to win over it; empty to read the file again.
     Change(String),
+    /// The end of what was sent before: of one key, or of all.
+    Clear(Option<String>),
 }
 
 /// Grants wishes, or says why not.
@@ -50,6 +52,11 @@ impl Denied {
         Denied::new(StatusCode::BAD_REQUEST, "settings", reason)
     }
 
+    /// The settings file cannot be taken as it is.
+    pub fn file(reason: impl Into<String>) -> Self {
+        Denied::new(StatusCode::CONFLICT, "file", reason)
+    }
+
     pub fn stopping() -> Self {
         let reason = "the server is shutting down";
         Denied::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", reason)
@@ -73,14 +80,16 @@ pub(super) fn route(
         let text = String::from_utf8(body.to_vec()).map(Wish::Change);
         text.map_err(|_| Denied::settings("the body is no UTF-8"))
     });
-    let granted = admitted.and(look.or(change).unify()).then(
-        |admin: Admin, wish: Result<Wish, Denied>| async move {
-            answer(match wish {
-                Ok(wish) => (admin.grant)(wish).await,
-                Err(denied) => Err(denied),
-            })
-        },
-    );
+    let clear_all = whole.map(|| Ok(Wish::Clear(None)));
+    let clear_one = warp::path!(String).map(|key| Ok(Wish::Clear(Some(key))));
+    let clear = warp::delete().and(clear_all.or(clear_one).unify());
+    let wish = look.or(change).unify().or(clear).unify();
+    let granted = admitted.and(wish).then(|admin: Admin, wish: Result<Wish, Denied>| async move {
+        answer(match wish {
+            Ok(wish) => (admin.grant)(wish).await,
+            Err(denied) => Err(denied),
+        })
+    });
     granted.recover(|rejection: Rejection| async move {
         match denied(&rejection) {
             Some(denied) => Ok(answer(Err(denied))),

@@ -18,6 +18,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
+use crate::files;
+
+/// Bytes of one file; a certificate with all that vouch for it has a few thousand.
+const LARGEST_FILE: u64 = 1 << 20;
+
 /// A certificate, with those that vouch for it, and its key: two files in PEM form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
@@ -160,7 +165,7 @@ struct Files {
 fn read(pairs: &[Pair]) -> (Result<Vec<Files>, TlsError>, u64) {
     let read = |setting, path: &Path| {
         let unreadable = |source| TlsError::Unreadable { setting, path: path.to_owned(), source };
-        std::fs::read(path).map_err(unreadable)
+        files::read(path, LARGEST_FILE).map_err(unreadable)
     };
     let files: Result<Vec<Files>, TlsError> = pairs
         .iter()

@@ -164,13 +164,13 @@ async fn namespaces_count_as_well() {
 }
 
 /// A server whose settings are in a file.
-fn process(folder: &Folder, args: &[&str]) -> Process {
+pub(super) fn process(folder: &Folder, args: &[&str]) -> Process {
     let mut command = parlance(folder.path());
     command.args(["--host", "127.0.0.1", "--port", "0"]).args(args);
     Process::start(command)
 }
 
-const TOKEN: &str = "a secret of sixteen and more";
+pub(super) const TOKEN: &str = "a secret of sixteen and more";
 
 #[tokio::test]
 async fn signal_and_file_change_the_policy_and_mistakes_do_not() {
@@ -306,73 +306,4 @@ async fn pages_are_kept_to_their_scheme() {
     assert_eq!(matching.status, 200, "{}", matching.text());
     assert_eq!(sockets("https").await, "'self' wss:");
     assert_eq!(sockets("http").await, "'self' ws:");
-}
-
-#[tokio::test]
-async fn an_administrator_changes_the_policy() {
-    let folder = Folder::new();
-    let mut process = process(&folder, &["--admin-token", TOKEN]);
-    let addr = process.listening();
-    let bearer = format!("Bearer {TOKEN}");
-    let key = [("Authorization", bearer.as_str())];
-    let ask = async |method: &'static str, headers: &[(&str, &str)], body: &str| {
-        fetch(addr, method, "/admin/policy", headers, body.as_bytes()).await
-    };
-    for headers in [&[][..], &[("Authorization", "Bearer wrong")], &[("Authorization", TOKEN)]] {
-        let answer = ask("POST", headers, "transports = [\"polling\"]").await;
-        assert_eq!(answer.status, 401);
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
-    }
-    // Nobody waits for what a stranger does not send; odd bytes in the header are no way round.
-    for headers in [&[][..], &[("Authorization", "Bearer wröng")], &[("X", "Y")]] {
-        let unsaid = [headers, &[("Content-Length", "100")]].concat();
-        let answer = ask("POST", &unsaid, "").await;
-        assert_eq!((answer.status, &answer.json()["error"]), (401, &json!("token")));
-    }
-    let answer = ask("GET", &key, "").await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(answer.json()["transports"][0], "websocket");
-    assert_eq!(answer.json()["refused"]["transport"], 0);
-    assert_eq!(
-        (&answer.json()["heal-rest"], &answer.json()["heal-failures"]),
-        (&json!("600s"), &json!(5))
-    );
-    let answer = ask("POST", &key, "transports = [\"polling\"]\nmax-sessions = 3\n").await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(answer.json()["changes"][1], "max-sessions: 0 -> 3");
-    process.line("policy changed");
-    let refused = Http::open(addr).await.get(&target("EIO=4&transport=htmlfile")).await;
-    refused.assert_error(400, 0, "Transport unknown");
-    let answer = ask("GET", &key, "").await;
-    assert_eq!(answer.json()["refused"]["transport"], 1);
-    assert_eq!(answer.json()["max-sessions"], 3);
-    for (body, reason) in [
-        ("transports = [\"pigeon\"]", "body:1:14: transports: unknown transport"),
-        ("port = 1", "body:1:1: port: it changes with a restart only"),
-        ("transports", "body:1:"),
-        ("\u{0}", "body:1:"),
-    ] {
-        let answer = ask("POST", &key, body).await;
-        assert_eq!(answer.status, 400, "{body}");
-        let said = answer.json()["reason"].as_str().unwrap().to_owned();
-        assert!(said.starts_with(reason), "{said}");
-    }
-    assert_eq!(ask("GET", &key, "").await.json()["max-sessions"], 3, "mistakes change nothing");
-    // Empty: as the file and the flags have it.
-    let answer = ask("POST", &key, "").await;
-    assert_eq!(answer.json()["changes"][1], "max-sessions: 3 -> 0");
-    let large = "#".repeat(300 * 1024);
-    let answer = ask("POST", &key, &large).await;
-    assert_eq!((answer.status, &answer.json()["error"]), (413, &json!("too-large")));
-}
-
-#[tokio::test]
-async fn without_a_token_there_is_no_administrator() {
-    let folder = Folder::new();
-    let mut process = process(&folder, &[]);
-    let addr = process.listening();
-    let headers = [("Authorization", "Bearer ")];
-    assert_eq!(fetch(addr, "GET", "/admin/policy", &headers, b"").await.status, 404);
-    let posted = fetch(addr, "POST", "/admin/policy", &headers, b"").await.status;
-    assert_eq!(posted, fetch(addr, "POST", "/nothing", &headers, b"").await.status);
 }

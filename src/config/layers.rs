@@ -1,0 +1,338 @@
+//! The layers of settings, kept apart: what changes one of them forgets nothing of the others.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize as _;
+
+use super::file::position;
+use super::validate::Invalid;
+use super::{ConfigError, DEFAULT_FILE, LIVE, Layer, Settings};
+use crate::files;
+
+/// Bytes of the file.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// Where settings come from, beside the administrator.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// Flags, which hold the environment too.
+    pub flags: Layer,
+    /// The file that was named. Without one, [`DEFAULT_FILE`] is read if it is there.
+    pub file: Option<PathBuf>,
+    /// `PORT`, as hosting platforms set it.
+    pub port: Option<String>,
+}
+
+/// What is in the place of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    Text(String),
+    Nothing,
+    /// Why it cannot be read.
+    Unreadable(String),
+}
+
+impl Found {
+    /// Looks at the file. This takes a moment, as files do, and never waits for anybody.
+    pub fn at(path: &Path) -> Self {
+        match files::read_text(path, LARGEST_FILE) {
+            Ok(text) => Found::Text(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
+            Err(error) => Found::Unreadable(error.to_string()),
+        }
+    }
+}
+
+/// All layers above the defaults. From the weakest to the strongest: the file, `PORT`, the environment,
+/// flags, the administrator.
+#[derive(Debug, Clone)]
+pub struct Layers {
+    /// The transports that there are.
+    known: Vec<&'static str>,
+    path: PathBuf,
+    /// The file has to be there.
+    named: bool,
+    /// What the file said when it was last taken.
+    file: Layer,
+    /// What was there when it was last taken, or found wanting; and why it was not taken.
+    tried: (Found, Option<String>),
+    /// Flags, environment, `PORT`: they stay as they are.
+    given: Layer,
+    /// What an administrator has said since the start, as it would be in a file.
+    administrator: toml::Table,
+}
+
+impl Layers {
+    /// Reads all layers that there are at the start.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn read(sources: Sources, known: &[&'static str]) -> Result<Self, ConfigError> {
+        let mut layers = Layers::without_file(sources, known)?;
+        let found = Found::at(&layers.path);
+        layers.take(found)?;
+        Ok(layers)
+    }
+
+    fn without_file(sources: Sources, known: &[&'static str]) -> Result<Self, ConfigError> {
+        let Sources { flags, file, port } = sources;
+        flags
+            .validate(known)
+            .map_err(|Invalid { key, message, .. }| ConfigError::Flag { key, message })?;
+        // Where somebody has chosen a port, nobody asks what the platform would have.
+        let port = port.filter(|value| flags.port.is_none() && !value.is_empty());
+        let port = port.map(|value| value.parse().map_err(|_| ConfigError::Port { value }));
+        let given = flags.over(Layer { port: port.transpose()?, ..Layer::default() });
+        let named = file.is_some();
+        Ok(Layers {
+            known: known.to_vec(),
+            path: file.unwrap_or_else(|| DEFAULT_FILE.into()),
+            named,
+            file: Layer::default(),
+            tried: (Found::Nothing, None),
+            given,
+            administrator: toml::Table::new(),
+        })
+    }
+
+    /// The file that is looked at, whether it is there or not.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was there when the file was last taken, or found wanting.
+    pub fn tried(&self) -> &Found {
+        &self.tried.0
+    }
+
+    /// Why what was last found is not in force.
+    pub fn problem(&self) -> Option<&str> {
+        self.tried.1.as_deref()
+    }
+
+    /// What all layers come to.
+    ///
+    /// # Errors
+    /// If they contradict each other.
+    pub fn settings(&self) -> Result<Settings, ConfigError> {
+        self.with(&self.file, &self.administrator)
+    }
+
+    /// Takes what was found for the file's layer, and tells what all come to then. A file that says
+    /// nothing any more is none that somebody has written: its defaults would allow more than it did.
+    ///
+    /// # Errors
+    /// If it cannot be taken: then nothing changes.
+    pub fn take(&mut self, found: Found) -> Result<Settings, ConfigError> {
+        let taken = self.parsed(&found).and_then(|file| {
+            let settings = self.with(&file, &self.administrator)?;
+            Ok((file, settings))
+        });
+        self.tried = (found, taken.as_ref().err().map(ToString::to_string));
+        let (file, settings) = taken?;
+        self.file = file;
+        Ok(settings)
+    }
+
+    /// Adds the keys of a text to the administrator's layer, in place of what they were there, and
+    /// tells what all layers come to then.
+    ///
+    /// # Errors
+    /// If it is wrong, or has keys that do not change without a restart: then nothing changes.
+    pub fn add(&mut self, text: &str) -> Result<Settings, ConfigError> {
+        let at = |offset: usize, message: String| {
+            let (line, column) = position(text, offset);
+            ConfigError::File { path: "body".into(), line, column, message }
+        };
+        Layer::from_text(text, Path::new("body"), &self.known)?;
+        let table = toml::de::DeTable::parse(text).ok();
+        let mut keys = table.iter().flat_map(|table| table.get_ref().keys());
+        if let Some(key) = keys.find(|key| !LIVE.contains(&&**key.get_ref())) {
+            let message = format!("{}: it changes with a restart only", key.get_ref());
+            return Err(at(key.span().start, message));
+        }
+        let mut administrator = self.administrator.clone();
+        let added: toml::Table = text.parse().map_err(|error| at(0, format!("{error}")))?;
+        administrator.extend(added);
+        self.administer(administrator)
+    }
+
+    /// Takes a key out of the administrator's layer, or all keys, and tells what all layers come to
+    /// then.
+    ///
+    /// # Errors
+    /// If there is no such key, or the other layers contradict each other without it: then nothing
+    /// changes.
+    pub fn clear(&mut self, key: Option<&str>) -> Result<Settings, ConfigError> {
+        let mut administrator = self.administrator.clone();
+        match key {
+            Some(key) if !LIVE.contains(&key) => {
+                return Err(ConfigError::NotLive { key: key.chars().take(64).collect() });
+            }
+            Some(key) => drop(administrator.remove(key)),
+            None => administrator.clear(),
+        }
+        self.administer(administrator)
+    }
+
+    /// What the administrator has said, by key.
+    pub fn administrator(&self) -> &toml::Table {
+        &self.administrator
+    }
+
+    fn administer(&mut self, administrator: toml::Table) -> Result<Settings, ConfigError> {
+        let settings = self.with(&self.file, &administrator)?;
+        self.administrator = administrator;
+        Ok(settings)
+    }
+
+    fn with(&self, file: &Layer, administrator: &toml::Table) -> Result<Settings, ConfigError> {
+        // Each of its keys was read before.
+        let top = Layer::deserialize(administrator.clone())
+            .map_err(|error| ConfigError::Administrator { message: error.to_string() })?;
+        let layer = top.over(self.given.clone().over(file.clone()));
+        let settings = Settings::complete(layer, &self.known);
+        settings.agree()?;
+        Ok(settings)
+    }
+
+    fn parsed(&self, found: &Found) -> Result<Layer, ConfigError> {
+        let path = self.path.clone();
+        let had_some = self.file != Layer::default();
+        let text = match found {
+            Found::Text(text) => text,
+            Found::Nothing if had_some => return Err(ConfigError::Gone { path }),
+            Found::Nothing if self.named => {
+                return Err(ConfigError::Unreadable { path, why: "it is not there".into() });
+            }
+            Found::Nothing => return Ok(Layer::default()),
+            Found::Unreadable(why) => {
+                return Err(ConfigError::Unreadable { path, why: why.clone() });
+            }
+        };
+        let layer = Layer::from_text(text, &path, &self.known)?;
+        match had_some && layer == Layer::default() {
+            true => Err(ConfigError::Blank { path }),
+            false => Ok(layer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: [&str; 3] = ["websocket", "xhr-polling", "jsonp-polling"];
+
+    fn layers(flags: Layer, port: Option<&str>) -> Result<Layers, String> {
+        let sources = Sources { flags, file: None, port: port.map(str::to_owned) };
+        Layers::without_file(sources, &KNOWN).map_err(|error| error.to_string())
+    }
+
+    fn text(text: &str) -> Found {
+        Found::Text(text.into())
+    }
+
+    /// `max-websockets`, `max-sessions`, the names of `origins`.
+    fn facts(layers: &Layers) -> (usize, usize, String) {
+        let policy = layers.settings().unwrap().policy;
+        (policy.caps.websockets, policy.caps.sessions, policy.origins.names().join(","))
+    }
+
+    #[test]
+    fn the_administrator_wins_over_flags_and_these_over_the_file() {
+        let flags = Layer { max_websockets: Some(2), ..Layer::default() };
+        let mut layers = layers(flags, None).unwrap();
+        let file = "max-websockets = 1\nmax-sessions = 1\norigins = [\"https://a.example\"]";
+        layers.take(text(file)).unwrap();
+        assert_eq!(facts(&layers), (2, 1, "https://a.example".into()));
+        layers.add("max-websockets = 3").unwrap();
+        layers.add("max-sessions = 3").unwrap();
+        assert_eq!(facts(&layers), (3, 3, "https://a.example".into()), "one adds to the other");
+        layers.take(text("max-sessions = 7\norigins = [\"https://b.example\"]")).unwrap();
+        assert_eq!(facts(&layers), (3, 3, "https://b.example".into()), "it stays over a reload");
+        layers.add("max-sessions = 4").unwrap();
+        assert_eq!(
+            serde_json::to_value(layers.administrator()).unwrap(),
+            serde_json::json!({ "max-sessions": 4, "max-websockets": 3 })
+        );
+        layers.clear(Some("max-sessions")).unwrap();
+        layers.clear(Some("heal-failures")).unwrap();
+        assert_eq!(facts(&layers), (3, 7, "https://b.example".into()));
+        layers.clear(None).unwrap();
+        assert_eq!(facts(&layers), (2, 7, "https://b.example".into()));
+    }
+
+    #[test]
+    fn what_cannot_be_changes_no_layer() {
+        let mut layers = layers(Layer::default(), None).unwrap();
+        layers.take(text("max-sessions = 1\norigins = [\"https://a.example\"]")).unwrap();
+        layers.add("max-websockets = 3\nproxy-protocol = true").unwrap_err();
+        layers.add("max-websockets = 3").unwrap();
+        for (wrong, expected) in [
+            ("max-websockets = -1", "body:1:18: "),
+            ("\nport = 1", "body:2:1: port: it changes with a restart only"),
+            ("max-websockets = 4\nno-such-key = 1", "body:2:1: unknown field"),
+            ("max-websockets", "body:1:"),
+        ] {
+            let error = layers.add(wrong).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+        let error = layers.clear(Some("port")).unwrap_err().to_string();
+        assert!(error.starts_with("`port` is no setting that changes without"), "{error}");
+        for (found, expected) in [
+            (text(""), "transports.toml has no settings any more"),
+            (text("# max-sessions = 1\n\n"), "transports.toml has no settings any more"),
+            (Found::Nothing, "transports.toml is gone"),
+            (Found::Unreadable("it is a folder".into()), "cannot be read: it is a folder"),
+            (text("max-sessions = 0\norigins = ["), "transports.toml:2:"),
+            (text("max-sessions = 0\nproxy-protocol = true"), "proxy-protocol: nobody could"),
+        ] {
+            let error = layers.take(found.clone()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+            assert_eq!((layers.tried(), layers.problem()), (&found, Some(error.as_str())));
+            assert_eq!(facts(&layers), (3, 1, "https://a.example".into()), "{expected}");
+            // What is wrong with the file does not stand in the administrator's way.
+            layers.add("max-websockets = 4").unwrap();
+            assert_eq!(facts(&layers), (4, 1, "https://a.example".into()), "{expected}");
+            layers.add("max-websockets = 3").unwrap();
+        }
+        // Another layer may have been right with the file as it was alone.
+        layers.take(text("trusted-proxies = [\"loopback\"]\nproxy-protocol = true")).unwrap();
+        let error = layers.add("trusted-proxies = []").unwrap_err().to_string();
+        assert!(error.starts_with("proxy-protocol: nobody could connect"), "{error}");
+        assert_eq!(layers.problem(), None);
+    }
+
+    #[test]
+    fn a_file_that_never_said_anything_may_go_on_so() {
+        let mut layers = layers(Layer::default(), None).unwrap();
+        for found in [Found::Nothing, text(""), text("# nothing"), Found::Nothing] {
+            layers.take(found).unwrap();
+            assert_eq!(layers.problem(), None);
+        }
+        let named = Sources { file: Some("t.toml".into()), ..Sources::default() };
+        let mut named = Layers::without_file(named, &KNOWN).unwrap();
+        let error = named.take(Found::Nothing).unwrap_err().to_string();
+        assert_eq!(error, "t.toml cannot be read: it is not there");
+        named.take(text("")).unwrap();
+    }
+
+    #[test]
+    fn the_platform_s_port_is_asked_for_where_nobody_chose_one() {
+        let flag = || Layer { port: Some(1), ..Layer::default() };
+        for (flags, port, file, expected) in [
+            (flag(), Some("99999"), "port = 2", Ok(1)),
+            (flag(), Some("3"), "port = 2", Ok(1)),
+            (Layer::default(), Some("3"), "port = 2", Ok(3)),
+            (Layer::default(), Some(""), "port = 2", Ok(2)),
+            (Layer::default(), None, "port = 2", Ok(2)),
+            (Layer::default(), None, "", Ok(3000)),
+            (Layer::default(), Some("99999"), "port = 2", Err("PORT: `99999` is no port number")),
+        ] {
+            let told = layers(flags, port).map(|mut layers| layers.take(text(file)).unwrap().port);
+            assert_eq!(told, expected.map_err(str::to_owned));
+        }
+    }
+}

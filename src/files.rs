@@ -1,0 +1,78 @@
+//! Files that the operator names: read whole, and never waited for.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// Reads a regular file of at most `most` bytes, through links.
+///
+/// # Errors
+/// As the system's. What is no regular file, or longer, is one, too: it says which.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    // Before it is opened: that alone waits at a FIFO, and does something with some devices.
+    regular(&std::fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    regular(&file.metadata()?)?;
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > most {
+        true => Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it is longer than {most} bytes"),
+        )),
+        false => Ok(bytes),
+    }
+}
+
+/// Reads a text, as [`read`] does.
+///
+/// # Errors
+/// As [`read`], and if it is not UTF-8.
+pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
+    let text = String::from_utf8(read(path, most)?);
+    text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"))
+}
+
+fn regular(found: &Metadata) -> io::Result<()> {
+    match (found.is_file(), found.is_dir()) {
+        (true, _) => Ok(()),
+        (_, true) => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")),
+        _ => Err(io::Error::other("it is no regular file")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn regular_files_alone_are_read_and_as_much_as_may_be() {
+        let folder = std::env::temp_dir().join(format!("parlance-files-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let at = |name: &str| folder.join(name);
+        std::fs::write(at("text"), "1234").unwrap();
+        std::fs::write(at("bytes"), [0xff]).unwrap();
+        std::os::unix::fs::symlink("text", at("link")).unwrap();
+        let fifo = std::process::Command::new("mkfifo").arg(at("fifo")).status();
+        assert!(fifo.expect("mkfifo").success());
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        for (path, expected) in [
+            (at("text"), Ok("1234")),
+            (at("link"), Ok("1234")),
+            (at("bytes"), Err("it is no text in UTF-8")),
+            (at("fifo"), Err("it is no regular file")),
+            (at("socket"), Err("it is no regular file")),
+            ("/dev/zero".into(), Err("it is no regular file")),
+            (folder.clone(), Err("it is a folder")),
+        ] {
+            let read = read_text(&path, 4).map_err(|error| error.to_string());
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(read, expected, "{}", path.display());
+        }
+        let error = read(&at("text"), 3).unwrap_err();
+        assert_eq!(error.to_string(), "it is longer than 3 bytes");
+        assert_eq!(read(&at("nothing"), 3).unwrap_err().kind(), io::ErrorKind::NotFound);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
