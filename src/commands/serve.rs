@@ -47,7 +47,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let (mut signals, hangups) = (Signals::new()?, Hangups::new()?);
     let host = settings.host.as_deref();
     let socket = server::bind(host, settings.port).await?;
-    server::raise_file_limit(settings.max_connections);
+    let max_connections = server::raise_file_limit(settings.max_connections);
     let address = socket.local_addr().context("no local address")?;
     let redirect = match settings.redirect_port {
         Some(port) => {
@@ -95,7 +95,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         body_timeout: settings.body_timeout,
         max_headers: settings.max_headers,
         max_header_bytes: settings.max_header_bytes,
-        max_connections: settings.max_connections,
+        max_connections,
     };
     let server = Server::new("/socket.io/", negotiator, pages, http);
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderValue, Response};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
-use tracing::{info, warn};
 
 use super::entrance::Entrance;
 use super::tls::Tls;
@@ -154,16 +153,4 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
-}
-
-/// Asks the system for as many open files as there may be connections.
-pub fn raise_file_limit(connections: usize) {
-    let wanted = connections as u64 + 256;
-    match rlimit::increase_nofile_limit(wanted) {
-        Ok(limit) if limit < wanted => {
-            info!(limit, wanted, "the system allows fewer open files than max-connections");
-        }
-        Ok(_) => {}
-        Err(error) => warn!(%error, "cannot raise the limit of open files"),
-    }
 }

@@ -10,9 +10,9 @@ pub mod pages;
 pub(crate) mod proxy_protocol;
 mod redirect;
 mod reports;
+mod slots;
 pub mod tls;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +21,8 @@ use bytes::Bytes;
 use futures::future::Either;
 use http::StatusCode;
 use http_body_util::combinators::UnsyncBoxBody;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -33,8 +33,10 @@ use entrance::TurnedAway;
 use http1::{Http1, Next};
 use library::Lent;
 use listen::HouseRules;
-pub use listen::{Listener, bind, bind_for, raise_file_limit, url};
+pub use listen::{Listener, bind, bind_for, url};
 use pages::Pages;
+pub use slots::raise_file_limit;
+use slots::{Admission, Slots, WAIT};
 
 /// Bounds on connections and on requests.
 #[derive(Debug, Clone)]
@@ -46,7 +48,8 @@ pub struct HttpLimits {
     pub max_headers: usize,
     /// Bytes of the request line and all headers.
     pub max_header_bytes: usize,
-    /// Connections at once. More stay in the listen queue of the system.
+    /// Connections at once, streams and WebSockets among them. More wait for 2 s, a few at a time, and get 503
+    /// then. Within the limit of open files: see [`raise_file_limit`].
     pub max_connections: usize,
 }
 
@@ -73,7 +76,7 @@ struct Shared {
     negotiator: Negotiator,
     pages: Option<Pages>,
     limits: HttpLimits,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     connections: TaskTracker,
     stopping: CancellationToken,
 }
@@ -88,7 +91,7 @@ impl Server {
         pages: impl Into<Option<Pages>>,
         limits: HttpLimits,
     ) -> Self {
-        let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
+        let slots = Slots::new(limits.max_connections);
         let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
         let pages = pages.into();
         let shared = Shared { mount, negotiator, pages, limits, slots, connections, stopping };
@@ -104,13 +107,22 @@ impl Server {
         loop {
             let accepted = tokio::select! {
                 () = stopping.cancelled() => return,
-                accepted = accept(&socket, slots) => accepted,
+                accepted = socket.accept() => accepted,
             };
+            let (server, rules) = (self.clone(), Arc::clone(&house_rules));
             match accepted {
-                Ok((tcp, remote, slot)) => {
+                Ok((tcp, remote)) => {
                     pause = SHORTEST_PAUSE;
-                    let served = self.clone().serve(tcp, remote, Arc::clone(&house_rules), slot);
-                    connections.spawn(served);
+                    match slots.admit() {
+                        Admission::Slot(slot) => {
+                            connections.spawn(server.serve(tcp, remote, rules, slot));
+                        }
+                        Admission::Wait(room) => {
+                            connections.spawn(server.wait(tcp, remote, rules, room));
+                        }
+                        // Nobody can be heard any more.
+                        Admission::Full => slots.count(),
+                    }
                 }
                 Err(error) => {
                     // Out of file descriptors, mostly: it passes when somebody leaves.
@@ -144,15 +156,14 @@ impl Server {
         slot: OwnedSemaphorePermit,
     ) -> impl Future<Output = ()> + Send {
         let _ = tcp.set_nodelay(true);
-        // Over a dual-stack socket IPv4 peers come in IPv6 clothes.
-        let mut peer = Peer { remote: remote.ip().to_canonical(), scheme: Scheme::Http };
+        let mut peer = peer(remote);
         let admission = if rules.entrance.is_open() {
-            Either::Left(Arc::new(Link::new(Pipe::plain(tcp))))
+            Either::Left(Arc::new(Link::new(Pipe::plain(tcp), slot)))
         } else {
             let (server, rules) = (self.clone(), Arc::clone(&rules));
             Either::Right(Box::pin(async move {
                 let pipe = server.admit(tcp, &mut peer, &rules).await?;
-                Some((Arc::new(Link::new(pipe)), peer))
+                Some((Arc::new(Link::new(pipe, slot)), peer))
             }))
         };
         async move {
@@ -166,8 +177,32 @@ impl Server {
             if let Some(link) = link {
                 self.speak_http(link, peer, &rules).await;
             }
-            drop(slot);
         }
+    }
+
+    /// Has a connection wait for a slot, and refuses it if there is none.
+    async fn wait(
+        self,
+        tcp: TcpStream,
+        remote: SocketAddr,
+        rules: Arc<HouseRules>,
+        room: OwnedSemaphorePermit,
+    ) {
+        let Shared { slots, connections, .. } = &*self.shared;
+        if let Some(slot) = slots.wait().await {
+            connections.spawn(self.clone().serve(tcp, remote, rules, slot));
+            return;
+        }
+        let mut peer = peer(remote);
+        let refuse = async {
+            if let Some(pipe) = self.admit(tcp, &mut peer, &rules).await {
+                let link = Arc::new(Link::new(pipe, room));
+                self.http1(link, peer, &rules).refuse(slots.refuse()).await;
+            } else {
+                slots.count();
+            }
+        };
+        let _ = tokio::time::timeout(WAIT, refuse).await;
     }
 
     /// Does what comes before HTTP. `None` if the connection came no further.
@@ -269,6 +304,11 @@ impl Server {
     }
 }
 
+fn peer(remote: SocketAddr) -> Peer {
+    // Over a dual-stack socket IPv4 peers come in IPv6 clothes.
+    Peer { remote: remote.ip().to_canonical(), scheme: Scheme::Http }
+}
+
 /// Whether a path is the engine's. Generation 0.9 has its protocol number behind the mount, as nothing
 /// else has.
 fn is_engines(mount: &str, path: &str) -> bool {
@@ -284,12 +324,3 @@ fn late() -> transport::Response {
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, remote) = listener.accept().await?;
-    Ok((stream, remote, slot))
-}

@@ -4,6 +4,8 @@
 use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::Pipe;
 use super::scratch::with_scratch;
 
@@ -13,6 +15,8 @@ use super::scratch::with_scratch;
 pub struct Link {
     pipe: Pipe,
     kept: Mutex<Kept>,
+    /// What was counted for the connection, as long as it is open: whoever has it, whatever it speaks.
+    _slot: Option<OwnedSemaphorePermit>,
 }
 
 /// What the connection did not take yet.
@@ -31,8 +35,9 @@ struct Kept {
 pub struct Broken;
 
 impl Link {
-    pub fn new(pipe: Pipe) -> Self {
-        Link { pipe, kept: Mutex::default() }
+    /// `slot` is given back when the connection is closed.
+    pub fn new(pipe: Pipe, slot: impl Into<Option<OwnedSemaphorePermit>>) -> Self {
+        Link { pipe, kept: Mutex::default(), _slot: slot.into() }
     }
 
     /// The bare connection.
@@ -188,7 +193,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let mut client =
             TcpStream::connect(listener.local_addr().expect("bound")).await.expect("open");
-        let link = Link::new(Pipe::plain(listener.accept().await.expect("a connection").0));
+        let link = Link::new(Pipe::plain(listener.accept().await.expect("a connection").0), None);
         let piece = |number: usize| format!("{number:07}\n").repeat(1024);
         let mut pieces = 0;
         while link.held() < 1 << 20 {
@@ -220,7 +225,7 @@ mod tests {
     async fn a_broken_connection_holds_nothing() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("open");
-        let link = Link::new(Pipe::plain(listener.accept().await.expect("a connection").0));
+        let link = Link::new(Pipe::plain(listener.accept().await.expect("a connection").0), None);
         while link.put(|out| out.resize(1 << 16, b'x')) {}
         assert!(link.held() > 0);
         drop(client);

@@ -7,6 +7,7 @@ mod connections;
 mod engineio;
 mod life;
 mod policy;
+mod slots;
 mod socketio;
 mod socketio09;
 mod streams;

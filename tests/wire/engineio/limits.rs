@@ -128,17 +128,3 @@ async fn a_body_that_does_not_come() {
     server.fetch("POST", &query, &[], b"4b").await.assert_ok();
     assert_eq!(server.get(&query).await.text(), "4b");
 }
-
-#[tokio::test]
-async fn connections_over_the_bound_wait_their_turn() {
-    let http = HttpLimits { max_connections: 2, ..HttpLimits::default() };
-    let server = Setup { http, ..Setup::default() }.start(Echo).await;
-    let mut first = Http::open(server.addr).await;
-    let second = Http::open(server.addr).await;
-    assert_eq!(first.get("/").await.status, 404);
-    let mut third = Http::open(server.addr).await;
-    third.send(&request("GET", "/", &[], b"")).await;
-    assert_eq!(first.get("/").await.status, 404);
-    drop(second);
-    assert_eq!(third.answer().await.status, 404);
-}
