@@ -25,11 +25,16 @@ impl Core {
         Arc::new(Core { limits, registry, keeper, tasks: TaskTracker::new(), runtime })
     }
 
+    /// Runs work that belongs to sessions. Not `tokio::spawn`: who calls may be on a thread without a
+    /// runtime, or outlive it.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(work, &self.runtime);
+    }
+
     /// Takes a session that is over out of the house, and has its receiver told.
     pub fn bury(&self, session: &Arc<Session>) {
         let session = Arc::clone(session);
         self.registry.remove(&session.sid());
-        // Not `tokio::spawn`: a session may end while the runtime does.
-        self.tasks.spawn_on(async move { session.finish().await }, &self.runtime);
+        self.spawn(async move { session.finish().await });
     }
 }

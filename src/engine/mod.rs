@@ -174,8 +174,9 @@ impl Engine {
     /// # Errors
     /// If the server is stopping, or the system has no randomness for a sid.
     pub async fn open(&self, plan: Plan<'_>) -> Result<Arc<Session>, Unavailable> {
+        let transport = plan.transport;
         let session = self.reserve(plan)?;
-        self.start(&session).await;
+        self.start(&session, transport).await;
         Ok(session)
     }
 
@@ -203,9 +204,10 @@ impl Engine {
         Ok(session)
     }
 
-    /// Starts a reserved session; does nothing the second time.
-    pub async fn start(&self, session: &Arc<Session>) {
-        if !session.may_start() {
+    /// Starts a reserved session, on the transport that it is about to use; does nothing the second
+    /// time.
+    pub async fn start(&self, session: &Arc<Session>, transport: &'static Facts) {
+        if !session.may_start(transport) {
             return;
         }
         session.expire(None);
@@ -239,8 +241,9 @@ impl Engine {
     }
 
     /// Keeps track of work that belongs to sessions, for [`Engine::shutdown`] to wait for.
+    /// It runs on the runtime of the engine, from whatever thread this is called.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.shared.core.tasks.spawn(work);
+        self.shared.core.spawn(work);
     }
 
     /// Ends when the server begins to stop.

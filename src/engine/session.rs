@@ -490,10 +490,9 @@ impl Session {
         wake.into_iter().for_each(Waker::wake);
     }
 
-    /// Whether this call is the one that has to start the session.
-    pub(super) fn may_start(&self) -> bool {
-        let mut state = self.state();
-        !std::mem::replace(&mut state.started, true) && state.phase == Phase::Open
+    /// Whether this call is the one that has to start the session, on that transport.
+    pub(super) fn may_start(&self, facts: &'static Facts) -> bool {
+        self.state().start(facts, Instant::now())
     }
 
     pub(super) async fn start(&self, receiver: Box<dyn Receiver>) {

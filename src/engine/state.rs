@@ -159,6 +159,17 @@ impl State {
         }
     }
 
+    /// Begins, on that transport. False if it has already, or is over.
+    pub fn start(&mut self, facts: &'static Facts, now: Instant) -> bool {
+        if std::mem::replace(&mut self.started, true) || self.phase != Phase::Open {
+            return false;
+        }
+        self.transport = facts;
+        self.last_heard = now;
+        self.next_ping = now + self.ping_interval;
+        true
+    }
+
     /// Nobody has drained the queue yet.
     pub fn is_new(&self) -> bool {
         self.tickets == 0
@@ -425,6 +436,8 @@ impl State {
         }
         let patience = limits.ping_interval + limits.ping_timeout;
         match dialect.rules().heartbeat {
+            // Nothing is to be heard yet of who has only shaken hands.
+            _ if !self.started => {}
             _ if dialect.rules().requests == Requests::Lenient && !self.transport.streams => {
                 // A poll that is held is life enough; between polls there is a bound.
                 let since = if self.outlet.is_some() { now } else { self.last_heard };

@@ -85,12 +85,12 @@ impl Gate {
             // What is still refused is worth telling once more.
             self.news.forget();
         }
-        let engine = engine.clone();
-        tokio::spawn(async move {
+        let house = engine.clone();
+        engine.spawn(async move {
             tokio::select! {
                 () = mine.cancelled() => {}
-                () = engine.stopping().cancelled() => {}
-                () = move_out(&engine, &new) => {}
+                () = house.stopping().cancelled() => {}
+                () = move_out(&house, &new) => {}
             }
         });
         changes
@@ -105,9 +105,12 @@ impl Gate {
         let Some(guest) = Guest::of(session).filter(|_| !policy.rules.is_empty()) else {
             return Ok(());
         };
-        let admitted = policy.admits(&guest.visitor(), session.transport(), namespace);
+        let transport = session.transport();
+        let admitted = policy.admits(&guest.visitor(), transport, namespace);
         if let Err(refusal) = &admitted {
             self.census.refused(refusal);
+            let (sid, label, namespace) = (session.sid(), refusal.label(), cut(namespace));
+            debug!(%sid, transport, namespace, label, reason = %refusal, "namespace refused");
         }
         admitted
     }
@@ -133,7 +136,8 @@ impl Gate {
 
     /// Asks the policy, with places taken for what the request would add. Without a transport the
     /// request is for none in particular, as the handshake of 0.9. `session` is the one that the
-    /// request goes on with: if a new policy is about to end it, it goes on as it did until then.
+    /// request goes on with: if a new policy is about to end it, it goes on as it did until then. It does
+    /// not take its namespaces to a transport that they are kept from.
     pub(super) fn decide(
         self: &Arc<Self>,
         request: &Request,
@@ -177,9 +181,17 @@ impl Gate {
             let same = session.transport() == transport && opened.origin == visitor.origin;
             (same && policy.keeps(&opened, transport).is_err()).then_some(())
         };
-        if let Err(refusal) = &decision.verdict
-            && leaving().is_none()
-        {
+        let moves = || {
+            let (session, transport) =
+                session.zip(transport).filter(|_| !policy.rules.is_empty())?;
+            let guest = Guest::of(session).filter(|_| session.transport() != transport)?;
+            guest.namespaces_allow(&policy, transport).err()
+        };
+        let refused = match &decision.verdict {
+            Ok(()) => moves(),
+            Err(refusal) => leaving().is_none().then(|| refusal.clone()),
+        };
+        if let Some(refusal) = &refused {
             census.refused(refusal);
             if let Refusal::Scheme { page, .. } = refusal {
                 news.mismatch(&visitor, *page, "refused by match-origin-protocol");

@@ -111,11 +111,23 @@ impl Guest {
     /// # Errors
     /// The reason why not.
     pub(super) fn may_stay(&self, policy: &Policy, transport: &'static str) -> Result<(), Refusal> {
-        let visitor = self.visitor();
-        policy.keeps(&visitor, transport)?;
-        if policy.rules.is_empty() {
-            return Ok(());
+        policy.keeps(&self.visitor(), transport)?;
+        match policy.rules.is_empty() {
+            true => Ok(()),
+            false => self.namespaces_allow(policy, transport),
         }
+    }
+
+    /// Whether the session may be on that transport with the namespaces that it is in.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub(super) fn namespaces_allow(
+        &self,
+        policy: &Policy,
+        transport: &'static str,
+    ) -> Result<(), Refusal> {
+        let visitor = self.visitor();
         let joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
         let root = joined.root.then_some("/");
         let mut names = root.into_iter().chain(joined.others.iter().map(|name| &**name));

@@ -16,7 +16,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Incoming, Link, Parked};
-use crate::engine::Refused;
+use crate::engine::{Refused, Unavailable};
 use crate::policy::Refusal;
 
 pub type Request = http::Request<Incoming>;
@@ -272,6 +272,12 @@ fn message(refusal: &Refusal) -> &'static str {
         Refusal::Sessions { .. } | Refusal::WebSockets { .. } | Refusal::Withheld { .. } => {
             "Service unavailable"
         }
+    }
+}
+
+impl From<Unavailable> for Error {
+    fn from(unavailable: Unavailable) -> Self {
+        Error::Unavailable { reason: unavailable.to_string() }
     }
 }
 

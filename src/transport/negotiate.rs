@@ -171,8 +171,7 @@ impl Negotiator {
         };
         let wire = wire(query, request.headers());
         let plan = Plan { dialect, wire, transport: facts, upgrades: &upgrades, handshake };
-        let opened = self.engine().open(plan).await;
-        opened.map_err(|error| Error::Unavailable { reason: error.to_string() })
+        Ok(self.engine().open(plan).await?)
     }
 }
 

@@ -13,20 +13,21 @@ use super::negotiate::{Cors, Negotiator, Peer, by_name};
 use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, UNKNOWN_SID_ON_SOCKET, Url};
 use crate::dialect::{Dialect, Wire};
 use crate::engine::{CloseReason, Handshake, Plan, Session};
-use crate::policy::{Refusal, Step};
+use crate::policy::Step;
 
 static DIALECT: SocketIo09 = SocketIo09;
 
-/// A handshake that does not come about: the generation's own words, and then why, if the policy
-/// refuses it. Only [`NoHandshake::BadOrigin`] is for good: the client stops trying at a 403 (§11.4).
+/// A handshake that does not come about: the generation's own words, and then why. Only
+/// [`NoHandshake::BadOrigin`] is for good: the client stops trying at a 403 (§11.4).
 #[derive(Debug, thiserror::Error)]
 enum NoHandshake {
     #[error("handshake bad origin: {0}")]
     BadOrigin(String),
     #[error("handshake error: {0}")]
-    Refused(String),
-    #[error("handshake error")]
-    Unavailable,
+    NotNow(String),
+    /// It would be refused again.
+    #[error("handshake error: {0}")]
+    Malformed(String),
 }
 
 impl Negotiator {
@@ -56,10 +57,11 @@ impl Negotiator {
             }
             Url::Open { transport, sid } => {
                 let remote = self.gate().client(request.headers(), peer);
+                let upgrading = request.headers().contains_key(UPGRADE);
                 let answer = self.open_0_9(request, transport, sid, &raw_query, peer).await;
                 answer.unwrap_or_else(|error| {
                     self.gate().log(&error, remote, transport, sid);
-                    error.json()
+                    if upgrading { error.text() } else { error.json() }
                 })
             }
         };
@@ -88,24 +90,27 @@ impl Negotiator {
         raw_query: &str,
         peer: Peer,
     ) -> Result<String, NoHandshake> {
-        let log = |error: &Error| {
-            self.gate().log(error, self.gate().client(request.headers(), peer), "", "");
-        };
+        self.reserve_0_9(request, raw_query, peer).map_err(|error| {
+            self.gate().log(&error, self.gate().client(request.headers(), peer), "", "");
+            error.into()
+        })
+    }
+
+    /// Reserves a session, and puts what its client is to know of it into words.
+    fn reserve_0_9(&self, request: &Request, raw_query: &str, peer: Peer) -> Result<String, Error> {
         let in_0_9 = |name: &&'static str| by_name(name).is_some_and(|known| known.in_0_9());
-        let admitted = self.gate().decide(request, peer, None, Step::Opens, None);
-        let Admitted { guest, offered, .. } = admitted.inspect_err(log)?;
-        let guest = guest.ok_or(NoHandshake::Unavailable)?;
+        let admitted = self.gate().decide(request, peer, None, Step::Opens, None)?;
+        let Admitted { guest, offered, .. } = admitted;
+        let guest = guest.ok_or(Error::bad_request("it opens no session"))?;
         let transports: Vec<&'static str> = offered.iter().copied().filter(in_0_9).collect();
         let Some(transport) = transports.first().and_then(|name| by_name(name)) else {
-            let error = self.gate().nothing_in_common("of generation 0.9", offered);
-            log(&error);
-            return Err(error.into());
+            return Err(self.gate().nothing_in_common("of generation 0.9", offered));
         };
-        let transport = transport.facts();
         let plan = Plan {
             dialect: &DIALECT,
             wire: Wire { base64: true, ..Wire::default() },
-            transport,
+            // Until one is opened.
+            transport: transport.facts(),
             upgrades: &[],
             handshake: Handshake {
                 remote: guest.visitor().client.address(),
@@ -115,7 +120,7 @@ impl Negotiator {
                 companion: Box::new(guest),
             },
         };
-        let session = self.engine().reserve(plan).map_err(|_| NoHandshake::Unavailable)?;
+        let session = self.engine().reserve(plan)?;
         let limits = self.engine().limits();
         let silence = limits.ping_interval + limits.ping_timeout;
         Ok(socketio09::handshake(session.sid().as_str(), silence, &transports))
@@ -162,18 +167,23 @@ impl Negotiator {
             };
             return Ok(transport.say(&request, &query, &DIALECT, words));
         };
-        self.engine().start(&session).await;
+        self.engine().start(&session, transport.facts()).await;
         transport.serve(self.exchange(request, query, session, admitted.monitor)).answer().await
     }
 }
 
 impl From<Error> for NoHandshake {
     fn from(error: Error) -> Self {
-        let Error::Refused { refusal, allowed } = error else { return NoHandshake::Unavailable };
-        let why = refusal.with_allowed(&allowed);
-        match refusal {
-            Refusal::Origin { .. } | Refusal::Scheme { .. } => NoHandshake::BadOrigin(why),
-            _ => NoHandshake::Refused(why),
+        let why = match &error {
+            Error::Refused { refusal, allowed } => refusal.with_allowed(allowed),
+            error => error.reason().unwrap_or_default().into_owned(),
+        };
+        match error.status() {
+            StatusCode::FORBIDDEN => NoHandshake::BadOrigin(why),
+            StatusCode::BAD_REQUEST if !matches!(error, Error::Refused { .. }) => {
+                NoHandshake::Malformed(why)
+            }
+            _ => NoHandshake::NotNow(why),
         }
     }
 }
@@ -182,7 +192,8 @@ impl NoHandshake {
     fn status(&self) -> StatusCode {
         match self {
             NoHandshake::BadOrigin(_) => StatusCode::FORBIDDEN,
-            NoHandshake::Refused(_) | NoHandshake::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            NoHandshake::NotNow(_) => StatusCode::SERVICE_UNAVAILABLE,
+            NoHandshake::Malformed(_) => StatusCode::BAD_REQUEST,
         }
     }
 }

@@ -45,6 +45,20 @@ async fn who_is_still_allowed_does_not_notice() {
     polling.assert_quiet().await;
 }
 
+#[test]
+fn a_policy_is_applied_from_any_thread() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (server, session) = runtime.block_on(async {
+        let server = Setup::default().start(Echo).await;
+        let session = Polls::open(&server, "EIO=4").await;
+        (server, session)
+    });
+    let inner = server.engine.session(&session.sid).unwrap();
+    // There is no runtime here.
+    server.gate.apply(only(&server, "websocket"), &server.engine);
+    runtime.block_on(until("it was told to go", || inner.close_reason().is_some()));
+}
+
 #[tokio::test]
 async fn each_generation_is_told_to_come_back() {
     let (tap, mut heard) = tap();

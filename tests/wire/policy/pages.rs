@@ -10,6 +10,7 @@ use crate::support::http::{Header, Http, fetch, request};
 use crate::support::packets::Eio;
 use crate::support::polls::Polls;
 use crate::support::server::{Setup, TestServer, target};
+use crate::support::v09::Session09;
 use crate::support::ws::{UPGRADE, Ws};
 
 const POLLING: &str = "EIO=4&transport=polling";
@@ -307,6 +308,70 @@ async fn rules_give_lists_of_their_own() {
     assert_eq!(stream.head().await.status, 200);
     let handshake = fetch(server.addr, "GET", "/socket.io/1/", &[], b"").await;
     assert!(handshake.text().ends_with(":htmlfile,xhr-polling"), "{}", handshake.text());
+}
+
+#[tokio::test]
+async fn rules_of_namespaces_judge_the_transport_in_use() {
+    for (list, allowed) in [
+        ("websocket,polling", "websocket"),
+        ("websocket,polling", "xhr-polling"),
+        ("polling,websocket", "websocket"),
+        ("polling,websocket", "xhr-polling"),
+    ] {
+        let rule = Rule { namespaces: vec![Pattern::new("/")], ..rule("room", allowed) };
+        let setup = Setup { transports: list, rules: vec![rule], ..Setup::default() };
+        let server = setup.start_app(stage().0).await;
+        let refused = || {
+            let counts = server.gate.census().refusals().collect::<Vec<_>>();
+            counts.iter().find(|(label, _)| *label == "transport").unwrap().1
+        };
+        let said = r#"5:::{"name":"x","args":[1]}"#;
+        let (polls, case) = (allowed == "xhr-polling", format!("{list}, {allowed} alone"));
+        let session = Session09::open(&server).await;
+        let greeting = session.poll().await;
+        assert_eq!(greeting == "1::", polls, "{case}: {greeting}");
+        session.say(said).await;
+        let inner = server.engine.session(&session.sid);
+        if polls {
+            assert_eq!(session.poll().await, said, "{case}");
+            // It does not take the room along to where this may not be.
+            let target = session.target("websocket");
+            let (ws, answer) = Ws::attempt(server.addr, &target, &UPGRADE).await;
+            assert!(ws.is_none(), "{case}");
+            assert_eq!(answer.status, 400, "{case}: {}", answer.text());
+            assert_eq!(refused(), 1, "{case}");
+            session.say(said).await;
+            assert_eq!(session.poll().await, said, "{case}");
+        } else {
+            assert_eq!(refused(), 1, "{case}");
+            assert!(inner.is_none_or(|inner| inner.is_open()), "{case}");
+        }
+        let session = Session09::open(&server).await;
+        let mut ws = Ws::open(server.addr, &session.target("websocket")).await;
+        assert_eq!(ws.text().await, "1::");
+        if polls {
+            assert_eq!(ws.text().await, "7:::2", "{case}");
+        } else {
+            ws.send(said).await;
+            assert_eq!(ws.text().await, said, "{case}");
+            assert_eq!(session.get("xhr-polling").await.status, 400, "{case}");
+            ws.send(said).await;
+            assert_eq!(ws.text().await, said, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_is_not_taken_along_by_an_upgrade() {
+    let secret = Rule { namespaces: vec![Pattern::new("/chat")], ..rule("secret", "xhr-polling") };
+    let server = Setup { rules: vec![secret], ..Setup::default() }.start_app(stage().0).await;
+    for (namespace, upgrades) in [("/chat", false), ("/custom", true)] {
+        let mut session = Polls::open(&server, "EIO=4").await;
+        session.say(&format!("40{namespace},")).await;
+        assert!(session.texts().await[0].starts_with(&format!("40{namespace},")));
+        let (ws, answer) = Ws::attempt(server.addr, &session.upgrade_target(), &UPGRADE).await;
+        assert_eq!(ws.is_some(), upgrades, "{namespace}: {}", answer.status);
+    }
 }
 
 #[tokio::test]

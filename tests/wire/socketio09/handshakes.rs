@@ -11,6 +11,7 @@ use crate::support::polls::Polls;
 use crate::support::server::Setup;
 use crate::support::v09::{Session09, unknown_sid};
 use crate::support::ws::Ws;
+use crate::support::{PATIENCE, soon, until};
 
 #[tokio::test]
 async fn handshakes() {
@@ -77,6 +78,22 @@ async fn handshakes_under_a_policy() {
     assert_eq!((refused.status, refused.text()), (503, why));
     assert_eq!(modern.gate.census().refusals().next(), Some(("transport", 1)));
     assert_eq!(modern.engine.session_count(), 0);
+}
+
+#[tokio::test]
+async fn there_is_none_in_a_shutdown_and_it_says_so() {
+    let server = server().await;
+    // Somebody who is still to be told keeps the listener open.
+    let _silent = Polls::open(&server, "EIO=4").await;
+    let engine = server.engine.clone();
+    let stopping = tokio::spawn(async move { engine.shutdown(PATIENCE).await });
+    until("the server is stopping", || server.engine.stopping().is_cancelled()).await;
+    let why = "handshake error: the server is shutting down";
+    let refused = get(&server, "/socket.io/1/", &[]).await;
+    assert_eq!((refused.status, refused.text()), (503, why));
+    let refused = get(&server, "/socket.io/1/?jsonp=3", &[]).await;
+    assert_eq!(refused.text(), format!("io.j[3](new Error(\"{why}\"));"));
+    assert_eq!(soon("the shutdown", stopping).await.unwrap(), 0);
 }
 
 #[tokio::test]

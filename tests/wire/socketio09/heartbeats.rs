@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::apps::{stage, tap};
 use crate::support::server::Setup;
-use crate::support::session::{POLLING, SOCKET, next, open, poll};
+use crate::support::session::{POLLING, SOCKET, next, open, plan, poll};
 use crate::support::v09::Session09;
 
 /// Times of a heartbeat, without sockets, where the clock is ours.
@@ -54,6 +54,28 @@ async fn who_polls_lives_and_who_stops_does_not() {
     let start = Instant::now();
     assert_eq!(heard.closed().await, CloseReason::PingTimeout);
     assert_eq!(start.elapsed().as_millis(), 1500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_opens_no_transport_is_waited_for_and_then_no_more() {
+    let (tap, mut heard) = tap();
+    let engine = Engine::new(limits(), tap);
+    for transport in [&SOCKET, &POLLING] {
+        let session = engine.reserve(plan(&SocketIo09, transport)).unwrap();
+        sleep(Duration::from_secs(59)).await;
+        assert_eq!(session.close_reason(), None);
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(session.close_reason(), Some(CloseReason::ConnectTimeout));
+        assert_eq!(heard.now(), None, "no application ever knew of it");
+    }
+    // Who comes late has the whole time for a first sign of life.
+    let session = engine.reserve(plan(&SocketIo09, &SOCKET)).unwrap();
+    sleep(Duration::from_secs(59)).await;
+    engine.start(&session, &POLLING).await;
+    sleep(Duration::from_millis(1400)).await;
+    assert!(session.is_open());
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(heard.closed().await, CloseReason::PingTimeout);
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 //! (socketio-0.9.md §7-9).
 
 use super::{get, server};
+use crate::support::apps::stage;
 use crate::support::http::{Header, Http, fetch, request};
+use crate::support::server::Setup;
 use crate::support::until;
 use crate::support::v09::{Session09, framed};
 use crate::support::ws::{Frame, UPGRADE, Ws};
@@ -24,6 +26,32 @@ async fn upgrades_where_none_is_due_and_the_other_way_round() {
     }
     // Nothing of this was taken for the session's opening.
     assert_eq!(session.poll().await, "1::");
+}
+
+#[tokio::test]
+async fn refused_upgrades_are_text_and_the_connection_ends() {
+    let origins = &["http://a.example"];
+    let server = Setup { transports: "polling", origins, ..Setup::default() };
+    let server = server.start_app(stage().0).await;
+    let session = Session09::open(&server).await;
+    let b = ("Origin", "http://b.example");
+    for (transport, headers, message) in [
+        ("websocket", vec![], "Transport unknown: transport websocket is not allowed here"),
+        ("flashsocket", vec![], "Transport unknown"),
+        ("xhr-polling", vec![], "Bad request"),
+        ("xhr-polling", vec![b], "Forbidden: origin http://b.example is not allowed here"),
+    ] {
+        let headers = [&UPGRADE[..], &headers].concat();
+        let mut http = Http::open(server.addr).await;
+        http.send(&request("GET", &session.target(transport), &headers, b"")).await;
+        let answer = http.answer().await;
+        assert_eq!(answer.status, 400, "{transport}");
+        assert_eq!(answer.header("content-type"), Some("text/html"), "{transport}");
+        assert!(answer.text().starts_with(message), "{transport}: {}", answer.text());
+        assert_eq!(answer.header("connection"), Some("close"), "{transport}");
+        assert_eq!(http.rest().await, b"", "{transport}");
+    }
+    assert_eq!(session.poll().await, "1::", "the session does not suffer");
 }
 
 #[tokio::test]

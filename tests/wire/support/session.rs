@@ -19,20 +19,19 @@ pub async fn open(
     dialect: &'static dyn Dialect,
     transport: &'static Facts,
 ) -> Arc<Session> {
-    let plan = Plan {
-        dialect,
-        wire: Wire::default(),
-        transport,
-        upgrades: &[],
-        handshake: Handshake {
-            remote: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            bucket: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            query: "".into(),
-            generation: "test",
-            companion: Box::new(()),
-        },
+    engine.open(plan(dialect, transport)).await.expect("a session")
+}
+
+/// What a session of the test is made of.
+pub fn plan(dialect: &'static dyn Dialect, transport: &'static Facts) -> Plan<'static> {
+    let handshake = Handshake {
+        remote: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        bucket: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        query: "".into(),
+        generation: "test",
+        companion: Box::new(()),
     };
-    engine.open(plan).await.expect("a session")
+    Plan { dialect, wire: Wire::default(), transport, upgrades: &[], handshake }
 }
 
 /// What the next poll of a session brings: its text packets, and how it ended.
