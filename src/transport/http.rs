@@ -233,12 +233,14 @@ impl Error {
         }
     }
 
-    /// In one line: the message of the reference and, if the policy refuses, why and what is allowed.
+    /// In one line: the message of the reference, and what we know beyond it: what was wrong, or why the policy
+    /// refuses and what is allowed.
     fn line(&self) -> String {
         match self {
             Error::Refused { refusal, allowed } => {
                 format!("{self}: {}", refusal.with_allowed(allowed))
             }
+            Error::BadRequest { reason } => format!("{self}: {reason}"),
             _ => self.to_string(),
         }
     }

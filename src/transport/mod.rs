@@ -23,6 +23,7 @@ mod query;
 mod scratch;
 mod stream;
 mod websocket;
+mod ws_frames;
 mod ws_io;
 mod xhr_polling;
 

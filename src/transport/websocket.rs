@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
+    CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{Method, StatusCode};
 use tracing::Instrument;
 
-use super::http::{Body, Error, Request, Response, header, header_has, response};
+use super::http::{Body, Error, Request, Response, header_has, response};
 use super::monitor::{Ended, Monitor};
+use super::ws_frames::Fault;
 use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
 use super::{Exchange, Link, Query, Served, Transport};
 use crate::dialect::{Dialect, Frame, Packet, Requests, SocketMessage, Wire};
@@ -50,13 +51,16 @@ impl Transport for WebSocket {
         if !header_has(headers, CONNECTION, "upgrade") {
             return Err(Error::bad_request("no WebSocket upgrade: Connection says otherwise"));
         }
-        if header(headers, SEC_WEBSOCKET_VERSION) != Some("13") {
+        if only(headers, SEC_WEBSOCKET_VERSION) != Some(b"13") {
             return Err(Error::bad_request("only WebSocket version 13 is spoken"));
         }
-        if !headers.contains_key(SEC_WEBSOCKET_KEY) {
-            return Err(Error::bad_request("Sec-WebSocket-Key is missing"));
+        match only(headers, SEC_WEBSOCKET_KEY) {
+            Some(key) if is_key(key) => Ok(()),
+            _ if !headers.contains_key(SEC_WEBSOCKET_KEY) => {
+                Err(Error::bad_request("Sec-WebSocket-Key is missing"))
+            }
+            _ => Err(Error::bad_request("Sec-WebSocket-Key is not 16 bytes of base64, once")),
         }
-        Ok(())
     }
 
     fn in_0_9(&self) -> bool {
@@ -83,6 +87,19 @@ impl Transport for WebSocket {
             });
         })
     }
+}
+
+/// The value of a header that is there once.
+fn only(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none()).map(HeaderValue::as_bytes)
+}
+
+/// Whether that is 16 bytes of base64 (RFC 6455 §4.2.1). The bits that say nothing, in the last character before
+/// the padding, are not looked at: other servers do not either.
+fn is_key(key: &[u8]) -> bool {
+    let digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(digit)
 }
 
 /// Answers 101 and leaves the connection to a task of its own.
@@ -140,7 +157,7 @@ async fn run(
     match end {
         End::Closed => {
             drain.closed_by_client();
-            let _ = tokio::time::timeout(CLOSE_PATIENCE, reader.answer_close()).await;
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, reader.close(WsClose::Plain)).await;
         }
         End::Lost => drop(drain),
         End::GivenUp => {
@@ -202,13 +219,17 @@ async fn read(reader: &mut WsReader, session: &Arc<Session>, monitor: &mut Optio
             }
             WsEvent::Closed => return End::Closed,
             WsEvent::Lost => return End::Lost,
-            WsEvent::TooLarge => {
-                session.close_on(&FACTS, CloseReason::TooLarge);
-                return End::ByUs(WsClose::TooLarge);
+            WsEvent::Deaf => {
+                session.close_on(&FACTS, CloseReason::SlowReader);
+                return End::ByUs(WsClose::Plain);
             }
-            WsEvent::Garbage => {
-                session.close_on(&FACTS, CloseReason::Malformed("not WebSocket"));
-                return End::ByUs(WsClose::Garbage);
+            WsEvent::Faulty(fault) => {
+                let reason = match fault {
+                    Fault::TooLarge => CloseReason::TooLarge,
+                    fault => CloseReason::Malformed(fault.reason()),
+                };
+                session.close_on(&FACTS, reason);
+                return End::ByUs(WsClose::For(fault));
             }
         };
         match packet {
@@ -268,7 +289,7 @@ async fn flush(
     match drained {
         Drained::Packets | Drained::Stuck | Drained::Promoted | Drained::Released => None,
         Drained::Superseded => Some(let_go(session)),
-        Drained::Closed(CloseReason::TooLarge) => Some(End::ByUs(WsClose::TooLarge)),
+        Drained::Closed(CloseReason::TooLarge) => Some(End::ByUs(WsClose::For(Fault::TooLarge))),
         Drained::Closed(_) => Some(End::ByUs(WsClose::Plain)),
     }
 }
@@ -313,11 +334,15 @@ async fn say_goodbye(mut reader: WsReader, close: WsClose) {
         if reader.close(close).await.is_err() {
             return;
         }
-        if close != WsClose::Plain {
-            // Nothing more is wanted of what the client sends.
-            return reader.link().hang_up(usize::MAX).await;
+        let mut faulty = close != WsClose::Plain;
+        while !faulty {
+            match reader.next().await {
+                WsEvent::Closed | WsEvent::Lost => return,
+                event => faulty = matches!(event, WsEvent::Faulty(_)),
+            }
         }
-        while !matches!(reader.next().await, WsEvent::Closed | WsEvent::Lost | WsEvent::Garbage) {}
+        // Nothing more is wanted of what the client sends.
+        reader.link().hang_up(usize::MAX).await;
     };
     let _ = tokio::time::timeout(CLOSE_PATIENCE, goodbye).await;
 }

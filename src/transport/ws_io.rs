@@ -1,27 +1,22 @@
-//! WebSocket connections, without the types of the library that frames them.
+//! WebSocket connections: bytes of a [`Link`], as what the client said and as packets on their way out.
 
 use std::future::poll_fn;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError, ProtocolError};
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
-use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, FrameHeader};
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
-use tokio_tungstenite::tungstenite::{Result as WsResult, Utf8Bytes};
+use bytes::{Buf, Bytes, BytesMut};
+use tungstenite::handshake::derive_accept_key;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use super::scratch::with_input;
+use super::ws_frames::{Fault, Frames, Said};
 use super::{Broken, Link};
 use crate::dialect::{Dialect, Frame, SocketMessage, Wire};
 use crate::engine::{Sink, Taken};
 
-/// Bytes read at a time: most packets of a chat are smaller. As much is resident for the life of a
-/// connection; the library's default is 128 KiB.
-const READ_BUFFER: usize = 512;
 /// Reads in a row: a message may have pieces without end.
-const READS: u8 = 128;
+const READS: u8 = 16;
 /// Bytes of answers to pings that may wait for a client that does not read.
 const ANSWERS_MAX: usize = 64 * 1024;
 
@@ -30,10 +25,10 @@ pub(super) fn accept_key(key: &[u8]) -> String {
     derive_accept_key(key)
 }
 
-/// What a client sent.
+/// What became of waiting for the client.
 #[derive(Debug)]
 pub(super) enum WsEvent {
-    Text(WsText),
+    Text(String),
     Binary(Bytes),
     /// A ping or pong: a sign of life, answered already where it wants an answer.
     Alive,
@@ -41,90 +36,141 @@ pub(super) enum WsEvent {
     Closed,
     /// The connection broke.
     Lost,
-    /// A message over the limit.
-    TooLarge,
-    /// Something that is not WebSocket.
-    Garbage,
+    /// A client that sends pings and does not read the answers.
+    Deaf,
+    /// What the client sent fails the connection.
+    Faulty(Fault),
 }
 
-/// The text of a message.
-#[derive(Debug)]
-pub(super) struct WsText(Utf8Bytes);
-
-impl std::ops::Deref for WsText {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Why we close a connection, as its close frame says it (RFC 6455 §7.4).
+/// How we close a connection, as its close frame says it (RFC 6455 §7.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WsClose {
     /// No code, as the reference servers do.
     Plain,
-    TooLarge,
-    Garbage,
+    For(Fault),
 }
 
 /// Reads what the client sends, and closes.
 pub(super) struct WsReader {
-    context: WebSocketContext,
-    io: Io,
+    frames: Frames,
+    /// What was read and not looked at; empty but for moments and halves of headers.
+    rest: BytesMut,
+    out: Arc<WsWriter>,
+    /// Bytes of answers that the client has not read, at most.
+    unread: usize,
+    /// Our close frame is put.
+    closed: bool,
+    /// The payload of the client's close frame.
+    close: Option<Bytes>,
 }
 
 /// Writes packets, from wherever they come.
 #[derive(Debug)]
 pub(super) struct WsWriter(Arc<Link>);
 
-/// What the library reads from and answers on.
-struct Io {
-    /// What came with the request.
-    early: Bytes,
-    out: Arc<WsWriter>,
-    /// Bytes of answers that the client has not read, at most.
-    unread: usize,
-    /// Reads until others have their turn.
-    reads: u8,
-}
-
 /// Takes over a connection after its handshake. `early` came with the request, `max_message` bounds
 /// inbound messages, in bytes.
 pub(super) fn open(link: Arc<Link>, early: Bytes, max_message: usize) -> (Arc<WsWriter>, WsReader) {
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        // Answers go out at once.
-        .write_buffer_size(0)
-        .max_message_size(Some(max_message))
-        .max_frame_size(Some(max_message));
     let out = Arc::new(WsWriter(link));
-    let io = Io { early, out: Arc::clone(&out), unread: 0, reads: READS };
-    (out, WsReader { context: WebSocketContext::new(Role::Server, Some(config)), io })
+    let reader = WsReader {
+        frames: Frames::new(max_message),
+        rest: BytesMut::from(early),
+        out: Arc::clone(&out),
+        unread: 0,
+        closed: false,
+        close: None,
+    };
+    (out, reader)
 }
 
 impl WsReader {
-    /// The next event. After the end there is nothing to be asked for.
+    /// The next event. After the end, and after a fault, there is nothing to be asked for.
     pub async fn next(&mut self) -> WsEvent {
         // Who sends without a pause must not have the thread for itself.
         tokio::task::consume_budget().await;
+        if self.close.is_some() {
+            return WsEvent::Closed;
+        }
+        if let Some(event) = self.look_at_rest() {
+            return event;
+        }
+        let mut reads = READS;
         loop {
-            let event = self.context.read(&mut self.io);
-            match event {
-                Err(WsError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
-                    if std::mem::replace(&mut self.io.reads, READS) == 0 {
+            match self.read() {
+                Ok(Some(event)) => return event,
+                Ok(None) => {
+                    reads -= 1;
+                    if reads == 0 {
                         tokio::task::yield_now().await;
-                    } else if self.wait().await.is_err() {
+                        reads = READS;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if self.wait().await.is_err() {
                         return WsEvent::Lost;
                     }
                 }
-                event => return event_of(event),
+                Err(_) => return WsEvent::Lost,
             }
         }
     }
 
+    /// Reads once; `None` if what came is not enough for an event.
+    fn read(&mut self) -> io::Result<Option<WsEvent>> {
+        with_input(|input| {
+            let count = self.link().pipe().try_read(input)?;
+            let input = &mut input[..count];
+            Ok(if input.is_empty() {
+                Some(WsEvent::Lost)
+            } else if self.rest.is_empty() {
+                let (used, said) = self.frames.read(input);
+                self.rest.extend_from_slice(&input[used..]);
+                self.event_of(said)
+            } else {
+                self.rest.extend_from_slice(input);
+                self.look_at_rest()
+            })
+        })
+    }
+
+    fn look_at_rest(&mut self) -> Option<WsEvent> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (used, said) = self.frames.read(&mut self.rest);
+        self.rest.advance(used);
+        if self.rest.is_empty() {
+            self.rest = BytesMut::new();
+        }
+        self.event_of(said)
+    }
+
+    fn event_of(&mut self, said: Result<Option<Said>, Fault>) -> Option<WsEvent> {
+        Some(match said {
+            Ok(None) => return None,
+            Ok(Some(Said::Text(text))) => WsEvent::Text(text),
+            Ok(Some(Said::Binary(data))) => WsEvent::Binary(data),
+            Ok(Some(Said::Ping(data))) => self.answer(&data),
+            Ok(Some(Said::Pong)) => WsEvent::Alive,
+            Ok(Some(Said::Close(payload))) => {
+                self.close = Some(payload);
+                WsEvent::Closed
+            }
+            Err(fault) => WsEvent::Faulty(fault),
+        })
+    }
+
+    fn answer(&mut self, data: &[u8]) -> WsEvent {
+        if self.closed {
+            return WsEvent::Alive;
+        }
+        let clear = self.out.0.put(|out| write_frame(out, OpCode::Control(Control::Pong), data));
+        self.unread = if clear { 0 } else { self.unread + data.len() + 2 };
+        if self.unread > ANSWERS_MAX { WsEvent::Deaf } else { WsEvent::Alive }
+    }
+
     pub fn link(&self) -> &Link {
-        &self.io.out.0
+        &self.out.0
     }
 
     async fn wait(&self) -> Result<(), Broken> {
@@ -140,69 +186,19 @@ impl WsReader {
         }
     }
 
-    /// Sends a close frame, after what was put before.
+    /// Sends a close frame, after what was put before: the answer to the client's, if that came already.
     pub async fn close(&mut self, close: WsClose) -> Result<(), Broken> {
-        let frame = |code, reason: &'static str| {
-            Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) })
-        };
-        let frame = match close {
-            WsClose::Plain => None,
-            WsClose::TooLarge => frame(CloseCode::Size, "payload too large"),
-            WsClose::Garbage => frame(CloseCode::Protocol, "protocol error"),
-        };
-        let _ = self.context.close(&mut self.io, frame);
-        self.io.out.flush().await
-    }
-
-    /// Sends the answer to the client's close frame.
-    pub async fn answer_close(&mut self) -> Result<(), Broken> {
-        let _ = self.context.flush(&mut self.io);
-        self.io.out.flush().await
-    }
-}
-
-fn event_of(read: WsResult<Message>) -> WsEvent {
-    match read {
-        Ok(Message::Text(text)) => WsEvent::Text(WsText(text)),
-        Ok(Message::Binary(data)) => WsEvent::Binary(data),
-        Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => WsEvent::Alive,
-        Ok(Message::Close(_)) => WsEvent::Closed,
-        Err(WsError::Capacity(CapacityError::MessageTooLong { .. })) => WsEvent::TooLarge,
-        Err(WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => WsEvent::Lost,
-        Err(WsError::Protocol(_) | WsError::Utf8(_)) => WsEvent::Garbage,
-        Err(WsError::ConnectionClosed) => WsEvent::Closed,
-        Err(_) => WsEvent::Lost,
-    }
-}
-
-impl Read for Io {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.reads == 0 {
-            return Err(ErrorKind::WouldBlock.into());
+        if !std::mem::replace(&mut self.closed, true) {
+            let payload = match (&self.close, close) {
+                (Some(theirs), _) => theirs.to_vec(),
+                (None, WsClose::Plain) => Vec::new(),
+                (None, WsClose::For(fault)) => {
+                    [&fault.code().to_be_bytes(), fault.reason().as_bytes()].concat()
+                }
+            };
+            self.out.0.put(|out| write_frame(out, OpCode::Control(Control::Close), &payload));
         }
-        self.reads -= 1;
-        if self.early.is_empty() {
-            return self.out.0.pipe().try_read(buffer);
-        }
-        let count = self.early.len().min(buffer.len());
-        self.early.copy_to_slice(&mut buffer[..count]);
-        Ok(count)
-    }
-}
-
-impl Write for Io {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let clear = self.out.0.put(|out| out.extend_from_slice(bytes));
-        self.unread = if clear { 0 } else { self.unread + bytes.len() };
-        if self.unread > ANSWERS_MAX {
-            // A client that asks and asks, and does not read.
-            return Err(ErrorKind::BrokenPipe.into());
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.out.0.flush().await
     }
 }
 

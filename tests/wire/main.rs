@@ -13,3 +13,4 @@ mod socketio09;
 mod streams;
 mod support;
 mod upgrade;
+mod websocket;

@@ -178,11 +178,15 @@ async fn upgrades_are_refused_in_plain_words() {
     .await;
     assert_no_upgrade(&server, "transport=websocket", &UPGRADE, "Unsupported protocol version")
         .await;
-    assert_no_upgrade(&server, direct, &without("Sec-WebSocket-Key"), "Bad request").await;
-    assert_no_upgrade(&server, direct, &without("Sec-WebSocket-Version"), "Bad request").await;
-    assert_no_upgrade(&server, direct, &with("Sec-WebSocket-Version", "8"), "Bad request").await;
-    assert_no_upgrade(&server, direct, &with("Connection", "keep-alive"), "Bad request").await;
-    assert_no_upgrade(&server, direct, &with("Upgrade", "h2c"), "Bad request").await;
+    for (headers, why) in [
+        (without("Sec-WebSocket-Key"), "Sec-WebSocket-Key is missing"),
+        (without("Sec-WebSocket-Version"), "only WebSocket version 13 is spoken"),
+        (with("Sec-WebSocket-Version", "8"), "only WebSocket version 13 is spoken"),
+        (with("Connection", "keep-alive"), "no WebSocket upgrade: Connection says otherwise"),
+        (with("Upgrade", "h2c"), "no WebSocket upgrade: the Upgrade header is missing"),
+    ] {
+        assert_no_upgrade(&server, direct, &headers, &format!("Bad request: {why}")).await;
+    }
     assert_eq!(server.engine.session_count(), 0);
     server.assert_well().await;
 }

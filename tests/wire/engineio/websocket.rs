@@ -3,7 +3,7 @@
 use parlance::dialect::Message;
 use parlance::engine::{CloseReason, Limits};
 
-use crate::support::apps::{Echo, Heard, stage, tap};
+use crate::support::apps::{Echo, stage, tap};
 use crate::support::packets::Eio;
 use crate::support::polls::{read_open, sid_of};
 use crate::support::server::{Setup, TestServer, target};
@@ -230,25 +230,47 @@ async fn malformed_packets_end_the_session_without_a_code() {
 #[tokio::test]
 async fn what_is_no_websocket_ends_the_session() {
     let unmasked = [FIN | TEXT, 2, b'4', b'a'];
-    let inputs: [Vec<u8>; 8] = [
-        unmasked.to_vec(),
-        frame(FIN | 0x40 | TEXT, b"4a"),
-        frame(FIN | 3, b"4a"),
-        frame(FIN | 11, b"4a"),
-        frame(FIN, b"a continuation of nothing"),
-        frame(FIN | TEXT, &[b'4', 0xff, 0xfe]),
-        frame(PING, b"a fragmented control frame"),
-        frame(FIN | CLOSE, b"x"),
-    ];
-    for input in inputs {
+    let split = [frame(TEXT, &[b'4', 0xe2]), frame(0, b"(")].concat();
+    for (input, code, reason) in [
+        (unmasked.to_vec(), 1002, "frame is not masked"),
+        (frame(FIN | 0x40 | TEXT, b"4a"), 1002, "reserved bits are set"),
+        (frame(FIN | 3, b"4a"), 1002, "unknown opcode"),
+        (frame(FIN | 11, b"4a"), 1002, "unknown opcode"),
+        (frame(FIN, b"a continuation of nothing"), 1002, "nothing to continue"),
+        (frame(PING, b"in pieces"), 1002, "control frame in fragments"),
+        (frame(FIN | PING, &[0; 126]), 1002, "control frame too long"),
+        (frame(FIN | CLOSE, b"x"), 1002, "half a close code"),
+        (frame(FIN | CLOSE, &[0x03, 0xed]), 1002, "close code that may not be sent"),
+        (frame(FIN | CLOSE, &[0x03, 0xe8, 0xff]), 1007, "text is not valid UTF-8"),
+        (frame(FIN | TEXT, &[b'4', 0xff, 0xfe]), 1007, "text is not valid UTF-8"),
+        // Nothing more has to come: neither of the message nor of the frame.
+        (split, 1007, "text is not valid UTF-8"),
+        (
+            frame(FIN | TEXT, &[b'4', 0xed, 0xa0, b'x'])[..9].to_vec(),
+            1007,
+            "text is not valid UTF-8",
+        ),
+    ] {
         let (tap, mut heard) = tap();
         let server = Setup::default().start(tap).await;
         let (mut ws, sid) = open(&server, "EIO=4").await;
         ws.raw(&input).await;
-        ws.closed().await;
-        assert!(matches!(heard.next().await, Heard::Closed(_)), "{input:?}");
+        assert_eq!(ws.closed().await, Some(code), "{input:?}");
+        assert_eq!(heard.closed().await, CloseReason::Malformed(reason));
         server.assert_gone(&sid).await;
         server.assert_well().await;
+    }
+}
+
+#[tokio::test]
+async fn who_pings_and_does_not_read_is_a_slow_reader() {
+    let (tap, mut heard) = tap();
+    let server = Setup::default().start(tap).await;
+    let (mut ws, _) = open(&server, "EIO=4").await;
+    let pings = frame(FIN | PING, &[0; 125]).repeat(1000);
+    tokio::select! {
+        reason = heard.closed() => assert_eq!(reason, CloseReason::SlowReader),
+        () = async { while ws.all_taken(&pings).await {} } => panic!("lost without a reason"),
     }
 }
 

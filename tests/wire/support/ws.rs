@@ -1,7 +1,10 @@
 //! A WebSocket client of a few lines (RFC 6455 §5): masks, frames, nothing else.
 
+use std::io::ErrorKind;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -172,14 +175,26 @@ impl Ws {
     pub async fn closed(&mut self) -> Option<u16> {
         match self.next().await {
             Frame::Close(code) => {
-                let echo = code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec());
-                self.raw(&frame(FIN | CLOSE, &echo)).await;
+                self.answer_close(code).await;
                 assert_eq!(self.next().await, Frame::End, "nothing follows a close frame");
                 code
             }
             Frame::End => None,
             other => panic!("expected the end, got {other:?}"),
         }
+    }
+
+    /// The answer to the server's close frame.
+    pub async fn answer_close(&mut self, code: Option<u16>) {
+        let echo = code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec());
+        self.raw(&frame(FIN | CLOSE, &echo)).await;
+    }
+
+    /// Whether nothing has come from the server that was not read, its end included.
+    pub fn is_silent(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        let peeked = SockRef::from(&self.stream).peek(&mut byte);
+        self.input.is_empty() && peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
     /// The next frame, pings included.
