@@ -297,8 +297,15 @@ mod tests {
             all.take_of(sid(), HERE, &ONE, start).unwrap();
         }
         assert_eq!((all.people.known.len(), all.addresses.known.len()), (501, 2));
-        // Ann's buckets fill for two seconds, the crowd's for a moment.
-        let later = start + Duration::from_millis(1900);
+        // The crowd's buckets are full soon, but it is not looked every time.
+        all.take_of(sid(), HERE, &ONE, start + SWEEP - Duration::from_millis(1)).unwrap();
+        assert_eq!(all.people.known.len(), 502);
+        all.take_of(sid(), HERE, &ONE, start + SWEEP).unwrap();
+        assert_eq!(all.people.known.len(), 3, "Ann, and two who have just spoken");
+        // Ann's take two seconds.
+        let later = start + Duration::from_millis(1990);
+        assert!(drain(&mut all, ann, THERE, &ONE, later).0 < 100);
+        let later = start + SWEEP * 2;
         all.take_of(sid(), HERE, &ONE, later).unwrap();
         assert_eq!(all.people.known.len(), 2);
         assert!(drain(&mut all, ann, THERE, &ONE, later).0 < 100);

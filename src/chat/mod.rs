@@ -88,3 +88,22 @@ impl App for Chat {
         self.tell(Input::Disconnected(socket.session().sid())).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_room_ends_with_the_chat() {
+        let settings =
+            ChatSettings { message_max: 1, message_rate: 0, byte_rate: 0, duplicate_names: true };
+        let (chat, room) = Chat::new(settings);
+        let mut room = tokio::spawn(room.run());
+        let wait = Duration::from_secs(1);
+        assert!(tokio::time::timeout(wait, &mut room).await.is_err(), "somebody may still come");
+        drop(chat);
+        assert!(tokio::time::timeout(wait, room).await.is_ok());
+    }
+}

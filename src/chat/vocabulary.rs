@@ -185,6 +185,7 @@ mod tests {
     fn what_takes_the_place_of_what() {
         let names = RandomState::new();
         let [ann, bob] = ["ann", "bob"].map(|name| Name::new(name).unwrap());
+        let crowd: Vec<_> = (0..100).map(|n| Name::new(&n.to_string()).unwrap()).collect();
         let joined = |name, users| Notice::Joined { name, users }.delivery(&names);
         let left = |name, users| Notice::Left { name, users }.delivery(&names);
         assert_eq!(joined(&ann, 1), joined(&ann, 7));
@@ -193,6 +194,9 @@ mod tests {
         for (n, one) in different.iter().enumerate() {
             assert!(matches!(one, Delivery::Conflated(_)));
             assert!(different[n + 1..].iter().all(|other| other != one), "{different:?}");
+        }
+        for name in &crowd {
+            assert!(joined(name, 1) != left(name, 1) && joined(name, 1) != joined(&ann, 1));
         }
         let message = Notice::Message { name: Some(&ann), text: "" };
         assert_eq!(message.delivery(&names), Delivery::Reliable);

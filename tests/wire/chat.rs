@@ -1,6 +1,7 @@
 //! The chat, as its pages speak to it (reference: chat-example.md).
 
-use std::sync::Arc;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use parlance::chat::{Chat, ChatSettings};
@@ -231,6 +232,27 @@ async fn lists_of_names_are_bounded() {
     let answer = old.ack(2).await;
     assert_eq!((&answer[0]["more"], &answer[0]["numUsers"]), (&json!(true), &json!(41)));
     assert_eq!(answer[0]["people"].as_array().unwrap().len(), 36);
+}
+
+#[tokio::test]
+async fn a_second_login_changes_nothing_and_says_who_one_is() {
+    let server = server(chat_settings()).await;
+    let [mut users, mut nick, mut witness] = visitors(&server).await;
+    login(&mut users, "alice", 1).await;
+    nick.emit_with_ack(1, json!(["nickname", "bob"])).await;
+    while !nick.text().await.starts_with("431[false]") {}
+    assert_eq!(nick.event().await[0], "nicknames");
+    assert_eq!(users.event().await[0], "user joined");
+    assert_eq!(witness.event().await[0], "user joined");
+    assert_eq!(witness.event().await[0], "announcement");
+    users.emit_with_ack(2, json!(["add user", "eve"])).await;
+    let answer = json!([{ "ok": true, "username": "alice", "numUsers": 2 }]);
+    assert_eq!(users.ack(2).await, answer);
+    nick.emit_with_ack(2, json!(["nickname", "alice"])).await;
+    assert_eq!(nick.ack(2).await, json!([false]), "not even one that is taken");
+    for client in [&mut users, &mut nick, &mut witness] {
+        assert_told_nothing(client).await;
+    }
 }
 
 #[tokio::test]
@@ -473,6 +495,89 @@ async fn who_logs_in_too_often_is_told() {
     assert_eq!(other.ack(1).await, json!([false]), "nobody else suffers");
 }
 
+/// What was written to the log of this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_is_a_line_of_the_log() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(move || writer.clone());
+    let _logged = tracing::subscriber::set_default(subscriber.finish());
+    let settings = ChatSettings { message_max: 100, duplicate_names: false, ..chat_settings() };
+    for (settings, times, event, expected) in [
+        (settings.clone(), 1, json!(["add user", ""]), "label=\"name\" what=\"login\""),
+        (settings.clone(), 1, json!(["add user", "taken"]), "label=\"taken\" what=\"login\""),
+        (settings.clone(), 1, json!(["nickname", "taken"]), "label=\"taken\" what=\"login\""),
+        (settings.clone(), 1, json!(["new message", "x"]), "label=\"not joined\" what=\"message\""),
+        (settings.clone(), 1, json!(["chat message", 1]), "label=\"no text\" what=\"message\""),
+        (
+            settings.clone(),
+            1,
+            json!(["chat message", "x".repeat(101)]),
+            "label=\"too long\" what=\"message\"",
+        ),
+        (
+            ChatSettings { message_rate: 1, ..settings.clone() },
+            11,
+            json!(["chat message", "x"]),
+            "label=\"message-rate\" what=\"message\" reason=\"too many messages at once: wait 1 s\"",
+        ),
+        (
+            ChatSettings { byte_rate: 50, ..settings.clone() },
+            3,
+            json!(["chat message", "x".repeat(50)]),
+            "label=\"byte-rate\" what=\"message\" reason=\"too much text at once: wait 1 s\"",
+        ),
+        (
+            ChatSettings { message_rate: 1, ..settings.clone() },
+            11,
+            json!(["add user", ""]),
+            "label=\"message-rate\" what=\"login\" reason=\"too many logins at once: wait 1 s\"",
+        ),
+        (
+            ChatSettings { message_rate: 1, ..settings.clone() },
+            11,
+            json!(["latency"]),
+            "label=\"message-rate\" what=\"question\" reason=\"too many questions at once: wait 1 s\"",
+        ),
+        (
+            ChatSettings { message_rate: 1, ..settings },
+            11,
+            json!(["typing"]),
+            "label=\"message-rate\" what=\"notice\" reason=\"too many notices at once: wait 1 s\"",
+        ),
+    ] {
+        let server = server(settings).await;
+        let [mut other, mut client] = visitors(&server).await;
+        login(&mut other, "taken", 1).await;
+        log.0.lock().unwrap().clear();
+        for _ in 0..times {
+            client.emit(event.clone()).await;
+        }
+        client.emit_with_ack(9999, json!(["latency"])).await;
+        while !client.text().await.starts_with("439999") {}
+        let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let sid = format!("refused sid={} {expected}", client.sid);
+        assert!(lines.contains(&sid), "{event}: {lines}");
+    }
+}
+
 /// Questions and typing notices are rated with the logins: who comes back has used up what it used up.
 #[tokio::test]
 async fn who_asks_too_often_is_told_and_leaving_does_not_help() {
@@ -590,6 +695,14 @@ async fn what_is_sent_again_is_not_doubled() {
         a.emit_with_ack(1, json!(["new message", text, { "id": id }])).await;
         assert_eq!(a.ack(1).await, json!([{ "ok": true }]), "every copy is confirmed");
     }
+    // An id is that of a person, whatever ids others have.
+    assert_eq!(b.event().await[1]["message"], "one");
+    assert_eq!(b.event().await[1]["message"], "two");
+    login(&mut b, "bob", 2).await;
+    assert_eq!(a.event().await[0], "user joined");
+    b.emit_with_ack(1, json!(["new message", "of bob", { "id": "m1" }])).await;
+    assert_eq!(b.ack(1).await, json!([{ "ok": true }]));
+    assert_eq!(a.event().await[1]["message"], "of bob");
     // Without an id, and with one that is none, each counts.
     for options in
         [json!({}), json!({ "id": 7 }), json!({ "id": "x".repeat(65) }), json!(null), json!("m1")]
@@ -597,8 +710,6 @@ async fn what_is_sent_again_is_not_doubled() {
         a.emit(json!(["new message", "same", options])).await;
         a.emit(json!(["new message", "same", options])).await;
     }
-    assert_eq!(b.event().await[1]["message"], "one");
-    assert_eq!(b.event().await[1]["message"], "two");
     for _ in 0..10 {
         assert_eq!(
             b.event().await,
