@@ -10,7 +10,7 @@ impl Layer {
     ///
     /// # Errors
     /// With line and column, if a key or a value is wrong.
-    pub(super) fn from_text(
+    pub(crate) fn from_text(
         text: &str,
         path: &Path,
         known: &[&'static str],

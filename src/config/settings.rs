@@ -66,7 +66,7 @@ impl Settings {
     }
 
     /// Checks what no layer can tell by itself.
-    pub(super) fn agree(&self) -> Result<(), ConfigError> {
+    pub(crate) fn agree(&self) -> Result<(), ConfigError> {
         let wrong = |key, message: String| Err(ConfigError::Together { key, message });
         let (certs, keys) = (self.tls_cert.len(), self.tls_key.len());
         if certs != keys {
@@ -94,7 +94,7 @@ impl Settings {
     }
 
     /// Puts the defaults where a layer that was validated says nothing.
-    pub(super) fn complete(layer: Layer, known: &[&'static str]) -> Self {
+    pub(crate) fn complete(layer: Layer, known: &[&'static str]) -> Self {
         let time = |time: Option<Time>, default: u64| {
             time.map_or(Duration::from_secs(default), |Time(time)| time)
         };

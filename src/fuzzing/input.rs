@@ -20,6 +20,14 @@ impl<'a> Input<'a> {
         short
     }
 
+    /// The bytes up to the next line end, without it.
+    pub fn line(&mut self) -> &'a [u8] {
+        let end = self.0.iter().position(|&byte| byte == b'\n').unwrap_or(self.0.len());
+        let line = &self.0[..end];
+        self.0 = self.0.get(end + 1..).unwrap_or_default();
+        line
+    }
+
     /// All that is left, as text.
     pub fn text(&self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.0)

@@ -5,18 +5,24 @@
 //! are the same each time.
 
 mod dialects;
+mod forwarded;
 mod grammar;
 mod head;
 mod input;
 mod json;
 mod proxy_header;
+mod query;
+mod settings;
 #[cfg(test)]
 mod short;
 mod web_config;
 
 pub use dialects::{engineio3, engineio4, socketio09};
+pub use forwarded::forwarded;
 pub use grammar::grammar;
 pub use head::head;
 pub use json::json;
 pub use proxy_header::proxy_header;
+pub use query::query;
+pub use settings::settings;
 pub use web_config::web_config;

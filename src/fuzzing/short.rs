@@ -20,10 +20,13 @@ macro_rules! targets {
 targets! {
     engineio3: 20_000,
     engineio4: 20_000,
+    forwarded: 20_000,
     grammar: 20_000,
     head: 5_000,
     json: 20_000,
     proxy_header: 20_000,
+    query: 20_000,
+    settings: 5_000,
     socketio09: 20_000,
     web_config: 1_000,
 }

@@ -53,7 +53,7 @@ impl Source<'_> {
 /// in what it says of the one before it, and nothing further: the first address, from the near end,
 /// that is not trusted is the client, and how it reached that proxy is the scheme. What anybody
 /// else wrote does not count. A proxy that knows one kind of headers passes the other on as the
-/// client wrote it, so where both are there they have to agree.
+/// client wrote it, so where both are there they have to agree; a host that only one names is not known.
 pub fn source<'a>(
     peer: IpAddr,
     scheme: Scheme,
@@ -73,7 +73,10 @@ pub fn source<'a>(
     }
     let customary = customary(direct.clone(), headers, trusted);
     match (customary.client, customary.scheme) == (standard.client, standard.scheme) {
-        true => standard,
+        true => {
+            let host = standard.host.filter(|host| customary.host.as_ref() == Some(host));
+            Source { host, ..standard }
+        }
         false => direct.unknown(Doubt::Contradiction),
     }
 }

@@ -19,7 +19,7 @@ mod negotiate;
 mod negotiate09;
 mod pipe;
 mod poll;
-mod query;
+pub(crate) mod query;
 mod scratch;
 mod stream;
 mod websocket;

@@ -153,6 +153,7 @@ fn both_kinds_of_headers_have_to_agree() {
     for (case, forwarded, x_for, x_proto, expected) in [
         ("they agree", "for=192.0.2.7;proto=https", "192.0.2.7", "https", Some(Https)),
         ("in the clear", "for=192.0.2.7", "192.0.2.7", "http", Some(Http)),
+        ("another host", "for=192.0.2.7;host=a.example", "192.0.2.7", "http", Some(Http)),
         ("another client", "for=192.0.2.66;proto=https", "192.0.2.7", "https", None),
         ("another scheme", "for=192.0.2.7;proto=https", "192.0.2.7", "http", None),
         ("a scheme alone", "proto=https", "192.0.2.7", "http", None),

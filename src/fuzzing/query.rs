@@ -1,0 +1,22 @@
+//! Query strings and paths of both generations.
+
+use super::input::Input;
+use crate::dialect::socketio09::{Url, jsonp_index};
+use crate::transport::query::Query;
+
+/// What is the protocol's and what is the application's come apart, and nothing is in both.
+pub fn query(data: &[u8]) {
+    let mut input = Input(data);
+    let path = String::from_utf8_lossy(input.line());
+    let raw = input.text();
+    let query = Query::parse(&raw);
+    assert!(query.callback() < 1_000_000_000);
+    let own = Query::application_part(&raw);
+    assert_eq!(Query::parse(&own), Query::default(), "{own:?} is the application's");
+    assert_eq!(Query::application_part(&own), own);
+    assert!(own.len() <= 4 * raw.len() + 1, "grew without reason");
+    assert_eq!(jsonp_index(&own), None);
+    if let Some(Url::Open { sid, .. } | Url::Disconnect { sid }) = Url::parse(&path, &raw) {
+        assert!(!sid.contains('/') && path.contains(sid));
+    }
+}
