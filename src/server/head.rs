@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
-use super::{HttpLimits, is_engines};
+use super::{HttpLimits, host, is_engines};
 use crate::transport::http::header_has;
 
 /// How many headers a request of ours has at most.
@@ -63,7 +63,9 @@ pub(crate) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&str>) -> P
         headers.append(name, value);
     }
     let close = header_has(&headers, CONNECTION, "close");
-    let odd = headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(EXPECT);
+    let odd = headers.contains_key(TRANSFER_ENCODING)
+        || headers.contains_key(EXPECT)
+        || host::check(&headers, Version::HTTP_11).is_err();
     let Some(length) = length(&headers) else { return ODD };
     let whole = size.checked_add(length).filter(|_| !odd && !close);
     let method = match method {
@@ -106,7 +108,8 @@ mod tests {
         for cut in 0..post.len() - 4 {
             assert!(matches!(parsed(&post[..cut]), Parsed::Partial), "{cut}");
         }
-        let close = "GET /socket.io/1/ HTTP/1.1\r\nConnection: Keep-Alive, Close\r\n\r\n";
+        let close =
+            "GET /socket.io/1/ HTTP/1.1\r\nHost: h\r\nConnection: Keep-Alive, Close\r\n\r\n";
         assert!(matches!(parsed(close), Parsed::Whole(head) if head.close));
     }
 
@@ -125,6 +128,7 @@ mod tests {
             (format!("POST {engine} HTTP/1.1"), "Content-Length: 18446744073709551615\r\n"),
             (format!("GET {engine} HTTP/1.1"), "A: b\r\n folded\r\n"),
             (format!("GET {engine} HTTP/1.1"), "A : b\r\n"),
+            (format!("GET {engine} HTTP/1.1"), "Host: h\r\n"),
             (format!("GET {engine}"), ""),
         ] {
             let odd = parsed(&format!("{line}\r\nHost: h\r\n{headers}\r\n"));
@@ -138,10 +142,10 @@ mod tests {
     #[test]
     fn pages_are_known_by_their_length() {
         for (request, body) in [
-            ("GET / HTTP/1.1\r\n\r\n", 0),
-            ("GET /socket.io/socket.io.js HTTP/1.1\r\n\r\n", 0),
-            ("PUT /socket.io/ HTTP/1.1\r\nContent-Length: 7\r\n\r\n", 7),
-            ("GET /socket.io/ HTTP/1.1\r\nContent-Length: 7\r\n\r\n", 7),
+            ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", 0),
+            ("GET /socket.io/socket.io.js HTTP/1.1\r\nHost:\r\n\r\n", 0),
+            ("PUT /socket.io/ HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\n", 7),
+            ("GET /socket.io/ HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\n", 7),
         ] {
             let foreign = parsed(request);
             let expected = request.len() + body;

@@ -3,6 +3,7 @@
 pub mod admin;
 mod entrance;
 pub(crate) mod head;
+mod host;
 mod http1;
 pub(crate) mod library;
 mod listen;
@@ -20,14 +21,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::Either;
 use http::StatusCode;
+use http::header::{CONNECTION, HeaderValue};
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::policy::Scheme;
+use crate::transport::http::Error;
 use crate::transport::{self, Answering, Foreign, Incoming, Link, Negotiator, Peer, Pipe, Request};
 use entrance::TurnedAway;
 use http1::{Http1, Next};
@@ -286,6 +289,12 @@ impl Server {
         peer: Peer,
         rules: &HouseRules,
     ) -> Answer {
+        if let Err(reason) = host::check(request.headers(), request.version()) {
+            debug!(remote = %peer.remote, reason, "request refused");
+            let mut refusal = Error::bad_request(reason).json();
+            refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            return library::dressed(rules.put_on(refusal, peer)).await;
+        }
         if let Some(port) = rules.redirect_to {
             return redirect::answer(&request, port);
         }

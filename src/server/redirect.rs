@@ -5,11 +5,7 @@ use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 
-use super::Answer;
-
-/// The longest name that there can be (RFC 1035).
-const NAME_MAX: usize = 253;
-const LABEL_MAX: usize = 63;
+use super::{Answer, host};
 
 /// Sends a request on to the same host and path at `port`.
 pub(super) fn answer<B>(request: &Request<B>, port: u16) -> Answer {
@@ -46,7 +42,7 @@ fn target<B>(request: &Request<B>, port: u16) -> Option<String> {
     if authority.is_some_and(|authority| !authority.eq_ignore_ascii_case(given)) {
         return None;
     }
-    let host = host(given)?;
+    let host = host::of(given)?;
     let path = request.uri().path_and_query()?.as_str();
     // `OPTIONS *` has none.
     if !path.starts_with('/') {
@@ -56,37 +52,6 @@ fn target<B>(request: &Request<B>, port: u16) -> Option<String> {
         443 => format!("https://{host}{path}"),
         port => format!("https://{host}:{port}{path}"),
     })
-}
-
-/// The host of `name`, `name:port`, `[address]` or `[address]:port`; nothing else comes through.
-fn host(given: &str) -> Option<&str> {
-    let (host, port) = match given.strip_prefix('[') {
-        Some(rest) => {
-            let (address, port) = rest.split_once(']')?;
-            address.parse::<std::net::Ipv6Addr>().ok()?;
-            (given.get(..address.len() + 2)?, port)
-        }
-        None => {
-            let (name, port) = given.split_at(given.find(':').unwrap_or(given.len()));
-            let label = |label: &str| {
-                (1..=LABEL_MAX).contains(&label.len())
-                    && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-            };
-            // Some write the dot at the end that every full name has.
-            let bare = name.strip_suffix('.').unwrap_or(name);
-            if bare.len() > NAME_MAX || !bare.split('.').all(label) {
-                return None;
-            }
-            (name, port)
-        }
-    };
-    let port_is_sound = match port.strip_prefix(':') {
-        Some(digits) => {
-            digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok()
-        }
-        None => port.is_empty(),
-    };
-    port_is_sound.then_some(host)
 }
 
 #[cfg(test)]
@@ -118,6 +83,7 @@ mod tests {
             ("my_host-1", 443, "https://my_host-1/a?b=c"),
             ("192.0.2.1:80", 443, "https://192.0.2.1/a?b=c"),
             ("[2001:db8::1]", 443, "https://[2001:db8::1]/a?b=c"),
+            ("chat.example:", 443, "https://chat.example/a?b=c"),
             ("[::1]:80", 3443, "https://[::1]:3443/a?b=c"),
         ] {
             let (status, location) = location("GET", "/a?b=c", &[host], port);
@@ -167,7 +133,6 @@ mod tests {
             "a@evil.example",
             "user:secret@evil.example",
             "a:b",
-            "a:",
             "a:80:80",
             "a:99999",
             "a:+80",

@@ -5,6 +5,7 @@ mod chat;
 mod clocks;
 mod connections;
 mod engineio;
+mod hosts;
 mod life;
 mod policy;
 mod slots;

@@ -164,12 +164,15 @@ impl Http {
         let head = String::from_utf8_lossy(&head[..end]).into_owned();
         let mut lines = head.split("\r\n");
         let status_line = lines.next().expect("a status line");
-        let status = status_line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest[..3].parse().ok());
+        // Who asks by HTTP/1.0 is answered so.
+        let known = ["HTTP/1.1 ", "HTTP/1.0 "];
+        let status = known.iter().find_map(|version| status_line.strip_prefix(version));
+        let status = status.and_then(|rest| rest[..3].parse().ok());
         let header = |line: &str| {
             let (name, value) = line.split_once(':').expect("name and value");
             (name.to_owned(), value.trim().to_owned())
         };
-        let status = status.unwrap_or_else(|| panic!("no HTTP/1.1 answer: {status_line}"));
+        let status = status.unwrap_or_else(|| panic!("no HTTP/1 answer: {status_line}"));
         Answer { status, headers: lines.map(header).collect(), body: Vec::new() }
     }
 
