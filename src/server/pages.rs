@@ -1,5 +1,6 @@
 //! The pages: built into the binary, or served from a folder.
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,11 +13,14 @@ use http::header::{
 };
 use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
+use tokio::sync::Semaphore;
+use tracing::debug;
 use warp::Filter as _;
 use warp::path::FullPath;
 
 use super::admin::{self, Admin};
 use super::{Answer, library, reports};
+use crate::files;
 use crate::policy::Scheme;
 use crate::transport::http::Error;
 use crate::transport::{self, Foreign, Welcome};
@@ -155,7 +159,14 @@ fn security_headers() -> HeaderMap {
 /// Where files come from.
 struct Source {
     folder: Option<PathBuf>,
+    /// Turns to read one from the folder: each takes a thread and an open file.
+    turns: Semaphore,
 }
+
+/// Files that are read at once.
+const TURNS: usize = 32;
+/// Bytes of a file that is served from a folder.
+const LARGEST: u64 = 64 * 1024 * 1024;
 
 #[derive(Clone)]
 struct File {
@@ -166,14 +177,14 @@ struct File {
 
 impl Source {
     fn new(folder: Option<&Path>) -> Self {
-        Source { folder: folder.map(Path::to_owned) }
+        Source { folder: folder.map(Path::to_owned), turns: Semaphore::new(TURNS) }
     }
 
     async fn find(&self, path: &str, allowed: &[&'static str]) -> Option<File> {
         let name = name_of(path.strip_prefix('/')?);
         let content = match &self.folder {
             None => built_in(name)?,
-            Some(folder) => match read(folder, name).await {
+            Some(folder) => match self.read(folder, name).await {
                 Some(content) => content,
                 // Pages of any making load it.
                 None if name == CLIENT => built_in(name)?,
@@ -182,24 +193,40 @@ impl Source {
         };
         Some(File::new(name, content, allowed))
     }
+
+    /// Plain names only: no way out of the folder, no hidden files, nothing encoded.
+    async fn read(&self, folder: &Path, name: &str) -> Option<Bytes> {
+        let plain = |part: &str| {
+            let known = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+            !part.is_empty() && !part.starts_with('.') && part.bytes().all(known)
+        };
+        if !name.split('/').all(plain) {
+            return None;
+        }
+        let _turn = self.turns.acquire().await.ok()?;
+        let (folder, name) = (folder.to_owned(), name.to_owned());
+        let read = tokio::task::spawn_blocking(move || {
+            let read = read_within(&folder, &name);
+            read.inspect_err(|error| debug!(name, %error, "no file of static-dir"))
+        });
+        read.await.ok()?.ok().map(Bytes::from)
+    }
+}
+
+/// Reads a regular file of the folder; links may lead to another place in it, but not out of it. Whoever can
+/// change names in there between two looks can read what we can: that is the operator.
+fn read_within(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
+    let folder = folder.canonicalize()?;
+    let path = folder.join(name).canonicalize()?;
+    if !path.starts_with(&folder) {
+        return Err(io::Error::new(ErrorKind::PermissionDenied, "a link leads out of the folder"));
+    }
+    files::read(&path, LARGEST)
 }
 
 fn built_in(name: &str) -> Option<Bytes> {
     let (_, content) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name)?;
     Some(Bytes::from_static(content))
-}
-
-/// Plain names only: no way out of the folder, no hidden files, nothing encoded.
-async fn read(folder: &Path, name: &str) -> Option<Bytes> {
-    let plain = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-    };
-    if !name.split('/').all(plain) {
-        return None;
-    }
-    tokio::fs::read(folder.join(name)).await.ok().map(Bytes::from)
 }
 
 impl File {
@@ -319,5 +346,66 @@ mod tests {
         ] {
             assert!(source.find(path, &allowed).await.is_none(), "{path}");
         }
+    }
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn what_is_no_file_of_the_folder_is_not_served_and_blocks_nobody() {
+        use std::os::unix::fs::symlink;
+        let root = std::env::temp_dir().join(format!("parlance-pages-{}", std::process::id()));
+        let (folder, outside) = (root.join("pages"), root.join("pages-of-others"));
+        for path in [folder.join("sub"), outside.clone()] {
+            std::fs::create_dir_all(path).unwrap();
+        }
+        for path in [folder.join("page.html"), folder.join("sub/..data"), outside.join("secret")] {
+            std::fs::write(path, "text").unwrap();
+        }
+        for (target, name) in [
+            ("page.html", "link.html"),
+            ("sub/..data", "mounted.html"),
+            ("../pages/page.html", "round.html"),
+            ("../pages-of-others/secret", "out.html"),
+            ("../pages-of-others", "folder"),
+            ("/dev/zero", "zero"),
+            ("loop", "loop"),
+            ("nowhere", "dangling"),
+        ] {
+            symlink(target, folder.join(name)).unwrap();
+        }
+        let absolute = outside.join("secret");
+        symlink(absolute, folder.join("absolute.html")).unwrap();
+        let fifo = std::process::Command::new("mkfifo").arg(folder.join("fifo")).status();
+        assert!(fifo.unwrap().success());
+        symlink("fifo", folder.join("fifo.html")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
+        // The folder itself may be a link, and lead somewhere else later.
+        symlink(&folder, root.join("current")).unwrap();
+        for folder in [&folder, &root.join("current")] {
+            let source = Source::new(Some(folder));
+            for (name, served) in [
+                ("page.html", true),
+                ("link.html", true),
+                ("mounted.html", true),
+                ("round.html", true),
+                ("out.html", false),
+                ("absolute.html", false),
+                ("folder/secret", false),
+                ("folder", false),
+                ("sub", false),
+                ("zero", false),
+                ("fifo", false),
+                ("fifo.html", false),
+                ("socket", false),
+                ("loop", false),
+                ("dangling", false),
+                ("page.html/x", false),
+            ] {
+                let file = source.find(&format!("/{name}"), &[]).await;
+                assert_eq!(file.is_some(), served, "{name}");
+            }
+            let crowd = (0..600).map(|_| source.find("/fifo", &[]));
+            let found = futures::future::join_all(crowd).await;
+            assert!(found.iter().all(Option::is_none));
+        }
+        std::fs::remove_dir_all(&root).unwrap();
     }
 }
