@@ -29,7 +29,7 @@ const NODE = here('peers/node/chat.js');
 
 /** How each is started; the port comes by PORT, or in place of PORT among the arguments. */
 const SERVERS = {
-  parlance: { command: [here('../target/release/parlance'), '--host', '127.0.0.1', '--port', 'PORT', '--message-rate', '0', '--byte-rate', '0', '--heal-failures', '0', '--log', 'error'], polls: true },
+  parlance: { command: [here('../target/release/parlance'), '--host', '127.0.0.1', '--port', 'PORT', '--message-rate', '0', '--byte-rate', '0', '--breaker-failures', '0', '--log', 'error'], polls: true },
   socketioxide: { command: [peer('sio')], polls: true },
   'node ws': { command: [process.execPath, NODE], env: { ENGINE: 'ws' }, polls: true },
   'node eiows': { command: [process.execPath, NODE], env: { ENGINE: 'eiows' }, polls: true },

@@ -62,7 +62,7 @@ const LIVE: [&str; 12] = [
     "max-sessions-per-address",
     "max-websockets",
     "handshake-rate",
-    "heal-failures",
-    "heal-rest",
-    "heal-longest",
+    "breaker-failures",
+    "breaker-rest",
+    "breaker-longest",
 ];

@@ -47,7 +47,7 @@
     P.empty(row.result).appendChild(make('span', 'tag ' + r.kind, t('diag.' + r.kind)));
     P.say(row.time, r.ms ? t('panel.ms', { n: r.ms }) : '');
     if (r.kind === 'works') words = t('diag.works.text', { open: r.open, rtt: r.rtt });
-    else if (r.kind === 'refused') words = t(r.code === 'forbidden' ? 'diag.forbidden.text' : r.code === 'withheld' ? 'diag.withheld.text' : 'diag.refused.text', { why: r.reason });
+    else if (r.kind === 'refused') words = t(r.code === 'forbidden' ? 'diag.forbidden.text' : r.code === 'notoffered' ? 'diag.notoffered.text' : 'diag.refused.text', { why: r.reason });
     else if (r.kind === 'unsupported') words = LACKS[r.name] && !root[LACKS[r.name]] ? t('diag.unsupported.need', { what: LACKS[r.name] }) : t('diag.unsupported.text');
     else {
       reason = T.why(r.code, r.reason);
@@ -126,7 +126,7 @@
     var told = {}, works = false, i, r, e;
     for (i = 0; i < upgrade.length; i++) {
       e = upgrade[i];
-      if (e.step === 'upgrade' && e.outcome === 'refused') told[e.transport] = { code: 'withheld', reason: e.reason };
+      if (e.step === 'upgrade' && e.outcome === 'refused') told[e.transport] = { code: 'notoffered', reason: e.reason };
     }
     for (i = 0; i < results.length; i++) {
       if (results[i].kind === 'works') works = true;

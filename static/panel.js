@@ -140,7 +140,7 @@
         v.why = T.why(e.code, e.reason);
       } else if (e.outcome === 'refused' || e.outcome === 'unsupported') {
         v.kind = e.outcome;
-        v.words = t('panel.' + e.outcome);
+        v.words = t(e.outcome === 'refused' && e.step === 'upgrade' ? 'panel.notoffered' : 'panel.' + e.outcome);
       }
     }
     if (record.until > P.now()) {

@@ -1,6 +1,7 @@
 //! What an administrator is shown: the policy in force, where it comes from, and what there is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +9,11 @@ use crate::chat::Hasty;
 use crate::config::Layers;
 use crate::engine::Engine;
 use crate::policy::Policy;
-use crate::transport::Gate;
+use crate::policy::breaker::{Report, State};
+use crate::transport::{self, Gate};
+
+/// Circuit breakers that are listed.
+const BREAKERS_SHOWN: usize = 100;
 
 /// Where the numbers come from.
 pub struct House {
@@ -26,6 +31,7 @@ impl House {
             json!({ "path": layers.path().display().to_string(), "problem": layers.problem() });
         status.insert("file".into(), file);
         status.insert("now".into(), self.now());
+        status.insert("breakers".into(), self.breakers());
         status.insert("refused".into(), self.refused());
         Value::Object(status)
     }
@@ -36,8 +42,33 @@ impl House {
         json!({
             "sessions": self.engine.session_count(),
             "websockets": census.websockets(),
-            "networks-without-websocket": census.withheld(),
+            "breakers": self.gate.breakers().count(),
         })
+    }
+
+    /// The circuit breakers that are not closed, at most [`BREAKERS_SHOWN`] of them.
+    fn breakers(&self) -> Value {
+        let mut shown = Vec::new();
+        let seconds = |time: Duration| format!("{}s", time.as_millis().div_ceil(1000));
+        self.gate.breakers().report(BREAKERS_SHOWN, |network, breaker| {
+            let Report { kind, agent, state, seen } = breaker;
+            let left = match state {
+                State::Open(left) => Value::from(seconds(*left)),
+                _ => Value::Null,
+            };
+            shown.push(json!({
+                "network": transport::written(network),
+                "generation": kind.generation,
+                "agent": agent,
+                "state": state.name(),
+                "left": left,
+                "clients": seen.clients,
+                "silent": seen.silent,
+                "dropped": seen.clients - seen.silent,
+                "since": seconds(seen.since.elapsed()),
+            }));
+        });
+        shown.into()
     }
 
     /// How often each reason was given since the start.
@@ -60,9 +91,9 @@ fn settings(policy: &Policy) -> Map<String, Value> {
         ("max-sessions-per-address", json!(policy.caps.sessions_per_address)),
         ("max-websockets", json!(policy.caps.websockets)),
         ("handshake-rate", json!(policy.caps.handshakes_per_address)),
-        ("heal-failures", json!(policy.healing.failures)),
-        ("heal-rest", json!(format!("{}s", policy.healing.rest.as_secs()))),
-        ("heal-longest", json!(format!("{}s", policy.healing.longest.as_secs()))),
+        ("breaker-failures", json!(policy.breaker.failures)),
+        ("breaker-rest", json!(format!("{}s", policy.breaker.rest.as_secs()))),
+        ("breaker-longest", json!(format!("{}s", policy.breaker.longest.as_secs()))),
     ];
     settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

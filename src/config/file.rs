@@ -21,13 +21,25 @@ impl Layer {
         };
         let layer: Layer = toml::from_str(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
-            at(offset, plain(error.message()))
+            at(offset, renamed(text, offset).unwrap_or_else(|| plain(error.message())))
         })?;
         layer.validate(known).map_err(|Invalid { key, within, message }| {
             at(offset_of(text, key, within), format!("{key}: {message}"))
         })?;
         Ok(layer)
     }
+}
+
+/// What to say of a key that has another name now, if one is there.
+fn renamed(text: &str, offset: usize) -> Option<String> {
+    const NAMES: [(&str, &str); 3] = [
+        ("heal-failures", "breaker-failures"),
+        ("heal-rest", "breaker-rest"),
+        ("heal-longest", "breaker-longest"),
+    ];
+    let there = text.get(offset..)?;
+    let (old, new) = NAMES.iter().find(|(old, _)| there.starts_with(old))?;
+    Some(format!("unknown field `{old}`, it is `{new}` now"))
 }
 
 /// What the reader of the file has to say, in the words of those who write it.

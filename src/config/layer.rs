@@ -96,15 +96,15 @@ pub struct Layer {
     /// Handshakes per second of one address, ten seconds' worth at once, 0 for no bound [default: 0]
     #[arg(long, env = "PARLANCE_HANDSHAKE_RATE", value_name = "N")]
     pub handshake_rate: Option<u32>,
-    /// Failed WebSockets in a row of one network until they are withheld from it, 0 for never [default: 5]
-    #[arg(long, env = "PARLANCE_HEAL_FAILURES", value_name = "N")]
-    pub heal_failures: Option<u32>,
-    /// Time for which they are withheld first; it doubles with each failed test [default: 10m]
-    #[arg(long, env = "PARLANCE_HEAL_REST", value_name = "TIME")]
-    pub heal_rest: Option<Time>,
-    /// Longest time for which they are withheld [default: 1h]
-    #[arg(long, env = "PARLANCE_HEAL_LONGEST", value_name = "TIME")]
-    pub heal_longest: Option<Time>,
+    /// Clients of one network whose WebSockets fail until the circuit breaker opens, 0 for never [default: 5]
+    #[arg(long, env = "PARLANCE_BREAKER_FAILURES", value_name = "N")]
+    pub breaker_failures: Option<usize>,
+    /// Time for which it is open first; it doubles with each failed test [default: 10m]
+    #[arg(long, env = "PARLANCE_BREAKER_REST", value_name = "TIME")]
+    pub breaker_rest: Option<Time>,
+    /// Longest time for which it is open [default: 1h]
+    #[arg(long, env = "PARLANCE_BREAKER_LONGEST", value_name = "TIME")]
+    pub breaker_longest: Option<Time>,
     /// Secret that lets its bearer change the policy by HTTP [default: none]
     #[arg(long, env = "PARLANCE_ADMIN_TOKEN", value_name = "TEXT", hide_env_values = true)]
     pub admin_token: Option<String>,
@@ -147,8 +147,8 @@ impl Layer {
             ($($field:ident)*) => { Layer { $($field: self.$field.or(lower.$field)),* } };
         }
         layered!(host port tls_cert tls_key redirect_port hsts proxy_protocol transports rules origins match_origin_protocol trusted_proxies
-            max_sessions_per_address max_websockets handshake_rate heal_failures heal_rest
-            heal_longest admin_token byte_rate static_dir log log_dir ping_interval ping_timeout
+            max_sessions_per_address max_websockets handshake_rate breaker_failures breaker_rest
+            breaker_longest admin_token byte_rate static_dir log log_dir ping_interval ping_timeout
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes max_sessions
             max_connections header_timeout body_timeout max_headers max_header_bytes
             shutdown_timeout message_max message_rate duplicate_names)

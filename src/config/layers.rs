@@ -258,7 +258,7 @@ mod tests {
             serde_json::json!({ "max-sessions": 4, "max-websockets": 3 })
         );
         layers.clear(Some("max-sessions")).unwrap();
-        layers.clear(Some("heal-failures")).unwrap();
+        layers.clear(Some("breaker-failures")).unwrap();
         assert_eq!(facts(&layers), (3, 7, "https://b.example".into()));
         layers.clear(None).unwrap();
         assert_eq!(facts(&layers), (2, 7, "https://b.example".into()));

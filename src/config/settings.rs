@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::values::{Size, Time};
 use super::{ConfigError, Layer, rules};
-use crate::policy::{Caps, Healing, Networks, Origins, Policy, Transports};
+use crate::policy::{BreakerSettings, Caps, Networks, Origins, Policy, Transports};
 
 /// All settings, complete.
 #[derive(Debug, Clone)]
@@ -83,6 +83,11 @@ impl Settings {
             let message = "nobody could connect, because trusted-proxies is empty".into();
             return wrong("proxy-protocol", message);
         }
+        let BreakerSettings { rest, longest, .. } = self.policy.breaker;
+        if rest > longest {
+            let message = format!("{rest:?} is more than breaker-longest, which is {longest:?}");
+            return wrong("breaker-rest", message);
+        }
         let (queue, total) = (self.queue_bytes, self.queue_bytes_total);
         if total > 0 && total < queue {
             let message = format!(
@@ -141,9 +146,8 @@ fn policy(layer: &Layer, known: &[&'static str]) -> Policy {
     fn strs(list: &Option<Vec<String>>) -> Option<impl Iterator<Item = &str>> {
         list.as_ref().map(|list| list.iter().map(String::as_str))
     }
-    let standard = Healing::default();
+    let standard = BreakerSettings::default();
     let time = |time: Option<Time>, default| time.map_or(default, |Time(time)| time);
-    let rest = time(layer.heal_rest, standard.rest);
     Policy {
         transports: strs(&layer.transports)
             .and_then(|list| Transports::parse(list, known).ok())
@@ -166,10 +170,10 @@ fn policy(layer: &Layer, known: &[&'static str]) -> Policy {
             websockets: layer.max_websockets.unwrap_or(0),
             handshakes_per_address: layer.handshake_rate.unwrap_or(0),
         },
-        healing: Healing {
-            failures: layer.heal_failures.unwrap_or(standard.failures),
-            rest,
-            longest: time(layer.heal_longest, standard.longest).max(rest),
+        breaker: BreakerSettings {
+            failures: layer.breaker_failures.unwrap_or(standard.failures),
+            rest: time(layer.breaker_rest, standard.rest),
+            longest: time(layer.breaker_longest, standard.longest),
         },
     }
 }

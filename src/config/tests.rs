@@ -64,6 +64,8 @@ fn errors_of_rules_name_the_rule_and_its_line() {
 fn errors_of_listening() {
     for (text, expected) in [
         ("hsts = \"500ms\"", "t.toml:1:8: hsts: expected whole seconds and at most 3650d"),
+        ("breaker-failures = 17", "t.toml:1:20: breaker-failures: expected at most 16"),
+        ("heal-rest = \"1m\"", "t.toml:1:1: unknown field `heal-rest`, it is `breaker-rest` now"),
         ("hsts = \"3651d\"", "t.toml:1:8: hsts: expected whole seconds and at most 3650d"),
         (
             "trusted-proxies = [\"private\", \"proxy.example\"]",
@@ -89,6 +91,10 @@ fn errors_of_listening() {
         (
             "proxy-protocol = true",
             "proxy-protocol: nobody could connect, because trusted-proxies is empty",
+        ),
+        (
+            "breaker-rest = \"2h\"",
+            "breaker-rest: 7200s is more than breaker-longest, which is 3600s",
         ),
         (
             "queue-bytes-total = \"1MB\"",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Layer;
 use super::rules::{self, BadRule};
 use super::values::Time;
+use crate::policy::breaker::MOST_FAILURES;
 use crate::policy::{Networks, Origins, Transports};
 
 /// A value that cannot be.
@@ -57,13 +58,16 @@ impl Layer {
             ("header-timeout", self.header_timeout),
             ("body-timeout", self.body_timeout),
             ("shutdown-timeout", self.shutdown_timeout),
-            ("heal-rest", self.heal_rest),
-            ("heal-longest", self.heal_longest),
+            ("breaker-rest", self.breaker_rest),
+            ("breaker-longest", self.breaker_longest),
         ];
         for (key, time) in times {
             if time.is_some_and(|Time(time)| time.is_zero() || time > LONGEST) {
                 return invalid(key, "expected more than 0 and at most 24h".into());
             }
+        }
+        if self.breaker_failures.is_some_and(|count| count > MOST_FAILURES) {
+            return invalid("breaker-failures", format!("expected at most {MOST_FAILURES}"));
         }
         let sound = |Time(time): Time| time.subsec_nanos() == 0 && time <= LONGEST_HSTS;
         if self.hsts.is_some_and(|hsts| !sound(hsts)) {

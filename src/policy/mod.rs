@@ -4,9 +4,9 @@
 //! transports its visitor may use. A refusal carries its reason as data, so that one value becomes
 //! the HTTP answer, the log line and the count.
 
+pub mod breaker;
 mod client;
 pub mod forwarded;
-pub mod healing;
 pub mod network;
 pub mod origin;
 mod refusal;
@@ -15,8 +15,8 @@ pub mod transports;
 
 use std::time::Duration;
 
+pub use breaker::BreakerSettings;
 pub use client::Client;
-pub use healing::Healing;
 pub use network::Networks;
 pub use origin::{Origin, Origins};
 pub use refusal::{LABELS, Refusal};
@@ -35,7 +35,7 @@ pub struct Policy {
     /// Whose word on clients and schemes is taken.
     pub trusted_proxies: Networks,
     pub caps: Caps,
-    pub healing: Healing,
+    pub breaker: BreakerSettings,
 }
 
 /// Bounds on numbers; 0 sets none.
@@ -122,8 +122,8 @@ pub struct Counts {
     pub websockets: usize,
     /// How long the visitor's address has to wait for its next handshake.
     pub wait: Option<Duration>,
-    /// How much longer WebSockets are withheld from the visitor's network.
-    pub withheld: Option<Duration>,
+    /// How much longer the circuit breaker for such clients is open.
+    pub breaker: Option<Duration>,
 }
 
 /// What comes of the facts.
@@ -131,7 +131,7 @@ pub struct Counts {
 pub struct Decision<'a> {
     /// What this visitor may use: named in refusals.
     pub allowed: &'a Transports,
-    /// `websocket` is withheld, or all of them are taken.
+    /// The breaker for `websocket` is open, or all of them are taken.
     no_websocket: bool,
     pub verdict: Result<(), Refusal>,
 }
@@ -149,7 +149,8 @@ impl Decision<'_> {
     }
 }
 
-const WEBSOCKET: &str = "websocket";
+/// The transport that breakers are about, and of which there may be too many.
+pub const WEBSOCKET: &str = "websocket";
 
 impl Policy {
     /// Everything for everybody.
@@ -161,7 +162,7 @@ impl Policy {
             match_origin_protocol: false,
             trusted_proxies: Networks::default(),
             caps: Caps::default(),
-            healing: Healing::default(),
+            breaker: BreakerSettings::default(),
         }
     }
 
@@ -170,7 +171,7 @@ impl Policy {
         let full = self.caps.websockets > 0 && counts.websockets >= self.caps.websockets;
         Decision {
             allowed: self.transports_for(visitor),
-            no_websocket: full || counts.withheld.is_some(),
+            no_websocket: full || counts.breaker.is_some(),
             verdict: self.verdict(facts),
         }
     }
@@ -260,8 +261,8 @@ impl Policy {
         if websockets > 0 && counts.websockets >= websockets {
             return Err(Refusal::WebSockets { limit: websockets });
         }
-        match counts.withheld {
-            Some(left) if *step == Step::Upgrades => Err(Refusal::Withheld { left }),
+        match counts.breaker {
+            Some(left) if *step == Step::Upgrades => Err(Refusal::Breaker { left }),
             _ => Ok(()),
         }
     }
@@ -297,11 +298,10 @@ impl Policy {
         ] {
             compare(key, of(&self.caps).to_string(), of(&new.caps).to_string());
         }
-        let healing = |policy: &Policy| {
-            let Healing { failures, rest, longest } = policy.healing;
-            format!("{failures} failures, {rest:?} to {longest:?}")
-        };
-        compare("healing", healing(self), healing(new));
+        let (ours, theirs) = (self.breaker, new.breaker);
+        compare("breaker-failures", ours.failures.to_string(), theirs.failures.to_string());
+        compare("breaker-rest", format!("{:?}", ours.rest), format!("{:?}", theirs.rest));
+        compare("breaker-longest", format!("{:?}", ours.longest), format!("{:?}", theirs.longest));
         lines
     }
 }

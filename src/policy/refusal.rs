@@ -26,10 +26,11 @@ pub enum Refusal {
     #[error("too many handshakes from this address: wait {} s", seconds(.wait))]
     Handshakes { wait: Duration },
     #[error(
-        "WebSockets from this network have failed too often: the next test is in {} s",
+        "WebSockets of such clients fail in this network, so the circuit breaker is open: the next \
+         test is in {} s",
         seconds(.left)
     )]
-    Withheld { left: Duration },
+    Breaker { left: Duration },
 }
 
 fn by(rule: &Option<String>) -> String {
@@ -50,7 +51,7 @@ pub const LABELS: [&str; 8] = [
     "sessions-per-address",
     "websockets",
     "handshake-rate",
-    "withheld",
+    "breaker",
 ];
 
 impl Refusal {
@@ -78,7 +79,7 @@ impl Refusal {
             Refusal::SessionsOfAddress { .. } => 4,
             Refusal::WebSockets { .. } => 5,
             Refusal::Handshakes { .. } => 6,
-            Refusal::Withheld { .. } => 7,
+            Refusal::Breaker { .. } => 7,
         }
     }
 
@@ -100,7 +101,7 @@ impl Refusal {
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Refusal::Handshakes { wait } => Some(seconds(wait)),
-            Refusal::Withheld { left } => Some(seconds(left)),
+            Refusal::Breaker { left } => Some(seconds(left)),
             _ => None,
         }
     }

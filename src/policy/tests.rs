@@ -208,7 +208,7 @@ fn numbers() {
     let many = Counts { sessions: 5, of_address: 2, websockets: 3, ..Counts::default() };
     let fewer = Counts { sessions: 4, of_address: 1, websockets: 2, ..Counts::default() };
     let hasty = Counts { wait: Some(Duration::from_millis(1200)), ..Counts::default() };
-    let ill = Counts { withheld: Some(Duration::from_secs(60)), ..Counts::default() };
+    let ill = Counts { breaker: Some(Duration::from_secs(60)), ..Counts::default() };
     for (case, policy, transport, step, counts, expected) in [
         ("no bounds", &none, "websocket", Opens, many, ""),
         ("sessions, the last place", &sessions, "xhr-polling", Opens, fewer, ""),
@@ -224,9 +224,9 @@ fn numbers() {
         ("websockets, full, polling opens", &sockets, "xhr-polling", Opens, many, ""),
         ("too hasty", &none, "xhr-polling", Opens, hasty, "handshake-rate"),
         ("too hasty, but going on", &none, "xhr-polling", Continues, hasty, ""),
-        ("withheld, upgrade", &none, "websocket", Upgrades, ill, "withheld"),
-        ("withheld, direct", &none, "websocket", Opens, ill, ""),
-        ("withheld, of 0.9", &none, "websocket", Starts, ill, ""),
+        ("breaker open, upgrade", &none, "websocket", Upgrades, ill, "breaker"),
+        ("breaker open, direct", &none, "websocket", Opens, ill, ""),
+        ("breaker open, of 0.9", &none, "websocket", Starts, ill, ""),
     ] {
         let decision = policy.decide(&Facts { counts, ..facts(transport, step) });
         assert_eq!(label(&decision), expected, "{case}");
@@ -242,7 +242,7 @@ fn a_websocket_that_cannot_be_had_is_not_offered() {
         ..policy("websocket,xhr-polling")
     };
     let full = Counts { websockets: 3, ..Counts::default() };
-    let ill = Counts { withheld: Some(Duration::from_secs(60)), ..Counts::default() };
+    let ill = Counts { breaker: Some(Duration::from_secs(60)), ..Counts::default() };
     for counts in [full, ill] {
         let decision = capped.decide(&Facts { counts, ..facts("xhr-polling", Step::Opens) });
         assert_eq!(decision.offered(), ["xhr-polling"]);
@@ -267,7 +267,7 @@ fn labels_are_those_of_the_table() {
         Refusal::SessionsOfAddress { limit: 1 },
         Refusal::WebSockets { limit: 1 },
         Refusal::Handshakes { wait: Duration::ZERO },
-        Refusal::Withheld { left: Duration::ZERO },
+        Refusal::Breaker { left: Duration::ZERO },
     ];
     let labels: Vec<&str> = refusals.iter().map(Refusal::label).collect();
     assert_eq!(labels, LABELS);

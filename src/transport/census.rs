@@ -1,7 +1,6 @@
 //! What there is at the moment: sessions, WebSockets, and what is known of each address. The facts
 //! behind decisions that depend on numbers.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,15 +8,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::policy::healing::{Change, Fared, Health};
-use crate::policy::{Client, Counts, Healing, LABELS, Refusal};
+use super::memory::{Fades, Memory};
+use crate::policy::{Client, Counts, LABELS, Refusal};
 
-/// Addresses that are remembered at once. What goes beyond is counted among all, but not by address.
-const MOST_ADDRESSES: usize = 100_000;
-/// The first sweep for addresses of which nothing is left to know.
-const FIRST_SWEEP: usize = 1024;
-/// A full memory is not swept more often than this.
-const SWEEP_PAUSE: Duration = Duration::from_secs(60);
 /// A handshake rate lets so much come at once.
 const BURST: Duration = Duration::from_secs(10);
 
@@ -25,16 +18,8 @@ const BURST: Duration = Duration::from_secs(10);
 pub struct Census {
     sessions: AtomicUsize,
     websockets: AtomicUsize,
-    addresses: Mutex<Addresses>,
+    addresses: Mutex<Memory<Address>>,
     refusals: [AtomicU64; LABELS.len()],
-}
-
-#[derive(Debug, Default)]
-struct Addresses {
-    known: HashMap<IpAddr, Address>,
-    sweep_at: usize,
-    /// When it was last worth while to sweep a full memory.
-    swept: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -42,14 +27,15 @@ struct Address {
     sessions: usize,
     /// When its handshakes will all be paid for.
     paid_at: Option<Instant>,
-    health: Health,
+}
+
+impl Fades for Address {
+    fn is_blank(&mut self, now: Instant) -> bool {
+        self.sessions == 0 && self.paid_at.is_none_or(|at| at <= now)
+    }
 }
 
 impl Address {
-    fn is_blank(&self, now: Instant) -> bool {
-        self.sessions == 0 && self.paid_at.is_none_or(|at| at <= now) && self.health.is_blank(now)
-    }
-
     /// Takes a handshake out of what its rate allows; returns how long to wait if nothing is left.
     fn pay(&mut self, per_second: u32, now: Instant) -> Option<Duration> {
         if per_second == 0 {
@@ -65,40 +51,21 @@ impl Address {
     }
 }
 
-impl Addresses {
-    fn entry(&mut self, address: IpAddr, now: Instant) -> Option<&mut Address> {
-        if !self.known.contains_key(&address) {
-            let full = self.known.len() >= MOST_ADDRESSES;
-            let due = self.swept.is_none_or(|last| now - last > SWEEP_PAUSE);
-            if self.known.len() >= self.sweep_at.max(FIRST_SWEEP) || full && due {
-                self.known.retain(|_, known| !known.is_blank(now));
-                self.sweep_at = self.known.len() * 2;
-                self.swept = Some(now);
-            }
-            if self.known.len() >= MOST_ADDRESSES {
-                return None;
-            }
-        }
-        Some(self.known.entry(address).or_default())
-    }
-}
-
 impl Census {
-    fn addresses(&self) -> MutexGuard<'_, Addresses> {
+    fn addresses(&self) -> MutexGuard<'_, Memory<Address>> {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What there is, for a request that takes no session.
     pub fn counts(&self, client: Client) -> Counts {
-        let now = Instant::now();
         let addresses = self.addresses();
-        let known = addresses.known.get(&client.bucket());
+        let known = addresses.get(client.bucket());
         Counts {
             sessions: self.sessions.load(Ordering::Relaxed),
             of_address: known.map_or(0, |known| known.sessions),
             websockets: self.websockets.load(Ordering::Relaxed),
             wait: None,
-            withheld: known.and_then(|known| known.health.withheld(now)),
+            breaker: None,
         }
     }
 
@@ -110,36 +77,24 @@ impl Census {
         let mut addresses = self.addresses();
         let known = addresses.entry(address, now);
         let counted = known.is_some();
-        let (of_address, wait, withheld) = match known {
+        let (of_address, wait) = match known {
             Some(known) => {
                 known.sessions += 1;
-                let withheld = known.health.withheld(now);
-                (known.sessions - 1, known.pay(rate, now), withheld)
+                (known.sessions - 1, known.pay(rate, now))
             }
-            None => (0, None, None),
+            None => (0, None),
         };
         drop(addresses);
         let websockets = self.websockets.load(Ordering::Relaxed);
         let address = counted.then_some(address);
         let seat = Seat { census: Arc::clone(self), address };
-        (seat, Counts { sessions, of_address, websockets, wait, withheld })
+        (seat, Counts { sessions, of_address, websockets, wait, breaker: None })
     }
 
     /// Takes a place for a WebSocket; tells how many there were before.
     pub fn websocket(self: &Arc<Self>) -> (WebSocketSeat, usize) {
         let before = self.websockets.fetch_add(1, Ordering::Relaxed);
         (WebSocketSeat(Arc::clone(self)), before)
-    }
-
-    /// Takes note of how a WebSocket of that address fared.
-    pub fn note(&self, client: Client, fared: Fared, healing: &Healing) -> Option<Change> {
-        let now = Instant::now();
-        let mut addresses = self.addresses();
-        let address = client.bucket();
-        if fared == Fared::Well && !addresses.known.contains_key(&address) {
-            return None;
-        }
-        addresses.entry(address, now)?.health.note(fared, now, healing)
     }
 
     pub fn refused(&self, refusal: &Refusal) {
@@ -157,13 +112,6 @@ impl Census {
     pub fn websockets(&self) -> usize {
         self.websockets.load(Ordering::Relaxed)
     }
-
-    /// Networks from which WebSockets are withheld at the moment.
-    pub fn withheld(&self) -> usize {
-        let now = Instant::now();
-        let addresses = self.addresses();
-        addresses.known.values().filter(|known| known.health.withheld(now).is_some()).count()
-    }
 }
 
 /// A session's place, given back when it is dropped.
@@ -178,11 +126,9 @@ impl Drop for Seat {
         self.census.sessions.fetch_sub(1, Ordering::Relaxed);
         let Some(address) = self.address else { return };
         let mut addresses = self.census.addresses();
-        let Some(known) = addresses.known.get_mut(&address) else { return };
+        let Some(known) = addresses.get_mut(address) else { return };
         known.sessions = known.sessions.saturating_sub(1);
-        if known.is_blank(Instant::now()) {
-            addresses.known.remove(&address);
-        }
+        addresses.remove_blank(address, Instant::now());
     }
 }
 
@@ -198,6 +144,7 @@ impl Drop for WebSocketSeat {
 
 #[cfg(test)]
 mod tests {
+    use super::super::memory;
     use super::*;
 
     fn ip(text: &str) -> Client {
@@ -216,7 +163,7 @@ mod tests {
         drop((first, second, third));
         let counts = census.counts(ip("2001:db8::1"));
         assert_eq!((counts.sessions, counts.of_address), (0, 0));
-        assert!(census.addresses().known.is_empty(), "nothing is remembered of who left");
+        assert_eq!(census.addresses().len(), 0, "nothing is remembered of who left");
         let (seat, before) = census.websocket();
         assert_eq!((before, census.websockets()), (0, 1));
         drop(seat);
@@ -237,7 +184,7 @@ mod tests {
         assert!(census.seat(here, 2).1.wait.is_some());
         tokio::time::advance(Duration::from_secs(60)).await;
         drop(census.seat(here, 0));
-        assert!(census.addresses().known.len() <= 1);
+        assert!(census.addresses().len() <= 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -245,13 +192,13 @@ mod tests {
         let census = Arc::new(Census::default());
         for n in 0..200_000_u32 {
             let address = Client::Address(n.to_be_bytes().into());
-            census.note(address, Fared::Silent, &Healing::default());
+            drop(census.seat(address, 1));
         }
-        assert!(census.addresses().known.len() <= MOST_ADDRESSES);
+        assert!(census.addresses().len() <= memory::MOST);
         let (_seat, counts) = census.seat(ip("203.0.113.1"), 1);
         assert_eq!((counts.of_address, counts.wait), (0, None), "who is not remembered is let in");
         tokio::time::advance(Duration::from_secs(2 * 24 * 3600)).await;
         let (_seat, _) = census.seat(ip("203.0.113.2"), 1);
-        assert!(census.addresses().known.len() < 10, "the old are forgotten");
+        assert!(census.addresses().len() < 10, "the old are forgotten");
     }
 }

@@ -10,14 +10,15 @@ use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use super::breakers::{Breakers, Subject};
 use super::census::Census;
 use super::guest::{self, Guest};
 use super::http::{Error, Request};
 use super::monitor::Monitor;
 use super::negotiate::Peer;
 use crate::engine::{CloseReason, Engine, Facts, Session};
+use crate::policy::breaker::{Answer, Returns};
 use crate::policy::forwarded::{self, Doubt};
-use crate::policy::healing::{Change, Fared};
 use crate::policy::{self, Client, Counts, Policy, Refusal, Scheme, Step, Visitor};
 
 /// Asked by every request; the policy behind it can change at any time.
@@ -25,6 +26,7 @@ use crate::policy::{self, Client, Counts, Policy, Refusal, Scheme, Step, Visitor
 pub struct Gate {
     policy: ArcSwap<Policy>,
     census: Arc<Census>,
+    breakers: Breakers,
     news: News,
     /// Ends the moving of sessions for a policy that is no more.
     moving: Mutex<CancellationToken>,
@@ -54,6 +56,7 @@ impl Gate {
         Arc::new(Gate {
             policy: ArcSwap::from_pointee(policy),
             census: Arc::default(),
+            breakers: Breakers::default(),
             news: News::default(),
             moving: Mutex::default(),
         })
@@ -62,6 +65,11 @@ impl Gate {
     /// What there is at the moment.
     pub fn census(&self) -> &Arc<Census> {
         &self.census
+    }
+
+    /// How WebSockets fare in each network.
+    pub fn breakers(&self) -> &Breakers {
+        &self.breakers
     }
 
     /// The policy in force.
@@ -137,7 +145,8 @@ impl Gate {
     /// Asks the policy, with places taken for what the request would add. Without a transport the
     /// request is for none in particular, as the handshake of 0.9. `session` is the one that the
     /// request goes on with: if a new policy is about to end it, it goes on as it did until then. It does
-    /// not take its namespaces to a transport that they are kept from.
+    /// not take its namespaces to a transport that they are kept from. `generation` is that of who opens
+    /// one.
     pub(super) fn decide(
         self: &Arc<Self>,
         request: &Request,
@@ -145,6 +154,7 @@ impl Gate {
         transport: Option<&'static Facts>,
         step: Step,
         session: Option<&Session>,
+        generation: &'static str,
     ) -> Result<Admitted, Error> {
         let Gate { census, news, .. } = &**self;
         let policy = self.policy.load();
@@ -172,6 +182,20 @@ impl Gate {
         if let Some((_, before)) = &socket {
             counts.websockets = *before;
         }
+        let subject = match step {
+            Step::Opens => Some(Subject::new(visitor.client.bucket(), generation, visitor.agent)),
+            Step::Upgrades | Step::Starts => session.and_then(Subject::of),
+            Step::Continues => None,
+        };
+        let test = duplex && step != Step::Opens;
+        let answer = subject.map(|subject| self.breakers.ask(subject, test, &policy.breaker));
+        if let Some(Answer::Withheld(left)) = answer {
+            counts.breaker = Some(left);
+        }
+        let test = matches!(answer, Some(Answer::Test { .. }));
+        // Whatever comes of the request, it gives back what it took.
+        let monitor =
+            socket.map(|(place, _)| Monitor::new(Arc::clone(self), headers, subject, test, place));
         let transport = transport.map(|transport| transport.name);
         let facts = policy::Facts { visitor, transport, step, counts };
         let decision = policy.decide(&facts);
@@ -205,8 +229,12 @@ impl Gate {
             news.mismatch(&visitor, page, "match-origin-protocol would refuse this");
         }
         let offered = if step == Step::Opens { decision.offered() } else { Vec::new() };
-        let monitor =
-            socket.map(|(place, _)| Monitor::new(Arc::clone(self), visitor.client, place));
+        match (session.and_then(Guest::of), subject) {
+            _ if duplex => {}
+            (Some(guest), _) => guest.goes_on(),
+            (None, Some(new)) => self.breakers.returns(new, Returns::Anew, &policy.breaker),
+            (None, None) => {}
+        }
         let guest = seat.map(|seat| Guest::new(&visitor, seat));
         Ok(Admitted { guest, monitor, offered })
     }
@@ -243,19 +271,6 @@ impl Gate {
             info!(%remote, origin, setting, "origin refused: this setting would allow it");
         }
         debug!(%remote, transport, sid, code, label, %error, %reason, "request refused");
-    }
-
-    /// Takes note of how a WebSocket fared.
-    pub(super) fn note(&self, remote: Client, fared: Fared) {
-        let policy = self.policy.load();
-        match self.census.note(remote, fared, &policy.healing) {
-            Some(Change::Withheld(rest)) => info!(
-                %remote, seconds = rest.as_secs(), ?fared,
-                "WebSockets from this network fail: not offered for a while"
-            ),
-            Some(Change::Recovered) => info!(%remote, "WebSockets from this network work again"),
-            None => {}
-        }
     }
 }
 

@@ -2,13 +2,14 @@
 //! a session.
 
 use std::borrow::Cow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use http::HeaderMap;
 use http::header::{AsHeaderName, FORWARDED, HOST, ORIGIN, REFERER, USER_AGENT};
 
 use super::census::Seat;
 use super::http::header;
+use super::monitor::Witness;
 use super::negotiate::Peer;
 use crate::engine::Session;
 use crate::policy::forwarded::{Headers, Source};
@@ -67,6 +68,8 @@ pub struct Guest {
     agent: Box<str>,
     path: Box<str>,
     joined: Mutex<Joined>,
+    /// There once a WebSocket of the session has failed.
+    witness: OnceLock<Box<Witness>>,
     _seat: Seat,
 }
 
@@ -87,6 +90,7 @@ impl Guest {
             agent: visitor.agent.into(),
             path: visitor.path.into(),
             joined: Mutex::default(),
+            witness: OnceLock::new(),
             _seat: seat,
         }
     }
@@ -94,6 +98,18 @@ impl Guest {
     /// The guest that opened a session.
     pub fn of(session: &Session) -> Option<&Self> {
         session.handshake().companion.downcast_ref()
+    }
+
+    /// What its client's coming back is told to.
+    pub(super) fn witness(&self, new: impl FnOnce() -> Witness) -> &Witness {
+        self.witness.get_or_init(|| Box::new(new()))
+    }
+
+    /// A request goes on with the session, and is no WebSocket.
+    pub(super) fn goes_on(&self) {
+        if let Some(witness) = self.witness.get() {
+            witness.returns();
+        }
     }
 
     /// Takes note that the session is in a namespace, or not any more.

@@ -178,9 +178,9 @@ impl Error {
                 Refusal::SessionsOfAddress { .. } | Refusal::Handshakes { .. } => {
                     StatusCode::TOO_MANY_REQUESTS
                 }
-                Refusal::Sessions { .. }
-                | Refusal::WebSockets { .. }
-                | Refusal::Withheld { .. } => StatusCode::SERVICE_UNAVAILABLE,
+                Refusal::Sessions { .. } | Refusal::WebSockets { .. } | Refusal::Breaker { .. } => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
             },
             Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -271,7 +271,7 @@ fn message(refusal: &Refusal) -> &'static str {
         Refusal::Transport { .. } => "Transport unknown",
         Refusal::Origin { .. } | Refusal::Scheme { .. } => "Forbidden",
         Refusal::SessionsOfAddress { .. } | Refusal::Handshakes { .. } => "Too many requests",
-        Refusal::Sessions { .. } | Refusal::WebSockets { .. } | Refusal::Withheld { .. } => {
+        Refusal::Sessions { .. } | Refusal::WebSockets { .. } | Refusal::Breaker { .. } => {
             "Service unavailable"
         }
     }

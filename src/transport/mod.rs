@@ -6,6 +6,7 @@
 //! file here and one line in [`REGISTRY`].
 
 mod body;
+mod breakers;
 mod census;
 mod eventsource;
 mod gate;
@@ -14,6 +15,7 @@ mod htmlfile;
 pub mod http;
 mod jsonp_polling;
 mod link;
+mod memory;
 mod monitor;
 mod negotiate;
 mod negotiate09;
@@ -35,6 +37,7 @@ use crate::dialect::{Dialect, Frame};
 use crate::engine::{Engine, Facts, Session};
 
 pub use body::{Clock, Coming, Foreign, Incoming};
+pub use breakers::{Breakers, written};
 pub use census::Census;
 pub use gate::{Gate, Welcome};
 pub use guest::Guest;

@@ -1,22 +1,33 @@
-//! Watches how each WebSocket fares.
+//! Watches how each WebSocket fares, for the circuit breakers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use http::HeaderMap;
+use http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio::time::Instant;
 
+use super::breakers::Subject;
 use super::census::WebSocketSeat;
 use super::gate::Gate;
+use super::guest::Guest;
 use crate::engine::{CloseReason, Session};
-use crate::policy::Client;
-use crate::policy::healing::{Fared, YOUNG};
+use crate::policy::WEBSOCKET;
+use crate::policy::breaker::{Evidence, Failure, Proof, Returns};
 
-/// Takes up a place among the WebSockets, and tells the gate how this one fared.
+/// Takes up a place among the WebSockets, and tells the breaker how this one fared.
 pub struct Monitor {
     gate: Arc<Gate>,
-    client: Client,
-    since: Instant,
+    /// Nobody, if there is no session for it.
+    subject: Option<Subject>,
+    opened: Instant,
+    /// Its client wants a subprotocol. There is none to be had, so it may well leave at once, which
+    /// tells nothing about the network.
+    subprotocol: bool,
+    /// A half-open breaker let it through, and waits to hear.
+    test: bool,
     heard: bool,
-    told: bool,
+    carries: bool,
     _place: WebSocketSeat,
 }
 
@@ -34,44 +45,110 @@ pub enum Ended {
 }
 
 impl Monitor {
-    pub(super) fn new(gate: Arc<Gate>, client: Client, place: WebSocketSeat) -> Self {
-        let since = Instant::now();
-        Monitor { gate, client, since, heard: false, told: false, _place: place }
+    /// Of the WebSocket that a request with these headers opens.
+    pub(super) fn new(
+        gate: Arc<Gate>,
+        headers: &HeaderMap,
+        subject: Option<Subject>,
+        test: bool,
+        place: WebSocketSeat,
+    ) -> Self {
+        let (opened, subprotocol) = (Instant::now(), headers.contains_key(SEC_WEBSOCKET_PROTOCOL));
+        let (heard, carries) = (false, false);
+        Monitor { gate, subject, opened, subprotocol, test, heard, carries, _place: place }
     }
 
-    /// Something came from the client. To be called before the session hears of it.
-    pub fn heard(&mut self) {
+    /// Something came from the client. To be called before the session hears of it: what comes while
+    /// the session is on this WebSocket shows that it works, and the packets of a probe do not.
+    pub fn heard(&mut self, session: &Session) {
         self.heard = true;
-        if !self.told && self.since.elapsed() >= YOUNG {
-            self.told = true;
-            self.gate.note(self.client, Fared::Well);
+        if !self.carries
+            && let Some(subject) = self.subject
+            && session.transport() == WEBSOCKET
+        {
+            self.carries = true;
+            self.gate.breakers().carries(subject.network);
         }
     }
 
     /// The WebSocket is over. To be called before the session hears of it.
     pub fn ended(&mut self, how: Ended, session: &Session) {
-        if ended_for_all(session) {
+        let Some(subject) = self.subject else { return };
+        if std::mem::take(&mut self.carries) {
+            self.gate.breakers().carried(subject.network);
             return;
         }
-        // A close frame is a sign of life, too.
-        let heard = self.heard || how == Ended::Closed;
-        let fared = match how {
-            _ if !heard => Fared::Silent,
-            Ended::Lost if self.since.elapsed() < YOUNG => Fared::DiedYoung,
-            _ => Fared::Well,
+        let proof = proof(how, session).filter(|_| !self.subprotocol);
+        let (Some(proof), Some(guest)) = (proof, Guest::of(session)) else { return };
+        let witness = guest.witness(|| Witness::new(Arc::clone(&self.gate), subject));
+        witness.awaited.store(proof != Proof::Given, Ordering::Relaxed);
+        let failure = Failure {
+            client: witness.client,
+            opened: self.opened,
+            evidence: if self.heard { Evidence::Dropped } else { Evidence::Silent },
+            proof,
+            test: std::mem::take(&mut self.test),
         };
-        if !std::mem::replace(&mut self.told, true) {
-            self.gate.note(self.client, fared);
+        let (agent, settings) = (guest.visitor().agent, self.gate.policy().breaker);
+        self.gate.breakers().failed(witness.subject, agent, failure, &settings);
+    }
+}
+
+/// What makes the end of a WebSocket that carried nothing a failure of it; nothing if it is none.
+fn proof(how: Ended, session: &Session) -> Option<Proof> {
+    use CloseReason::{ConnectTimeout, PingTimeout};
+    let on_it = session.transport() == WEBSOCKET;
+    match (how, on_it, session.close_reason()) {
+        // A sign of life, and of a wish.
+        (Ended::Closed, ..) => None,
+        (_, true, Some(PingTimeout | ConnectTimeout)) => Some(Proof::Given),
+        (Ended::Lost, true, None) => Some(Proof::RequestOrHandshake),
+        (Ended::GivenUp, false, None) => Some(Proof::Given),
+        (Ended::Lost | Ended::ByUs, false, None) => Some(Proof::Request),
+        // The session is over, and not because of its WebSocket.
+        _ => None,
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        let Some(subject) = self.subject else { return };
+        if self.carries {
+            self.gate.breakers().carried(subject.network);
+        } else if self.test {
+            self.gate.breakers().untested(subject);
         }
     }
 }
 
-/// Whether the server itself ended the session, whatever carried it: no fault of the way.
-fn ended_for_all(session: &Session) -> bool {
-    session.close_reason().is_some_and(|reason| {
-        matches!(
-            reason,
-            CloseReason::ShuttingDown | CloseReason::Moved(_) | CloseReason::ServerClosed
-        )
-    })
+/// Belongs to a session of which a WebSocket failed: tells the breaker when its client is there
+/// without it, and when it has left.
+#[derive(Debug)]
+pub(super) struct Witness {
+    gate: Arc<Gate>,
+    subject: Subject,
+    client: u64,
+    awaited: AtomicBool,
+}
+
+impl Witness {
+    fn new(gate: Arc<Gate>, subject: Subject) -> Self {
+        let client = gate.breakers().client();
+        Witness { gate, subject, client, awaited: AtomicBool::new(false) }
+    }
+
+    /// Its client is there, by another transport.
+    pub fn returns(&self) {
+        if self.awaited.swap(false, Ordering::Relaxed) {
+            let settings = self.gate.policy().breaker;
+            let who = Returns::Client(self.client);
+            self.gate.breakers().returns(self.subject, who, &settings);
+        }
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.gate.breakers().left(self.subject, self.client);
+    }
 }

@@ -110,7 +110,8 @@ impl Negotiator {
         // Those of 0.9 have URLs of their own.
         let session = session.filter(|session| session.dialect().slot() != SocketIo09.slot());
         let facts = Some(transport.facts());
-        let admitted = self.gate.decide(&request, peer, facts, step, session.as_deref());
+        let admitted =
+            self.gate.decide(&request, peer, facts, step, session.as_deref(), generation(&query));
         let Admitted { guest, monitor, offered } = match admitted {
             Ok(admitted) => admitted,
             Err(error) => return Served::Now(Err(error)),

@@ -16,6 +16,7 @@ use crate::engine::{CloseReason, Handshake, Plan, Session};
 use crate::policy::Step;
 
 static DIALECT: SocketIo09 = SocketIo09;
+const GENERATION: &str = "0.9";
 
 /// A handshake that does not come about: the generation's own words, and then why. Only
 /// [`NoHandshake::BadOrigin`] is for good: the client stops trying at a 403 (§11.4).
@@ -99,7 +100,7 @@ impl Negotiator {
     /// Reserves a session, and puts what its client is to know of it into words.
     fn reserve_0_9(&self, request: &Request, raw_query: &str, peer: Peer) -> Result<String, Error> {
         let in_0_9 = |name: &&'static str| by_name(name).is_some_and(|known| known.in_0_9());
-        let admitted = self.gate().decide(request, peer, None, Step::Opens, None)?;
+        let admitted = self.gate().decide(request, peer, None, Step::Opens, None, GENERATION)?;
         let Admitted { guest, offered, .. } = admitted;
         let guest = guest.ok_or(Error::bad_request("it opens no session"))?;
         let transports: Vec<&'static str> = offered.iter().copied().filter(in_0_9).collect();
@@ -116,7 +117,7 @@ impl Negotiator {
                 remote: guest.visitor().client.address(),
                 bucket: guest.visitor().client.bucket(),
                 query: Query::application_part(raw_query).into(),
-                generation: "0.9",
+                generation: GENERATION,
                 companion: Box::new(guest),
             },
         };
@@ -146,7 +147,8 @@ impl Negotiator {
         let step = if transport.facts().duplex { Step::Starts } else { Step::Continues };
         let session = self.session_0_9(sid);
         let facts = Some(transport.facts());
-        let admitted = self.gate().decide(&request, peer, facts, step, session.as_deref())?;
+        let admitted =
+            self.gate().decide(&request, peer, facts, step, session.as_deref(), GENERATION)?;
         let headers = request.headers();
         if headers.contains_key(UPGRADE) && !transport.facts().duplex {
             return Err(Error::bad_request("this transport has no upgrade"));

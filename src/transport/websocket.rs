@@ -208,7 +208,7 @@ async fn read(reader: &mut WsReader, session: &Arc<Session>, monitor: &mut Optio
     loop {
         let event = reader.next().await;
         if let (Some(monitor), false) = (&mut *monitor, matches!(event, WsEvent::Lost)) {
-            monitor.heard();
+            monitor.heard(session);
         }
         let packet = match event {
             WsEvent::Text(text) => dialect.read_text(&text, wire),

@@ -35,7 +35,7 @@ async fn an_administrator_changes_the_policy() {
     assert_eq!(answer.json()["transports"][0], "websocket");
     assert_eq!(answer.json()["refused"]["transport"], 0);
     assert_eq!(
-        (&answer.json()["heal-rest"], &answer.json()["heal-failures"]),
+        (&answer.json()["breaker-rest"], &answer.json()["breaker-failures"]),
         (&json!("600s"), &json!(5))
     );
     let answer = ask("POST", &key, "transports = [\"polling\"]\nmax-sessions = 3\n").await;

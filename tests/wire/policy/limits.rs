@@ -1,15 +1,12 @@
-//! Numbers: sessions, WebSockets, handshakes; and WebSockets that are not worth another try.
+//! Numbers: sessions, WebSockets, handshakes.
 
-use std::time::Duration;
-
-use parlance::policy::{Caps, Client, Healing};
+use parlance::policy::{Caps, Client};
 
 use crate::support::apps::Echo;
 use crate::support::http::fetch;
 use crate::support::polls::{Polls, read_open};
 use crate::support::server::{Setup, TestServer, target};
 use crate::support::until;
-use crate::support::v09::Session09;
 use crate::support::ws::{UPGRADE, Ws};
 
 const POLLING: &str = "EIO=4&transport=polling";
@@ -136,60 +133,4 @@ async fn handshakes_have_a_rate_and_say_when_to_come_back() {
         assert_eq!(answer.json()["code"], 4);
     }
     assert_eq!(from("192.0.2.2").await.status, 200, "others do not suffer");
-}
-
-#[tokio::test]
-async fn websockets_that_never_carry_anything_are_withheld_for_a_while() {
-    let healing = Healing { failures: 3, rest: Duration::from_secs(600), ..Healing::default() };
-    let server =
-        Setup { healing, trusted_proxies: &["loopback"], ..Setup::default() }.start(Echo).await;
-    let here = [&UPGRADE[..], &[("X-Forwarded-For", "192.0.2.1")]].concat();
-    let there = "192.0.2.2";
-    for _ in 0..3 {
-        assert_eq!(offered(&server, "192.0.2.1").await, ["websocket"]);
-        let (ws, _) = Ws::attempt(server.addr, &target(SOCKET), &here).await;
-        let before = server.gate.census().websockets();
-        ws.expect("a WebSocket").abort();
-        until("the end was noticed", || server.gate.census().websockets() < before).await;
-    }
-    until("they are withheld", || server.gate.census().withheld() == 1).await;
-    assert_eq!(offered(&server, "192.0.2.1").await, [""; 0]);
-    assert_eq!(offered(&server, there).await, ["websocket"]);
-    // Who was offered one before is told why not, and goes on.
-    let mut session = Polls::open(&server, "EIO=4").await;
-    let (ws, answer) = Ws::attempt(server.addr, &session.upgrade_target(), &here).await;
-    assert!(ws.is_none());
-    assert_eq!(answer.status, 503);
-    assert!(answer.header("retry-after").is_some_and(|wait| wait.parse::<u32>().unwrap() > 500));
-    session.say("4a").await;
-    assert_eq!(session.texts().await, ["4a"]);
-    // Who knows nothing else may still come by it directly; that it works is noticed.
-    let (ws, _) = Ws::attempt(server.addr, &target(SOCKET), &here).await;
-    let mut ws = ws.expect("a WebSocket");
-    ws.text().await;
-    ws.send("4a").await;
-    assert_eq!(ws.text().await, "4a");
-    ws.close().await;
-    ws.closed().await;
-    until("they are offered again", || server.gate.census().withheld() == 0).await;
-    assert_eq!(offered(&server, "192.0.2.1").await, ["websocket"]);
-}
-
-#[tokio::test]
-async fn clients_that_leave_early_but_well_are_no_failures() {
-    let healing = Healing { failures: 1, ..Healing::default() };
-    let server = Setup { healing, ..Setup::default() }.start(Echo).await;
-    for _ in 0..3 {
-        let mut ws = Ws::open(server.addr, &target(SOCKET)).await;
-        ws.text().await;
-        ws.close().await;
-        ws.closed().await;
-        let session = Session09::open(&server).await;
-        let mut ws = session.websocket().await;
-        ws.send("0::").await;
-        assert_eq!(ws.text().await, "0::");
-        ws.closed().await;
-    }
-    until("all are gone", || server.gate.census().websockets() == 0).await;
-    assert_eq!(server.gate.census().withheld(), 0);
 }

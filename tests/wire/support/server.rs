@@ -7,7 +7,7 @@ use std::time::Duration;
 use parlance::chat::{Chat, ChatSettings};
 use parlance::commands::guarded::Guarded;
 use parlance::engine::{Engine, Handler, Limits};
-use parlance::policy::{Caps, Healing, Networks, Origins, Policy, Rule, Transports};
+use parlance::policy::{BreakerSettings, Caps, Networks, Origins, Policy, Rule, Transports};
 use parlance::server::pages::Pages;
 use parlance::server::{self, HttpLimits, Server};
 use parlance::socketio::{App, SocketIo};
@@ -27,7 +27,7 @@ pub struct Setup {
     pub transports: &'static str,
     pub origins: &'static [&'static str],
     pub caps: Caps,
-    pub healing: Healing,
+    pub breaker: BreakerSettings,
     pub rules: Vec<Rule>,
     pub match_origin_protocol: bool,
     pub trusted_proxies: &'static [&'static str],
@@ -44,7 +44,7 @@ impl Default for Setup {
             origins: &["*"],
             caps: Caps::default(),
             // Many tests kill their WebSockets on purpose.
-            healing: Healing { failures: 0, ..Healing::default() },
+            breaker: BreakerSettings { failures: 0, ..BreakerSettings::default() },
             rules: Vec::new(),
             match_origin_protocol: false,
             trusted_proxies: &[],
@@ -79,7 +79,7 @@ impl Setup {
             transports: Transports::parse(self.transports.split(','), &known).expect("transports"),
             origins: Origins::parse(self.origins.iter().copied()).expect("origins"),
             caps: self.caps,
-            healing: self.healing,
+            breaker: self.breaker,
             rules: self.rules.clone(),
             match_origin_protocol: self.match_origin_protocol,
             trusted_proxies: Networks::parse(self.trusted_proxies.iter().copied())

@@ -1,0 +1,444 @@
+use super::*;
+
+const SETTINGS: BreakerSettings = BreakerSettings {
+    failures: 3,
+    rest: Duration::from_secs(600),
+    longest: Duration::from_secs(3600),
+};
+const OLD: Kind = Kind { generation: "1.x-2.x", agent: 1 };
+const NEW: Kind = Kind { generation: "3.x-4.x", agent: 1 };
+const OTHER: Kind = Kind { generation: "3.x-4.x", agent: 2 };
+const KINDS: [Kind; 3] = [OLD, NEW, OTHER];
+
+/// What happens to the WebSockets of a network; clients are of the kind [`NEW`] unless it is named.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// So many seconds pass.
+    Pass(u64),
+    /// The client's WebSocket, opened so many seconds ago, failed in this way.
+    Fails(u64, u64, Evidence, Proof),
+    FailsOf(Kind, u64),
+    /// It is back by a request of its session.
+    Returns(u64),
+    /// Somebody shakes hands without a WebSocket.
+    ShakesHands,
+    Leaves(u64),
+    /// A WebSocket carries packets, and one that did ends.
+    Carries,
+    Carried,
+    /// A client opens one, if it may: as the test, freely, or not at all.
+    Tests,
+    Free,
+    Refused,
+    /// The test fails, or tells nothing.
+    TestFails(u64),
+    TestTellsNothing,
+    /// Where the breaker stands.
+    IsClosed,
+    IsOpen(u64),
+    IsHalfOpen,
+}
+
+use Event::*;
+use Evidence::{Dropped, Silent};
+use Proof::{Given, Request, RequestOrHandshake};
+
+/// A failure for sure of a client that is there.
+fn silent(client: u64) -> Event {
+    Fails(client, 1, Silent, Given)
+}
+
+fn state(network: &Network, kind: Kind, now: Instant) -> State {
+    let mut reports = network.reports(now);
+    reports.find(|report| report.kind == kind).map_or(State::Closed, |report| report.state)
+}
+
+fn play(case: &str, events: &[Event]) {
+    let (mut network, mut now) = (Network::default(), Instant::now() + MEMORY);
+    let fail = |network: &mut Network, kind, failure, now| {
+        network.failed(kind, "Agent", failure, now, &SETTINGS);
+    };
+    for (at, event) in events.iter().enumerate() {
+        let what = format!("{case}: event {at}, {event:?}");
+        let ask = |network: &mut Network| network.ask(NEW, true, now);
+        match *event {
+            Pass(seconds) => now += Duration::from_secs(seconds),
+            Fails(client, age, evidence, proof) => {
+                let opened = now - Duration::from_secs(age);
+                let failure = Failure { client, opened, evidence, proof, test: false };
+                fail(&mut network, NEW, failure, now);
+            }
+            FailsOf(kind, client) => {
+                let (evidence, proof, opened) = (Silent, Given, now);
+                let failure = Failure { client, opened, evidence, proof, test: false };
+                fail(&mut network, kind, failure, now);
+            }
+            Returns(client) => {
+                network.returns(NEW, super::Returns::Client(client), now, &SETTINGS);
+            }
+            ShakesHands => {
+                network.returns(NEW, super::Returns::Anew, now, &SETTINGS);
+            }
+            Leaves(client) => network.left(NEW, client, now),
+            Carries => {
+                network.carries(now);
+            }
+            Carried => network.carried(now),
+            Tests => assert!(matches!(ask(&mut network), Answer::Test { .. }), "{what}"),
+            Free => assert_eq!(ask(&mut network), Answer::Free, "{what}"),
+            Refused => assert!(matches!(ask(&mut network), Answer::Withheld(_)), "{what}"),
+            TestFails(client) => {
+                let (evidence, proof, opened) = (Dropped, Given, now);
+                let failure = Failure { client, opened, evidence, proof, test: true };
+                fail(&mut network, NEW, failure, now);
+            }
+            TestTellsNothing => network.untested(NEW),
+            IsClosed => assert_eq!(state(&network, NEW, now), State::Closed, "{what}"),
+            IsOpen(left) => {
+                let open = State::Open(Duration::from_secs(left));
+                assert_eq!(state(&network, NEW, now), open, "{what}");
+            }
+            IsHalfOpen => assert_eq!(state(&network, NEW, now), State::HalfOpen, "{what}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_evidence() {
+    let dropped = |client| Fails(client, 1, Dropped, RequestOrHandshake);
+    let probe = |client| Fails(client, 1, Silent, Request);
+    for (case, events) in [
+        ("several clients", vec![silent(1), silent(2), IsClosed, Free, silent(3), IsOpen(600)]),
+        ("one client, again and again", vec![silent(1), silent(1), silent(1), silent(1), IsClosed]),
+        (
+            "one client that comes back each time as another",
+            (1..9).flat_map(|n| [silent(n), Leaves(n), Pass(2)]).chain([IsClosed]).collect(),
+        ),
+        (
+            "several clients, which have left since",
+            vec![silent(1), silent(2), silent(3)]
+                .into_iter()
+                .flat_map(|fails| [fails])
+                .chain([IsOpen(600), Leaves(1), Leaves(2), Leaves(3), IsOpen(600)])
+                .collect(),
+        ),
+        (
+            "two that were there before the third came",
+            vec![silent(1), silent(2), Leaves(1), Leaves(2), Pass(2), silent(3), IsClosed],
+        ),
+        (
+            "three at once, of which two have left when the third fails",
+            vec![silent(1), silent(2), Leaves(1), Leaves(2), Pass(2)]
+                .into_iter()
+                .chain([Fails(3, 3, Silent, Given), IsOpen(600)])
+                .collect(),
+        ),
+        (
+            "one that outlives others, which come one by one",
+            (1..9)
+                .flat_map(|n| [silent(n), Leaves(n), Pass(2)])
+                .chain([Fails(9, 30, Silent, Given), IsClosed])
+                .collect(),
+        ),
+        (
+            "they have left long ago",
+            vec![silent(1), silent(2), Leaves(1), Leaves(2), Pass(601)]
+                .into_iter()
+                .chain([Fails(3, 602, Silent, Given), IsClosed])
+                .collect(),
+        ),
+        ("resets that nobody comes back from", vec![dropped(1), dropped(2), dropped(3), IsClosed]),
+        (
+            "clients that go on by polling",
+            vec![probe(1), probe(2), probe(3), IsClosed, Returns(1), Returns(3), IsClosed]
+                .into_iter()
+                .chain([Returns(3), IsClosed, Returns(2), IsOpen(600)])
+                .collect(),
+        ),
+        (
+            "clients that go on too late to tell anything",
+            vec![probe(1), probe(2), probe(3), Pass(61), Returns(1), Returns(2), Returns(3)]
+                .into_iter()
+                .chain([IsClosed])
+                .collect(),
+        ),
+        (
+            "clients that come back by new sessions at once",
+            vec![dropped(1), dropped(2), dropped(3), Leaves(1), Leaves(2), Leaves(3), Pass(1)]
+                .into_iter()
+                .chain([ShakesHands, ShakesHands, IsClosed, ShakesHands, IsOpen(600)])
+                .collect(),
+        ),
+        (
+            "somebody who comes later is not one who comes back",
+            vec![dropped(1), dropped(2), dropped(3), Pass(6), ShakesHands, ShakesHands]
+                .into_iter()
+                .chain([ShakesHands, IsClosed])
+                .collect(),
+        ),
+        (
+            "a handshake is nobody's return whose session lives on",
+            vec![probe(1), probe(2), probe(3), ShakesHands, ShakesHands, ShakesHands, IsClosed],
+        ),
+        (
+            "clients of several kinds",
+            vec![FailsOf(NEW, 1), FailsOf(OTHER, 2), FailsOf(OLD, 3), IsClosed],
+        ),
+        (
+            "clients of another kind",
+            vec![FailsOf(OLD, 1), FailsOf(OLD, 2), FailsOf(OLD, 3), IsClosed, Free],
+        ),
+        ("while others do well", vec![Carries, silent(1), silent(2), silent(3), IsClosed]),
+        (
+            "after others did well",
+            vec![Carries, Carried, Pass(599), silent(1), silent(2), silent(3), IsClosed],
+        ),
+        (
+            "long after others did well",
+            vec![Carries, Carried, Pass(600), silent(1), silent(2), silent(3), IsOpen(600)],
+        ),
+        (
+            "what was seen before others did well",
+            vec![silent(1), silent(2), Carries, Carried, Pass(700), silent(3), IsClosed],
+        ),
+    ] {
+        play(case, &events);
+    }
+}
+
+#[test]
+fn open_half_open_closed() {
+    let opens = [silent(1), silent(2), silent(3), IsOpen(600), Refused];
+    for (case, events) in [
+        ("it counts down", vec![Pass(599), IsOpen(1), Refused, Pass(1), IsHalfOpen]),
+        ("failures while it is open", vec![silent(4), silent(5), silent(6), IsOpen(600)]),
+        ("one test at a time", vec![Pass(600), Tests, Refused, IsHalfOpen, Refused]),
+        (
+            "a test that tells nothing makes room for the next",
+            vec![Pass(600), Tests, Refused, TestTellsNothing, Tests, Refused],
+        ),
+        (
+            "a test whose client leaves before it tells anything",
+            vec![Pass(600), Tests, Leaves(9), Refused, TestTellsNothing, IsHalfOpen, Tests],
+        ),
+        (
+            "each failed test doubles the rest, up to the longest",
+            [600, 1200, 2400, 3600, 3600]
+                .windows(2)
+                .enumerate()
+                .flat_map(|(n, rests)| {
+                    let client = 10 + n as u64;
+                    [Pass(rests[0]), Tests, TestFails(client), IsOpen(rests[1]), Refused]
+                })
+                .collect(),
+        ),
+        (
+            "failures that are no test while it is half-open",
+            vec![Pass(600), silent(4), silent(5), silent(6), IsHalfOpen, Tests, silent(7)]
+                .into_iter()
+                .chain([IsHalfOpen])
+                .collect(),
+        ),
+        (
+            "a success closes it, and the rest begins anew",
+            vec![Pass(600), Tests, TestFails(9), IsOpen(1200), Carries, IsClosed, Free, Carried]
+                .into_iter()
+                .chain([Pass(600), silent(4), silent(5), IsClosed, silent(6), IsOpen(600)])
+                .collect(),
+        ),
+        ("a success while it is open closes it at once", vec![Carries, IsClosed, Free]),
+        ("it is forgotten after a day", vec![Pass(600), Pass(24 * 3600 + 1), IsHalfOpen, Tests]),
+    ] {
+        play(case, &[&opens[..], &events].concat());
+    }
+}
+
+#[test]
+fn what_an_opening_tells() {
+    let (mut network, now) = (Network::default(), Instant::now() + MEMORY);
+    let mut opened = None;
+    for (client, evidence) in [(1, Silent), (2, Dropped), (3, Silent)] {
+        let age = Duration::from_secs(10 * client);
+        let failure = Failure { client, opened: now - age, evidence, proof: Given, test: false };
+        let long = "x".repeat(1000);
+        opened = network.failed(NEW, &long, failure, now, &SETTINGS);
+    }
+    let opened = opened.expect("three are enough");
+    let since = now - Duration::from_secs(30);
+    assert_eq!(opened.seen, Seen { clients: 3, silent: 2, since });
+    assert_eq!((opened.rest, opened.again), (SETTINGS.rest, false));
+    assert_eq!(opened.agent.len(), AGENT_SHOWN);
+    let closed = network.carries(now);
+    assert_eq!(closed, [(NEW, "x".repeat(AGENT_SHOWN).into())]);
+    assert_eq!(network.carries(now), [], "that is told once");
+}
+
+#[test]
+fn off() {
+    let off = BreakerSettings { failures: 0, ..SETTINGS };
+    let (mut network, now) = (Network::default(), Instant::now());
+    for client in 0..100 {
+        let (evidence, proof) = (Silent, Given);
+        let failure = Failure { client, opened: now, evidence, proof, test: false };
+        assert_eq!(network.failed(NEW, "", failure, now, &off), None);
+    }
+    assert!(network.is_blank(now));
+}
+
+#[test]
+fn nothing_is_remembered_for_ever() {
+    let (mut network, mut now) = (Network::default(), Instant::now() + MEMORY);
+    assert!(network.is_blank(now));
+    let opened = now;
+    let failure = |client, proof| Failure { client, opened, evidence: Silent, proof, test: false };
+    network.failed(NEW, "", failure(1, Request), now, &SETTINGS);
+    network.failed(OLD, "", failure(2, Given), now, &SETTINGS);
+    network.left(OLD, 2, now);
+    network.carries(now);
+    network.carried(now);
+    network.failed(OLD, "", failure(2, Given), now, &SETTINGS);
+    assert!(!network.is_blank(now));
+    now += MEMORY + Duration::from_secs(1);
+    assert!(network.is_blank(now), "it was healthy, and that was long ago");
+    for client in 0..3 {
+        network.failed(NEW, "", Failure { opened: now, ..failure(client, Given) }, now, &SETTINGS);
+    }
+    now += SETTINGS.rest;
+    assert!(!network.is_blank(now), "half-open");
+    now += FORGOTTEN + Duration::from_secs(1);
+    assert!(network.is_blank(now), "and never tested");
+}
+
+/// A small generator of numbers (xorshift), the same for each run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+/// Whatever happens in whatever order: nothing is withheld in a healthy network, a breaker opens for
+/// several clients only that are there together, one test is made at a time, and memory is bounded.
+#[test]
+fn whatever_happens() {
+    let mut openings = 0;
+    for seed in 1..=200 {
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
+        let (mut network, mut now) = (Network::default(), Instant::now() + FORGOTTEN);
+        let mut carrying = 0_usize;
+        let mut healthy_until = now;
+        // Clients that are there, with their kind, and when they came.
+        let mut there: Vec<(u64, Kind, Instant)> = Vec::new();
+        let mut testing: Vec<(u64, Kind)> = Vec::new();
+        // Clients that failed ever, with their kind, and from when until when they were there.
+        let mut failed: Vec<(u64, Kind, Instant, Option<Instant>)> = Vec::new();
+        for step in 0..2000 {
+            let kind = KINDS[dice.roll(3) as usize];
+            let mut opened = None;
+            match dice.roll(12) {
+                0 => now += Duration::from_secs(dice.roll(2 * 600)),
+                1..=3 => now += Duration::from_millis(dice.roll(5000)),
+                4 | 5 => there.push((step, kind, now)),
+                6 if !there.is_empty() => {
+                    let (client, kind, _) =
+                        there.swap_remove(dice.roll(there.len() as u64) as usize);
+                    testing.retain(|(tester, of)| {
+                        let his = *tester == client;
+                        if his {
+                            network.untested(*of);
+                        }
+                        !his
+                    });
+                    network.left(kind, client, now);
+                    let known = failed.iter_mut().find(|(known, ..)| *known == client);
+                    known.into_iter().for_each(|(.., left)| *left = Some(now));
+                }
+                7 | 8 if !there.is_empty() => {
+                    let (client, kind, opened_at) = there[dice.roll(there.len() as u64) as usize];
+                    let test = testing.contains(&(client, kind));
+                    testing.retain(|known| *known != (client, kind));
+                    let evidence = if dice.roll(2) == 0 { Silent } else { Dropped };
+                    let proof = [Given, Given, Request, RequestOrHandshake][dice.roll(4) as usize];
+                    let failure = Failure { client, opened: opened_at, evidence, proof, test };
+                    if failed.iter().all(|(known, ..)| *known != client) {
+                        failed.push((client, kind, opened_at, None));
+                    }
+                    opened = network.failed(kind, "", failure, now, &SETTINGS).map(|o| (kind, o));
+                }
+                9 => {
+                    let who = match there.first() {
+                        Some((client, ..)) if dice.roll(2) == 0 => super::Returns::Client(*client),
+                        _ => super::Returns::Anew,
+                    };
+                    opened =
+                        network.returns(kind, who, now, &SETTINGS).map(|opened| (kind, opened));
+                }
+                10 if dice.roll(20) == 0 => {
+                    carrying += 1;
+                    network.carries(now);
+                    testing.clear();
+                }
+                10 if carrying > 0 => {
+                    carrying -= 1;
+                    network.carried(now);
+                    healthy_until = now + RECENT;
+                }
+                _ => {
+                    let tester = there.iter().find(|(_, of, _)| *of == kind).copied();
+                    if let Some((client, kind, _)) = tester
+                        && let Answer::Test { .. } = network.ask(kind, true, now)
+                    {
+                        testing.push((client, kind));
+                    }
+                }
+            }
+            let healthy = carrying > 0 || now < healthy_until;
+            for kind in KINDS {
+                let answer = network.ask(kind, false, now);
+                assert!(!healthy || answer == Answer::Free, "{seed}:{step} {kind:?} {answer:?}");
+                let tests = testing.iter().filter(|(_, of)| *of == kind).count();
+                assert!(tests <= 1, "{seed}:{step} {tests} tests at a time");
+                if let Answer::Withheld(left) = answer {
+                    assert!(left <= SETTINGS.longest);
+                }
+            }
+            if let Some((kind, Opened { seen, again, .. })) = &opened {
+                assert!(!healthy, "{seed}:{step}");
+                let mine = || failed.iter().filter(|(_, of, ..)| of == kind);
+                let together = |moment: Instant| {
+                    let there = mine().filter(|(.., came, left)| {
+                        *came <= moment && left.is_none_or(|left| left >= moment)
+                    });
+                    there.count()
+                };
+                let most = mine().map(|(.., came, _)| together(*came)).max().unwrap_or_default();
+                assert!(seen.clients <= most, "{seed}:{step} {seen:?}, of {most}");
+                assert!(*again || seen.clients >= SETTINGS.failures, "{seed}:{step} {seen:?}");
+                openings += 1;
+            }
+            assert!(network.breakers.len() <= MOST_KINDS);
+            assert!(network.breakers.iter().all(|one| one.failures.len() <= MOST_REMEMBERED));
+        }
+    }
+    assert!(openings > 100, "they open, too: {openings}");
+}
+
+#[test]
+fn kinds_and_failures_are_bounded() {
+    let (mut network, now) = (Network::default(), Instant::now() + MEMORY);
+    for agent in 0..100 {
+        for client in 0..100 {
+            let (evidence, proof) = (Silent, Request);
+            let failure = Failure { client, opened: now, evidence, proof, test: false };
+            network.failed(Kind { agent, ..NEW }, "", failure, now, &SETTINGS);
+        }
+    }
+    assert_eq!(network.breakers(), MOST_KINDS);
+    assert!(network.breakers.iter().all(|one| one.failures.len() == MOST_REMEMBERED));
+    let later = now + PROOF + Duration::from_secs(1);
+    assert!(network.is_blank(later));
+}
