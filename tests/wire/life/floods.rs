@@ -24,10 +24,9 @@ fn rates() -> ChatSettings {
     ChatSettings { message_rate: 50, byte_rate: 64 * 1024, ..chat_settings() }
 }
 
-/// What may have been accepted of one person, or of so many, since that moment, where that much is
-/// allowed in a second.
-fn at_most(people: usize, rate: usize, since: Instant) -> usize {
-    people * rate * (2 + since.elapsed().as_secs() as usize + 1)
+/// What may have been accepted since that moment, where that much is allowed at once, and in a second.
+fn at_most(at_once: usize, rate: usize, since: Instant) -> usize {
+    at_once + rate * (since.elapsed().as_secs() as usize + 1)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,9 +41,11 @@ enum Flood {
     Rejoin,
 }
 
-const FLOODS: [Flood; 7] = [
+const FLOODS: [Flood; 8] = [
     Flood::Messages { people: 2, count: 10, bytes: 64_000 },
     Flood::Messages { people: 9, count: 499, bytes: 20 },
+    // As much as an address may send.
+    Flood::Messages { people: 12, count: 10, bytes: 64_000 },
     Flood::Escapes { people: 2, text: "&" },
     Flood::Escapes { people: 2, text: "\u{1}" },
     Flood::Doors { names: 1 },
@@ -249,13 +250,14 @@ async fn flood(server: &TestServer, kind: Flood) -> Vec<Vec<String>> {
             let mut clients = Vec::new();
             for one in shouting {
                 let (client, accepted) = soon("all is answered", one).await.unwrap();
-                let bytes = accepted.iter().map(String::len).sum();
-                assert!((1..=at_most(1, 50, start)).contains(&accepted.len()), "{kind:?}");
-                assert!((1..=at_most(1, 64 * 1024, start)).contains(&bytes), "{kind:?}: {bytes}");
+                let bytes: usize = accepted.iter().map(String::len).sum();
+                assert!(accepted.len() <= at_most(100, 50, start), "{kind:?}");
+                assert!(bytes <= at_most(128 * 1024, 64 * 1024, start), "{kind:?}: {bytes}");
                 said.push(accepted);
                 clients.push(client);
             }
             assert_eq!(server.engine.session_count(), 3 + people);
+            assert!(said.iter().any(|texts| !texts.is_empty()), "{kind:?}: nothing was accepted");
             said
         }
         Flood::Doors { names } => {
@@ -271,7 +273,7 @@ async fn flood(server: &TestServer, kind: Flood) -> Vec<Vec<String>> {
                 }
                 client.send("41").await;
             }
-            assert!((100..=at_most(1, 50, start)).contains(&joined), "{joined} logins");
+            assert!((100..=at_most(100, 50, start)).contains(&joined), "{joined} logins");
             Vec::new()
         }
         Flood::Rejoin => {
@@ -290,7 +292,7 @@ async fn flood(server: &TestServer, kind: Flood) -> Vec<Vec<String>> {
                 client.send("41").await;
             }
             let accepted = said.len();
-            assert!((100..=at_most(1, 50, start)).contains(&accepted), "{accepted} messages");
+            assert!((100..=at_most(100, 50, start)).contains(&accepted), "{accepted} messages");
             vec![said]
         }
     }
@@ -339,9 +341,9 @@ async fn new_sessions_share_what_their_address_may_say() {
         let client = person(&server, &format!("visitor {n}")).await;
         let texts = (0..120).map(|n| n.to_string()).collect();
         let (mut client, said) = shout(client, texts).await;
-        assert!(n >= 9 || said.len() >= 100, "{} of visitor {n}", said.len());
+        assert!(n >= 5 || said.len() >= 100, "{} of visitor {n}", said.len());
         accepted += said.len();
         client.send("1").await;
     }
-    assert!((1000..=at_most(10, 50, start)).contains(&accepted), "{accepted} messages");
+    assert!((500..=at_most(500, 500, start)).contains(&accepted), "{accepted} messages");
 }
