@@ -1,5 +1,6 @@
 //! Arguments.
 
+use std::collections::HashSet;
 use std::error::Error as _;
 use std::path::PathBuf;
 
@@ -37,7 +38,18 @@ impl Cli {
     /// Reads the process's arguments; flags may stand on either side of the command. Ends the
     /// process with a message if they are wrong.
     pub fn read() -> Self {
-        let mut command = Cli::command().mut_args(|arg| arg.global(true));
+        let flags = std::env::args_os().filter_map(|arg| {
+            let arg = arg.into_string().ok()?;
+            let flag = arg.strip_prefix("--")?;
+            Some(flag.split_once('=').map_or(flag, |(name, _)| name).to_owned())
+        });
+        let flags: HashSet<String> = flags.collect();
+        let mut command = Cli::command().mut_args(|arg| {
+            let given = arg.get_long().is_some_and(|name| flags.contains(name));
+            let arg = arg.global(true);
+            // Nobody asks a variable about what the flag says; it may hold what cannot be.
+            if given { arg.env(None::<&str>) } else { arg }
+        });
         let matches = command.try_get_matches_from_mut(std::env::args_os());
         let cli = matches.and_then(|matches| {
             let cli = Cli::from_arg_matches(&matches);

@@ -4,7 +4,9 @@
 //! the variable `PARLANCE_PING_INTERVAL`. Each layer is validated by itself, so that an error names
 //! the place that it came from; the server does not start half-configured.
 
+mod bounds;
 mod file;
+mod host;
 mod layer;
 mod layers;
 mod rules;

@@ -7,6 +7,12 @@ use super::values::{Size, Time};
 use super::{ConfigError, Layer, rules};
 use crate::policy::{BreakerSettings, Caps, Networks, Origins, Policy, Transports};
 
+/// What is around a message in a packet, at most: the names of event and namespace, ids, punctuation.
+const FRAMING: usize = 1024;
+
+/// The chat lets so much of a rate of bytes through at once.
+const BURST_SECONDS: usize = 2;
+
 /// All settings, complete.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -87,6 +93,29 @@ impl Settings {
         if rest > longest {
             let message = format!("{rest:?} is more than breaker-longest, which is {longest:?}");
             return wrong("breaker-rest", message);
+        }
+        let (message, payload) = (self.message_max, self.max_payload);
+        if payload - payload.min(FRAMING) < message {
+            let message = format!(
+                "{message} bytes of a message do not come in by a max-payload of {payload}, \
+                 of which {FRAMING} are for what is around it"
+            );
+            return wrong("message-max", message);
+        }
+        if self.queue_bytes < message {
+            let message = format!(
+                "{message} bytes of a message do not fit into the {} that queue-bytes lets wait for one client",
+                self.queue_bytes
+            );
+            return wrong("message-max", message);
+        }
+        let at_once = self.byte_rate.saturating_mul(BURST_SECONDS);
+        if self.byte_rate > 0 && at_once < message {
+            let message = format!(
+                "{message} bytes of a message are more than the {at_once} that a byte-rate of {} lets through at once",
+                self.byte_rate
+            );
+            return wrong("message-max", message);
         }
         let (queue, total) = (self.queue_bytes, self.queue_bytes_total);
         if total > 0 && total < queue {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::bounds::BOUNDS;
 use super::*;
 
 const KNOWN: [&str; 3] = ["websocket", "xhr-polling", "jsonp-polling"];
@@ -63,10 +64,22 @@ fn errors_of_rules_name_the_rule_and_its_line() {
 #[test]
 fn errors_of_listening() {
     for (text, expected) in [
-        ("hsts = \"500ms\"", "t.toml:1:8: hsts: expected whole seconds and at most 3650d"),
-        ("breaker-failures = 17", "t.toml:1:20: breaker-failures: expected at most 16"),
+        ("breaker-failures = 17", "t.toml:1:20: breaker-failures: expected 16 at most"),
         ("heal-rest = \"1m\"", "t.toml:1:1: unknown field `heal-rest`, it is `breaker-rest` now"),
-        ("hsts = \"3651d\"", "t.toml:1:8: hsts: expected whole seconds and at most 3650d"),
+        ("hsts = \"1500ms\"", "t.toml:1:8: hsts: expected whole seconds"),
+        ("hsts = \"3651d\"", "t.toml:1:8: hsts: expected 3650d at most"),
+        (
+            "host = \"999.1.1.1\"",
+            "t.toml:1:8: host: `999.1.1.1` is no address: IPv4 is written as four numbers from 0 to 255",
+        ),
+        (
+            "admin-token = \"too short\"",
+            "t.toml:1:15: admin-token: expected 16 characters at least",
+        ),
+        (
+            "admin-token = \"sixteen and more \"",
+            "t.toml:1:15: admin-token: expected 256 characters of ASCII at most, with no space at either end",
+        ),
         (
             "trusted-proxies = [\"private\", \"proxy.example\"]",
             "t.toml:1:19: trusted-proxies: `proxy.example` is no network, expected an address or a range such as 10.0.0.0/8 or 2001:db8::/32",
@@ -97,6 +110,22 @@ fn errors_of_listening() {
             "breaker-rest: 7200s is more than breaker-longest, which is 3600s",
         ),
         (
+            "message-max = \"64KiB\"\nmax-payload = \"64KiB\"",
+            "message-max: 65536 bytes of a message do not come in by a max-payload of 65536, of which 1024 are for what is around it",
+        ),
+        (
+            "message-max = 1\nmax-payload = 1024",
+            "message-max: 1 bytes of a message do not come in by a max-payload of 1024, of which 1024 are for what is around it",
+        ),
+        (
+            "queue-bytes = 65535",
+            "message-max: 65536 bytes of a message do not fit into the 65535 that queue-bytes lets wait for one client",
+        ),
+        (
+            "byte-rate = 10\nmessage-max = 21",
+            "message-max: 21 bytes of a message are more than the 20 that a byte-rate of 10 lets through at once",
+        ),
+        (
             "queue-bytes-total = \"1MB\"",
             "queue-bytes-total: 1000000 bytes for all clients are less than the 1048576 that queue-bytes lets wait for one",
         ),
@@ -106,7 +135,16 @@ fn errors_of_listening() {
     let sound = "port = 443\nredirect-port = 80\ntls-cert = [\"a\"]\ntls-key = [\"a\"]\n\
         proxy-protocol = true\ntrusted-proxies = [\"private\"]\nhsts = \"1d\"";
     assert_eq!(agree(sound), Ok(()));
-    assert_eq!(agree("queue-bytes-total = 0"), Ok(()));
+    for sound in [
+        "queue-bytes-total = 0",
+        "queue-bytes-total = \"1MiB\"",
+        "message-max = \"64KiB\"\nmax-payload = \"65KiB\"",
+        "queue-bytes = 65536",
+        "byte-rate = 10\nmessage-max = 20",
+        "byte-rate = 0",
+    ] {
+        assert_eq!(agree(sound), Ok(()), "{sound}");
+    }
     let off = Settings::complete(file("hsts = 0").unwrap(), &KNOWN);
     assert_eq!(off.hsts, None);
 }
@@ -152,7 +190,7 @@ fn reference() -> Vec<String> {
         let flag = flags.get_arguments().find(|flag| flag.get_long() == Some(&key));
         let Some(flag) = flag else {
             return format!(
-                "| `{key}` | none | tables | in the file only | | `{}` |",
+                "| `{key}` | none | tables | | in the file only | | `{}` |",
                 example(&key)
             );
         };
@@ -168,9 +206,12 @@ fn reference() -> Vec<String> {
             _ if key.ends_with("port") => "count",
             _ => "text",
         });
+        let bounds = BOUNDS.iter().find(|bounds| bounds.key == key);
+        let bounds = bounds.map(ToString::to_string).unwrap_or_default();
         let variable = flag.get_env().map(|name| name.to_string_lossy().into_owned());
         let variable = variable.unwrap_or_default();
-        format!("| `{key}` | {default} | {unit} | `--{key}` | `{variable}` | `{}` |", example(&key))
+        let row = format!("| `{key}` | {default} | {unit} | {bounds} | `--{key}` | `{variable}` |");
+        format!("{row} `{}` |", example(&key)).replace("|  |", "| |")
     };
     known_keys().into_iter().map(row).collect()
 }
@@ -188,6 +229,60 @@ fn the_reference_names_every_setting() {
         let told = docs.matches(&format!("| `{key}`")).count();
         assert!(told >= 2, "{key}: one row with its meaning, one in the reference, not {told}");
     }
+}
+
+#[test]
+fn every_number_has_bounds_and_is_kept_to_them() {
+    for bounds in BOUNDS {
+        let key = bounds.key;
+        let value = |value: u64| match bounds.in_words(value) {
+            words if words.ends_with(|last: char| last.is_ascii_digit()) => words,
+            words => format!("\"{words}\""),
+        };
+        let layer = |number: u64| file(&format!("{key} = {}", value(number)));
+        let hsts = key == "hsts";
+        for sound in [bounds.least, bounds.most] {
+            assert!(layer(sound).is_ok(), "{key}: {:?}", layer(sound));
+        }
+        let too_much = layer(bounds.most + if hsts { 1000 } else { 1 });
+        let error = too_much.unwrap_err();
+        match key {
+            // The type of a port is enough.
+            "port" | "redirect-port" => assert!(error.contains("0 to 65535"), "{error}"),
+            _ => {
+                let expected = format!("{key}: expected {} at most", bounds.in_words(bounds.most));
+                assert!(error.ends_with(&expected), "{error}");
+            }
+        }
+        // As far as numbers go: nothing overflows on the way to be refused.
+        for absurd in [u64::from(u32::MAX) + 1, i64::MAX as u64] {
+            assert!(file(&format!("{key} = {absurd}")).is_err() || absurd <= bounds.most, "{key}");
+        }
+        let zero = file(&format!("{key} = 0"));
+        match bounds.to_string().starts_with('0') {
+            true => assert!(zero.is_ok(), "{key}: {zero:?}"),
+            false => {
+                let expected =
+                    format!("{key}: expected {} at least", bounds.in_words(bounds.least));
+                assert!(zero.as_ref().unwrap_err().ends_with(&expected), "{zero:?}");
+            }
+        }
+        if bounds.least > 1 {
+            let below = if hsts { layer(500) } else { layer(bounds.least - 1) };
+            assert!(below.is_err(), "{key}");
+        }
+    }
+    let flags = <Layer as clap::Args>::augment_args(clap::Command::new("parlance"));
+    let numbers = flags.get_arguments().filter_map(|flag| {
+        let kind = flag.get_value_names()?.first()?;
+        let is_number = matches!(kind.as_str(), "TIME" | "SIZE" | "N" | "PORT");
+        (is_number || flag.get_long() == Some("port")).then(|| flag.get_long())?
+    });
+    let mut numbers: Vec<_> = numbers.collect();
+    let mut bound: Vec<_> = BOUNDS.iter().map(|bounds| bounds.key).collect();
+    numbers.sort_unstable();
+    bound.sort_unstable();
+    assert_eq!(numbers, bound);
 }
 
 fn known_keys() -> Vec<String> {

@@ -53,6 +53,20 @@ impl fmt::Display for Networks {
     }
 }
 
+/// The longest name that there can be (RFC 1035).
+const NAME_MAX: usize = 253;
+const LABEL_MAX: usize = 63;
+
+/// Whether a text can be the name of a host. Some write the dot at the end that every full name has.
+pub fn is_host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=LABEL_MAX).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    let bare = text.strip_suffix('.').unwrap_or(text);
+    bare.len() <= NAME_MAX && bare.split('.').all(label)
+}
+
 fn network(text: &str) -> Option<IpNet> {
     let address = IpAddr::from_str(text).map(|address| IpNet::from(address.to_canonical()));
     address.ok().or_else(|| IpNet::from_str(text).ok()).map(|network| network.trunc())

@@ -3,9 +3,7 @@
 use http::header::HOST;
 use http::{HeaderMap, Version};
 
-/// The longest name that there can be (RFC 1035).
-const NAME_MAX: usize = 253;
-const LABEL_MAX: usize = 63;
+use crate::policy::network::is_host_name;
 
 /// Whether a request says for which host it is, once and in form. It may say that it is for none.
 ///
@@ -34,13 +32,7 @@ pub(super) fn of(given: &str) -> Option<&str> {
         }
         None => {
             let (name, port) = given.split_at(given.find(':').unwrap_or(given.len()));
-            let label = |label: &str| {
-                (1..=LABEL_MAX).contains(&label.len())
-                    && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-            };
-            // Some write the dot at the end that every full name has.
-            let bare = name.strip_suffix('.').unwrap_or(name);
-            if bare.len() > NAME_MAX || !bare.split('.').all(label) {
+            if !is_host_name(name) {
                 return None;
             }
             (name, port)

@@ -87,6 +87,42 @@ fn wrong_settings_are_one_line_and_stop_the_start() {
 }
 
 #[test]
+fn what_cannot_be_is_found_by_the_check_and_by_the_start() {
+    for (args, start) in [
+        (&["--host", "999.1.1.1"][..], "--host (or PARLANCE_HOST): `999.1.1.1` is no address"),
+        (&["--host", "127.0.0.1:80"], "--host (or PARLANCE_HOST): `127.0.0.1:80` has a port"),
+        (&["--max-payload", "257MiB"], "--max-payload (or PARLANCE_MAX_PAYLOAD): expected 256MiB"),
+        (&["--max-headers", "4000000000"], "--max-headers (or PARLANCE_MAX_HEADERS): expected"),
+        (&["--queue-bytes", "1TiB"], "--queue-bytes: `1TiB` is no size"),
+        (&["--message-max", "1MB"], "message-max: 1000000 bytes of a message do not come in by a "),
+        (&["--max-payload", "10kB"], "message-max: 65536 bytes of a message do not come in by a "),
+        (&["--byte-rate", "10"], "message-max: 65536 bytes of a message are more than the 20 "),
+        (&["--queue-bytes-total", "2kB"], "queue-bytes-total: 2000 bytes for all clients are less"),
+    ] {
+        for command in ["check", "serve"] {
+            let finished = run_with(&[&[command, "--port", "0"], args].concat());
+            assert_one_line(&finished, &format!("parlance: {start}"));
+        }
+    }
+}
+
+#[test]
+fn a_port_that_was_chosen_is_enough() {
+    let folder = Folder::new();
+    for (name, value) in [("PORT", "99999"), ("PORT", "http"), ("PARLANCE_PORT", "99999")] {
+        let mut check = parlance(folder.path());
+        check.args(["check", "--port", "8080"]).env(name, value);
+        let finished = run(check);
+        assert_eq!(finished.status.code(), Some(0), "{name}={value}: {}", finished.stderr);
+        assert!(finished.stdout.contains("port 8080\n"), "{}", finished.stdout);
+    }
+    let mut check = parlance(folder.path());
+    check.arg("check").envs([("PORT", "http"), ("PARLANCE_PORT", "8081")]);
+    let finished = run(check);
+    assert!(finished.stdout.contains("port 8081\n"), "{}", finished.stderr);
+}
+
+#[test]
 fn a_port_in_use_is_one_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

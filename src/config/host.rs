@@ -1,0 +1,108 @@
+//! The host to listen on, as far as it can be told without asking anybody.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use crate::policy::network::is_host_name;
+
+/// Checks that a host may be one.
+///
+/// # Errors
+/// What is wrong, with what to write instead.
+pub(super) fn check(host: &str) -> Result<(), String> {
+    let wrong = |why: &str| Err(format!("`{host}` {why}"));
+    if host.is_empty() || host == "*" {
+        return wrong("is no host: leave the setting out to listen on all addresses");
+    }
+    if host.parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    if host.contains(['[', ']']) {
+        return wrong("is no address: IPv6 is written without brackets, the port by itself");
+    }
+    match host.rsplit_once(':') {
+        // `fe80::1%eth0` is an address of one network.
+        Some(_) if is_scoped(host) => return Ok(()),
+        Some((name, port)) if !name.contains(':') && port.bytes().all(|b| b.is_ascii_digit()) => {
+            return wrong("has a port, which is a setting of its own");
+        }
+        _ => {}
+    }
+    let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or_default();
+    if is_number(last) {
+        return wrong("is no address: IPv4 is written as four numbers from 0 to 255");
+    }
+    match is_host_name(host) {
+        true => Ok(()),
+        false => wrong("is no host name or address"),
+    }
+}
+
+fn is_scoped(host: &str) -> bool {
+    host.split_once('%')
+        .is_some_and(|(address, scope)| address.parse::<Ipv6Addr>().is_ok() && !scope.is_empty())
+}
+
+/// Whether a label says that the host is an address, as browsers and systems see it.
+fn is_number(label: &str) -> bool {
+    let hexadecimal = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
+    match hexadecimal {
+        Some(digits) => digits.bytes().all(|b| b.is_ascii_hexdigit()),
+        None => !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_host_and_what_cannot() {
+        let long = format!("{}.example", "a".repeat(64));
+        for (host, expected) in [
+            ("127.0.0.1", ""),
+            ("0.0.0.0", ""),
+            ("::", ""),
+            ("::1", ""),
+            ("::ffff:127.0.0.1", ""),
+            ("fe80::1%eth0", ""),
+            ("localhost", ""),
+            ("localhost.", ""),
+            ("chat_1.example", ""),
+            ("xn--bcher-kva.example", ""),
+            ("1.example", ""),
+            ("", "is no host"),
+            ("*", "is no host"),
+            ("[::1]", "without brackets"),
+            ("[::1]:80", "without brackets"),
+            ("127.0.0.1:80", "has a port"),
+            ("localhost:80", "has a port"),
+            ("localhost:", "has a port"),
+            ("999.1.1.1", "four numbers"),
+            ("256.0.0.1", "four numbers"),
+            ("1.2.3", "four numbers"),
+            ("127.1", "four numbers"),
+            ("127.0.0.1.", "four numbers"),
+            ("1.2.3.4.5", "four numbers"),
+            ("2130706433", "four numbers"),
+            ("0x7f.1", "four numbers"),
+            ("a.0x7f", "four numbers"),
+            (":::1", "is no host name or address"),
+            ("12345::1", "is no host name or address"),
+            ("fe80::1%", "is no host name or address"),
+            (" localhost", "is no host name or address"),
+            ("local host", "is no host name or address"),
+            ("a..b", "is no host name or address"),
+            (".", "is no host name or address"),
+            ("http://a.example", "is no host name or address"),
+            ("a.example/", "is no host name or address"),
+            ("bücher.example", "is no host name or address"),
+            (&long, "is no host name or address"),
+        ] {
+            let told = check(host).err().unwrap_or_default();
+            assert!(
+                told.contains(expected) && told.is_empty() == expected.is_empty(),
+                "{host}: {told}"
+            );
+        }
+    }
+}
