@@ -655,6 +655,7 @@ fn bad_beginnings() -> Vec<Vec<u8>> {
         // An alert, and data, before any handshake.
         vec![21, 3, 3, 0, 2, 2, 40],
         vec![23, 3, 3, 0, 1, 0],
+        b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(),
         b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n".to_vec(),
     ]
 }
@@ -676,6 +677,7 @@ async fn bad_and_half_handshakes_leave_nothing_behind() {
         rest(&mut tcp).await;
     }
     logged(&["connection refused", "reason=neither TLS nor HTTP on the TLS port"]).await;
+    logged(&["connection refused", "reason=SSH is not spoken here"]).await;
     logged(&["connection refused", "reason=TLS handshake failed: "]).await;
     for bytes in [&b""[..], &[22], &[22, 3, 1, 2, 0, 1, 0], b"G"] {
         let mut tcp = server.tcp().await;

@@ -32,6 +32,8 @@ pub(super) enum TurnedAway {
     HttpOnTls(TcpStream),
     #[error("neither TLS nor HTTP on the TLS port")]
     NotTls,
+    #[error("{0} is not spoken here")]
+    Foreign(&'static str),
     #[error("TLS handshake failed: {0}")]
     Handshake(io::Error),
     #[error("not a trusted proxy, and only these may connect")]
@@ -51,15 +53,55 @@ pub(super) enum TurnedAway {
 /// A TLS record: fatal alert, handshake failure. It has the other end say so at once.
 const ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 40];
 
-/// The first byte of a TLS connection: a handshake record. No HTTP request begins with it.
-const TLS_HANDSHAKE: u8 = 22;
+/// What a connection begins with.
+#[derive(Debug, PartialEq, Eq)]
+enum First {
+    /// A handshake record.
+    Tls,
+    ProxyHeader,
+    /// Another protocol that gives itself away.
+    Foreign(&'static str),
+    /// The line of a request of HTTP/1, or what may become one.
+    Http,
+    Garbage,
+}
+
+/// Bytes that are looked at, at most. A request line that is longer has a method at least.
+const LOOK: usize = 256;
+
+impl First {
+    fn of(bytes: &[u8]) -> Self {
+        match bytes {
+            [22, ..] => First::Tls,
+            // The hello of browsers that still knew SSL 2, whatever they would rather speak.
+            [length, _, 1, 0 | 2 | 3, ..] if length & 0x80 != 0 => First::Foreign("SSL 2"),
+            _ if proxy_protocol::begins(bytes) => First::ProxyHeader,
+            _ if bytes.starts_with(b"SSH-") => First::Foreign("SSH"),
+            _ if bytes.starts_with(b"PRI * HTTP/2.0\r\n") => First::Foreign("HTTP/2 at once"),
+            _ if begins_request(bytes) => First::Http,
+            _ => First::Garbage,
+        }
+    }
+}
+
+fn begins_request(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let method = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let plain = (1..=32).contains(&method.len()) && method.iter().all(u8::is_ascii_alphabetic);
+    let whole = bytes.len() > line.len();
+    let line = line.trim_ascii_end();
+    plain && (!whole || line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"))
+}
 
 /// Whether `first`, with which a connection begins, is not for a port of plain HTTP.
 pub(super) fn not_http(first: &[u8]) -> Option<TurnedAway> {
-    if first.first() == Some(&TLS_HANDSHAKE) {
-        return Some(TurnedAway::TlsOnPlain);
+    match First::of(&first[..first.len().min(LOOK)]) {
+        First::Tls => Some(TurnedAway::TlsOnPlain),
+        First::ProxyHeader => Some(TurnedAway::UnexpectedProxyHeader),
+        First::Foreign(protocol) => Some(TurnedAway::Foreign(protocol)),
+        // Whatever it is, it is answered as a bad request.
+        First::Http | First::Garbage => None,
     }
-    proxy_protocol::begins(first).then_some(TurnedAway::UnexpectedProxyHeader)
 }
 
 impl TurnedAway {
@@ -99,6 +141,7 @@ impl Entrance {
         match first_bytes(&tcp).await? {
             First::Tls => {}
             First::Http => return Err(TurnedAway::HttpOnTls(tcp)),
+            First::Foreign(protocol) => return Err(TurnedAway::Foreign(protocol)),
             First::ProxyHeader => return Err(TurnedAway::UnexpectedProxyHeader),
             First::Garbage => return Err(TurnedAway::NotTls),
         }
@@ -109,26 +152,13 @@ impl Entrance {
     }
 }
 
-/// What a connection to the TLS port begins with.
-enum First {
-    Tls,
-    Http,
-    ProxyHeader,
-    Garbage,
-}
-
 /// Looks at the first bytes, and leaves them where they are.
 async fn first_bytes(tcp: &TcpStream) -> Result<First, TurnedAway> {
-    let mut first = [0; 16];
-    let count = tcp.peek(&mut first).await.map_err(TurnedAway::Broken)?;
-    let first = &first[..count];
-    Ok(match first {
-        [] => return Err(TurnedAway::Left),
-        [TLS_HANDSHAKE, ..] => First::Tls,
-        _ if proxy_protocol::begins(first) => First::ProxyHeader,
-        [b'A'..=b'Z' | b'a'..=b'z', ..] => First::Http,
-        _ => First::Garbage,
-    })
+    let mut first = [0; LOOK];
+    match tcp.peek(&mut first).await.map_err(TurnedAway::Broken)? {
+        0 => Err(TurnedAway::Left),
+        count => Ok(First::of(&first[..count])),
+    }
 }
 
 const SPEAKS_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
@@ -156,15 +186,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_http_has_a_name() {
-        let named = |first: &[u8]| not_http(first).map(|turned_away| turned_away.to_string());
-        assert_eq!(named(b"GET / HTTP/1.1\r\n"), None);
-        assert_eq!(named(b"P"), None);
-        assert_eq!(named(b""), None);
-        assert_eq!(named(&[22, 3, 1, 2, 0]).as_deref(), Some("TLS on the plain port"));
-        for header in [&b"PROXY TCP4 "[..], b"\r\n\r\n\0\r\nQUIT\n\x21\x11"] {
-            let expected = "a PROXY header, but proxy-protocol is off";
-            assert_eq!(named(header).as_deref(), Some(expected));
+    fn what_a_connection_begins_with_has_a_name() {
+        let on_plain = |first| not_http(first).map(|turned_away| turned_away.to_string());
+        let long = [b"GET /?", &[b'x'; 1000][..]].concat();
+        for (bytes, first, name) in [
+            (&b"GET / HTTP/1.1\r\n"[..], First::Http, None),
+            (b"P", First::Http, None),
+            (b"propfind /a HTTP/1.0\n", First::Http, None),
+            (&long[..LOOK], First::Http, None),
+            (&[22, 3, 1, 2, 0], First::Tls, Some("TLS on the plain port")),
+            (&[22], First::Tls, Some("TLS on the plain port")),
+            (&[0x80, 0x2e, 1, 3, 0], First::Foreign("SSL 2"), Some("SSL 2 is not spoken here")),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", First::Foreign("SSH"), Some("SSH is not spoken here")),
+            (
+                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+                First::Foreign("HTTP/2 at once"),
+                Some("HTTP/2 at once is not spoken here"),
+            ),
+            (b"PROXY TCP4 ", First::ProxyHeader, Some("a PROXY header, but proxy-protocol is off")),
+            (
+                b"\r\n\r\n\0\r\nQUIT\n\x21\x11",
+                First::ProxyHeader,
+                Some("a PROXY header, but proxy-protocol is off"),
+            ),
+            // SMTP, FTP, RTSP, SIP, Redis, SOCKS, RDP, HTTP/0.9.
+            (b"EHLO mail.example\r\n", First::Garbage, None),
+            (b"USER anonymous\r\n", First::Garbage, None),
+            (b"OPTIONS rtsp://a/ RTSP/1.0\r\n", First::Garbage, None),
+            (b"OPTIONS sip:nm SIP/2.0\r\n", First::Garbage, None),
+            (b"*1\r\n$4\r\nPING\r\n", First::Garbage, None),
+            (&[5, 1, 0], First::Garbage, None),
+            (&[3, 0, 0, 19, 14], First::Garbage, None),
+            (b"GET /\r\n", First::Garbage, None),
+            (b"", First::Garbage, None),
+        ] {
+            assert_eq!(First::of(bytes), first, "{bytes:?}");
+            assert_eq!(on_plain(bytes).as_deref(), name, "{bytes:?}");
         }
     }
 }
