@@ -14,7 +14,7 @@
 
   // ---- people
 
-  var people = [], numUsers = 0, more = false;
+  var people = [], numUsers = 0, more = false, knowsWho = false, whoTimer = 0;
 
   function indexOf(list, item) {
     for (var i = 0; i < list.length; i++) if (list[i] === item) return i;
@@ -61,11 +61,21 @@
   function askWho() {
     socket.emit('who', function (answer) {
       if (!answer || !answer.people) return;
+      knowsWho = true;
       people = answer.people.slice(0);
       numUsers = answer.numUsers || people.length;
       more = !!answer.more;
       drawPeople();
     });
+  }
+
+  // News that waited for us were replaced by newer ones, or there are two of a name: the server knows.
+  function checkPeople() {
+    if (!knowsWho || more || people.length === numUsers || whoTimer) return;
+    whoTimer = setTimeout(function () {
+      whoTimer = 0;
+      if (joined) askWho();
+    }, 1000);
   }
 
   function count(data) { if (data && data.numUsers >= 0) numUsers = data.numUsers; }
@@ -613,6 +623,7 @@
       if (!joined || !name) return;
       count(data);
       if (indexOf(people, name) < 0 && !more) people.push(name);
+      checkPeople();
       drawPeople();
       takeOut(alone);
       cameOrWent(name, true);
@@ -622,6 +633,7 @@
       if (!joined || !name) return;
       count(data);
       without(people, name);
+      checkPeople();
       drawPeople();
       typist(name, false);
       cameOrWent(name, false);

@@ -45,6 +45,18 @@ describe('the room', () => {
     assert.equal(await bob.page.$$eval('#log script, #log b', (found) => found.length), 0);
   });
 
+  it('lists two of one name, and the one that stays', async () => {
+    await server.stop('SIGKILL');
+    server = await startServer();
+    const alice = await enter('Alice');
+    await enter('Bob');
+    const other = await enter('Bob');
+    await alice.reads('#people-list', /^AAlice \(you\) *BBob *BBob$/);
+    await other.leave();
+    people.splice(people.indexOf(other), 1);
+    await alice.reads('#people-list', /^AAlice \(you\) *BBob$/);
+  });
+
   it('shows who is here, and tells in one line who came and went', async () => {
     const alice = await enter('Alice');
     const bob = await enter('Bob');
