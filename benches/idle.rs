@@ -25,6 +25,9 @@ impl Server {
     fn start() -> io::Result<Self> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_parlance"))
             .args(["--host", "127.0.0.1", "--port", "0", "--log", "error"])
+            // A load is one address with more clients than an address is to have.
+            .args(["--max-sessions", "0", "--max-sessions-per-address", "0"])
+            .args(["--handshake-rate", "0"])
             .stderr(Stdio::piped())
             .spawn()?;
         let stderr = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;

@@ -27,9 +27,12 @@ const LOADGEN = here('loadgen/target/release/loadgen');
 const peer = (name) => here(`peers/target/release/${name}`);
 const NODE = here('peers/node/chat.js');
 
+/** A load is one address with more clients than an address is to have. */
+const UNBOUNDED = ['--max-sessions', '0', '--max-sessions-per-address', '0', '--handshake-rate', '0'];
+
 /** How each is started; the port comes by PORT, or in place of PORT among the arguments. */
 const SERVERS = {
-  parlance: { command: [here('../target/release/parlance'), '--host', '127.0.0.1', '--port', 'PORT', '--message-rate', '0', '--byte-rate', '0', '--breaker-failures', '0', '--log', 'error'], polls: true },
+  parlance: { command: [here('../target/release/parlance'), '--host', '127.0.0.1', '--port', 'PORT', '--message-rate', '0', '--byte-rate', '0', '--breaker-failures', '0', ...UNBOUNDED, '--log', 'error'], polls: true },
   socketioxide: { command: [peer('sio')], polls: true },
   'node ws': { command: [process.execPath, NODE], env: { ENGINE: 'ws' }, polls: true },
   'node eiows': { command: [process.execPath, NODE], env: { ENGINE: 'eiows' }, polls: true },

@@ -84,16 +84,16 @@ pub struct Layer {
     /// Bytes of one streamed response, after which the next is asked for [default: 1MiB]
     #[arg(long, env = "PARLANCE_STREAM_BYTES", value_name = "SIZE")]
     pub stream_bytes: Option<Size>,
-    /// Sessions at once, 0 for no bound [default: 0]
+    /// Sessions at once, 0 for no bound [default: 30000]
     #[arg(long, env = "PARLANCE_MAX_SESSIONS", value_name = "N")]
     pub max_sessions: Option<usize>,
-    /// Sessions at once of one address, 0 for no bound [default: 0]
+    /// Sessions at once of one address, 0 for no bound [default: 1000]
     #[arg(long, env = "PARLANCE_MAX_SESSIONS_PER_ADDRESS", value_name = "N")]
     pub max_sessions_per_address: Option<usize>,
     /// WebSockets at once, 0 for no bound; beyond it clients stay on polling [default: 0]
     #[arg(long, env = "PARLANCE_MAX_WEBSOCKETS", value_name = "N")]
     pub max_websockets: Option<usize>,
-    /// Handshakes per second of one address, ten seconds' worth at once, 0 for no bound [default: 0]
+    /// Handshakes per second of one address, ten seconds' worth at once, 0 for no bound [default: 100]
     #[arg(long, env = "PARLANCE_HANDSHAKE_RATE", value_name = "N")]
     pub handshake_rate: Option<u32>,
     /// Clients of one network whose WebSockets fail until the circuit breaker opens, 0 for never [default: 5]

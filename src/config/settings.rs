@@ -194,10 +194,14 @@ fn policy(layer: &Layer, known: &[&'static str]) -> Policy {
             .and_then(|list| Networks::parse(list).ok())
             .unwrap_or_default(),
         caps: Caps {
-            sessions: layer.max_sessions.unwrap_or(0),
-            sessions_per_address: layer.max_sessions_per_address.unwrap_or(0),
-            websockets: layer.max_websockets.unwrap_or(0),
-            handshakes_per_address: layer.handshake_rate.unwrap_or(0),
+            sessions: layer.max_sessions.unwrap_or(Caps::STANDARD.sessions),
+            sessions_per_address: layer
+                .max_sessions_per_address
+                .unwrap_or(Caps::STANDARD.sessions_per_address),
+            websockets: layer.max_websockets.unwrap_or(Caps::STANDARD.websockets),
+            handshakes_per_address: layer
+                .handshake_rate
+                .unwrap_or(Caps::STANDARD.handshakes_per_address),
         },
         breaker: BreakerSettings {
             failures: layer.breaker_failures.unwrap_or(standard.failures),

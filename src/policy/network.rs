@@ -41,6 +41,13 @@ impl Networks {
         self.0.iter().any(|network| network.contains(&address))
     }
 
+    /// The setting of `trusted-proxies` that would name that address, too.
+    pub fn with(&self, address: IpAddr) -> String {
+        let names = self.0.iter().map(ToString::to_string);
+        let names: Vec<String> = names.chain([address.to_canonical().to_string()]).collect();
+        format!("trusted-proxies = {names:?}")
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -105,6 +112,9 @@ mod tests {
             assert_eq!(networks.contains(address.parse().unwrap()), inside, "{address}");
         }
         assert!(!Networks::default().contains("127.0.0.1".parse().unwrap()));
+        let setting = networks.with("::ffff:192.0.2.9".parse().unwrap());
+        assert!(setting.starts_with("trusted-proxies = [\"10.0.0.0/8\", \"::1/128\""), "{setting}");
+        assert!(setting.ends_with(", \"192.0.2.9\"]"), "{setting}");
         for wrong in ["10.0.0.0/33", "example.com", "10.0.0", "10.0.0.0/8/8"] {
             let error = Networks::parse([wrong]).unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{wrong}` is no network")), "{error}");

@@ -1,6 +1,7 @@
 //! Which pages may connect: where they came from, by scheme, host and port.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use super::Scheme;
@@ -30,10 +31,8 @@ impl<'a> Origin<'a> {
                 && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
         });
         let (host, port) = split_port(authority)?;
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._[]:%".contains(&b);
-        let host_is_one = !host.is_empty() && host.bytes().all(plain);
         let named = scheme.is_some() || !host.eq_ignore_ascii_case("null");
-        (text.len() <= LONGEST && scheme_is_one && host_is_one && named).then_some(Origin {
+        (text.len() <= LONGEST && scheme_is_one && is_host(host) && named).then_some(Origin {
             scheme,
             host,
             port,
@@ -54,19 +53,35 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// The origin of a URL, without path, query and fragment.
-pub fn of_url(url: &str) -> Option<&str> {
-    let (scheme, rest) = url.split_once("://")?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    url.get(..scheme.len() + "://".len() + end)
+/// The origin of a URL, without path, query and fragment, whatever bytes are in these.
+pub fn of_url(url: &[u8]) -> Option<&str> {
+    let scheme = url.windows(3).position(|window| window == b"://")?;
+    let rest = &url[scheme + 3..];
+    let end = rest.iter().position(|b| b"/?#".contains(b)).unwrap_or(rest.len());
+    std::str::from_utf8(&url[..scheme + 3 + end]).ok()
 }
 
 /// Splits `host:port`; an IPv6 address stands in brackets.
 fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => Some((host, Some(port.parse().ok()?))),
+        Some((host, port)) if !port.contains(']') => {
+            let digits = port.bytes().all(|b| b.is_ascii_digit());
+            Some((host, Some(port.parse().ok().filter(|port| digits && *port > 0)?)))
+        }
         _ => Some((authority, None)),
     }
+}
+
+/// A name in the letters of DNS, an IPv4 address, or an IPv6 address in brackets.
+fn is_host(text: &str) -> bool {
+    if let Some(rest) = text.strip_prefix('[') {
+        return rest.strip_suffix(']').is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok());
+    }
+    let labels = text.strip_suffix('.').unwrap_or(text).split('.');
+    labels.into_iter().all(|label| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+        !label.is_empty() && label.bytes().all(plain)
+    })
 }
 
 /// The origins that may open sessions from a browser.
@@ -91,27 +106,42 @@ enum Rule {
 
 /// A rule that names no origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is no origin, expected *, same-host, null, https://host[:port], *.example.com or a host name"
-)]
-pub struct NoOrigin(String);
+pub enum NoOrigin {
+    #[error(
+        "`{0}` is no origin, expected *, same-host, null, https://host[:port], *.example.com or a host name"
+    )]
+    Other(String),
+    #[error("`{0}` is no origin: write {1}")]
+    Keyword(String, &'static str),
+    #[error("`{0}` is no origin: pages come by http or https, whatever they connect by; write {1}")]
+    OfSocket(String, String),
+}
+
+/// Rules that are words.
+const KEYWORDS: [(&str, Rule); 4] = [
+    ("*", Rule::Any),
+    ("same-host", Rule::SameHost),
+    ("self", Rule::SameHost),
+    ("null", Rule::Null),
+];
 
 impl FromStr for Rule {
     type Err = NoOrigin;
 
     fn from_str(text: &str) -> Result<Self, NoOrigin> {
         let text = text.trim();
-        match text {
-            "*" => return Ok(Rule::Any),
-            "same-host" | "self" => return Ok(Rule::SameHost),
-            "null" => return Ok(Rule::Null),
-            _ => {}
+        let said = || text.chars().take(LONGEST).collect::<String>();
+        let bare = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
+        if let Some((word, rule)) = KEYWORDS.iter().find(|(word, _)| *word == bare) {
+            return match text.ends_with('/') {
+                true => Err(NoOrigin::Keyword(said(), word)),
+                false => Ok(rule.clone()),
+            };
         }
-        let wrong = || NoOrigin(text.chars().take(LONGEST).collect());
-        let text = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
-        let (scheme, authority) = match text.split_once("://") {
+        let wrong = || NoOrigin::Other(said());
+        let (scheme, authority) = match bare.split_once("://") {
             Some((scheme, authority)) => (Some(scheme), authority),
-            None => (None, text.as_str()),
+            None => (None, bare.as_str()),
         };
         let (subdomains, authority) = match authority.strip_prefix("*.") {
             Some(rest) => (true, rest),
@@ -119,6 +149,19 @@ impl FromStr for Rule {
         };
         let whole = format!("{}://{authority}", scheme.unwrap_or("any"));
         let Origin { host, port, .. } = Origin::parse(&whole).ok_or_else(wrong)?;
+        // An address has no subdomains.
+        if subdomains && host.starts_with('[') {
+            return Err(wrong());
+        }
+        let page = match scheme {
+            Some("ws") => Some("http"),
+            Some("wss") => Some("https"),
+            _ => None,
+        };
+        if let (Some(page), Some(scheme)) = (page, scheme) {
+            let meant = format!("{page}{}", said().get(scheme.len()..).unwrap_or_default());
+            return Err(NoOrigin::OfSocket(said(), meant));
+        }
         Ok(Rule::Pattern {
             scheme: scheme.map(str::to_owned),
             host: host.to_owned(),
@@ -170,8 +213,12 @@ impl Origins {
         Origins(vec![Rule::Any])
     }
 
-    /// Whether a page of that origin may connect to a server that it calls `host`. Requests without
-    /// an origin do not come from another site's page; there is nothing to decide about them.
+    /// Whether every page may connect, also one that is not named.
+    pub fn allow_all(&self) -> bool {
+        self.0.contains(&Rule::Any)
+    }
+
+    /// Whether a page of that origin may connect to a server that it calls `host`.
     pub fn allow(&self, origin: &str, host: Option<&str>) -> bool {
         let page = Origin::parse(origin);
         self.0.iter().any(|rule| match (rule, &page) {
@@ -237,6 +284,8 @@ mod tests {
             (&["*"][..], "null", true),
             (&["*"], "not an origin at all", true),
             (&["null"], "null", true),
+            (&["Same-Host"], "http://chat.example:8080", true),
+            (&["NULL"], "null", true),
             (&["null"], "http://null", false),
             (&["same-host"], "http://Chat.example:8080", true),
             (&["self"], "https://chat.example:8080", true),
@@ -282,25 +331,70 @@ mod tests {
 
     #[test]
     fn what_is_no_rule() {
-        for wrong in ["", "http://", "a b", "*.", "a.*.b", "http://a:99999", "https://a/path"] {
+        for (wrong, meant) in [
+            ("", ""),
+            ("http://", ""),
+            ("a b", ""),
+            ("*.", ""),
+            ("a.*.b", ""),
+            ("a..b", ""),
+            (".a", ""),
+            ("http://a:99999", ""),
+            ("https://a/path", ""),
+            ("https://a.example:8:443", ""),
+            ("a.example:8:443", ""),
+            ("https://a.example:", ""),
+            ("a.example:+80", ""),
+            ("a.example:0", ""),
+            ("https://[::1", ""),
+            ("https://[a.example]", ""),
+            ("https://::1", ""),
+            ("*.[::1]", ""),
+            ("https://a%41", ""),
+            ("https://bücher.example", ""),
+            ("https://user@a.example", ""),
+            ("https:/a.example", ""),
+            ("same-host/", "write same-host"),
+            ("SELF/", "write self"),
+            ("*/", "write *"),
+            ("null/", "write null"),
+            ("wss://a.example", "write https://a.example"),
+            ("WS://*.a.example:81", "write http://*.a.example:81"),
+        ] {
             let error = Origins::parse([wrong]).unwrap_err().to_string();
             assert!(error.contains("is no origin"), "{wrong}: {error}");
+            assert!(error.ends_with(meant), "{wrong}: {error}");
         }
     }
 
     #[test]
     fn odd_origins_are_none() {
         let long = format!("http://{}", "a".repeat(LONGEST));
-        for odd in ["null", "", "http://", "://a", "http://a b", "http://a:b", "http://é", &long] {
+        for odd in [
+            "null",
+            "",
+            "http://",
+            "://a",
+            "http://a b",
+            "http://a:b",
+            "http://a:+1",
+            "http://a:1:2",
+            "http://é",
+            "http://a%00b",
+            "http://[]",
+            &long,
+        ] {
             assert_eq!(Origin::parse(odd), None, "{odd}");
         }
     }
 
     #[test]
     fn origins_of_urls() {
-        assert_eq!(of_url("https://a.example:8/x?y#z"), Some("https://a.example:8"));
-        assert_eq!(of_url("https://a.example?y"), Some("https://a.example"));
-        assert_eq!(of_url("about:blank"), None);
+        assert_eq!(of_url(b"https://a.example:8/x?y#z"), Some("https://a.example:8"));
+        assert_eq!(of_url(b"https://a.example?y"), Some("https://a.example"));
+        assert_eq!(of_url(b"https://a.example/caf\xe9"), Some("https://a.example"));
+        assert_eq!(of_url(b"https://caf\xe9/"), None);
+        assert_eq!(of_url(b"about:blank"), None);
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::breakers::{Breakers, Subject};
 use super::census::Census;
@@ -19,7 +19,7 @@ use super::negotiate::Peer;
 use crate::engine::{CloseReason, Engine, Facts, Session};
 use crate::policy::breaker::{Answer, Returns};
 use crate::policy::forwarded::{self, Doubt};
-use crate::policy::{self, Client, Counts, Policy, Refusal, Scheme, Step, Visitor};
+use crate::policy::{self, Client, Counts, Networks, Policy, Refusal, Scheme, Step, Visitor};
 
 /// Asked by every request; the policy behind it can change at any time.
 #[derive(Debug)]
@@ -167,6 +167,12 @@ impl Gate {
         {
             news.doubt(peer.remote, doubt);
         }
+        if step == Step::Opens
+            && guest::speaks_for_another(headers)
+            && !policy.trusted_proxies.contains(peer.remote)
+        {
+            news.stranger(peer.remote, &policy.trusted_proxies);
+        }
         let (seat, mut counts) = match step {
             Step::Opens => {
                 let (seat, counts) =
@@ -266,7 +272,7 @@ impl Gate {
             _ => "",
         };
         if let Error::Refused { refusal: Refusal::Origin { origin, setting }, .. } = error
-            && self.news.is_new(origin)
+            && self.news.origins.is_new(origin)
         {
             info!(%remote, origin, setting, "origin refused: this setting would allow it");
         }
@@ -303,24 +309,52 @@ async fn move_out(engine: &Engine, policy: &Policy) {
 
 /// What is told once, and not for each request again.
 #[derive(Debug, Default)]
-struct News(Mutex<HashSet<Box<str>>>);
+struct News {
+    origins: Told<1000>,
+    mismatches: Told<1000>,
+    proxies: Told<1000>,
+    /// Anybody can pretend to be a proxy, but a real one is among the first to come.
+    strangers: Told<16>,
+}
 
-impl News {
-    /// Names that are remembered; beyond that nothing is new.
-    const MOST: usize = 1000;
+/// Names of which something was told. Beyond `MOST` nothing is new.
+#[derive(Debug, Default)]
+struct Told<const MOST: usize>(Mutex<HashSet<Box<str>>>);
 
-    fn is_new(&self, name: &str) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.len() < Self::MOST && !known.contains(name) && known.insert(name.into())
+impl<const MOST: usize> Told<MOST> {
+    fn known(&self) -> MutexGuard<'_, HashSet<Box<str>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_new(&self, name: &str) -> bool {
+        let mut known = self.known();
+        known.len() < MOST && !known.contains(name) && known.insert(name.into())
+    }
+}
+
+impl News {
     fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let News { origins, mismatches, proxies, strangers } = self;
+        for told in [origins, mismatches, proxies] {
+            told.known().clear();
+        }
+        strangers.known().clear();
+    }
+
+    /// Warns of what seems to be a proxy that nobody has named.
+    fn stranger(&self, proxy: IpAddr, trusted: &Networks) {
+        if self.strangers.is_new(&proxy.to_string()) {
+            warn!(
+                address = %proxy, setting = trusted.with(proxy),
+                "Forwarded or X-Forwarded-… from an address that trusted-proxies does not name: if it is \
+                 a proxy of yours, all its clients count as one; this setting would change that"
+            );
+        }
     }
 
     /// Advises on a proxy that leaves clients unknown.
     fn doubt(&self, proxy: IpAddr, doubt: Doubt) {
-        if !self.is_new(&format!("{doubt:?} {proxy}")) {
+        if !self.proxies.is_new(&format!("{doubt:?} {proxy}")) {
             return;
         }
         match doubt {
@@ -341,7 +375,7 @@ impl News {
     fn mismatch(&self, visitor: &Visitor<'_>, page: Scheme, consequence: &str) {
         let origin = visitor.origin.unwrap_or_default();
         let origin: String = origin.chars().take(policy::origin::LONGEST).collect();
-        if self.is_new(&format!("scheme {origin}")) {
+        if self.mismatches.is_new(&origin) {
             info!(
                 origin,
                 page = page.name(),

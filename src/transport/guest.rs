@@ -17,6 +17,8 @@ use crate::policy::{Client, Networks, Policy, Refusal, Scheme, Visitor, origin};
 
 /// Bytes of a user agent that rules are about.
 const AGENT_MAX: usize = 512;
+/// Bytes of a path that rules are about: no URL of the engine is longer.
+const PATH_MAX: usize = 128;
 
 /// What the proxies on the way say; nothing if the connection is not from one that is trusted.
 pub(super) fn said<'a>(headers: &'a HeaderMap, peer: Peer, trusted: &Networks) -> Headers<'a> {
@@ -29,6 +31,12 @@ pub(super) fn said<'a>(headers: &'a HeaderMap, peer: Peer, trusted: &Networks) -
         x_proto: lines(headers, "x-forwarded-proto"),
         x_host: lines(headers, "x-forwarded-host"),
     }
+}
+
+/// Whether somebody on the way claims to speak for a client.
+pub(super) fn speaks_for_another(headers: &HeaderMap) -> bool {
+    headers.contains_key(FORWARDED)
+        || ["x-forwarded-for", "x-forwarded-proto"].iter().any(|name| headers.contains_key(*name))
 }
 
 /// The lines of one header, whatever bytes are in them: a client's own must not hide the proxy's.
@@ -47,15 +55,34 @@ pub(super) fn visitor<'a>(
     Visitor {
         client: source.client,
         scheme: source.scheme,
-        host: source.host.as_deref().or_else(|| header(headers, HOST)),
-        origin: match headers.get(ORIGIN) {
-            // One that is no text is still an origin, only none that any rule names.
-            Some(value) => Some(value.to_str().unwrap_or("(no text)")),
-            None => header(headers, REFERER).and_then(origin::of_url),
-        },
-        agent: agent.get(..AGENT_MAX).unwrap_or(agent),
-        path,
+        // No origin that is looked at has a longer one.
+        host: source
+            .host
+            .as_deref()
+            .or_else(|| header(headers, HOST))
+            .filter(|host| host.len() <= origin::LONGEST),
+        origin: page(headers),
+        agent: start(agent, AGENT_MAX),
+        path: start(path, PATH_MAX),
     }
+}
+
+/// The origin of the page that a request is from. What cannot be one is still named, by something that
+/// no rule names.
+fn page(headers: &HeaderMap) -> Option<&str> {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let named = match (origins.next(), origins.next()) {
+        (Some(_), Some(_)) => Some("(several)"),
+        (Some(origin), None) => Some(origin.to_str().unwrap_or("(no text)")),
+        (None, _) => headers.get(REFERER).and_then(|url| origin::of_url(url.as_bytes())),
+    };
+    named.map(|origin| if origin.len() <= origin::LONGEST { origin } else { "(too long)" })
+}
+
+/// As many bytes of a text as that, or a few less.
+fn start(text: &str, most: usize) -> &str {
+    let end = most.min(text.len());
+    (0..=end).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
 /// What is known of who opened a session. It takes up a place as long as it is kept.
@@ -174,6 +201,60 @@ mod tests {
             headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         headers
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let long = |text: &str| HeaderValue::from_str(&text.repeat(14_000)).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(ORIGIN, long("o"));
+        headers.insert(HOST, long("h"));
+        headers.insert(USER_AGENT, long("a"));
+        let peer = Peer { remote: "192.0.2.1".parse().unwrap(), scheme: Scheme::Http };
+        let trusted = Networks::default();
+        let path = format!("/{}", "é".repeat(7_000));
+        let nothing = Headers::default();
+        let source = forwarded::source(peer.remote, peer.scheme, &nothing, &trusted);
+        let who = visitor(&headers, &path, &source);
+        let lengths = (who.path.len(), who.agent.len(), who.origin, who.host);
+        assert_eq!(lengths, (PATH_MAX - 1, AGENT_MAX, Some("(too long)"), None));
+        // As long as they may be, and kept.
+        let host = "h".repeat(origin::LONGEST);
+        headers.insert(HOST, HeaderValue::from_str(&host).unwrap());
+        headers.insert(ORIGIN, HeaderValue::from_str(&host).unwrap());
+        let census = std::sync::Arc::new(super::super::Census::default());
+        let guest = Guest::new(&visitor(&headers, &path, &source), census.seat(source.client, 0).0);
+        let boxes = [&guest.agent, &guest.path].map(|text| text.len()).iter().sum::<usize>()
+            + [&guest.host, &guest.origin]
+                .iter()
+                .flat_map(|text| *text)
+                .map(|text| text.len())
+                .sum::<usize>();
+        assert!(size_of::<Guest>() + boxes <= 1536, "{} + {boxes}", size_of::<Guest>());
+    }
+
+    #[test]
+    fn pages_are_named_by_what_cannot_be_misread() {
+        let own = "https://own.example";
+        for (origins, referer, named) in [
+            (&[&b"https://own.example"[..]][..], None, Some(own)),
+            (&[], Some(&b"https://own.example/x"[..]), Some(own)),
+            (&[], Some(b"https://own.example/caf\xe9"), Some(own)),
+            (&[], Some(b"caf\xe9"), None),
+            (&[], None, None),
+            (&[b"null"], Some(b"https://own.example/x"), Some("null")),
+            (&[b"\xe9"], Some(b"https://own.example/x"), Some("(no text)")),
+            (&[b"https://own.example", b"https://evil.example"], None, Some("(several)")),
+        ] {
+            let mut headers = HeaderMap::new();
+            for origin in origins {
+                headers.append(ORIGIN, HeaderValue::from_bytes(origin).unwrap());
+            }
+            if let Some(referer) = referer {
+                headers.insert(REFERER, HeaderValue::from_bytes(referer).unwrap());
+            }
+            assert_eq!(page(&headers), named, "{origins:?} {referer:?}");
+        }
     }
 
     #[test]

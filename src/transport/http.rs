@@ -137,6 +137,12 @@ pub enum Error {
     BadMethod,
     #[error("Bad request")]
     BadRequest { reason: &'static str },
+    /// A parameter of the protocol, of which nobody can tell which is meant.
+    #[error("Bad request")]
+    Repeated { parameter: &'static str },
+    /// What the application is to be told is more than is kept with a session.
+    #[error("Bad request")]
+    QueryTooLong { limit: usize },
     /// The policy's word, and what this visitor may use instead.
     #[error("{}", message(.refusal))]
     Refused { refusal: Refusal, allowed: Vec<&'static str> },
@@ -164,7 +170,11 @@ impl Error {
             | Error::Refused { refusal: Refusal::Transport { .. }, .. } => 0,
             Error::SidUnknown => 1,
             Error::BadMethod => 2,
-            Error::BadRequest { .. } | Error::TooLarge { .. } | Error::Incomplete => 3,
+            Error::BadRequest { .. }
+            | Error::Repeated { .. }
+            | Error::QueryTooLong { .. }
+            | Error::TooLarge { .. }
+            | Error::Incomplete => 3,
             Error::Refused { .. } | Error::Unavailable { .. } => 4,
             Error::BadProtocol => 5,
         }
@@ -198,6 +208,12 @@ impl Error {
             Error::Refused { refusal, .. } => Cow::Owned(refusal.to_string()),
             Error::Unavailable { reason } => Cow::Borrowed(reason.as_str()),
             Error::BadRequest { reason } => Cow::Borrowed(*reason),
+            Error::Repeated { parameter } => {
+                Cow::Owned(format!("the parameter {parameter} is there more than once"))
+            }
+            Error::QueryTooLong { limit } => {
+                Cow::Owned(format!("the application's part of the query is over {limit} bytes"))
+            }
             Error::TooLarge { limit } => Cow::Owned(format!("at most {limit} bytes are taken")),
             Error::Incomplete => Cow::Borrowed("the body did not come whole in time"),
             Error::BadProtocol => Cow::Borrowed("EIO has to be 4, 3 or 2"),
@@ -241,6 +257,9 @@ impl Error {
                 format!("{self}: {}", refusal.with_allowed(allowed))
             }
             Error::BadRequest { reason } => format!("{self}: {reason}"),
+            Error::Repeated { .. } | Error::QueryTooLong { .. } => {
+                format!("{self}: {}", self.reason().unwrap_or_default())
+            }
             _ => self.to_string(),
         }
     }

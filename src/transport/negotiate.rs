@@ -57,8 +57,14 @@ impl Negotiator {
             // Before anything is looked up: a preflight carries neither cookie nor body.
             return Answering::Ready(dress.cors.preflight());
         }
-        let query = Arc::new(Query::parse(request.uri().query().unwrap_or_default()));
         let remote = self.gate.client(request.headers(), peer);
+        let query = match Query::parse(request.uri().query().unwrap_or_default()) {
+            Ok(query) => Arc::new(query),
+            Err(error) => {
+                self.gate.log(&error, remote, "", "");
+                return Answering::Ready(dress.put_on(Err(error)));
+            }
+        };
         let (gate, asked) = (Arc::clone(&self.gate), Arc::clone(&query));
         let finish = move |answer: Result<Response, Error>| {
             dress.put_on(answer.inspect_err(|error| {
@@ -166,7 +172,7 @@ impl Negotiator {
         let handshake = Handshake {
             remote: client.address(),
             bucket: client.bucket(),
-            query: Query::application_part(request.uri().query().unwrap_or_default()).into(),
+            query: Query::application_part(request.uri().query().unwrap_or_default())?,
             generation: generation(query),
             companion: Box::new(guest),
         };
@@ -342,7 +348,7 @@ mod tests {
 
     #[test]
     fn generations_are_told_apart() {
-        let of = |raw: &str| generation(&Query::parse(raw));
+        let of = |raw: &str| generation(&Query::parse(raw).unwrap());
         assert_eq!(of("EIO=4&t=jca3zgf3"), "3.x-4.x");
         assert_eq!(of("EIO=2&t=1395000000000-0"), "1.0.x");
         assert_eq!(of("EIO=3&t=1395000000000-12"), "1.0.5-1.3.x");
@@ -372,7 +378,7 @@ mod tests {
             ("EIO=abc", false),
             ("", false),
         ] {
-            assert_eq!(dialect(&Query::parse(eio)).is_ok(), known, "{eio}");
+            assert_eq!(dialect(&Query::parse(eio).unwrap()).is_ok(), known, "{eio}");
         }
     }
 }

@@ -71,7 +71,9 @@ impl Negotiator {
     }
 
     fn shake_hands(&self, request: &Request, raw_query: &str, peer: Peer) -> Response {
-        let index = socketio09::jsonp_index(raw_query);
+        // Which of several calls back is nobody's to guess.
+        let index = socketio09::jsonp_index(raw_query)
+            .filter(|_| Query::single(raw_query, "jsonp").is_ok());
         let answer = self.handshake_0_9(request, raw_query, peer);
         match (answer, index) {
             (Ok(body), None) => response(StatusCode::OK, "text/plain", body),
@@ -99,6 +101,7 @@ impl Negotiator {
 
     /// Reserves a session, and puts what its client is to know of it into words.
     fn reserve_0_9(&self, request: &Request, raw_query: &str, peer: Peer) -> Result<String, Error> {
+        Query::single(raw_query, "jsonp")?;
         let in_0_9 = |name: &&'static str| by_name(name).is_some_and(|known| known.in_0_9());
         let admitted = self.gate().decide(request, peer, None, Step::Opens, None, GENERATION)?;
         let Admitted { guest, offered, .. } = admitted;
@@ -116,7 +119,7 @@ impl Negotiator {
             handshake: Handshake {
                 remote: guest.visitor().client.address(),
                 bucket: guest.visitor().client.bucket(),
-                query: Query::application_part(raw_query).into(),
+                query: Query::application_part(raw_query)?,
                 generation: GENERATION,
                 companion: Box::new(guest),
             },
@@ -154,8 +157,7 @@ impl Negotiator {
             return Err(Error::bad_request("this transport has no upgrade"));
         }
         transport.check(&request)?;
-        let index = form_urlencoded::parse(raw_query.as_bytes()).find(|(key, _)| key == "i");
-        let j = index.map(|(_, i)| i.into_owned());
+        let j = Query::single(raw_query, "i")?;
         let query = Arc::new(Query { j, ..Query::default() });
         let Some(session) = session else {
             // It is gone, or was another server's: the client shakes hands again (§7).

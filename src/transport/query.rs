@@ -1,5 +1,7 @@
 //! The query string of an Engine.IO request (reference: engineio.md §2).
 
+use super::http::Error;
+
 /// The parameters that the server looks at. All else in the query is the application's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
@@ -15,27 +17,49 @@ pub struct Query {
     pub client: Option<String>,
 }
 
+/// Bytes of the application's part that are kept: enough for the tokens that people put there.
+const APPLICATION_MAX: usize = 2048;
+
+/// The parameters of the protocol.
+const PROTOCOL: [&str; 8] = ["EIO", "transport", "sid", "t", "b64", "j", "client", "jsonp"];
+
 impl Query {
-    /// Reads a raw query string. Of a repeated parameter the first counts.
-    pub fn parse(raw: &str) -> Self {
-        let mut query = Query::default();
+    /// Reads a raw query string.
+    ///
+    /// # Errors
+    /// If a parameter of the protocol is there more than once.
+    pub fn parse(raw: &str) -> Result<Self, Error> {
+        let (mut query, mut b64) = (Query::default(), None);
         for (key, value) in form_urlencoded::parse(raw.as_bytes()) {
-            let slot = match &*key {
-                "EIO" => &mut query.eio,
-                "transport" => &mut query.transport,
-                "sid" => &mut query.sid,
-                "t" => &mut query.t,
-                "j" => &mut query.j,
-                "client" => &mut query.client,
-                "b64" => {
-                    query.b64 |= !value.is_empty();
-                    continue;
-                }
+            let (parameter, slot) = match &*key {
+                "EIO" => ("EIO", &mut query.eio),
+                "transport" => ("transport", &mut query.transport),
+                "sid" => ("sid", &mut query.sid),
+                "t" => ("t", &mut query.t),
+                "j" => ("j", &mut query.j),
+                "client" => ("client", &mut query.client),
+                "b64" => ("b64", &mut b64),
                 _ => continue,
             };
-            slot.get_or_insert_with(|| value.into_owned());
+            if slot.replace(value.into_owned()).is_some() {
+                return Err(Error::Repeated { parameter });
+            }
         }
-        query
+        query.b64 = b64.is_some_and(|value| !value.is_empty());
+        Ok(query)
+    }
+
+    /// The value of one parameter of a raw query string, for the URLs of 0.9.
+    ///
+    /// # Errors
+    /// If it is there more than once.
+    pub fn single(raw: &str, parameter: &'static str) -> Result<Option<String>, Error> {
+        let mut values = form_urlencoded::parse(raw.as_bytes()).filter(|(key, _)| key == parameter);
+        let value = values.next().map(|(_, value)| value.into_owned());
+        match values.next() {
+            Some(_) => Err(Error::Repeated { parameter }),
+            None => Ok(value),
+        }
     }
 
     /// The callback index: digits only, whatever was sent.
@@ -45,11 +69,17 @@ impl Query {
     }
 
     /// What of a raw query string is the application's.
-    pub fn application_part(raw: &str) -> String {
-        const PROTOCOL: [&str; 8] = ["EIO", "transport", "sid", "t", "b64", "j", "client", "jsonp"];
+    ///
+    /// # Errors
+    /// If it is longer than what is kept with a session.
+    pub fn application_part(raw: &str) -> Result<Box<str>, Error> {
         let pairs = form_urlencoded::parse(raw.as_bytes());
         let own = pairs.filter(|(key, _)| !PROTOCOL.contains(&&**key));
-        form_urlencoded::Serializer::new(String::new()).extend_pairs(own).finish()
+        let part = form_urlencoded::Serializer::new(String::new()).extend_pairs(own).finish();
+        match part.len() <= APPLICATION_MAX {
+            true => Ok(part.into()),
+            false => Err(Error::QueryTooLong { limit: APPLICATION_MAX }),
+        }
     }
 }
 
@@ -59,26 +89,57 @@ mod tests {
 
     #[test]
     fn reads_what_clients_send() {
-        let query = Query::parse("q=1&EIO=3&transport=polling&t=Q85qr0d&b64=1&sid=abc&sid=def");
+        let query =
+            Query::parse("q=1&EIO=3&transport=polling&t=Q85qr0d&b64=1&sid=abc&q=2").unwrap();
         assert_eq!(query.eio.as_deref(), Some("3"));
         assert_eq!(query.sid.as_deref(), Some("abc"));
         assert!(query.b64);
-        assert!(!Query::parse("b64=").b64);
+        assert!(!Query::parse("b64=").unwrap().b64);
+    }
+
+    #[test]
+    fn what_is_said_twice_is_not_picked_from() {
+        for parameter in ["EIO", "transport", "sid", "t", "b64", "j", "client"] {
+            for twice in [
+                format!("{parameter}=1&{parameter}=2"),
+                format!("{parameter}=1&x&{parameter}=1"),
+                format!("{parameter}&%{:X}{}", parameter.as_bytes()[0], &parameter[1..]) + "=",
+            ] {
+                let expected = Error::Repeated { parameter };
+                assert_eq!(Query::parse(&twice), Err(expected), "{twice}");
+            }
+            assert!(Query::parse(&format!("{parameter}=1&{parameter}x=2")).is_ok());
+        }
+        assert_eq!(Query::single("a=1&jsonp=2", "jsonp"), Ok(Some("2".into())));
+        assert_eq!(Query::single("a=1", "jsonp"), Ok(None));
+        let repeated = Err(Error::Repeated { parameter: "jsonp" });
+        assert_eq!(Query::single("jsonp=1&jsonp=1", "jsonp"), repeated);
     }
 
     #[test]
     fn the_applications_part_is_what_is_left() {
+        let part = |raw: &str| Query::application_part(raw).map(String::from);
         let raw = "q=a%20b&EIO=3&transport=polling&t=1&b64=1&j=0&sid=x&client=parlance&q=2";
-        assert_eq!(Query::application_part(raw), "q=a+b&q=2");
-        assert_eq!(Query::application_part("EIO=4&transport=websocket"), "");
+        assert_eq!(part(raw), Ok("q=a+b&q=2".into()));
+        assert_eq!(part("EIO=4&transport=websocket"), Ok(String::new()));
+        // What it is when it is kept counts: `\u{1}` takes three bytes then.
+        for (raw, fits) in [
+            (format!("q={}", "a".repeat(APPLICATION_MAX - 2)), true),
+            (format!("q={}", "a".repeat(APPLICATION_MAX - 1)), false),
+            (format!("q={}", "\u{1}".repeat(APPLICATION_MAX / 2)), false),
+            (format!("EIO=4&t={}", "a".repeat(14_000)), true),
+        ] {
+            assert_eq!(part(&raw).is_ok(), fits, "{}", raw.len());
+        }
     }
 
     #[test]
     fn callbacks_are_digits() {
-        assert_eq!(Query::parse("j=3").callback(), 3);
-        assert_eq!(Query::parse("j=1;alert(2)//").callback(), 12);
-        assert_eq!(Query::parse("j=x").callback(), 0);
-        assert_eq!(Query::parse("j=99999999999999999999").callback(), 999_999_999);
-        assert_eq!(Query::parse("").callback(), 0);
+        let of = |raw: &str| Query::parse(raw).unwrap().callback();
+        assert_eq!(of("j=3"), 3);
+        assert_eq!(of("j=1;alert(2)//"), 12);
+        assert_eq!(of("j=x"), 0);
+        assert_eq!(of("j=99999999999999999999"), 999_999_999);
+        assert_eq!(of(""), 0);
     }
 }

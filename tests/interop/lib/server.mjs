@@ -10,12 +10,15 @@ const repository = fileURLToPath(new URL('../../../', import.meta.url));
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
+/** All clients of a test are one address, and may be a crowd; flags win over these. */
+const CROWDS = { PARLANCE_MAX_SESSIONS_PER_ADDRESS: '0', PARLANCE_HANDSHAKE_RATE: '0' };
+
 /** The chat server: `args` are command line arguments beyond the address. Rates are unbounded unless given. */
 export function startChat(args = [], { messageRate = '0', byteRate = '0' } = {}) {
   const binary = locate(process.env.PARLANCE_BIN ?? join(repository, 'target/release/parlance'), 'PARLANCE_BIN', 'cargo build --release');
   return Server.start(binary, (port) => ({
     args: ['--host', '127.0.0.1', '--port', String(port), '--message-rate', messageRate, '--byte-rate', byteRate, ...args],
-    env: {},
+    env: CROWDS,
   }));
 }
 

@@ -46,6 +46,58 @@ async fn code_0_unknown_transports() {
 }
 
 #[tokio::test]
+async fn what_is_said_twice_is_not_picked_from() {
+    let server = server().await;
+    let session = Polls::open(&server, "EIO=4").await;
+    let sid = &session.sid;
+    for (query, parameter) in [
+        ("EIO=4&transport=polling&transport=websocket".to_owned(), "transport"),
+        ("EIO=4&transport=polling&transport=polling".to_owned(), "transport"),
+        ("EIO=4&transport=polling&%74ransport=websocket".to_owned(), "transport"),
+        ("EIO=4&EIO=3&transport=polling".to_owned(), "EIO"),
+        (format!("EIO=4&transport=polling&sid={sid}&sid=x"), "sid"),
+        (format!("EIO=4&transport=polling&sid=x&sid={sid}"), "sid"),
+        ("EIO=3&transport=polling&j=0&j=1".to_owned(), "j"),
+        ("EIO=3&transport=polling&b64=1&b64=".to_owned(), "b64"),
+        ("EIO=3&transport=polling&t=1-1&t=x".to_owned(), "t"),
+        ("EIO=4&transport=polling&client=parlance&client=x".to_owned(), "client"),
+    ] {
+        let reason = format!("the parameter {parameter} is there more than once");
+        for method in ["GET", "POST"] {
+            let answer = server.fetch(method, &query, &[], b"").await;
+            answer.assert_error(400, 3, "Bad request");
+            assert_eq!(answer.json()["reason"], reason, "{method} {query}");
+        }
+        let (ws, answer) = Ws::attempt(server.addr, &target(&query), &UPGRADE).await;
+        assert!(ws.is_none(), "{query}");
+        assert_eq!(answer.text(), format!("Bad request: {reason}"), "{query}");
+    }
+    assert_eq!(server.engine.session_count(), 1);
+}
+
+#[tokio::test]
+async fn a_handshake_brings_no_more_than_is_kept() {
+    let server = server().await;
+    for (length, status) in [(2046, 200), (2047, 400), (14_000, 400)] {
+        let query = format!("EIO=4&transport=polling&q={}", "a".repeat(length));
+        let answer = server.get(&query).await;
+        assert_eq!(answer.status, status, "{length}");
+        if status == 400 {
+            let reason = "the application's part of the query is over 2048 bytes";
+            answer.assert_error(400, 3, "Bad request");
+            assert_eq!(answer.json()["reason"], reason);
+        }
+    }
+    assert_eq!(server.engine.session_count(), 1);
+    // What is no handshake is not kept, and may be as long as heads may be.
+    let session = Polls::open(&server, "EIO=4").await;
+    let long = format!("{}&q={}", session.target(), "a".repeat(14_000));
+    let mut http = Http::open(server.addr).await;
+    http.send(&request("POST", &long, &[], b"4x")).await;
+    assert_eq!(http.answer().await.status, 200);
+}
+
+#[tokio::test]
 async fn code_1_unknown_sids() {
     let server = server().await;
     for sid in ["abc", "__proto__", "constructor", "aaaaaaaaaaaaaaaaaaaa", "%00", "%F0%9F%98%80"] {

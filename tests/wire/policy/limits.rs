@@ -3,8 +3,9 @@
 use parlance::policy::{Caps, Client};
 
 use crate::support::apps::Echo;
-use crate::support::http::fetch;
+use crate::support::http::{Http, fetch, request};
 use crate::support::polls::{Polls, read_open};
+use crate::support::process::{Folder, Process, parlance};
 use crate::support::server::{Setup, TestServer, target};
 use crate::support::until;
 use crate::support::ws::{UPGRADE, Ws};
@@ -133,4 +134,32 @@ async fn handshakes_have_a_rate_and_say_when_to_come_back() {
         assert_eq!(answer.json()["code"], 4);
     }
     assert_eq!(from("192.0.2.2").await.status, 200, "others do not suffer");
+}
+
+/// Handshakes of 14 kB cost no more than what a session takes, and the little that is kept of them.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn handshakes_are_not_kept_as_they_came() {
+    const PER_SESSION: usize = 10 * 1024;
+    let folder = Folder::new();
+    let mut command = parlance(folder.path());
+    command.args(["--host", "127.0.0.1", "--port", "0", "--handshake-rate", "0"]);
+    command.args(["--max-sessions-per-address", "0"]);
+    let mut process = Process::start(command);
+    let mut http = Http::open(process.listening()).await;
+    let path = format!("/socket.io/1/{}?t={}&q=x", "p".repeat(8000), "t".repeat(2000));
+    let text = "h".repeat(2000);
+    let headers = [("User-Agent", text.as_str()), ("Referer", &text), ("X-Other", &text)];
+    let handshake = request("GET", &path, &headers, b"");
+    assert!(handshake.len() > 15_000);
+    let mut resident = Vec::new();
+    for count in [200, 1000] {
+        for _ in 0..count {
+            http.send(&handshake).await;
+            assert_eq!(http.answer().await.status, 200);
+        }
+        resident.push(process.resident());
+    }
+    let grown = resident[1].saturating_sub(resident[0]);
+    assert!(grown < 1000 * PER_SESSION, "{} bytes for each session", grown / 1000);
 }

@@ -81,6 +81,25 @@ async fn handshakes_under_a_policy() {
 }
 
 #[tokio::test]
+async fn what_is_said_twice_or_at_length_is_refused() {
+    let server = server().await;
+    let long = format!("/socket.io/1/?q={}", "a".repeat(2047));
+    for (path, why) in [
+        ("/socket.io/1/?jsonp=0&jsonp=1", "the parameter jsonp is there more than once"),
+        (long.as_str(), "the application's part of the query is over 2048 bytes"),
+    ] {
+        let answer = get(&server, path, &[]).await;
+        assert_eq!((answer.status, answer.text()), (400, &*format!("handshake error: {why}")));
+    }
+    assert_eq!(server.engine.session_count(), 0);
+    let session = Session09::polling(&server).await;
+    let twice = format!("{}&i=2", session.target("jsonp-polling"));
+    let answer = get(&server, &twice, &[]).await;
+    answer.assert_error(400, 3, "Bad request");
+    assert_eq!(answer.json()["reason"], "the parameter i is there more than once");
+}
+
+#[tokio::test]
 async fn there_is_none_in_a_shutdown_and_it_says_so() {
     let server = server().await;
     // Somebody who is still to be told keeps the listener open.
