@@ -1,9 +1,15 @@
 /* The chat room. ES3: it also runs where there is no JSON, no WebSocket and no addEventListener. */
 (function (root) {
-  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Panel = root.ParlancePanel;
+  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Panel = root.ParlancePanel, Message = root.ParlanceMessage;
   var byId = P.byId, make = P.make, show = P.show, listen = P.listen, t = T.t, now = P.now;
 
-  var MAX_LINES = 500;           // lines kept in the log
+  var MAX_LINES = 500;           // kept in the log
+  var MAX_CHARS = 2e6;           // in them, folded or not
+  var MAX_PEOPLE = 500;          // in the list; of the others there is a number
+  var MAX_NAMES = 100;           // of those who came or went, each way; of the others there is a number
+  var MAX_TYPISTS = 20;          // more are "several" all the same
+  var BEAT_EVENTS = 3;           // drawn as they come,
+  var BEAT_MS = 50;              // in this time; what is more waits for its end, and is drawn together
   var MAX_TEXT = 8000;           // a message that no server of ours takes would only cost the connection
   var GROUP_MS = 5 * 60 * 1000;  // messages of one person within this time stand together
   var TYPING_MS = 400;           // of silence until "stop typing"
@@ -14,7 +20,7 @@
 
   // ---- people
 
-  var people = [], numUsers = 0, more = false, knowsWho = false, whoTimer = 0;
+  var people = [], numUsers = 0, more = false, told = 0, whoTimer = 0;   // told: how many the server named
 
   function indexOf(list, item) {
     for (var i = 0; i < list.length; i++) if (list[i] === item) return i;
@@ -43,38 +49,66 @@
     return el;
   }
 
+  function person(name) {
+    var li = make('li', 'person', avatar(name), P.isolated(name, 'person-name'));
+    if (name === myName) P.add(li, make('span', 'you', ' (' + t('you') + ')'));
+    return li;
+  }
+
   function drawPeople() {
-    var list = P.empty(byId('people-list')), i, li, rest, toggle = byId('people-toggle'), count = Math.max(numUsers, people.length);
-    for (i = 0; i < people.length; i++) {
-      li = make('li', 'person', avatar(people[i]), P.isolated(people[i], 'person-name'));
-      if (people[i] === myName) P.add(li, make('span', 'you', ' (' + t('you') + ')'));
-      list.appendChild(li);
-    }
-    rest = count - people.length;
+    var list = P.empty(byId('people-list')), i;
+    for (i = 0; i < people.length; i++) list.appendChild(person(people[i]));
+    drawCount();
+  }
+
+  // The list and its numbers are kept apart: many may come and go, and the list is long.
+  function drawCount() {
+    var total = Math.max(numUsers, people.length), rest = total - people.length, words = t('people.count', { n: total });
     show(byId('people-more'), rest > 0);
     P.say(byId('people-more'), t('people.more', { n: rest }));
-    P.say(byId('people-count'), count);
-    P.say(byId('people-label'), t('people.count', { n: count }));
-    toggle.title = t('people.count', { n: count });
+    P.say(byId('people-count'), total);
+    P.say(byId('people-label'), words);
+    byId('people-toggle').title = words;
+  }
+
+  function enlist(name) {
+    if (more || indexOf(people, name) >= 0) return;
+    if (people.length >= MAX_PEOPLE) {
+      more = true;
+      told = MAX_PEOPLE;
+      return;
+    }
+    people.push(name);
+    byId('people-list').appendChild(person(name));
+  }
+
+  function strike(name) {
+    var i = indexOf(people, name);
+    if (i < 0) return;
+    people.splice(i, 1);
+    P.remove(byId('people-list').childNodes[i]);
   }
 
   function askWho() {
     socket.emit('who', function (answer) {
       if (!answer || !answer.people) return;
-      knowsWho = true;
-      people = answer.people.slice(0);
+      people = answer.people.slice(0, MAX_PEOPLE);
       numUsers = answer.numUsers || people.length;
-      more = !!answer.more;
+      more = !!answer.more || people.length < answer.people.length;
+      told = people.length;
       drawPeople();
     });
   }
 
-  // News that waited for us were replaced by newer ones, or there are two of a name: the server knows.
+  // News that waited for us were replaced by newer ones, or there are two of a name, or of those in the list most have
+  // left: the server knows.
+  function isStale() { return told && (more ? people.length < told / 2 : people.length !== numUsers); }
+
   function checkPeople() {
-    if (!knowsWho || more || people.length === numUsers || whoTimer) return;
+    if (!isStale() || whoTimer) return;
     whoTimer = setTimeout(function () {
       whoTimer = 0;
-      if (joined) askWho();
+      if (joined && isStale()) askWho();
     }, 1000);
   }
 
@@ -82,74 +116,127 @@
 
   // ---- the log
 
-  var lines = 0, lastLine = null, lastDay = '', atBottom = true, below = 0, marker = null;
+  var lines = 0, chars = 0, lastLine = null, lastDay = '', atBottom = true, unplaced = false, below = 0, marker = null, older = null;
 
-  function measure() { atBottom = log.scrollHeight - log.scrollTop - log.clientHeight < 48; }
-  function toBottom() { log.scrollTop = log.scrollHeight; }
+  function measure() {
+    if (unplaced) toBottom();
+    atBottom = log.scrollHeight - log.scrollTop - log.clientHeight < 48;
+  }
+  // Nobody looks at a hidden page, and to know where its end is costs more than a line.
+  function toBottom() {
+    unplaced = doc.hidden === true;
+    if (!unplaced) log.scrollTop = log.scrollHeight;
+  }
 
   function put(li, keepsGroup) {
-    var d = new Date(), today = P.day(d);
+    var today = P.day(new Date());
+    flush();   // what came before stands before
     if (today !== lastDay) {
       if (lastDay) append(make('div', 'note day', today));
       lastDay = today;
     }
     append(li);
     if (!keepsGroup) lastLine = null;
+    if (!flushing) settle();
   }
 
   function append(li) {
     log.appendChild(li);
     lines++;
-    if (lines > MAX_LINES) {
-      while (lines > MAX_LINES) {
-        if (log.firstChild === marker) marker = null;
-        if (log.firstChild.nodeType === 1) lines--;
-        log.removeChild(log.firstChild);
-      }
-      log.insertBefore(make('div', 'note', t('note.trimmed')), log.firstChild);
-      lines++;
-    }
-    if (atBottom) toBottom();
+    chars += li.chars || 0;
   }
 
   function takeOut(li) {
     if (!li || !li.parentNode) return;
     lines--;
+    chars -= li.chars || 0;
     P.remove(li);
   }
 
-  // Only http and https become links, and what surrounds them stays text.
-  function linkify(el, words) {
-    var rest = words, m, url, at, a;
-    while ((m = /https?:\/\/[^\s<>"'\u0000-\u001f\u007f]+/i.exec(rest))) {
-      at = m.index;
-      url = m[0].replace(/[.,;:!?\u2026\u3002]+$/, '');
-      // a closing bracket belongs to the link only if it was opened in it
-      while (/[)\]}]$/.test(url) && url.split(url.slice(-1)).length > url.split({ ')': '(', ']': '[', '}': '{' }[url.slice(-1)]).length) url = url.slice(0, -1).replace(/[.,;:!?]+$/, '');
-      if (at) P.add(el, rest.slice(0, at));
-      if (/^https?:\/\/[^\/?#]/i.test(url)) {
-        a = make('a', '', url);
-        a.href = url;
-        a.rel = 'noopener noreferrer nofollow';
-        a.target = '_blank';
-        el.appendChild(a);
-      } else P.add(el, url);
-      rest = rest.slice(at + url.length);
+  function trim() {
+    var li, before = lines;
+    while (lines > MAX_LINES || chars > MAX_CHARS) {
+      li = older ? older.nextSibling : log.firstChild;
+      if (li === marker) marker = null;
+      takeOut(li);
     }
-    if (rest) P.add(el, rest);
-    return el;
+    if (lines < before && !older) log.insertBefore(older = make('div', 'note', t('note.trimmed')), log.firstChild);
+  }
+
+  // After changes: what follows from all of them together.
+  function settle() {
+    trim();
+    if (crowd && crowd.changed) drawCrowd();
+    checkPeople();
+    drawCount();
+    drawTyping();
+    drawTitle();
+    if (atBottom) toBottom();
+    drawJump();
+  }
+
+  // ---- what comes in. A few events are drawn at once; in a flood the others wait for the next beat, and at least half of
+  // the time belongs to whoever is at the page.
+
+  var inbox = [], flushing = false, timer, began = 0, drawn = 0, spent = 0;
+
+  function beat() { return Math.max(BEAT_MS, 2 * spent); }
+
+  function mayDraw() {
+    var passed = now() - began;
+    if (passed < 0 || passed > beat()) {
+      began = now();
+      drawn = spent = 0;
+    }
+    return drawn++ < BEAT_EVENTS;
+  }
+
+  // A listener whose events may wait. A hidden page draws next to nothing, and its timers are slow.
+  function heard(fn) {
+    return function (data) {
+      inbox.push({ fn: fn, data: data });
+      if (doc.hidden === true || mayDraw()) flush();
+      else if (!timer) timer = setTimeout(flush, beat());
+    };
+  }
+
+  function flush() {
+    var all = inbox, start = now(), i;
+    if (flushing) return;
+    clearTimeout(timer);
+    timer = 0;
+    if (!all.length) return;
+    inbox = [];
+    flushing = true;
+    if (doc.hidden !== true) measure();
+    for (i = 0; i < all.length; i++) attempt(all[i]);
+    flushing = false;
+    settle();
+    spent += Math.max(0, Math.min(500, now() - start));
+  }
+
+  function attempt(item) {
+    try { item.fn(item.data); } catch (e) { setTimeout(function () { throw e; }, 0); }
   }
 
   function message(name, words, own) {
     var d = new Date(), same = lastLine && lastLine.name === name && lastLine.own === own && d.getTime() - lastLine.at < GROUP_MS;
-    var li = make('div', 'msg ' + (own ? 'own' : 'other') + (same ? ' same' : '')), text = P.isolated('', 'text'), time = make('time', 'time', P.clock(d));
+    var li = make('div', 'msg ' + (own ? 'own' : 'other') + (same ? ' same' : '')), bubble = make('span', 'bubble'), time = make('time', 'time', P.clock(d));
     time.setAttribute('datetime', P.iso(d));
     time.title = P.day(d) + ' ' + P.clock(d, true);
     if (!own && !same) li.appendChild(avatar(name || '?'));
     // the name is there for every message, for ears; eyes see it once a group
     P.add(li, make('span', 'who' + (same || own ? ' hidden' : '') + ' ' + colour(name), P.isolated(name || t('someone')), make('span', 'hidden', ': ')));
-    linkify(text, words);
-    P.add(li, make('span', 'bubble', text, ' ', time));
+    Message.fill(bubble, words, function (by) {
+      // a button that moved up is followed
+      if (by < 0) log.scrollTop += by;
+      measure();
+      drawJump();
+    });
+    P.add(bubble, ' ');
+    P.add(bubble, time);
+    li.appendChild(bubble);
+    li.chars = words.length;
     put(li, true);
     lastLine = { name: name, own: own, at: d.getTime() };
     return li;
@@ -165,42 +252,43 @@
 
   var crowd = null;
 
-  function names(list) {
-    var span = make('span', ''), i;
-    for (i = 0; i < list.length && (i < 5 || list.length === 6); i++) {
+  var KINDS = ['joined', 'back', 'left', 'brief'];
+
+  function names(list, others) {
+    var span = make('span', ''), total = list.length + others, i;
+    for (i = 0; i < list.length && (i < 5 || total === 6); i++) {
       if (i) P.add(span, ', ');
       P.add(span, P.isolated(list[i], 'name'));
     }
-    if (i < list.length) P.add(span, ', ' + t('note.others', { n: list.length - i }));
+    if (i < total) P.add(span, (i ? ', ' : '') + t('note.others', { n: total - i }));
     return span;
   }
 
   function cameOrWent(name, came) {
-    var kinds = ['joined', 'back', 'left', 'brief'], i, any;
-    if (!crowd || crowd.li !== log.lastChild || now() - crowd.at > 2 * GROUP_MS) crowd = { li: null, joined: [], left: [], back: [], brief: [] };
-    crowd.at = now();
-    if (came) {
-      if (without(crowd.left, name)) crowd.back.push(name);
-      else {
-        without(crowd.brief, name);
-        crowd.joined.push(name);
-      }
-    } else if (without(crowd.joined, name)) crowd.brief.push(name);
-    else {
-      without(crowd.back, name);
-      crowd.left.push(name);
-    }
-    if (!crowd.li) {
-      crowd.li = make('div', 'note crowd');
+    var kind = came ? 'joined' : 'left';
+    if (!crowd || crowd.li !== log.lastChild || now() - crowd.at > 2 * GROUP_MS) {
+      crowd = { li: make('div', 'note crowd'), joined: [], back: [], left: [], brief: [], others: { joined: 0, back: 0, left: 0, brief: 0 } };
       put(crowd.li);
     }
+    crowd.at = now();
+    crowd.changed = true;
+    if (came) {
+      if (without(crowd.left, name)) kind = 'back'; else without(crowd.brief, name);
+    } else if (without(crowd.joined, name)) kind = 'brief'; else without(crowd.back, name);
+    if (crowd[kind].length < MAX_NAMES) crowd[kind].push(name); else crowd.others[kind]++;
+  }
+
+  function drawCrowd() {
+    var i, kind, any;
+    crowd.changed = false;
     P.empty(crowd.li);
-    for (i = 0; i < kinds.length; i++) if (crowd[kinds[i]].length) {
+    for (i = 0; i < KINDS.length; i++) {
+      kind = KINDS[i];
+      if (!crowd[kind].length && !crowd.others[kind]) continue;
       if (any) P.add(crowd.li, '; ');
-      P.add(crowd.li, T.fill(make('span', ''), 'note.' + kinds[i], { names: names(crowd[kinds[i]]) }));
+      P.add(crowd.li, T.fill(make('span', ''), 'note.' + kind, { names: names(crowd[kind], crowd.others[kind]) }));
       any = true;
     }
-    if (atBottom) toBottom();
   }
 
   // ---- unread
@@ -225,15 +313,10 @@
         log.insertBefore(marker, li);
         lines++;
         P.setClass(li, 'same', false);
-        if (atBottom) toBottom();
       }
     }
-    if (isAway()) {
-      unread++;
-      drawTitle();
-    }
+    if (isAway()) unread++;
     if (!atBottom) below++;
-    drawJump();
   }
 
   // Everything was seen: the reader is here, and at the end of the log.
@@ -266,12 +349,12 @@
   function compose(words) {
     var item = { id: page + '-' + (++serial), text: words };
     clearMarker();
+    flush();
     atBottom = true;
     below = 0;
     item.li = message(myName, words, true);
     item.note = make('span', 'state');
     item.li.appendChild(item.note);
-    drawJump();
     enqueue(item);
   }
 
@@ -329,7 +412,7 @@
       P.add(item.note, again);
     }
     listen(edit, 'click', function () {
-      P.remove(item.li);
+      takeOut(item.li);
       lastLine = null;
       box.value = item.text + (box.value ? '\n' + box.value : '');
       grow();
@@ -350,10 +433,12 @@
 
   // ---- typing
 
-  var typists = [], typing = false, lastInput = 0, typistTimers = {};
+  var typists = [], typing = false, lastInput = 0, typistTimers = {}, drawnTypists = '';
 
   function drawTyping() {
-    var n = typists.length;
+    var n = typists.length, all = typists.join('\n');
+    if (all === drawnTypists) return;
+    drawnTypists = all;
     if (!n) P.say(typingLine, '\u00a0');
     else if (n === 1) T.fill(typingLine, 'typing.one', { a: P.isolated(typists[0], 'name') });
     else if (n === 2) T.fill(typingLine, 'typing.two', { a: P.isolated(typists[0], 'name'), b: P.isolated(typists[1], 'name') });
@@ -361,14 +446,17 @@
   }
 
   function typist(name, on) {
-    if (!name) return;
-    clearTimeout(typistTimers['$' + name]);
+    var key = '$' + name;
+    clearTimeout(typistTimers[key]);
+    delete typistTimers[key];
     without(typists, name);
-    if (on) {
-      typists.push(name);
-      typistTimers['$' + name] = setTimeout(function () { typist(name, false); }, 30000);   // nobody types for so long without a pause
-    }
-    drawTyping();
+    if (!name || !on || typists.length >= MAX_TYPISTS) return;
+    typists.push(name);
+    // nobody types for so long without a pause
+    typistTimers[key] = setTimeout(function () {
+      typist(name, false);
+      drawTyping();
+    }, 30000);
   }
 
   function onInput() {
@@ -397,8 +485,8 @@
   }
 
   function submit() {
-    var words = box.value.replace(/\r\n?/g, '\n').replace(/^\s*\n|\s+$/g, ''), item;
-    if (!P.trim(words)) return;
+    var words = P.trimEnd(box.value.replace(/\r\n?/g, '\n')).replace(/^\s*\n/, ''), item;
+    if (!words) return;
     if (words.length > MAX_TEXT) {
       item = { text: words, li: message(myName, words.slice(0, 200) + '\u2026', true), note: make('span', 'state') };
       item.li.appendChild(item.note);
@@ -460,7 +548,7 @@
   }
 
   function refused(reason, words) {
-    var known = { taken: 'join.taken', 'too long': 'join.toolong' }[reason], why = known ? t(known) : T.lang === 'en' && words ? words : t('join.refused') + (words ? ' (' + words + ')' : '');
+    var known = { taken: 'join.taken', 'too long': 'join.toolong' }[reason], why = known ? t(known) : T.lang === 'en' && words ? T.brief(words) : t('join.refused') + (words ? ' (' + T.brief(words) + ')' : '');
     if (everJoined && (reason === 'taken' || reason === 'rate') && againCount < 40) {
       // our own ghost: the server has not noticed yet that the earlier connection is gone; or all who share
       // our address come back at once
@@ -587,6 +675,7 @@
       join();
     });
     socket.on('disconnect', function (why, details) {
+      flush();
       if (joined) lostAt = now();
       joined = joining = typing = false;
       flying = null;
@@ -618,35 +707,30 @@
         entered(wanted, data && data.numUsers);
       }, 500);
     });
-    socket.on('user joined', function (data) {
+    socket.on('user joined', heard(function (data) {
       var name = plain(data && data.username);
       if (!joined || !name) return;
       count(data);
-      if (indexOf(people, name) < 0 && !more) people.push(name);
-      checkPeople();
-      drawPeople();
+      enlist(name);
       takeOut(alone);
       cameOrWent(name, true);
-    });
-    socket.on('user left', function (data) {
+    }));
+    socket.on('user left', heard(function (data) {
       var name = plain(data && data.username);
       if (!joined || !name) return;
       count(data);
-      without(people, name);
-      checkPeople();
-      drawPeople();
+      strike(name);
       typist(name, false);
       cameOrWent(name, false);
-    });
-    socket.on('new message', function (data) {
+    }));
+    socket.on('new message', heard(function (data) {
       var name = plain(data && data.username), words = plain(data && data.message);
       if (!joined || !words) return;
       typist(name, false);
-      measure();
       arrived(message(name, words, false));
-    });
-    socket.on('typing', function (data) { if (joined) typist(plain(data && data.username), true); });
-    socket.on('stop typing', function (data) { typist(plain(data && data.username), false); });
+    }));
+    socket.on('typing', heard(function (data) { if (joined) typist(plain(data && data.username), true); }));
+    socket.on('stop typing', heard(function (data) { typist(plain(data && data.username), false); }));
   }
 
   listen(byId('join'), 'submit', function (ev) {
@@ -718,7 +802,11 @@
     clearMarker();   // what comes from now on is new
   });
   listen(doc, 'visibilitychange', function () {
-    if (doc.hidden) clearMarker(); else seen();
+    if (doc.hidden) clearMarker();
+    else {
+      if (unplaced) toBottom();
+      seen();
+    }
   });
   hasFocus = !doc.hasFocus || doc.hasFocus();
 

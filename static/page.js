@@ -64,7 +64,13 @@
     try { el.focus({ preventScroll: true }); } catch (e) { try { el.focus(); } catch (e2) {} }
   }
 
-  function trim(s) { return ('' + s).replace(/^[\s\u00a0\ufeff]+|[\s\u00a0\ufeff]+$/g, ''); }
+  // By hand: a pattern for the end of a text is tried at every space in it, and each time to the end of that row of spaces.
+  function trimEnd(s) {
+    var end = s.length;
+    while (end && /[\s\u00a0\ufeff]/.test(s.charAt(end - 1))) end--;
+    return s.slice(0, end);
+  }
+  function trim(s) { return trimEnd('' + s).replace(/^[\s\u00a0\ufeff]+/, ''); }
 
   // A name or a message, whichever way it is written, kept apart from the text around it.
   function isolated(words, name) {
@@ -81,12 +87,15 @@
     return d.getUTCFullYear() + '-' + two(d.getUTCMonth() + 1) + '-' + two(d.getUTCDate()) + 'T' + two(d.getUTCHours()) + ':' + two(d.getUTCMinutes()) + ':' + two(d.getUTCSeconds()) + 'Z';
   }
 
+  var lastDate = '', lastDay = '';
+
+  // Asked for with each message, and dear where the browser knows how dates are written.
   function day(d) {
-    try {
-      return d.toLocaleDateString(T.lang, { weekday: 'long', year: 'numeric', month: 'long', day: 'numeric' });
-    } catch (e) {
-      return d.getFullYear() + '-' + two(d.getMonth() + 1) + '-' + two(d.getDate());
-    }
+    var date = d.getFullYear() + '-' + two(d.getMonth() + 1) + '-' + two(d.getDate());
+    if (date === lastDate) return lastDay;
+    lastDate = lastDay = date;
+    try { lastDay = d.toLocaleDateString(T.lang, { weekday: 'long', year: 'numeric', month: 'long', day: 'numeric' }); } catch (e) {}
+    return lastDay;
   }
 
   // Storage may be missing, full, or forbidden.
@@ -139,14 +148,14 @@
 
   // One line of a timeline.
   function entryLine(e) {
-    return '+' + (e.at / 1000).toFixed(3) + ' s  ' + (e.transport || '-') + '  ' + e.step + (e.ms ? '  ' + e.ms + ' ms' : '') + '  ' + e.outcome + (e.reason ? '  (' + e.reason + ')' : '');
+    return '+' + (e.at / 1000).toFixed(3) + ' s  ' + (e.transport || '-') + '  ' + e.step + (e.ms ? '  ' + e.ms + ' ms' : '') + '  ' + e.outcome + (e.reason ? '  (' + T.brief(e.reason) + ')' : '');
   }
 
   function isOffline() { return root.navigator.onLine === false; }
 
   root.ParlancePage = {
     byId: byId, make: make, add: add, empty: empty, say: say, remove: remove, hasClass: hasClass, setClass: setClass, show: show, isShown: isShown,
-    listen: listen, focus: focus, trim: trim, isolated: isolated, clock: clock, iso: iso, day: day, store: store, copy: copy, isOffline: isOffline,
+    listen: listen, focus: focus, trim: trim, trimEnd: trimEnd, isolated: isolated, clock: clock, iso: iso, day: day, store: store, copy: copy, isOffline: isOffline,
     button: button, about: about, entryLine: entryLine, TRANSPORTS: TRANSPORTS,
     now: function () { return new Date().getTime(); }
   };

@@ -61,6 +61,9 @@
       'own.edit': 'Edit',
       'own.again': 'Send again',
 
+      'fold.all': 'Show all ({n} characters)',
+      'fold.less': 'Show less',
+
       'state.connecting': 'Connecting',
       'state.waiting': 'Not connected',
       'state.off': 'Disconnected',
@@ -251,6 +254,9 @@
       'own.edit': '고치기',
       'own.again': '다시 보내기',
 
+      'fold.all': '모두 보기({n}자)',
+      'fold.less': '접기',
+
       'state.connecting': '연결 중',
       'state.waiting': '연결 안 됨',
       'state.off': '연결 끊김',
@@ -402,9 +408,15 @@
     return forms.length > 1 && n !== 1 ? forms[1] : forms[0];
   }
 
+  // What a server or something on the way said, in a length that fits into a sentence.
+  function brief(words) {
+    words = '' + words;
+    return words.length > 300 ? words.slice(0, 300) + '…' : words;
+  }
+
   function t(key, values) {
     return raw(key, values && values.n).replace(/\{(\w+)\}/g, function (all, name) {
-      return values && values[name] !== undefined ? '' + values[name] : all;
+      return values && values[name] !== undefined ? brief(values[name]) : all;
     });
   }
 
@@ -413,7 +425,7 @@
     while (el.firstChild) el.removeChild(el.firstChild);
     raw(key, values && values.n).replace(/\{(\w+)\}|[^{]+/g, function (all, name) {
       var v = name && values && values[name] !== undefined ? values[name] : all;
-      el.appendChild(v && v.nodeType ? v : document.createTextNode('' + v));
+      el.appendChild(v && v.nodeType ? v : document.createTextNode(brief(v)));
     });
     return el;
   }
@@ -429,8 +441,8 @@
 
   function why(code, detail) {
     var key = 'why.' + (code === 'unreachable' && root.navigator.onLine === false ? 'offline' : code);
-    return TABLES.en.hasOwnProperty(key) ? t(key, { detail: detail || '?', n: (/\d+/.exec(detail) || '?')[0] }) : detail || code;
+    return TABLES.en.hasOwnProperty(key) ? t(key, { detail: detail || '?', n: (/\d+/.exec(detail) || '?')[0] }) : brief(detail || code);
   }
 
-  root.ParlanceTexts = { lang: lang, t: t, fill: fill, translate: translate, why: why, tables: TABLES };
+  root.ParlanceTexts = { lang: lang, t: t, brief: brief, fill: fill, translate: translate, why: why, tables: TABLES };
 })(window);

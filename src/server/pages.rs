@@ -34,6 +34,7 @@ const BUILT_IN: &[(&str, &[u8])] = &[
     ("parlance.js", include_bytes!("../../static/parlance.js")),
     ("texts.js", include_bytes!("../../static/texts.js")),
     ("page.js", include_bytes!("../../static/page.js")),
+    ("message.js", include_bytes!("../../static/message.js")),
     ("chat.js", include_bytes!("../../static/chat.js")),
     ("panel.js", include_bytes!("../../static/panel.js")),
     ("diagnostics.js", include_bytes!("../../static/diagnostics.js")),

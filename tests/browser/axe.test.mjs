@@ -51,6 +51,12 @@ for (const { name, options } of LOOKS) {
       await person.say('mine, with a link: https://example.org/');
       await other.say('and theirs, in עברית: https://example.org/');
       await person.hears('and theirs, in עברית: https://example.org/');
+      await other.say(Array.from({ length: 40 }, (_, i) => `line ${i} of many`).join('\n'));
+      await page.waitForSelector('#log .other .fold');
+      await isClean(page, 'a long message, folded');
+      await page.click('#log .other .fold');
+      await isClean(page, 'a long message, unfolded');
+      await page.click('#log .other .fold');
       await person.say('x'.repeat(3000));
       await page.waitForSelector('#log .failed');
       for (let i = 0; i < 12; i++) await Person.prototype.say.call(other, `line ${i}`);

@@ -77,6 +77,18 @@ async function talk(engine, other, words) {
   }
 }
 
+// a message too long for the page, and one that freezes what looks for the ends of addresses too often
+async function unfold(engine, other) {
+  const folds = `(function () { var all = document.getElementById('log').getElementsByTagName('button'), out = [], i; for (i = 0; i < all.length; i++) if (/ fold( |$)/.test(all[i].className)) out.push(all[i]); return out; })()`;
+  for (const [at, text] of [`long ${'word '.repeat(1200)}end`, `http://a${')'.repeat(7000)}!`].entries()) {
+    await other.say(text);
+    await engine.until(`${folds}.length === ${at + 1} && ${folds}[${at}].getAttribute('aria-expanded') === 'false'`, 'a folded message');
+    assert.equal(await engine.value(hears(text)), 'false');
+    await engine.value(`(${folds}[${at}].click(), 1)`);
+    assert.equal(await engine.value(hears(text)), 'true', 'all of it is seen');
+  }
+}
+
 async function assertUnharmed(engine, other) {
   const heard = (await other.messages()).filter(([name]) => name !== 'me').map(([, text]) => text);
   assert.equal(new Set(heard).size, heard.length, `nothing twice: ${heard}`);
@@ -99,6 +111,7 @@ describe('an engine', { concurrency: 2 }, () => {
       await other.reads('#people-list', /Alt 한/);
       if (fell) assert.match(await engine.value('ParlancePanel.report()'), new RegExp(`${fell} {2}(open|probe) {2}.*failed`), 'it tried, and fell back for real');
       await talk(engine, other, TEXT);
+      await unfold(engine, other);
 
       await server.stop('SIGKILL');
       await engine.until(`!(${isGood})`, 'the loss of the server');

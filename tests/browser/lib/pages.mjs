@@ -77,10 +77,14 @@ export class Person {
     );
   }
 
-  /** Waits until that text is in the log, `times` times. */
+  /** Waits until that text is in the log, `times` times; of a folded one, what is seen of it. */
   hears(text, times = 1) {
     return this.page.waitForFunction(
-      ([wanted, count]) => [...document.querySelectorAll('#log .text')].filter((item) => item.textContent === wanted).length === count,
+      ([wanted, count]) => {
+        const folded = (item) => item.parentNode.matches('.long:not(.unfolded)');
+        const is = (item) => (folded(item) ? wanted.startsWith(item.textContent.slice(0, -1)) : item.textContent === wanted);
+        return [...document.querySelectorAll('#log .text')].filter(is).length === count;
+      },
       [text, times],
     );
   }
