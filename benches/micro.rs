@@ -140,6 +140,12 @@ impl Sink for Abyss {
         black_box(frames);
         Taken::All
     }
+
+    fn held(&self) -> usize {
+        0
+    }
+
+    fn cut(&self) {}
 }
 
 static WEBSOCKET: Facts =
@@ -172,7 +178,7 @@ impl Room {
                     companion: Box::new(()),
                 },
             };
-            let session = engine.open(plan).await.expect("a session");
+            let session = engine.open(plan).expect("a session");
             if !dialect.rules().joins_by_itself {
                 let join = dialect.read_text("40", session.wire()).expect("a packet");
                 session.submit(&WEBSOCKET, [join]).await.expect("its transport");

@@ -13,6 +13,7 @@
 //! | [`dialect`] | bytes ⇄ packets for each wire generation |
 //! | [`config`] | settings and their layers |
 //! | [`policy`], [`telemetry`], [`files`] | decisions from facts; log sinks; files that the operator names |
+//! | [`memory`] | how much the process holds for clients |
 //!
 //! # One message, walking
 //!
@@ -39,6 +40,7 @@ pub mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod memory;
 pub mod policy;
 pub mod server;
 pub mod socketio;

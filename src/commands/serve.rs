@@ -71,6 +71,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         upgrade_timeout: settings.upgrade_timeout,
         max_payload: settings.max_payload,
         queue: QueueLimits { bytes: settings.queue_bytes, messages: settings.queue_messages },
+        queue_total: settings.queue_bytes_total,
         stream_bytes: settings.stream_bytes,
         linger: LINGER,
     };

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
+use super::Limits;
 use super::keeper::Keeper;
 use super::registry::Registry;
-use super::{Limits, Session};
+use crate::memory;
 
 #[derive(Debug)]
 pub(super) struct Core {
@@ -31,10 +32,11 @@ impl Core {
         self.tasks.spawn_on(work, &self.runtime);
     }
 
-    /// Takes a session that is over out of the house, and has its receiver told.
-    pub fn bury(&self, session: &Arc<Session>) {
-        let session = Arc::clone(session);
-        self.registry.remove(&session.sid());
-        self.spawn(async move { session.finish().await });
+    /// Something more waits for a client: if that is too much for the process, somebody pays.
+    pub fn look_at_budget(&self) {
+        let total = self.limits.queue_total;
+        if total > 0 && memory::held() > total {
+            self.keeper.over_budget();
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 use super::sink::Sink;
-use super::state::{Phase, Ticket};
+use super::state::{Over, Phase, State, Ticket};
 use super::{CloseReason, Session};
 use crate::dialect::Frame;
 
@@ -43,6 +43,9 @@ pub enum Drained {
     /// The probe succeeded: this transport carries the session from here on. A good moment for a
     /// sign of life that makes the client answer.
     Promoted,
+    /// Nothing has come from the client for a while: a good moment for a sign of life that it answers by
+    /// itself.
+    Asks,
     /// Another transport carries the session now, or the probe failed.
     Superseded,
     /// The session is over. Packets put into the batch still have to go out.
@@ -78,8 +81,21 @@ impl Drain {
 
     /// [`Drain::next`] for hand-written futures.
     pub fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut Vec<Frame>) -> Poll<Drained> {
-        let mut state = self.session.state();
-        let state = &mut *state;
+        let mut over = None;
+        let polled = self.poll_state(&mut self.session.state(), cx, batch, &mut over);
+        if let Some(over) = over {
+            self.session.bury(over);
+        }
+        polled
+    }
+
+    fn poll_state(
+        &self,
+        state: &mut State,
+        cx: &mut Context<'_>,
+        batch: &mut Vec<Frame>,
+        over: &mut Option<Over>,
+    ) -> Poll<Drained> {
         if let Some(candidate) = &mut state.candidate
             && candidate.outlet.ticket == self.ticket
         {
@@ -105,33 +121,40 @@ impl Drain {
         if std::mem::take(&mut outlet.promoted) {
             return Poll::Ready(Drained::Promoted);
         }
-        let held_back = state
-            .unconfirmed
-            .as_ref()
-            .is_some_and(|unconfirmed| unconfirmed.bytes > self.session.limits().queue.bytes);
+        if std::mem::take(&mut outlet.asks) && state.phase == Phase::Open {
+            return Poll::Ready(Drained::Asks);
+        }
+        let (released, streams) = (outlet.released, state.transport.streams);
+        let bound = self.session.limits().queue.bytes;
+        let unconfirmed = state.unconfirmed.as_ref();
+        let held_back = unconfirmed.is_some_and(|unconfirmed| unconfirmed.bytes > bound);
         // What is held back comes when its turn does, unless there will be no turn.
         let corked = state.corked && state.phase == Phase::Open;
         if !state.queue.is_empty() && !held_back && !corked {
             let before = batch.len();
-            state.queue.take(batch);
-            if let Some(unconfirmed) = &mut state.unconfirmed {
-                let taken = &batch[before..];
-                unconfirmed.bytes += taken.iter().map(Frame::len).sum::<usize>();
-                unconfirmed.sent.extend_from_slice(taken);
+            if streams && state.phase == Phase::Open {
+                state.queue.take_for_write(batch);
+            } else {
+                state.queue.take(batch);
             }
+            if let Some(unconfirmed) = &mut state.unconfirmed {
+                unconfirmed.keep(&batch[before..]);
+            }
+            state.settle(Instant::now);
             if state.phase == Phase::Open {
                 return Poll::Ready(Drained::Packets);
             }
         }
         match state.phase {
-            Phase::Open if outlet.released => Poll::Ready(Drained::Released),
+            Phase::Open if released => Poll::Ready(Drained::Released),
             Phase::Open => {
-                outlet.wait(cx, true);
+                if let Some(outlet) = &mut state.outlet {
+                    outlet.wait(cx, true);
+                }
                 Poll::Pending
             }
             Phase::Lingering(reason) => {
-                state.end_lingering();
-                self.session.bury();
+                *over = state.end_lingering();
                 Poll::Ready(Drained::Closed(reason))
             }
             Phase::Closed(reason) => Poll::Ready(Drained::Closed(reason)),

@@ -5,20 +5,51 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::Sid;
 use super::core::Core;
+use super::{Sid, budget};
 
 /// Who is to be looked at, and when.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Keeper {
     looks: Mutex<BinaryHeap<Reverse<(Instant, Sid)>>>,
-    /// A look is due before all others that there were.
+    /// A look is due before all others that there were, or there is something else to do.
     sooner: Arc<Notify>,
+    /// More waits for clients than may.
+    over_budget: AtomicBool,
+    pulse: Mutex<Pulse>,
+}
+
+/// The process was there at these times.
+#[derive(Debug)]
+struct Pulse {
+    last: Instant,
+    /// When it came back after a pause: stopped, or starved.
+    resumed: Option<Instant>,
+}
+
+/// How often the keeper is there at least.
+const PULSE: Duration = Duration::from_secs(1);
+/// Without a pulse for so long, the process was paused and heard nobody meanwhile.
+const PAUSE: Duration = Duration::from_secs(3);
+/// Between two rounds of letting slow readers go: their connections need a moment to end.
+const SHED_PAUSE: Duration = Duration::from_millis(50);
+
+impl Default for Keeper {
+    fn default() -> Self {
+        Keeper {
+            looks: Mutex::default(),
+            sooner: Arc::default(),
+            over_budget: AtomicBool::new(false),
+            pulse: Mutex::new(Pulse { last: Instant::now(), resumed: None }),
+        }
+    }
 }
 
 /// Sessions looked at between two looks at the runtime.
@@ -36,6 +67,24 @@ impl Keeper {
         looks.push(Reverse((at, sid)));
         drop(looks);
         if first {
+            self.sooner.notify_one();
+        }
+    }
+
+    /// When the process last came back from a pause, if it was ever paused. To be asked whenever what was
+    /// heard until now decides.
+    pub fn resumed(&self, now: Instant) -> Option<Instant> {
+        let mut pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_duration_since(pulse.last) > PAUSE {
+            pulse.resumed = Some(now);
+        }
+        pulse.last = pulse.last.max(now);
+        pulse.resumed
+    }
+
+    /// Has those looked at for whom most waits.
+    pub fn over_budget(&self) {
+        if !self.over_budget.swap(true, Ordering::AcqRel) {
             self.sooner.notify_one();
         }
     }
@@ -65,30 +114,45 @@ pub(super) fn keep(core: &Arc<Core>) -> impl Future<Output = ()> + Send + 'stati
     let (sooner, core) = (Arc::clone(&core.keeper.sooner), Arc::downgrade(core));
     async move {
         let mut batch = Vec::with_capacity(BATCH);
-        while let Some(next) = look_round(&core, &mut batch) {
+        let mut shed = Instant::now();
+        while let Some(next) = look_round(&core, &mut batch, &mut shed) {
             if batch.len() == BATCH {
                 tokio::task::yield_now().await;
                 continue;
             }
-            match next {
-                Some(at) => tokio::select! {
-                    () = sleep_until(at) => {}
-                    () = sooner.notified() => {}
-                },
-                None => sooner.notified().await,
+            tokio::select! {
+                () = sleep_until(next) => {}
+                () = sooner.notified() => {}
             }
         }
     }
 }
 
-/// Looks at all who are due, a batch at most. `None` if the engine is gone.
-fn look_round(core: &Weak<Core>, batch: &mut Vec<(Instant, Sid)>) -> Option<Option<Instant>> {
+/// Looks at all who are due, a batch at most, and at the budget, not before `shed`. When to look again;
+/// `None` if the engine is gone.
+fn look_round(
+    core: &Weak<Core>,
+    batch: &mut Vec<(Instant, Sid)>,
+    shed: &mut Instant,
+) -> Option<Instant> {
     let core = core.upgrade()?;
+    let now = Instant::now();
+    core.keeper.resumed(now);
     batch.clear();
-    let next = core.keeper.due(Instant::now(), batch);
+    let mut next = now + PULSE;
+    next = core.keeper.due(now, batch).map_or(next, |at| at.min(next));
     for (at, sid) in &*batch {
         if let Some(session) = core.registry.get(sid) {
             session.looked_at(*at);
+        }
+    }
+    if core.keeper.over_budget.load(Ordering::Acquire) {
+        if *shed <= now {
+            core.keeper.over_budget.store(false, Ordering::Release);
+            budget::shed(&core);
+            *shed = now + SHED_PAUSE;
+        } else {
+            next = next.min(*shed);
         }
     }
     // A look may have asked for another one, sooner than `next`: then `sooner` says so.

@@ -5,9 +5,11 @@
 //! session does not know what a transport is, beyond its [`Facts`]. What comes out on top are
 //! messages, handed to a [`Receiver`] one at a time and in order.
 
+mod budget;
 mod core;
 mod cork;
 mod drain;
+mod inbox;
 mod keeper;
 mod queue;
 mod reason;
@@ -18,10 +20,11 @@ mod sink;
 mod state;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +33,7 @@ use crate::dialect::{Dialect, Message, Opening, Wire};
 use self::core::Core;
 pub use cork::Cork;
 pub use drain::{Drain, Drained};
-pub use queue::{Delivery, QueueLimits};
+pub use queue::{Delivery, PER_PACKET, QueueLimits};
 pub use reason::{CloseReason, Refused};
 pub use session::Session;
 pub use sid::Sid;
@@ -77,7 +80,11 @@ pub struct Limits {
     pub upgrade_timeout: Duration,
     /// Bytes of one HTTP body or WebSocket message.
     pub max_payload: usize,
+    /// What may wait for one client.
     pub queue: QueueLimits,
+    /// Bytes that may wait for all clients of the process together, 0 for no bound. Over it, the sessions
+    /// for which most waits are closed.
+    pub queue_total: usize,
     /// Bytes of one streamed response, after which the client has to ask for the next.
     pub stream_bytes: usize,
     /// How long a session that the server ended waits for a poll to say so.
@@ -85,8 +92,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// The times and bounds of the reference servers; 1 MiB and 4096 packets for the queue, which
-    /// these do not bound.
+    /// The times and bounds of the reference servers; 1 MiB and 4096 packets for a queue and 256 MiB for
+    /// all, which these do not bound.
     fn default() -> Self {
         Limits {
             ping_interval: Duration::from_secs(25),
@@ -94,6 +101,7 @@ impl Default for Limits {
             upgrade_timeout: Duration::from_secs(10),
             max_payload: 1_000_000,
             queue: QueueLimits { bytes: 1 << 20, messages: 4096 },
+            queue_total: 256 << 20,
             stream_bytes: 1 << 20,
             linger: Duration::from_secs(30),
         }
@@ -106,14 +114,19 @@ pub trait Handler: Send + Sync + 'static {
     fn open(&self, session: &Arc<Session>) -> Box<dyn Receiver>;
 }
 
-/// One session's upper half. Calls come one at a time.
+/// One session's upper half.
+///
+/// Calls come one at a time and in order: `opened` once, then messages, then `closed` once, unless the
+/// session was over before it began. Each runs to its end, whatever becomes of the connection meanwhile;
+/// heartbeats do not wait for it. A call that panics ends the session: `closed` is still called.
 pub trait Receiver: Send {
     /// Before anything is sent to the client but the open packet.
     fn opened(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 
-    /// Whoever awaits this waits with the client's next packet: the way to slow a client down.
+    /// Whoever awaits in this waits with the client's next messages: a few are kept, then the client is
+    /// slowed down.
     fn message(&mut self, message: Message) -> BoxFuture<'_, ()>;
 
     /// After [`Session::nudge`]: something changed that the receiver should look at.
@@ -152,6 +165,7 @@ struct Shared {
     handler: Box<dyn Handler>,
     core: Arc<Core>,
     stopping: CancellationToken,
+    keeper: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Engine {
@@ -160,9 +174,15 @@ impl Engine {
     pub fn new(limits: Limits, handler: impl Handler) -> Self {
         let runtime = tokio::runtime::Handle::current();
         let core = Core::new(limits, runtime.clone());
-        runtime.spawn(keeper::keep(&core));
+        let keeper = Mutex::new(Some(runtime.spawn(keeper::keep(&core))));
         let (handler, stopping) = (Box::new(handler), CancellationToken::new());
-        Engine { shared: Arc::new(Shared { handler, core, stopping }) }
+        Engine { shared: Arc::new(Shared { handler, core, stopping, keeper }) }
+    }
+
+    /// The task that watches the clock for all sessions, to be taken once by whoever sees to it that the
+    /// process does not go on without. It ends with the engine.
+    pub fn keeper(&self) -> Option<JoinHandle<()>> {
+        self.shared.keeper.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub fn limits(&self) -> &Limits {
@@ -173,10 +193,10 @@ impl Engine {
     ///
     /// # Errors
     /// If the server is stopping, or the system has no randomness for a sid.
-    pub async fn open(&self, plan: Plan<'_>) -> Result<Arc<Session>, Unavailable> {
+    pub fn open(&self, plan: Plan<'_>) -> Result<Arc<Session>, Unavailable> {
         let transport = plan.transport;
         let session = self.reserve(plan)?;
-        self.start(&session, transport).await;
+        self.start(&session, transport);
         Ok(session)
     }
 
@@ -206,12 +226,12 @@ impl Engine {
 
     /// Starts a reserved session, on the transport that it is about to use; does nothing the second
     /// time.
-    pub async fn start(&self, session: &Arc<Session>, transport: &'static Facts) {
+    pub fn start(&self, session: &Arc<Session>, transport: &'static Facts) {
         if !session.may_start(transport) {
             return;
         }
         session.expire(None);
-        session.start(self.shared.handler.open(session)).await;
+        session.start(self.shared.handler.open(session));
         if self.shared.stopping.is_cancelled() {
             session.close(CloseReason::ShuttingDown);
         }

@@ -26,6 +26,12 @@ pub enum CloseReason {
     /// The client reads more slowly than the room talks: its outbound queue is full.
     #[error("slow reader: outbound queue full")]
     SlowReader,
+    /// What waits for all clients together is over the bound of the process, and this one had the most.
+    #[error("slow reader: all queues together are full")]
+    QueueTotal,
+    /// The application failed while it was called for this client.
+    #[error("application error")]
+    AppFailed,
     /// A streamed response reached its bound, and the client knows no way to ask for the next.
     #[error("stream full")]
     StreamFull,
@@ -43,6 +49,11 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// Whether it ended because the client took too little of what was sent: it would not hear of it.
+    pub fn is_slowness(self) -> bool {
+        matches!(self, Self::SlowReader | Self::QueueTotal)
+    }
+
     /// Whether the client is still to get what is queued, and to be told, when it next can.
     pub(super) fn lingers(self) -> bool {
         matches!(

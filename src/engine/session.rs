@@ -1,16 +1,21 @@
 //! One client's session.
 
+use std::any::Any;
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use futures::FutureExt as _;
 use tokio::time::Instant;
-use tracing::{Span, debug, debug_span};
+use tracing::{Instrument as _, Span, debug, debug_span};
 
 use super::core::Core;
 use super::cork;
 use super::drain::Detach;
-use super::state::{Candidate, Outlet, Phase, ProbeStep, State, Tick, Ticket, Wake};
+use super::inbox::{Input, Work};
+use super::queue::Outgoing;
+use super::state::{Candidate, Closed, Outlet, Over, Phase, ProbeStep, State, Tick, Ticket, Wake};
 use super::{CloseReason, Delivery, Drain, Facts, Handshake, Limits, Plan, Receiver, Refused, Sid};
 use crate::dialect::{
     Control, Dialect, Frame, Heartbeat, Malformed, Message, Packet, Reaction, Requests, Wire,
@@ -27,9 +32,6 @@ pub struct Session {
     /// The first packet, which a transport that takes over is greeted with again in some dialects.
     open: Frame,
     state: Mutex<State>,
-    /// One holder at a time hands packets to the receiver, in the order of arrival.
-    turn: Semaphore,
-    receiver: Mutex<Option<Box<dyn Receiver>>>,
     span: Span,
 }
 
@@ -52,18 +54,7 @@ impl Session {
         span.in_scope(|| {
             debug!(transport = transport.name, offered = upgrades.join(","), "handshake")
         });
-        Session {
-            sid,
-            dialect,
-            wire,
-            handshake,
-            core,
-            open,
-            state: Mutex::new(state),
-            turn: Semaphore::new(1),
-            receiver: Mutex::new(None),
-            span,
-        }
+        Session { sid, dialect, wire, handshake, core, open, state: Mutex::new(state), span }
     }
 
     pub fn sid(&self) -> Sid {
@@ -130,29 +121,42 @@ impl Session {
     /// Queues the frames of one packet, and sends them on their way. At the bound of the queue
     /// `delivery` decides; if reliable ones do not fit, the session is closed as a slow reader.
     pub fn push(self: &Arc<Self>, frames: &[Frame], delivery: Delivery) {
+        self.put_out(Outgoing { frames, delivery, shared: false });
+    }
+
+    /// [`Session::push`] for frames that other sessions get as well, of [``memory::shared` bytes.
+    pub fn push_shared(self: &Arc<Self>, frames: &[Frame], delivery: Delivery) {
+        self.put_out(Outgoing { frames, delivery, shared: true });
+    }
+
+    fn put_out(self: &Arc<Self>, packet: Outgoing<'_>) {
         let mut state = self.state();
         if state.phase != Phase::Open {
             return;
         }
-        let limits = self.core.limits.queue;
-        let mut pushed = state.queue.push(frames, delivery, limits);
+        let limits = &self.core.limits;
+        let mut pushed = state.push(packet, limits, Instant::now);
+        let mut wake = None;
         if pushed.is_err() && state.corked {
             // What is held back must not be what makes it too much.
-            let wake = self.pump(&mut state);
-            pushed = state.queue.push(frames, delivery, limits);
-            wake.into_iter().for_each(Waker::wake);
+            wake = self.pump(&mut state);
+            pushed = state.push(packet, limits, Instant::now);
         }
-        if pushed.is_err() {
-            drop(state);
-            return self.close(CloseReason::SlowReader);
-        }
-        if cork::hold(self, !state.corked) {
+        let held_back = pushed.is_ok() && cork::hold(self, !state.corked);
+        let mut waits = false;
+        if held_back {
             state.corked = true;
-            return;
+        } else if pushed.is_ok() {
+            wake = self.pump(&mut state).or(wake);
+            waits = state.settle(Instant::now);
         }
-        let wake = self.pump(&mut state);
         drop(state);
         wake.into_iter().for_each(Waker::wake);
+        if pushed.is_err() {
+            self.close(CloseReason::SlowReader);
+        } else if waits {
+            self.core.look_at_budget();
+        }
     }
 
     /// Sends what was held back on its way. False, and nothing is done, if a poll was answered since
@@ -164,9 +168,18 @@ impl Session {
         }
         state.corked = false;
         let wake = self.pump(&mut state);
+        let waits = state.settle(Instant::now);
         drop(state);
         wake.into_iter().for_each(Waker::wake);
+        if waits {
+            self.core.look_at_budget();
+        }
         true
+    }
+
+    /// Bytes of memory that wait for the client.
+    pub fn held(&self) -> usize {
+        self.state().held()
     }
 
     fn pump(&self, state: &mut State) -> Wake {
@@ -184,29 +197,23 @@ impl Session {
 
     /// Has the receiver's [`Receiver::nudged`] called, when its turn comes.
     pub fn nudge(self: &Arc<Self>) {
-        let session = Arc::clone(self);
-        tokio::spawn(async move {
-            let mut turn = session.take_turn().await;
-            if let Some(receiver) = &mut turn.receiver {
-                receiver.nudged().await;
-            }
-        });
+        let work = self.state().inbox.put(Input::Nudged);
+        self.hand_over(work);
     }
 
-    /// Ends the session. Returns at once; the receiver hears of it from a task of its own.
+    /// Ends the session. Returns at once; the receiver hears of it after all that came before.
     pub fn close(self: &Arc<Self>, reason: CloseReason) {
-        let mut state = self.state();
-        let Some(wakers) = state.close(reason, self.limits(), Instant::now()) else { return };
-        let over = matches!(state.phase, Phase::Closed(_));
-        drop(state);
+        let closed = self.state().close(reason, self.limits(), Instant::now());
+        let Some(Closed { wakers, cut, over }) = closed else { return };
         self.span.in_scope(|| match reason {
-            CloseReason::SlowReader => tracing::info!(sid = %self.sid, %reason, "closed"),
+            _ if reason.is_slowness() => tracing::info!(sid = %self.sid, %reason, "closed"),
             _ => debug!(%reason, "closed"),
         });
-        wakers.into_iter().flatten().for_each(Waker::wake);
+        cut.iter().for_each(|sink| sink.cut());
+        wakers.into_iter().for_each(Waker::wake);
         match over {
-            true => self.bury(),
-            false => self.look_again(),
+            Some(over) => self.bury(over),
+            None => self.look_again(),
         }
     }
 
@@ -232,9 +239,7 @@ impl Session {
                 if self.is_lenient() && facts.name != before {
                     self.span.in_scope(|| debug!(transport = facts.name, "opened"));
                 }
-                if let Some(waker) = replaced {
-                    waker.wake();
-                }
+                replaced.into_iter().for_each(Waker::wake);
                 if self.is_lenient() {
                     // Another transport may have other times.
                     self.look_again();
@@ -357,17 +362,20 @@ impl Session {
         if state.transport.wire != facts.wire && !self.is_lenient() {
             return;
         }
-        let (confirmed, waker) = state.heard(Instant::now());
+        let (confirmed, wake) = state.heard(Instant::now());
         drop(state);
         if confirmed {
-            self.span.in_scope(|| debug!(transport = facts.name, "upgrade: confirmed"));
+            self.log_confirmed(facts);
         }
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake.into_iter().for_each(Waker::wake);
     }
 
-    /// Takes packets that came by a transport, in order. Waits while the receiver is busy.
+    fn log_confirmed(&self, facts: &Facts) {
+        self.span.in_scope(|| debug!(transport = facts.name, "upgrade: confirmed"));
+    }
+
+    /// Takes packets that came by a transport, in order. Waits while more messages wait for the receiver
+    /// than may; what was not taken when this is dropped is lost, and what was taken is not.
     ///
     /// # Errors
     /// If that transport has no business with the session, or its probe failed by these packets.
@@ -376,38 +384,98 @@ impl Session {
         facts: &'static Facts,
         packets: impl IntoIterator<Item = Packet>,
     ) -> Result<(), Refused> {
-        let mut packets = packets.into_iter().peekable();
+        let mut packets = packets.into_iter();
+        let mut next = packets.next();
+        poll_fn(|cx| self.poll_submit(cx, facts, &mut next, &mut packets)).await
+    }
+
+    fn poll_submit(
+        self: &Arc<Self>,
+        cx: &Context<'_>,
+        facts: &'static Facts,
+        next: &mut Option<Packet>,
+        packets: &mut impl Iterator<Item = Packet>,
+    ) -> Poll<Result<(), Refused>> {
         loop {
-            let probing = {
-                let state = self.state();
-                let candidate = state.candidate.as_ref();
-                let probing = candidate.is_some_and(|candidate| candidate.facts.wire == facts.wire);
-                if !probing && state.transport.wire != facts.wire && !self.is_lenient() {
-                    return Err(Refused::WrongTransport);
+            let Some(packet) = next.take() else { return Poll::Ready(Ok(())) };
+            let mut state = self.state();
+            let candidate = state.candidate.as_ref();
+            if candidate.is_some_and(|candidate| candidate.facts.wire == facts.wire) {
+                drop(state);
+                if !self.probe(packet) {
+                    return Poll::Ready(Err(Refused::AlreadyUpgrading));
                 }
-                probing
-            };
-            if !probing {
+                *next = packets.next();
+                continue;
+            }
+            if state.transport.wire != facts.wire && !self.is_lenient() {
+                return Poll::Ready(Err(Refused::WrongTransport));
+            }
+            // All that is not a probe any more is taken under one lock.
+            let (confirmed, confirmed_wake) = state.heard(Instant::now());
+            *next = Some(packet);
+            let Taken { work, wake, end, blocked } = self.take(&mut state, next, packets, cx);
+            drop(state);
+            if confirmed {
+                self.log_confirmed(facts);
+            }
+            confirmed_wake.into_iter().chain(wake).for_each(Waker::wake);
+            let worked = work.is_some();
+            if let Some(work) = work {
+                self.work(work);
+            }
+            if let Some(reason) = end {
+                self.close(reason);
+            }
+            if blocked && !worked {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Takes packets until they end, the session ends, or there is no room for the next.
+    fn take(
+        &self,
+        state: &mut State,
+        next: &mut Option<Packet>,
+        packets: &mut impl Iterator<Item = Packet>,
+        cx: &Context<'_>,
+    ) -> Taken {
+        let mut taken = Taken { work: None, wake: None, end: None, blocked: false };
+        while let Some(packet) = next.take() {
+            if state.phase != Phase::Open || taken.end.is_some() {
                 break;
             }
-            let Some(packet) = packets.next() else { return Ok(()) };
-            if !self.probe(packet) {
-                return Err(Refused::AlreadyUpgrading);
+            match packet {
+                Packet::Message(_) if !state.inbox.has_room() => {
+                    state.inbox.block(cx.waker());
+                    (*next, taken.blocked) = (Some(packet), true);
+                    break;
+                }
+                Packet::Message(message) => {
+                    let work = state.inbox.put(Input::Message(message));
+                    taken.work = taken.work.or(work);
+                }
+                Packet::Close => taken.end = Some(CloseReason::ClientClosed),
+                Packet::Ping { .. } => match self.dialect.rules() {
+                    rules if rules.heartbeat == Heartbeat::ClientAsks => {
+                        let answer = self.dialect.control(Control::Pong { probe: false });
+                        state.queue.push_answer(answer);
+                        taken.wake = self.pump(state).or(taken.wake);
+                        state.settle(Instant::now);
+                    }
+                    rules if rules.stray_ping == Reaction::Close => {
+                        let wrong = "heartbeat in the wrong direction";
+                        taken.end = Some(CloseReason::Malformed(wrong));
+                    }
+                    _ => {}
+                },
+                Packet::Pong { .. } => state.ponged(self.limits(), Instant::now()),
+                Packet::Upgrade | Packet::Noop => {}
             }
+            *next = packets.next();
         }
-        if packets.peek().is_none() {
-            // The last was the end of a probe, which proves nothing about the way it opens.
-            return Ok(());
-        }
-        self.heard(facts);
-        let mut turn = self.take_turn().await;
-        for packet in packets {
-            if !self.is_open() {
-                break;
-            }
-            self.deliver(packet, &mut turn).await;
-        }
-        Ok(())
+        taken
     }
 
     /// Ends the session because of input that is not the dialect's.
@@ -457,57 +525,77 @@ impl Session {
         !failed
     }
 
-    async fn deliver(self: &Arc<Self>, packet: Packet, turn: &mut Turn<'_>) {
-        match packet {
-            Packet::Message(message) => {
-                if let Some(receiver) = &mut turn.receiver {
-                    receiver.message(message).await;
-                }
-            }
-            Packet::Close => self.close(CloseReason::ClientClosed),
-            Packet::Ping { .. } => match self.dialect.rules() {
-                rules if rules.heartbeat == Heartbeat::ClientAsks => {
-                    self.push_control(Control::Pong { probe: false });
-                }
-                rules if rules.stray_ping == Reaction::Close => {
-                    self.close(CloseReason::Malformed("heartbeat in the wrong direction"));
-                }
-                _ => {}
-            },
-            Packet::Pong { .. } => self.state().ponged(self.limits(), Instant::now()),
-            Packet::Upgrade | Packet::Noop => {}
-        }
-    }
-
-    fn push_control(&self, control: Control) {
-        let mut state = self.state();
-        if state.phase != Phase::Open {
-            return;
-        }
-        state.queue.push_control(self.dialect.control(control));
-        let wake = self.pump(&mut state);
-        drop(state);
-        wake.into_iter().for_each(Waker::wake);
-    }
-
     /// Whether this call is the one that has to start the session, on that transport.
     pub(super) fn may_start(&self, facts: &'static Facts) -> bool {
         self.state().start(facts, Instant::now())
     }
 
-    pub(super) async fn start(&self, receiver: Box<dyn Receiver>) {
-        *self.receiver.lock().unwrap_or_else(PoisonError::into_inner) = Some(receiver);
-        let mut turn = self.take_turn().await;
-        if let Some(receiver) = &mut turn.receiver {
-            receiver.opened().await;
+    /// Starts the session, unless it is over: then the receiver never hears of it.
+    pub(super) fn start(self: &Arc<Self>, receiver: Box<dyn Receiver>) {
+        let work = self.state().inbox.install(receiver);
+        if let Some(work) = work {
+            self.work(work);
         }
     }
 
-    async fn take_turn(&self) -> Turn<'_> {
-        // The semaphore is never closed.
-        let permit = self.turn.acquire().await.ok();
-        let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Turn { session: self, receiver, _permit: permit }
+    /// Calls the receiver. Most calls end at once: that is tried here. What does not goes on in a task of
+    /// its own, which nobody waits for and nothing cuts short. For the runtime's own threads.
+    fn work(self: &Arc<Self>, work: Work) {
+        let mut calls = Box::pin(Arc::clone(self).call(work));
+        let mut cx = Context::from_waker(Waker::noop());
+        if calls.as_mut().poll(&mut cx).is_pending() {
+            self.core.spawn(calls.instrument(self.span.clone()));
+        }
+    }
+
+    /// [`Session::work`] for any thread, and for where a call may be under way already.
+    fn hand_over(self: &Arc<Self>, work: Option<Work>) {
+        if let Some(work) = work {
+            self.core.spawn(Arc::clone(self).call(work).instrument(self.span.clone()));
+        }
+    }
+
+    /// Calls the receiver for all that there is, one after the other.
+    async fn call(self: Arc<Self>, work: Work) {
+        let mut next = Some(work);
+        while let Some(Work { mut receiver, input }) = next {
+            let last = matches!(input, Input::Closed(_));
+            let call = async {
+                match input {
+                    Input::Opened => receiver.opened().await,
+                    Input::Message(message) => receiver.message(message).await,
+                    Input::Nudged => receiver.nudged().await,
+                    Input::Closed(reason) => receiver.closed(reason).await,
+                }
+            };
+            if let Err(panic) = AssertUnwindSafe(call).catch_unwind().await {
+                self.failed(&*panic);
+            }
+            if last {
+                // The receiver holds the session: parting here frees both.
+                drop(receiver);
+                let mut state = self.state();
+                state.inbox.end();
+                let presence = state.presence.take();
+                drop(state);
+                drop(presence);
+                return;
+            }
+            let mut state = self.state();
+            next = state.inbox.next(receiver);
+            let unblocked = state.inbox.unblock();
+            drop(state);
+            unblocked.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// A call of the receiver panicked. It costs this session, and no other.
+    fn failed(self: &Arc<Self>, panic: &(dyn Any + Send)) {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let text = text.unwrap_or("no text");
+        tracing::error!(sid = %self.sid, panic = text, "the application failed: its client is let go");
+        self.close(CloseReason::AppFailed);
     }
 
     /// Has the keeper look in by then.
@@ -542,15 +630,17 @@ impl Session {
     }
 
     /// The session is over: nobody finds it any more, and its receiver is told.
-    pub(super) fn bury(self: &Arc<Self>) {
-        self.core.bury(self);
+    pub(super) fn bury(self: &Arc<Self>, Over(work): Over) {
+        self.core.registry.remove(&self.sid);
+        self.hand_over(work);
     }
 
     /// Does what is due. `None` when the session is over, else when to look again.
     pub(super) fn tick(self: &Arc<Self>, now: Instant) -> Option<Instant> {
+        let resumed = self.core.keeper.resumed(now);
         loop {
             let mut state = self.state();
-            match state.tick(self.dialect, &self.wire, self.limits(), now) {
+            match state.tick(self.dialect, &self.wire, self.limits(), resumed, now) {
                 Tick::Wait { until, wake } => {
                     drop(state);
                     if let Some(waker) = wake {
@@ -564,9 +654,11 @@ impl Session {
                     self.close(reason);
                 }
                 Tick::Lingered => {
-                    state.end_lingering();
+                    let over = state.end_lingering();
                     drop(state);
-                    self.bury();
+                    if let Some(over) = over {
+                        self.bury(over);
+                    }
                     return None;
                 }
                 Tick::ProbeStalled { probed } => {
@@ -595,34 +687,16 @@ impl Session {
             }
         }
     }
-
-    /// The last thing that happens to a session.
-    pub(super) async fn finish(&self) {
-        let reason = self.close_reason().unwrap_or(CloseReason::TransportLost);
-        let mut turn = self.take_turn().await;
-        if let Some(receiver) = &mut turn.receiver {
-            receiver.closed(reason).await;
-        }
-        // The receiver holds the session: parting here frees both.
-        turn.receiver = None;
-        self.state().presence = None;
-    }
 }
 
-/// The right to hand packets to the receiver.
-struct Turn<'a> {
-    session: &'a Session,
-    receiver: Option<Box<dyn Receiver>>,
-    _permit: Option<SemaphorePermit<'a>>,
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if let Some(receiver) = self.receiver.take() {
-            let mut home = self.session.receiver.lock().unwrap_or_else(PoisonError::into_inner);
-            *home = Some(receiver);
-        }
-    }
+/// What came of taking packets.
+struct Taken {
+    work: Option<Work>,
+    wake: Wake,
+    /// The packets ended the session.
+    end: Option<CloseReason>,
+    /// The next is to wait for room.
+    blocked: bool,
 }
 
 /// A POST under way; its end is the end of this value.

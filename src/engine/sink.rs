@@ -4,10 +4,17 @@ use crate::dialect::{Dialect, Frame, Wire};
 
 /// A connection that takes packets without its own task being woken for it.
 ///
-/// Called under the session's lock, so it must neither block nor call the session.
+/// Called under the session's lock where nothing else is said, so it must neither block nor call the
+/// session.
 pub trait Sink: std::fmt::Debug + Send + Sync {
     /// Takes all packets, in order. What the connection cannot take at the moment is kept.
     fn take(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> Taken;
+
+    /// Bytes that it keeps because the connection has not taken them.
+    fn held(&self) -> usize;
+
+    /// Ends the connection at once and lets go of what it keeps. Called outside of the session's lock.
+    fn cut(&self);
 }
 
 /// What became of packets.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::dialect::{self, Body, Dialect, Frame, SocketPacket, Wire};
 use crate::engine::Delivery;
+use crate::memory;
 
 /// An event that goes to many sockets of one namespace. It is encoded once for each dialect that
 /// meets it, and the bytes are shared by all receivers.
@@ -38,8 +39,17 @@ impl Broadcast {
     }
 
     pub(super) fn frames(&self, dialect: &dyn Dialect) -> &[Frame] {
-        self.forms[dialect.slot()]
-            .get_or_init(|| dialect.encode(&self.packet, &Wire::default()).into_boxed_slice())
+        self.forms[dialect.slot()].get_or_init(|| {
+            let frames = dialect.encode(&self.packet, &Wire::default());
+            frames.into_iter().map(shared).collect()
+        })
+    }
+}
+
+fn shared(frame: Frame) -> Frame {
+    match frame {
+        Frame::Text(bytes) => Frame::Text(memory::shared(bytes)),
+        Frame::Binary(bytes) => Frame::Binary(memory::shared(bytes)),
     }
 }
 

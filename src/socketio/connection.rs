@@ -168,6 +168,8 @@ impl<A: App> Receiver for Connection<A> {
 
     fn message(&mut self, message: Message) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            // Who was made to leave has left before anything that comes after.
+            self.part(DisconnectReason::ByServer).await;
             match message {
                 Message::Text(text) => self.text(&text).await,
                 Message::Binary(data) => self.binary(data).await,

@@ -105,7 +105,7 @@ impl Socket {
     pub fn deliver(&self, broadcast: &Broadcast) {
         if !self.has_left() {
             let session = &self.0.session;
-            session.push(broadcast.frames(session.dialect()), broadcast.delivered());
+            session.push_shared(broadcast.frames(session.dialect()), broadcast.delivered());
         }
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Pipe;
 use super::scratch::with_scratch;
+use crate::memory::Charge;
 
 /// A connection that whoever has something to say may say it on. Whatever is put goes out whole and in
 /// order.
@@ -28,6 +29,8 @@ struct Kept {
     /// Bytes that the connection took, but still holds itself.
     held: usize,
     broken: bool,
+    /// What this counts for in the memory of the process.
+    charge: Charge,
 }
 
 /// The connection is gone.
@@ -58,6 +61,7 @@ impl Link {
         }
         if !kept.is_clear() {
             fill(&mut kept.bytes);
+            kept.count();
             return false;
         }
         with_scratch(|scratch| {
@@ -67,6 +71,7 @@ impl Link {
                 kept.bytes.extend_from_slice(&scratch[written..]);
             }
         });
+        kept.count();
         kept.is_clear()
     }
 
@@ -99,6 +104,7 @@ impl Link {
         {
             let mut kept = self.kept();
             kept.write_on(&self.pipe);
+            kept.count();
             if kept.broken {
                 return Err(Broken);
             }
@@ -108,6 +114,13 @@ impl Link {
         }
         self.pipe.writable().await.map_err(|_| Broken)?;
         Ok(false)
+    }
+
+    /// Ends the connection at once: what it did not take is dropped, and whoever waits for it hears that
+    /// the connection is broken.
+    pub fn cut(&self) {
+        *self.kept() = Kept { broken: true, ..Kept::default() };
+        self.pipe.cut();
     }
 
     /// Says that nothing more will be written, and hears the other side out for at most that many
@@ -130,6 +143,11 @@ impl Link {
 const ROOM: usize = 4096;
 
 impl Kept {
+    /// Has what is kept here counted.
+    fn count(&mut self) {
+        self.charge.set(self.bytes.capacity() + self.held);
+    }
+
     fn is_clear(&self) -> bool {
         self.bytes.is_empty() && self.held == 0 && !self.broken
     }
@@ -219,6 +237,22 @@ mod tests {
             all == (0..pieces).map(piece).collect::<String>().into_bytes(),
             "in order, and whole"
         );
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_cut_holds_nothing_and_ends_for_both() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut client =
+            TcpStream::connect(listener.local_addr().expect("bound")).await.expect("open");
+        let link = Link::new(Pipe::plain(listener.accept().await.expect("a connection").0), None);
+        while link.put(|out| out.resize(1 << 16, b'x')) {}
+        let flushed = link.flush();
+        link.cut();
+        assert!(flushed.await.is_err());
+        assert_eq!((link.held(), link.kept().charge.bytes()), (0, 0));
+        assert_eq!(link.pipe().read(&mut [0; 8]).await.expect("the end"), 0);
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).await.expect("the end");
     }
 
     #[tokio::test]

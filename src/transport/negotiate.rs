@@ -178,7 +178,7 @@ impl Negotiator {
         };
         let wire = wire(query, request.headers());
         let plan = Plan { dialect, wire, transport: facts, upgrades: &upgrades, handshake };
-        Ok(self.engine().open(plan).await?)
+        Ok(self.engine().open(plan)?)
     }
 }
 

@@ -171,7 +171,7 @@ impl Negotiator {
             };
             return Ok(transport.say(&request, &query, &DIALECT, words));
         };
-        self.engine().start(&session, transport.facts()).await;
+        self.engine().start(&session, transport.facts());
         transport.serve(self.exchange(request, query, session, admitted.monitor)).answer().await
     }
 }

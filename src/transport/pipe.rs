@@ -181,6 +181,11 @@ impl Pipe {
         }
     }
 
+    /// Ends the connection in both directions, without a word to the other side.
+    pub fn cut(&self) {
+        let _ = SockRef::from(&self.tcp).shutdown(Shutdown::Both);
+    }
+
     /// [`Pipe::shut_down`] for hand-written futures.
     pub fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(tls) = &self.tls {

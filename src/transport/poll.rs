@@ -85,7 +85,7 @@ impl Parked {
     pub fn finish(self, drained: Drained, batch: &mut Vec<Frame>) -> (&'static str, Bytes) {
         let dialect = self.drain.session().dialect();
         batch.extend(match drained {
-            Drained::Packets | Drained::Stuck => None,
+            Drained::Packets | Drained::Stuck | Drained::Asks => None,
             Drained::Released | Drained::Superseded | Drained::Promoted => {
                 Some(dialect.control(Control::Noop))
             }
@@ -141,6 +141,14 @@ impl Sink for Seat {
     fn take(&self, frames: &[Frame], dialect: &dyn Dialect, _wire: &Wire) -> Taken {
         let whole = self.answer((self.form)(dialect, frames));
         Taken::Answered { done: whole && !self.followed.load(Ordering::Acquire) }
+    }
+
+    fn held(&self) -> usize {
+        self.link.held()
+    }
+
+    fn cut(&self) {
+        self.link.cut();
     }
 }
 

@@ -117,7 +117,7 @@ fn packets(
                     let full = sent + chunk.len() > session.limits().stream_bytes;
                     full.then(|| recycle(&session, facts))
                 }
-                Drained::Released | Drained::Stuck => None,
+                Drained::Released | Drained::Stuck | Drained::Asks => None,
                 Drained::Superseded => Some(dialect.control(Control::Noop)),
                 Drained::Closed(reason) => Some(dialect.ending(reason.ending())),
             };

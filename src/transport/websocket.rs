@@ -221,7 +221,7 @@ async fn read(reader: &mut WsReader, session: &Arc<Session>, monitor: &mut Optio
             WsEvent::Lost => return End::Lost,
             WsEvent::Deaf => {
                 session.close_on(&FACTS, CloseReason::SlowReader);
-                return End::ByUs(WsClose::Plain);
+                return End::Lost;
             }
             WsEvent::Faulty(fault) => {
                 let reason = match fault {
@@ -258,7 +258,7 @@ async fn write(writer: &WsWriter, drain: &mut Drain, session: &Arc<Session>) -> 
         let drained = drain.next(&mut batch).await;
         writer.put(&batch, session.dialect(), session.wire());
         batch = Vec::new();
-        if drained == Drained::Promoted {
+        if matches!(drained, Drained::Promoted | Drained::Asks) {
             writer.put_ping();
         }
         if let Some(end) = Box::pin(flush(writer, drain, session, drained)).await {
@@ -287,7 +287,11 @@ async fn flush(
         return Some(End::Lost);
     }
     match drained {
-        Drained::Packets | Drained::Stuck | Drained::Promoted | Drained::Released => None,
+        Drained::Packets
+        | Drained::Stuck
+        | Drained::Promoted
+        | Drained::Asks
+        | Drained::Released => None,
         Drained::Superseded => Some(let_go(session)),
         Drained::Closed(CloseReason::TooLarge) => Some(End::ByUs(WsClose::For(Fault::TooLarge))),
         Drained::Closed(_) => Some(End::ByUs(WsClose::Plain)),

@@ -234,6 +234,14 @@ impl Sink for WsWriter {
     fn take(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> Taken {
         if self.put(frames, dialect, wire) { Taken::All } else { Taken::Stuck }
     }
+
+    fn held(&self) -> usize {
+        self.0.held()
+    }
+
+    fn cut(&self) {
+        self.0.cut();
+    }
 }
 
 fn write_message(out: &mut Vec<u8>, message: &SocketMessage) {

@@ -85,6 +85,10 @@ async fn anything_that_comes_in_is_life() {
         let (tap, mut heard) = tap();
         let engine = Engine::new(limits(), tap);
         let session = open(&engine, eio.dialect(), &SOCKET).await;
+        let mut drain = session.attach(&SOCKET).unwrap();
+        tokio::spawn(
+            async move { while !matches!(next(&mut drain).await.1, Drained::Closed(_)) {} },
+        );
         let start = Instant::now();
         // Never a heartbeat packet, but something in time.
         for n in 0..20 {
@@ -118,6 +122,26 @@ async fn each_ping_of_protocol_3_is_answered_and_starts_anew() {
     }
     let start = Instant::now();
     assert_eq!(next(&mut drain).await.1, TIMED_OUT);
+    assert_eq!(since(start), 1500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_websocket_of_protocol_3_is_asked_once_before_it_is_given_up() {
+    let engine = Engine::new(limits(), Echo);
+    let session = open(&engine, Eio::V3.dialect(), &SOCKET).await;
+    let mut drain = session.attach(&SOCKET).unwrap();
+    let mut start = Instant::now();
+    let mut batch = Vec::new();
+    assert_eq!(drain.next(&mut batch).await, Drained::Packets);
+    for _ in 0..3 {
+        assert_eq!(drain.next(&mut batch).await, Drained::Asks);
+        assert_eq!(since(start), 1250, "an interval, and half of the timeout");
+        start = Instant::now();
+        // The answer of a browser whose page is hidden.
+        session.heard(&SOCKET);
+    }
+    assert_eq!(drain.next(&mut batch).await, Drained::Asks);
+    assert_eq!(drain.next(&mut batch).await, TIMED_OUT);
     assert_eq!(since(start), 1500);
 }
 

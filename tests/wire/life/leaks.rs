@@ -173,7 +173,7 @@ async fn ends_by_the_server() {
         match round / 6 {
             0 => session.close(CloseReason::ServerClosed),
             1 => session.close(CloseReason::SlowReader),
-            2 => (0..17).for_each(|n: u32| session.send(Message::Text(n.to_string()))),
+            2 => (0..25).for_each(|n: u32| session.send(Message::Text(n.to_string()))),
             _ => session.close(CloseReason::ConnectTimeout),
         }
     }

@@ -1,9 +1,12 @@
 //! The bound of the outbound queue, and what happens at it.
 
+use std::time::Duration;
+
 use parlance::dialect::Message;
-use parlance::engine::{CloseReason, Limits, QueueLimits};
+use parlance::engine::{CloseReason, Engine, Limits, PER_PACKET, QueueLimits};
 use serde_json::json;
 use tokio::net::TcpSocket;
+use tokio::time::{Instant, sleep};
 
 use crate::support::apps::{Echo, tap};
 use crate::support::client::{Client, Via};
@@ -11,6 +14,7 @@ use crate::support::http::{Http, request};
 use crate::support::packets::Eio;
 use crate::support::polls::Polls;
 use crate::support::server::{Setup, TestServer, chat_settings, target};
+use crate::support::session::{POLLING, SOCKET, next, open, poll};
 use crate::support::ws::{Frame, UPGRADE, Ws};
 
 fn limits(messages: usize, bytes: usize) -> Limits {
@@ -24,14 +28,15 @@ async fn the_bound_in_packets_is_exact() {
         let server = Setup::limits(limits(20, 1 << 20)).start(tap).await;
         let mut session = Polls::open(&server, eio.query()).await;
         let inner = server.engine.session(&session.sid).unwrap();
+        // Half as much again for who has not been behind for long.
         for _ in 0..2 {
-            for n in 0..20 {
+            for n in 0..30 {
                 inner.send(Message::Text(n.to_string()));
             }
             assert!(inner.is_open());
-            assert_eq!(session.poll().await.len(), 20, "a poll empties it");
+            assert_eq!(session.poll().await.len(), 30, "a poll empties it");
         }
-        for n in 0..21 {
+        for n in 0..31 {
             inner.send(Message::Text(n.to_string()));
         }
         assert_eq!(inner.close_reason(), Some(CloseReason::SlowReader));
@@ -42,18 +47,70 @@ async fn the_bound_in_packets_is_exact() {
 
 #[tokio::test]
 async fn the_bound_in_bytes_is_exact() {
-    let server = Setup::limits(limits(1000, 10_000)).start(Echo).await;
+    const BOUND: usize = 10_000;
+    let server = Setup::limits(limits(1000, BOUND)).start(Echo).await;
     let mut session = Polls::open(&server, "EIO=4").await;
     let inner = server.engine.session(&session.sid).unwrap();
-    // With its type digit, half of what fits.
-    let half = Message::Text("x".repeat(4999));
-    inner.send(half.clone());
-    inner.send(half.clone());
-    assert_eq!(session.texts().await.len(), 2);
-    inner.send(half.clone());
-    inner.send(half);
+    // With its type digit and what a packet costs besides, a third of what fits with the grace.
+    let third = Message::Text("x".repeat(BOUND / 2 - PER_PACKET - 1));
+    for _ in 0..2 {
+        for sent in 1..=3 {
+            inner.send(third.clone());
+            assert_eq!(inner.held(), sent * BOUND / 2);
+        }
+        assert_eq!(session.texts().await.len(), 3);
+        assert_eq!(inner.held(), 0);
+    }
+    for _ in 0..3 {
+        inner.send(third.clone());
+    }
+    assert!(inner.is_open());
     inner.send(Message::Text(String::new()));
     assert_eq!(inner.close_reason(), Some(CloseReason::SlowReader));
+    assert_eq!(inner.held(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_been_behind_for_long_has_no_more_than_the_bound() {
+    const SHORT: Duration = Duration::from_millis(4900);
+    const LONG: Duration = Duration::from_millis(5000);
+    let (bound, grace) = (20, 10);
+    for eio in Eio::ALL {
+        for (pause, fits) in [(SHORT, bound + grace), (LONG, bound)] {
+            let engine = Engine::new(limits(bound, 1 << 20), Echo);
+            let session = open(&engine, eio.dialect(), &POLLING).await;
+            poll(&session).await;
+            session.send(Message::Text("the first".into()));
+            sleep(pause).await;
+            for n in 1..fits {
+                session.send(Message::Text(n.to_string()));
+            }
+            assert!(session.is_open(), "{eio:?} after {pause:?}");
+            session.send(Message::Text("one too many".into()));
+            assert_eq!(session.close_reason(), Some(CloseReason::SlowReader), "{eio:?} {pause:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_and_takes_nothing_is_a_slow_reader_in_the_end() {
+    for eio in Eio::ALL {
+        let engine = Engine::new(Limits::default(), Echo);
+        let session = open(&engine, eio.dialect(), &SOCKET).await;
+        let mut drain = session.attach(&SOCKET).unwrap();
+        next(&mut drain).await;
+        session.send(Message::Text("nobody takes this".into()));
+        let start = Instant::now();
+        while session.is_open() {
+            // Alive, at any rate.
+            session.heard(&SOCKET);
+            sleep(Duration::from_millis(500)).await;
+        }
+        assert_eq!(session.close_reason(), Some(CloseReason::SlowReader), "{eio:?}");
+        let waited = start.elapsed();
+        // As long as a heartbeat may take, and until the next look.
+        assert!((45..=71).contains(&waited.as_secs()), "{eio:?}: {waited:?}");
+    }
 }
 
 #[tokio::test]
@@ -160,8 +217,9 @@ async fn typing_notices_are_dropped_before_anything_else() {
         );
     }
     late.assert_quiet().await;
-    // A full queue of messages drops notices that come, and ends the session at the next message.
-    for n in 0..16 {
+    // A full queue of messages, as full as it may be, drops notices that come, and ends the session at the
+    // next message.
+    for n in 0..24 {
         busy.emit_with_ack(n, json!(["new message", "x"])).await;
         busy.ack(n).await;
     }

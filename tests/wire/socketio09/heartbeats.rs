@@ -71,7 +71,7 @@ async fn who_opens_no_transport_is_waited_for_and_then_no_more() {
     // Who comes late has the whole time for a first sign of life.
     let session = engine.reserve(plan(&SocketIo09, &SOCKET)).unwrap();
     sleep(Duration::from_secs(59)).await;
-    engine.start(&session, &POLLING).await;
+    engine.start(&session, &POLLING);
     sleep(Duration::from_millis(1400)).await;
     assert!(session.is_open());
     sleep(Duration::from_millis(200)).await;

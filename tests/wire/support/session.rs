@@ -19,7 +19,7 @@ pub async fn open(
     dialect: &'static dyn Dialect,
     transport: &'static Facts,
 ) -> Arc<Session> {
-    engine.open(plan(dialect, transport)).await.expect("a session")
+    engine.open(plan(dialect, transport)).expect("a session")
 }
 
 /// What a session of the test is made of.
@@ -42,10 +42,15 @@ pub async fn poll(session: &Arc<Session>) -> (Vec<String>, Drained) {
     got
 }
 
-/// What a transport is given next.
+/// What a transport is given next, but for the wish to ask for a sign of life.
 pub async fn next(drain: &mut Drain) -> (Vec<String>, Drained) {
     let mut batch = Vec::new();
-    let drained = drain.next(&mut batch).await;
+    let drained = loop {
+        match drain.next(&mut batch).await {
+            Drained::Asks => {}
+            drained => break drained,
+        }
+    };
     let text = |frame| match frame {
         Frame::Text(bytes) => String::from_utf8(bytes.to_vec()).expect("text"),
         Frame::Binary(data) => panic!("unexpected binary {data:?}"),

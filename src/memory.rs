@@ -1,0 +1,87 @@
+//! Memory that the process holds for clients that have not taken it yet: one sum for all of them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes that wait for clients at this moment, in the whole process.
+pub fn held() -> usize {
+    HELD.load(Ordering::Relaxed)
+}
+
+/// A part of [`held`]; given back when it is dropped.
+#[derive(Debug, Default)]
+pub struct Charge(usize);
+
+impl Charge {
+    /// Makes it that many bytes.
+    pub fn set(&mut self, bytes: usize) {
+        if bytes > self.0 {
+            HELD.fetch_add(bytes - self.0, Ordering::Relaxed);
+        } else if bytes < self.0 {
+            HELD.fetch_sub(self.0 - bytes, Ordering::Relaxed);
+        }
+        self.0 = bytes;
+    }
+
+    /// The bytes of it.
+    pub fn bytes(&self) -> usize {
+        self.0
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+/// Bytes that many clients share: they count once, until the last of them has them.
+pub fn shared(bytes: Bytes) -> Bytes {
+    struct Shared(Bytes, #[expect(dead_code, reason = "it counts as long as it is there")] Charge);
+
+    impl AsRef<[u8]> for Shared {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    let mut charge = Charge::default();
+    charge.set(bytes.len());
+    Bytes::from_owner(Shared(bytes, charge))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Other tests of this process hold memory, too: what is counted here is larger than all of theirs.
+    const MUCH: usize = 1 << 40;
+
+    #[test]
+    fn charges_are_given_back() {
+        let mut charge = Charge::default();
+        charge.set(3 * MUCH);
+        assert!(held() >= 3 * MUCH);
+        charge.set(MUCH);
+        assert_eq!((held() / MUCH, charge.bytes()), (1, MUCH));
+        drop(charge);
+        assert_eq!(held() / MUCH, 0);
+    }
+
+    #[test]
+    fn shared_bytes_count_once_until_the_last_has_gone() {
+        const SIZE: usize = 64 << 20;
+        let before = held();
+        let one = shared(vec![7; SIZE].into());
+        let part = one.slice(1..3);
+        assert_eq!(part, [7, 7][..]);
+        assert!(held() >= before.max(SIZE));
+        drop(one);
+        assert!(held() >= SIZE);
+        drop(part);
+        assert!(held() < SIZE + before);
+    }
+}
