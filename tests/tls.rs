@@ -510,7 +510,7 @@ fn files_that_cannot_be_used_are_named() {
     for (cert, key, expected) in [
         (&missing, &a.key, "tls-cert: {cert} cannot be read: No such file"),
         (&a.cert, &missing, "tls-key: {key} cannot be read: No such file"),
-        (&files.folder, &a.key, "tls-cert: {cert} cannot be read: Is a directory"),
+        (&files.folder, &a.key, "tls-cert: {cert} cannot be read: it is a folder"),
         (&empty, &a.key, "tls-cert: {cert} holds no certificate in PEM form"),
         (&a.key, &a.key, "tls-cert: {cert} holds no certificate in PEM form"),
         (&cut, &a.key, "tls-cert: {cert} is damaged: a section has no end"),

@@ -8,8 +8,9 @@ use std::time::Duration;
 use http::header::{HeaderValue, RETRY_AFTER};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{info, warn};
 
+use super::HttpLimits;
 use crate::transport;
 use crate::transport::http::Error;
 
@@ -90,6 +91,9 @@ impl Slots {
     }
 }
 
+const TOO_FEW_FILES: &str =
+    "the system allows fewer open files than max-connections needs: there are fewer connections";
+
 /// Asks the system for as many open files as `connections` need, and returns how many connections there
 /// may be with what it gives.
 pub fn raise_file_limit(connections: usize) -> usize {
@@ -101,12 +105,12 @@ pub fn raise_file_limit(connections: usize) -> usize {
     let fit = fitting(connections, &limit);
     if fit < connections {
         let limit = limit.unwrap_or_default();
-        warn!(
-            limit,
-            wanted,
-            max_connections = fit,
-            "the system allows fewer open files than max-connections needs: there are fewer connections"
-        );
+        // The default asks for more than most systems give, and nobody for it in particular.
+        if connections == HttpLimits::default().max_connections {
+            info!(limit, max_connections = fit, "{TOO_FEW_FILES}");
+        } else {
+            warn!(limit, wanted, max_connections = fit, "{TOO_FEW_FILES}");
+        }
     }
     fit
 }

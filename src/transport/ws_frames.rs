@@ -6,8 +6,8 @@
 use std::io::Cursor;
 
 use bytes::Bytes;
-use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 /// Bytes of a control frame, at most.
 const CONTROL_MAX: u64 = 125;

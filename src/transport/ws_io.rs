@@ -5,9 +5,9 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tungstenite::handshake::derive_accept_key;
-use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::scratch::with_input;
 use super::ws_frames::{Fault, Frames, Said};
