@@ -11,7 +11,7 @@ use super::packet::as_text;
 use super::utf8::{split_utf16, utf16_len};
 use super::{
     Dialect, Frame, Heartbeat, Incoming, Malformed, Message, OCTETS, Packet, Payload, Reaction,
-    Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire, base64_decode,
+    Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire, add, base64_decode,
     base64_encode, json,
 };
 
@@ -89,11 +89,12 @@ impl EngineIo3 {
                 return Err(Malformed("length runs past the end"));
             }
             let (packet, tail) = rest.split_at(length);
-            packets.push(match kind {
+            let packet = match kind {
                 0 => read_packet(&String::from_utf8_lossy(packet))?,
                 1 => read_binary(Bytes::copy_from_slice(packet))?,
                 _ => return Err(Malformed("neither string nor binary")),
-            });
+            };
+            add(&mut packets, packet)?;
             body = tail;
         }
         if packets.is_empty() { Err(Malformed("empty payload")) } else { Ok(packets) }
@@ -169,7 +170,7 @@ impl Dialect for EngineIo3 {
             let units = length.parse().map_err(|_| Malformed("bad length"))?;
             let (packet, tail) =
                 split_utf16(tail, units).ok_or(Malformed("length runs past the end"))?;
-            packets.push(read_string(&wire.polling_strings.decode(packet))?);
+            add(&mut packets, read_string(&wire.polling_strings.decode(packet))?)?;
             rest = tail;
         }
         if packets.is_empty() { Err(Malformed("empty payload")) } else { Ok(packets) }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::grammar::{self, Protocol};
 use super::{
     Control, Dialect, Ending, Frame, Heartbeat, Incoming, Malformed, Message, Opening, Packet,
-    Payload, Reaction, Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire,
+    Payload, Reaction, Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire, add,
     base64_decode, base64_encode, json,
 };
 
@@ -162,7 +162,11 @@ impl Dialect for EngineIo4 {
     }
 
     fn read_text_payload(&self, text: &str, wire: &Wire) -> Result<Vec<Packet>, Malformed> {
-        text.split(SEPARATOR).map(|packet| self.read_text(packet, wire)).collect()
+        let mut packets = Vec::new();
+        for packet in text.split(SEPARATOR) {
+            add(&mut packets, self.read_text(packet, wire)?)?;
+        }
+        Ok(packets)
     }
 
     fn read_text(&self, text: &str, _wire: &Wire) -> Result<Packet, Malformed> {

@@ -22,6 +22,9 @@ pub struct Protocol {
 /// Attachments of one packet beyond which it is refused; the bound of the reference servers.
 pub const MAX_ATTACHMENTS: usize = 10;
 
+/// Bytes of a namespace and its query, as much as the head of a request may have.
+pub(super) const MAX_NAMESPACE: usize = 16 * 1024;
+
 /// Event names that a client of protocol 5 never sends (socketio.md §7).
 const RESERVED: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
@@ -138,6 +141,9 @@ pub fn decode(protocol: &Protocol, text: &str, wire: &Wire) -> Result<Option<Inc
     let mut namespace = "/";
     if rest.starts_with('/') {
         (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
+        if namespace.len() > MAX_NAMESPACE {
+            return Err(Malformed("namespace too long"));
+        }
     }
     let (id, json) = split_digits(rest);
     let id = match id {
@@ -148,7 +154,7 @@ pub fn decode(protocol: &Protocol, text: &str, wire: &Wire) -> Result<Option<Inc
     };
     let value = match json {
         "" => None,
-        text => Some(json::parse(text).map_err(|_| Malformed("bad JSON"))?),
+        text => Some(json::parse(text)?),
     };
     let body = match kind {
         b'0' => connect(protocol, &mut namespace, value)?,

@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter, Serializer};
 
+use super::Malformed;
+
 /// Appends `value` as compact JSON.
 pub fn write_plain<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     let mut serializer = Serializer::with_formatter(out, CompactFormatter);
@@ -71,21 +73,46 @@ impl Formatter for AsciiFormatter {
     }
 }
 
-/// Parses JSON, replacing escaped lone surrogates by U+FFFD.
+/// Values of one text, beyond which it is refused: each takes up to 700 bytes of memory, and two bytes of text.
+const MAX_VALUES: usize = 1 << 17;
+
+/// Parses JSON of at most 131,072 values in each other at most 127 deep.
 ///
-/// JavaScript strings may hold half of a surrogate pair, and today's engines write such a half as
-/// `\ud83d`, which is no Unicode text. The rest of the message is fine, so it is kept.
-pub fn parse(text: &str) -> Result<Value, serde_json::Error> {
-    match serde_json::from_str(text) {
-        Ok(value) => Ok(value),
-        Err(error) if text.contains("\\u") || text.contains("\\U") => {
-            match replace_lone_surrogates(text) {
-                Some(mended) => serde_json::from_str(&mended),
-                None => Err(error),
-            }
-        }
-        Err(error) => Err(error),
+/// Numbers keep their digits, however many: they are put into words of the machine by nobody but who asks for it.
+/// Only the exponent is put as JavaScript puts it, `1E400` as `1e+400`.
+///
+/// JavaScript strings may hold half of a surrogate pair, and today's engines write such a half as `\ud83d`, which is
+/// no Unicode text. The rest of the message is fine, so it is replaced by U+FFFD.
+///
+/// # Errors
+/// If it is no JSON, or too much of it.
+pub fn parse(text: &str) -> Result<Value, Malformed> {
+    // Shorter ones cannot have more.
+    if text.len() > 2 * MAX_VALUES && values(text.as_bytes()) > MAX_VALUES {
+        return Err(Malformed("too many JSON values"));
     }
+    let parsed = match serde_json::from_str(text) {
+        Err(_) if text.contains("\\u") => {
+            replace_lone_surrogates(text).and_then(|mended| serde_json::from_str(&mended).ok())
+        }
+        parsed => parsed.ok(),
+    };
+    parsed.ok_or(Malformed("bad JSON"))
+}
+
+/// How many values a text holds, at most.
+fn values(text: &[u8]) -> usize {
+    let (mut count, mut quoted, mut at) = (1, false, 0);
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => at += 1,
+            b',' | b'[' | b'{' if !quoted => count += 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    count
 }
 
 /// Returns the text with every unpaired `\udXXX` escape replaced, or `None` if there is none.
@@ -199,6 +226,78 @@ mod tests {
         assert_eq!(ascii(&json!("a/b\\/c\\\\/d\\n/")), r#""a/b\\\u002fc\\\\\u002fd\\n/""#);
         assert_eq!(parse(&ascii(&json!("\\/"))).unwrap(), json!("\\/"));
         assert_eq!(ascii(&json!(["\\", "/"])), r#"["\\","/"]"#);
+    }
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        let same = [
+            "0",
+            "-0",
+            "1",
+            "1.0",
+            "-1.50",
+            "0.1",
+            "38.156211720485004",
+            "0.1000000000000000055511151231257827021181583404541015625",
+            "9007199254740993",
+            "18446744073709551615",
+            "18446744073709551616",
+            "-9223372036854775809",
+            "123456789012345678901234567890",
+            "2.2250738585072011e-308",
+            "5e-324",
+            "1e-400",
+            "1.7976931348623157e+308",
+            "1e+400",
+            "-1e+99999999999999999999",
+        ];
+        let put_otherwise = [("1e400", "1e+400"), ("1E5", "1e+5"), ("1E-5", "1e-5")];
+        for (text, expected) in same.map(|text| (text, text)).into_iter().chain(put_otherwise) {
+            for around in ["#", "[#]", "{\"a\":[1,#,\"1\"]}"] {
+                let value = parse(&around.replace('#', text)).unwrap();
+                let mut plain = Vec::new();
+                write_plain(&mut plain, &value);
+                let expected = around.replace('#', expected);
+                assert_eq!(String::from_utf8(plain).unwrap(), expected, "{text}");
+                assert_eq!(ascii(&value), expected, "{text}");
+            }
+        }
+        for text in ["01", "1.", ".1", "+1", "1e", "--1", "0x1", "NaN", "Infinity", "1_0"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_are_counted_and_what_strings_hold_is_none() {
+        for (text, count) in [
+            ("1", 1),
+            ("\"a,[{,\\\",,\\\\\"", 1),
+            ("[1,2,3]", 4),
+            ("{\"a\":{\"b\":[0]},\"c\":0}", 5),
+        ] {
+            assert_eq!(values(text.as_bytes()), count, "{text}");
+        }
+        let list = |count: usize| format!("[{}0]", "0,".repeat(count - 2));
+        assert!(parse(&list(MAX_VALUES)).is_ok());
+        assert_eq!(parse(&list(MAX_VALUES + 1)), Err(Malformed("too many JSON values")));
+        assert!(parse(&format!("[\"{}\"]", ",".repeat(4 * MAX_VALUES))).is_ok());
+    }
+
+    #[test]
+    fn depth_has_a_bound() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(&nested(127)).is_ok());
+        assert_eq!(parse(&nested(128)), Err(Malformed("bad JSON")));
+    }
+
+    /// The library has a name of its own for numbers: an object of that name is one, or no JSON.
+    #[test]
+    fn the_librarys_own_name_does_no_harm() {
+        let object = |value: &str| parse(&format!("{{\"$serde_json::private::Number\":{value}}}"));
+        assert_eq!(object("\"1.50\"").map(|number| number.to_string()), Ok("1.50".to_owned()));
+        for value in ["\"\"", "\" 1\"", "\"1,2\"", "\"]\"", "1", "{}"] {
+            assert_eq!(object(value), Err(Malformed("bad JSON")), "{value}");
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@
 pub mod engineio3;
 pub mod engineio4;
 pub mod grammar;
+#[cfg(test)]
+mod hostile;
 pub mod json;
 pub mod packet;
 pub mod socketio09;
@@ -66,6 +68,19 @@ impl Wire {
     pub(crate) fn counted_acks(&self) -> bool {
         self.counted_acks.load(Ordering::Relaxed)
     }
+}
+
+/// Packets of one HTTP body beyond which it is refused. A page that was offline sends all that it kept at once, but
+/// events of 16 bytes and more fill a body of 1 MB with fewer. A packet takes more memory than its few bytes.
+pub const MAX_PACKETS: usize = 1 << 16;
+
+/// Adds a packet to those of one body.
+fn add(packets: &mut Vec<Packet>, packet: Packet) -> Result<(), Malformed> {
+    if packets.len() == MAX_PACKETS {
+        return Err(Malformed("too many packets in one body"));
+    }
+    packets.push(packet);
+    Ok(())
 }
 
 /// One HTTP body of packets.
@@ -183,7 +198,8 @@ pub trait Dialect: std::fmt::Debug + Send + Sync + 'static {
     /// `application/octet-stream`.
     ///
     /// # Errors
-    /// If the framing is wrong, or a packet in it is. Nothing of such a body is delivered.
+    /// If the framing is wrong, a packet in it is, or there are more than [`MAX_PACKETS`]. Nothing of such a body
+    /// is delivered.
     fn read_payload(
         &self,
         body: &[u8],

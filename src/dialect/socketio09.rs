@@ -10,12 +10,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::grammar::query_to_auth;
+use super::grammar::{MAX_NAMESPACE, query_to_auth};
 use super::packet::{AckId, AckRequest, Body, as_text};
 use super::utf8::{split_utf16, utf16_len};
 use super::{
     Control, Dialect, Ending, Frame, Heartbeat, Incoming, Malformed, Message, Opening, Packet,
-    Payload, Reaction, Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire,
+    Payload, Reaction, Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire, add,
     base64_encode, json, script,
 };
 
@@ -263,7 +263,7 @@ impl Dialect for SocketIo09 {
             let Ok(units) = length.parse() else { break };
             // A length beyond the end yields what is there.
             let (packet, tail) = split_utf16(tail, units).unwrap_or((tail, ""));
-            packets.push(self.read_text(packet, wire)?);
+            add(&mut packets, self.read_text(packet, wire)?)?;
             rest = tail;
         }
         Ok(packets)
@@ -350,6 +350,10 @@ impl Dialect for SocketIo09 {
 
     fn decode(&self, text: &str, _wire: &Wire) -> Result<Option<Incoming>, Malformed> {
         let Some(parts) = Parts::of(text) else { return Ok(None) };
+        let asks = if parts.kind == "1" { parts.data.len() } else { 0 };
+        if parts.endpoint.len() + asks > MAX_NAMESPACE {
+            return Err(Malformed("namespace too long"));
+        }
         Ok(parts.body().map(|body| {
             let (namespace, attachments) = (parts.namespace(), Vec::new());
             Incoming { packet: SocketPacket { namespace, body, attachments }, due: 0 }

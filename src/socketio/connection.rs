@@ -21,7 +21,16 @@ pub(super) struct Connection<A> {
     app: Arc<A>,
     session: Arc<Session>,
     sockets: Arc<Sockets>,
-    partial: Option<Box<Incoming>>,
+    partial: Option<Box<Partial>>,
+}
+
+/// A packet whose attachments are coming in. It is kept as it came, for it takes far less memory so: who knows when
+/// the rest will be there.
+struct Partial {
+    text: String,
+    attachments: Vec<Bytes>,
+    /// How many there are to be.
+    due: usize,
 }
 
 impl<A: App> Connection<A> {
@@ -43,7 +52,10 @@ impl<A: App> Connection<A> {
             return;
         }
         match dialect.decode(text, self.session.wire()) {
-            Ok(Some(incoming)) if incoming.due > 0 => self.partial = Some(Box::new(incoming)),
+            Ok(Some(Incoming { due, .. })) if due > 0 => {
+                let partial = Partial { text: text.to_owned(), attachments: Vec::new(), due };
+                self.partial = Some(Box::new(partial));
+            }
             Ok(Some(incoming)) => self.packet(incoming.packet).await,
             Ok(None) => {}
             Err(error) => self.react(malformed, error),
@@ -56,13 +68,19 @@ impl<A: App> Connection<A> {
             self.react(malformed, Malformed("binary while no attachment is due"));
             return;
         };
-        partial.packet.attachments.push(data);
-        if partial.packet.attachments.len() < partial.due {
+        partial.attachments.push(data);
+        if partial.attachments.len() < partial.due {
             return;
         }
-        if let Some(complete) = self.partial.take() {
-            if grammar::placeholders_fit(&complete.packet) {
-                self.packet(complete.packet).await;
+        let Some(Partial { text, attachments, .. }) = self.partial.take().map(|partial| *partial)
+        else {
+            return;
+        };
+        let dialect = self.session.dialect();
+        if let Ok(Some(Incoming { packet, .. })) = dialect.decode(&text, self.session.wire()) {
+            let packet = SocketPacket { attachments, ..packet };
+            if grammar::placeholders_fit(&packet) {
+                self.packet(packet).await;
             } else {
                 self.react(malformed, Malformed("placeholder without attachment"));
             }

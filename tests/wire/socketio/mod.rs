@@ -4,3 +4,4 @@ mod connecting;
 mod events;
 mod leaving;
 mod malformed;
+mod numbers;
