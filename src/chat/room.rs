@@ -264,7 +264,9 @@ impl Room {
             return log_refused(&socket, "notice", &denied);
         }
         let Some(name) = name else {
-            return socket.emit("message error", [Denied::not_joined().event()]);
+            let denied = Denied::not_joined();
+            log_refused(&socket, "notice", &denied);
+            return socket.emit("message error", [denied.event()]);
         };
         let notice = match typing {
             true => Notice::Typing { name: &name },

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use parlance::chat::{Chat, ChatSettings};
-use parlance::engine::CloseReason;
+use parlance::engine::{CloseReason, Limits, QueueLimits};
 use serde_json::{Value, json};
 
 use crate::support::client::{Client, Via};
@@ -206,6 +206,33 @@ async fn news_that_wait_are_replaced_by_newer_ones() {
     rest.sort_by_key(|event| event[0] != "nicknames");
     assert_eq!(rest, [json!(["nicknames", names]), json!(["user message", "ann", "here I am"])]);
     assert_told_nothing(&mut late).await;
+}
+
+#[tokio::test]
+async fn news_of_people_are_dropped_before_messages() {
+    let queue = QueueLimits { messages: 16, ..Limits::default().queue };
+    let setup = Setup::limits(Limits { queue, ..Limits::default() });
+    let server = setup.start_chat(chat_settings()).await;
+    let mut late = Client::join(&server, Eio::V4, Via::Polling).await;
+    late.assert_quiet().await;
+    let mut crowd: Vec<Client> = visitors::<20>(&server).await.into();
+    for (n, client) in crowd.iter_mut().enumerate() {
+        client.emit_with_ack(1, json!(["add user", format!("user {n}")])).await;
+        while !client.text().await.starts_with("431") {}
+    }
+    for n in 0..16 {
+        crowd[0].emit_with_ack(2, json!(["new message", n.to_string()])).await;
+        while !crowd[0].text().await.starts_with("432") {}
+    }
+    let mut heard = Vec::new();
+    while heard.len() < 16 {
+        let event = late.event().await;
+        match event[0].as_str() {
+            Some("new message") => heard.push(event[1]["message"].clone()),
+            other => assert_eq!(other, Some("user joined")),
+        }
+    }
+    assert_eq!(json!(heard), (0..16).map(|n| n.to_string()).collect::<Value>());
 }
 
 /// However many long names there are: the list stays far smaller than a queue.
@@ -525,6 +552,7 @@ async fn every_refusal_is_a_line_of_the_log() {
         (settings.clone(), 1, json!(["add user", "taken"]), "label=\"taken\" what=\"login\""),
         (settings.clone(), 1, json!(["nickname", "taken"]), "label=\"taken\" what=\"login\""),
         (settings.clone(), 1, json!(["new message", "x"]), "label=\"not joined\" what=\"message\""),
+        (settings.clone(), 1, json!(["typing"]), "label=\"not joined\" what=\"notice\""),
         (settings.clone(), 1, json!(["chat message", 1]), "label=\"no text\" what=\"message\""),
         (
             settings.clone(),

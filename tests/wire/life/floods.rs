@@ -129,9 +129,29 @@ async fn poll(mut client: Client) -> (Client, Heard) {
     }
 }
 
+/// Polls now and then until the last message, as 0.9 does it.
+async fn poll_09(session: Session09) -> (Session09, Heard) {
+    let mut heard = Heard::default();
+    loop {
+        let body = session.poll().await;
+        // One packet, or several with their lengths.
+        let framed =
+            body.strip_prefix('\u{fffd}').map(|body| body.split('\u{fffd}').skip(1).step_by(2));
+        let packets: Vec<_> = framed.map_or_else(|| vec![body.as_str()], Iterator::collect);
+        for packet in packets {
+            if event(packet).is_some_and(|(event, args)| heard.note(&event, &args)) {
+                return (session, heard);
+            }
+        }
+        // As above.
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
 /// The people that a flood must not harm.
 struct Audience {
     poller: JoinHandle<(Client, Heard)>,
+    old_poller: JoinHandle<(Session09, Heard)>,
     sockets: Vec<JoinHandle<(Ws, Heard)>>,
 }
 
@@ -148,8 +168,11 @@ impl Audience {
         let mut old = Session09::open(server).await.websocket().await;
         old.send(r#"5:1+::{"name":"nickname","args":["old"]}"#).await;
         assert_eq!(old.text().await, "6:::1+[false]");
+        let old_poller = Session09::polling(server).await;
+        old_poller.say(r#"5:1+::{"name":"nickname","args":["older"]}"#).await;
         Audience {
             poller: tokio::spawn(poll(poller)),
+            old_poller: tokio::spawn(poll_09(old_poller)),
             sockets: [socket.into_ws(), old].map(|ws| tokio::spawn(listen(ws))).into(),
         }
     }
@@ -158,6 +181,9 @@ impl Audience {
     async fn heard(self, server: &TestServer) -> Vec<Heard> {
         let mut all = Vec::new();
         let (poller, heard) = soon("the poller hears it all", self.poller).await.unwrap();
+        assert!(server.engine.session(&poller.sid).is_some_and(|session| session.is_open()));
+        all.push(heard);
+        let (poller, heard) = soon("the old poller hears it all", self.old_poller).await.unwrap();
         assert!(server.engine.session(&poller.sid).is_some_and(|session| session.is_open()));
         all.push(heard);
         for socket in self.sockets {
@@ -256,7 +282,7 @@ async fn flood(server: &TestServer, kind: Flood) -> Vec<Vec<String>> {
                 said.push(accepted);
                 clients.push(client);
             }
-            assert_eq!(server.engine.session_count(), 3 + people);
+            assert_eq!(server.engine.session_count(), 4 + people);
             assert!(said.iter().any(|texts| !texts.is_empty()), "{kind:?}: nothing was accepted");
             said
         }
@@ -306,7 +332,7 @@ async fn honest_readers_outlive_floods_and_hear_all_that_was_accepted() {
         let said = flood(&server, kind).await;
         let mut last = person(&server, "last").await;
         // Whoever was noisy has left, and everybody was told so.
-        while question(&mut last, "who").await["numUsers"] != 4 {
+        while question(&mut last, "who").await["numUsers"] != 5 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         insist(&mut last, END).await;
@@ -318,7 +344,7 @@ async fn honest_readers_outlive_floods_and_hear_all_that_was_accepted() {
                 let heard: Vec<_> = texts.iter().filter(|text| said.contains(text)).collect();
                 assert!(heard.iter().copied().eq(said), "{kind:?}: person {n}");
             }
-            let present = ["last", "old", "poller", "socket"];
+            let present = ["last", "old", "older", "poller", "socket"];
             if let Some(users) = heard.users {
                 assert_eq!(users, present.len() as u64, "{kind:?}: whatever was left out");
             }
