@@ -55,9 +55,9 @@
     return end;
   }
 
-  // Where the addresses in a text begin and end.
+  // Where the addresses in a text begin and end. What turns the direction of text is in none: it could show another.
   function addresses(words) {
-    var find = /https?:\/\/[^\s<>"'\u0000-\u001f\u007f]+/gi, out = [], m, length;
+    var find = /https?:\/\/[^\s<>"'\u0000-\u001f\u007f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gi, out = [], m, length;
     while (out.length < MAX_LINKS && (m = find.exec(words))) {
       length = addressLength(m[0]);
       if (/^https?:\/\/[^\/?#]/i.test(m[0].slice(0, length))) out.push({ from: m.index, to: m.index + length });
@@ -73,7 +73,8 @@
       if (links[i].from < from || links[i].to > to) continue;
       if (links[i].from > from) P.add(el, words.slice(from, links[i].from));
       from = links[i].to;
-      a = P.make('a', '', words.slice(links[i].from, from));
+      a = P.make('a', 'iso', words.slice(links[i].from, from));
+      a.setAttribute('dir', 'ltr');
       a.href = words.slice(links[i].from, from);
       a.rel = 'noopener noreferrer nofollow';
       a.target = '_blank';

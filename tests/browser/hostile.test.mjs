@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { Person, startBrowser, startServer } from './lib/pages.mjs';
+import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
 import { Stranger } from './lib/stranger.mjs';
 
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
@@ -229,6 +229,47 @@ describe('a long message', () => {
     assert.equal(await count(ann.page, '#log .text a'), 0);
     await ann.page.click('#log .fold');
     assert.equal(await ann.page.getAttribute('#log .text a', 'href'), whole);
+  });
+});
+
+describe('an address', () => {
+  it('is shown as it is, whatever turns the text around it', async () => {
+    const [ann, mallory] = [await enter('Ann'), await intrude()];
+    const here = 'http://example.org/here';
+    for (const text of [`${here}\u202egpj.moc.knab//:sptth`, `\u202e${here} x`, `\u2067${here} שלום`, `${here}\u200f/bank`]) {
+      await mallory.say(text);
+      await ann.hears(text);
+    }
+    const seen = await ann.page.$$eval('#log .text a', (all) =>
+      all.map((a) => {
+        const at = (index) => {
+          const range = document.createRange();
+          range.setStart(a.firstChild, index);
+          range.setEnd(a.firstChild, index + 1);
+          return range.getBoundingClientRect().left;
+        };
+        return [a.getAttribute('href'), [...a.textContent].every((_, index) => !index || at(index) > at(index - 1))];
+      }),
+    );
+    assert.deepEqual(seen, Array(4).fill([here, true]), 'from left to right');
+  });
+});
+
+describe('what a server or proxy gives as a reason', () => {
+  it('fits into a sentence', async () => {
+    const page = await openPage(browser);
+    const ann = new Person(page);
+    people.push(ann);
+    await page.route('**/socket.io/?*', (route) => route.fulfill({ status: 403, contentType: 'application/json', body: JSON.stringify({ code: 4, message: 'Forbidden', reason: 'because '.repeat(100_000) }) }));
+    await page.routeWebSocket(/socket\.io/, (socket) => socket.close());
+    await page.goto(server.url);
+    await ann.reads('#banner-text', /because because/);
+    await page.click('#banner-details');
+    await ann.reads('#panel .steps', /because because/);
+    await page.click('#panel .actions button');
+    for (const [selector, most] of [['#banner', 500], ['#panel .steps', 2000], ['#panel .transports', 2000]]) assert.ok((await page.textContent(selector)).length < most, selector);
+    assert.ok((await page.inputValue('#panel .report')).length < 5000);
+    assert.ok(await fits(page));
   });
 });
 
