@@ -1,6 +1,7 @@
 //! How the house is put together for each command.
 
 pub mod check;
+mod essential;
 pub mod guarded;
 mod reload;
 pub mod serve;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::check;
+use super::essential::{self, Ended, Essential};
 use super::guarded::Guarded;
 use super::reload::{Reloader, Request};
 use super::signals::{Hangups, Signals};
@@ -29,18 +30,28 @@ const LINGER: std::time::Duration = std::time::Duration::from_secs(30);
 /// Time between two looks at the files of certificates.
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// How long tasks may take to notice the end.
+const AT_THE_END: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// Runs the server until it is told to stop.
+///
+/// # Errors
+/// If it cannot start, or something without which it is of no use has ended.
 pub fn run(layers: Layers) -> Result<()> {
     let settings = layers.settings()?;
     let _logs =
         telemetry::init(&settings.log, settings.log_dir.as_deref()).map_err(anyhow::Error::msg)?;
+    essential::log_panics();
     check::pages_are_there(&settings)?;
     for name in config::unknown_variables() {
         warn!(name, "this variable is ignored: no setting has that name");
     }
     let tls = check::tls(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(settings, layers, tls))
+    let outcome = runtime.block_on(serve(settings, layers, tls));
+    // What is stuck in the system, as reading a file can be, does not hold up the end.
+    runtime.shutdown_timeout(AT_THE_END);
+    outcome
 }
 
 async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<()> {
@@ -64,7 +75,8 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         byte_rate: settings.byte_rate,
         duplicate_names: settings.duplicate_names,
     });
-    tokio::spawn(room.run());
+    let mut essential = Essential::default();
+    essential.spawn("the chat room", room.run());
     let limits = Limits {
         ping_interval: settings.ping_interval,
         ping_timeout: settings.ping_timeout,
@@ -84,7 +96,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let (wish, wishes) = mpsc::channel(ADMIN_INBOX);
     let house = House { gate: Arc::clone(&gate), engine: engine.clone(), hasty };
     let reloader = Reloader { layers, started, house, wishes };
-    tokio::spawn(reloader.run(hangups));
+    essential.spawn("the watcher of the settings", reloader.run(hangups));
     let admin = settings.admin_token.as_deref().map(|token| Admin {
         token: token.into(),
         grant: Arc::new(move |wanted| Box::pin(ask(wish.clone(), wanted))),
@@ -103,17 +115,21 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     info!(%address, transports, "started");
     if let Some(tls) = tls {
         info!(names = tls.names().join(","), "certificates loaded");
-        tokio::spawn(follow(tls.watch(), Hangups::new()?));
+        essential.spawn("the watcher of the certificates", follow(tls.watch(), Hangups::new()?));
     }
     eprintln!("listening on {}", listener.url(host)?);
     if let Some(redirect) = redirect {
         eprintln!("redirecting from {}", redirect.url(host)?);
         let redirecting = server.clone();
-        tokio::spawn(async move { redirecting.run(redirect).await });
+        let redirecting = async move { redirecting.run(redirect).await };
+        essential.spawn("the redirecting listener", redirecting);
     }
-    let stopped = server.clone();
-    let accepting = tokio::spawn(async move { stopped.run(listener).await });
-    let signal = signals.next().await;
+    let accepting = server.clone();
+    essential.spawn("the listener", async move { accepting.run(listener).await });
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        ended = essential.ended() => return Err(given_up(ended)),
+    };
 
     info!(signal, sessions = engine.session_count(), "stopping");
     // The listener stays open meanwhile: who is between two polls comes back to be told.
@@ -129,14 +145,21 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         left = drained => left,
         // Who asks twice does not want to wait.
         _ = signals.next() => engine.session_count(),
+        panicked = essential.panicked() => return Err(given_up(panicked)),
     };
     if left > 0 {
         warn!(sessions = left, "stopped before all clients were told");
     }
     server.stop_accepting();
-    let _ = accepting.await;
     info!("stopped");
     Ok(())
+}
+
+/// There is no going on without what has ended: a supervisor starts the process anew, and clients come
+/// back by themselves.
+fn given_up(ended: Ended) -> anyhow::Error {
+    error!(task = ended.task, panic = ended.panic, "the server cannot go on without this task");
+    anyhow::Error::new(ended).context("the server cannot go on")
 }
 
 /// Wishes of administrators that may wait.
