@@ -16,6 +16,7 @@ mod settings;
 #[cfg(test)]
 mod short;
 mod web_config;
+mod ws_frames;
 
 pub use dialects::{engineio3, engineio4, socketio09};
 pub use forwarded::forwarded;
@@ -26,3 +27,4 @@ pub use proxy_header::proxy_header;
 pub use query::query;
 pub use settings::settings;
 pub use web_config::web_config;
+pub use ws_frames::ws_frames;

@@ -29,6 +29,7 @@ targets! {
     settings: 5_000,
     socketio09: 20_000,
     web_config: 1_000,
+    ws_frames: 20_000,
 }
 
 /// Bytes of an input that is made here, about.

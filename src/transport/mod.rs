@@ -25,7 +25,7 @@ pub(crate) mod query;
 mod scratch;
 mod stream;
 mod websocket;
-mod ws_frames;
+pub(crate) mod ws_frames;
 mod ws_io;
 mod xhr_polling;
 

@@ -14,7 +14,7 @@ const CONTROL_MAX: u64 = 125;
 
 /// What a client said.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Said {
+pub(crate) enum Said {
     Text(String),
     Binary(Bytes),
     Ping(Bytes),
@@ -25,7 +25,7 @@ pub(super) enum Said {
 
 /// Why a connection is failed (RFC 6455 §7.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     TooLarge,
     /// Text, or the reason of a close frame, is no UTF-8.
     BadText,
@@ -53,7 +53,7 @@ impl Fault {
 
 /// The frames of one connection, from the client's side.
 #[derive(Debug)]
-pub(super) struct Frames {
+pub(crate) struct Frames {
     /// Bytes of a message, at most.
     max: usize,
     /// The frame whose payload is coming in.
@@ -235,13 +235,13 @@ fn check_close(payload: &[u8]) -> Result<(), Fault> {
 }
 
 fn unmask(data: &mut [u8], mask: [u8; 4]) {
-    let mut chunks = data.chunks_exact_mut(4);
-    for chunk in &mut chunks {
-        for (byte, key) in chunk.iter_mut().zip(mask) {
-            *byte ^= key;
-        }
+    let [a, b, c, d] = mask;
+    let key = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (words, rest) = data.as_chunks_mut();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
     }
-    for (byte, key) in chunks.into_remainder().iter_mut().zip(mask) {
+    for (byte, key) in rest.iter_mut().zip(key.to_ne_bytes()) {
         *byte ^= key;
     }
 }
