@@ -96,10 +96,24 @@ pub struct Visitor<'a> {
     pub host: Option<&'a str>,
     /// The `Origin` header, or that of the `Referer`, which is what scripts and frames have.
     pub origin: Option<&'a str>,
+    pub site: Site,
     /// The `User-Agent`, or nothing.
     pub agent: &'a str,
     /// The path of the request.
     pub path: &'a str,
+}
+
+/// Where the page of a request is from, as far as its browser says so without naming it
+/// (`Sec-Fetch-Site`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Site {
+    /// Nothing is said: no browser, an old one, or one that came by plain http.
+    #[default]
+    Unsaid,
+    /// From the origin that the request is for.
+    Own,
+    /// From another, be it of the same site.
+    Foreign,
 }
 
 /// What a request is for.
@@ -122,6 +136,8 @@ pub struct Facts<'a> {
     /// Policy name of the transport that the request is for, if it is for one.
     pub transport: Option<&'static str>,
     pub step: Step,
+    /// An element of any page can make it and have its answer run there: a script, a frame, a form.
+    pub by_element: bool,
     pub counts: Counts,
 }
 
@@ -202,14 +218,32 @@ impl Policy {
 
     /// Whether pages like the visitor's may connect at all.
     fn lets_in(&self, visitor: &Visitor<'_>) -> Result<(), Refusal> {
-        if let Some(origin) = visitor.origin
-            && !self.origins.allow(origin, visitor.host)
-        {
-            return Err(Refusal::origin(origin, &self.origins));
+        match visitor.origin {
+            Some(origin) if !self.origins.allow(origin, visitor.host) => {
+                return Err(Refusal::origin(origin, &self.origins));
+            }
+            None if visitor.site == Site::Foreign && !self.origins.allow_all() => {
+                return Err(Refusal::Unnamed);
+            }
+            _ => {}
         }
         match self.mismatch(visitor).filter(|_| self.match_origin_protocol) {
             Some(page) => Err(Refusal::Scheme { page, reached: visitor.scheme }),
             None => Ok(()),
+        }
+    }
+
+    /// Whether enough is known of the page that has an element make its requests: a browser names it,
+    /// unless the page or somebody else keeps it from that.
+    fn is_named(&self, visitor: &Visitor<'_>) -> Result<(), Refusal> {
+        if visitor.origin.is_some() || self.origins.allow_all() {
+            return Ok(());
+        }
+        let host = visitor.host.filter(|_| visitor.site == Site::Own).ok_or(Refusal::Unnamed)?;
+        let own = format!("{}://{host}", visitor.scheme.name());
+        match self.origins.allow(&own, Some(host)) {
+            true => Ok(()),
+            false => Err(Refusal::origin(&own, &self.origins)),
         }
     }
 
@@ -250,10 +284,13 @@ impl Policy {
     }
 
     fn verdict(&self, facts: &Facts<'_>) -> Result<(), Refusal> {
-        let Facts { visitor, transport, step, counts } = facts;
+        let Facts { visitor, transport, step, by_element, counts } = facts;
         match transport {
             Some(transport) => self.keeps(visitor, transport)?,
             None => self.lets_in(visitor)?,
+        }
+        if *by_element {
+            self.is_named(visitor)?;
         }
         let Caps { sessions, sessions_per_address, websockets, .. } = self.caps;
         if *step == Step::Opens {

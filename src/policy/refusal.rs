@@ -12,6 +12,8 @@ pub enum Refusal {
     /// `setting` is what would allow it, for the log alone.
     #[error("origin {origin} is not allowed here")]
     Origin { origin: String, setting: String },
+    #[error("it is not said which page this comes from, and not all pages may connect")]
+    Unnamed,
     #[error(
         "the page was loaded by {} and this connection came by {}: they must be the same",
         .page.name(), .reached.name()
@@ -43,9 +45,10 @@ fn seconds(time: &Duration) -> u64 {
 }
 
 /// All labels, in the order of [`Refusal::index`].
-pub const LABELS: [&str; 8] = [
+pub const LABELS: [&str; 9] = [
     "transport",
     "origin",
+    "unnamed",
     "scheme",
     "sessions",
     "sessions-per-address",
@@ -74,12 +77,13 @@ impl Refusal {
         match self {
             Refusal::Transport { .. } => 0,
             Refusal::Origin { .. } => 1,
-            Refusal::Scheme { .. } => 2,
-            Refusal::Sessions { .. } => 3,
-            Refusal::SessionsOfAddress { .. } => 4,
-            Refusal::WebSockets { .. } => 5,
-            Refusal::Handshakes { .. } => 6,
-            Refusal::Breaker { .. } => 7,
+            Refusal::Unnamed => 2,
+            Refusal::Scheme { .. } => 3,
+            Refusal::Sessions { .. } => 4,
+            Refusal::SessionsOfAddress { .. } => 5,
+            Refusal::WebSockets { .. } => 6,
+            Refusal::Handshakes { .. } => 7,
+            Refusal::Breaker { .. } => 8,
         }
     }
 

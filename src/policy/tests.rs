@@ -18,13 +18,15 @@ fn visitor() -> Visitor<'static> {
         scheme: Scheme::Http,
         host: Some("chat.example"),
         origin: Some("http://page.example"),
+        site: Site::Unsaid,
         agent: "Mozilla/4.0 (compatible; MSIE 8.0)",
         path: "/socket.io/",
     }
 }
 
 fn facts(transport: &'static str, step: Step) -> Facts<'static> {
-    Facts { visitor: visitor(), transport: Some(transport), step, counts: Counts::default() }
+    let (transport, counts) = (Some(transport), Counts::default());
+    Facts { visitor: visitor(), transport, step, by_element: false, counts }
 }
 
 fn rule(name: &str, transports: &str) -> Rule {
@@ -162,6 +164,33 @@ fn rules_refine_and_the_first_that_fits_wins() {
 }
 
 #[test]
+fn pages_that_are_not_named() {
+    use Site::{Foreign, Own, Unsaid};
+    for (case, origins, site, plain, by_element) in [
+        ("all may", "*", Unsaid, "", ""),
+        ("all may, from elsewhere", "*", Foreign, "", ""),
+        ("some may", "https://a.example", Unsaid, "", "unnamed"),
+        ("some may, from elsewhere", "https://a.example", Foreign, "unnamed", "unnamed"),
+        ("some may, and not those of here", "https://a.example", Own, "", "origin"),
+        ("those of here may", "same-host", Own, "", ""),
+        ("those of here may, by name", "http://chat.example", Own, "", ""),
+        ("those of here may, but is it one", "same-host", Unsaid, "", "unnamed"),
+        ("files may", "null", Unsaid, "", "unnamed"),
+    ] {
+        let policy = Policy { origins: Origins::parse([origins]).unwrap(), ..policy("polling") };
+        let visitor = Visitor { origin: None, site, ..visitor() };
+        for (by_element, expected) in [(false, plain), (true, by_element)] {
+            for transport in [Some("jsonp-polling"), None] {
+                let facts = Facts { visitor, transport, by_element, ..facts("", Step::Opens) };
+                assert_eq!(label(&policy.decide(&facts)), expected, "{case}, {by_element}");
+            }
+        }
+        let kept = policy.keeps(&visitor, "xhr-polling");
+        assert_eq!(kept.err().map_or("", |refusal| refusal.label()), plain, "{case}, goes on");
+    }
+}
+
+#[test]
 fn rules_of_namespaces_are_asked_on_joining() {
     let admin = Rule { namespaces: vec![Pattern::new("/admin*")], ..rule("admin", "websocket") };
     let policy = Policy { rules: vec![admin], ..policy("websocket,polling") };
@@ -262,6 +291,7 @@ fn labels_are_those_of_the_table() {
     let refusals = [
         Refusal::Transport { asked: "x", allowed: String::new(), rule: None },
         Refusal::Origin { origin: String::new(), setting: String::new() },
+        Refusal::Unnamed,
         Refusal::Scheme { page: Scheme::Http, reached: Scheme::Https },
         Refusal::Sessions { limit: 1 },
         Refusal::SessionsOfAddress { limit: 1 },

@@ -1,14 +1,12 @@
 //! The gate: the policy in force, the numbers that it decides by, and what comes of its decisions.
 
-use std::collections::HashSet;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::breakers::{Breakers, Subject};
 use super::census::Census;
@@ -16,10 +14,11 @@ use super::guest::{self, Guest};
 use super::http::{Error, Request};
 use super::monitor::Monitor;
 use super::negotiate::Peer;
+use super::news::News;
 use crate::engine::{CloseReason, Engine, Facts, Session};
 use crate::policy::breaker::{Answer, Returns};
-use crate::policy::forwarded::{self, Doubt};
-use crate::policy::{self, Client, Counts, Networks, Policy, Refusal, Scheme, Step, Visitor};
+use crate::policy::forwarded;
+use crate::policy::{self, Client, Counts, Policy, Refusal, Scheme, Step};
 
 /// Asked by every request; the policy behind it can change at any time.
 #[derive(Debug)]
@@ -39,6 +38,19 @@ pub struct Welcome {
     pub transports: Vec<&'static str>,
     /// The scheme that it has to keep to, if it has to.
     pub bound_to: Option<Scheme>,
+}
+
+/// What a request is for.
+pub(super) struct Ask<'a> {
+    /// Nothing for the handshake of 0.9, which is for none in particular.
+    pub transport: Option<&'static Facts>,
+    /// See [`policy::Facts::by_element`].
+    pub by_element: bool,
+    pub step: Step,
+    /// The one that it goes on with.
+    pub session: Option<&'a Session>,
+    /// Of who opens one.
+    pub generation: &'static str,
 }
 
 /// A request that the policy has nothing against.
@@ -142,20 +154,16 @@ impl Gate {
         }
     }
 
-    /// Asks the policy, with places taken for what the request would add. Without a transport the
-    /// request is for none in particular, as the handshake of 0.9. `session` is the one that the
-    /// request goes on with: if a new policy is about to end it, it goes on as it did until then. It does
-    /// not take its namespaces to a transport that they are kept from. `generation` is that of who opens
-    /// one.
+    /// Asks the policy, with places taken for what the request would add. If a new policy is about to
+    /// end a session, that goes on as it did until then. It does not take its namespaces to a transport
+    /// that they are kept from.
     pub(super) fn decide(
         self: &Arc<Self>,
         request: &Request,
         peer: Peer,
-        transport: Option<&'static Facts>,
-        step: Step,
-        session: Option<&Session>,
-        generation: &'static str,
+        ask: Ask<'_>,
     ) -> Result<Admitted, Error> {
+        let Ask { transport, by_element, step, session, generation } = ask;
         let Gate { census, news, .. } = &**self;
         let policy = self.policy.load();
         let (headers, path) = (request.headers(), request.uri().path());
@@ -203,7 +211,7 @@ impl Gate {
         let monitor =
             socket.map(|(place, _)| Monitor::new(Arc::clone(self), headers, subject, test, place));
         let transport = transport.map(|transport| transport.name);
-        let facts = policy::Facts { visitor, transport, step, counts };
+        let facts = policy::Facts { visitor, transport, step, by_element, counts };
         let decision = policy.decide(&facts);
         let leaving = || {
             let (session, transport) = session.zip(transport)?;
@@ -271,10 +279,8 @@ impl Gate {
             Error::Refused { refusal, .. } => refusal.label(),
             _ => "",
         };
-        if let Error::Refused { refusal: Refusal::Origin { origin, setting }, .. } = error
-            && self.news.origins.is_new(origin)
-        {
-            info!(%remote, origin, setting, "origin refused: this setting would allow it");
+        if let Error::Refused { refusal, .. } = error {
+            self.news.refused(refusal, remote);
         }
         debug!(%remote, transport, sid, code, label, %error, %reason, "request refused");
     }
@@ -304,85 +310,5 @@ async fn move_out(engine: &Engine, policy: &Policy) {
     }
     if moved > 0 {
         info!(moved, "sessions were told to come back another way");
-    }
-}
-
-/// What is told once, and not for each request again.
-#[derive(Debug, Default)]
-struct News {
-    origins: Told<1000>,
-    mismatches: Told<1000>,
-    proxies: Told<1000>,
-    /// Anybody can pretend to be a proxy, but a real one is among the first to come.
-    strangers: Told<16>,
-}
-
-/// Names of which something was told. Beyond `MOST` nothing is new.
-#[derive(Debug, Default)]
-struct Told<const MOST: usize>(Mutex<HashSet<Box<str>>>);
-
-impl<const MOST: usize> Told<MOST> {
-    fn known(&self) -> MutexGuard<'_, HashSet<Box<str>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_new(&self, name: &str) -> bool {
-        let mut known = self.known();
-        known.len() < MOST && !known.contains(name) && known.insert(name.into())
-    }
-}
-
-impl News {
-    fn forget(&self) {
-        let News { origins, mismatches, proxies, strangers } = self;
-        for told in [origins, mismatches, proxies] {
-            told.known().clear();
-        }
-        strangers.known().clear();
-    }
-
-    /// Warns of what seems to be a proxy that nobody has named.
-    fn stranger(&self, proxy: IpAddr, trusted: &Networks) {
-        if self.strangers.is_new(&proxy.to_string()) {
-            warn!(
-                address = %proxy, setting = trusted.with(proxy),
-                "Forwarded or X-Forwarded-… from an address that trusted-proxies does not name: if it is \
-                 a proxy of yours, all its clients count as one; this setting would change that"
-            );
-        }
-    }
-
-    /// Advises on a proxy that leaves clients unknown.
-    fn doubt(&self, proxy: IpAddr, doubt: Doubt) {
-        if !self.proxies.is_new(&format!("{doubt:?} {proxy}")) {
-            return;
-        }
-        match doubt {
-            Doubt::Contradiction => info!(
-                %proxy,
-                "Forwarded and X-Forwarded-… of this proxy contradict each other: neither is \
-                 believed, and the client is unknown; it has to throw away those that clients write"
-            ),
-            Doubt::NoAddress => info!(
-                %proxy,
-                "what this proxy says of a client is no address: such clients are unknown, and share \
-                 the bounds of one address"
-            ),
-        }
-    }
-
-    /// Advises on a page whose scheme is not that of its connection.
-    fn mismatch(&self, visitor: &Visitor<'_>, page: Scheme, consequence: &str) {
-        let origin = visitor.origin.unwrap_or_default();
-        let origin: String = origin.chars().take(policy::origin::LONGEST).collect();
-        if self.mismatches.is_new(&origin) {
-            info!(
-                origin,
-                page = page.name(),
-                reached = visitor.scheme.name(),
-                "page and connection differ in scheme: {consequence}; behind a proxy that ends \
-                 TLS, trusted-proxies has to name it"
-            );
-        }
     }
 }

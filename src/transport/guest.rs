@@ -13,7 +13,7 @@ use super::monitor::Witness;
 use super::negotiate::Peer;
 use crate::engine::Session;
 use crate::policy::forwarded::{Headers, Source};
-use crate::policy::{Client, Networks, Policy, Refusal, Scheme, Visitor, origin};
+use crate::policy::{Client, Networks, Policy, Refusal, Scheme, Site, Visitor, origin};
 
 /// Bytes of a user agent that rules are about.
 const AGENT_MAX: usize = 512;
@@ -62,6 +62,7 @@ pub(super) fn visitor<'a>(
             .or_else(|| header(headers, HOST))
             .filter(|host| host.len() <= origin::LONGEST),
         origin: page(headers),
+        site: site(headers),
         agent: start(agent, AGENT_MAX),
         path: start(path, PATH_MAX),
     }
@@ -79,6 +80,15 @@ fn page(headers: &HeaderMap) -> Option<&str> {
     named.map(|origin| if origin.len() <= origin::LONGEST { origin } else { "(too long)" })
 }
 
+fn site(headers: &HeaderMap) -> Site {
+    match header(headers, "sec-fetch-site") {
+        Some("same-origin") => Site::Own,
+        Some("same-site" | "cross-site") => Site::Foreign,
+        // `none`: somebody has typed the address.
+        _ => Site::Unsaid,
+    }
+}
+
 /// As many bytes of a text as that, or a few less.
 fn start(text: &str, most: usize) -> &str {
     let end = most.min(text.len());
@@ -92,6 +102,7 @@ pub struct Guest {
     scheme: Scheme,
     host: Option<Box<str>>,
     origin: Option<Box<str>>,
+    site: Site,
     agent: Box<str>,
     path: Box<str>,
     joined: Mutex<Joined>,
@@ -114,6 +125,7 @@ impl Guest {
             scheme: visitor.scheme,
             host: visitor.host.map(Box::from),
             origin: visitor.origin.map(Box::from),
+            site: visitor.site,
             agent: visitor.agent.into(),
             path: visitor.path.into(),
             joined: Mutex::default(),
@@ -183,6 +195,7 @@ impl Guest {
             scheme: self.scheme,
             host: self.host.as_deref(),
             origin: self.origin.as_deref(),
+            site: self.site,
             agent: &self.agent,
             path: &self.path,
         }

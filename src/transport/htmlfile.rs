@@ -34,6 +34,10 @@ impl Transport for HtmlFile {
         true
     }
 
+    fn by_element(&self) -> bool {
+        true
+    }
+
     fn serve(&self, exchange: Exchange) -> Served {
         let shape =
             |exchange: &Exchange| shape(exchange.session.dialect(), exchange.query.callback());

@@ -184,7 +184,9 @@ impl Error {
         match self {
             Error::Refused { refusal, .. } => match refusal {
                 Refusal::Transport { .. } => StatusCode::BAD_REQUEST,
-                Refusal::Origin { .. } | Refusal::Scheme { .. } => StatusCode::FORBIDDEN,
+                Refusal::Origin { .. } | Refusal::Unnamed | Refusal::Scheme { .. } => {
+                    StatusCode::FORBIDDEN
+                }
                 Refusal::SessionsOfAddress { .. } | Refusal::Handshakes { .. } => {
                     StatusCode::TOO_MANY_REQUESTS
                 }
@@ -267,7 +269,7 @@ impl Error {
     /// As upgrade requests are answered: by a line of text.
     pub fn text(&self) -> Response {
         let status = match self {
-            Error::Refused { refusal: Refusal::Origin { .. } | Refusal::Scheme { .. }, .. } => {
+            Error::Refused { .. } if self.status() == StatusCode::FORBIDDEN => {
                 StatusCode::BAD_REQUEST
             }
             _ => self.status(),
@@ -288,7 +290,7 @@ impl Error {
 fn message(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Transport { .. } => "Transport unknown",
-        Refusal::Origin { .. } | Refusal::Scheme { .. } => "Forbidden",
+        Refusal::Origin { .. } | Refusal::Unnamed | Refusal::Scheme { .. } => "Forbidden",
         Refusal::SessionsOfAddress { .. } | Refusal::Handshakes { .. } => "Too many requests",
         Refusal::Sessions { .. } | Refusal::WebSockets { .. } | Refusal::Breaker { .. } => {
             "Service unavailable"

@@ -38,6 +38,10 @@ impl Transport for JsonpPolling {
         true
     }
 
+    fn by_element(&self) -> bool {
+        true
+    }
+
     fn serve(&self, exchange: Exchange) -> Served {
         match purpose(exchange.request.method()) {
             Purpose::Poll => Served::Now(poll(&exchange)),

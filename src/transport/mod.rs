@@ -19,6 +19,7 @@ mod memory;
 mod monitor;
 mod negotiate;
 mod negotiate09;
+mod news;
 mod pipe;
 mod poll;
 pub(crate) mod query;
@@ -65,6 +66,12 @@ pub trait Transport: Send + Sync {
 
     /// Whether clients of generation 0.9 know it.
     fn in_0_9(&self) -> bool {
+        false
+    }
+
+    /// Whether an element of any page can make its requests and have the answers run there, with nothing
+    /// that names the page but what the browser sends by itself.
+    fn by_element(&self) -> bool {
         false
     }
 

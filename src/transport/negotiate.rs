@@ -13,7 +13,7 @@ use http::header::{
 };
 use http::{HeaderMap, Method, StatusCode};
 
-use super::gate::{Admitted, Gate};
+use super::gate::{Admitted, Ask, Gate};
 use super::guest::Guest;
 use super::http::{Error, Request, Response, header, response};
 use super::monitor::Monitor;
@@ -115,9 +115,17 @@ impl Negotiator {
         let session = query.sid.as_deref().and_then(|sid| self.engine.session(sid));
         // Those of 0.9 have URLs of their own.
         let session = session.filter(|session| session.dialect().slot() != SocketIo09.slot());
-        let facts = Some(transport.facts());
-        let admitted =
-            self.gate.decide(&request, peer, facts, step, session.as_deref(), generation(&query));
+        let admitted = self.gate.decide(
+            &request,
+            peer,
+            Ask {
+                transport: Some(transport.facts()),
+                by_element: transport.by_element(),
+                step,
+                session: session.as_deref(),
+                generation: generation(&query),
+            },
+        );
         let Admitted { guest, monitor, offered } = match admitted {
             Ok(admitted) => admitted,
             Err(error) => return Served::Now(Err(error)),

@@ -7,7 +7,7 @@ use http::header::UPGRADE;
 use http::{Method, StatusCode};
 
 use super::Query;
-use super::gate::Admitted;
+use super::gate::{Admitted, Ask};
 use super::http::{Error, Request, Response, response};
 use super::negotiate::{Cors, Negotiator, Peer, by_name};
 use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, UNKNOWN_SID_ON_SOCKET, Url};
@@ -103,7 +103,14 @@ impl Negotiator {
     fn reserve_0_9(&self, request: &Request, raw_query: &str, peer: Peer) -> Result<String, Error> {
         Query::single(raw_query, "jsonp")?;
         let in_0_9 = |name: &&'static str| by_name(name).is_some_and(|known| known.in_0_9());
-        let admitted = self.gate().decide(request, peer, None, Step::Opens, None, GENERATION)?;
+        let ask = Ask {
+            transport: None,
+            by_element: socketio09::jsonp_index(raw_query).is_some(),
+            step: Step::Opens,
+            session: None,
+            generation: GENERATION,
+        };
+        let admitted = self.gate().decide(request, peer, ask)?;
         let Admitted { guest, offered, .. } = admitted;
         let guest = guest.ok_or(Error::bad_request("it opens no session"))?;
         let transports: Vec<&'static str> = offered.iter().copied().filter(in_0_9).collect();
@@ -149,9 +156,14 @@ impl Negotiator {
         let Some(transport) = transport else { return Err(self.unknown_transport()) };
         let step = if transport.facts().duplex { Step::Starts } else { Step::Continues };
         let session = self.session_0_9(sid);
-        let facts = Some(transport.facts());
-        let admitted =
-            self.gate().decide(&request, peer, facts, step, session.as_deref(), GENERATION)?;
+        let ask = Ask {
+            transport: Some(transport.facts()),
+            by_element: transport.by_element(),
+            step,
+            session: session.as_deref(),
+            generation: GENERATION,
+        };
+        let admitted = self.gate().decide(&request, peer, ask)?;
         let headers = request.headers();
         if headers.contains_key(UPGRADE) && !transport.facts().duplex {
             return Err(Error::bad_request("this transport has no upgrade"));

@@ -79,6 +79,151 @@ async fn scripts_of_foreign_pages_are_known_by_their_referer() {
     assert_eq!(server.fetch("GET", jsonp, &both, b"").await.status, 403);
 }
 
+/// A request of each kind there is, from a page of which some headers tell.
+struct Asking<'a> {
+    server: &'a TestServer,
+    headers: Vec<Header<'a>>,
+}
+
+const OWN: Header<'static> = ("Origin", "http://parlance.test");
+
+impl Asking<'_> {
+    /// Sends it, and tells what refused it; empty for nothing.
+    async fn refused(&self, method: &str, target: &str, body: &str) -> &'static str {
+        let counts = || self.server.gate.census().refusals().collect::<Vec<_>>();
+        let before = counts();
+        let mut http = Http::open(self.server.addr).await;
+        http.send(&request(method, target, &self.headers, body.as_bytes())).await;
+        let head = http.head().await;
+        assert_eq!(head.header("x-content-type-options"), Some("nosniff"), "{target}");
+        let changed = counts().into_iter().zip(before).find(|(now, before)| now != before);
+        let label = changed.map_or("", |((label, _), _)| label);
+        let said_so = head.status == 403 || target.contains("jsonp=") && !label.is_empty();
+        assert_eq!(said_so, !label.is_empty(), "{target}: {}", head.status);
+        label
+    }
+
+    /// Opens a WebSocket; tells what refused it.
+    async fn refused_upgrade(&self, target: &str) -> &'static str {
+        let counts = || self.server.gate.census().refusals().collect::<Vec<_>>();
+        let before = counts();
+        let headers = [&UPGRADE[..], &self.headers].concat();
+        let (ws, answer) = Ws::attempt(self.server.addr, target, &headers).await;
+        let changed = counts().into_iter().zip(before).find(|(now, before)| now != before);
+        assert_eq!(ws.is_none(), changed.is_some(), "{target}: {}", answer.status);
+        changed.map_or("", |((label, _), _)| label)
+    }
+
+    /// A session of Engine.IO whose next poll is answered at once.
+    async fn session(&self) -> String {
+        let answer = self.server.fetch("GET", "EIO=3&transport=polling&b64=1", &[OWN], b"").await;
+        let sid = answer.text().split_once("\"sid\":\"").unwrap().1[..20].to_owned();
+        let ping = format!("EIO=3&transport=polling&sid={sid}");
+        assert_eq!(self.server.fetch("POST", &ping, &[OWN], b"1:2").await.status, 200);
+        sid
+    }
+
+    async fn session_0_9(&self) -> String {
+        let answer = fetch(self.server.addr, "GET", "/socket.io/1/", &[OWN], b"").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text().split(':').next().unwrap().to_owned()
+    }
+
+    /// What refused each kind: of those that an element can make and run the answer of, and of all others.
+    async fn all(&self) -> (Vec<(String, &'static str)>, Vec<(String, &'static str)>) {
+        let (mut by_element, mut others) = (Vec::new(), Vec::new());
+        for eio in [3, 4] {
+            let of = |wire: &str| target(&format!("EIO={eio}&transport={wire}"));
+            let note = |kind: &str, label| (format!("EIO {eio} {kind}"), label);
+            others.push(note("websocket", self.refused_upgrade(&of("websocket")).await));
+            others.push(note("eventsource", self.refused("GET", &of("eventsource"), "").await));
+            others.push(note("xhr", self.refused("GET", &of("polling"), "").await));
+            by_element.push(note("jsonp", self.refused("GET", &of("polling&j=0"), "").await));
+            by_element.push(note("htmlfile", self.refused("GET", &of("htmlfile"), "").await));
+        }
+        let goes_on = |sid: &str| target(&format!("EIO=3&transport=polling&sid={sid}"));
+        let poll = goes_on(&self.session().await);
+        others.push(("xhr poll".into(), self.refused("GET", &poll, "").await));
+        let upgrade = poll_to(&goes_on(&self.session().await), "websocket");
+        others.push(("upgrade".into(), self.refused_upgrade(&upgrade).await));
+        let post = goes_on(&self.session().await);
+        others.push(("xhr post".into(), self.refused("POST", &post, "1:2").await));
+        let jsonp = format!("{}&j=0", goes_on(&self.session().await));
+        by_element.push(("jsonp poll".into(), self.refused("GET", &jsonp, "").await));
+        let jsonp = format!("{}&j=0", goes_on(&self.session().await));
+        by_element.push(("jsonp form".into(), self.refused("POST", &jsonp, "d=1%3A2").await));
+
+        others.push(("0.9 handshake".into(), self.refused("GET", "/socket.io/1/", "").await));
+        let script = self.refused("GET", "/socket.io/1/?jsonp=0", "").await;
+        by_element.push(("0.9 handshake by script".into(), script));
+        let url = |transport: &str, sid: &str| format!("/socket.io/1/{transport}/{sid}?i=0");
+        let sid = self.session_0_9().await;
+        others.push(("0.9 websocket".into(), self.refused_upgrade(&url("websocket", &sid)).await));
+        for (method, transport, body) in [
+            ("GET", "xhr-polling", ""),
+            ("POST", "xhr-polling", "2::"),
+            ("GET", "jsonp-polling", ""),
+            ("POST", "jsonp-polling", "d=2%3A%3A"),
+            ("GET", "htmlfile", ""),
+        ] {
+            let label =
+                self.refused(method, &url(transport, &self.session_0_9().await), body).await;
+            let kinds = if transport == "xhr-polling" { &mut others } else { &mut by_element };
+            kinds.push((format!("0.9 {method} {transport}"), label));
+        }
+        (by_element, others)
+    }
+}
+
+fn poll_to(target: &str, wire: &str) -> String {
+    target.replace("transport=polling", &format!("transport={wire}"))
+}
+
+/// Each transport of each generation, from each page that there is.
+#[tokio::test]
+async fn pages_are_known_by_what_their_browsers_say() {
+    let friend = ("Origin", "https://friend.example");
+    let foreign = ("Origin", "http://evil.example");
+    let site = |site: &'static str| ("Sec-Fetch-Site", site);
+    let from = |url: &'static str| ("Referer", url);
+    for (case, headers, others, by_element) in [
+        ("nothing is said", vec![], "", "unnamed"),
+        ("our own page", vec![OWN], "", ""),
+        ("our own page, by its address", vec![from("http://parlance.test/x")], "", ""),
+        ("a friend", vec![friend, site("cross-site")], "", ""),
+        (
+            "a friend, by its address",
+            vec![from("https://friend.example/x"), site("cross-site")],
+            "",
+            "",
+        ),
+        ("a stranger", vec![foreign], "origin", "origin"),
+        ("a stranger, by its address", vec![from("http://evil.example/")], "origin", "origin"),
+        ("a stranger of a modern browser", vec![foreign, site("cross-site")], "origin", "origin"),
+        ("a frame without an origin", vec![("Origin", "null")], "origin", "origin"),
+        ("no-referrer, from elsewhere", vec![site("cross-site")], "unnamed", "unnamed"),
+        ("no-referrer, from next door", vec![site("same-site")], "unnamed", "unnamed"),
+        ("no-referrer, from here", vec![site("same-origin")], "", ""),
+        ("typed", vec![site("none")], "", "unnamed"),
+        ("our own page, it says", vec![foreign, site("same-origin")], "origin", "origin"),
+    ] {
+        let origins = &["same-host", "https://friend.example"];
+        let server = Setup { origins, ..Setup::default() }.start_app(stage().0).await;
+        let (elements, rest) = Asking { server: &server, headers: headers.clone() }.all().await;
+        for (kind, label) in elements {
+            assert_eq!(label, by_element, "{case}: {kind}");
+        }
+        for (kind, label) in rest {
+            assert_eq!(label, others, "{case}: {kind}");
+        }
+        let server = Setup::default().start_app(stage().0).await;
+        let (elements, rest) = Asking { server: &server, headers }.all().await;
+        for (kind, label) in elements.into_iter().chain(rest) {
+            assert_eq!(label, "", "{case}, and all may: {kind}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_same_host_is_that_of_the_request() {
     let server = Setup { origins: &["same-host"], ..Setup::default() }.start(Echo).await;
