@@ -223,3 +223,50 @@ fn tell(network: IpAddr, kind: Kind, opened: Option<Opened>, now: Instant) {
         }
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::memory;
+    use super::*;
+    use crate::policy::breaker::{Evidence, Proof};
+    use std::time::Duration;
+
+    fn fail(breakers: &Breakers, network: u32, agent: &str) {
+        let subject = Subject::new(IpAddr::from(network.to_be_bytes()), "3.x-4.x", agent);
+        let (client, opened) = (breakers.client(), Instant::now());
+        let (evidence, proof) = (Evidence::Silent, Proof::Given);
+        let failure = Failure { client, opened, evidence, proof, test: false };
+        breakers.failed(subject, agent, failure, &BreakerSettings::default());
+        breakers.left(subject, client);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn memory_is_bounded() {
+        let breakers = Breakers::default();
+        for network in 0..150_000 {
+            fail(&breakers, network, "a");
+        }
+        assert_eq!(breakers.known().breakers, MOST_BREAKERS);
+        // Who does well is remembered all the same: nothing may be withheld from them.
+        for network in 200_000..300_000_u32 {
+            breakers.carries(IpAddr::from(network.to_be_bytes()));
+        }
+        assert!(breakers.known().networks.len() <= memory::MOST + MOST_BREAKERS);
+        for network in 200_000..300_000_u32 {
+            breakers.carried(IpAddr::from(network.to_be_bytes()));
+        }
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        fail(&breakers, 400_000, "a");
+        let known = breakers.known();
+        assert_eq!((known.breakers, known.networks.len()), (1, 1));
+    }
+
+    #[test]
+    fn networks_are_written_as_people_write_them() {
+        let written = |client: Client| written(client.bucket());
+        let at = |text: &str| Client::Address(text.parse().unwrap());
+        assert_eq!(written(at("192.0.2.7")), "192.0.2.7");
+        assert_eq!(written(at("2001:db8:1:2:3::4")), "2001:db8:1:2::/64");
+        assert_eq!(written(Client::Unknown), "unknown");
+    }
+}

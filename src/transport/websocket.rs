@@ -207,7 +207,9 @@ async fn read(reader: &mut WsReader, session: &Arc<Session>, monitor: &mut Optio
     let (dialect, wire) = (session.dialect(), session.wire());
     loop {
         let event = reader.next().await;
-        if let (Some(monitor), false) = (&mut *monitor, matches!(event, WsEvent::Lost)) {
+        if let WsEvent::Text(_) | WsEvent::Binary(_) | WsEvent::Alive = &event
+            && let Some(monitor) = &mut *monitor
+        {
             monitor.heard(session);
         }
         let packet = match event {

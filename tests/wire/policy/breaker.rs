@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use parlance::engine::Limits;
 use parlance::policy::BreakerSettings;
 use parlance::policy::breaker::State;
 
@@ -175,6 +176,9 @@ async fn what_is_no_evidence() {
         client.say("4a").await;
         assert_eq!(open(&server), 0);
     }
+    // Nor have these shown that anything comes through.
+    fails(&server, &mut Polls::open(&server, "EIO=4").await).await;
+    assert_eq!(open(&server), 1);
 
     // Failures while another WebSocket of the network does well.
     let server = nervous().await;
@@ -249,6 +253,54 @@ async fn a_client_that_lost_its_websocket_is_seen_to_come_back() {
     let answer = fetch(server.addr, "GET", "/socket.io/1/", &[], b"").await;
     assert!(answer.text().ends_with(":htmlfile,xhr-polling,jsonp-polling"), "{}", answer.text());
     ws.close().await;
+}
+
+/// Nobody ends the WebSocket but the server's own clocks: something on the way swallows all.
+#[tokio::test]
+async fn silence_is_evidence_when_the_servers_clock_has_run_out() {
+    let swallowing = async |limits: Limits| {
+        let breaker = BreakerSettings { failures: 3, ..BreakerSettings::default() };
+        Setup { limits, breaker, ..Setup::default() }.start(Echo).await
+    };
+    let short = Duration::from_millis(100);
+
+    let limits = Limits { ping_interval: short, ping_timeout: short, ..Limits::default() };
+    for query in ["EIO=3", "EIO=4"] {
+        let server = swallowing(limits.clone()).await;
+        let target = target(&format!("{query}&transport=websocket"));
+        let mut silent = Vec::new();
+        for _ in 0..3 {
+            silent.push(Ws::open(server.addr, &target).await);
+        }
+        until("they are given up", || open(&server) == 1).await;
+    }
+
+    let limits = Limits { upgrade_timeout: short, ..Limits::default() };
+    for settles in [false, true] {
+        let server = swallowing(limits.clone()).await;
+        let (mut clients, mut sockets) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let client = Polls::open(&server, "EIO=4").await;
+            sockets.push(match settles {
+                true => client.upgrade(&server).await,
+                false => client.websocket().await,
+            });
+            clients.push(client);
+        }
+        for client in &clients {
+            let session = server.engine.session(&client.sid).unwrap();
+            until("it is given up", || {
+                session.transport() == "xhr-polling" && !session.is_upgrading()
+            })
+            .await;
+        }
+        until("the server has let go", || server.gate.census().websockets() == 3).await;
+        assert_eq!(open(&server), 0, "nobody is seen to be there");
+        for client in &mut clients {
+            client.say("4a").await;
+        }
+        until("they are seen", || open(&server) == 1).await;
+    }
 }
 
 #[tokio::test]
