@@ -53,8 +53,8 @@ pub enum ConfigError {
     Administrator { message: String },
 }
 
-/// Keys that can change while the server runs.
-const LIVE: [&str; 12] = [
+/// Keys that can change while the server runs: those of the policy.
+pub const LIVE: [&str; 12] = [
     "transports",
     "rules",
     "origins",

@@ -46,6 +46,10 @@ pub fn run(layers: Layers) -> Result<()> {
     for name in config::unknown_variables() {
         warn!(name, "this variable is ignored: no setting has that name");
     }
+    if layers.file_is_blank() {
+        let path = layers.path().display();
+        warn!(%path, "there are no settings in this file: the defaults are in force");
+    }
     let tls = check::tls(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(settings, layers, tls));

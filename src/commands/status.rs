@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use crate::chat::Hasty;
 use crate::config::Layers;
 use crate::engine::Engine;
-use crate::policy::Policy;
 use crate::policy::breaker::{Report, State};
+use crate::policy::{Policy, Rule};
 use crate::transport::{self, Gate};
 
 /// Circuit breakers that are listed.
@@ -78,9 +78,10 @@ impl House {
     }
 }
 
+/// Each key that changes without a restart, with its value in force.
 fn settings(policy: &Policy) -> Map<String, Value> {
     let rules = policy.rules.iter();
-    let rule = |rule: &crate::policy::Rule| json!({ "name": rule.name, "transports": rule.transports.names() });
+    let rule = |rule: &Rule| json!({ "name": rule.name, "transports": rule.transports.names() });
     let settings = [
         ("transports", json!(policy.transports.names())),
         ("rules", rules.map(rule).collect()),
@@ -92,8 +93,32 @@ fn settings(policy: &Policy) -> Map<String, Value> {
         ("max-websockets", json!(policy.caps.websockets)),
         ("handshake-rate", json!(policy.caps.handshakes_per_address)),
         ("breaker-failures", json!(policy.breaker.failures)),
-        ("breaker-rest", json!(format!("{}s", policy.breaker.rest.as_secs()))),
-        ("breaker-longest", json!(format!("{}s", policy.breaker.longest.as_secs()))),
+        ("breaker-rest", json!(time(policy.breaker.rest))),
+        ("breaker-longest", json!(time(policy.breaker.longest))),
     ];
     settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// As it would be in the file.
+fn time(time: Duration) -> String {
+    match time.subsec_millis() {
+        0 => format!("{}s", time.as_secs()),
+        _ => format!("{}ms", time.as_millis()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::LIVE;
+    use crate::policy::Transports;
+
+    #[test]
+    fn what_can_be_changed_is_shown_and_in_the_words_of_the_file() {
+        let policy = Policy::open(Transports::all(transport::names()));
+        let shown: Vec<String> = settings(&policy).into_iter().map(|(key, _)| key).collect();
+        assert_eq!(shown, LIVE);
+        assert_eq!(time(Duration::from_secs(600)), "600s");
+        assert_eq!(time(Duration::from_millis(1500)), "1500ms");
+    }
 }

@@ -111,6 +111,11 @@ impl Layers {
         self.tried.1.as_deref()
     }
 
+    /// Whether there is a file in which nothing is said. Most likely it is half of one.
+    pub fn file_is_blank(&self) -> bool {
+        matches!(self.tried.0, Found::Text(_)) && self.file == Layer::default()
+    }
+
     /// What all layers come to.
     ///
     /// # Errors
@@ -311,7 +316,10 @@ mod tests {
         for found in [Found::Nothing, text(""), text("# nothing"), Found::Nothing] {
             layers.take(found).unwrap();
             assert_eq!(layers.problem(), None);
+            assert_eq!(layers.file_is_blank(), layers.tried() != &Found::Nothing);
         }
+        layers.take(text("port = 1")).unwrap();
+        assert!(!layers.file_is_blank());
         let named = Sources { file: Some("t.toml".into()), ..Sources::default() };
         let mut named = Layers::without_file(named, &KNOWN).unwrap();
         let error = named.take(Found::Nothing).unwrap_err().to_string();

@@ -213,6 +213,13 @@ async fn what_stands_in_the_place_of_the_file_opens_nothing_and_holds_nothing_up
         server.process.signal("HUP");
         server.process.line("nothing changed");
     }
+    // To a process that begins, half a file is a file: it says so.
+    put("# nothing\n");
+    let mut second = Administered::start(&folder, &[]);
+    assert!(second.process.log.iter().any(|line| line.contains("no settings in this file")));
+    put(sound);
+    second.process.line("policy changed");
+    assert_eq!(second.facts().await, json!([a, 0, {}]));
     // Nobody has to say anything: it is looked at.
     put("");
     let line = server.process.line("has no settings any more");
