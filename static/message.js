@@ -125,6 +125,8 @@
       P.listen(button, 'click', function () {
         var top = topOf(button);
         open = !open;
+        // it was read out when it came
+        el.setAttribute('aria-live', 'off');
         draw();
         // it scrolls by itself now, which a keyboard has to reach
         if (open) {
