@@ -1,338 +1,15 @@
 /* The chat room. ES3: it also runs where there is no JSON, no WebSocket and no addEventListener. */
 (function (root) {
-  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Panel = root.ParlancePanel, Message = root.ParlanceMessage;
+  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Panel = root.ParlancePanel, People = root.ParlancePeople, Log = root.ParlanceLog;
   var byId = P.byId, make = P.make, show = P.show, listen = P.listen, t = T.t, now = P.now;
 
-  var MAX_LINES = 500;           // kept in the log
-  var MAX_CHARS = 2e6;           // in them, folded or not
-  var MAX_PEOPLE = 500;          // in the list; of the others there is a number
-  var MAX_NAMES = 100;           // of those who came or went, each way; of the others there is a number
   var MAX_TYPISTS = 20;          // more are "several" all the same
-  var BEAT_EVENTS = 3;           // drawn as they come,
-  var BEAT_MS = 50;              // in this time; what is more waits for its end, and is drawn together
   var MAX_TEXT = 8000;           // a message that no server of ours takes would only cost the connection
-  var GROUP_MS = 5 * 60 * 1000;  // messages of one person within this time stand together
   var TYPING_MS = 400;           // of silence until "stop typing"
   var ACK_MS = 10000;            // without an answer a message is sent again: the server knows its id
 
-  var log = byId('log'), box = byId('message'), banner = byId('banner'), typingLine = byId('typing'), jump = byId('jump'), title = doc.title;
+  var box = byId('message'), banner = byId('banner'), typingLine = byId('typing');
   var socket, manager, myName = '', wanted = '', joined = false, everJoined = false, joining = false, lostAt = 0, acks = true;
-
-  // ---- people
-
-  var people = [], numUsers = 0, more = false, told = 0, whoTimer = 0;   // told: how many the server named
-
-  function indexOf(list, item) {
-    for (var i = 0; i < list.length; i++) if (list[i] === item) return i;
-    return -1;
-  }
-  function without(list, item) {
-    var i = indexOf(list, item);
-    if (i >= 0) list.splice(i, 1);
-    return i >= 0;
-  }
-
-  // The colour of a name, by the rule that chat pages of this kind have always used.
-  function colour(name) {
-    for (var h = 7, i = 0; i < name.length; i++) h = name.charCodeAt(i) + (h << 5) - h;
-    return 'c' + Math.abs(h % 12);
-  }
-
-  function initial(name) {
-    var m = /[\ud800-\udbff][\udc00-\udfff]|[^\s]/.exec(name);
-    return m ? m[0].toUpperCase() : '?';
-  }
-
-  function avatar(name) {
-    var el = make('span', 'avatar ' + colour(name), initial(name));
-    el.setAttribute('aria-hidden', 'true');
-    return el;
-  }
-
-  function person(name) {
-    var li = make('li', 'person', avatar(name), P.isolated(name, 'person-name'));
-    if (name === myName) P.add(li, make('span', 'you', ' (' + t('you') + ')'));
-    return li;
-  }
-
-  function drawPeople() {
-    var list = P.empty(byId('people-list')), i;
-    for (i = 0; i < people.length; i++) list.appendChild(person(people[i]));
-    drawCount();
-  }
-
-  // The list and its numbers are kept apart: many may come and go, and the list is long.
-  function drawCount() {
-    var total = Math.max(numUsers, people.length), rest = total - people.length, words = t('people.count', { n: total });
-    show(byId('people-more'), rest > 0);
-    P.say(byId('people-more'), t('people.more', { n: rest }));
-    P.say(byId('people-count'), total);
-    P.say(byId('people-label'), words);
-    byId('people-toggle').title = words;
-  }
-
-  function enlist(name) {
-    if (more || indexOf(people, name) >= 0) return;
-    if (people.length >= MAX_PEOPLE) {
-      more = true;
-      told = MAX_PEOPLE;
-      return;
-    }
-    people.push(name);
-    byId('people-list').appendChild(person(name));
-  }
-
-  function strike(name) {
-    var i = indexOf(people, name);
-    if (i < 0) return;
-    people.splice(i, 1);
-    P.remove(byId('people-list').childNodes[i]);
-  }
-
-  function askWho() {
-    socket.emit('who', function (answer) {
-      if (!answer || !answer.people) return;
-      people = answer.people.slice(0, MAX_PEOPLE);
-      numUsers = answer.numUsers || people.length;
-      more = !!answer.more || people.length < answer.people.length;
-      told = people.length;
-      drawPeople();
-    });
-  }
-
-  // News that waited for us were replaced by newer ones, or there are two of a name, or of those in the list most have
-  // left: the server knows.
-  function isStale() { return told && (more ? people.length < told / 2 : people.length !== numUsers); }
-
-  function checkPeople() {
-    if (!isStale() || whoTimer) return;
-    whoTimer = setTimeout(function () {
-      whoTimer = 0;
-      if (joined && isStale()) askWho();
-    }, 1000);
-  }
-
-  function count(data) { if (data && data.numUsers >= 0) numUsers = data.numUsers; }
-
-  // ---- the log
-
-  var lines = 0, chars = 0, lastLine = null, lastDay = '', atBottom = true, unplaced = false, below = 0, marker = null, older = null;
-
-  function measure() {
-    if (unplaced) toBottom();
-    atBottom = log.scrollHeight - log.scrollTop - log.clientHeight < 48;
-  }
-  // Nobody looks at a hidden page, and to know where its end is costs more than a line.
-  function toBottom() {
-    unplaced = doc.hidden === true;
-    if (!unplaced) log.scrollTop = log.scrollHeight;
-  }
-
-  function put(li, keepsGroup) {
-    var today = P.day(new Date());
-    flush();   // what came before stands before
-    if (today !== lastDay) {
-      if (lastDay) append(make('div', 'note day', today));
-      lastDay = today;
-    }
-    append(li);
-    if (!keepsGroup) lastLine = null;
-    if (!flushing) settle();
-  }
-
-  function append(li) {
-    log.appendChild(li);
-    lines++;
-    chars += li.chars || 0;
-  }
-
-  function takeOut(li) {
-    if (!li || !li.parentNode) return;
-    lines--;
-    chars -= li.chars || 0;
-    P.remove(li);
-  }
-
-  function trim() {
-    var li, before = lines;
-    while (lines > MAX_LINES || chars > MAX_CHARS) {
-      li = older ? older.nextSibling : log.firstChild;
-      if (li === marker) marker = null;
-      takeOut(li);
-    }
-    if (lines < before && !older) log.insertBefore(older = make('div', 'note', t('note.trimmed')), log.firstChild);
-  }
-
-  // After changes: what follows from all of them together.
-  function settle() {
-    trim();
-    if (crowd && crowd.changed) drawCrowd();
-    checkPeople();
-    drawCount();
-    drawTyping();
-    drawTitle();
-    if (atBottom) toBottom();
-    drawJump();
-  }
-
-  // ---- what comes in. A few events are drawn at once; in a flood the others wait for the next beat, and at least half of
-  // the time belongs to whoever is at the page.
-
-  var inbox = [], flushing = false, timer, began = 0, drawn = 0, spent = 0;
-
-  function beat() { return Math.max(BEAT_MS, 2 * spent); }
-
-  function mayDraw() {
-    var passed = now() - began;
-    if (passed < 0 || passed > beat()) {
-      began = now();
-      drawn = spent = 0;
-    }
-    return drawn++ < BEAT_EVENTS;
-  }
-
-  // A listener whose events may wait. A hidden page draws next to nothing, and its timers are slow.
-  function heard(fn) {
-    return function (data) {
-      inbox.push({ fn: fn, data: data });
-      if (doc.hidden === true || mayDraw()) flush();
-      else if (!timer) timer = setTimeout(flush, beat());
-    };
-  }
-
-  function flush() {
-    var all = inbox, start = now(), i;
-    if (flushing) return;
-    clearTimeout(timer);
-    timer = 0;
-    if (!all.length) return;
-    inbox = [];
-    flushing = true;
-    if (doc.hidden !== true) measure();
-    for (i = 0; i < all.length; i++) attempt(all[i]);
-    flushing = false;
-    settle();
-    spent += Math.max(0, Math.min(500, now() - start));
-  }
-
-  function attempt(item) {
-    try { item.fn(item.data); } catch (e) { setTimeout(function () { throw e; }, 0); }
-  }
-
-  function message(name, words, own) {
-    var d = new Date(), same = lastLine && lastLine.name === name && lastLine.own === own && d.getTime() - lastLine.at < GROUP_MS;
-    var li = make('div', 'msg ' + (own ? 'own' : 'other') + (same ? ' same' : '')), bubble = make('span', 'bubble'), time = make('time', 'time', P.clock(d));
-    time.setAttribute('datetime', P.iso(d));
-    time.title = P.day(d) + ' ' + P.clock(d, true);
-    if (!own && !same) li.appendChild(avatar(name || '?'));
-    // the name is there for every message, for ears; eyes see it once a group
-    P.add(li, make('span', 'who' + (same || own ? ' hidden' : '') + ' ' + colour(name), P.isolated(name || t('someone')), make('span', 'hidden', ': ')));
-    Message.fill(bubble, words, function (by) {
-      // a button that moved up is followed
-      if (by < 0) log.scrollTop += by;
-      measure();
-      drawJump();
-    });
-    P.add(bubble, ' ');
-    P.add(bubble, time);
-    li.appendChild(bubble);
-    li.chars = words.length;
-    put(li, true);
-    lastLine = { name: name, own: own, at: d.getTime() };
-    return li;
-  }
-
-  function note(key, values) {
-    var li = T.fill(make('div', 'note'), key, values);
-    put(li);
-    return li;
-  }
-
-  // ---- who came and went, in one line until somebody says something
-
-  var crowd = null;
-
-  var KINDS = ['joined', 'back', 'left', 'brief'];
-
-  function names(list, others) {
-    var span = make('span', ''), total = list.length + others, i;
-    for (i = 0; i < list.length && (i < 5 || total === 6); i++) {
-      if (i) P.add(span, ', ');
-      P.add(span, P.isolated(list[i], 'name'));
-    }
-    if (i < total) P.add(span, (i ? ', ' : '') + t('note.others', { n: total - i }));
-    return span;
-  }
-
-  function cameOrWent(name, came) {
-    var kind = came ? 'joined' : 'left';
-    if (!crowd || crowd.li !== log.lastChild || now() - crowd.at > 2 * GROUP_MS) {
-      crowd = { li: make('div', 'note crowd'), joined: [], back: [], left: [], brief: [], others: { joined: 0, back: 0, left: 0, brief: 0 } };
-      put(crowd.li);
-    }
-    crowd.at = now();
-    crowd.changed = true;
-    if (came) {
-      if (without(crowd.left, name)) kind = 'back'; else without(crowd.brief, name);
-    } else if (without(crowd.joined, name)) kind = 'brief'; else without(crowd.back, name);
-    if (crowd[kind].length < MAX_NAMES) crowd[kind].push(name); else crowd.others[kind]++;
-  }
-
-  function drawCrowd() {
-    var i, kind, any;
-    crowd.changed = false;
-    P.empty(crowd.li);
-    for (i = 0; i < KINDS.length; i++) {
-      kind = KINDS[i];
-      if (!crowd[kind].length && !crowd.others[kind]) continue;
-      if (any) P.add(crowd.li, '; ');
-      P.add(crowd.li, T.fill(make('span', ''), 'note.' + kind, { names: names(crowd[kind], crowd.others[kind]) }));
-      any = true;
-    }
-  }
-
-  // ---- unread
-
-  var unread = 0, hasFocus = true;
-
-  function isAway() { return !hasFocus || doc.hidden === true; }
-
-  function drawTitle() { doc.title = (unread ? '(' + unread + ') ' : '') + title; }
-
-  function drawJump() {
-    show(jump, !atBottom);
-    P.say(jump, below ? t('new.jump', { n: below }) : t('new.bottom'));
-    P.setClass(jump, 'fresh', below > 0);
-  }
-
-  function arrived(li) {
-    if (isAway() || !atBottom) {
-      if (!unread && !below) clearMarker();   // what it stands above was read
-      if (!marker) {
-        marker = make('div', 'note marker', t('new.marker'));
-        log.insertBefore(marker, li);
-        lines++;
-        P.setClass(li, 'same', false);
-      }
-    }
-    if (isAway()) unread++;
-    if (!atBottom) below++;
-  }
-
-  // Everything was seen: the reader is here, and at the end of the log.
-  function seen() {
-    if (isAway()) return;
-    unread = 0;
-    drawTitle();
-    measure();
-    if (atBottom) below = 0;
-    drawJump();
-  }
-
-  function clearMarker() {
-    takeOut(marker);
-    marker = null;
-  }
 
   // ---- sending: one message at a time, in order, until the server has said yes. Its id makes a second try harmless.
 
@@ -343,16 +20,13 @@
     if (key) T.fill(item.note, key, values);
     P.setClass(item.li, 'pending', !!key && key !== 'own.failed');
     P.setClass(item.li, 'failed', key === 'own.failed');
-    if (atBottom) toBottom();
+    Log.follow();
   }
 
   function compose(words) {
     var item = { id: page + '-' + (++serial), text: words };
-    clearMarker();
-    flush();
-    atBottom = true;
-    below = 0;
-    item.li = message(myName, words, true);
+    Log.toEnd();
+    item.li = Log.message(myName, words, true);
     item.note = make('span', 'state');
     item.li.appendChild(item.note);
     enqueue(item);
@@ -361,7 +35,7 @@
   function enqueue(item) {
     outbox.push(item);
     P.setClass(item.li, 'pending', true);
-    setTimeout(function () { if (indexOf(outbox, item) >= 0 && !item.told) state(item, joined ? 'own.sending' : 'own.waiting'); }, joined ? 1000 : 0);
+    setTimeout(function () { if (P.indexOf(outbox, item) >= 0 && !item.told) state(item, joined ? 'own.sending' : 'own.waiting'); }, joined ? 1000 : 0);
     next();
   }
 
@@ -412,8 +86,7 @@
       P.add(item.note, again);
     }
     listen(edit, 'click', function () {
-      takeOut(item.li);
-      lastLine = null;
+      Log.takeOut(item.li);
       box.value = item.text + (box.value ? '\n' + box.value : '');
       grow();
       P.focus(box);
@@ -449,7 +122,7 @@
     var key = '$' + name;
     clearTimeout(typistTimers[key]);
     delete typistTimers[key];
-    without(typists, name);
+    P.without(typists, name);
     if (!name || !on || typists.length >= MAX_TYPISTS) return;
     typists.push(name);
     // nobody types for so long without a pause
@@ -481,21 +154,21 @@
     if (box.scrollHeight === undefined || !box.style) return;
     box.style.height = 'auto';
     if (box.scrollHeight) box.style.height = box.scrollHeight + 2 + 'px';
-    if (atBottom) toBottom();
+    Log.follow();
   }
 
   function submit() {
     var words = P.trimEnd(box.value.replace(/\r\n?/g, '\n')).replace(/^\s*\n/, ''), item;
     if (!words) return;
     if (words.length > MAX_TEXT) {
-      item = { text: words, li: message(myName, words.slice(0, 200) + '\u2026', true), note: make('span', 'state') };
+      item = { text: words, li: Log.message(myName, words.slice(0, 200) + '\u2026', true), note: make('span', 'state') };
       item.li.appendChild(item.note);
       fail(item, 'too long');
     } else compose(words);
     box.value = '';
     grow();
     stopTyping();
-    toBottom();
+    Log.toBottom();
     P.focus(box);
   }
 
@@ -521,7 +194,6 @@
     joined = everJoined = true;
     P.store.set('parlance.name', name);
     byId('join').setAttribute('aria-busy', 'false');
-    if (n) numUsers = n;
     if (first || !P.isShown(byId('room'))) {
       show(byId('join'), false);
       show(byId('room'), true);
@@ -532,18 +204,17 @@
       P.focus(box);
     }
     if (first) {
-      note('note.welcome', { name: P.isolated(name, 'name') });
-      if (n === 1) alone = note('note.alone');
+      Log.note('note.welcome', { name: P.isolated(name, 'name') });
+      if (n === 1) alone = Log.note('note.alone');
     } else if (lostAt) {
       d = new Date(lostAt);
-      note('note.gap', { from: P.clock(d, true), to: P.clock(new Date(), true) });
+      Log.note('note.gap', { from: P.clock(d, true), to: P.clock(new Date(), true) });
     }
     lostAt = 0;
     flying = null;
     drawWaiting();
     next();
-    askWho();
-    drawPeople();
+    People.enter(name, n);
     drawState();
   }
 
@@ -613,14 +284,13 @@
   }
 
   function setBanner(words, when, retry) {
-    var stick = atBottom;
     show(banner, !!words);
     if (words && words !== banner.words) P.say(byId('banner-text'), words);   // a live region: say nothing twice
     banner.words = words;
     P.say(byId('banner-when'), when || '');
     show(byId('banner-retry'), retry);
     show(byId('banner-details'), !!words && !!Panel);
-    if (stick) toBottom();   // the banner takes its room from the log
+    Log.follow();   // the banner takes its room from the log
   }
 
   function drawState() {
@@ -675,7 +345,7 @@
       join();
     });
     socket.on('disconnect', function (why, details) {
-      flush();
+      Log.flush();
       if (joined) lostAt = now();
       joined = joining = typing = false;
       flying = null;
@@ -707,30 +377,30 @@
         entered(wanted, data && data.numUsers);
       }, 500);
     });
-    socket.on('user joined', heard(function (data) {
+    socket.on('user joined', Log.heard(function (data) {
       var name = plain(data && data.username);
       if (!joined || !name) return;
-      count(data);
-      enlist(name);
-      takeOut(alone);
-      cameOrWent(name, true);
+      People.count(data);
+      People.came(name);
+      Log.takeOut(alone);
+      Log.cameOrWent(name, true);
     }));
-    socket.on('user left', heard(function (data) {
+    socket.on('user left', Log.heard(function (data) {
       var name = plain(data && data.username);
       if (!joined || !name) return;
-      count(data);
-      strike(name);
+      People.count(data);
+      People.went(name);
       typist(name, false);
-      cameOrWent(name, false);
+      Log.cameOrWent(name, false);
     }));
-    socket.on('new message', heard(function (data) {
+    socket.on('new message', Log.heard(function (data) {
       var name = plain(data && data.username), words = plain(data && data.message);
       if (!joined || !words) return;
       typist(name, false);
-      arrived(message(name, words, false));
+      Log.arrived(Log.message(name, words, false));
     }));
-    socket.on('typing', heard(function (data) { if (joined) typist(plain(data && data.username), true); }));
-    socket.on('stop typing', heard(function (data) { typist(plain(data && data.username), false); }));
+    socket.on('typing', Log.heard(function (data) { if (joined) typist(plain(data && data.username), true); }));
+    socket.on('stop typing', Log.heard(function (data) { typist(plain(data && data.username), false); }));
   }
 
   listen(byId('join'), 'submit', function (ev) {
@@ -750,16 +420,6 @@
   listen(box, 'input', onInput);
   if (!('oninput' in box) || box.attachEvent && !box.addEventListener) listen(box, 'keyup', onInput);
 
-  listen(log, 'scroll', function () {
-    measure();
-    if (atBottom) seen(); else drawJump();
-  });
-  listen(jump, 'click', function () {
-    toBottom();
-    measure();
-    seen();
-    P.focus(box);
-  });
   // A letter typed anywhere in the room goes into the message box.
   listen(doc, 'keypress', function (ev) {
     var el = ev.target || {}, tag = el.tagName;
@@ -776,12 +436,9 @@
     P.setClass(byId('app'), 'show-people', on);
     P.setClass(byId('app'), 'hide-people', !on);
     placePeople();
-    if (atBottom) toBottom();
+    Log.follow();
   });
-  listen(root, 'resize', function () {
-    placePeople();
-    if (atBottom) toBottom();
-  });
+  listen(root, 'resize', placePeople);
 
   // Phones that lay their keyboard over the page: keep the message box above it.
   if (root.visualViewport) {
@@ -789,26 +446,9 @@
       var v = root.visualViewport, covered = v.scale < 1.05 && root.innerHeight - v.height > 80;
       byId('app').style.height = covered ? v.height + 'px' : '';
       if (covered) root.scrollTo(0, 0);
-      if (atBottom) toBottom();
+      Log.follow();
     });
   }
-
-  listen(root, 'focus', function () {
-    hasFocus = true;
-    seen();
-  });
-  listen(root, 'blur', function () {
-    hasFocus = false;
-    clearMarker();   // what comes from now on is new
-  });
-  listen(doc, 'visibilitychange', function () {
-    if (doc.hidden) clearMarker();
-    else {
-      if (unplaced) toBottom();
-      seen();
-    }
-  });
-  hasFocus = !doc.hasFocus || doc.hasFocus();
 
   listen(byId('banner-retry'), 'click', function () {
     ended = false;
@@ -818,7 +458,6 @@
   listen(byId('banner-details'), 'click', function () { Panel.open(this); });
 
   box.setAttribute('placeholder', t('message.placeholder'));
-  log.setAttribute('aria-label', t('log.label'));
   banner.setAttribute('aria-label', t('panel.title'));
   byId('name').value = P.store.get('parlance.name') || '';
 
@@ -830,13 +469,15 @@
 
   socket = root.io();
   manager = socket.io;
+  People.start(function (done) { if (joined) socket.emit('who', done); });
+  Log.after(People.draw);
+  Log.after(drawTyping);
   wire();
   if (Panel) {
     Panel.attach(socket);
     listen(byId('badge'), 'click', function () { Panel.open(byId('badge')); });
   }
-  drawPeople();
-  drawJump();
+  People.draw();
   drawState();
   setTimeout(drawState, 3100);
   P.focus(byId('name'));

@@ -79,6 +79,17 @@
     return el;
   }
 
+  function indexOf(list, item) {
+    for (var i = 0; i < list.length; i++) if (list[i] === item) return i;
+    return -1;
+  }
+  // Takes it out; true if it was there.
+  function without(list, item) {
+    var i = indexOf(list, item);
+    if (i >= 0) list.splice(i, 1);
+    return i >= 0;
+  }
+
   function two(n) { return (n < 10 ? '0' : '') + n; }
 
   function clock(d, seconds) { return two(d.getHours()) + ':' + two(d.getMinutes()) + (seconds ? ':' + two(d.getSeconds()) : ''); }
@@ -156,7 +167,7 @@
   root.ParlancePage = {
     byId: byId, make: make, add: add, empty: empty, say: say, remove: remove, hasClass: hasClass, setClass: setClass, show: show, isShown: isShown,
     listen: listen, focus: focus, trim: trim, trimEnd: trimEnd, isolated: isolated, clock: clock, iso: iso, day: day, store: store, copy: copy, isOffline: isOffline,
-    button: button, about: about, entryLine: entryLine, TRANSPORTS: TRANSPORTS,
+    button: button, about: about, indexOf: indexOf, without: without, entryLine: entryLine, TRANSPORTS: TRANSPORTS,
     now: function () { return new Date().getTime(); }
   };
 

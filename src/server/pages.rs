@@ -35,6 +35,8 @@ const BUILT_IN: &[(&str, &[u8])] = &[
     ("texts.js", include_bytes!("../../static/texts.js")),
     ("page.js", include_bytes!("../../static/page.js")),
     ("message.js", include_bytes!("../../static/message.js")),
+    ("people.js", include_bytes!("../../static/people.js")),
+    ("log.js", include_bytes!("../../static/log.js")),
     ("chat.js", include_bytes!("../../static/chat.js")),
     ("panel.js", include_bytes!("../../static/panel.js")),
     ("diagnostics.js", include_bytes!("../../static/diagnostics.js")),
