@@ -245,13 +245,12 @@ impl Origins {
         })
     }
 
-    /// The setting that would allow an origin that is refused. What is no origin at all is allowed
-    /// by `*` alone.
+    /// The setting that would allow an origin that is refused. What no rule can name is allowed by `*`
+    /// alone.
     pub fn with(&self, origin: &str) -> String {
         let mut names = self.names();
-        match origin {
-            "null" => names.push("null".into()),
-            _ if Origin::parse(origin).is_some() => names.push(origin.to_owned()),
+        match Origins::parse([origin]) {
+            Ok(rule) if rule.allow(origin, None) => names.push(origin.to_owned()),
             _ => names = vec!["*".into()],
         }
         format!("origins = {names:?}")
@@ -409,7 +408,15 @@ mod tests {
         let none = Origins::parse([]).unwrap();
         assert_eq!(none.with("null"), r#"origins = ["null"]"#);
         let long = format!("http://{}", "a".repeat(LONGEST));
-        for odd in ["no origin at all", "(no text)", "", "http://a\"b", &long] {
+        for odd in [
+            "no origin at all",
+            "(no text)",
+            "",
+            "http://a\"b",
+            "wss://a.example",
+            "same-host",
+            &long,
+        ] {
             assert_eq!(origins.with(odd), r#"origins = ["*"]"#, "{odd}");
         }
     }
