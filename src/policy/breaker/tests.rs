@@ -188,7 +188,10 @@ fn what_is_evidence() {
             "clients of another kind",
             vec![FailsOf(OLD, 1), FailsOf(OLD, 2), FailsOf(OLD, 3), IsClosed, Free],
         ),
-        ("while others do well", vec![Carries, silent(1), silent(2), silent(3), IsClosed]),
+        (
+            "while others do well, for however long",
+            vec![Carries, Pass(3600), silent(1), silent(2), silent(3), IsClosed, Free],
+        ),
         (
             "after others did well",
             vec![Carries, Carried, Pass(599), silent(1), silent(2), silent(3), IsClosed],
