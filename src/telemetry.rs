@@ -1,17 +1,21 @@
 //! Log sinks.
 
-use std::io::IsTerminal as _;
-use std::path::Path;
+mod log_files;
 
-use tracing_appender::non_blocking::WorkerGuard;
-use tracing_appender::rolling::{RollingFileAppender, Rotation};
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
 
-/// Log files that are kept, one a day.
-const KEPT_FILES: usize = 14;
+use log_files::{LogFiles, Status};
+
+/// Lines that may wait to be written to a file; the next are lost.
+const LINES_WAITING: usize = 8192;
 
 /// Reads a level (`debug`) or a filter (`parlance::engine=debug,warn`). A bare level is ours alone;
 /// of the libraries only warnings are shown.
@@ -31,32 +35,56 @@ pub fn filter(text: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(&directives).map_err(|error| format!("`{text}` is no log filter: {error}"))
 }
 
-/// Sends logs to stderr for people and, if a folder is given, to one file a day. Writing files
+/// How log files are doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileLog {
+    pub folder: PathBuf,
+    /// Why no lines can be written at the moment, if they cannot.
+    pub trouble: Option<String>,
+    /// Lines that did not get into a file since the start.
+    pub lost: u64,
+}
+
+static FILE_LOG: OnceLock<(Arc<Status>, ErrorCounter)> = OnceLock::new();
+
+/// How log files are doing, if there are any.
+pub fn file_log_status() -> Option<FileLog> {
+    let (status, waited) = FILE_LOG.get()?;
+    let lost = status.lost() + waited.dropped_lines() as u64;
+    Some(FileLog { folder: status.folder.clone(), trouble: status.trouble(), lost })
+}
+
+/// Writes a line to stderr, at any level of the log. If nobody can read it, so be it.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Where log files are, and how many bytes they may have together.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'a> {
+    pub folder: &'a Path,
+    pub bytes: u64,
+}
+
+/// Sends logs to stderr for people and, if a folder is given, to files there. Writing files
 /// happens on a thread of its own; what is returned flushes it when dropped.
 ///
 /// # Errors
 /// If the filter is wrong, or the folder cannot be written.
-pub fn init(log: &str, log_dir: Option<&Path>) -> Result<Option<WorkerGuard>, String> {
+pub fn init(log: &str, files: Option<Files<'_>>) -> Result<Option<WorkerGuard>, String> {
     let stderr = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .with_filter(filter(log)?);
-    let (file, guard) = match log_dir {
-        Some(folder) => {
-            let unusable = |error: &dyn std::fmt::Display| {
-                format!("log-dir: cannot log to {}: {error}", folder.display())
-            };
-            // Before the appender looks for old files in it, and complains in a line of its own.
-            std::fs::create_dir_all(folder).map_err(|error| unusable(&error))?;
-            let appender = RollingFileAppender::builder()
-                .rotation(Rotation::DAILY)
-                .filename_prefix("parlance")
-                .filename_suffix("log")
-                .max_log_files(KEPT_FILES)
-                .build(folder)
-                .map_err(|error| unusable(&error))?;
-            let (writer, guard) = tracing_appender::non_blocking(appender);
+    let (file, guard) = match files {
+        Some(Files { folder, bytes }) => {
+            let files = LogFiles::open(folder, bytes)
+                .map_err(|error| format!("log-dir: cannot log to {}: {error}", folder.display()))?;
+            let status = Arc::clone(files.status());
+            let builder = NonBlockingBuilder::default().buffered_lines_limit(LINES_WAITING);
+            let (writer, guard) = builder.finish(files);
+            let _ = FILE_LOG.set((status, writer.error_counter()));
             let layer = fmt::layer().with_writer(writer).with_ansi(false).with_filter(filter(log)?);
             (Some(layer), Some(guard))
         }

@@ -39,8 +39,7 @@ const AT_THE_END: std::time::Duration = std::time::Duration::from_millis(500);
 /// If it cannot start, or something without which it is of no use has ended.
 pub fn run(layers: Layers) -> Result<()> {
     let settings = layers.settings()?;
-    let _logs =
-        telemetry::init(&settings.log, settings.log_dir.as_deref()).map_err(anyhow::Error::msg)?;
+    let _logs = telemetry::init(&settings.log, log_files(&settings)).map_err(anyhow::Error::msg)?;
     essential::log_panics();
     check::pages_are_there(&settings)?;
     for name in config::unknown_variables() {
@@ -121,9 +120,9 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         info!(names = tls.names().join(","), "certificates loaded");
         essential.spawn("the watcher of the certificates", follow(tls.watch(), Hangups::new()?));
     }
-    eprintln!("listening on {}", listener.url(host)?);
+    telemetry::tell(&format!("listening on {}", listener.url(host)?));
     if let Some(redirect) = redirect {
-        eprintln!("redirecting from {}", redirect.url(host)?);
+        telemetry::tell(&format!("redirecting from {}", redirect.url(host)?));
         let redirecting = server.clone();
         let redirecting = async move { redirecting.run(redirect).await };
         essential.spawn("the redirecting listener", redirecting);
@@ -157,6 +156,11 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     server.stop_accepting();
     info!("stopped");
     Ok(())
+}
+
+fn log_files(settings: &Settings) -> Option<telemetry::Files<'_>> {
+    let folder = settings.log_dir.as_deref()?;
+    Some(telemetry::Files { folder, bytes: settings.log_bytes as u64 })
 }
 
 /// There is no going on without what has ended: a supervisor starts the process anew, and clients come

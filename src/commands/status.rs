@@ -10,6 +10,7 @@ use crate::config::Layers;
 use crate::engine::Engine;
 use crate::policy::breaker::{Report, State};
 use crate::policy::{Policy, Rule};
+use crate::telemetry;
 use crate::transport::{self, Gate};
 
 /// Circuit breakers that are listed.
@@ -31,6 +32,7 @@ impl House {
             json!({ "path": layers.path().display().to_string(), "problem": layers.problem() });
         status.insert("file".into(), file);
         status.insert("now".into(), self.now());
+        status.insert("log".into(), log_files());
         status.insert("breakers".into(), self.breakers());
         status.insert("refused".into(), self.refused());
         Value::Object(status)
@@ -76,6 +78,13 @@ impl House {
         let refusals = self.gate.census().refusals().chain(self.hasty.counts());
         refusals.map(|(label, count)| (label.to_owned(), Value::from(count))).collect()
     }
+}
+
+/// How the files of the log are doing, if there are any.
+fn log_files() -> Value {
+    let Some(files) = telemetry::file_log_status() else { return Value::Null };
+    let telemetry::FileLog { folder, trouble, lost } = files;
+    json!({ "path": folder.display().to_string(), "problem": trouble, "lost": lost })
 }
 
 /// Each key that changes without a restart, with its value in force.

@@ -73,6 +73,7 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
     "breaker-failures" breaker_failures Count 1, MOST_FAILURES as u64, or 0;
     "breaker-rest" breaker_rest Time 1, DAY;
     "breaker-longest" breaker_longest Time 1, DAY;
+    "log-bytes" log_bytes Size MIB, MIB * MIB;
     "ping-interval" ping_interval Time 1, DAY;
     "ping-timeout" ping_timeout Time 1, DAY;
     "upgrade-timeout" upgrade_timeout Time 1, DAY;

@@ -57,6 +57,9 @@ pub struct Layer {
     /// Folder for log files, a new one each day
     #[arg(long, env = "PARLANCE_LOG_DIR", value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
+    /// Bytes of all log files together, the oldest go first [default: 1024MiB]
+    #[arg(long, env = "PARLANCE_LOG_BYTES", value_name = "SIZE")]
+    pub log_bytes: Option<Size>,
     /// Time between heartbeats [default: 25s]
     #[arg(long, env = "PARLANCE_PING_INTERVAL", value_name = "TIME")]
     pub ping_interval: Option<Time>,
@@ -148,7 +151,7 @@ impl Layer {
         }
         layered!(host port tls_cert tls_key redirect_port hsts proxy_protocol transports rules origins match_origin_protocol trusted_proxies
             max_sessions_per_address max_websockets handshake_rate breaker_failures breaker_rest
-            breaker_longest admin_token byte_rate static_dir log log_dir ping_interval ping_timeout
+            breaker_longest admin_token byte_rate static_dir log log_dir log_bytes ping_interval ping_timeout
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes max_sessions
             max_connections header_timeout body_timeout max_headers max_header_bytes
             shutdown_timeout message_max message_rate duplicate_names)

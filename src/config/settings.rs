@@ -31,6 +31,8 @@ pub struct Settings {
     pub static_dir: Option<PathBuf>,
     pub log: String,
     pub log_dir: Option<PathBuf>,
+    /// Of all files together.
+    pub log_bytes: usize,
     pub ping_interval: Duration,
     pub ping_timeout: Duration,
     pub upgrade_timeout: Duration,
@@ -66,7 +68,7 @@ impl Settings {
             }};
         }
         differing!(host port admin_token tls_cert tls_key redirect_port hsts proxy_protocol static_dir log
-            log_dir ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
+            log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
             queue_bytes_total queue_messages stream_bytes max_connections header_timeout body_timeout max_headers
             max_header_bytes shutdown_timeout message_max message_rate byte_rate duplicate_names)
     }
@@ -147,6 +149,7 @@ impl Settings {
             static_dir: layer.static_dir,
             log: layer.log.unwrap_or_else(|| "info".into()),
             log_dir: layer.log_dir,
+            log_bytes: size(layer.log_bytes, 1 << 30),
             ping_interval: time(layer.ping_interval, 25),
             ping_timeout: time(layer.ping_timeout, 20),
             upgrade_timeout: time(layer.upgrade_timeout, 10),

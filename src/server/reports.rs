@@ -1,6 +1,8 @@
 //! Reports that people send from the diagnostics page: each is logged under a short id that they
 //! can name to whoever reads the log.
 
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,29 +11,33 @@ use http::StatusCode;
 use serde_json::json;
 use tokio::time::Instant;
 use tracing::{Level, enabled, info};
+use unicode_normalization::char::is_combining_mark;
 use warp::{Filter, Rejection, Reply};
 
 use crate::engine::Sid;
+use crate::transport::Welcome;
 
-/// Bytes of one report.
-const LARGEST: u64 = 16 * 1024;
-/// Reports are rare; a flood of them would drown the log.
-const PAUSE: Duration = Duration::from_secs(1);
-const BURST: u32 = 10;
+/// Bytes of one report, and of its line in the log.
+const LARGEST: usize = 16 * 1024;
+/// Reports are rare; a flood of them would drown the log. Of all together,
+const OF_ALL: Rate = Rate { pause: Duration::from_secs(1), burst: 10 };
+/// and of one address, where several people may sit.
+const OF_ADDRESS: Rate = Rate { pause: Duration::from_secs(60), burst: 5 };
+/// Addresses that are told apart at once; any more count as one.
+const ADDRESSES: usize = 1024;
 /// Characters of an id: easy to read out, hard to mix up among those of a day.
 const ID_LENGTH: usize = 8;
 
 /// `POST /diagnostics/report`.
 pub(super) fn route() -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
-    let gate = Arc::new(Mutex::new(Gate { open_at: Instant::now() }));
+    let gate = Arc::new(Mutex::new(Gate::default()));
     warp::path!("diagnostics" / "report")
         .and(warp::post())
-        .and(warp::body::content_length_limit(LARGEST))
+        .and(warp::body::content_length_limit(LARGEST as u64))
         .and(warp::body::bytes())
-        .map(move |report: Bytes| {
-            let admitted =
-                gate.lock().unwrap_or_else(PoisonError::into_inner).admits(Instant::now());
-            let (status, answer) = match take(&report, admitted) {
+        .and(warp::ext::get::<Welcome>())
+        .map(move |report: Bytes, welcome: Welcome| {
+            let (status, answer) = match take(&report, &gate, welcome.bucket) {
                 Ok(id) => (StatusCode::OK, json!({ "id": id })),
                 Err((status, reason)) => (status, json!({ "reason": reason })),
             };
@@ -39,34 +45,85 @@ pub(super) fn route() -> impl Filter<Extract = (impl Reply,), Error = Rejection>
         })
 }
 
-fn take(report: &[u8], admitted: bool) -> Result<String, (StatusCode, &'static str)> {
+fn take(
+    report: &[u8],
+    gate: &Mutex<Gate>,
+    address: IpAddr,
+) -> Result<String, (StatusCode, &'static str)> {
     if !enabled!(Level::INFO) {
         // No number without a line in the log that it stands for.
         return Err((StatusCode::SERVICE_UNAVAILABLE, "reports are not logged here"));
     }
-    if !admitted {
+    if !gate.lock().unwrap_or_else(PoisonError::into_inner).admits(address, Instant::now()) {
         return Err((StatusCode::TOO_MANY_REQUESTS, "too many reports: try again in a minute"));
     }
     let random = Sid::random().map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, "no randomness"))?;
     let letters = random.as_str().chars().filter(char::is_ascii_alphanumeric);
     let id: String = letters.take(ID_LENGTH).collect::<String>().to_lowercase();
-    // As debug text, which has no line breaks that could pass for lines of the log.
-    info!(id, report = ?String::from_utf8_lossy(report), "diagnostics report");
+    info!(id, report = %quoted(report), "diagnostics report");
     Ok(id)
 }
 
+/// Text as it stands in the log, in quotes: on one line, with nothing in it that a terminal acts upon, and
+/// of [`LARGEST`] bytes at most.
+fn quoted(text: &[u8]) -> String {
+    const CUT: &str = "…";
+    let mut line = String::from("\"");
+    for char in String::from_utf8_lossy(text).chars() {
+        let mut shown = String::new();
+        match char {
+            '\n' | '\r' | '\t' | '"' | '\\' => shown.extend(char.escape_default()),
+            // What would have to be escaped is not for people to read.
+            _ if char.escape_debug().len() > 1 && !is_combining_mark(char) => {
+                shown.push(char::REPLACEMENT_CHARACTER);
+            }
+            _ => shown.push(char),
+        }
+        if line.len() + shown.len() + CUT.len() >= LARGEST {
+            line.push_str(CUT);
+            break;
+        }
+        line.push_str(&shown);
+    }
+    line.push('"');
+    line
+}
+
+/// So many at once, and then one after each pause.
+struct Rate {
+    pause: Duration,
+    burst: u32,
+}
+
+/// When what was admitted is paid for: by all, and by each address.
+#[derive(Default)]
 struct Gate {
-    open_at: Instant,
+    all: Option<Instant>,
+    addresses: HashMap<IpAddr, Instant>,
+}
+
+impl Rate {
+    /// When one more is paid for, if it is admitted.
+    fn pay(&self, paid_at: Option<Instant>, now: Instant) -> Option<Instant> {
+        let next = paid_at.map_or(now, |at| at.max(now)) + self.pause;
+        (next <= now + self.pause * self.burst).then_some(next)
+    }
 }
 
 impl Gate {
-    fn admits(&mut self, now: Instant) -> bool {
-        let next = self.open_at.max(now) + PAUSE;
-        let admits = next <= now + PAUSE * BURST;
-        if admits {
-            self.open_at = next;
+    fn admits(&mut self, address: IpAddr, now: Instant) -> bool {
+        if self.addresses.len() >= ADDRESSES {
+            self.addresses.retain(|_, paid_at| *paid_at > now);
         }
-        admits
+        let known = self.addresses.contains_key(&address) || self.addresses.len() < ADDRESSES;
+        let address = if known { address } else { Ipv4Addr::UNSPECIFIED.into() };
+        let of_address = OF_ADDRESS.pay(self.addresses.get(&address).copied(), now);
+        let Some((of_all, of_address)) = OF_ALL.pay(self.all, now).zip(of_address) else {
+            return false;
+        };
+        self.all = Some(of_all);
+        self.addresses.insert(address, of_address);
+        true
     }
 }
 
@@ -81,8 +138,11 @@ mod tests {
         body: &str,
     ) -> (StatusCode, String) {
         use http_body_util::BodyExt as _;
+        let bucket = Ipv4Addr::LOCALHOST.into();
+        let welcome = Welcome { transports: Vec::new(), bound_to: None, bucket };
         let request = http::Request::post("/diagnostics/report")
             .header("content-length", body.len())
+            .extension(welcome)
             .body(http_body_util::Full::new(Bytes::from(body.to_owned())))
             .unwrap();
         let Ok(response) =
@@ -104,11 +164,54 @@ mod tests {
         assert_eq!(id, ID_LENGTH);
         assert_eq!(post(&route, &"x".repeat(17_000)).await.0, StatusCode::PAYLOAD_TOO_LARGE);
         let mut last = status;
-        for _ in 0..BURST {
+        for _ in 0..OF_ADDRESS.burst {
             last = post(&route, "again").await.0;
         }
         assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
         drop(logged);
         assert_eq!(post(&route, "lost").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn one_address_keeps_nobody_from_reporting() {
+        let (mut gate, mut now) = (Gate::default(), Instant::now());
+        let address = |number: u32| IpAddr::from(Ipv4Addr::from(0x0a00_0000 + number));
+        let flood =
+            |gate: &mut Gate, address, now| (0..100).filter(|_| gate.admits(address, now)).count();
+        assert_eq!(flood(&mut gate, address(1), now), 5);
+        assert_eq!(flood(&mut gate, address(2), now), 5);
+        assert_eq!(flood(&mut gate, address(3), now), 0, "ten of all at once");
+        now += Duration::from_secs(60);
+        assert_eq!(flood(&mut gate, address(1), now), 1);
+        assert!(gate.admits(address(3), now));
+        // What is remembered is bounded, and who does not fit in waits with others.
+        gate.addresses = (0..ADDRESSES as u32)
+            .map(|number| (address(number + 10), now + Duration::from_secs(3600)))
+            .collect();
+        let mut admitted = 0;
+        for number in 20_000..20_100 {
+            now += Duration::from_secs(1);
+            admitted += usize::from(gate.admits(address(number), now));
+        }
+        assert_eq!(admitted, 5 + 1);
+        assert!(gate.addresses.len() <= ADDRESSES + 1);
+    }
+
+    #[test]
+    fn reports_are_printable_and_bounded_as_they_are_logged() {
+        for (text, expected) in [
+            ("a\nb\t\"c\" \\ d\r\n", r#""a\nb\t\"c\" \\ d\r\n""#),
+            ("안녕 é e\u{301} 🙂", "\"안녕 é e\u{301} 🙂\""),
+            ("\u{1b}[31m\u{0}\u{7f}\u{85}", "\"\u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}\""),
+            ("a\u{202e}b\u{2028}c\u{feff}", "\"a\u{fffd}b\u{fffd}c\u{fffd}\""),
+        ] {
+            assert_eq!(quoted(text.as_bytes()), expected);
+        }
+        for byte in [b'x', 1, b'\n', b'"', 0xff, b' '] {
+            let line = quoted(&[byte; LARGEST]);
+            assert!(line.len() <= LARGEST, "{byte}: {}", line.len());
+            assert!(line.ends_with("…\""), "{byte}");
+        }
+        assert!(!quoted(&[b'x'; 16_000]).contains('…'));
     }
 }

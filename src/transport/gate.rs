@@ -1,5 +1,6 @@
 //! The gate: the policy in force, the numbers that it decides by, and what comes of its decisions.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub struct Welcome {
     pub transports: Vec<&'static str>,
     /// The scheme that it has to keep to, if it has to.
     pub bound_to: Option<Scheme>,
+    /// What limits of abuse count it by.
+    pub bucket: IpAddr,
 }
 
 /// What a request is for.
@@ -151,6 +154,7 @@ impl Gate {
         Welcome {
             transports: policy.transports_for(&visitor).names().to_vec(),
             bound_to: policy.match_origin_protocol.then_some(visitor.scheme),
+            bucket: visitor.client.bucket(),
         }
     }
 

@@ -7,6 +7,7 @@ mod connections;
 mod engineio;
 mod hosts;
 mod life;
+mod logs;
 mod policy;
 mod slots;
 mod socketio;

@@ -112,11 +112,12 @@ async fn files_are_left_to_say_no_with() {
     let folder = Folder::new();
     let mut limited = Command::new("sh");
     let binary = parlance(folder.path());
-    limited.args(["-c", "ulimit -n 64; exec \"$0\" --port 0 --log-dir logs"]);
+    limited
+        .args(["-c", "ulimit -n 64; exec \"$0\" --port 0 --max-connections 1000 --log-dir logs"]);
     limited.arg(binary.get_program()).current_dir(folder.path());
     let mut process = Process::start(limited);
     let line = process.line("fewer open files than max-connections needs");
-    for field in [" WARN ", "limit=64", "wanted=100256", "max_connections=32"] {
+    for field in [" WARN ", "limit=64", "wanted=1256", "max_connections=32"] {
         assert!(line.contains(field), "{line}");
     }
     let addr = process.listening();
