@@ -38,6 +38,7 @@ pub use reason::{CloseReason, Refused};
 pub use session::Session;
 pub use sid::Sid;
 pub use sink::{Sink, Taken};
+pub use state::Begun;
 
 /// What a session must know of the transport that carries it.
 #[derive(Debug)]

@@ -26,7 +26,8 @@ pub enum CloseReason {
     /// The client reads more slowly than the room talks: its outbound queue is full.
     #[error("slow reader: outbound queue full")]
     SlowReader,
-    /// What waits for all clients together is over the bound of the process, and this one had the most.
+    /// What waits for all clients together, or was begun by them, is over the bound of the process, and this one had
+    /// the most.
     #[error("slow reader: all queues together are full")]
     QueueTotal,
     /// The application failed while it was called for this client.

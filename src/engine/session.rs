@@ -16,7 +16,9 @@ use super::drain::Detach;
 use super::inbox::{Input, Work};
 use super::queue::Outgoing;
 use super::state::{Candidate, Closed, Outlet, Over, Phase, ProbeStep, State, Tick, Ticket, Wake};
-use super::{CloseReason, Delivery, Drain, Facts, Handshake, Limits, Plan, Receiver, Refused, Sid};
+use super::{
+    Begun, CloseReason, Delivery, Drain, Facts, Handshake, Limits, Plan, Receiver, Refused, Sid,
+};
 use crate::dialect::{
     Control, Dialect, Frame, Heartbeat, Malformed, Message, Packet, Reaction, Requests, Wire,
 };
@@ -177,7 +179,18 @@ impl Session {
         true
     }
 
-    /// Bytes of memory that wait for the client.
+    /// The client has brought so many bytes of something that is not at its end, 0 if it is: they count as if they
+    /// waited for the client.
+    pub fn begun(&self, what: Begun, bytes: usize) {
+        let mut state = self.state();
+        if state.phase == Phase::Open {
+            state.begun(what, bytes);
+            drop(state);
+            self.core.look_at_budget();
+        }
+    }
+
+    /// Bytes of memory that wait for the client, and of what it has begun to say.
     pub fn held(&self) -> usize {
         self.state().held()
     }

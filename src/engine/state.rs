@@ -109,6 +109,15 @@ impl Unconfirmed {
     }
 }
 
+/// Something that a client says bit by bit, and that is held until it is whole.
+#[derive(Debug, Clone, Copy)]
+pub enum Begun {
+    /// A message, in frames or pieces of a frame.
+    Message,
+    /// A packet that waits for its attachments.
+    Packet,
+}
+
 #[derive(Debug)]
 pub(super) struct State {
     pub phase: Phase,
@@ -120,8 +129,10 @@ pub(super) struct State {
     pub posting: bool,
     pub started: bool,
     pub inbox: Inbox,
-    /// What waits for the client counts for this in the memory of the process.
+    /// What waits for the client, and what it has begun to say, counts for this in the memory of the process.
     charge: Charge,
+    /// Bytes of what the client has begun to say and not brought to its end: see [`Begun`].
+    begun: [usize; 2],
     /// A connection that has not taken all of an answer.
     lagging: Option<Weak<dyn Sink>>,
     /// Packets are held back, and somebody knows.
@@ -183,6 +194,7 @@ impl State {
             started: false,
             inbox: Inbox::default(),
             charge: Charge::default(),
+            begun: [0; 2],
             lagging: None,
             corked: false,
             answered: None,
@@ -260,15 +272,22 @@ impl State {
         unconfirmed + sink.map_or(0, |sink| sink.held()) + lagging.map_or(0, |sink| sink.held())
     }
 
-    /// Bytes that wait for the client, wherever they are.
+    /// Bytes that wait for the client, wherever they are, and those of what it has begun to say.
     pub fn held(&self) -> usize {
-        self.queue.held() + self.held_elsewhere()
+        self.queue.held() + self.held_elsewhere() + self.begun.iter().sum::<usize>()
+    }
+
+    /// The client has brought so many bytes of something that is not at its end.
+    pub fn begun(&mut self, what: Begun, bytes: usize) {
+        self.begun[what as usize] = bytes;
+        self.settle(Instant::now);
     }
 
     /// Has what waits now counted, and since when it waits. True if something does.
     pub fn settle(&mut self, now: impl FnOnce() -> Instant) -> bool {
         let unconfirmed = self.unconfirmed.as_ref().map_or(0, |unconfirmed| unconfirmed.bytes);
-        self.charge.set(self.queue.own() + unconfirmed);
+        let begun = self.begun.iter().sum::<usize>();
+        self.charge.set(self.queue.own() + unconfirmed + begun);
         self.queue.note_behind(now);
         !self.queue.is_empty()
     }
@@ -473,6 +492,7 @@ impl State {
         self.phase = Phase::Closed(reason);
         self.queue.clear();
         self.unconfirmed = None;
+        self.begun = [0; 2];
         self.charge.set(0);
         let work = self.inbox.put(Input::Closed(reason));
         if self.inbox.is_gone() {

@@ -12,7 +12,7 @@ use super::socket::{Socket, Sockets};
 use crate::dialect::{
     AckRequest, Body, Incoming, Malformed, Message, Reaction, SocketPacket, grammar,
 };
-use crate::engine::{CloseReason, Delivery, Receiver, Session};
+use crate::engine::{Begun, CloseReason, Delivery, Receiver, Session};
 
 /// Namespaces that one client may be in at once.
 const MAX_NAMESPACES: usize = 32;
@@ -44,17 +44,26 @@ impl<A: App> Connection<A> {
         }
     }
 
+    /// Keeps a packet whose attachments are to come, or lets go of it.
+    fn keep(&mut self, partial: Option<Partial>) {
+        let content = |partial: &Partial| {
+            partial.text.len() + partial.attachments.iter().map(Bytes::len).sum::<usize>()
+        };
+        self.session.begun(Begun::Packet, partial.as_ref().map_or(0, content));
+        self.partial = partial.map(Box::new);
+    }
+
     async fn text(&mut self, text: &str) {
         let dialect = self.session.dialect();
         let malformed = dialect.rules().malformed;
-        if self.partial.take().is_some() {
+        if self.partial.is_some() {
+            self.keep(None);
             self.react(malformed, Malformed("text while attachments are due"));
             return;
         }
         match dialect.decode(text, self.session.wire()) {
             Ok(Some(Incoming { due, .. })) if due > 0 => {
-                let partial = Partial { text: text.to_owned(), attachments: Vec::new(), due };
-                self.partial = Some(Box::new(partial));
+                self.keep(Some(Partial { text: text.to_owned(), attachments: Vec::new(), due }));
             }
             Ok(Some(incoming)) => self.packet(incoming.packet).await,
             Ok(None) => {}
@@ -64,18 +73,16 @@ impl<A: App> Connection<A> {
 
     async fn binary(&mut self, data: Bytes) {
         let malformed = self.session.dialect().rules().malformed;
-        let Some(partial) = &mut self.partial else {
+        let Some(mut partial) = self.partial.take() else {
             self.react(malformed, Malformed("binary while no attachment is due"));
             return;
         };
         partial.attachments.push(data);
         if partial.attachments.len() < partial.due {
-            return;
+            return self.keep(Some(*partial));
         }
-        let Some(Partial { text, attachments, .. }) = self.partial.take().map(|partial| *partial)
-        else {
-            return;
-        };
+        self.keep(None);
+        let Partial { text, attachments, .. } = *partial;
         let dialect = self.session.dialect();
         if let Ok(Some(Incoming { packet, .. })) = dialect.decode(&text, self.session.wire()) {
             let packet = SocketPacket { attachments, ..packet };

@@ -17,7 +17,7 @@ use super::ws_frames::Fault;
 use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
 use super::{Exchange, Link, Query, Served, Transport};
 use crate::dialect::{Dialect, Frame, Packet, Requests, SocketMessage, Wire};
-use crate::engine::{CloseReason, Drain, Drained, Facts, Session};
+use crate::engine::{Begun, CloseReason, Drain, Drained, Facts, Session};
 
 #[derive(Debug)]
 pub struct WebSocket;
@@ -205,8 +205,13 @@ impl End {
 
 async fn read(reader: &mut WsReader, session: &Arc<Session>, monitor: &mut Option<Monitor>) -> End {
     let (dialect, wire) = (session.dialect(), session.wire());
+    let mut begun = 0;
     loop {
         let event = reader.next().await;
+        let grown = if let WsEvent::Begun(bytes) = event { bytes } else { 0 };
+        if std::mem::replace(&mut begun, grown) != grown {
+            session.begun(Begun::Message, grown);
+        }
         if let WsEvent::Text(_) | WsEvent::Binary(_) | WsEvent::Alive = &event
             && let Some(monitor) = &mut *monitor
         {
@@ -219,6 +224,7 @@ async fn read(reader: &mut WsReader, session: &Arc<Session>, monitor: &mut Optio
                 session.heard(&FACTS);
                 continue;
             }
+            WsEvent::Begun(_) => continue,
             WsEvent::Closed => return End::Closed,
             WsEvent::Lost => return End::Lost,
             WsEvent::Deaf => {
@@ -325,7 +331,9 @@ async fn keep_open(mut reader: WsReader, session: &Session) {
         }
     };
     let left = async {
-        while let WsEvent::Text(_) | WsEvent::Binary(_) | WsEvent::Alive = reader.next().await {}
+        while let WsEvent::Text(_) | WsEvent::Binary(_) | WsEvent::Alive | WsEvent::Begun(_) =
+            reader.next().await
+        {}
     };
     tokio::select! {
         () = over => {}

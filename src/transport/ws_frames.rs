@@ -88,6 +88,16 @@ impl Frames {
         Frames { max, frame: None, message: None, control: Vec::new() }
     }
 
+    /// Whether a message has begun and is not whole.
+    pub fn is_amid(&self) -> bool {
+        self.message.is_some()
+    }
+
+    /// Bytes that are held of it.
+    pub fn held(&self) -> usize {
+        self.message.as_ref().map_or(0, |message| message.data.capacity())
+    }
+
     /// Reads up to the next thing that the client said, and tells how many bytes that took. Where nothing is
     /// said yet, the bytes that are left are the beginning of a header: fewer than 14, and to be brought again
     /// with those that follow. Payload is unmasked in place.

@@ -17,6 +17,8 @@ use crate::engine::{Sink, Taken};
 
 /// Reads in a row: a message may have pieces without end.
 const READS: u8 = 16;
+/// Bytes by which a message grows until that is told again.
+const STEP: usize = 64 * 1024;
 /// Bytes of answers to pings that may wait for a client that does not read.
 const ANSWERS_MAX: usize = 64 * 1024;
 
@@ -32,6 +34,9 @@ pub(super) enum WsEvent {
     Binary(Bytes),
     /// A ping or pong: a sign of life, answered already where it wants an answer.
     Alive,
+    /// Nothing that is whole: of a message so many bytes are here. Pings in its midst are no sign of life, or it need
+    /// never come to its end.
+    Begun(usize),
     /// The client closed the connection in good order.
     Closed,
     /// The connection broke.
@@ -62,6 +67,8 @@ pub(super) struct WsReader {
     closed: bool,
     /// The payload of the client's close frame.
     close: Option<Bytes>,
+    /// What was last told of a message that is not whole, in bytes.
+    begun: usize,
 }
 
 /// Writes packets, from wherever they come.
@@ -79,6 +86,7 @@ pub(super) fn open(link: Arc<Link>, early: Bytes, max_message: usize) -> (Arc<Ws
         unread: 0,
         closed: false,
         close: None,
+        begun: 0,
     };
     (out, reader)
 }
@@ -146,12 +154,19 @@ impl WsReader {
     }
 
     fn event_of(&mut self, said: Result<Option<Said>, Fault>) -> Option<WsEvent> {
+        let begun = self.frames.held();
+        let grown = begun.saturating_sub(self.begun);
+        self.begun = if begun == 0 { 0 } else { self.begun };
         Some(match said {
-            Ok(None) => return None,
+            Ok(None) if grown < STEP => return None,
+            Ok(None) => {
+                self.begun = begun;
+                WsEvent::Begun(begun)
+            }
             Ok(Some(Said::Text(text))) => WsEvent::Text(text),
             Ok(Some(Said::Binary(data))) => WsEvent::Binary(data),
             Ok(Some(Said::Ping(data))) => self.answer(&data),
-            Ok(Some(Said::Pong)) => WsEvent::Alive,
+            Ok(Some(Said::Pong)) => self.alive(),
             Ok(Some(Said::Close(payload))) => {
                 self.close = Some(payload);
                 WsEvent::Closed
@@ -162,11 +177,15 @@ impl WsReader {
 
     fn answer(&mut self, data: &[u8]) -> WsEvent {
         if self.closed {
-            return WsEvent::Alive;
+            return self.alive();
         }
         let clear = self.out.0.put(|out| write_frame(out, OpCode::Control(Control::Pong), data));
         self.unread = if clear { 0 } else { self.unread + data.len() + 2 };
-        if self.unread > ANSWERS_MAX { WsEvent::Deaf } else { WsEvent::Alive }
+        if self.unread > ANSWERS_MAX { WsEvent::Deaf } else { self.alive() }
+    }
+
+    fn alive(&self) -> WsEvent {
+        if self.frames.is_amid() { WsEvent::Begun(self.frames.held()) } else { WsEvent::Alive }
     }
 
     pub fn link(&self) -> &Link {
