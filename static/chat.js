@@ -4,7 +4,7 @@
   var byId = P.byId, make = P.make, show = P.show, listen = P.listen, t = T.t, now = P.now;
 
   var MAX_TYPISTS = 20;          // more are "several" all the same
-  var MAX_TEXT = 8000;           // a message that no server of ours takes would only cost the connection
+  var MAX_TEXT = 100000;         // characters of a message that is tried at all; the server has a bound of its own
   var TYPING_MS = 400;           // of silence until "stop typing"
   var ACK_MS = 10000;            // without an answer a message is sent again: the server knows its id
 
@@ -39,9 +39,24 @@
     next();
   }
 
+  // Whether the connection can carry it: what is too long for that would end it, again and again.
+  function fits(words) {
+    var size = 1024, i, c;
+    for (i = 0; i < words.length; i++) {
+      c = words.charCodeAt(i);
+      size += c < 32 ? 6 : c === 34 || c === 92 ? 2 : c < 0x80 ? 1 : c < 0x800 ? 2 : 3;
+    }
+    return size <= (manager.engine && manager.engine.maxPayload || Infinity);
+  }
+
   function next() {
     var item = outbox[0];
     if (!joined || flying || !item) return;
+    if (!fits(item.text)) {
+      outbox.shift();
+      fail(item, 'too long');
+      return next();
+    }
     flying = item;
     clearTimeout(rateTimer);
     clearTimeout(ackTimer);

@@ -129,6 +129,22 @@ describe('the room', () => {
     assert.equal((await alice.page.$$('#log .failed')).length, 0);
   });
 
+  it('sends what the server takes, and does not lose the connection over what it cannot carry', async () => {
+    await server.stop('SIGKILL');
+    server = await startServer('--message-max', '60000B', '--max-payload', '64000B');
+    const [carol, dave] = [await enter('Carol'), await enter('Dave')];
+    await carol.travelsBy('websocket');
+    const long = 'long '.repeat(11_000).trim();
+    await carol.say(long);
+    await dave.hears(long);
+    for (const text of ['x'.repeat(61_000), '가'.repeat(30_000), '"'.repeat(40_000), 'x'.repeat(200_000)]) await carol.say(text);
+    await carol.page.waitForFunction(() => document.querySelectorAll('#log .failed').length === 4);
+    await carol.say('short');
+    await dave.hears('short');
+    assert.deepEqual((await dave.messages()).length, 2);
+    assert.doesNotMatch(await carol.page.evaluate(() => ParlancePanel.report()), /websocket {2}close/);
+  });
+
   it('makes links of web addresses and of nothing else', async () => {
     const [alice, bob] = [await enter('Alice'), await enter('Bob')];
     await alice.say('see https://example.org/a_(b)?x=1&y=2#z, (http://example.net/q). javascript:alert(1) http:// ftp://x HTTPS://Ünï.example/"x');

@@ -82,7 +82,7 @@ export class Person {
     return this.page.waitForFunction(
       ([wanted, count]) => {
         const folded = (item) => item.parentNode.matches('.long:not(.unfolded)');
-        const is = (item) => (folded(item) ? wanted.startsWith(item.textContent.slice(0, -1)) : item.textContent === wanted);
+        const is = (item) => (folded(item) ? item.textContent.length > 1 && wanted.length >= item.textContent.length && wanted.startsWith(item.textContent.slice(0, -1)) : item.textContent === wanted);
         return [...document.querySelectorAll('#log .text')].filter(is).length === count;
       },
       [text, times],
