@@ -30,6 +30,7 @@ export async function startFaultProxy(port, fault) {
   const sockets = new Set();
   const counts = new Counts();
   const held = [];
+  const upgrades = [];
   let state = 'holding';
 
   const server = net.createServer((client) => {
@@ -37,6 +38,7 @@ export async function startFaultProxy(port, fault) {
     readHead(client, (head, rest) => {
       const request = Buffer.concat([head, rest]);
       const upgrade = /^upgrade: *websocket/im.test(head.toString('latin1'));
+      if (upgrade) upgrades.push(head.toString('latin1').split(' ')[1]);
       if (!upgrade) join(client, dial(), request);
       else if (state === 'holding') held.push(() => meet(client, request));
       else meet(client, request);
@@ -100,6 +102,8 @@ export async function startFaultProxy(port, fault) {
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${server.address().port}`,
+    /** The targets of all upgrade requests so far. */
+    upgrades,
     strike() {
       state = 'striking';
       for (const request of held.splice(0)) request();
