@@ -301,30 +301,6 @@ async fn advice_is_given_once_and_again_after_a_change() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_not_named_is_warned_of_once() {
-    let folder = Folder::new();
-    folder.write("transports.toml", "trusted-proxies = [\"192.0.2.0/24\"]\n");
-    let mut process = process(&folder, &[]);
-    let addr = process.listening();
-    let path = target("EIO=4&transport=polling");
-    for header in ["X-Forwarded-For", "Forwarded", "X-Forwarded-Proto"] {
-        fetch(addr, "GET", &path, &[(header, "x")], b"").await;
-    }
-    let line = process.line("that trusted-proxies does not name");
-    assert!(line.contains("WARN") && line.contains("address=127.0.0.1"), "{line}");
-    let setting = "trusted-proxies = [\\\"192.0.2.0/24\\\", \\\"127.0.0.1\\\"]";
-    assert!(line.contains(setting), "{line}");
-    // What comes next is something else.
-    folder.write("transports.toml", "trusted-proxies = [\"192.0.2.0/24\", \"127.0.0.1\"]\n");
-    process.signal("HUP");
-    process.line("policy changed");
-    fetch(addr, "GET", &path, &[("X-Forwarded-For", "x")], b"").await;
-    process.line("is no address");
-    let told = process.log.iter().filter(|line| line.contains("does not name")).count();
-    assert_eq!(told, 1, "{}", process.log.join("\n"));
-}
-
-#[tokio::test]
 async fn pages_are_kept_to_their_scheme() {
     let folder = Folder::new();
     let mut process = process(&folder, &["--admin-token", TOKEN, "--trusted-proxies", "loopback"]);

@@ -5,3 +5,4 @@ mod breaker;
 mod changes;
 mod limits;
 mod pages;
+mod told;
