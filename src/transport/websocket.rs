@@ -151,6 +151,8 @@ async fn run(
         end = read(&mut reader, &session, &mut monitor) => end,
         end = write(&writer, &mut drain, &session) => end,
     };
+    // The session may go on without this connection, and what was begun here never ends.
+    session.begun(Begun::Message, 0);
     if let Some(monitor) = &mut monitor {
         monitor.ended(end.as_seen(), &session);
     }

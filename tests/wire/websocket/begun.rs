@@ -8,6 +8,7 @@ use crate::support::apps::{Heard, Notes, stage, tap};
 use crate::support::packets::Eio;
 use crate::support::polls::{read_open, sid_of};
 use crate::support::server::{Setup, TestServer, target};
+use crate::support::v09::Session09;
 use crate::support::ws::{BINARY, FIN, Frame, TEXT, Ws, frame};
 use crate::support::{soon, until};
 
@@ -85,6 +86,20 @@ async fn messages_and_packets_count_until_they_are_whole() {
     ws.send("42[\"no attachment\"]").await;
     assert_eq!(ws.closed().await, None);
     held(0).await;
+}
+
+#[tokio::test]
+async fn what_was_begun_on_a_connection_goes_with_it() {
+    let server = Setup::default().start_app(stage().0).await;
+    let client = Session09::open(&server).await;
+    let mut ws = client.websocket().await;
+    let session = server.engine.session(&client.sid).expect("a session");
+    ws.raw(&frame(TEXT, &[b'3'; 300_000])).await;
+    until("it is counted", || session.held() > 200_000).await;
+    // Another transport takes over, and the WebSocket is left as it is.
+    assert_eq!(client.poll().await, "1::");
+    until("it is not counted any more", || session.held() < 1000).await;
+    assert!(session.is_open());
 }
 
 #[tokio::test]
