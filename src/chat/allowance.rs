@@ -22,10 +22,10 @@ const BURST_SECONDS: u64 = 2;
 /// But so many messages or notices in any case, or who may send one a second could not even log in
 /// and ask who is there.
 const SMALLEST_BURST: u64 = 10;
-/// So many people may share an address before they wait for each other,
+/// So many people of one address may say and do all that they may before they wait for each other;
 const PEOPLE_OF_AN_ADDRESS: u64 = 10;
-/// or half as many who all say at once what they may: that still fits into a reader's queue.
-const AT_ONCE_OF_AN_ADDRESS: u64 = 5;
+/// of text, half as many: what they say at once has to fit into a reader's queue.
+const WORDY_PEOPLE_OF_AN_ADDRESS: u64 = 5;
 
 /// Sessions, or addresses, that have a bucket of their own at once; any more share one.
 const KNOWN: usize = 100_000;
@@ -101,10 +101,11 @@ impl Allowances {
         let bytes = u64::try_from(settings.byte_rate).unwrap_or(u64::MAX);
         let bytes = Rate::new(bytes, bytes.saturating_mul(BURST_SECONDS));
         let rates = [count, bytes, count];
-        let of_address = |rate: Rate| rate.times(PEOPLE_OF_AN_ADDRESS, AT_ONCE_OF_AN_ADDRESS);
+        let count = count.times(PEOPLE_OF_AN_ADDRESS);
+        let bytes = bytes.times(WORDY_PEOPLE_OF_AN_ADDRESS);
         Allowances {
             people: Ledger::new(rates),
-            addresses: Ledger::new(rates.map(of_address)),
+            addresses: Ledger::new([count, bytes, count]),
             hasty,
         }
     }
@@ -272,7 +273,7 @@ mod tests {
         assert_eq!((count, told.kind), (9, Kind::Messages), "ten messages, the large one too");
         // A refusal by the address costs the person nothing either.
         let mut all = allowances(1, 0);
-        for _ in 0..5 {
+        for _ in 0..10 {
             assert_eq!(drain(&mut all, sid(), HERE, &ONE, now).0, 10);
         }
         let (count, told) = drain(&mut all, ann, HERE, &ONE, now);
@@ -281,14 +282,20 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_what_ten_people_have_and_half_of_it_at_once() {
+    fn an_address_has_what_ten_people_have_or_five_who_have_much_to_say() {
         let (start, mut all) = (Instant::now(), allowances(50, 0));
         let crowd = |all: &mut Allowances, address, now| -> usize {
             (0..100).map(|_| drain(all, sid(), address, &ONE, now).0).sum()
         };
-        assert_eq!(crowd(&mut all, HERE, start), 500);
-        assert_eq!(crowd(&mut all, THERE, start), 500, "nobody else suffers");
+        assert_eq!(crowd(&mut all, HERE, start), 1000);
+        assert_eq!(crowd(&mut all, THERE, start), 1000, "nobody else suffers");
         assert_eq!(crowd(&mut all, HERE, start + Duration::from_secs(1)), 500);
+        let mut all = allowances(0, 1000);
+        let wordy = |all: &mut Allowances, now| -> usize {
+            (0..10).map(|_| drain(all, sid(), HERE, &[(Kind::Bytes, 1000)], now).0).sum()
+        };
+        assert_eq!(wordy(&mut all, start), 10, "two thousand bytes of each of five");
+        assert_eq!(wordy(&mut all, start + Duration::from_secs(1)), 5);
     }
 
     #[test]
@@ -332,11 +339,11 @@ mod tests {
         let crowd = |all: &mut Allowances, address, now| -> usize {
             (0..20).map(|_| drain(all, sid(), address, &ONE, now).0).sum()
         };
-        assert_eq!(crowd(&mut all, stranger, start), 500);
+        assert_eq!(crowd(&mut all, stranger, start), 1000);
         assert_eq!(crowd(&mut all, address(u32::MAX), start), 0, "it shares that bucket");
         assert_eq!(all.addresses.known.len(), KNOWN);
         let later = start + Duration::from_secs(6);
-        assert_eq!(crowd(&mut all, stranger, later), 500);
+        assert_eq!(crowd(&mut all, stranger, later), 1000);
         assert_eq!(all.addresses.known.len(), 1, "there is room again");
     }
 

@@ -32,11 +32,11 @@ pub struct ChatSettings {
     /// Bytes of one message; at most twice `byte_rate`.
     pub message_max: usize,
     /// Messages per second that one person may send for long; two seconds' worth may come at once, and
-    /// ten messages in any case. An address may send what ten people may, and at once what five may.
+    /// ten messages in any case. An address may send what ten people may.
     /// 0 for no bound.
     pub message_rate: u32,
-    /// Bytes of messages per second, as they wait for readers; two seconds' worth may come at once, and
-    /// of an address as above. 0 for no bound.
+    /// Bytes of messages per second, as they wait for readers; two seconds' worth may come at once. An
+    /// address may send what five people may. 0 for no bound.
     pub byte_rate: usize,
     /// Whether several people may have the same name.
     pub duplicate_names: bool,

@@ -24,12 +24,12 @@ impl Rate {
         Rate { per_second, capacity }
     }
 
-    /// One that is so many times as fast, and holds so many times as much.
+    /// That of so many together.
     #[must_use]
-    pub fn times(self, speed: u64, size: u64) -> Self {
+    pub fn times(self, many: u64) -> Self {
         Rate {
-            per_second: self.per_second.saturating_mul(speed),
-            capacity: self.capacity.saturating_mul(size),
+            per_second: self.per_second.saturating_mul(many),
+            capacity: self.capacity.saturating_mul(many),
         }
     }
 
@@ -120,11 +120,11 @@ mod tests {
     }
 
     #[test]
-    fn faster_and_larger() {
-        let (rate, start) = (Rate::new(2, 10).times(10, 5), Instant::now());
-        assert_eq!(rate.capacity(), Some(50));
+    fn many_together_have_as_much_as_each() {
+        let (rate, start) = (Rate::new(2, 10).times(10), Instant::now());
+        assert_eq!(rate.capacity(), Some(100));
         let (taken, bucket) = drain(rate, Bucket::default(), 1, start);
-        assert_eq!(taken, 50);
+        assert_eq!(taken, 100);
         assert_eq!(drain(rate, bucket, 1, start + Duration::from_secs(1)).0, 20);
     }
 
@@ -132,7 +132,7 @@ mod tests {
     fn zero_is_no_bound() {
         let rate = Rate::new(0, 10);
         let now = Instant::now();
-        assert!(!rate.is_bound() && rate.times(10, 10).capacity().is_none());
+        assert!(!rate.is_bound() && rate.times(10).capacity().is_none());
         let bucket = rate.take(Bucket::default(), u64::MAX, now).unwrap();
         assert!(rate.take(bucket, u64::MAX, now).is_ok() && bucket.is_full(now));
     }
