@@ -1,12 +1,15 @@
 //! The chat, as its pages speak to it (reference: chat-example.md).
 
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 use parlance::chat::{Chat, ChatSettings};
 use parlance::engine::{CloseReason, Limits, QueueLimits};
 use serde_json::{Value, json};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 use crate::support::client::{Client, Via};
 use crate::support::packets::Eio;
@@ -522,13 +525,16 @@ async fn who_logs_in_too_often_is_told() {
     assert_eq!(other.ack(1).await, json!([false]), "nobody else suffers");
 }
 
-/// What was written to the log of this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What the chat has logged on this thread, if that is wanted.
+    static LOG: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+struct Log;
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
+        LOG.with_borrow_mut(|log| log.iter_mut().for_each(|log| log.extend(bytes)));
         Ok(bytes.len())
     }
 
@@ -539,13 +545,11 @@ impl Write for Log {
 
 #[tokio::test]
 async fn every_refusal_is_a_line_of_the_log() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::DEBUG)
-        .with_ansi(false)
-        .with_writer(move || writer.clone());
-    let _logged = tracing::subscriber::set_default(subscriber.finish());
+    // One subscriber for all threads: what is a thread's own is not always seen by others' callsites.
+    let chat = Targets::new().with_target("parlance::chat", tracing::Level::DEBUG);
+    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| Log);
+    let subscriber = tracing_subscriber::registry().with(layer.with_filter(chat));
+    tracing::subscriber::set_global_default(subscriber).expect("the only one");
     let settings = ChatSettings { message_max: 100, duplicate_names: false, ..chat_settings() };
     for (settings, times, event, expected) in [
         (settings.clone(), 1, json!(["add user", ""]), "label=\"name\" what=\"login\""),
@@ -594,13 +598,13 @@ async fn every_refusal_is_a_line_of_the_log() {
         let server = server(settings).await;
         let [mut other, mut client] = visitors(&server).await;
         login(&mut other, "taken", 1).await;
-        log.0.lock().unwrap().clear();
+        LOG.set(Some(Vec::new()));
         for _ in 0..times {
             client.emit(event.clone()).await;
         }
         client.emit_with_ack(9999, json!(["latency"])).await;
         while !client.text().await.starts_with("439999") {}
-        let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let lines = String::from_utf8(LOG.take().unwrap()).unwrap();
         let sid = format!("refused sid={} {expected}", client.sid);
         assert!(lines.contains(&sid), "{event}: {lines}");
     }
