@@ -71,8 +71,8 @@ pub struct Queue {
     /// Of these, what no other queue shares.
     own: usize,
     behind: Option<Behind>,
-    /// An answer to a heartbeat waits.
-    answers: bool,
+    /// A heartbeat waits, or the answer to one.
+    heartbeat: bool,
 }
 
 #[derive(Debug)]
@@ -82,8 +82,8 @@ struct Item {
     shared: bool,
     /// The next frame belongs to the same packet: they are taken or dropped together.
     more: bool,
-    /// It answers a heartbeat.
-    answer: bool,
+    /// It is a heartbeat, or answers one.
+    heartbeat: bool,
 }
 
 /// Since when a reader has been behind: it has not taken these first items of the queue.
@@ -157,7 +157,7 @@ impl Queue {
         }
         for (at, frame) in frames.iter().enumerate() {
             let (frame, more) = (frame.clone(), at + 1 < frames.len());
-            self.append(Item { frame, delivery, shared, more, answer: false });
+            self.append(Item { frame, delivery, shared, more, heartbeat: false });
         }
         Ok(())
     }
@@ -173,10 +173,10 @@ impl Queue {
         self.append(Item::control(frame));
     }
 
-    /// Appends an answer to a heartbeat; one that waits already is enough.
-    pub fn push_answer(&mut self, frame: Frame) {
-        if !std::mem::replace(&mut self.answers, true) {
-            self.append(Item { answer: true, ..Item::control(frame) });
+    /// Appends a heartbeat, or the answer to one; one that waits already is enough.
+    pub fn push_heartbeat(&mut self, frame: Frame) {
+        if !std::mem::replace(&mut self.heartbeat, true) {
+            self.append(Item { heartbeat: true, ..Item::control(frame) });
         }
     }
 
@@ -221,7 +221,7 @@ impl Queue {
         for item in self.items.drain(..taken) {
             self.held -= item.held();
             self.own -= item.own();
-            self.answers &= !item.answer;
+            self.heartbeat &= !item.heartbeat;
             batch.push(item.frame);
         }
         self.behind.take_if(|behind| {
@@ -259,7 +259,7 @@ impl Queue {
 
     /// What the counts are when nothing is left.
     fn forget(&mut self) {
-        (self.held, self.own, self.behind, self.answers) = (0, 0, None, false);
+        (self.held, self.own, self.behind, self.heartbeat) = (0, 0, None, false);
     }
 
     /// Notes that what is here now was not taken at once.
@@ -309,8 +309,8 @@ impl Queue {
 
 impl Item {
     fn control(frame: Frame) -> Self {
-        let (delivery, shared, more, answer) = (Delivery::Reliable, false, false, false);
-        Item { frame, delivery, shared, more, answer }
+        let (delivery, shared, more, heartbeat) = (Delivery::Reliable, false, false, false);
+        Item { frame, delivery, shared, more, heartbeat }
     }
 }
 
@@ -399,15 +399,15 @@ mod tests {
     }
 
     #[test]
-    fn one_answer_to_a_heartbeat_is_enough() {
+    fn one_heartbeat_that_waits_is_enough() {
         let mut queue = Queue::default();
         for _ in 0..1000 {
-            queue.push_answer(Frame::fixed("3"));
+            queue.push_heartbeat(Frame::fixed("3"));
         }
         queue.push_control(Frame::fixed("2"));
-        queue.push_answer(Frame::fixed("3"));
+        queue.push_heartbeat(Frame::fixed("3"));
         assert_eq!(drain(&mut queue), frames(["3", "2"]));
-        queue.push_answer(Frame::fixed("3"));
+        queue.push_heartbeat(Frame::fixed("3"));
         assert_eq!(drain(&mut queue), frames(["3"]));
     }
 
@@ -440,7 +440,7 @@ mod tests {
         let outgoing = Outgoing { frames: &packet, delivery: Delivery::Volatile, shared: false };
         let mut queue = Queue::default();
         queue.push(outgoing, large).unwrap();
-        queue.push_answer(Frame::fixed("3"));
+        queue.push_heartbeat(Frame::fixed("3"));
         queue.push(outgoing, large).unwrap();
         let (now, mut batch) = (Instant::now(), Vec::new());
         queue.note_behind(|| now);
@@ -449,9 +449,9 @@ mod tests {
         let later = now + Duration::from_secs(3);
         assert_eq!(queue.behind(later), Duration::from_secs(3));
         assert_eq!(queue.behind_at(Duration::from_secs(5)), Some(now + Duration::from_secs(5)));
-        queue.push_answer(Frame::fixed("3"));
+        queue.push_heartbeat(Frame::fixed("3"));
         queue.take_for_write(&mut batch);
-        assert_eq!(batch.len(), 7, "one answer, and the second packet");
+        assert_eq!(batch.len(), 7, "one heartbeat, and the second packet");
         assert!(queue.is_empty());
         assert_eq!((queue.behind(later), queue.held()), (Duration::ZERO, 0));
         let mut poured = Vec::new();

@@ -473,7 +473,7 @@ impl Session {
                 Packet::Ping { .. } => match self.dialect.rules() {
                     rules if rules.heartbeat == Heartbeat::ClientAsks => {
                         let answer = self.dialect.control(Control::Pong { probe: false });
-                        state.queue.push_answer(answer);
+                        state.queue.push_heartbeat(answer);
                         taken.wake = self.pump(state).or(taken.wake);
                         state.settle(Instant::now);
                     }

@@ -603,7 +603,7 @@ impl State {
                     let asked = if late { now } else { self.next_ping };
                     let asked = *self.pinged.get_or_insert(asked);
                     self.next_ping = now + limits.ping_interval;
-                    self.queue.push_control(dialect.control(Control::Ping));
+                    self.queue.push_heartbeat(dialect.control(Control::Ping));
                     wake = wake.or(self.pump(dialect, wire, || now));
                     self.settle(|| now);
                     next.due(asked.max(last_heard) + limits.ping_timeout, now);

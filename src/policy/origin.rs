@@ -250,7 +250,7 @@ impl Origins {
     pub fn with(&self, origin: &str) -> String {
         let mut names = self.names();
         match Origins::parse([origin]) {
-            Ok(rule) if rule.allow(origin, None) => names.push(origin.to_owned()),
+            Ok(rule) if rule.allow(origin, None) => names.extend(rule.names()),
             _ => names = vec!["*".into()],
         }
         format!("origins = {names:?}")

@@ -139,6 +139,7 @@ impl Client {
         }
         let free = self.drains.iter().position(Option::is_none).unwrap_or(0);
         self.drains[free] = Some(drain);
+        self.polls(free as u8);
     }
 
     /// One of the connections takes what there is for it, until it has to wait.
