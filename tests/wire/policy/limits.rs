@@ -140,7 +140,7 @@ async fn handshakes_have_a_rate_and_say_when_to_come_back() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn handshakes_are_not_kept_as_they_came() {
-    const PER_SESSION: usize = 10 * 1024;
+    const PER_SESSION: usize = 6 * 1024;
     let folder = Folder::new();
     let mut command = parlance(folder.path());
     command.args(["--host", "127.0.0.1", "--port", "0", "--handshake-rate", "0"]);
