@@ -559,6 +559,9 @@ fn the_start_and_the_check_find_the_same() {
     let [cert, key, other] = [&a.cert, &a.key, &b.key].map(|path| path.to_str().unwrap());
     let empty = files.write("empty", "");
     let empty = empty.to_str().unwrap();
+    let fifo = files.folder.join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let fifo = fifo.to_str().unwrap();
     let certs = format!("{cert},{cert}");
     for (args, expected) in [
         (
@@ -569,6 +572,14 @@ fn the_start_and_the_check_find_the_same() {
         (
             &["--tls-cert", empty, "--tls-key", key],
             format!("tls-cert: {empty} holds no certificate"),
+        ),
+        (
+            &["--tls-cert", fifo, "--tls-key", key],
+            format!("tls-cert: {fifo} cannot be read: it is no regular file"),
+        ),
+        (
+            &["--tls-cert", cert, "--tls-key", "/dev/zero"],
+            "tls-key: /dev/zero cannot be read: it is no regular file".into(),
         ),
         (&["--tls-cert", cert], "tls-cert: 1 of them, but 0 of tls-key: ".into()),
         (

@@ -89,7 +89,8 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
     "header-timeout" header_timeout Time 1, DAY;
     "body-timeout" body_timeout Time 1, DAY;
     "max-headers" max_headers Count 8, 1024;
-    "max-header-bytes" max_header_bytes Size 8192, MIB;
+    // The HTTP library reads no more at once than 400 KiB.
+    "max-header-bytes" max_header_bytes Size 8192, MIB / 4;
     "shutdown-timeout" shutdown_timeout Time 1, DAY;
     "message-max" message_max Size 1, 256 * MIB;
     "message-rate" message_rate Count 1, FAST, or 0;
@@ -119,8 +120,8 @@ impl Bounds {
     pub fn in_words(&self, value: u64) -> String {
         let units: &[(u64, &str)] = match self.unit {
             Unit::Time => &[(DAY, "d"), (3600 * SECOND, "h"), (SECOND, "s"), (1, "ms")],
-            Unit::Size => &[(MIB, "MiB"), (1, "")],
-            Unit::Count => &[(1, "")],
+            Unit::Size if value >= 64 * 1024 => &[(MIB, "MiB"), (1024, "KiB"), (1, "")],
+            Unit::Size | Unit::Count => &[(1, "")],
         };
         let units = units.iter().filter(|(factor, _)| value.is_multiple_of(*factor));
         // A day is told in hours.

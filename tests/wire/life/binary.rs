@@ -395,4 +395,5 @@ fn a_web_config_is_looked_through() {
     folder.write("web.config", &" ".repeat(2 << 20));
     assert_one_line(&run_with(&args), "parlance: web-config: ");
     assert_one_line(&run_with(&["check", "--web-config", "nowhere"]), "parlance: web-config: ");
+    assert_one_line(&run_with(&["check", "--web-config", "/dev/zero"]), "parlance: web-config: ");
 }

@@ -1,6 +1,7 @@
 //! Bounds, leaks and ends: what keeps a server alive, and how it dies.
 
 mod binary;
+mod bounds;
 mod floods;
 mod leaks;
 mod queue;
