@@ -123,8 +123,7 @@ impl Server {
                         Admission::Wait(room) => {
                             connections.spawn(server.wait(tcp, remote, rules, room));
                         }
-                        // Nobody can be heard any more.
-                        Admission::Full => slots.count(),
+                        Admission::Full => slots.turn_away(&tcp, &rules),
                     }
                 }
                 Err(error) => {

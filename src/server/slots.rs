@@ -1,18 +1,21 @@
 //! Slots for connections. Each connection is an open file, and a process may have so many of these and no
 //! more. Some are kept back, so that there is always one to hear who comes, and to say that all is taken.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{HeaderValue, RETRY_AFTER};
+use socket2::SockRef;
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::HttpLimits;
-use crate::transport;
-use crate::transport::http::Error;
+use super::listen::HouseRules;
+use crate::transport::http::{Error, write_end, write_head};
+use crate::transport::{self, Body};
 
 /// Files besides the slots: for who waits for one, for listeners, logs, settings, certificates and pages.
 const RESERVE: usize = 256;
@@ -50,10 +53,15 @@ pub(super) enum Admission {
 }
 
 impl Slots {
+    /// So many connections, and room to wait within the limit of open files.
     pub fn new(connections: usize) -> Self {
+        let limit = rlimit::getrlimit(rlimit::Resource::NOFILE).map(|(soft, _)| soft);
+        Slots::with(connections, waiting(connections, &limit))
+    }
+
+    fn with(connections: usize, waiting: usize) -> Self {
         let semaphore =
             |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
-        let waiting = (connections / 4).clamp(4, WAITING);
         let refused = Mutex::default();
         Slots { slots: semaphore(connections), waiting: semaphore(waiting), refused }
     }
@@ -68,6 +76,21 @@ impl Slots {
     pub async fn wait(&self) -> Option<OwnedSemaphorePermit> {
         let slot = Arc::clone(&self.slots).acquire_owned();
         tokio::time::timeout(WAIT, slot).await.ok()?.ok()
+    }
+
+    /// Refuses a connection that there is not even room for to be heard. Who speaks plain HTTP may still
+    /// find the answer.
+    pub fn turn_away(&self, tcp: &TcpStream, rules: &HouseRules) {
+        let response = self.refuse();
+        if let (Body::Whole(body), true) = (response.body(), rules.entrance.is_open()) {
+            let mut bytes = Vec::new();
+            write_head(&mut bytes, response.status(), response.headers(), true);
+            write_end(&mut bytes, "", body);
+            // What was sent already would have the connection reset, and the answer lost.
+            let socket = SockRef::from(tcp);
+            let _ = (&*socket).read(&mut [0; 4096]);
+            let _ = (&*socket).write(&bytes);
+        }
     }
 
     /// The answer to a connection for which there is no slot. Leaves a line in the log, not for each.
@@ -122,6 +145,13 @@ fn fitting(connections: usize, limit: &io::Result<u64>) -> usize {
     connections.min(limit.saturating_sub(RESERVE).max(limit / 2)).max(1)
 }
 
+/// How many may wait beside them: a part of what is left, so that the rest goes on.
+fn waiting(connections: usize, limit: &io::Result<u64>) -> usize {
+    let Ok(limit) = limit else { return WAITING };
+    let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
+    (limit.saturating_sub(connections) / 4).clamp(1, WAITING)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,11 +172,16 @@ mod tests {
             assert_eq!(fitting(connections, &Ok(limit)), fit, "{connections} in {limit}");
         }
         assert_eq!(fitting(1000, &Err(io::Error::other("unknown"))), 1000);
+        for (connections, limit, room) in
+            [(10, 20_000, 64), (19_744, 20_000, 64), (32, 64, 8), (100, 90, 1)]
+        {
+            assert_eq!(waiting(connections, &Ok(limit)), room, "{connections} in {limit}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_comes_late_waits_a_moment() {
-        let slots = Slots::new(1);
+        let slots = Slots::with(1, 4);
         let Admission::Slot(slot) = slots.admit() else { panic!("there is a slot") };
         let waiting: Vec<_> = (0..4).map(|_| slots.admit()).collect();
         assert!(waiting.iter().all(|admission| matches!(admission, Admission::Wait(_))));

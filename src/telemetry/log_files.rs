@@ -17,6 +17,8 @@ const FILES: u64 = 16;
 const LARGEST: u64 = 64 << 20;
 /// Between two attempts of what has failed, and between two looks while lines come without a pause.
 const PAUSE: Duration = Duration::from_secs(1);
+/// What comes and goes, as a last few bytes of room do, is told so often.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// Takes whole lines, one at a time.
 pub(super) struct LogFiles {
@@ -27,6 +29,8 @@ pub(super) struct LogFiles {
     now: fn() -> SystemTime,
     pause: Duration,
     open: Option<Open>,
+    /// When it was last told that lines are lost.
+    told: Option<Instant>,
     /// When it is time to look whether the file is still in its place; or to try again.
     look_at: Option<Instant>,
 }
@@ -92,7 +96,8 @@ impl LogFiles {
         let (trouble, lost) = (Mutex::default(), AtomicU64::new(0));
         let status = Arc::new(Status { folder: folder.to_owned(), trouble, lost });
         let folder = folder.to_owned();
-        let mut files = LogFiles { folder, total, status, now, pause, open: None, look_at: None };
+        let mut files =
+            LogFiles { folder, total, status, now, pause, open: None, told: None, look_at: None };
         files.file(0)?;
         Ok(files)
     }
@@ -230,7 +235,9 @@ impl Write for LogFiles {
             Err(error) => {
                 self.status.lost.fetch_add(1, Ordering::Relaxed);
                 self.look_at = Some(Instant::now() + self.pause);
-                if self.status.set(Some(error.to_string())).is_none() {
+                let is_new = self.status.set(Some(error.to_string())).is_none();
+                if is_new && self.told.is_none_or(|told| told.elapsed() > TOLD_EVERY) {
+                    self.told = Some(Instant::now());
                     let folder = self.folder.display();
                     error!(%folder, %error, "log files cannot be written: lines are lost until they can");
                 }
