@@ -310,6 +310,62 @@ mod tests {
         assert_eq!(layers.problem(), None);
     }
 
+    /// However changes follow upon each other, what is in force is what the uppermost layer says that was
+    /// told of it and not taken back.
+    #[test]
+    fn no_change_forgets_what_another_said() {
+        const KEYS: [&str; 3] = ["max-sessions", "max-websockets", "handshake-rate"];
+        let in_force = |layers: &Layers| {
+            let caps = layers.settings().unwrap().policy.caps;
+            [caps.sessions, caps.websockets, caps.handshakes_per_address as usize]
+        };
+        let flags = Layer { max_websockets: Some(77), ..Layer::default() };
+        let mut layers = layers(flags, None).unwrap();
+        let defaults = in_force(&layers);
+        let mut file = [None; 3];
+        let mut administrator = [None; 3];
+        let mut random = 1_u64;
+        for step in 1..3000 {
+            let mut draw = |below: usize| {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (random >> 33) as usize % below
+            };
+            // Some of the keys, each with a number of its own.
+            let said: [Option<usize>; 3] =
+                std::array::from_fn(|key| (draw(2) == 0).then_some(step * 3 + key));
+            let lines = KEYS.iter().zip(said).filter_map(|(key, value)| Some((key, value?)));
+            let lines: String = lines.map(|(key, value)| format!("{key} = {value}\n")).collect();
+            match draw(6) {
+                0 => {
+                    let blank = lines.is_empty() && file != [None; 3];
+                    assert_eq!(layers.take(text(&lines)).is_err(), blank);
+                    file = if blank { file } else { said };
+                }
+                1 => drop(layers.take(text(&format!("{lines}broken"))).unwrap_err()),
+                2 => {
+                    layers.add(&lines).unwrap();
+                    administrator = std::array::from_fn(|key| said[key].or(administrator[key]));
+                }
+                3 => drop(layers.add(&format!("{lines}port = 1")).unwrap_err()),
+                4 => {
+                    let key = draw(3);
+                    layers.clear(Some(KEYS[key])).unwrap();
+                    administrator[key] = None;
+                }
+                _ if draw(5) == 0 => {
+                    layers.clear(None).unwrap();
+                    administrator = [None; 3];
+                }
+                _ => assert_eq!(layers.take(Found::Nothing).is_err(), file != [None; 3]),
+            }
+            let flags = [None, Some(77), None];
+            let expected = std::array::from_fn(|key| {
+                administrator[key].or(flags[key]).or(file[key]).unwrap_or(defaults[key])
+            });
+            assert_eq!(in_force(&layers), expected, "step {step}");
+        }
+    }
+
     #[test]
     fn a_file_that_never_said_anything_may_go_on_so() {
         let mut layers = layers(Layer::default(), None).unwrap();
