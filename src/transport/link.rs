@@ -15,9 +15,17 @@ use crate::memory::Charge;
 #[derive(Debug)]
 pub struct Link {
     pipe: Pipe,
-    kept: Mutex<Kept>,
+    out: Mutex<Out>,
     /// What was counted for the connection, as long as it is open: whoever has it, whatever it speaks.
     _slot: Option<OwnedSemaphorePermit>,
+}
+
+/// How far what was put is out. Most of the time it is, and then this is small.
+#[derive(Debug)]
+enum Out {
+    Clear,
+    Kept(Box<Kept>),
+    Broken,
 }
 
 /// What the connection did not take yet.
@@ -28,7 +36,6 @@ struct Kept {
     taken: usize,
     /// Bytes that the connection took, but still holds itself.
     held: usize,
-    broken: bool,
     /// What this counts for in the memory of the process.
     charge: Charge,
 }
@@ -40,7 +47,7 @@ pub struct Broken;
 impl Link {
     /// `slot` is given back when the connection is closed.
     pub fn new(pipe: Pipe, slot: impl Into<Option<OwnedSemaphorePermit>>) -> Self {
-        Link { pipe, kept: Mutex::default(), _slot: slot.into() }
+        Link { pipe, out: Mutex::new(Out::Clear), _slot: slot.into() }
     }
 
     /// The bare connection.
@@ -48,43 +55,46 @@ impl Link {
         &self.pipe
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn out(&self) -> MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts what `fill` appends. True if all of it is with the system now; if not, somebody has to
     /// [`Link::flush`].
     pub fn put(&self, fill: impl FnOnce(&mut Vec<u8>)) -> bool {
-        let mut kept = self.kept();
-        if kept.broken {
-            return false;
-        }
-        if !kept.is_clear() {
-            fill(&mut kept.bytes);
-            kept.count();
-            return false;
-        }
-        with_scratch(|scratch| {
-            fill(scratch);
-            let written = kept.write(&self.pipe, scratch);
-            if !kept.broken {
-                kept.bytes.extend_from_slice(&scratch[written..]);
+        let mut out = self.out();
+        match &mut *out {
+            Out::Clear => with_scratch(|scratch| {
+                fill(scratch);
+                *out = match write(&self.pipe, scratch, 0) {
+                    Ok((written, 0)) if written == scratch.len() => Out::Clear,
+                    Ok((written, held)) => {
+                        Out::Kept(Box::new(Kept::new(&scratch[written..], held)))
+                    }
+                    Err(Broken) => Out::Broken,
+                };
+            }),
+            Out::Kept(kept) => {
+                fill(&mut kept.bytes);
+                kept.count();
             }
-        });
-        kept.count();
-        kept.is_clear()
+            Out::Broken => {}
+        }
+        matches!(*out, Out::Clear)
     }
 
     /// Whether all that was put is with the system.
     pub fn is_clear(&self) -> bool {
-        self.kept().is_clear()
+        matches!(*self.out(), Out::Clear)
     }
 
     /// Bytes of memory that wait here until the connection takes them: 0 if all that was put is with the
     /// system, or if the connection is broken.
     pub fn held(&self) -> usize {
-        let kept = self.kept();
-        kept.bytes.len() - kept.taken + kept.held
+        match &*self.out() {
+            Out::Kept(kept) => kept.bytes.len() - kept.taken + kept.held,
+            Out::Clear | Out::Broken => 0,
+        }
     }
 
     /// Waits until all that was put is with the system.
@@ -102,14 +112,15 @@ impl Link {
     /// If the connection is broken.
     pub async fn flush_some(&self) -> Result<bool, Broken> {
         {
-            let mut kept = self.kept();
-            kept.write_on(&self.pipe);
-            kept.count();
-            if kept.broken {
-                return Err(Broken);
-            }
-            if kept.is_clear() {
-                return Ok(true);
+            let mut out = self.out();
+            *out = match std::mem::replace(&mut *out, Out::Broken) {
+                Out::Kept(kept) => kept.write_on(&self.pipe),
+                rest => rest,
+            };
+            match *out {
+                Out::Clear => return Ok(true),
+                Out::Kept(_) => {}
+                Out::Broken => return Err(Broken),
             }
         }
         self.pipe.writable().await.map_err(|_| Broken)?;
@@ -119,7 +130,7 @@ impl Link {
     /// Ends the connection at once: what it did not take is dropped, and whoever waits for it hears that
     /// the connection is broken.
     pub fn cut(&self) {
-        *self.kept() = Kept { broken: true, ..Kept::default() };
+        *self.out() = Out::Broken;
         self.pipe.cut();
     }
 
@@ -143,60 +154,60 @@ impl Link {
 const ROOM: usize = 4096;
 
 impl Kept {
+    fn new(bytes: &[u8], held: usize) -> Self {
+        let mut kept = Kept { bytes: bytes.to_vec(), held, ..Kept::default() };
+        kept.count();
+        kept
+    }
+
     /// Has what is kept here counted.
     fn count(&mut self) {
         self.charge.set(self.bytes.capacity() + self.held);
     }
 
-    fn is_clear(&self) -> bool {
-        self.bytes.is_empty() && self.held == 0 && !self.broken
-    }
-
-    /// Writes what was kept, as far as that goes, and gives back the memory of it.
-    fn write_on(&mut self, pipe: &Pipe) {
-        let bytes = std::mem::take(&mut self.bytes);
-        let taken = self.taken + self.write(pipe, &bytes[self.taken..]);
-        if self.broken || taken == bytes.len() {
-            self.taken = 0;
-            return;
+    /// Writes it, as far as that goes, and gives back the memory of what is out.
+    fn write_on(mut self: Box<Self>, pipe: &Pipe) -> Out {
+        let Ok((written, held)) = write(pipe, &self.bytes[self.taken..], self.held) else {
+            return Out::Broken;
+        };
+        (self.taken, self.held) = (self.taken + written, held);
+        if self.taken == self.bytes.len() && held == 0 {
+            return Out::Clear;
         }
-        (self.bytes, self.taken) = (bytes, taken);
         // As rarely as that costs no more than writing does.
         if self.taken > self.bytes.len() / 2 {
             self.bytes.drain(..self.taken);
             self.bytes.shrink_to_fit();
             self.taken = 0;
         }
+        self.count();
+        Out::Kept(self)
     }
+}
 
-    /// Writes `bytes`, and tells how many of them the connection took.
-    fn write(&mut self, pipe: &Pipe, bytes: &[u8]) -> usize {
-        let mut written = 0;
-        while written < bytes.len() {
-            match pipe.try_write(&bytes[written..]) {
-                Ok(count) => {
-                    written += count;
-                    // Before it takes anything, it lets go of all that it held.
-                    self.held = count;
-                }
-                Err(error) => {
-                    self.note(&error);
-                    break;
-                }
+/// Writes `bytes`, as far as that goes. Tells how many of them the connection took, and how many it still
+/// holds itself, which was `held` before.
+fn write(pipe: &Pipe, bytes: &[u8], mut held: usize) -> Result<(usize, usize), Broken> {
+    let waits = |error: io::Error| match error.kind() {
+        ErrorKind::WouldBlock => Ok(()),
+        _ => Err(Broken),
+    };
+    let mut written = 0;
+    while written < bytes.len() {
+        match pipe.try_write(&bytes[written..]) {
+            // Before it takes anything, it lets go of all that it held.
+            Ok(count) => (written, held) = (written + count, count),
+            Err(error) => {
+                waits(error)?;
+                break;
             }
         }
-        match pipe.try_flush() {
-            Ok(()) => self.held = 0,
-            Err(error) => self.note(&error),
-        }
-        written
     }
-
-    fn note(&mut self, error: &io::Error) {
-        if error.kind() != ErrorKind::WouldBlock {
-            *self = Kept { broken: true, ..Kept::default() };
-        }
+    match pipe.try_flush() {
+        Ok(()) => held = 0,
+        Err(error) => waits(error)?,
     }
+    Ok((written, held))
 }
 
 #[cfg(test)]
@@ -227,10 +238,12 @@ mod tests {
         let before = link.held();
         while !link.flush_some().await.expect("it is open") {
             assert!(link.held() <= before);
-            let kept = link.kept();
+            let out = link.out();
+            let Out::Kept(kept) = &*out else { panic!("something is left") };
             assert!(kept.bytes.capacity() <= 4 * (kept.bytes.len() - kept.taken));
         }
-        assert_eq!((link.held(), link.kept().bytes.capacity()), (0, 0));
+        assert!(matches!(*link.out(), Out::Clear));
+        assert_eq!(link.held(), 0);
         drop(link);
         let all = reading.await.expect("no panic");
         assert!(
@@ -249,10 +262,17 @@ mod tests {
         let flushed = link.flush();
         link.cut();
         assert!(flushed.await.is_err());
-        assert_eq!((link.held(), link.kept().charge.bytes()), (0, 0));
+        assert!(matches!(*link.out(), Out::Broken));
+        assert_eq!(link.held(), 0);
         assert_eq!(link.pipe().read(&mut [0; 8]).await.expect("the end"), 0);
         let mut all = Vec::new();
         client.read_to_end(&mut all).await.expect("the end");
+    }
+
+    #[test]
+    fn a_connection_that_keeps_nothing_is_small() {
+        // There is one for each client that waits.
+        assert!(size_of::<Link>() <= 88, "{}", size_of::<Link>());
     }
 
     #[tokio::test]
