@@ -24,6 +24,10 @@ const LINES_WAITING: usize = 8192;
 /// If it is neither, with what was expected.
 pub fn filter(text: &str) -> Result<EnvFilter, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    if !text.is_ascii() {
+        // The library's own reader counts on it.
+        return Err(format!("`{text}` is no log filter: expected ASCII"));
+    }
     let directives = match LEVELS.contains(&text) {
         true if text == "off" => text.to_owned(),
         true => format!("warn,parlance={text}"),
@@ -106,5 +110,8 @@ mod tests {
         assert!(filter("warn,parlance::engine=trace").is_ok());
         assert!(filter("loud").unwrap_err().contains("expected one of off, error, warn"));
         assert!(filter("parlance=loud").is_err());
+        for odd in [" p\rëé=por,warn", "ü=debug", "é"] {
+            assert!(filter(odd).unwrap_err().contains("expected ASCII"), "{odd}");
+        }
     }
 }

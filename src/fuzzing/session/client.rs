@@ -26,6 +26,8 @@ const DIALECTS: [&dyn Dialect; 3] = [&EngineIo4, &EngineIo3, &SocketIo09];
 
 /// Bytes that wait for a client beyond the bound: packets of the session layer, of which there are a few.
 const CONTROL: usize = 4096;
+/// How late the clock may be.
+const MOMENT: Duration = Duration::from_millis(10);
 /// How much later than the shortest that can be a silent client may be noticed: calls may keep us.
 const SLACK: Duration = Duration::from_secs(2);
 
@@ -41,6 +43,8 @@ pub struct Client {
     started: bool,
     /// The transport that had the session, and the packet that was next, when we last looked.
     seen: (&'static str, usize),
+    /// When an upgrade was taken back, as long as the client has not come to the former transport.
+    forsaken: Option<Instant>,
     /// When the client last gave a sign of life.
     alive: Instant,
 }
@@ -101,6 +105,7 @@ impl Client {
             posting: None,
             submitting: None,
             started: kind & 8 == 0,
+            forsaken: None,
             alive: Instant::now(),
         }
     }
@@ -123,11 +128,13 @@ impl Client {
     }
 
     pub fn attaches(&mut self, choice: u8) {
+        self.starts(facts(choice));
         let drain = self.session.attach(facts(choice)).ok();
         self.keeps(drain);
     }
 
     pub fn is_taken_up(&mut self, choice: u8) {
+        self.starts(facts(choice));
         let drain = self.session.take_up(facts(choice)).ok();
         self.keeps(drain);
     }
@@ -192,6 +199,7 @@ impl Client {
             return;
         }
         let (facts, count) = (facts(input.byte()), 1 + input.byte() % 4);
+        self.starts(facts);
         let mut numbers = Vec::new();
         let mut packet = |choice: u8| match choice % 16 {
             0..=6 => {
@@ -222,7 +230,6 @@ impl Client {
             && let Some(Submitting { numbers, .. }) = self.submitting.take()
             && taken.is_ok()
             && self.session.is_open()
-            && self.started
         {
             self.inbound.get().taken(numbers);
         }
@@ -235,6 +242,7 @@ impl Client {
 
     /// A POST begins, or ends.
     pub fn posts(&mut self, choice: u8) {
+        self.starts(facts(choice));
         if self.posting.take().is_none() {
             self.posting =
                 self.session.begin_post(facts(choice)).ok().map(|post| Box::new(post) as _);
@@ -258,6 +266,7 @@ impl Client {
         }
     }
 
+    /// The application hears of it, as it does before any transport serves it.
     fn starts(&mut self, facts: &'static Facts) {
         let was_open = self.session.is_open();
         self.engine.start(&self.session, facts);
@@ -288,7 +297,7 @@ impl Client {
         let _ticked = self.engine.session(self.session.sid().as_str());
         assert_eq!(self.state(), before, "was due before");
 
-        let Limits { queue, ping_interval, ping_timeout, .. } = limits();
+        let Limits { queue, ping_interval, ping_timeout, upgrade_timeout, .. } = limits();
         let held = self.session.held();
         assert!(held <= queue.bytes + queue.bytes / 2 + CONTROL, "{held} bytes wait");
 
@@ -296,9 +305,15 @@ impl Client {
         if transport != self.seen.0 && !self.is_lenient() {
             match step {
                 10 | 11 => outbound.upgraded(self.seen.1),
-                _ => outbound.reverted(),
+                _ => {
+                    outbound.reverted();
+                    self.forsaken = Some(Instant::now());
+                }
             }
         }
+        self.forsaken.take_if(|_| !self.session.is_open() || self.session.is_drained());
+        let forsaken = self.forsaken.map_or(Duration::ZERO, |since| since.elapsed());
+        assert!(forsaken < upgrade_timeout + MOMENT, "open, and nobody came for {forsaken:?}");
         self.seen = (transport, outbound.next());
         if self.session.is_open() && !self.is_lenient() && self.started {
             let silent = self.alive.elapsed();
