@@ -96,6 +96,15 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let gate = Gate::new(settings.policy);
     let app = Guarded::new(chat, Arc::clone(&gate));
     let engine = Engine::new(limits, SocketIo::new(app, settings.connect_timeout));
+    if let Some(keeper) = engine.keeper() {
+        essential.spawn("the clock of the sessions", async move {
+            if let Err(error) = keeper.await
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
+            }
+        });
+    }
     let (wish, wishes) = mpsc::channel(ADMIN_INBOX);
     let house = House { gate: Arc::clone(&gate), engine: engine.clone(), hasty };
     let reloader = Reloader { layers, started, house, wishes };

@@ -596,7 +596,7 @@ impl Session {
             }
             let mut state = self.state();
             next = state.inbox.next(receiver);
-            let unblocked = state.inbox.unblock();
+            let unblocked = state.unblock(Instant::now);
             drop(state);
             unblocked.into_iter().for_each(Waker::wake);
         }

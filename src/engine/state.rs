@@ -454,6 +454,15 @@ impl State {
         true
     }
 
+    /// There may be room for who waits for the receiver: returns whom to wake, outside of the lock.
+    pub fn unblock(&mut self, now: impl FnOnce() -> Instant) -> Vec<Waker> {
+        if self.inbox.is_blocking() {
+            // Until now it could not be heard.
+            self.last_heard = now();
+        }
+        self.inbox.unblock()
+    }
+
     /// Ends the session. `None` if it was over already, else what is to be done outside of the lock.
     pub fn close(&mut self, reason: CloseReason, limits: &Limits, now: Instant) -> Option<Closed> {
         if self.phase != Phase::Open {

@@ -2,7 +2,9 @@
 
 mod binary;
 mod bounds;
+mod calls;
 mod floods;
 mod leaks;
 mod queue;
 mod shutdown;
+mod unread;

@@ -88,6 +88,12 @@ impl Process {
         }
     }
 
+    /// The first line of stderr so far of which `which` holds.
+    pub fn told(&mut self, which: impl Fn(&str) -> bool) -> Option<String> {
+        self.log.extend(self.lines.try_iter());
+        self.log.iter().find(|line| which(line)).cloned()
+    }
+
     /// Bytes of memory that it has.
     #[cfg(target_os = "linux")]
     pub fn resident(&self) -> usize {
