@@ -37,7 +37,6 @@ test-browser: build
 TIME = 60
 TARGET = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 fuzz:
-	cargo fuzz build --sanitizer none --no-cfg-fuzzing
 	for target in $(TARGET); do \
 	  mkdir -p fuzz/corpus/$$target && \
 	  cargo fuzz run --sanitizer none --no-cfg-fuzzing $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
