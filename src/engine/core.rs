@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::Limits;
 use super::keeper::Keeper;
 use super::registry::Registry;
+use super::sync;
 use crate::memory;
 
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl Core {
     /// Runs work that belongs to sessions. Not `tokio::spawn`: who calls may be on a thread without a
     /// runtime, or outlive it.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn_on(work, &self.runtime);
+        sync::spawn(&self.runtime, self.tasks.track_future(work));
     }
 
     /// Something more waits for a client: if that is too much for the process, somebody pays.

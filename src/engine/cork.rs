@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
 use super::Session;
+use super::sync::thread_local;
 
 thread_local! {
     /// Who has packets that were held back; `None` while nothing is.
@@ -38,7 +39,7 @@ pub struct Cork {
 impl Cork {
     /// Does `work`; packets that it queues stay in the sessions' queues.
     pub fn hold(&mut self, work: impl FnOnce()) {
-        let outer = HELD.replace(Some(std::mem::take(&mut self.held)));
+        let outer = HELD.with(|held| held.replace(Some(std::mem::take(&mut self.held))));
         let restore = Restore { cork: self, outer };
         work();
         drop(restore);
@@ -108,13 +109,13 @@ struct Restore<'a> {
 
 impl Drop for Restore<'_> {
     fn drop(&mut self) {
-        self.cork.held = HELD.replace(self.outer.take()).unwrap_or_default();
+        self.cork.held = HELD.with(|held| held.replace(self.outer.take())).unwrap_or_default();
     }
 }
 
 /// Whether packets are held back at the moment; if so, the session is remembered if it is `new`.
 pub(super) fn hold(session: &Arc<Session>, new: bool) -> bool {
-    HELD.with_borrow_mut(|held| match held {
+    HELD.with(|held| match &mut *held.borrow_mut() {
         Some(held) => {
             if new {
                 held.push_back(Arc::clone(session));

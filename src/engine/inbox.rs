@@ -11,7 +11,7 @@ use crate::dialect::Message;
 
 /// Messages that may wait, and bytes of them: whoever brings more waits with it. One that begins within
 /// the bound is taken whole.
-const MESSAGES: usize = 16;
+pub(super) const MESSAGES: usize = 16;
 const BYTES: usize = 64 * 1024;
 
 /// Something that the receiver is to be called for.

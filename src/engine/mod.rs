@@ -5,11 +5,14 @@
 //! session does not know what a transport is, beyond its [`Facts`]. What comes out on top are
 //! messages, handed to a [`Receiver`] one at a time and in order.
 
+mod answer;
 mod budget;
 mod core;
 mod cork;
 mod drain;
 mod inbox;
+#[cfg(all(test, feature = "shuttle"))]
+mod interleavings;
 mod keeper;
 mod queue;
 mod reason;
@@ -18,6 +21,7 @@ mod session;
 mod sid;
 mod sink;
 mod state;
+mod sync;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use crate::dialect::{Dialect, Message, Opening, Wire};
 
 use self::core::Core;
+pub use answer::{Answer, Waited};
 pub use cork::Cork;
 pub use drain::{Drain, Drained};
 pub use queue::{Delivery, PER_PACKET, QueueLimits};

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::sync::thread_local;
 use crate::dialect::Frame;
 
 /// Bounds of a queue.
@@ -243,7 +244,8 @@ impl Queue {
             self.forget();
             return poured;
         }
-        POURED.with_borrow_mut(|batch| {
+        POURED.with(|poured| {
+            let batch = &mut *poured.borrow_mut();
             // Not empty if a sink has panicked: that was another session's.
             batch.clear();
             self.take_some(batch, if parts { TAKEN_AT_ONCE } else { usize::MAX });

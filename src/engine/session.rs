@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use futures::FutureExt as _;
@@ -16,6 +16,7 @@ use super::drain::Detach;
 use super::inbox::{Input, Work};
 use super::queue::Outgoing;
 use super::state::{Candidate, Closed, Outlet, Over, Phase, ProbeStep, State, Tick, Ticket, Wake};
+use super::sync::{Mutex, MutexGuard};
 use super::{
     Begun, CloseReason, Delivery, Drain, Facts, Handshake, Limits, Plan, Receiver, Refused, Sid,
 };

@@ -24,7 +24,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use super::HttpLimits;
 use super::entrance::not_http;
 use super::head::{self, Head, Parsed};
-use crate::engine::Drained;
+use crate::engine::{Drained, Waited};
 use crate::transport::http::{write_bare_end, write_chunked, write_end, write_head};
 use crate::transport::{Body, Clock, Coming, Incoming, Link, Parked, Request, Response, Seat};
 
@@ -344,6 +344,16 @@ impl<'a> Http1<'a> {
         Poll::Pending
     }
 
+    /// [`Http1::poll_end`] for who does not know whether anything was read: true if so, false at the end.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let before = self.kept.len();
+        match self.poll_end(cx) {
+            Poll::Ready(()) => Poll::Ready(false),
+            Poll::Pending if self.kept.len() > before => Poll::Ready(true),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
     /// Waits until a parked poll is answered.
     async fn wait(&mut self, mut parked: Box<Parked>, seat: &Seat) -> bool {
         let mut batch = Vec::new();
@@ -351,21 +361,9 @@ impl<'a> Http1<'a> {
         self.wait_until(until.min(Instant::now() + self.limits.header_timeout));
         let waited = poll_fn(|cx| {
             loop {
-                if seat.is_answered() {
-                    // By somebody else, while we waited.
-                    return Poll::Ready(Waited::Answered);
-                }
-                if let Poll::Ready(drained) = parked.poll_next(cx, &mut batch) {
-                    return Poll::Ready(Waited::Drained(drained));
-                }
-                let before = self.kept.len();
-                if self.poll_end(cx).is_ready() {
-                    return Poll::Ready(Waited::Lost);
-                }
-                if self.kept.len() > before {
-                    // Whoever answers now has to say so; who just did may not have.
-                    seat.be_followed();
-                    continue;
+                let ahead = |cx: &mut Context<'_>| self.poll_ahead(cx);
+                if let Poll::Ready(waited) = parked.poll_waited(seat, cx, &mut batch, ahead) {
+                    return Poll::Ready(waited);
                 }
                 // Who was answered need not be waited for when the server stops.
                 let _ = self.poll_stop(cx);
@@ -378,12 +376,7 @@ impl<'a> Http1<'a> {
             }
         });
         match waited.await {
-            Waited::Drained(drained) => {
-                let answer = parked.finish(drained, &mut batch);
-                if !seat.is_answered() {
-                    seat.answer(answer);
-                }
-            }
+            Waited::Drained(drained) => parked.finish(seat, drained, &mut batch),
             // Dropping the poll tells the session, if it was not answered.
             Waited::Lost => return false,
             Waited::Answered => {}
@@ -427,16 +420,6 @@ enum Rest {
     Parked(Box<Parked>, Arc<Seat>),
     Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
     Takeover(Box<dyn FnOnce(Arc<Link>, Bytes) + Send>),
-}
-
-/// How waiting for the answer to a poll ended.
-enum Waited {
-    /// It is to be answered so.
-    Drained(Drained),
-    /// It was answered.
-    Answered,
-    /// The connection ended.
-    Lost,
 }
 
 /// What reading came to.

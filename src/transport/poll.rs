@@ -1,7 +1,6 @@
 //! What both polling forms have in common: one response for what waits, one POST for what comes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use super::body::read_body;
 use super::http::{Body, Error, Response, response};
 use super::{Exchange, Link};
 use crate::dialect::{Control, Dialect, Frame, Malformed, OCTETS, Packet, Requests, Wire};
-use crate::engine::{Drain, Drained, Facts, Session, Sink, Taken};
+use crate::engine::{Answer, Drain, Drained, Facts, Session, Sink, Taken, Waited};
 
 /// How long an idle poll is held where there are no heartbeats on polls (socketio-0.9.md §7).
 const IDLE_POLL: Duration = Duration::from_secs(20);
@@ -58,15 +57,16 @@ impl Parked {
         let mut batch = Vec::new();
         let next = self.drain.next(&mut batch);
         let drained = timeout_at(self.until, next).await.unwrap_or(Drained::Released);
-        self.finish(drained, &mut batch)
+        let answer = self.formed(drained, &mut batch);
+        self.drain.finish();
+        answer
     }
 
     /// Has the answer written to a connection by whoever has packets. `head` is what comes before the
     /// content type.
     pub fn take_seat(&self, link: &Arc<Link>, head: Vec<u8>) -> Arc<Seat> {
         let (link, form) = (Arc::clone(link), Arc::clone(&self.form));
-        let (answered, followed) = (AtomicBool::new(false), AtomicBool::new(false));
-        let seat = Arc::new(Seat { link, head, form, answered, followed });
+        let seat = Arc::new(Seat { link, head, form, answer: Answer::default() });
         self.drain.divert(Arc::clone(&seat) as Arc<dyn Sink>);
         seat
     }
@@ -76,13 +76,26 @@ impl Parked {
         self.until
     }
 
-    /// Waits for what its seat does not see to.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut Vec<Frame>) -> Poll<Drained> {
-        self.drain.poll_next(cx, batch)
+    /// Waits for the answer, or for what its seat does not see to: see [`Answer::poll_waited`].
+    pub fn poll_waited(
+        &mut self,
+        seat: &Seat,
+        cx: &mut Context<'_>,
+        batch: &mut Vec<Frame>,
+        read_ahead: impl FnMut(&mut Context<'_>) -> Poll<bool>,
+    ) -> Poll<Waited> {
+        seat.answer.poll_waited(cx, &mut self.drain, batch, read_ahead)
     }
 
-    /// The answer to a poll that ends like this.
-    pub fn finish(self, drained: Drained, batch: &mut Vec<Frame>) -> (&'static str, Bytes) {
+    /// Gives the answer to a poll that ends like this, unless somebody has given another meanwhile.
+    pub fn finish(self, seat: &Seat, drained: Drained, batch: &mut Vec<Frame>) {
+        let answer = self.formed(drained, batch);
+        if seat.answer.claim(self.drain) {
+            seat.put(answer);
+        }
+    }
+
+    fn formed(&self, drained: Drained, batch: &mut Vec<Frame>) -> (&'static str, Bytes) {
         let dialect = self.drain.session().dialect();
         batch.extend(match drained {
             Drained::Packets | Drained::Stuck | Drained::Asks => None,
@@ -91,9 +104,7 @@ impl Parked {
             }
             Drained::Closed(reason) => Some(dialect.ending(reason.ending())),
         });
-        let answer = (self.form)(dialect, batch);
-        self.drain.finish();
-        answer
+        (self.form)(dialect, batch)
     }
 }
 
@@ -102,45 +113,33 @@ pub struct Seat {
     link: Arc<Link>,
     head: Vec<u8>,
     form: Form,
-    answered: AtomicBool,
-    /// The connection has more to do after the answer.
-    followed: AtomicBool,
+    answer: Answer,
 }
 
 impl std::fmt::Debug for Seat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Seat").field(&self.answered).finish()
+        f.debug_tuple("Seat").field(&self.answer).finish()
     }
 }
 
 impl Seat {
-    /// Whether packets were put.
-    pub fn is_answered(&self) -> bool {
-        self.answered.load(Ordering::Acquire)
-    }
-
-    /// Says that the connection has more to do once this is answered. Whoever answers after the next
-    /// [`Parked::poll_next`] has it woken.
+    /// See [`Answer::be_followed`].
     pub fn be_followed(&self) {
-        self.followed.store(true, Ordering::Release);
+        self.answer.be_followed();
     }
 
-    /// Puts the answer. False if the connection does not take all of it at once.
-    pub fn answer(&self, (content_type, body): (&str, Bytes)) -> bool {
+    fn put(&self, (content_type, body): (&str, Bytes)) -> Taken {
         let whole = self.link.put(|out| {
             out.extend_from_slice(&self.head);
             super::http::write_end(out, content_type, &body);
         });
-        // Only now may anything else be put.
-        self.answered.store(true, Ordering::Release);
-        whole
+        self.answer.give(whole)
     }
 }
 
 impl Sink for Seat {
     fn take(&self, frames: &[Frame], dialect: &dyn Dialect, _wire: &Wire) -> Taken {
-        let whole = self.answer((self.form)(dialect, frames));
-        Taken::Answered { done: whole && !self.followed.load(Ordering::Acquire) }
+        self.put((self.form)(dialect, frames))
     }
 
     fn held(&self) -> usize {

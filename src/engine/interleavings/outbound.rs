@@ -1,0 +1,376 @@
+//! What is pushed, and its way to the client: with a poll, on a stream, under a cork.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use shuttle::future::{self, yield_now};
+use shuttle::sync::{Condvar, Mutex as Place};
+use shuttle::thread::{self, JoinHandle};
+
+use super::*;
+use crate::dialect::{Dialect, Frame};
+
+struct Deaf;
+
+impl Handler for Deaf {
+    fn open(&self, _session: &Arc<Session>) -> Box<dyn Receiver> {
+        Box::new(Deaf)
+    }
+}
+
+impl Receiver for Deaf {
+    fn message(&mut self, _message: Message) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+fn open(transport: &'static Facts) -> (Engine, Arc<Session>) {
+    let engine = Engine::new(Limits::default(), Deaf);
+    let session = engine.open(plan(transport)).unwrap();
+    (engine, session)
+}
+
+fn push(session: &Arc<Session>, whom: char, number: usize) {
+    session.push(&[Frame::Text(format!("{whom}{number}").into())], Delivery::Reliable);
+}
+
+fn texts(frames: &[Frame]) -> Vec<String> {
+    let text = |frame: &Frame| match frame {
+        Frame::Text(bytes) | Frame::Binary(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+    };
+    frames.iter().map(text).collect()
+}
+
+/// The last word of an answer: the session is over.
+const OVER: &str = "over";
+
+/// A connection with polls on it, between its client and its server.
+#[derive(Debug, Default)]
+struct Line {
+    state: Place<LineState>,
+    answered: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct LineState {
+    /// Polls that the server has not read.
+    asked: usize,
+    /// The client has left.
+    ended: bool,
+    reader: Option<Waker>,
+    answers: VecDeque<Vec<String>>,
+}
+
+impl Line {
+    /// Polls so many times, or leaves.
+    fn say(&self, polls: Option<usize>) {
+        let mut state = self.state.lock().unwrap();
+        match polls {
+            Some(polls) => state.asked += polls,
+            None => state.ended = true,
+        }
+        let reader = state.reader.take();
+        drop(state);
+        reader.into_iter().for_each(Waker::wake);
+    }
+
+    /// Reads how often the client has polled since: 0 at the end.
+    fn poll_read(&self, cx: &mut Context<'_>) -> Poll<usize> {
+        let mut state = self.state.lock().unwrap();
+        match std::mem::take(&mut state.asked) {
+            0 if state.ended => Poll::Ready(0),
+            0 => {
+                state.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            polls => Poll::Ready(polls),
+        }
+    }
+
+    fn put(&self, answer: Vec<String>) {
+        self.state.lock().unwrap().answers.push_back(answer);
+        self.answered.notify_one();
+    }
+
+    fn next_answer(&self) -> Vec<String> {
+        let mut state = self.state.lock().unwrap();
+        loop {
+            match state.answers.pop_front() {
+                Some(answer) => return answer,
+                None => state = self.answered.wait(state).unwrap(),
+            }
+        }
+    }
+}
+
+/// As a parked poll has one on its connection.
+#[derive(Debug)]
+struct Seat {
+    line: Arc<Line>,
+    answer: Answer,
+}
+
+impl Seat {
+    fn put(&self, texts: Vec<String>) -> Taken {
+        self.line.put(texts);
+        self.answer.give(!chance(4))
+    }
+}
+
+impl Sink for Seat {
+    fn take(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> Taken {
+        self.put(texts(frames))
+    }
+
+    fn held(&self) -> usize {
+        0
+    }
+
+    fn cut(&self) {}
+}
+
+/// Serves the polls of a connection, as `server/http1.rs` does.
+async fn serve(session: Arc<Session>, line: Arc<Line>) {
+    let mut kept = 0;
+    loop {
+        while kept == 0 {
+            match poll_fn(|cx| line.poll_read(cx)).await {
+                0 => return,
+                polls => kept += polls,
+            }
+        }
+        kept -= 1;
+        let mut drain = match session.attach(&POLLING) {
+            Ok(drain) => drain,
+            Err(refused) => {
+                assert_eq!(refused, Refused::Gone);
+                line.put(vec![OVER.into()]);
+                continue;
+            }
+        };
+        let seat = Arc::new(Seat { line: Arc::clone(&line), answer: Answer::default() });
+        drain.divert(Arc::clone(&seat) as Arc<dyn Sink>);
+        if kept > 0 {
+            seat.answer.be_followed();
+        }
+        let mut late = pin!(late());
+        let mut batch = Vec::new();
+        let waited = poll_fn(|cx| {
+            let ahead = |cx: &mut Context<'_>| {
+                line.poll_read(cx).map(|polls| {
+                    kept += polls;
+                    polls > 0
+                })
+            };
+            match seat.answer.poll_waited(cx, &mut drain, &mut batch, ahead) {
+                Poll::Pending => {
+                    late.as_mut().poll(cx).map(|()| Waited::Drained(Drained::Released))
+                }
+                waited => waited,
+            }
+        });
+        match waited.await {
+            Waited::Drained(drained) => {
+                if seat.answer.claim(drain) {
+                    let mut answer = texts(&batch);
+                    if matches!(drained, Drained::Closed(_)) {
+                        answer.push(OVER.into());
+                    }
+                    seat.put(answer);
+                } else {
+                    assert!(batch.is_empty(), "taken, and nobody is told");
+                }
+            }
+            Waited::Answered => drop(drain),
+            Waited::Lost => return,
+        }
+    }
+}
+
+/// The time is up for a poll, some time or never.
+async fn late() {
+    if chance(2) {
+        std::future::pending::<()>().await;
+    }
+    while !chance(4) {
+        yield_now().await;
+    }
+}
+
+/// Polls until the session is over. Returns all it was told.
+fn client(line: &Line) -> Vec<String> {
+    let mut told = Vec::new();
+    let mut asked = 0;
+    loop {
+        if asked == 0 {
+            // Some do not wait for the answer before they ask again, and not always at once.
+            line.say(Some(1));
+            asked += 1;
+            if chance(4) {
+                line.say(Some(1));
+                asked += 1;
+            }
+        }
+        let answer = line.next_answer();
+        asked -= 1;
+        let over = answer.last().is_some_and(|text| text == OVER);
+        told.extend(answer);
+        if over {
+            break;
+        }
+    }
+    for _ in 0..asked {
+        assert_eq!(line.next_answer(), [OVER]);
+    }
+    line.say(None);
+    told
+}
+
+/// A client that polls, and the connection that it does so by. Joined, it tells what it was told.
+fn poller(session: &Arc<Session>) -> JoinHandle<Vec<String>> {
+    let line = Arc::new(Line::default());
+    let serving = future::spawn(serve(Arc::clone(session), Arc::clone(&line)));
+    thread::spawn(move || {
+        let told = client(&line);
+        block_on(serving).unwrap();
+        assert!(line.state.lock().unwrap().answers.is_empty(), "one answer for each poll");
+        told
+    })
+}
+
+/// A connection that is written to by whoever has something, and sometimes does not take all of it.
+#[derive(Debug, Default)]
+struct Stream {
+    told: Place<Vec<String>>,
+    /// Written to the stream, and not sent: nothing may go past it.
+    held: Place<Vec<String>>,
+}
+
+impl Stream {
+    fn flush(&self) {
+        let held = std::mem::take(&mut *self.held.lock().unwrap());
+        self.told.lock().unwrap().extend(held);
+    }
+
+    fn write(&self, texts: Vec<String>) {
+        assert!(self.held.lock().unwrap().is_empty(), "written to while it was stuck");
+        self.told.lock().unwrap().extend(texts);
+    }
+}
+
+impl Sink for Stream {
+    fn take(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> Taken {
+        if chance(4) {
+            self.held.lock().unwrap().extend(texts(frames));
+            return Taken::Stuck;
+        }
+        self.write(texts(frames));
+        Taken::All
+    }
+
+    fn held(&self) -> usize {
+        0
+    }
+
+    fn cut(&self) {}
+}
+
+/// A client that reads a stream. Joined, it tells what it was told.
+fn streamer(session: &Arc<Session>) -> JoinHandle<Vec<String>> {
+    let session = Arc::clone(session);
+    thread::spawn(move || {
+        let stream = Arc::new(Stream::default());
+        // It may be over before it is here.
+        let Ok(mut drain) = session.attach(&SOCKET) else { return Vec::new() };
+        drain.divert(Arc::clone(&stream) as Arc<dyn Sink>);
+        let mut batch = Vec::new();
+        loop {
+            let drained = block_on(drain.next(&mut batch));
+            stream.flush();
+            stream.write(texts(&batch));
+            batch.clear();
+            match drained {
+                Drained::Packets | Drained::Stuck => {}
+                Drained::Closed(_) => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        drain.finish();
+        std::mem::take(&mut *stream.told.lock().unwrap())
+    })
+}
+
+/// Pushes so many packets, some of them under a cork.
+fn pusher(session: &Arc<Session>, whom: char, corked: bool) -> JoinHandle<()> {
+    let session = Arc::clone(session);
+    thread::spawn(move || {
+        let mut cork = Cork::default();
+        let mut number = 0;
+        while number < EACH {
+            let some = if corked { 1 + usize::from(chance(2)) } else { 1 };
+            let some = number..EACH.min(number + some);
+            number = some.end;
+            let work = || some.for_each(|number| push(&session, whom, number));
+            if !corked {
+                work();
+                continue;
+            }
+            cork.hold(work);
+            if chance(2) {
+                block_on(cork.release());
+            }
+        }
+    })
+}
+
+/// Packets of each who pushes.
+const EACH: usize = 4;
+
+/// Two push to one client while the session may end. If it ends after them and is to say so, all has to arrive.
+fn push_to(
+    transport: &'static Facts,
+    client: fn(&Arc<Session>) -> JoinHandle<Vec<String>>,
+    corked: [bool; 2],
+) {
+    let (engine, session) = open(transport);
+    let client = client(&session);
+    let pushers = [('a', corked[0]), ('b', corked[1])];
+    let pushers = pushers.map(|(whom, corked)| pusher(&session, whom, corked));
+    let (whole, says_so) = (chance(2), chance(2));
+    let reason = if says_so { CloseReason::ServerClosed } else { CloseReason::PingTimeout };
+    if whole {
+        pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
+        session.close(reason);
+    } else {
+        session.close(reason);
+        pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
+    }
+    let told = client.join().unwrap();
+    finish(&engine);
+    let came = ['a', 'b'].map(|whom| count(whom, &told));
+    assert!(came == [EACH; 2] || !(whole && says_so), "{told:?}");
+}
+
+#[test]
+fn polls_that_are_answered_while_they_park() {
+    explore(|| push_to(&POLLING, poller, [false; 2]));
+}
+
+#[test]
+fn polls_under_a_cork() {
+    explore(|| push_to(&POLLING, poller, [true; 2]));
+    explore(|| push_to(&POLLING, poller, [true, false]));
+}
+
+#[test]
+fn a_stream_that_is_written_to_while_its_task_is_at_work() {
+    explore(|| push_to(&SOCKET, streamer, [false; 2]));
+}
+
+#[test]
+fn a_stream_under_a_cork() {
+    explore(|| push_to(&SOCKET, streamer, [true; 2]));
+    explore(|| push_to(&SOCKET, streamer, [true, false]));
+}
