@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use futures::FutureExt as _;
 use shuttle::future::yield_now;
 use shuttle::thread;
+use tokio::sync::Semaphore;
 
 use super::*;
 use crate::dialect::Packet;
@@ -13,13 +14,15 @@ use crate::dialect::Packet;
 const UNHEARD: usize = inbox::MESSAGES + 1;
 
 /// Notes the calls of receivers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Desk {
     heard: Mutex<Vec<String>>,
     /// A call is under way.
     busy: AtomicBool,
     overlapped: AtomicBool,
     messages: AtomicUsize,
+    /// Calls do not end before this is closed.
+    patience: Semaphore,
 }
 
 impl Desk {
@@ -32,6 +35,7 @@ impl Desk {
         while chance(2) {
             yield_now().await;
         }
+        let _ = self.patience.acquire().await;
         self.busy.store(false, Ordering::SeqCst);
     }
 }
@@ -65,7 +69,13 @@ impl Receiver for App {
 }
 
 fn engine() -> (Engine, Arc<Desk>) {
-    let desk = Arc::new(Desk::default());
+    let desk = Arc::new(Desk {
+        heard: Mutex::default(),
+        busy: AtomicBool::new(false),
+        overlapped: AtomicBool::new(false),
+        messages: AtomicUsize::new(0),
+        patience: Semaphore::new(0),
+    });
     (Engine::new(Limits::default(), App(Arc::clone(&desk))), desk)
 }
 
@@ -100,6 +110,7 @@ fn check(desk: &Desk) -> Vec<String> {
 fn start_while_the_client_talks_and_the_session_ends() {
     explore(|| {
         let (engine, desk) = engine();
+        desk.patience.close();
         let session = engine.reserve(plan(&SOCKET)).unwrap();
         let ending = Arc::new(AtomicBool::new(false));
         // As two transports of a 0.9 client would at once.
@@ -133,6 +144,7 @@ fn two_who_talk_at_once_are_slowed_down_and_woken() {
     static WAITED: AtomicUsize = AtomicUsize::new(0);
     explore(|| {
         let (engine, desk) = engine();
+        desk.patience.close();
         let session = engine.open(plan(&SOCKET)).unwrap();
         let taken = Arc::new(AtomicUsize::new(0));
         let talkers = ['a', 'b'].map(|whom| {
@@ -183,4 +195,24 @@ fn two_who_talk_at_once_are_slowed_down_and_woken() {
         }
     });
     assert_ne!(WAITED.load(Ordering::SeqCst), 0, "nobody was slowed down");
+}
+
+#[test]
+fn who_waits_for_room_is_let_go_by_the_end() {
+    explore(|| {
+        let (engine, desk) = engine();
+        let session = engine.open(plan(&SOCKET)).unwrap();
+        let talkers = ['a', 'b'].map(|whom| {
+            let session = Arc::clone(&session);
+            let messages = (0..UNHEARD).map(move |number| message(whom, number));
+            thread::spawn(move || block_on(session.submit(&SOCKET, messages)).unwrap())
+        });
+        session.close(CloseReason::PingTimeout);
+        talkers.into_iter().for_each(|talker| talker.join().unwrap());
+        desk.patience.close();
+        finish(&engine);
+        let heard = check(&desk);
+        let came = count('a', &heard) + count('b', &heard);
+        assert!(came < UNHEARD, "{heard:?}");
+    });
 }

@@ -46,6 +46,28 @@ fn texts(frames: &[Frame]) -> Vec<String> {
 /// The last word of an answer: the session is over.
 const OVER: &str = "over";
 
+/// What a client has been told.
+#[derive(Debug, Default)]
+struct Told {
+    texts: Place<Vec<String>>,
+    more: Condvar,
+}
+
+impl Told {
+    fn extend(&self, more: Vec<String>) {
+        self.texts.lock().unwrap().extend(more);
+        self.more.notify_all();
+    }
+
+    /// Waits until it was told all that is pushed.
+    fn wait(&self) {
+        let mut texts = self.texts.lock().unwrap();
+        while ['a', 'b'].iter().any(|whom| of(*whom, &texts).len() < EACH) {
+            texts = self.more.wait(texts).unwrap();
+        }
+    }
+}
+
 /// A connection with polls on it, between its client and its server.
 #[derive(Debug, Default)]
 struct Line {
@@ -199,9 +221,8 @@ async fn late() {
     }
 }
 
-/// Polls until the session is over. Returns all it was told.
-fn client(line: &Line) -> Vec<String> {
-    let mut told = Vec::new();
+/// Polls until the session is over.
+fn client(line: &Line, told: &Told) {
     let mut asked = 0;
     loop {
         if asked == 0 {
@@ -225,25 +246,23 @@ fn client(line: &Line) -> Vec<String> {
         assert_eq!(line.next_answer(), [OVER]);
     }
     line.say(None);
-    told
 }
 
-/// A client that polls, and the connection that it does so by. Joined, it tells what it was told.
-fn poller(session: &Arc<Session>) -> JoinHandle<Vec<String>> {
+/// A client that polls, and the connection that it does so by, until the session is over.
+fn poller(session: &Arc<Session>, told: Arc<Told>) -> JoinHandle<()> {
     let line = Arc::new(Line::default());
     let serving = future::spawn(serve(Arc::clone(session), Arc::clone(&line)));
     thread::spawn(move || {
-        let told = client(&line);
+        client(&line, &told);
         block_on(serving).unwrap();
         assert!(line.state.lock().unwrap().answers.is_empty(), "one answer for each poll");
-        told
     })
 }
 
 /// A connection that is written to by whoever has something, and sometimes does not take all of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stream {
-    told: Place<Vec<String>>,
+    told: Arc<Told>,
     /// Written to the stream, and not sent: nothing may go past it.
     held: Place<Vec<String>>,
 }
@@ -251,12 +270,12 @@ struct Stream {
 impl Stream {
     fn flush(&self) {
         let held = std::mem::take(&mut *self.held.lock().unwrap());
-        self.told.lock().unwrap().extend(held);
+        self.told.extend(held);
     }
 
     fn write(&self, texts: Vec<String>) {
         assert!(self.held.lock().unwrap().is_empty(), "written to while it was stuck");
-        self.told.lock().unwrap().extend(texts);
+        self.told.extend(texts);
     }
 }
 
@@ -277,13 +296,13 @@ impl Sink for Stream {
     fn cut(&self) {}
 }
 
-/// A client that reads a stream. Joined, it tells what it was told.
-fn streamer(session: &Arc<Session>) -> JoinHandle<Vec<String>> {
+/// A client that reads a stream, until the session is over.
+fn streamer(session: &Arc<Session>, told: Arc<Told>) -> JoinHandle<()> {
     let session = Arc::clone(session);
     thread::spawn(move || {
-        let stream = Arc::new(Stream::default());
         // It may be over before it is here.
-        let Ok(mut drain) = session.attach(&SOCKET) else { return Vec::new() };
+        let Ok(mut drain) = session.attach(&SOCKET) else { return };
+        let stream = Arc::new(Stream { told, held: Place::default() });
         drain.divert(Arc::clone(&stream) as Arc<dyn Sink>);
         let mut batch = Vec::new();
         loop {
@@ -298,7 +317,6 @@ fn streamer(session: &Arc<Session>) -> JoinHandle<Vec<String>> {
             }
         }
         drain.finish();
-        std::mem::take(&mut *stream.told.lock().unwrap())
     })
 }
 
@@ -328,29 +346,44 @@ fn pusher(session: &Arc<Session>, whom: char, corked: bool) -> JoinHandle<()> {
 /// Packets of each who pushes.
 const EACH: usize = 4;
 
+/// When the session ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    /// At any time.
+    Early,
+    /// When all was pushed.
+    Pushed,
+    /// When all has arrived, by itself.
+    Arrived,
+}
+
 /// Two push to one client while the session may end. If it ends after them and is to say so, all has to arrive.
 fn push_to(
     transport: &'static Facts,
-    client: fn(&Arc<Session>) -> JoinHandle<Vec<String>>,
+    client: fn(&Arc<Session>, Arc<Told>) -> JoinHandle<()>,
     corked: [bool; 2],
 ) {
     let (engine, session) = open(transport);
-    let client = client(&session);
+    let told = Arc::new(Told::default());
+    let client = client(&session, Arc::clone(&told));
     let pushers = [('a', corked[0]), ('b', corked[1])];
     let pushers = pushers.map(|(whom, corked)| pusher(&session, whom, corked));
-    let (whole, says_so) = (chance(2), chance(2));
+    let says_so = chance(2);
     let reason = if says_so { CloseReason::ServerClosed } else { CloseReason::PingTimeout };
-    if whole {
-        pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
+    let end = [End::Early, End::Pushed, End::Arrived][thread_rng().gen_range(0..3)];
+    if end == End::Early {
         session.close(reason);
-    } else {
-        session.close(reason);
-        pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
     }
-    let told = client.join().unwrap();
+    pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
+    if end == End::Arrived {
+        told.wait();
+    }
+    session.close(reason);
+    client.join().unwrap();
     finish(&engine);
+    let told = told.texts.lock().unwrap().clone();
     let came = ['a', 'b'].map(|whom| count(whom, &told));
-    assert!(came == [EACH; 2] || !(whole && says_so), "{told:?}");
+    assert!(came == [EACH; 2] || !(end == End::Pushed && says_so), "{told:?}");
 }
 
 #[test]
