@@ -3,7 +3,7 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run test lint setup build test-rust test-interop test-browser fuzz bench bench-micro bench-quick bench-tools clean
+.PHONY: run test lint setup build test-rust test-interop test-browser fuzz shuttle bench bench-micro bench-quick bench-tools clean
 
 run:
 	cargo run --release
@@ -13,6 +13,7 @@ test: setup build test-rust test-interop test-browser bench-quick
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo clippy --lib --profile test --features shuttle -- -D warnings
 
 # Browsers old and new, clients and tools from npm. Does nothing the second time.
 setup:
@@ -24,6 +25,7 @@ build:
 
 test-rust:
 	cargo test
+	$(ORDERS)
 
 # Real clients of every generation, in Node and in Chromium, against the release build.
 test-interop: build
@@ -42,6 +44,12 @@ fuzz:
 	  cargo fuzz run --sanitizer none --no-cfg-fuzzing $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 	    -max_total_time=$(TIME) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 || exit 1; \
 	done
+
+# The engine's sessions in many orders of events, so many for each test: src/engine/interleavings.rs.
+SCHEDULES = 20000
+ORDERS = cargo test --lib --features shuttle engine::interleavings
+shuttle:
+	SCHEDULES=$(SCHEDULES) SHUTTLE_RANDOM_SEED=$$(date +%s) $(ORDERS)
 
 # Parlance and its peers under the same load, in under a quarter of an hour: docs/benchmarks.md.
 bench: build bench-tools
