@@ -147,6 +147,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A client that takes nothing.
 struct Flooder {
+    addr: SocketAddr,
     wire: Wire,
     way: Way,
     sid: String,
@@ -169,7 +170,8 @@ fn sid_in(text: &str, wire: Wire) -> String {
 
 impl Flooder {
     async fn open(addr: SocketAddr, wire: Wire, way: Way) -> Self {
-        let mut flooder = Flooder { wire, way, sid: String::new(), unread: None, posts: None };
+        let mut flooder =
+            Flooder { addr, wire, way, sid: String::new(), unread: None, posts: None };
         let streams = !matches!(way, Way::Xhr | Way::Jsonp);
         let mut first = String::new();
         if wire == Wire::V09 {
@@ -232,7 +234,12 @@ impl Flooder {
             None => self.raw(&bytes).await,
             Some(posts) => {
                 let sent = posts.request("POST", &target, &[], &bytes);
-                tokio::time::timeout(PATIENCE, sent).await.expect("an answer").status == 200
+                let answer = tokio::time::timeout(PATIENCE, sent).await.expect("an answer");
+                if answer.header("connection") == Some("close") {
+                    // Refused before all of it was read.
+                    *posts = Http::open(self.addr).await;
+                }
+                answer.status == 200
             }
         }
     }
