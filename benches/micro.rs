@@ -140,12 +140,6 @@ impl Sink for Abyss {
         black_box(frames);
         Taken::All
     }
-
-    fn held(&self) -> usize {
-        0
-    }
-
-    fn cut(&self) {}
 }
 
 static WEBSOCKET: Facts =

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::chat::Hasty;
 use crate::config::Layers;
 use crate::engine::Engine;
+use crate::memory;
 use crate::policy::breaker::{Report, State};
 use crate::policy::{Policy, Rule};
 use crate::telemetry;
@@ -45,6 +46,7 @@ impl House {
             "sessions": self.engine.session_count(),
             "websockets": census.websockets(),
             "breakers": self.gate.breakers().count(),
+            "queue-bytes": memory::held(),
         })
     }
 

@@ -1,36 +1,188 @@
 //! The bound on what waits for all clients of the process together, and who pays when it is reached.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::core::Core;
 use super::{CloseReason, Session};
 use crate::memory;
 
-/// Closes the sessions for which most waits, until nine tenths of the bound would be left. Bytes that
-/// several of them share are free when the last of them is: who asks again a little later sees what
-/// became of it.
-pub(super) fn shed(core: &Core) {
-    let total = core.limits.queue_total;
-    let held = memory::held();
-    if total == 0 || held <= total {
-        return;
+/// Between two rounds of letting slow readers go: their connections need a moment to end.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Between two rounds if there is nobody to be let go, and between two lines of the log.
+const LONG_PAUSE: Duration = Duration::from_secs(1);
+
+/// Rounds of letting slow readers go, and what is told of them.
+#[derive(Debug)]
+pub(super) struct Budget {
+    /// No round before.
+    next: Instant,
+    /// No line in the log before.
+    tell: Instant,
+    /// How many were let go since the last line.
+    untold: usize,
+}
+
+impl Budget {
+    pub fn new(now: Instant) -> Self {
+        Budget { next: now, tell: now, untold: 0 }
     }
-    let mut excess = held - total / 10 * 9;
+
+    /// Sees to it that no more is held than may. When to look again, if there is more to be done.
+    pub fn look(&mut self, core: &Core, now: Instant) -> Option<Instant> {
+        let mut again = None;
+        if core.keeper.is_over_budget() {
+            if self.next <= now {
+                core.keeper.within_budget();
+                let closed = shed(core, memory::held());
+                self.next = now + if closed > 0 { PAUSE } else { LONG_PAUSE };
+                self.untold += closed;
+            } else {
+                again = Some(self.next);
+            }
+        }
+        if self.untold > 0 && self.tell <= now {
+            tracing::warn!(
+                held = memory::held(),
+                closed = self.untold,
+                "more waits for clients than queue-bytes-total: those who read most slowly were let go"
+            );
+            (self.untold, self.tell) = (0, now + LONG_PAUSE);
+        }
+        let tell = (self.untold > 0).then_some(self.tell);
+        again.into_iter().chain(tell).min()
+    }
+}
+
+/// If `held` is over the bound, closes the sessions for which most waits, until nine tenths of it would be left;
+/// returns how many. Bytes that several of them share are free when the last of them is: who asks again a little
+/// later sees what became of it. Who holds less than half of an equal share never pays: if all held so little, it
+/// would not be too much.
+fn shed(core: &Core, held: usize) -> usize {
+    let total = core.limits.queue_total;
+    if total == 0 || held <= total {
+        return 0;
+    }
     let mut sessions: Vec<(usize, Arc<Session>)> =
         core.registry.all().into_iter().map(|session| (session.held(), session)).collect();
-    sessions.sort_unstable_by_key(|(held, _)| std::cmp::Reverse(*held));
+    let share = total / sessions.len().max(1);
+    sessions.retain(|(held, _)| *held > share / 2);
+    sessions.sort_unstable_by_key(|(held, _)| Reverse(*held));
+    let mut excess = held - total / 10 * 9;
     let mut closed = 0;
-    for (held, session) in sessions.into_iter().take_while(|(held, _)| *held > 0) {
-        session.close(CloseReason::QueueTotal);
-        closed += 1;
-        excess = excess.saturating_sub(held);
+    for (held, session) in sessions {
         if excess == 0 {
             break;
         }
+        session.close(CloseReason::QueueTotal);
+        closed += 1;
+        excess = excess.saturating_sub(held);
     }
-    tracing::warn!(
-        held,
-        closed,
-        "more waits for clients than queue-bytes-total: those who read most slowly were let go"
-    );
+    closed
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::BoxFuture;
+
+    use super::*;
+    use crate::dialect::engineio4::EngineIo4;
+    use crate::dialect::{Message, Wire};
+    use crate::engine::{Engine, Facts, Handler, Handshake, Limits, Plan, Receiver};
+
+    struct Deaf;
+
+    impl Handler for Deaf {
+        fn open(&self, _session: &Arc<Session>) -> Box<dyn Receiver> {
+            Box::new(Deaf)
+        }
+    }
+
+    impl Receiver for Deaf {
+        fn message(&mut self, _message: Message) -> BoxFuture<'_, ()> {
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    static POLLING: Facts =
+        Facts { name: "xhr-polling", wire: "polling", streams: false, duplex: false };
+
+    /// A bound, and sessions for which so many thousand bytes wait. What the process holds besides, since other
+    /// tests run in it, is less.
+    const TOTAL: usize = 1_000_000;
+    const WAITING: [usize; 6] = [50, 300, 90, 200, 250, 120];
+
+    /// Lets go who has to where the process holds so much; returns what waited for each of them, in thousands.
+    async fn let_go(queue_total: usize, held: usize) -> Vec<usize> {
+        let engine = Engine::new(Limits { queue_total, ..Limits::default() }, Deaf);
+        let sessions = WAITING.map(|thousands| {
+            let handshake = Handshake {
+                remote: None,
+                bucket: std::net::Ipv4Addr::LOCALHOST.into(),
+                query: "".into(),
+                generation: "test",
+                companion: Box::new(()),
+            };
+            let (dialect, wire) = (&EngineIo4, Wire::default());
+            let plan = Plan { dialect, wire, transport: &POLLING, upgrades: &[], handshake };
+            let session = engine.open(plan).expect("a session");
+            session.send(Message::Text("x".repeat(thousands * 1000)));
+            session
+        });
+        let core = Arc::clone(sessions[0].core());
+        let closed = shed(&core, held);
+        let mut gone = Vec::new();
+        for (session, thousands) in sessions.iter().zip(WAITING) {
+            if let Some(reason) = session.close_reason() {
+                assert_eq!((reason, session.held()), (CloseReason::QueueTotal, 0));
+                gone.push(thousands);
+            }
+        }
+        assert_eq!(gone.len(), closed);
+        gone.sort_unstable();
+        gone
+    }
+
+    #[tokio::test]
+    async fn the_largest_pay_until_nine_tenths_are_left_and_nobody_who_holds_little() {
+        for (total, held, gone) in [
+            (0, usize::MAX, &[][..]),
+            (TOTAL, 0, &[]),
+            (TOTAL, TOTAL, &[]),
+            (TOTAL, TOTAL + 1, &[300]),
+            (TOTAL, TOTAL + 199_000, &[300]),
+            (TOTAL, TOTAL + 210_000, &[250, 300]),
+            (TOTAL, TOTAL + 460_000, &[200, 250, 300]),
+            // Less than half of a sixth.
+            (TOTAL, 10 * TOTAL, &[90, 120, 200, 250, 300]),
+            (2 * TOTAL, 10 * TOTAL, &[200, 250, 300]),
+        ] {
+            assert_eq!(let_go(total, held).await, gone, "{held} of {total}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_log_has_a_line_a_second_at_most() {
+        let limits = Limits { queue_total: 1, ..Limits::default() };
+        let core = Core::new(limits, tokio::runtime::Handle::current());
+        let start = Instant::now();
+        let mut budget = Budget::new(start);
+        assert_eq!(budget.look(&core, start), None);
+        let mut lines = 0;
+        let mut now = start;
+        while now < start + 10 * LONG_PAUSE {
+            budget.untold += 1;
+            let again = budget.look(&core, now);
+            lines += usize::from(budget.untold == 0);
+            assert_eq!(again, (budget.untold > 0).then_some(budget.tell));
+            now += PAUSE;
+        }
+        assert_eq!(lines, 10);
+        // The rest is told, too.
+        budget.look(&core, now + LONG_PAUSE);
+        assert_eq!(budget.untold, 0);
+    }
 }

@@ -193,12 +193,6 @@ mod tests {
             self.count.add_permits(1);
             self.taken
         }
-
-        fn held(&self) -> usize {
-            0
-        }
-
-        fn cut(&self) {}
     }
 
     fn engine(messages: usize) -> Engine {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::Instant;
 
-use super::sink::Sink;
+use super::sink::{Connection, Sink};
 use super::state::{Over, Phase, State, Ticket};
 use super::{CloseReason, Session};
 use crate::dialect::Frame;
@@ -164,6 +164,12 @@ impl Drain {
     /// The client has been served: the session lives on and waits for the next request.
     pub fn finish(mut self) {
         self.detach = Detach::Finished;
+    }
+
+    /// [`Drain::finish`] where `connection` keeps what the client was served until it takes that.
+    pub fn finish_by(self, connection: &Arc<dyn Connection>) {
+        self.session.state().answered_by(connection);
+        self.finish();
     }
 
     /// The client ended the connection in good order, and the session with it if this transport

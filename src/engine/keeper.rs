@@ -12,8 +12,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use super::Sid;
+use super::budget::Budget;
 use super::core::Core;
-use super::{Sid, budget};
 
 /// Who is to be looked at, and when.
 #[derive(Debug)]
@@ -38,8 +39,6 @@ struct Pulse {
 const PULSE: Duration = Duration::from_secs(1);
 /// Without a pulse for so long, the process was paused and heard nobody meanwhile.
 const PAUSE: Duration = Duration::from_secs(3);
-/// Between two rounds of letting slow readers go: their connections need a moment to end.
-const SHED_PAUSE: Duration = Duration::from_millis(50);
 
 impl Default for Keeper {
     fn default() -> Self {
@@ -89,6 +88,16 @@ impl Keeper {
         }
     }
 
+    /// Whether that was asked for.
+    pub fn is_over_budget(&self) -> bool {
+        self.over_budget.load(Ordering::Acquire)
+    }
+
+    /// Somebody sees to it now.
+    pub fn within_budget(&self) {
+        self.over_budget.store(false, Ordering::Release);
+    }
+
     /// Takes out who is due, a batch at most, and tells when the next one is.
     fn due(&self, now: Instant, batch: &mut Vec<(Instant, Sid)>) -> Option<Instant> {
         let mut looks = self.looks();
@@ -114,8 +123,8 @@ pub(super) fn keep(core: &Arc<Core>) -> impl Future<Output = ()> + Send + 'stati
     let (sooner, core) = (Arc::clone(&core.keeper.sooner), Arc::downgrade(core));
     async move {
         let mut batch = Vec::with_capacity(BATCH);
-        let mut shed = Instant::now();
-        while let Some(next) = look_round(&core, &mut batch, &mut shed) {
+        let mut budget = Budget::new(Instant::now());
+        while let Some(next) = look_round(&core, &mut batch, &mut budget) {
             if batch.len() == BATCH {
                 tokio::task::yield_now().await;
                 continue;
@@ -128,12 +137,12 @@ pub(super) fn keep(core: &Arc<Core>) -> impl Future<Output = ()> + Send + 'stati
     }
 }
 
-/// Looks at all who are due, a batch at most, and at the budget, not before `shed`. When to look again;
-/// `None` if the engine is gone.
+/// Looks at all who are due, a batch at most, and at the budget. When to look again; `None` if the engine is
+/// gone.
 fn look_round(
     core: &Weak<Core>,
     batch: &mut Vec<(Instant, Sid)>,
-    shed: &mut Instant,
+    budget: &mut Budget,
 ) -> Option<Instant> {
     let core = core.upgrade()?;
     let now = Instant::now();
@@ -146,15 +155,7 @@ fn look_round(
             session.looked_at(*at);
         }
     }
-    if core.keeper.over_budget.load(Ordering::Acquire) {
-        if *shed <= now {
-            core.keeper.over_budget.store(false, Ordering::Release);
-            budget::shed(&core);
-            *shed = now + SHED_PAUSE;
-        } else {
-            next = next.min(*shed);
-        }
-    }
+    next = budget.look(&core, now).map_or(next, |at| at.min(next));
     // A look may have asked for another one, sooner than `next`: then `sooner` says so.
     Some(next)
 }

@@ -42,7 +42,7 @@ pub use queue::{Delivery, PER_PACKET, QueueLimits};
 pub use reason::{CloseReason, Refused};
 pub use session::Session;
 pub use sid::Sid;
-pub use sink::{Sink, Taken};
+pub use sink::{Connection, Sink, Taken};
 pub use state::Begun;
 
 /// What a session must know of the transport that carries it.

@@ -117,6 +117,11 @@ impl Session {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,7 +132,7 @@ impl Session {
         self.put_out(Outgoing { frames, delivery, shared: false });
     }
 
-    /// [`Session::push`] for frames that other sessions get as well, of [``memory::shared` bytes.
+    /// [`Session::push`] for frames that other sessions get as well, of [`memory::shared`](crate::memory::shared) bytes.
     pub fn push_shared(self: &Arc<Self>, frames: &[Frame], delivery: Delivery) {
         self.put_out(Outgoing { frames, delivery, shared: true });
     }
@@ -223,7 +228,7 @@ impl Session {
             _ if reason.is_slowness() => tracing::info!(sid = %self.sid, %reason, "closed"),
             _ => debug!(%reason, "closed"),
         });
-        cut.iter().for_each(|sink| sink.cut());
+        cut.iter().for_each(|connection| connection.cut());
         wakers.into_iter().for_each(Waker::wake);
         match over {
             Some(over) => self.bury(over),
@@ -311,9 +316,12 @@ impl Session {
             self.upgrade_failed(&candidate, "the probing connection ended", now);
             return;
         }
-        let ours = state.outlet.take_if(|outlet| outlet.ticket == ticket).is_some();
-        if !ours || state.phase != Phase::Open {
+        let Some(outlet) = state.outlet.take_if(|outlet| outlet.ticket == ticket) else { return };
+        if state.phase != Phase::Open {
             return;
+        }
+        if let (Detach::Finished, Some(sink)) = (how, outlet.sink) {
+            sink.connection().iter().for_each(|connection| state.answered_by(connection));
         }
         if state.pauses(self.dialect, now) || how == Detach::Finished {
             return;

@@ -1,5 +1,7 @@
 //! The short way out: from whoever queues a packet straight into a connection.
 
+use std::sync::Arc;
+
 use crate::dialect::{Dialect, Frame, Wire};
 
 /// A connection that takes packets without its own task being woken for it.
@@ -10,10 +12,18 @@ pub trait Sink: std::fmt::Debug + Send + Sync {
     /// Takes all packets, in order. What the connection cannot take at the moment is kept.
     fn take(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> Taken;
 
-    /// Bytes that it keeps because the connection has not taken them.
+    /// What keeps packets for it, if anything does.
+    fn connection(&self) -> Option<Arc<dyn Connection>> {
+        None
+    }
+}
+
+/// What keeps bytes of a session until its client takes them.
+pub trait Connection: std::fmt::Debug + Send + Sync {
+    /// Bytes that it keeps. Called under the session's lock.
     fn held(&self) -> usize;
 
-    /// Ends the connection at once and lets go of what it keeps. Called outside of the session's lock.
+    /// Ends at once and lets go of what it keeps. Called outside of the session's lock.
     fn cut(&self);
 }
 

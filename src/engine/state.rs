@@ -10,7 +10,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::inbox::{Inbox, Input, Work};
 use super::queue::{Full, Outgoing, PER_PACKET, Queue};
-use super::sink::{Sink, Taken};
+use super::sink::{Connection, Sink, Taken};
 use super::{CloseReason, Facts, Limits, Refused};
 use crate::dialect::{Control, Dialect, Frame, Heartbeat, Requests, Wire};
 use crate::memory::Charge;
@@ -133,8 +133,8 @@ pub(super) struct State {
     charge: Charge,
     /// Bytes of what the client has begun to say and not brought to its end: see [`Begun`].
     begun: [usize; 2],
-    /// A connection that has not taken all of an answer.
-    lagging: Option<Weak<dyn Sink>>,
+    /// Connections that may not have taken all of an answer.
+    lagging: Vec<Weak<dyn Connection>>,
     /// Packets are held back, and somebody knows.
     pub corked: bool,
     /// When the last poll was answered straight from here.
@@ -161,7 +161,7 @@ pub(super) struct State {
 pub(super) struct Closed {
     pub wakers: Vec<Waker>,
     /// Connections whose client reads too slowly to be told.
-    pub cut: Vec<Arc<dyn Sink>>,
+    pub cut: Vec<Arc<dyn Connection>>,
     /// If nothing more is to be sent: it is over at once.
     pub over: Option<Over>,
 }
@@ -195,7 +195,7 @@ impl State {
             inbox: Inbox::default(),
             charge: Charge::default(),
             begun: [0; 2],
-            lagging: None,
+            lagging: Vec::new(),
             corked: false,
             answered: None,
             look: None,
@@ -267,9 +267,23 @@ impl State {
     /// confirmed.
     fn held_elsewhere(&self) -> usize {
         let unconfirmed = self.unconfirmed.as_ref().map_or(0, |unconfirmed| unconfirmed.bytes);
+        let connections = self.connections();
+        unconfirmed + connections.map(|connection| connection.held()).sum::<usize>()
+    }
+
+    /// All connections that may keep something for the client.
+    fn connections(&self) -> impl Iterator<Item = Arc<dyn Connection>> {
         let sink = self.outlet.as_ref().and_then(|outlet| outlet.sink.as_ref());
-        let lagging = self.lagging.as_ref().and_then(Weak::upgrade);
-        unconfirmed + sink.map_or(0, |sink| sink.held()) + lagging.map_or(0, |sink| sink.held())
+        let current = sink.and_then(|sink| sink.connection());
+        current.into_iter().chain(self.lagging.iter().filter_map(Weak::upgrade))
+    }
+
+    /// A request was answered by that connection, or is about to be: what the client does not take of it
+    /// waits there, whatever other requests come meanwhile.
+    pub fn answered_by(&mut self, connection: &Arc<dyn Connection>) {
+        let connection = Arc::downgrade(connection);
+        self.lagging.retain(|known| !known.ptr_eq(&connection) && keeps_something(known));
+        self.lagging.push(connection);
     }
 
     /// Bytes that wait for the client, wherever they are, and those of what it has begun to say.
@@ -311,10 +325,9 @@ impl State {
                 }
                 Taken::Answered { done } => {
                     let outlet = self.outlet.take();
-                    self.lagging = outlet.as_ref().and_then(|outlet| {
-                        let sink = outlet.sink.as_ref().filter(|sink| !done && sink.held() > 0)?;
-                        Some(Arc::downgrade(sink))
-                    });
+                    let sink = outlet.as_ref().and_then(|outlet| outlet.sink.as_ref());
+                    let connection = sink.filter(|_| !done).and_then(|sink| sink.connection());
+                    connection.iter().for_each(|connection| self.answered_by(connection));
                     let waker = outlet.and_then(|mut outlet| outlet.take_waker());
                     let now = now();
                     self.answered = Some(now);
@@ -360,7 +373,10 @@ impl State {
             }
         }
         self.forsaken = None;
-        self.lagging = None;
+        self.lagging.retain(keeps_something);
+        if self.lagging.is_empty() {
+            self.lagging = Vec::new();
+        }
         let outlet = self.outlet();
         let ticket = outlet.ticket;
         self.outlet = Some(outlet);
@@ -481,9 +497,7 @@ impl State {
             self.linger_until = Some(now + linger);
         } else {
             if reason.is_slowness() {
-                let sink = self.outlet.as_mut().and_then(|outlet| outlet.sink.take());
-                let lagging = self.lagging.take().and_then(|sink| sink.upgrade());
-                closed.cut.extend(sink.into_iter().chain(lagging));
+                closed.cut.extend(self.connections());
             }
             closed.over = Some(self.over(reason));
         }
@@ -631,6 +645,11 @@ impl State {
             None => Tick::Wait { until: now + limits.ping_interval, wake },
         }
     }
+}
+
+/// Whether a connection is there and keeps something.
+fn keeps_something(connection: &Weak<dyn Connection>) -> bool {
+    connection.upgrade().is_some_and(|connection| connection.held() > 0)
 }
 
 /// What a look at the clock came to.

@@ -4,7 +4,7 @@
 //! can share one and neither keeps the other's buffers.
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,11 +42,12 @@ pub(super) async fn serve(
 ) -> Option<Vec<u8>> {
     let (limits, stopping) = (&server.shared.limits, &server.shared.stopping);
     let (answered, going_on) = (Arc::clone(&lent.answered), AtomicBool::new(false));
+    let link = Arc::clone(&lent.link);
     let comes_back = lent.next.is_some() && !stopping.is_cancelled();
     let service = service_fn(|request: http::Request<Incoming>| async {
         let clock = Clock::new(limits.body_timeout, stopping);
         let request = request.map(|body| Foreign::new(body, clock));
-        let answer = server.answer_foreign(request, peer, rules).await;
+        let answer = server.answer_foreign(request, &link, peer, rules).await;
         let goes_on = comes_back && !header_has(answer.headers(), CONNECTION, "close");
         going_on.store(goes_on, Ordering::Relaxed);
         let sent = Sent(Arc::clone(&answered));
@@ -103,6 +104,20 @@ impl Drop for Sent {
     }
 }
 
+/// A poll that was waited for, and is to be answered by that connection.
+pub(super) async fn awaited(
+    response: transport::Response,
+    link: &Arc<Link>,
+) -> transport::Response {
+    let (mut parts, mut body) = response.into_parts();
+    if let Body::Parked(parked) = body {
+        let (content_type, bytes) = parked.answer(link).await;
+        parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        body = Body::Whole(bytes);
+    }
+    transport::Response::from_parts(parts, body)
+}
+
 /// An answer of the engine, as the library sends it.
 pub(super) async fn dressed(response: transport::Response) -> Answer {
     let (mut parts, body) = response.into_parts();
@@ -115,12 +130,8 @@ pub(super) async fn dressed(response: transport::Response) -> Answer {
             let frames = stream.map(|bytes| Ok(Frame::data(bytes)));
             StreamBody::new(frames).boxed_unsync()
         }
-        Body::Parked(parked) => {
-            let (content_type, bytes) = parked.answer().await;
-            parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-            whole(bytes)
-        }
-        Body::Takeover(_) => {
+        // A poll has been [`awaited`] by now.
+        Body::Takeover(_) | Body::Parked(_) => {
             let error = Error::bad_request("no WebSocket upgrade: the request has a body");
             return Box::pin(dressed(error.text())).await;
         }
@@ -220,6 +231,21 @@ impl AsyncWrite for Lent {
     ) -> Poll<io::Result<usize>> {
         let written = self.link.pipe().poll_write(context, bytes);
         self.poll_accepted(context, written)
+    }
+
+    /// The first of them. To have it lets the library keep what it sends as it is, shared with others who
+    /// are sent the same, in place of a copy for each.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = buffers.iter().find(|buffer| !buffer.is_empty());
+        self.poll_write(context, first.map_or(&[], |first| first))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -285,6 +285,7 @@ impl Server {
     async fn answer_foreign(
         &self,
         request: http::Request<Foreign>,
+        link: &Arc<Link>,
         peer: Peer,
         rules: &HouseRules,
     ) -> Answer {
@@ -303,6 +304,7 @@ impl Server {
                 Answering::Ready(response) => response,
                 Answering::Waiting(response) => response.await,
             };
+            let response = library::awaited(response, link).await;
             return library::dressed(rules.put_on(response, peer)).await;
         }
         let Some(pages) = pages else { return library::dressed(pages::not_found(mount)).await };

@@ -8,6 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Pipe;
 use super::scratch::with_scratch;
+use crate::engine::Connection;
 use crate::memory::Charge;
 
 /// A connection that whoever has something to say may say it on. Whatever is put goes out whole and in
@@ -88,15 +89,6 @@ impl Link {
         matches!(*self.out(), Out::Clear)
     }
 
-    /// Bytes of memory that wait here until the connection takes them: 0 if all that was put is with the
-    /// system, or if the connection is broken.
-    pub fn held(&self) -> usize {
-        match &*self.out() {
-            Out::Kept(kept) => kept.bytes.len() - kept.taken + kept.held,
-            Out::Clear | Out::Broken => 0,
-        }
-    }
-
     /// Waits until all that was put is with the system.
     ///
     /// # Errors
@@ -127,13 +119,6 @@ impl Link {
         Ok(false)
     }
 
-    /// Ends the connection at once: what it did not take is dropped, and whoever waits for it hears that
-    /// the connection is broken.
-    pub fn cut(&self) {
-        *self.out() = Out::Broken;
-        self.pipe.cut();
-    }
-
     /// Says that nothing more will be written, and hears the other side out for at most that many
     /// bytes: closed with something unread, a connection is reset, and what was said last is lost.
     pub async fn hang_up(&self, unread: usize) {
@@ -147,6 +132,24 @@ impl Link {
                 _ => return,
             }
         }
+    }
+}
+
+impl Connection for Link {
+    /// Bytes of memory that wait here until the connection takes them: 0 if all that was put is with the
+    /// system, or if the connection is broken.
+    fn held(&self) -> usize {
+        match &*self.out() {
+            Out::Kept(kept) => kept.bytes.len() - kept.taken + kept.held,
+            Out::Clear | Out::Broken => 0,
+        }
+    }
+
+    /// Ends the connection at once: what it did not take is dropped, and whoever waits for it hears that
+    /// the connection is broken.
+    fn cut(&self) {
+        *self.out() = Out::Broken;
+        self.pipe.cut();
     }
 }
 

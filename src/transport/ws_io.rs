@@ -13,7 +13,7 @@ use super::scratch::with_input;
 use super::ws_frames::{Fault, Frames, Said};
 use super::{Broken, Link};
 use crate::dialect::{Dialect, Frame, SocketMessage, Wire};
-use crate::engine::{Sink, Taken};
+use crate::engine::{Connection, Sink, Taken};
 
 /// Reads in a row: a message may have pieces without end.
 const READS: u8 = 16;
@@ -254,12 +254,8 @@ impl Sink for WsWriter {
         if self.put(frames, dialect, wire) { Taken::All } else { Taken::Stuck }
     }
 
-    fn held(&self) -> usize {
-        self.0.held()
-    }
-
-    fn cut(&self) {
-        self.0.cut();
+    fn connection(&self) -> Option<Arc<dyn Connection>> {
+        Some(Arc::clone(&self.0) as Arc<dyn Connection>)
     }
 }
 

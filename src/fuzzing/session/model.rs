@@ -106,12 +106,6 @@ impl Sink for Connection {
         self.outbound.get().arrive(frames);
         self.taken
     }
-
-    fn held(&self) -> usize {
-        0
-    }
-
-    fn cut(&self) {}
 }
 
 /// Messages of the client, numbered, and the calls that they become.
