@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::core::Core;
+use super::state::Held;
 use super::{CloseReason, Session};
 use crate::memory;
 
 /// Between two rounds of letting slow readers go: their connections need a moment to end.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(20);
 /// Between two rounds if there is nobody to be let go, and between two lines of the log.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
 
@@ -58,19 +59,28 @@ impl Budget {
 }
 
 /// If `held` is over the bound, closes the sessions for which most waits, until nine tenths of it would be left;
-/// returns how many. Bytes that several of them share are free when the last of them is: who asks again a little
-/// later sees what became of it. Who holds less than half of an equal share never pays: if all held so little, it
+/// returns how many. Bytes that several of them share are free when the last of them is: the next round sees what
+/// became of it. Who holds less than half of an equal share never pays: if all held so little, it
 /// would not be too much.
 fn shed(core: &Core, held: usize) -> usize {
     let total = core.limits.queue_total;
     if total == 0 || held <= total {
         return 0;
     }
-    let mut sessions: Vec<(usize, Arc<Session>)> =
-        core.registry.all().into_iter().map(|session| (session.held(), session)).collect();
+    let all = core.registry.all().into_iter();
+    let weighed = all.map(|session| {
+        let held = session.state().held();
+        (held, session)
+    });
+    let mut sessions: Vec<(Held, Arc<Session>)> = weighed.collect();
+    // What several share is counted once, and here for each of them: a part of it is what one of them takes with it.
+    let (own, shared) = sessions
+        .iter()
+        .fold((0, 0), |(own, shared), (held, _)| (own + held.own, shared + held.shared));
+    let part = (held.saturating_sub(own) as f64 / shared.max(1) as f64).min(1.0);
     let share = total / sessions.len().max(1);
-    sessions.retain(|(held, _)| *held > share / 2);
-    sessions.sort_unstable_by_key(|(held, _)| Reverse(*held));
+    sessions.retain(|(held, _)| held.all() > share / 2);
+    sessions.sort_unstable_by_key(|(held, _)| Reverse(held.all()));
     let mut excess = held - total / 10 * 9;
     let mut closed = 0;
     for (held, session) in sessions {
@@ -79,7 +89,7 @@ fn shed(core: &Core, held: usize) -> usize {
         }
         session.close(CloseReason::QueueTotal);
         closed += 1;
-        excess = excess.saturating_sub(held);
+        excess = excess.saturating_sub(held.own + (held.shared as f64 * part) as usize);
     }
     closed
 }

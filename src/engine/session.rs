@@ -198,7 +198,7 @@ impl Session {
 
     /// Bytes of memory that wait for the client, and of what it has begun to say.
     pub fn held(&self) -> usize {
-        self.state().held()
+        self.state().held().all()
     }
 
     fn pump(&self, state: &mut State) -> Wake {

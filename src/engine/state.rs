@@ -118,6 +118,20 @@ pub enum Begun {
     Packet,
 }
 
+/// Bytes that are held for a session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub own: usize,
+    /// Those that are the same for other sessions.
+    pub shared: usize,
+}
+
+impl Held {
+    pub fn all(self) -> usize {
+        self.own + self.shared
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct State {
     pub phase: Phase,
@@ -287,8 +301,10 @@ impl State {
     }
 
     /// Bytes that wait for the client, wherever they are, and those of what it has begun to say.
-    pub fn held(&self) -> usize {
-        self.queue.held() + self.held_elsewhere() + self.begun.iter().sum::<usize>()
+    pub fn held(&self) -> Held {
+        let elsewhere = self.held_elsewhere() + self.begun.iter().sum::<usize>();
+        let own = self.queue.own() + elsewhere;
+        Held { own, shared: self.queue.held() + elsewhere - own }
     }
 
     /// The client has brought so many bytes of something that is not at its end.
@@ -497,6 +513,8 @@ impl State {
             self.linger_until = Some(now + linger);
         } else {
             if reason.is_slowness() {
+                // One that waits for nothing may be asked for the news.
+                self.lagging.retain(keeps_something);
                 closed.cut.extend(self.connections());
             }
             closed.over = Some(self.over(reason));

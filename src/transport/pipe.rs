@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rustls::ServerConnection;
 use socket2::SockRef;
@@ -183,7 +184,11 @@ impl Pipe {
 
     /// Ends the connection in both directions, without a word to the other side.
     pub fn cut(&self) {
-        let _ = SockRef::from(&self.tcp).shutdown(Shutdown::Both);
+        let socket = SockRef::from(&self.tcp);
+        // What the system has is dropped with the connection, in place of waiting for a client that does
+        // not take it.
+        let _ = socket.set_linger(Some(Duration::ZERO));
+        let _ = socket.shutdown(Shutdown::Both);
     }
 
     /// [`Pipe::shut_down`] for hand-written futures.

@@ -13,7 +13,7 @@ use crate::support::polls::Polls;
 use crate::support::server::{Setup, TestServer, target};
 use crate::support::session::{POLLING, SOCKET, next, open, poll};
 use crate::support::until;
-use crate::support::ws::{FIN, PING, PONG, Ws, frame};
+use crate::support::ws::{FIN, Frame, PING, PONG, Ws, frame};
 
 /// The interval and timeout of the captured timelines.
 fn limits() -> Limits {
@@ -288,6 +288,28 @@ async fn pings_and_pongs_of_the_websocket_itself_are_life_too() {
         assert_eq!(heard.closed().await, CloseReason::TransportLost);
         assert_eq!(inner.transport(), "websocket");
     }
+}
+
+#[tokio::test]
+async fn a_hidden_page_of_protocol_3_stays_as_long_as_its_browser_answers() {
+    // Its timers run once a minute: for this test that is never.
+    let (ping_interval, ping_timeout) = (Duration::from_millis(200), Duration::from_secs(1));
+    let (tap, mut heard) = tap();
+    let server =
+        Setup::limits(Limits { ping_interval, ping_timeout, ..Limits::default() }).start(tap).await;
+    let mut ws = websocket(&server, Eio::V3).await;
+    let inner = server.engine.sessions().pop().unwrap();
+    let start = Instant::now();
+    for _ in 0..3 {
+        let Frame::Ping(data) = ws.any().await else { panic!("a ping of the WebSocket") };
+        assert!(inner.is_open());
+        ws.raw(&frame(FIN | PONG, &data)).await;
+    }
+    assert!(start.elapsed() > ping_interval + ping_timeout, "longer than anybody may be silent");
+    ws.pongs = false;
+    assert!(matches!(ws.any().await, Frame::Ping(_)));
+    ws.closed().await;
+    assert_eq!(heard.closed().await, CloseReason::PingTimeout);
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 mod binary;
 mod bounds;
 mod calls;
+mod budget;
 mod floods;
 mod leaks;
+mod pause;
 mod queue;
 mod shutdown;
 mod unread;

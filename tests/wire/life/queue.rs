@@ -5,7 +5,6 @@ use std::time::Duration;
 use parlance::dialect::Message;
 use parlance::engine::{CloseReason, Engine, Limits, PER_PACKET, QueueLimits};
 use serde_json::json;
-use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep};
 
 use crate::support::apps::{Echo, tap};
@@ -15,6 +14,8 @@ use crate::support::packets::Eio;
 use crate::support::polls::Polls;
 use crate::support::server::{Setup, TestServer, chat_settings, target};
 use crate::support::session::{POLLING, SOCKET, next, open, poll};
+use crate::support::until;
+use crate::support::v09::Session09;
 use crate::support::ws::{Frame, UPGRADE, Ws};
 
 fn limits(messages: usize, bytes: usize) -> Limits {
@@ -129,17 +130,67 @@ async fn heartbeats_find_room_in_a_full_queue() {
 
 /// A WebSocket whose system takes as little as it can before it is read.
 async fn narrow(server: &TestServer, query: &str) -> Ws {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    let stream = socket.connect(server.addr).await.unwrap();
-    let mut http = Http::from_stream(stream);
     let target = target(&format!("{query}&transport=websocket"));
-    http.send(&request("GET", &target, &UPGRADE, b"")).await;
-    assert_eq!(http.answer().await.status, 101);
-    let (stream, input) = http.into_parts();
-    let mut ws = Ws::from_stream(stream, input);
+    let (ws, _) = Ws::attempt_on(Http::narrow(server.addr).await, &target, &UPGRADE).await;
+    let mut ws = ws.expect("a WebSocket");
     ws.text().await;
     ws
+}
+
+/// How a poll comes to its answer.
+#[derive(Debug, Clone, Copy)]
+enum Answered {
+    /// It comes after what it is answered with.
+    AtOnce,
+    /// It comes before.
+    Parked,
+    /// The same, and the HTTP library answers it.
+    ByLibrary,
+}
+
+#[tokio::test]
+async fn who_polls_by_new_connections_and_reads_no_answer_is_a_slow_reader() {
+    // More than the system takes on its own.
+    const LARGE: usize = 8 << 20;
+    for how in [Answered::AtOnce, Answered::Parked, Answered::ByLibrary] {
+        for query in ["EIO=3&b64=1", "EIO=4", "0.9"] {
+            let server = Setup::limits(limits(4096, LARGE + 1024)).start(Echo).await;
+            let target = match query {
+                "0.9" => Session09::polling(&server).await.target("xhr-polling"),
+                query => Polls::open(&server, query).await.target(),
+            };
+            let session = server.engine.sessions().pop().unwrap();
+            let mut connections = Vec::new();
+            for _ in 0..4 {
+                let mut http = Http::narrow(server.addr).await;
+                let mut ask = request("GET", &target, &[], b"");
+                if matches!(how, Answered::ByLibrary) {
+                    ask = String::from_utf8(ask).unwrap().replace("HTTP/1.1", "HTTP/1.0").into();
+                }
+                let before = session.held();
+                if matches!(how, Answered::AtOnce) {
+                    session.send(Message::Text("x".repeat(LARGE)));
+                    http.send(&ask).await;
+                } else {
+                    http.send(&ask).await;
+                    until("the poll is held", || session.is_drained()).await;
+                    session.send(Message::Text("x".repeat(LARGE)));
+                }
+                connections.push(http);
+                until("the answer", || !session.is_drained()).await;
+                server.settle().await;
+                assert!(session.held() > before, "{how:?} {query}");
+                assert!(session.is_open(), "{how:?} {query}: nothing waits behind it");
+            }
+            session.send(Message::Text("one".into()));
+            session.send(Message::Text("two".into()));
+            assert_eq!(session.close_reason(), Some(CloseReason::SlowReader), "{how:?} {query}");
+            until("nothing is held", || session.held() == 0).await;
+            for mut http in connections {
+                http.rest().await;
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::soon;
 
@@ -98,6 +98,13 @@ impl Http {
         let stream = TcpStream::connect(addr).await.expect("the server accepts");
         stream.set_nodelay(true).expect("a TCP stream");
         Self::from_stream(stream)
+    }
+
+    /// A connection whose system takes as little as it can before it is read.
+    pub async fn narrow(addr: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a TCP socket");
+        Self::from_stream(socket.connect(addr).await.expect("the server accepts"))
     }
 
     pub fn from_stream(stream: TcpStream) -> Self {

@@ -27,7 +27,9 @@ pub struct Finished {
 
 /// The binary with nothing of this environment that it would look at, in an empty folder.
 pub fn parlance(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_parlance"));
+    // Another one, as that of a release, can be named.
+    let other = std::env::var_os("TEST_BINARY");
+    let mut command = Command::new(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_parlance").into()));
     let ours = |name: &str| name == "PORT" || name.starts_with("PARLANCE_");
     for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
         command.env_remove(name);

@@ -197,6 +197,20 @@ impl Ws {
         self.raw(&frame(FIN | CLOSE, &echo)).await;
     }
 
+    /// Whether the connection was broken from the other side, by a reset.
+    pub fn is_reset(&self) -> bool {
+        !matches!(self.stream.take_error(), Ok(None))
+    }
+
+    /// Reads so many bytes at most, whatever they are, if there are any. False if the connection has ended.
+    pub fn drop_some(&mut self, bytes: usize) -> bool {
+        self.input.clear();
+        match self.stream.try_read(&mut vec![0; bytes]) {
+            Ok(count) => count > 0,
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        }
+    }
+
     /// Whether nothing has come from the server that was not read, its end included.
     pub fn is_silent(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
