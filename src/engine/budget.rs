@@ -16,6 +16,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Between two rounds if there is nobody to be let go, and between two lines of the log.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
 
+/// Who has been behind for less than this is on a par with others who have.
+const BRIEFLY: Duration = Duration::from_millis(100);
+
 /// Rounds of letting slow readers go, and what is told of them.
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -38,7 +41,7 @@ impl Budget {
         if core.keeper.is_over_budget() {
             if self.next <= now {
                 core.keeper.within_budget();
-                let closed = shed(core, memory::held());
+                let closed = shed(core, memory::held(), now);
                 self.next = now + if closed > 0 { PAUSE } else { LONG_PAUSE };
                 self.untold += closed;
             } else {
@@ -58,32 +61,35 @@ impl Budget {
     }
 }
 
-/// If `held` is over the bound, closes the sessions for which most waits, until nine tenths of it would be left;
-/// returns how many. Bytes that several of them share are free when the last of them is: the next round sees what
+/// If `held` is over the bound, closes the sessions for which most waits, and has for longest, until nine tenths of
+/// it would be left; returns how many. Bytes that several of them share are free when the last of them is: the next round sees what
 /// became of it. Who holds less than half of an equal share never pays: if all held so little, it
 /// would not be too much.
-fn shed(core: &Core, held: usize) -> usize {
+fn shed(core: &Core, held: usize, now: Instant) -> usize {
     let total = core.limits.queue_total;
     if total == 0 || held <= total {
         return 0;
     }
     let all = core.registry.all().into_iter();
     let weighed = all.map(|session| {
-        let held = session.state().held();
-        (held, session)
+        let state = session.state();
+        let (held, behind) = (state.held(), state.queue.behind(now));
+        drop(state);
+        let weight = held.all() as u128 * (BRIEFLY + behind).as_millis();
+        (weight, held, session)
     });
-    let mut sessions: Vec<(Held, Arc<Session>)> = weighed.collect();
+    let mut sessions: Vec<(u128, Held, Arc<Session>)> = weighed.collect();
     // What several share is counted once, and here for each of them: a part of it is what one of them takes with it.
     let (own, shared) = sessions
         .iter()
-        .fold((0, 0), |(own, shared), (held, _)| (own + held.own, shared + held.shared));
+        .fold((0, 0), |(own, shared), (_, held, _)| (own + held.own, shared + held.shared));
     let part = (held.saturating_sub(own) as f64 / shared.max(1) as f64).min(1.0);
     let share = total / sessions.len().max(1);
-    sessions.retain(|(held, _)| held.all() > share / 2);
-    sessions.sort_unstable_by_key(|(held, _)| Reverse(held.all()));
+    sessions.retain(|(_, held, _)| held.all() > share / 2);
+    sessions.sort_unstable_by_key(|(weight, _, _)| Reverse(*weight));
     let mut excess = held - total / 10 * 9;
     let mut closed = 0;
-    for (held, session) in sessions {
+    for (_, held, session) in sessions {
         if excess == 0 {
             break;
         }
@@ -125,25 +131,28 @@ mod tests {
     const TOTAL: usize = 1_000_000;
     const WAITING: [usize; 6] = [50, 300, 90, 200, 250, 120];
 
+    /// A session for which so much waits.
+    fn waiting(engine: &Engine, thousands: usize) -> Arc<Session> {
+        let handshake = Handshake {
+            remote: None,
+            bucket: std::net::Ipv4Addr::LOCALHOST.into(),
+            query: "".into(),
+            generation: "test",
+            companion: Box::new(()),
+        };
+        let (dialect, wire) = (&EngineIo4, Wire::default());
+        let plan = Plan { dialect, wire, transport: &POLLING, upgrades: &[], handshake };
+        let session = engine.open(plan).expect("a session");
+        session.send(Message::Text("x".repeat(thousands * 1000)));
+        session
+    }
+
     /// Lets go who has to where the process holds so much; returns what waited for each of them, in thousands.
     async fn let_go(queue_total: usize, held: usize) -> Vec<usize> {
         let engine = Engine::new(Limits { queue_total, ..Limits::default() }, Deaf);
-        let sessions = WAITING.map(|thousands| {
-            let handshake = Handshake {
-                remote: None,
-                bucket: std::net::Ipv4Addr::LOCALHOST.into(),
-                query: "".into(),
-                generation: "test",
-                companion: Box::new(()),
-            };
-            let (dialect, wire) = (&EngineIo4, Wire::default());
-            let plan = Plan { dialect, wire, transport: &POLLING, upgrades: &[], handshake };
-            let session = engine.open(plan).expect("a session");
-            session.send(Message::Text("x".repeat(thousands * 1000)));
-            session
-        });
+        let sessions = WAITING.map(|thousands| waiting(&engine, thousands));
         let core = Arc::clone(sessions[0].core());
-        let closed = shed(&core, held);
+        let closed = shed(&core, held, Instant::now());
         let mut gone = Vec::new();
         for (session, thousands) in sessions.iter().zip(WAITING) {
             if let Some(reason) = session.close_reason() {
@@ -172,6 +181,16 @@ mod tests {
         ] {
             assert_eq!(let_go(total, held).await, gone, "{held} of {total}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_been_behind_for_long_pays_before_who_holds_more() {
+        let engine = Engine::new(Limits { queue_total: TOTAL, ..Limits::default() }, Deaf);
+        let long = waiting(&engine, 100);
+        tokio::time::sleep(5 * BRIEFLY).await;
+        let brief = waiting(&engine, 300);
+        assert_eq!(shed(long.core(), TOTAL + 1, Instant::now()), 1);
+        assert_eq!((long.is_open(), brief.is_open()), (false, true));
     }
 
     #[tokio::test(start_paused = true)]

@@ -145,6 +145,10 @@ pub async fn bind(host: Option<&str>, port: u16) -> anyhow::Result<TcpListener> 
 /// Connections that may wait to be accepted; a crowd comes back at once after a restart.
 const BACKLOG: u32 = 4096;
 
+/// Bytes that the system may keep of each connection. By itself it would keep up to 4 MB, which nobody counts: some
+/// hundred slow readers would have all that it has for TCP, and everybody would be slow.
+const SEND_BUFFER: u32 = 64 * 1024;
+
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address.ip() {
         IpAddr::V4(_) => TcpSocket::new_v4()?,
@@ -152,5 +156,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
+    // Before the first connection, for they have it from here.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.listen(BACKLOG)
 }

@@ -193,6 +193,26 @@ async fn run(flood: Flood) -> Figures {
 }
 
 impl Figures {
+    fn print(&self, total: usize) {
+        let Figures { idle, most, socket, polling, let_go, .. } = self;
+        println!(
+            "bound {} MiB: {} MiB idle, {} more at most; WebSocket {} heard, p99 {:?}, longest {:?}; polling \
+             {} heard, p99 {:?}, longest {:?}; let go {let_go:?}, {} for their own queue, {} for all; {} warnings",
+            total / MIB,
+            idle / MIB,
+            (most - idle) / MIB,
+            socket.len(),
+            p99(socket),
+            socket.last(),
+            polling.len(),
+            p99(polling),
+            polling.last(),
+            self.lines("slow reader: outbound queue full"),
+            self.lines("slow reader: all queues together are full"),
+            self.lines("WARN"),
+        );
+    }
+
     fn lines(&self, text: &str) -> usize {
         self.log.iter().filter(|line| line.contains(text)).count()
     }
@@ -216,9 +236,10 @@ fn assert_bounded(figures: &Figures, total: usize, lasts: Duration, latency: Dur
 
 #[tokio::test]
 async fn slow_readers_pay_for_what_they_hold() {
-    const TOTAL: usize = 4 * MIB;
+    const TOTAL: usize = 8 * MIB;
     let lasts = Duration::from_secs(3);
     let figures = run(Flood { slow: 100, total: Some(TOTAL), lasts }).await;
+    figures.print(TOTAL);
     // What a flood of this size costs besides, in buffers of the moment, does not shrink with the bound.
     assert_bounded(&figures, TOTAL + 8 * MIB, lasts, Duration::from_secs(2));
     assert!(figures.lines("slow reader: all queues together are full") > 0);
@@ -231,23 +252,6 @@ async fn slow_readers_pay_for_what_they_hold() {
 async fn figures_of_500_slow_readers() {
     for total in [Some(32 * MIB), None] {
         let figures = run(Flood { slow: 500, total, lasts: Duration::from_secs(20) }).await;
-        let Figures { idle, most, socket, polling, let_go, .. } = &figures;
-        let total = total.unwrap_or(256 * MIB);
-        println!(
-            "bound {} MiB: {} MiB idle, {} more at most; WebSocket {} heard, p99 {:?}, longest {:?}; polling \
-             {} heard, p99 {:?}, longest {:?}; let go {let_go:?}, {} for their own queue, {} for all; {} warnings",
-            total / MIB,
-            idle / MIB,
-            (most - idle) / MIB,
-            socket.len(),
-            p99(socket),
-            socket.last(),
-            polling.len(),
-            p99(polling),
-            polling.last(),
-            figures.lines("slow reader: outbound queue full"),
-            figures.lines("slow reader: all queues together are full"),
-            figures.lines("WARN"),
-        );
+        figures.print(total.unwrap_or(256 * MIB));
     }
 }
