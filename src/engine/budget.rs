@@ -186,9 +186,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_has_been_behind_for_long_pays_before_who_holds_more() {
         let engine = Engine::new(Limits { queue_total: TOTAL, ..Limits::default() }, Deaf);
-        let long = waiting(&engine, 100);
+        let long = waiting(&engine, 300);
         tokio::time::sleep(5 * BRIEFLY).await;
-        let brief = waiting(&engine, 300);
+        let brief = waiting(&engine, 400);
         assert_eq!(shed(long.core(), TOTAL + 1, Instant::now()), 1);
         assert_eq!((long.is_open(), brief.is_open()), (false, true));
     }

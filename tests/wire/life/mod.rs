@@ -2,8 +2,8 @@
 
 mod binary;
 mod bounds;
-mod calls;
 mod budget;
+mod calls;
 mod floods;
 mod leaks;
 mod pause;
