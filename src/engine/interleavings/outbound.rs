@@ -145,12 +145,6 @@ impl Sink for Seat {
     fn take(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> Taken {
         self.put(texts(frames))
     }
-
-    fn held(&self) -> usize {
-        0
-    }
-
-    fn cut(&self) {}
 }
 
 /// Serves the polls of a connection, as `server/http1.rs` does.
@@ -288,12 +282,6 @@ impl Sink for Stream {
         self.write(texts(frames));
         Taken::All
     }
-
-    fn held(&self) -> usize {
-        0
-    }
-
-    fn cut(&self) {}
 }
 
 /// A client that reads a stream, until the session is over.
