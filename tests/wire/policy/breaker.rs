@@ -385,6 +385,7 @@ async fn the_log_and_the_administrator_hear_of_it() {
     let left = breaker["left"].as_str().and_then(|left| left.strip_suffix('s'));
     assert!(left.is_some_and(|left| left.parse::<u32>().unwrap() > 1700), "{breaker}");
     assert_eq!(look().await["now"]["breakers"], 1);
+    assert!(look().await["now"]["queue-bytes"].is_u64());
     let line = process.line("WebSocket circuit breaker open");
     for part in [
         "network=127.0.0.1",
