@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use shuttle::future::{self, yield_now};
@@ -10,7 +11,7 @@ use shuttle::sync::{Condvar, Mutex as Place};
 use shuttle::thread::{self, JoinHandle};
 
 use super::*;
-use crate::dialect::{Dialect, Frame};
+use crate::dialect::{Dialect, Frame, Packet};
 
 struct Deaf;
 
@@ -161,7 +162,7 @@ async fn serve(session: Arc<Session>, line: Arc<Line>) {
         let mut drain = match session.attach(&POLLING) {
             Ok(drain) => drain,
             Err(refused) => {
-                assert_eq!(refused, Refused::Gone);
+                assert_ne!(refused, Refused::Overlap);
                 line.put(vec![OVER.into()]);
                 continue;
             }
@@ -308,6 +309,39 @@ fn streamer(session: &Arc<Session>, told: Arc<Told>) -> JoinHandle<()> {
     })
 }
 
+/// A client that goes from polling to a socket, and reads that until the session is over.
+fn upgrader(session: &Arc<Session>, told: Arc<Told>) -> JoinHandle<()> {
+    let session = Arc::clone(session);
+    thread::spawn(move || {
+        let Ok(mut drain) = session.attach_candidate(&SOCKET) else { return };
+        let stream = Arc::new(Stream { told, held: Place::default() });
+        drain.divert(Arc::clone(&stream) as Arc<dyn Sink>);
+        // What is refused was too late.
+        let say = |packet| _ = block_on(session.submit(&SOCKET, [packet]));
+        say(Packet::Ping { probe: true });
+        let mut batch = Vec::new();
+        loop {
+            let drained = block_on(drain.next(&mut batch));
+            stream.flush();
+            let texts = texts(&batch);
+            batch.clear();
+            match drained {
+                Drained::Packets if texts == ["3probe"] => say(Packet::Upgrade),
+                Drained::Promoted => say(Packet::Noop),
+                Drained::Packets | Drained::Stuck | Drained::Closed(_) => {}
+                // The session was over before.
+                Drained::Superseded => return,
+                Drained::Released | Drained::Asks => panic!("{drained:?}"),
+            }
+            stream.write(texts);
+            if let Drained::Closed(_) = drained {
+                break;
+            }
+        }
+        drain.finish();
+    })
+}
+
 /// Pushes so many packets, some of them under a cork.
 fn pusher(session: &Arc<Session>, whom: char, corked: bool) -> JoinHandle<()> {
     let session = Arc::clone(session);
@@ -394,4 +428,30 @@ fn a_stream_that_is_written_to_while_its_task_is_at_work() {
 fn a_stream_under_a_cork() {
     explore(|| push_to(&SOCKET, streamer, [true; 2]));
     explore(|| push_to(&SOCKET, streamer, [true, false]));
+}
+
+#[test]
+fn an_upgrade_while_packets_are_on_their_way() {
+    static UPGRADED: AtomicUsize = AtomicUsize::new(0);
+    explore(|| {
+        let (engine, session) = open(&POLLING);
+        let told = [0; 2].map(|_| Arc::new(Told::default()));
+        let clients =
+            [poller(&session, Arc::clone(&told[0])), upgrader(&session, Arc::clone(&told[1]))];
+        let pushers = ['a', 'b'].map(|whom| pusher(&session, whom, false));
+        let whole = chance(2);
+        if !whole {
+            session.close(CloseReason::ServerClosed);
+        }
+        pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
+        session.close(CloseReason::ServerClosed);
+        clients.into_iter().for_each(|client| client.join().unwrap());
+        finish(&engine);
+        let [polled, streamed] = told.map(|told| told.texts.lock().unwrap().clone());
+        UPGRADED.fetch_add((streamed.len() > 1).into(), Ordering::SeqCst);
+        let told = [polled, streamed].concat();
+        let came = ['a', 'b'].map(|whom| count(whom, &told));
+        assert!(came == [EACH; 2] || !whole, "{told:?}");
+    });
+    assert_ne!(UPGRADED.load(Ordering::SeqCst), 0, "nothing came by the socket");
 }
