@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use shuttle::future::{self, yield_now};
+use shuttle::sync::mpsc::channel;
 use shuttle::sync::{Condvar, Mutex as Place};
 use shuttle::thread::{self, JoinHandle};
 
@@ -316,8 +317,14 @@ fn upgrader(session: &Arc<Session>, told: Arc<Told>) -> JoinHandle<()> {
         let Ok(mut drain) = session.attach_candidate(&SOCKET) else { return };
         let stream = Arc::new(Stream { told, held: Place::default() });
         drain.divert(Arc::clone(&stream) as Arc<dyn Sink>);
-        // What is refused was too late.
-        let say = |packet| _ = block_on(session.submit(&SOCKET, [packet]));
+        let (says, said) = channel();
+        let submitting = thread::spawn(move || {
+            for packet in said {
+                // What is refused was too late.
+                let _ = block_on(session.submit(&SOCKET, [packet]));
+            }
+        });
+        let say = |packet| says.send(packet).unwrap();
         say(Packet::Ping { probe: true });
         let mut batch = Vec::new();
         loop {
@@ -330,7 +337,7 @@ fn upgrader(session: &Arc<Session>, told: Arc<Told>) -> JoinHandle<()> {
                 Drained::Promoted => say(Packet::Noop),
                 Drained::Packets | Drained::Stuck | Drained::Closed(_) => {}
                 // The session was over before.
-                Drained::Superseded => return,
+                Drained::Superseded => break,
                 Drained::Released | Drained::Asks => panic!("{drained:?}"),
             }
             stream.write(texts);
@@ -339,6 +346,8 @@ fn upgrader(session: &Arc<Session>, told: Arc<Told>) -> JoinHandle<()> {
             }
         }
         drain.finish();
+        drop(says);
+        submitting.join().unwrap();
     })
 }
 
