@@ -85,6 +85,18 @@ impl Session {
         &self.span
     }
 
+    /// Takes note that the client left a connection for another transport, and returns how many it has left by now.
+    pub fn give_up_connection(&self) -> u32 {
+        let mut state = self.state();
+        state.given_up = state.given_up.wrapping_add(1);
+        state.given_up
+    }
+
+    /// How many connections the client has left for another transport.
+    pub fn connections_given_up(&self) -> u32 {
+        self.state().given_up
+    }
+
     /// The name of the transport in use.
     pub fn transport(&self) -> &'static str {
         self.state().transport.name
@@ -92,6 +104,11 @@ impl Session {
 
     pub fn is_open(&self) -> bool {
         self.state().phase == Phase::Open
+    }
+
+    /// Whether nothing goes either way any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state().phase, Phase::Closed(_))
     }
 
     /// Whether a request is there to take packets at this moment.
@@ -106,7 +123,7 @@ impl Session {
 
     /// Whether a POST is under way.
     pub fn is_posting(&self) -> bool {
-        self.state().posting
+        self.state().posting > 0
     }
 
     /// Why the session is over, if it is.
@@ -360,8 +377,11 @@ impl Session {
             return Err(Refused::Gone);
         }
         if self.is_lenient() {
-            drop(state);
-            return Ok(Posting(None, Arc::clone(self)));
+            if state.posting == LENIENT_POSTS {
+                return Err(Refused::Overlap);
+            }
+            state.posting += 1;
+            return Ok(Posting::new(self));
         }
         let wire = facts.wire;
         let wanted = state.transport.wire == wire
@@ -369,13 +389,13 @@ impl Session {
         if !wanted {
             return Err(Refused::WrongTransport);
         }
-        if state.posting {
+        if state.posting > 0 {
             drop(state);
             self.close(CloseReason::Overlap("POST"));
             return Err(Refused::Overlap);
         }
-        state.posting = true;
-        Ok(Posting(Some(Marked), Arc::clone(self)))
+        state.posting = 1;
+        Ok(Posting::new(self))
     }
 
     /// A sign of life without a packet, such as a WebSocket pong, on the transport of that name.
@@ -723,22 +743,42 @@ struct Taken {
 
 /// A POST under way; its end is the end of this value.
 #[derive(Debug)]
-pub struct Posting(Option<Marked>, Arc<Session>);
+pub struct Posting {
+    session: Arc<Session>,
+    /// Bytes of its body that are held.
+    held: usize,
+}
 
-/// That the session knows of the POST.
-#[derive(Debug)]
-struct Marked;
+/// POSTs of one session at once, where they may overlap.
+const LENIENT_POSTS: u8 = 4;
 
 impl Posting {
+    fn new(session: &Arc<Session>) -> Self {
+        Posting { session: Arc::clone(session), held: 0 }
+    }
+
     pub fn session(&self) -> &Arc<Session> {
-        &self.1
+        &self.session
+    }
+
+    /// Its body takes so many bytes of memory by now: they count as if they waited for the client.
+    pub fn holds(&mut self, bytes: usize) {
+        let mut state = self.session.state();
+        if !matches!(state.phase, Phase::Closed(_)) {
+            state.body_grew(self.held, bytes);
+            self.held = bytes;
+        }
+        drop(state);
+        self.session.core.look_at_budget();
     }
 }
 
 impl Drop for Posting {
     fn drop(&mut self) {
-        if self.0.is_some() {
-            self.1.state().posting = false;
+        let mut state = self.session.state();
+        state.posting -= 1;
+        if self.held > 0 && !matches!(state.phase, Phase::Closed(_)) {
+            state.body_grew(self.held, 0);
         }
     }
 }

@@ -116,6 +116,8 @@ pub enum Begun {
     Message,
     /// A packet that waits for its attachments.
     Packet,
+    /// Bodies of POSTs.
+    Bodies,
 }
 
 /// Bytes that are held for a session.
@@ -140,13 +142,16 @@ pub(super) struct State {
     pub outlet: Option<Outlet>,
     pub candidate: Option<Box<Candidate>>,
     pub unconfirmed: Option<Box<Unconfirmed>>,
-    pub posting: bool,
+    /// POSTs under way.
+    pub posting: u8,
+    /// Connections that the client has left for another transport.
+    pub given_up: u32,
     pub started: bool,
     pub inbox: Inbox,
     /// What waits for the client, and what it has begun to say, counts for this in the memory of the process.
     charge: Charge,
     /// Bytes of what the client has begun to say and not brought to its end: see [`Begun`].
-    begun: [usize; 2],
+    begun: [usize; 3],
     /// Connections that may not have taken all of an answer.
     lagging: Vec<Weak<dyn Connection>>,
     /// Packets are held back, and somebody knows.
@@ -204,11 +209,12 @@ impl State {
             outlet: None,
             candidate: None,
             unconfirmed: None,
-            posting: false,
+            posting: 0,
+            given_up: 0,
             started: false,
             inbox: Inbox::default(),
             charge: Charge::default(),
-            begun: [0; 2],
+            begun: [0; 3],
             lagging: Vec::new(),
             corked: false,
             answered: None,
@@ -311,6 +317,12 @@ impl State {
     pub fn begun(&mut self, what: Begun, bytes: usize) {
         self.begun[what as usize] = bytes;
         self.settle(Instant::now);
+    }
+
+    /// A body that was so large is so large now.
+    pub fn body_grew(&mut self, from: usize, to: usize) {
+        let bodies = self.begun[Begun::Bodies as usize].saturating_sub(from) + to;
+        self.begun(Begun::Bodies, bodies);
     }
 
     /// Has what waits now counted, and since when it waits. True if something does.
@@ -533,7 +545,7 @@ impl State {
         self.phase = Phase::Closed(reason);
         self.queue.clear();
         self.unconfirmed = None;
-        self.begun = [0; 2];
+        self.begun = [0; 3];
         self.charge.set(0);
         let work = self.inbox.put(Input::Closed(reason));
         if self.inbox.is_gone() {
@@ -656,7 +668,7 @@ impl State {
         let slow =
             self.queue.behind_at(patience).map(|at| at.max(resumed.map_or(at, |at| at + patience)));
         if slow.is_some_and(|at| next.due(at, now)) {
-            return Tick::Close(CloseReason::SlowReader);
+            return Tick::Close(CloseReason::Unread);
         }
         match next.0 {
             Some(until) => Tick::Wait { until, wake },

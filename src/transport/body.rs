@@ -90,11 +90,16 @@ impl Clock {
     }
 }
 
-/// Reads a request body of at most `limit` bytes.
+/// Reads a request body of at most `limit` bytes. `held` is told how many bytes of memory that takes, each time that it
+/// is more.
 ///
 /// # Errors
 /// If it is larger, or does not come whole within its time.
-pub async fn read_body(body: Incoming, limit: usize) -> Result<Bytes, Error> {
+pub async fn read_body(
+    body: Incoming,
+    limit: usize,
+    held: impl FnMut(usize),
+) -> Result<Bytes, Error> {
     let length = match &body {
         Incoming::Whole(bytes) => bytes.len(),
         Incoming::Coming(coming) => coming.length,
@@ -105,15 +110,15 @@ pub async fn read_body(body: Incoming, limit: usize) -> Result<Bytes, Error> {
     }
     match body {
         Incoming::Whole(bytes) => Ok(bytes),
-        Incoming::Coming(coming) => coming.collect().await.map_err(|_| Error::Incomplete),
-        Incoming::Foreign(body) => collect(body, limit).await,
+        Incoming::Coming(coming) => coming.collect(held).await.map_err(|_| Error::Incomplete),
+        Incoming::Foreign(body) => collect(body, limit, held).await,
     }
 }
 
 impl Coming {
-    async fn collect(self) -> io::Result<Bytes> {
+    async fn collect(self, held: impl FnMut(usize)) -> io::Result<Bytes> {
         let Coming { first, length, link, mut clock, read } = self;
-        let bytes = match select(pin!(rest(first, length, &link)), pin!(clock.over())).await {
+        let bytes = match select(pin!(rest(first, length, &link, held)), pin!(clock.over())).await {
             Either::Left((bytes, _)) => bytes?,
             Either::Right(_) => return Err(ErrorKind::TimedOut.into()),
         };
@@ -122,11 +127,20 @@ impl Coming {
     }
 }
 
-async fn rest(mut first: Vec<u8>, length: usize, link: &Link) -> io::Result<Vec<u8>> {
+async fn rest(
+    mut first: Vec<u8>,
+    length: usize,
+    link: &Link,
+    mut held: impl FnMut(usize),
+) -> io::Result<Vec<u8>> {
     let mut at = first.len();
     while at < length {
         // As much room as has come so far, so that a promise of much costs nothing.
-        first.resize(length.min((at * 2).max(4096)), 0);
+        let room = length.min((at * 2).max(4096));
+        if room > first.len() {
+            first.resize(room, 0);
+            held(first.capacity());
+        }
         match link.pipe().read(&mut first[at..]).await? {
             0 => return Err(ErrorKind::UnexpectedEof.into()),
             count => at += count,
@@ -135,14 +149,22 @@ async fn rest(mut first: Vec<u8>, length: usize, link: &Link) -> io::Result<Vec<
     Ok(first)
 }
 
-async fn collect(mut body: Foreign, limit: usize) -> Result<Bytes, Error> {
+async fn collect(
+    mut body: Foreign,
+    limit: usize,
+    mut held: impl FnMut(usize),
+) -> Result<Bytes, Error> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Error::Incomplete)?.into_data() else { continue };
         if whole.len() + data.len() > limit {
             return Err(Error::TooLarge { limit });
         }
+        let before = whole.capacity();
         whole.extend_from_slice(&data);
+        if whole.capacity() > before {
+            held(whole.capacity());
+        }
     }
     Ok(whole.freeze())
 }

@@ -5,10 +5,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::{Either, select};
 use http::{Method, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
-use super::body::read_body;
+use super::body::{Incoming, read_body};
 use super::http::{Body, Error, Response, response};
 use super::{Exchange, Link};
 use crate::dialect::{Control, Dialect, Frame, Malformed, OCTETS, Packet, Requests, Wire};
@@ -189,9 +190,19 @@ pub(super) async fn accept(
     read: impl FnOnce(&Arc<Session>, &Bytes, Option<&str>) -> Result<Vec<Packet>, Rejected>,
 ) -> Result<Response, Error> {
     let Exchange { request, session, .. } = exchange;
-    let posting = session.begin_post(facts)?;
+    let mut posting = session.begin_post(facts)?;
     let (parts, body) = request.into_parts();
-    let body = read_body(body, limit).await?;
+    let body = match body {
+        Incoming::Whole(_) => read_body(body, limit, |_| {}).await?,
+        // Seldom, and boxed for that.
+        coming => {
+            let reading = Box::pin(read_body(coming, limit, |held| posting.holds(held)));
+            match select(reading, Box::pin(over(&session))).await {
+                Either::Left((body, _)) => body?,
+                Either::Right(_) => return Err(Error::SidUnknown),
+            }
+        }
+    };
     match read(&session, &body, super::http::media_type(&parts.headers)) {
         Ok(packets) => posting.session().submit(facts, packets).await?,
         // The reference servers say "ok" to such a body and end the session (engineio.md §9).
@@ -200,6 +211,15 @@ pub(super) async fn accept(
     }
     let (content_type, body) = session.dialect().post_answer();
     Ok(response(StatusCode::OK, content_type, body))
+}
+
+/// How often a body that is on its way looks whether its session is over.
+const LOOK: Duration = Duration::from_millis(250);
+
+async fn over(session: &Session) {
+    while !session.is_over() {
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Takes a POST whose body is a payload as it is.

@@ -115,7 +115,7 @@ fn accept(exchange: Exchange) -> Response {
             engine.spawn(run(link, early, drain, max_message, monitor).instrument(span));
         }
         Err(_) => engine.spawn(async move {
-            let (_, reader) = ws_io::open(link, early, max_message);
+            let (_, reader) = ws_io::open(link, early, SAID_MAX);
             say_goodbye(reader, WsClose::Plain).await;
         }),
     })
@@ -324,11 +324,16 @@ fn message(frame: Frame, session: &Session) -> SocketMessage {
 /// How often a connection that was given up looks whether its session is over.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Holds a connection that was given up, without a word, until its session is over or the client
-/// ends it. What a proxy held back until then arrives too late to do harm.
+/// Holds a connection that was given up, without a word, until its session is over, another is given up or
+/// the client ends it. What a proxy held back until then arrives too late to do harm.
 async fn keep_open(mut reader: WsReader, session: &Session) {
+    // Nothing that it still says matters, so it may not say much; and the next one that is given up takes its place.
+    if !reader.limit(SAID_MAX) {
+        return say_goodbye(reader, WsClose::Plain).await;
+    }
+    let mine = session.give_up_connection();
     let over = async {
-        while session.is_open() {
+        while session.is_open() && session.connections_given_up() == mine {
             tokio::time::sleep(LOOK).await;
         }
     };

@@ -88,6 +88,15 @@ impl Frames {
         Frames { max, frame: None, message: None, control: Vec::new() }
     }
 
+    /// Takes messages of at most `max` bytes from here on. False, and nothing changes, if more is held already.
+    pub fn limit(&mut self, max: usize) -> bool {
+        let fits = self.held() <= max;
+        if fits {
+            self.max = max;
+        }
+        fits
+    }
+
     /// Whether a message has begun and is not whole.
     pub fn is_amid(&self) -> bool {
         self.message.is_some()

@@ -188,6 +188,11 @@ impl WsReader {
         if self.frames.is_amid() { WsEvent::Begun(self.frames.held()) } else { WsEvent::Alive }
     }
 
+    /// Takes no message of more than `max` bytes from here on. False if more has been begun already.
+    pub fn limit(&mut self, max: usize) -> bool {
+        self.frames.limit(max)
+    }
+
     pub fn link(&self) -> &Link {
         &self.out.0
     }
