@@ -14,7 +14,7 @@ use tracing_subscriber::{Layer as _, fmt};
 
 use log_files::{LogFiles, Status};
 
-/// Lines that may wait to be written to a file; the next are lost.
+/// Lines that may wait to be written, to stderr and to a file; the next are lost.
 const LINES_WAITING: usize = 8192;
 
 /// Reads a level (`debug`) or a filter (`parlance::engine=debug,warn`). A bare level is ours alone;
@@ -70,18 +70,22 @@ pub struct Files<'a> {
     pub bytes: u64,
 }
 
-/// Sends logs to stderr for people and, if a folder is given, to files there. Writing files
-/// happens on a thread of its own; what is returned flushes it when dropped.
+/// Sends logs to stderr for people and, if a folder is given, to files there. Both are written by
+/// threads of their own, so that who does not read stderr holds up nobody; what is returned flushes
+/// them when dropped.
 ///
 /// # Errors
 /// If the filter is wrong, or the folder cannot be written.
-pub fn init(log: &str, files: Option<Files<'_>>) -> Result<Option<WorkerGuard>, String> {
+pub fn init(log: &str, files: Option<Files<'_>>) -> Result<Vec<WorkerGuard>, String> {
+    let builder = NonBlockingBuilder::default().buffered_lines_limit(LINES_WAITING);
+    let (writer, guard) = builder.finish(std::io::stderr());
+    let mut guards = vec![guard];
     let stderr = fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .with_filter(filter(log)?);
-    let (file, guard) = match files {
+    let file = match files {
         Some(Files { folder, bytes }) => {
             let files = LogFiles::open(folder, bytes)
                 .map_err(|error| format!("log-dir: cannot log to {}: {error}", folder.display()))?;
@@ -89,14 +93,14 @@ pub fn init(log: &str, files: Option<Files<'_>>) -> Result<Option<WorkerGuard>, 
             let builder = NonBlockingBuilder::default().buffered_lines_limit(LINES_WAITING);
             let (writer, guard) = builder.finish(files);
             let _ = FILE_LOG.set((status, writer.error_counter()));
-            let layer = fmt::layer().with_writer(writer).with_ansi(false).with_filter(filter(log)?);
-            (Some(layer), Some(guard))
+            guards.push(guard);
+            Some(fmt::layer().with_writer(writer).with_ansi(false).with_filter(filter(log)?))
         }
-        None => (None, None),
+        None => None,
     };
     // A second call, as in tests, leaves the first in place.
     let _ = tracing_subscriber::registry().with(stderr).with(file).try_init();
-    Ok(guard)
+    Ok(guards)
 }
 
 #[cfg(test)]

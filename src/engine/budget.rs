@@ -16,6 +16,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Between two rounds if there is nobody to be let go, and between two lines of the log.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
 
+/// Between two lines about slow readers: anybody can be one as often as it likes.
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// Who has been behind for less than this is on a par with others who have.
 const BRIEFLY: Duration = Duration::from_millis(100);
 
@@ -28,11 +31,13 @@ pub(super) struct Budget {
     tell: Instant,
     /// How many were let go since the last line.
     untold: usize,
+    /// No line about slow readers in general before.
+    tell_of_slow: Instant,
 }
 
 impl Budget {
     pub fn new(now: Instant) -> Self {
-        Budget { next: now, tell: now, untold: 0 }
+        Budget { next: now, tell: now, untold: 0, tell_of_slow: now }
     }
 
     /// Sees to it that no more is held than may. When to look again, if there is more to be done.
@@ -55,6 +60,13 @@ impl Budget {
                 "more waits for clients than queue-bytes-total: those who read most slowly were let go"
             );
             (self.untold, self.tell) = (0, now + LONG_PAUSE);
+        }
+        if self.tell_of_slow <= now {
+            let closed = core.keeper.take_slow_readers();
+            if closed > 0 {
+                tracing::info!(closed, "slow readers were disconnected: at debug, each is told of");
+                self.tell_of_slow = now + MINUTE;
+            }
         }
         let tell = (self.untold > 0).then_some(self.tell);
         again.into_iter().chain(tell).min()

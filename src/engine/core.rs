@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use super::Limits;
@@ -18,13 +19,16 @@ pub(super) struct Core {
     pub keeper: Keeper,
     /// Sessions that are not over, and work that belongs to sessions.
     pub tasks: TaskTracker,
+    /// Told whenever a session is over.
+    pub over: Notify,
     runtime: Handle,
 }
 
 impl Core {
     pub fn new(limits: Limits, runtime: Handle) -> Arc<Self> {
         let (registry, keeper) = (Registry::default(), Keeper::default());
-        Arc::new(Core { limits, registry, keeper, tasks: TaskTracker::new(), runtime })
+        let (tasks, over) = (TaskTracker::new(), Notify::new());
+        Arc::new(Core { limits, registry, keeper, tasks, over, runtime })
     }
 
     /// Runs work that belongs to sessions. Not `tokio::spawn`: who calls may be on a thread without a

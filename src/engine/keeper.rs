@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(super) struct Keeper {
     sooner: Arc<Notify>,
     /// More waits for clients than may.
     over_budget: AtomicBool,
+    /// Slow readers that were disconnected and of whom nothing was told yet.
+    slow_readers: AtomicUsize,
     pulse: Mutex<Pulse>,
 }
 
@@ -46,6 +48,7 @@ impl Default for Keeper {
             looks: Mutex::default(),
             sooner: Arc::default(),
             over_budget: AtomicBool::new(false),
+            slow_readers: AtomicUsize::new(0),
             pulse: Mutex::new(Pulse { last: Instant::now(), resumed: None }),
         }
     }
@@ -79,6 +82,16 @@ impl Keeper {
         }
         pulse.last = pulse.last.max(now);
         pulse.resumed
+    }
+
+    /// A slow reader was disconnected.
+    pub fn note_slow_reader(&self) {
+        self.slow_readers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were, of whom nothing was told yet; who asks tells it.
+    pub fn take_slow_readers(&self) -> usize {
+        self.slow_readers.swap(0, Ordering::Relaxed)
     }
 
     /// Has those looked at for whom most waits.

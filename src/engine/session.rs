@@ -106,9 +106,15 @@ impl Session {
         self.state().phase == Phase::Open
     }
 
-    /// Whether nothing goes either way any more.
-    pub fn is_over(&self) -> bool {
-        matches!(self.state().phase, Phase::Closed(_))
+    /// Waits until nothing goes either way any more.
+    pub async fn over(&self) {
+        loop {
+            let over = self.core.over.notified();
+            if matches!(self.state().phase, Phase::Closed(_)) {
+                return;
+            }
+            over.await;
+        }
     }
 
     /// Whether a request is there to take packets at this moment.
@@ -242,7 +248,10 @@ impl Session {
         let closed = self.state().close(reason, self.limits(), Instant::now());
         let Some(Closed { wakers, cut, over }) = closed else { return };
         self.span.in_scope(|| match reason {
-            _ if reason.is_slowness() => tracing::info!(sid = %self.sid, %reason, "closed"),
+            _ if reason.is_slowness() => {
+                self.core.keeper.note_slow_reader();
+                debug!(sid = %self.sid, %reason, "closed");
+            }
             _ => debug!(%reason, "closed"),
         });
         cut.iter().for_each(|connection| connection.cut());
@@ -674,6 +683,7 @@ impl Session {
     /// The session is over: nobody finds it any more, and its receiver is told.
     pub(super) fn bury(self: &Arc<Self>, Over(work): Over) {
         self.core.registry.remove(&self.sid);
+        self.core.over.notify_waiters();
         self.hand_over(work);
     }
 

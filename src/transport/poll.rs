@@ -197,7 +197,7 @@ pub(super) async fn accept(
         // Seldom, and boxed for that.
         coming => {
             let reading = Box::pin(read_body(coming, limit, |held| posting.holds(held)));
-            match select(reading, Box::pin(over(&session))).await {
+            match select(reading, Box::pin(session.over())).await {
                 Either::Left((body, _)) => body?,
                 Either::Right(_) => return Err(Error::SidUnknown),
             }
@@ -211,15 +211,6 @@ pub(super) async fn accept(
     }
     let (content_type, body) = session.dialect().post_answer();
     Ok(response(StatusCode::OK, content_type, body))
-}
-
-/// How often a body that is on its way looks whether its session is over.
-const LOOK: Duration = Duration::from_millis(250);
-
-async fn over(session: &Session) {
-    while !session.is_over() {
-        tokio::time::sleep(LOOK).await;
-    }
 }
 
 /// Takes a POST whose body is a payload as it is.

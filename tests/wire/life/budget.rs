@@ -151,6 +151,7 @@ async fn run(flood: Flood) -> Figures {
     let mut command = parlance(folder.path());
     command.args(["--host", "127.0.0.1", "--port", "0", "--message-rate", "0", "--byte-rate", "0"]);
     command.args(["--handshake-rate", "0", "--max-sessions-per-address", "0"]);
+    command.args(["--log", "info,parlance::engine=debug"]);
     command.args(flood.total.map(|total| format!("--queue-bytes-total={total}B")));
     command.args(flood.queue.map(|bytes| format!("--queue-bytes={bytes}B")));
     let mut process = Process::start(command);

@@ -6,7 +6,7 @@ use super::{chunk, get, htmlfile, server};
 use crate::support::apps::stage;
 use crate::support::server::Setup;
 use crate::support::v09::{Session09, unknown_sid};
-use crate::support::ws::Frame;
+use crate::support::ws::{Frame, Ws};
 
 #[tokio::test]
 async fn websocket_bytes() {
@@ -81,4 +81,23 @@ async fn a_stream_that_grew_too_long_sends_the_client_back() {
     }
     assert_eq!(page.matches(&large).count(), 2, "nothing is lost");
     assert!(page.ends_with("<script>_(\"7:::1+0\");</script>"));
+}
+
+#[tokio::test]
+async fn of_connections_that_were_given_up_the_newest_stays_and_may_say_little() {
+    let server = Setup::default().start_app(stage().0).await;
+    let session = Session09::open(&server).await;
+    let mut first = session.websocket().await;
+    // Who comes again by the same transport is not greeted.
+    let mut second = Ws::open(server.addr, &session.target("websocket")).await;
+    second.send("2::").await;
+    // The second took over; a third gives up the second, and the first goes.
+    let mut third = Ws::open(server.addr, &session.target("websocket")).await;
+    assert!(matches!(first.next().await, Frame::Close(_) | Frame::End));
+    third.send("5:1+::{\"name\":\"echo\"}").await;
+    assert!(third.text().await.starts_with("6:::1"));
+    // What the second still says is read to nothing, if it is little.
+    second.send(&"x".repeat(2000)).await;
+    assert!(matches!(second.next().await, Frame::Close(_) | Frame::End));
+    assert!(server.engine.session(&session.sid).is_some());
 }
