@@ -26,6 +26,9 @@ const SHUTDOWN_LINGER: Duration = Duration::from_secs(2);
 /// say more than a queue holds.
 const BEHIND_FOR_LONG: Duration = Duration::from_secs(5);
 
+/// Below this part of its bound a queue is short, whatever the connection keeps.
+const FEW: usize = 8;
+
 /// Names one taker of packets; a number that was never used before in the session.
 pub(super) type Ticket = u64;
 
@@ -272,8 +275,10 @@ impl State {
         limits: &Limits,
         now: impl FnOnce() -> Instant,
     ) -> Result<(), Full> {
-        // What a connection has not taken matters only once something waits behind it.
-        let elsewhere = if self.queue.is_empty() { 0 } else { self.held_elsewhere() };
+        // What a connection has not taken matters only once something waits behind it: for most packets, that
+        // need not be asked.
+        let few = self.queue.held() < limits.queue.bytes / FEW && self.lagging.is_empty();
+        let elsewhere = if few { 0 } else { self.held_elsewhere() };
         let bounds = limits.queue.less(elsewhere);
         self.queue.push(packet, bounds).or_else(|Full| {
             if self.queue.behind(now()) >= BEHIND_FOR_LONG {
