@@ -277,7 +277,8 @@ impl State {
     ) -> Result<(), Full> {
         // What a connection has not taken matters only once something waits behind it: for most packets, that
         // need not be asked.
-        let few = self.queue.held() < limits.queue.bytes / FEW && self.lagging.is_empty();
+        let short = self.queue.held() < limits.queue.bytes / FEW && self.lagging.is_empty();
+        let few = short || self.queue.is_empty();
         let elsewhere = if few { 0 } else { self.held_elsewhere() };
         let bounds = limits.queue.less(elsewhere);
         self.queue.push(packet, bounds).or_else(|Full| {

@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
+use crate::support::MACHINE;
 use crate::support::http::{Answer, Http, request};
 use crate::support::packets::{Eio, Packet, form, text_payload};
 use crate::support::process::{Folder, Process, parlance};
@@ -307,6 +308,7 @@ fn server(folder: &Folder) -> (Process, SocketAddr) {
 
 /// Floods a server of its own with one cause.
 async fn flood_server(wire: Wire, way: Way, cause: &Cause) {
+    let _among_others = MACHINE.read().await;
     let folder = Folder::new();
     let (mut process, addr) = server(&folder);
     // The first make the process what it is.

@@ -38,3 +38,6 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     };
     soon(what, wait).await;
 }
+
+/// The machine, for tests that take all of it: some may do so together, others want it for themselves.
+pub static MACHINE: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
