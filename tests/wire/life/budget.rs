@@ -259,7 +259,8 @@ async fn slow_readers_pay_for_what_they_hold() {
     figures.print(TOTAL);
     assert_eq!(figures.lost, 0, "who reads stays");
     assert!(figures.let_go[0] >= 30, "those who read nothing have to go");
-    assert!(figures.lines("slow reader: all queues together are full") >= 30);
+    // Some reach the bound of their own first.
+    assert!(figures.lines("slow reader: all queues together are full") >= 5);
     let grown = figures.most - figures.idle;
     assert!(grown <= TOTAL + TOTAL / 4 + TALK, "{} KiB more than idle", grown / 1024);
     for heard in [&figures.socket, &figures.polling] {

@@ -68,7 +68,9 @@ impl Process {
 
     /// Waits until it listens; returns where.
     pub fn listening(&mut self) -> SocketAddr {
-        let line = self.line("listening on ");
+        // It is written at once, and the lines of the log by a thread of their own.
+        let said = self.log.iter().find(|line| line.starts_with("listening on ")).cloned();
+        let line = said.unwrap_or_else(|| self.line("listening on "));
         let port = line.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         SocketAddr::from(([127, 0, 0, 1], port.expect("a port")))
     }
