@@ -83,7 +83,7 @@ scenario('a new policy moves those who must go, and nobody else notices', async 
   const stay = await scene.clients(server.url, everyKind(ALL, ['websocket']));
   // 0.9 thinks of another transport when it has tried that of the first handshake often enough
   const move = await scene.clients(server.url, [
-    { generation: FIRST, wire: 'xhr-polling,websocket', name: '0.9 mover', reconnect: true, maxAttempts: 2, connectTimeout: 500 },
+    { generation: FIRST, wire: 'xhr-polling,websocket', name: '0.9 mover', reconnect: true, maxAttempts: 2, connectTimeout: 1500 },
     ...['2.5.0', '4.8.4'].map((generation) => ({ generation, wire: 'xhr-polling', name: `${generation} mover`, reconnect: true })),
   ]);
   await joinAll([...stay, ...move]);
