@@ -1,8 +1,9 @@
 //! How much may be said: by a person, and from an address.
 //!
-//! Who speaks pays twice, from the buckets of the session and from those of its address. A bucket
-//! belongs to neither a login nor a membership, so that leaving and coming back fills none; and since
-//! a full one is like a new one, it is forgotten when it is full, and only then.
+//! Each message takes tokens from two token buckets: that of the session that sends it, and that of the
+//! address which the session came from. Buckets are kept by session and by address, not by login or
+//! membership, so leaving and coming back does not refill them. A bucket is forgotten only once it is full
+//! again, when it is no different from a new one.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,14 +18,15 @@ use super::ChatSettings;
 use super::rate::{Bucket, Rate};
 use crate::engine::{Session, Sid};
 
-/// What comes at once is at most what comes in this time.
+/// A bucket holds what its rate gives in this many seconds: so much may be sent at once.
 const BURST_SECONDS: u64 = 2;
-/// But so many messages or notices in any case, or who may send one a second could not even log in
-/// and ask who is there.
+/// The smallest bucket, in messages or notices. With less, a client that may send one a second could not
+/// log in and ask for the list of people one after the other.
 const SMALLEST_BURST: u64 = 10;
-/// So many people of one address may say and do all that they may before they wait for each other;
+/// The rate of an address, as a multiple of the rate of a person: messages and notices.
 const PEOPLE_OF_AN_ADDRESS: u64 = 10;
-/// of text, half as many: what they say at once has to fit into a reader's queue.
+/// The same for bytes of text. Less, because what an address may send at once has to fit into the queue of
+/// one reader.
 const WORDY_PEOPLE_OF_AN_ADDRESS: u64 = 5;
 
 /// Sessions, or addresses, that have a bucket of their own at once; any more share one.
@@ -32,7 +34,7 @@ const KNOWN: usize = 100_000;
 /// How often full buckets are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// What is counted.
+/// What a bucket counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Messages,
@@ -63,7 +65,7 @@ pub struct TooFast {
     pub wait: Duration,
 }
 
-/// What was refused since the start because it came too fast.
+/// Counts what the rates have refused since the process started.
 #[derive(Debug, Default)]
 pub struct Hasty {
     messages: AtomicU64,
@@ -198,7 +200,7 @@ impl<K: Eq + Hash> Ledger<K> {
         self.known.entry(key).or_default()
     }
 
-    /// Forgets who has full buckets, if that was not done just now.
+    /// Forgets buckets that are full again; does nothing if the last sweep was less than [`SWEEP`] ago.
     fn sweep(&mut self, now: Instant) {
         if self.swept.is_some_and(|at| now < at + SWEEP) {
             return;
