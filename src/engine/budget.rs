@@ -114,29 +114,10 @@ fn shed(core: &Core, held: usize, now: Instant) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use futures::future::BoxFuture;
-
+    use super::super::testing::{Deaf, POLLING, plan};
+    use super::super::{Engine, Limits};
     use super::*;
-    use crate::dialect::engineio4::EngineIo4;
-    use crate::dialect::{Message, Wire};
-    use crate::engine::{Engine, Facts, Handler, Handshake, Limits, Plan, Receiver};
-
-    struct Deaf;
-
-    impl Handler for Deaf {
-        fn open(&self, _session: &Arc<Session>) -> Box<dyn Receiver> {
-            Box::new(Deaf)
-        }
-    }
-
-    impl Receiver for Deaf {
-        fn message(&mut self, _message: Message) -> BoxFuture<'_, ()> {
-            Box::pin(std::future::ready(()))
-        }
-    }
-
-    static POLLING: Facts =
-        Facts { name: "xhr-polling", wire: "polling", streams: false, duplex: false };
+    use crate::dialect::Message;
 
     /// A bound, and sessions for which so many thousand bytes wait. What the process holds besides, since other
     /// tests run in it, is less.
@@ -145,16 +126,7 @@ mod tests {
 
     /// A session for which so much waits.
     fn waiting(engine: &Engine, thousands: usize) -> Arc<Session> {
-        let handshake = Handshake {
-            remote: None,
-            bucket: std::net::Ipv4Addr::LOCALHOST.into(),
-            query: "".into(),
-            generation: "test",
-            companion: Box::new(()),
-        };
-        let (dialect, wire) = (&EngineIo4, Wire::default());
-        let plan = Plan { dialect, wire, transport: &POLLING, upgrades: &[], handshake };
-        let session = engine.open(plan).expect("a session");
+        let session = engine.open(plan(&POLLING)).expect("a session");
         session.send(Message::Text("x".repeat(thousands * 1000)));
         session
     }

@@ -128,40 +128,18 @@ pub(super) fn hold(session: &Arc<Session>, new: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
     use std::sync::{Mutex, PoisonError};
 
     use futures::FutureExt as _;
-    use futures::future::BoxFuture;
     use tokio::sync::Semaphore;
     use tokio::time::advance;
 
+    use super::super::testing::{Deaf, POLLING, SOCKET, plan};
     use super::super::{
-        CloseReason, Delivery, Drain, Engine, Facts, Handler, Handshake, Limits, Plan, QueueLimits,
-        Receiver, Sink, Taken,
+        CloseReason, Delivery, Drain, Engine, Facts, Limits, QueueLimits, Sink, Taken,
     };
     use super::*;
-    use crate::dialect::engineio4::EngineIo4;
-    use crate::dialect::{Dialect, Frame, Message, Wire};
-
-    static POLLING: Facts =
-        Facts { name: "xhr-polling", wire: "polling", streams: false, duplex: false };
-    static SOCKET: Facts =
-        Facts { name: "websocket", wire: "websocket", streams: true, duplex: true };
-
-    struct Deaf;
-
-    impl Handler for Deaf {
-        fn open(&self, _session: &Arc<Session>) -> Box<dyn Receiver> {
-            Box::new(Deaf)
-        }
-    }
-
-    impl Receiver for Deaf {
-        fn message(&mut self, _message: Message) -> BoxFuture<'_, ()> {
-            Box::pin(std::future::ready(()))
-        }
-    }
+    use crate::dialect::{Dialect, Frame, Wire};
 
     /// A connection that notes what it takes, one line for each take.
     #[derive(Debug)]
@@ -201,17 +179,7 @@ mod tests {
     }
 
     async fn open(engine: &Engine, transport: &'static Facts) -> Arc<Session> {
-        let remote = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let (query, companion) = ("".into(), Box::new(()));
-        let handshake = Handshake {
-            remote: Some(remote),
-            bucket: remote,
-            query,
-            generation: "test",
-            companion,
-        };
-        let (dialect, wire) = (&EngineIo4, Wire::default());
-        engine.open(Plan { dialect, wire, transport, upgrades: &[], handshake }).unwrap()
+        engine.open(plan(transport)).unwrap()
     }
 
     /// Attaches a request that waits, with a sink for what comes.

@@ -150,17 +150,8 @@ fn size(input: &Input) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use futures::future::BoxFuture;
-
+    use super::super::testing::Deaf;
     use super::*;
-
-    struct Deaf;
-
-    impl Receiver for Deaf {
-        fn message(&mut self, _message: Message) -> BoxFuture<'_, ()> {
-            Box::pin(std::future::ready(()))
-        }
-    }
 
     fn text(text: &str) -> Input {
         Input::Message(Message::Text(text.into()))

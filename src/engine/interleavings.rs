@@ -9,7 +9,6 @@
 mod inbound;
 mod outbound;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shuttle::future::block_on;
@@ -17,12 +16,8 @@ use shuttle::rand::{Rng as _, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 
+use super::testing::{Deaf, POLLING, SOCKET, plan};
 use super::*;
-use crate::dialect::engineio4::EngineIo4;
-
-static POLLING: Facts =
-    Facts { name: "xhr-polling", wire: "polling", streams: false, duplex: false };
-static SOCKET: Facts = Facts { name: "websocket", wire: "websocket", streams: true, duplex: true };
 
 /// Stacks are not checked for their end.
 const STACK: usize = 512 * 1024;
@@ -54,15 +49,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn chance(one_in: u32) -> bool {
     thread_rng().gen_ratio(1, one_in)
-}
-
-fn plan(transport: &'static Facts) -> Plan<'static> {
-    let remote = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let (query, companion) = ("".into(), Box::new(()));
-    let handshake =
-        Handshake { remote: Some(remote), bucket: remote, query, generation: "test", companion };
-    let (dialect, wire) = (&EngineIo4, Wire::default());
-    Plan { dialect, wire, transport, upgrades: &[], handshake }
 }
 
 /// Waits for all that the engine does for sessions. There must be none left.

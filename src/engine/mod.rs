@@ -22,6 +22,8 @@ mod sid;
 mod sink;
 mod state;
 mod sync;
+#[cfg(test)]
+mod testing;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -13,20 +13,6 @@ use shuttle::thread::{self, JoinHandle};
 use super::*;
 use crate::dialect::{Dialect, Frame, Packet};
 
-struct Deaf;
-
-impl Handler for Deaf {
-    fn open(&self, _session: &Arc<Session>) -> Box<dyn Receiver> {
-        Box::new(Deaf)
-    }
-}
-
-impl Receiver for Deaf {
-    fn message(&mut self, _message: Message) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
-    }
-}
-
 fn open(transport: &'static Facts) -> (Engine, Arc<Session>) {
     let engine = Engine::new(Limits::default(), Deaf);
     let session = engine.open(plan(transport)).unwrap();
