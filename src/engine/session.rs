@@ -1,28 +1,28 @@
 //! One client's session.
 
-use std::any::Any;
-use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, PoisonError};
-use std::task::{Context, Poll, Waker};
+mod calls;
+mod intake;
+mod posting;
 
-use futures::FutureExt as _;
+use std::sync::{Arc, PoisonError};
+use std::task::Waker;
+
 use tokio::time::Instant;
-use tracing::{Instrument as _, Span, debug, debug_span};
+use tracing::{Span, debug, debug_span};
 
 use super::core::Core;
 use super::cork;
 use super::drain::Detach;
-use super::inbox::{Input, Work};
+use super::inbox::Input;
 use super::queue::Outgoing;
 use super::state::{Candidate, Closed, Outlet, Over, Phase, ProbeStep, State, Tick, Ticket, Wake};
 use super::sync::{Mutex, MutexGuard};
-use super::{
-    Begun, CloseReason, Delivery, Drain, Facts, Handshake, Limits, Plan, Receiver, Refused, Sid,
-};
-use crate::dialect::{
-    Control, Dialect, Frame, Heartbeat, Malformed, Message, Packet, Reaction, Requests, Wire,
-};
+use super::{Begun, CloseReason, Delivery, Drain, Facts, Handshake, Limits, Plan, Refused, Sid};
+use crate::dialect::{Dialect, Frame, Malformed, Message, Packet, Requests, Wire};
+
+pub use posting::Posting;
+
+use posting::LENIENT_POSTS;
 
 /// A client, however it is connected at the moment. Lives from the handshake until it is closed,
 /// falls silent, or the server stops.
@@ -425,110 +425,6 @@ impl Session {
         self.span.in_scope(|| debug!(transport = facts.name, "upgrade: confirmed"));
     }
 
-    /// Takes packets that came by a transport, in order. Waits while more messages wait for the receiver
-    /// than may; what was not taken when this is dropped is lost, and what was taken is not.
-    ///
-    /// # Errors
-    /// If that transport has no business with the session, or its probe failed by these packets.
-    pub async fn submit(
-        self: &Arc<Self>,
-        facts: &'static Facts,
-        packets: impl IntoIterator<Item = Packet>,
-    ) -> Result<(), Refused> {
-        let mut packets = packets.into_iter();
-        let mut next = packets.next();
-        poll_fn(|cx| self.poll_submit(cx, facts, &mut next, &mut packets)).await
-    }
-
-    fn poll_submit(
-        self: &Arc<Self>,
-        cx: &Context<'_>,
-        facts: &'static Facts,
-        next: &mut Option<Packet>,
-        packets: &mut impl Iterator<Item = Packet>,
-    ) -> Poll<Result<(), Refused>> {
-        loop {
-            let Some(packet) = next.take() else { return Poll::Ready(Ok(())) };
-            let mut state = self.state();
-            let candidate = state.candidate.as_ref();
-            if candidate.is_some_and(|candidate| candidate.facts.wire == facts.wire) {
-                drop(state);
-                if !self.probe(packet) {
-                    return Poll::Ready(Err(Refused::AlreadyUpgrading));
-                }
-                *next = packets.next();
-                continue;
-            }
-            if state.transport.wire != facts.wire && !self.is_lenient() {
-                return Poll::Ready(Err(Refused::WrongTransport));
-            }
-            // All that is not a probe any more is taken under one lock.
-            let (confirmed, confirmed_wake) = state.heard(Instant::now());
-            *next = Some(packet);
-            let Taken { work, wake, end, blocked } = self.take(&mut state, next, packets, cx);
-            drop(state);
-            if confirmed {
-                self.log_confirmed(facts);
-            }
-            confirmed_wake.into_iter().chain(wake).for_each(Waker::wake);
-            let worked = work.is_some();
-            if let Some(work) = work {
-                self.work(work);
-            }
-            if let Some(reason) = end {
-                self.close(reason);
-            }
-            if blocked && !worked {
-                return Poll::Pending;
-            }
-        }
-    }
-
-    /// Takes packets until they end, the session ends, or there is no room for the next.
-    fn take(
-        &self,
-        state: &mut State,
-        next: &mut Option<Packet>,
-        packets: &mut impl Iterator<Item = Packet>,
-        cx: &Context<'_>,
-    ) -> Taken {
-        let mut taken = Taken { work: None, wake: None, end: None, blocked: false };
-        while let Some(packet) = next.take() {
-            if state.phase != Phase::Open || taken.end.is_some() {
-                break;
-            }
-            match packet {
-                Packet::Message(_) if !state.inbox.has_room() => {
-                    state.inbox.block(cx.waker());
-                    (*next, taken.blocked) = (Some(packet), true);
-                    break;
-                }
-                Packet::Message(message) => {
-                    let work = state.inbox.put(Input::Message(message));
-                    taken.work = taken.work.or(work);
-                }
-                Packet::Close => taken.end = Some(CloseReason::ClientClosed),
-                Packet::Ping { .. } => match self.dialect.rules() {
-                    rules if rules.heartbeat == Heartbeat::ClientAsks => {
-                        let answer = self.dialect.control(Control::Pong { probe: false });
-                        state.queue.push_heartbeat(answer);
-                        taken.wake = self.pump(state).or(taken.wake);
-                        state.settle(Instant::now);
-                    }
-                    rules if rules.stray_ping == Reaction::Close => {
-                        let wrong = "heartbeat in the wrong direction";
-                        taken.end = Some(CloseReason::Malformed(wrong));
-                    }
-                    _ => {}
-                },
-                Packet::Pong { .. } => state.ponged(self.limits(), Instant::now()),
-                Packet::Upgrade | Packet::Noop => {}
-            }
-            *next = packets.next();
-        }
-        taken
-    }
-
     /// Ends the session because of input that is not the dialect's.
     pub fn malformed(self: &Arc<Self>, error: Malformed) {
         self.close(CloseReason::Malformed(error.0));
@@ -579,74 +475,6 @@ impl Session {
     /// Whether this call is the one that has to start the session, on that transport.
     pub(super) fn may_start(&self, facts: &'static Facts) -> bool {
         self.state().start(facts, Instant::now())
-    }
-
-    /// Starts the session, unless it is over: then the receiver never hears of it.
-    pub(super) fn start(self: &Arc<Self>, receiver: Box<dyn Receiver>) {
-        let work = self.state().inbox.install(receiver);
-        if let Some(work) = work {
-            self.work(work);
-        }
-    }
-
-    /// Calls the receiver. Most calls end at once: that is tried here. What does not goes on in a task of
-    /// its own, which nobody waits for and nothing cuts short. For the runtime's own threads.
-    fn work(self: &Arc<Self>, work: Work) {
-        let mut calls = Box::pin(Arc::clone(self).call(work));
-        let mut cx = Context::from_waker(Waker::noop());
-        if calls.as_mut().poll(&mut cx).is_pending() {
-            self.core.spawn(calls.instrument(self.span.clone()));
-        }
-    }
-
-    /// [`Session::work`] for any thread, and for where a call may be under way already.
-    fn hand_over(self: &Arc<Self>, work: Option<Work>) {
-        if let Some(work) = work {
-            self.core.spawn(Arc::clone(self).call(work).instrument(self.span.clone()));
-        }
-    }
-
-    /// Calls the receiver for all that there is, one after the other.
-    async fn call(self: Arc<Self>, work: Work) {
-        let mut next = Some(work);
-        while let Some(Work { mut receiver, input }) = next {
-            let last = matches!(input, Input::Closed(_));
-            let call = async {
-                match input {
-                    Input::Opened => receiver.opened().await,
-                    Input::Message(message) => receiver.message(message).await,
-                    Input::Nudged => receiver.nudged().await,
-                    Input::Closed(reason) => receiver.closed(reason).await,
-                }
-            };
-            if let Err(panic) = AssertUnwindSafe(call).catch_unwind().await {
-                self.failed(&*panic);
-            }
-            if last {
-                // The receiver holds the session: parting here frees both.
-                drop(receiver);
-                let mut state = self.state();
-                state.inbox.end();
-                let presence = state.presence.take();
-                drop(state);
-                drop(presence);
-                return;
-            }
-            let mut state = self.state();
-            next = state.inbox.next(receiver);
-            let unblocked = state.unblock(Instant::now);
-            drop(state);
-            unblocked.into_iter().for_each(Waker::wake);
-        }
-    }
-
-    /// A call of the receiver panicked. It costs this session, and no other.
-    fn failed(self: &Arc<Self>, panic: &(dyn Any + Send)) {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        let text = text.unwrap_or("no text");
-        tracing::error!(sid = %self.sid, panic = text, "the application failed: its client is let go");
-        self.close(CloseReason::AppFailed);
     }
 
     /// Has the keeper look in by then.
@@ -737,58 +565,6 @@ impl Session {
                     }
                 }
             }
-        }
-    }
-}
-
-/// What came of taking packets.
-struct Taken {
-    work: Option<Work>,
-    wake: Wake,
-    /// The packets ended the session.
-    end: Option<CloseReason>,
-    /// The next is to wait for room.
-    blocked: bool,
-}
-
-/// A POST under way; its end is the end of this value.
-#[derive(Debug)]
-pub struct Posting {
-    session: Arc<Session>,
-    /// Bytes of its body that are held.
-    held: usize,
-}
-
-/// POSTs of one session at once, where they may overlap.
-const LENIENT_POSTS: u8 = 4;
-
-impl Posting {
-    fn new(session: &Arc<Session>) -> Self {
-        Posting { session: Arc::clone(session), held: 0 }
-    }
-
-    pub fn session(&self) -> &Arc<Session> {
-        &self.session
-    }
-
-    /// Its body takes so many bytes of memory by now: they count as if they waited for the client.
-    pub fn holds(&mut self, bytes: usize) {
-        let mut state = self.session.state();
-        if !matches!(state.phase, Phase::Closed(_)) {
-            state.body_grew(self.held, bytes);
-            self.held = bytes;
-        }
-        drop(state);
-        self.session.core.look_at_budget();
-    }
-}
-
-impl Drop for Posting {
-    fn drop(&mut self) {
-        let mut state = self.session.state();
-        state.posting -= 1;
-        if self.held > 0 && !matches!(state.phase, Phase::Closed(_)) {
-            state.body_grew(self.held, 0);
         }
     }
 }

@@ -1,0 +1,129 @@
+//! Packets on their way in: what a client sent is taken in order, as far as there is room.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use tokio::time::Instant;
+
+use super::super::inbox::{Input, Work};
+use super::super::state::{Phase, State, Wake};
+use super::super::{CloseReason, Facts, Refused};
+use super::Session;
+use crate::dialect::{Control, Heartbeat, Packet, Reaction};
+
+impl Session {
+    /// Takes packets that came by a transport, in order. Waits while more messages wait for the receiver
+    /// than may; what was not taken when this is dropped is lost, and what was taken is not.
+    ///
+    /// # Errors
+    /// If that transport has no business with the session, or its probe failed by these packets.
+    pub async fn submit(
+        self: &Arc<Self>,
+        facts: &'static Facts,
+        packets: impl IntoIterator<Item = Packet>,
+    ) -> Result<(), Refused> {
+        let mut packets = packets.into_iter();
+        let mut next = packets.next();
+        poll_fn(|cx| self.poll_submit(cx, facts, &mut next, &mut packets)).await
+    }
+
+    fn poll_submit(
+        self: &Arc<Self>,
+        cx: &Context<'_>,
+        facts: &'static Facts,
+        next: &mut Option<Packet>,
+        packets: &mut impl Iterator<Item = Packet>,
+    ) -> Poll<Result<(), Refused>> {
+        loop {
+            let Some(packet) = next.take() else { return Poll::Ready(Ok(())) };
+            let mut state = self.state();
+            let candidate = state.candidate.as_ref();
+            if candidate.is_some_and(|candidate| candidate.facts.wire == facts.wire) {
+                drop(state);
+                if !self.probe(packet) {
+                    return Poll::Ready(Err(Refused::AlreadyUpgrading));
+                }
+                *next = packets.next();
+                continue;
+            }
+            if state.transport.wire != facts.wire && !self.is_lenient() {
+                return Poll::Ready(Err(Refused::WrongTransport));
+            }
+            // All that is not a probe any more is taken under one lock.
+            let (confirmed, confirmed_wake) = state.heard(Instant::now());
+            *next = Some(packet);
+            let Taken { work, wake, end, blocked } = self.take(&mut state, next, packets, cx);
+            drop(state);
+            if confirmed {
+                self.log_confirmed(facts);
+            }
+            confirmed_wake.into_iter().chain(wake).for_each(Waker::wake);
+            let worked = work.is_some();
+            if let Some(work) = work {
+                self.work(work);
+            }
+            if let Some(reason) = end {
+                self.close(reason);
+            }
+            if blocked && !worked {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Takes packets until they end, the session ends, or there is no room for the next.
+    fn take(
+        &self,
+        state: &mut State,
+        next: &mut Option<Packet>,
+        packets: &mut impl Iterator<Item = Packet>,
+        cx: &Context<'_>,
+    ) -> Taken {
+        let mut taken = Taken { work: None, wake: None, end: None, blocked: false };
+        while let Some(packet) = next.take() {
+            if state.phase != Phase::Open || taken.end.is_some() {
+                break;
+            }
+            match packet {
+                Packet::Message(_) if !state.inbox.has_room() => {
+                    state.inbox.block(cx.waker());
+                    (*next, taken.blocked) = (Some(packet), true);
+                    break;
+                }
+                Packet::Message(message) => {
+                    let work = state.inbox.put(Input::Message(message));
+                    taken.work = taken.work.or(work);
+                }
+                Packet::Close => taken.end = Some(CloseReason::ClientClosed),
+                Packet::Ping { .. } => match self.dialect.rules() {
+                    rules if rules.heartbeat == Heartbeat::ClientAsks => {
+                        let answer = self.dialect.control(Control::Pong { probe: false });
+                        state.queue.push_heartbeat(answer);
+                        taken.wake = self.pump(state).or(taken.wake);
+                        state.settle(Instant::now);
+                    }
+                    rules if rules.stray_ping == Reaction::Close => {
+                        let wrong = "heartbeat in the wrong direction";
+                        taken.end = Some(CloseReason::Malformed(wrong));
+                    }
+                    _ => {}
+                },
+                Packet::Pong { .. } => state.ponged(self.limits(), Instant::now()),
+                Packet::Upgrade | Packet::Noop => {}
+            }
+            *next = packets.next();
+        }
+        taken
+    }
+}
+
+/// What came of taking packets.
+struct Taken {
+    work: Option<Work>,
+    wake: Wake,
+    /// The packets ended the session.
+    end: Option<CloseReason>,
+    /// The next is to wait for room.
+    blocked: bool,
+}
