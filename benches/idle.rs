@@ -26,7 +26,14 @@ impl Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_parlance"))
             .args(["--host", "127.0.0.1", "--port", "0", "--log", "error"])
             // A load is one address with more clients than an address is to have.
-            .args(["--max-sessions", "0", "--max-sessions-per-address", "0"])
+            .args([
+                "--max-sessions",
+                "0",
+                "--max-sessions-per-address",
+                "0",
+                "--max-connections-per-address",
+                "0",
+            ])
             .args(["--handshake-rate", "0"])
             .stderr(Stdio::piped())
             .spawn()?;

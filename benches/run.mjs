@@ -28,7 +28,7 @@ const peer = (name) => here(`peers/target/release/${name}`);
 const NODE = here('peers/node/chat.js');
 
 /** A load is one address with more clients than an address is to have. */
-const UNBOUNDED = ['--max-sessions', '0', '--max-sessions-per-address', '0', '--handshake-rate', '0'];
+const UNBOUNDED = ['--max-sessions', '0', '--max-sessions-per-address', '0', '--max-connections-per-address', '0', '--handshake-rate', '0'];
 
 /** How each is started; the port comes by PORT, or in place of PORT among the arguments. */
 const SERVERS = {

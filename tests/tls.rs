@@ -678,6 +678,7 @@ async fn bad_and_half_handshakes_leave_nothing_behind() {
     let limits = HttpLimits {
         header_timeout: Duration::from_millis(300),
         max_connections: 1,
+        max_connections_per_address: 0,
         ..HttpLimits::default()
     };
     let server = start_with(limits, |listener| listener.with_tls(tls)).await;
@@ -818,6 +819,35 @@ async fn a_trusted_proxy_tells_for_whom_it_speaks() {
 }
 
 #[tokio::test]
+async fn behind_a_proxy_each_client_has_a_share_of_the_connections() {
+    let limits = HttpLimits { max_connections_per_address: 1, ..HttpLimits::default() };
+    let tls = some_tls("shares");
+    let server =
+        start_with(limits, |listener| listener.with_tls(tls).behind_proxies(loopback())).await;
+    let open = async |client_address: &str| {
+        let mut tcp = server.tcp().await;
+        let header = format!("PROXY TCP4 {client_address} 198.51.100.1 1 443\r\n");
+        tcp.write_all(header.as_bytes()).await.unwrap();
+        handshake(tcp, "a.example", client()).await.unwrap()
+    };
+    let (mut ws, ..) = Ws::join(open("192.0.2.7").await).await;
+    let answer = get(open("192.0.2.7").await, "/").await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains("(max-connections-per-address)"), "{answer}");
+    assert!(get(open("192.0.2.8").await, "/").await.starts_with("HTTP/1.1 200"));
+    ws.talks().await;
+    // What the proxy asks for itself is of no share.
+    for _ in 0..2 {
+        let mut tcp = server.tcp().await;
+        tcp.write_all(b"PROXY UNKNOWN\r\n").await.unwrap();
+        let tls = handshake(tcp, "a.example", client()).await.unwrap();
+        let (mut ws, ..) = Ws::join(tls).await;
+        ws.talks().await;
+    }
+    logged(&["an address has its share of connections", "refused=1"]).await;
+}
+
+#[tokio::test]
 async fn a_proxy_header_comes_before_tls() {
     let tls = some_tls("proxy-tls");
     let server =
@@ -859,6 +889,7 @@ async fn a_proxy_has_to_send_its_header_in_time_and_in_form() {
     let limits = HttpLimits {
         header_timeout: Duration::from_millis(300),
         max_connections: 1,
+        max_connections_per_address: 0,
         ..HttpLimits::default()
     };
     let server = start_with(limits, |listener| listener.behind_proxies(loopback())).await;

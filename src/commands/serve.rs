@@ -121,6 +121,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         max_headers: settings.max_headers,
         max_header_bytes: settings.max_header_bytes,
         max_connections,
+        max_connections_per_address: settings.max_connections_per_address,
     };
     let server = Server::new("/socket.io/", negotiator, pages, http);
 

@@ -86,6 +86,7 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
     // A browser holds all of it.
     "stream-bytes" stream_bytes Size 4096, 256 * MIB;
     "max-connections" max_connections Count 1, MANY;
+    "max-connections-per-address" max_connections_per_address Count 1, MANY, or 0;
     "header-timeout" header_timeout Time 1, DAY;
     "body-timeout" body_timeout Time 1, DAY;
     "max-headers" max_headers Count 8, 1024;

@@ -111,9 +111,12 @@ pub struct Layer {
     /// Secret that lets its bearer change the policy by HTTP [default: none]
     #[arg(long, env = "PARLANCE_ADMIN_TOKEN", value_name = "TEXT", hide_env_values = true)]
     pub admin_token: Option<String>,
-    /// Connections at once; more wait to be accepted [default: 100000]
+    /// Connections at once; one more waits for 2 s, and is refused [default: 100000]
     #[arg(long, env = "PARLANCE_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
+    /// Connections at once of one address, 0 for no bound; never more than half of all [default: 4000]
+    #[arg(long, env = "PARLANCE_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N")]
+    pub max_connections_per_address: Option<usize>,
     /// Time for a request's headers, and for a connection between requests [default: 10s]
     #[arg(long, env = "PARLANCE_HEADER_TIMEOUT", value_name = "TIME")]
     pub header_timeout: Option<Time>,
@@ -153,7 +156,7 @@ impl Layer {
             max_sessions_per_address max_websockets handshake_rate breaker_failures breaker_rest
             breaker_longest admin_token byte_rate static_dir log log_dir log_bytes ping_interval ping_timeout
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes max_sessions
-            max_connections header_timeout body_timeout max_headers max_header_bytes
+            max_connections max_connections_per_address header_timeout body_timeout max_headers max_header_bytes
             shutdown_timeout message_max message_rate duplicate_names)
     }
 }

@@ -44,6 +44,7 @@ pub struct Settings {
     pub queue_messages: usize,
     pub stream_bytes: usize,
     pub max_connections: usize,
+    pub max_connections_per_address: usize,
     pub header_timeout: Duration,
     pub body_timeout: Duration,
     pub max_headers: usize,
@@ -69,7 +70,7 @@ impl Settings {
         }
         differing!(host port admin_token tls_cert tls_key redirect_port hsts proxy_protocol static_dir log
             log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
-            queue_bytes_total queue_messages stream_bytes max_connections header_timeout body_timeout max_headers
+            queue_bytes_total queue_messages stream_bytes max_connections max_connections_per_address header_timeout body_timeout max_headers
             max_header_bytes shutdown_timeout message_max message_rate byte_rate duplicate_names)
     }
 
@@ -160,6 +161,7 @@ impl Settings {
             queue_messages: layer.queue_messages.unwrap_or(4096),
             stream_bytes: size(layer.stream_bytes, 1 << 20),
             max_connections: layer.max_connections.unwrap_or(100_000),
+            max_connections_per_address: layer.max_connections_per_address.unwrap_or(4000),
             header_timeout: time(layer.header_timeout, 10),
             body_timeout: time(layer.body_timeout, 30),
             max_headers: layer.max_headers.unwrap_or(64),

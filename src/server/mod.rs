@@ -7,14 +7,14 @@ mod host;
 mod http1;
 pub(crate) mod library;
 mod listen;
+mod no_slot;
 pub mod pages;
 pub(crate) mod proxy_protocol;
 mod redirect;
 mod reports;
-mod slots;
 pub mod tls;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,17 +29,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use crate::policy::Scheme;
+use crate::policy::{Client, Scheme};
 use crate::transport::http::Error;
+use crate::transport::slots::{Admission, NoSlot, Slot, Slots, WAIT};
 use crate::transport::{self, Answering, Foreign, Incoming, Link, Negotiator, Peer, Pipe, Request};
 use entrance::TurnedAway;
 use http1::{Http1, Next};
 use library::Lent;
 use listen::HouseRules;
 pub use listen::{Listener, bind, bind_for, url};
+use no_slot::Refusals;
+pub use no_slot::raise_file_limit;
 use pages::Pages;
-pub use slots::raise_file_limit;
-use slots::{Admission, Slots, WAIT};
 
 /// Bounds on connections and on requests.
 #[derive(Debug, Clone)]
@@ -54,6 +55,9 @@ pub struct HttpLimits {
     /// Connections at once, streams and WebSockets among them. More wait for 2 s, a few at a time, and get 503
     /// then. Within the limit of open files: see [`raise_file_limit`].
     pub max_connections: usize,
+    /// Connections at once of one address (of IPv6, one /64), 0 for no bound, and never more than half of all;
+    /// trusted proxies have no bound. One more gets 503 at once.
+    pub max_connections_per_address: usize,
 }
 
 impl Default for HttpLimits {
@@ -64,6 +68,7 @@ impl Default for HttpLimits {
             max_headers: 64,
             max_header_bytes: 16 * 1024,
             max_connections: 100_000,
+            max_connections_per_address: 4000,
         }
     }
 }
@@ -80,6 +85,7 @@ struct Shared {
     pages: Option<Pages>,
     limits: HttpLimits,
     slots: Slots,
+    no_slot: Refusals,
     connections: TaskTracker,
     stopping: CancellationToken,
 }
@@ -94,10 +100,19 @@ impl Server {
         pages: impl Into<Option<Pages>>,
         limits: HttpLimits,
     ) -> Self {
-        let slots = Slots::new(limits.max_connections);
+        let slots = Slots::new(limits.max_connections, limits.max_connections_per_address);
         let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
         let pages = pages.into();
-        let shared = Shared { mount, negotiator, pages, limits, slots, connections, stopping };
+        let shared = Shared {
+            mount,
+            negotiator,
+            pages,
+            limits,
+            slots,
+            no_slot: Refusals::default(),
+            connections,
+            stopping,
+        };
         Server { shared: Arc::new(shared) }
     }
 
@@ -105,7 +120,7 @@ impl Server {
     pub async fn run(&self, listener: impl Into<Listener>) {
         let Listener { socket, house_rules } = listener.into();
         let house_rules = Arc::new(house_rules);
-        let Shared { slots, connections, stopping, .. } = &*self.shared;
+        let Shared { slots, no_slot, connections, stopping, .. } = &*self.shared;
         let mut pause = SHORTEST_PAUSE;
         loop {
             let accepted = tokio::select! {
@@ -116,14 +131,14 @@ impl Server {
             match accepted {
                 Ok((tcp, remote)) => {
                     pause = SHORTEST_PAUSE;
-                    match slots.admit() {
+                    match slots.admit(self.bucket(remote.ip(), &house_rules)) {
                         Admission::Slot(slot) => {
                             connections.spawn(server.serve(tcp, remote, rules, slot));
                         }
-                        Admission::Wait(room) => {
-                            connections.spawn(server.wait(tcp, remote, rules, room));
+                        Admission::Wait(room, why) => {
+                            connections.spawn(server.wait(tcp, remote, rules, room, why));
                         }
-                        Admission::Full => slots.turn_away(&tcp, &rules),
+                        Admission::Full(why) => no_slot.turn_away(&tcp, why, &rules),
                     }
                 }
                 Err(error) => {
@@ -155,7 +170,7 @@ impl Server {
         tcp: TcpStream,
         remote: SocketAddr,
         rules: Arc<HouseRules>,
-        slot: OwnedSemaphorePermit,
+        mut slot: Slot,
     ) -> impl Future<Output = ()> + Send {
         let _ = tcp.set_nodelay(true);
         let mut peer = peer(remote);
@@ -165,7 +180,19 @@ impl Server {
             let (server, rules) = (self.clone(), Arc::clone(&rules));
             Either::Right(Box::pin(async move {
                 let pipe = server.admit(tcp, &mut peer, &rules).await?;
-                Some((Arc::new(Link::new(pipe, slot)), peer))
+                // Behind a proxy it is known only now for whom the connection is.
+                let claimed = match server.bucket(peer.remote, &rules) {
+                    Some(bucket) if rules.entrance.proxies.is_some() => {
+                        slot.claim(&server.shared.slots, bucket)
+                    }
+                    _ => Ok(()),
+                };
+                let link = Arc::new(Link::new(pipe, slot));
+                if let Err(why) = claimed {
+                    server.refuse(link, peer, &rules, why).await;
+                    return None;
+                }
+                Some((link, peer))
             }))
         };
         async move {
@@ -189,22 +216,49 @@ impl Server {
         remote: SocketAddr,
         rules: Arc<HouseRules>,
         room: OwnedSemaphorePermit,
+        why: NoSlot,
     ) {
-        let Shared { slots, connections, .. } = &*self.shared;
-        if let Some(slot) = slots.wait().await {
-            connections.spawn(self.clone().serve(tcp, remote, rules, slot));
-            return;
-        }
+        let Shared { slots, no_slot, connections, .. } = &*self.shared;
+        let waited = match why {
+            NoSlot::AllTaken => slots.wait(self.bucket(remote.ip(), &rules)).await,
+            // Others of its address may stay for hours.
+            NoSlot::Share => Err(why),
+        };
+        let why = match waited {
+            Ok(slot) => {
+                connections.spawn(self.clone().serve(tcp, remote, rules, slot));
+                return;
+            }
+            Err(why) => why,
+        };
         let mut peer = peer(remote);
         let refuse = async {
-            if let Some(pipe) = self.admit(tcp, &mut peer, &rules).await {
-                let link = Arc::new(Link::new(pipe, room));
-                self.http1(link, peer, &rules).refuse(slots.refuse()).await;
-            } else {
-                slots.count();
+            match self.admit(tcp, &mut peer, &rules).await {
+                Some(pipe) => {
+                    self.refuse(Arc::new(Link::new(pipe, None)), peer, &rules, why).await;
+                }
+                None => no_slot.count(why),
             }
         };
         let _ = tokio::time::timeout(WAIT, refuse).await;
+        drop(room);
+    }
+
+    /// Refuses a connection for which there is no slot, in at most [`WAIT`].
+    async fn refuse(&self, link: Arc<Link>, peer: Peer, rules: &HouseRules, why: NoSlot) {
+        let response = rules.put_on(self.shared.no_slot.refuse(why), peer);
+        let mut http = self.http1(link, peer, rules);
+        let _ = tokio::time::timeout(WAIT, http.refuse(response)).await;
+    }
+
+    /// Whose share of the connections one of `remote` is of. That of a trusted proxy is of whoever is
+    /// behind it, and so of nobody that is known yet.
+    fn bucket(&self, remote: IpAddr, rules: &HouseRules) -> Option<IpAddr> {
+        let remote = remote.to_canonical();
+        let speaks_for_others =
+            rules.entrance.proxies.as_ref().is_some_and(|proxies| proxies.contains(remote));
+        (!speaks_for_others && !self.shared.negotiator.gate().trusts(remote))
+            .then(|| Client::Address(remote).bucket())
     }
 
     /// Does what comes before HTTP. `None` if the connection came no further.

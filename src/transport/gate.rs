@@ -92,6 +92,11 @@ impl Gate {
         self.policy.load_full()
     }
 
+    /// Whether an address is that of a proxy whose word on clients is taken.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.policy.load().trusted_proxies.contains(address)
+    }
+
     /// Puts a new policy in force. Who is still allowed does not notice; sessions that are not any
     /// more are told to come back, a few at a time. Returns what differs, a line for each setting.
     pub fn apply(&self, policy: Policy, engine: &Engine) -> Vec<String> {

@@ -4,10 +4,9 @@
 use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::OwnedSemaphorePermit;
-
 use super::Pipe;
 use super::scratch::with_scratch;
+use super::slots::Slot;
 use crate::engine::Connection;
 use crate::memory::Charge;
 
@@ -18,7 +17,7 @@ pub struct Link {
     pipe: Pipe,
     out: Mutex<Out>,
     /// What was counted for the connection, as long as it is open: whoever has it, whatever it speaks.
-    _slot: Option<OwnedSemaphorePermit>,
+    _slot: Option<Slot>,
 }
 
 /// How far what was put is out. Most of the time it is, and then this is small.
@@ -47,7 +46,7 @@ pub struct Broken;
 
 impl Link {
     /// `slot` is given back when the connection is closed.
-    pub fn new(pipe: Pipe, slot: impl Into<Option<OwnedSemaphorePermit>>) -> Self {
+    pub fn new(pipe: Pipe, slot: impl Into<Option<Slot>>) -> Self {
         Link { pipe, out: Mutex::new(Out::Clear), _slot: slot.into() }
     }
 

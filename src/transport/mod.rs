@@ -24,6 +24,7 @@ mod pipe;
 mod poll;
 pub(crate) mod query;
 mod scratch;
+pub mod slots;
 mod stream;
 mod websocket;
 pub(crate) mod ws_frames;

@@ -29,6 +29,7 @@ async fn server(header: Duration, body: Duration) -> TestServer {
         header_timeout: header,
         body_timeout: body,
         max_connections: SLOTS,
+        max_connections_per_address: 0,
         ..HttpLimits::default()
     };
     let token = TOKEN.strip_prefix("Bearer ").expect("a token").into();

@@ -6,10 +6,11 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join_all};
 use parlance::server::HttpLimits;
 
-use crate::support::apps::stage;
+use crate::support::apps::{Echo, stage};
 use crate::support::http::{Http, fetch, request};
 use crate::support::process::{Folder, Process, parlance};
 use crate::support::server::{Setup, TestServer, target};
+use crate::support::soon;
 use crate::support::v09::Session09;
 use crate::support::ws::{UPGRADE, Ws};
 
@@ -68,6 +69,7 @@ async fn whoever_holds_a_connection_holds_a_slot() {
         let http = HttpLimits {
             header_timeout: Duration::from_secs(60),
             max_connections: 2,
+            max_connections_per_address: 0,
             ..HttpLimits::default()
         };
         let server = Setup { http, ..Setup::default() }.start_app(stage().0).await;
@@ -92,7 +94,8 @@ async fn whoever_holds_a_connection_holds_a_slot() {
 
 #[tokio::test]
 async fn a_crowd_at_the_door_does_not_hurt_who_is_in() {
-    let http = HttpLimits { max_connections: 1, ..HttpLimits::default() };
+    let http =
+        HttpLimits { max_connections: 1, max_connections_per_address: 0, ..HttpLimits::default() };
     let server = Setup { http, ..Setup::default() }.start_app(stage().0).await;
     let mut ws = Ws::open(server.addr, &target("EIO=4&transport=websocket")).await;
     ws.text().await;
@@ -107,13 +110,57 @@ async fn a_crowd_at_the_door_does_not_hurt_who_is_in() {
     assert!(ws.text().await.starts_with("40{"));
 }
 
+/// What is said to who comes over its share.
+const SHARE: &str =
+    r#""reason":"this address has as many connections as it may (max-connections-per-address)""#;
+
+#[tokio::test]
+async fn an_address_has_a_share_of_the_slots() {
+    join_all(HOLDERS.map(async |(name, hold)| {
+        let http = HttpLimits {
+            header_timeout: Duration::from_secs(60),
+            max_connections_per_address: 2,
+            ..HttpLimits::default()
+        };
+        let server = Setup { http, ..Setup::default() }.start_app(stage().0).await;
+        let held = [hold(&server).await, hold(&server).await];
+        let page = fetch(server.addr, "GET", "/page", &[], b"").await;
+        assert_eq!((page.status, page.header("retry-after")), (503, Some("10")), "{name}");
+        assert!(page.text().contains(SHARE), "{name}: {}", page.text());
+        // It is the address that has too many, not the server.
+        let mut other = Http::open_from([127, 0, 0, 2], server.addr).await;
+        assert_eq!(other.get("/page").await.status, 404, "{name}");
+        // Of who leaves the share is given back, some time after.
+        drop(held);
+        let given_back =
+            async { while fetch(server.addr, "GET", "/page", &[], b"").await.status != 404 {} };
+        soon(name, given_back).await;
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_has_more_than_the_share_of_one_address() {
+    let http = HttpLimits { max_connections_per_address: 1, ..HttpLimits::default() };
+    for (trusted_proxies, statuses) in
+        [(&["192.0.2.0/24"][..], [404, 503]), (&["loopback"], [404, 404])]
+    {
+        let http = http.clone();
+        let server = Setup { http, trusted_proxies, ..Setup::default() }.start(Echo).await;
+        let mut both = [Http::open(server.addr).await, Http::open(server.addr).await];
+        for (http, status) in both.iter_mut().zip(statuses) {
+            assert_eq!(http.get("/page").await.status, status, "{trusted_proxies:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn files_are_left_to_say_no_with() {
     let folder = Folder::new();
     let mut limited = Command::new("sh");
     let binary = parlance(folder.path());
     limited
-        .args(["-c", "ulimit -n 64; exec \"$0\" --port 0 --max-connections 1000 --log-dir logs"]);
+        .args(["-c", "ulimit -n 64; exec \"$0\" --port 0 --max-connections 1000 --max-connections-per-address 0 --log-dir logs"]);
     limited.arg(binary.get_program()).current_dir(folder.path());
     let mut process = Process::start(limited);
     let line = process.line("fewer open files than max-connections needs");

@@ -100,6 +100,13 @@ impl Http {
         Self::from_stream(stream)
     }
 
+    /// A connection from another address of this machine.
+    pub async fn open_from(source: [u8; 4], addr: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((source, 0).into()).expect("an address of this machine");
+        Self::from_stream(socket.connect(addr).await.expect("the server accepts"))
+    }
+
     /// A connection whose system takes as little as it can before it is read.
     pub async fn narrow(addr: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");

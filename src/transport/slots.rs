@@ -1,0 +1,299 @@
+//! Slots for connections. Each connection is an open file and some memory, and a process has so much of
+//! these and no more; an address has a share of them. A few more connections are let in without a slot, to
+//! wait for one, or to be told why there is none.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Connections over the bound that are heard at once, at most.
+const WAITING: usize = 64;
+/// How long a connection waits for a slot.
+pub const WAIT: Duration = Duration::from_secs(2);
+
+/// Counts connections. What is handed out is given back when it is dropped.
+#[derive(Debug)]
+pub struct Slots {
+    slots: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    shares: Arc<Shares>,
+}
+
+/// Why there is no slot for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoSlot {
+    AllTaken,
+    /// Its address has its share.
+    Share,
+}
+
+impl NoSlot {
+    /// For who is refused, with the setting that does it.
+    pub fn reason(self) -> &'static str {
+        match self {
+            NoSlot::AllTaken => "all connections are taken (max-connections)",
+            NoSlot::Share => {
+                "this address has as many connections as it may (max-connections-per-address)"
+            }
+        }
+    }
+}
+
+/// What there is for a connection that came.
+pub enum Admission {
+    Slot(Slot),
+    /// No slot, but room to wait for one, or to be told why there is none.
+    Wait(OwnedSemaphorePermit, NoSlot),
+    /// Neither.
+    Full(NoSlot),
+}
+
+/// A connection's slot, out of all and out of its address's share.
+#[derive(Debug)]
+pub struct Slot {
+    _permit: OwnedSemaphorePermit,
+    _share: Option<Arc<Share>>,
+}
+
+/// The connections of one address: as many as there are references to it.
+#[derive(Debug)]
+struct Share {
+    address: IpAddr,
+    shares: Arc<Shares>,
+}
+
+/// The shares of all addresses that have connections.
+#[derive(Debug)]
+struct Shares {
+    /// Connections of one address, 0 for no bound.
+    most: usize,
+    held: Mutex<HashMap<IpAddr, Weak<Share>>>,
+}
+
+impl Shares {
+    fn held(&self) -> MutexGuard<'_, HashMap<IpAddr, Weak<Share>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one connection of an address's share. Without an address, or a bound, there is no share.
+    fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Option<Arc<Share>>, NoSlot> {
+        let Some(address) = address.filter(|_| self.most > 0) else {
+            return Ok(None);
+        };
+        let mut held = self.held();
+        let known = held.get(&address).and_then(Weak::upgrade);
+        let share = if let Some(share) = known {
+            // One of the references is the one that was just made.
+            let full = Arc::strong_count(&share) > self.most;
+            if full {
+                // The last of it would want the lock.
+                drop(held);
+                return Err(NoSlot::Share);
+            }
+            share
+        } else {
+            let share = Arc::new(Share { address, shares: Arc::clone(self) });
+            held.insert(address, Arc::downgrade(&share));
+            share
+        };
+        Ok(Some(share))
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut held = self.shares.held();
+        // Another may have come in between, and have made a new one.
+        if held.get(&self.address).is_some_and(|share| share.strong_count() == 0) {
+            held.remove(&self.address);
+        }
+    }
+}
+
+impl Slot {
+    /// Takes it out of the share of an address that became known only now, as behind a proxy.
+    pub fn claim(&mut self, slots: &Slots, address: IpAddr) -> Result<(), NoSlot> {
+        self._share = slots.shares.take(Some(address))?;
+        Ok(())
+    }
+}
+
+impl Slots {
+    /// So many connections, so many of them for one address (0 for no bound, and never more than half),
+    /// and room to wait within the limit of open files.
+    pub fn new(connections: usize, of_address: usize) -> Self {
+        let limit = rlimit::getrlimit(rlimit::Resource::NOFILE).map(|(soft, _)| soft);
+        Slots::with(connections, of_address, waiting(connections, &limit))
+    }
+
+    fn with(connections: usize, of_address: usize, waiting: usize) -> Self {
+        let semaphore =
+            |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
+        let most = of_address.min((connections / 2).max(1));
+        let shares = Arc::new(Shares { most, held: Mutex::default() });
+        let (slots, waiting) = (semaphore(connections), semaphore(waiting));
+        Slots { slots, waiting, shares }
+    }
+
+    /// `address` is whose share the connection is of, if it is of one.
+    pub fn admit(&self, address: Option<IpAddr>) -> Admission {
+        match self.take(address) {
+            Ok(slot) => Admission::Slot(slot),
+            Err(why) => match Arc::clone(&self.waiting).try_acquire_owned() {
+                Ok(room) => Admission::Wait(room, why),
+                Err(_) => Admission::Full(why),
+            },
+        }
+    }
+
+    fn take(&self, address: Option<IpAddr>) -> Result<Slot, NoSlot> {
+        let permit = Arc::clone(&self.slots).try_acquire_owned();
+        self.slot(permit.map_err(|_| NoSlot::AllTaken)?, address)
+    }
+
+    fn slot(&self, permit: OwnedSemaphorePermit, of: Option<IpAddr>) -> Result<Slot, NoSlot> {
+        Ok(Slot { _permit: permit, _share: self.shares.take(of)? })
+    }
+
+    /// Waits for a slot, but not for long: those who have one may be WebSockets, and stay for hours. There
+    /// is no waiting for others of the same address.
+    pub async fn wait(&self, address: Option<IpAddr>) -> Result<Slot, NoSlot> {
+        let permit = tokio::time::timeout(WAIT, Arc::clone(&self.slots).acquire_owned()).await;
+        self.slot(permit.ok().and_then(Result::ok).ok_or(NoSlot::AllTaken)?, address)
+    }
+}
+
+/// How many may wait beside them: a part of what is left, so that the rest goes on.
+fn waiting(connections: usize, limit: &io::Result<u64>) -> usize {
+    let Ok(limit) = limit else { return WAITING };
+    let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
+    (limit.saturating_sub(connections) / 4).clamp(1, WAITING)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const UNBOUND: usize = 0;
+
+    fn address(last: u8) -> Option<IpAddr> {
+        Some([192, 0, 2, last].into())
+    }
+
+    fn slot(admission: Admission) -> Slot {
+        match admission {
+            Admission::Slot(slot) => slot,
+            _ => panic!("there is a slot"),
+        }
+    }
+
+    fn refusal(admission: &Admission) -> Option<NoSlot> {
+        match admission {
+            Admission::Slot(_) => None,
+            Admission::Wait(_, why) | Admission::Full(why) => Some(*why),
+        }
+    }
+
+    #[test]
+    fn few_wait_and_the_rest_of_the_files_is_kept_back() {
+        for (connections, limit, room) in
+            [(10, 20_000, 64), (19_744, 20_000, 64), (32, 64, 8), (100, 90, 1)]
+        {
+            assert_eq!(waiting(connections, &Ok(limit)), room, "{connections} in {limit}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_late_waits_a_moment() {
+        let slots = Slots::with(1, UNBOUND, 4);
+        let first = slot(slots.admit(None));
+        let waiting: Vec<_> = (0..4).map(|_| slots.admit(None)).collect();
+        assert!(waiting.iter().all(|a| matches!(a, Admission::Wait(_, NoSlot::AllTaken))));
+        assert!(matches!(slots.admit(None), Admission::Full(NoSlot::AllTaken)));
+        let began = tokio::time::Instant::now();
+        assert_eq!(slots.wait(None).await.unwrap_err(), NoSlot::AllTaken);
+        assert_eq!(began.elapsed(), WAIT);
+        drop(first);
+        let second = slots.wait(None).await.unwrap();
+        assert!(matches!(slots.admit(None), Admission::Full(_)));
+        drop(second);
+        slot(slots.admit(None));
+    }
+
+    #[test]
+    fn an_address_has_its_share_and_no_more() {
+        for (connections, of_address, share) in [
+            (10, 3, 3),
+            (10, 5, 5),
+            (10, 6, 5),
+            (10, 4000, 5),
+            (10, UNBOUND, 10),
+            (3, 4000, 1),
+            (1, 4000, 1),
+        ] {
+            let case = format!("{of_address} of {connections}");
+            let slots = Slots::with(connections, of_address, 1);
+            let mut held: Vec<_> = (0..share).map(|_| slot(slots.admit(address(1)))).collect();
+            let more = refusal(&slots.admit(address(1)));
+            let all_taken = share == connections;
+            let why = if all_taken { NoSlot::AllTaken } else { NoSlot::Share };
+            assert_eq!(more, Some(why), "{case}");
+            // What one does not get is there for others.
+            if !all_taken {
+                held.push(slot(slots.admit(address(2))));
+            }
+            held.swap_remove(0);
+            held.push(slot(slots.admit(address(1))));
+            assert_eq!(refusal(&slots.admit(address(1))), Some(why), "{case}");
+            drop(held);
+            assert_eq!(slots.shares.held().len(), 0, "nothing is remembered of who left");
+            assert_eq!(slots.slots.available_permits(), connections, "{case}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_share_is_taken_where_the_address_becomes_known() {
+        let slots = Slots::with(10, 1, 1);
+        let known = address(1).unwrap();
+        let (mut first, mut second) = (slot(slots.admit(None)), slot(slots.admit(None)));
+        first.claim(&slots, known).unwrap();
+        assert_eq!(second.claim(&slots, known).unwrap_err(), NoSlot::Share);
+        // It does not wait for those of its own address, either.
+        assert_eq!(slots.wait(Some(known)).await.unwrap_err(), NoSlot::Share);
+        drop(first);
+        second.claim(&slots, known).unwrap();
+        drop(second);
+        slots.wait(Some(known)).await.unwrap();
+    }
+
+    #[test]
+    fn shares_are_counted_right_by_many_threads() {
+        let slots = Slots::with(1000, 2, 0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for round in 0..2000_u32 {
+                        let slot = slots.admit(address(u8::try_from(round % 3).unwrap()));
+                        assert_ne!(refusal(&slot), Some(NoSlot::AllTaken));
+                    }
+                });
+            }
+        });
+        assert_eq!(slots.shares.held().len(), 0);
+        assert_eq!(slots.slots.available_permits(), 1000);
+    }
+
+    #[test]
+    fn each_reason_names_its_setting() {
+        let reasons = [NoSlot::AllTaken, NoSlot::Share].map(NoSlot::reason);
+        assert!(reasons[0].contains("(max-connections)"));
+        assert!(reasons[1].contains("(max-connections-per-address)"));
+        assert_eq!(reasons.iter().collect::<HashSet<_>>().len(), 2);
+    }
+}
