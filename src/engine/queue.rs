@@ -430,6 +430,7 @@ mod tests {
         let mut queue = Queue::default();
         push(&mut queue, "c", Delivery::Reliable).unwrap();
         queue.put_back(frames(["a", "b"]).into());
+        assert_eq!((queue.held(), queue.own()), (3 + 3 * PER_PACKET, 3 + 3 * PER_PACKET));
         assert_eq!(drain(&mut queue), frames(["a", "b", "c"]));
         assert!(queue.is_empty());
     }
@@ -448,6 +449,8 @@ mod tests {
         queue.note_behind(|| now);
         queue.take_for_write(&mut batch);
         assert_eq!(batch.len(), 3, "the packet's end, which lies behind the bound");
+        let left = 1 + 3 * chunk.len() + 4 * PER_PACKET;
+        assert_eq!((queue.held(), queue.own()), (left, left));
         let later = now + Duration::from_secs(3);
         assert_eq!(queue.behind(later), Duration::from_secs(3));
         assert_eq!(queue.behind_at(Duration::from_secs(5)), Some(now + Duration::from_secs(5)));
@@ -466,6 +469,27 @@ mod tests {
         queue.push(outgoing, large).unwrap();
         queue.push(outgoing, large).unwrap();
         assert_eq!(queue.pour(false, <[Frame]>::len), 6);
+        // A heartbeat that was taken waits no more, whatever stays.
+        queue.push_heartbeat(Frame::fixed("3"));
+        queue.push(Outgoing { shared: true, ..outgoing }, large).unwrap();
+        queue.push(Outgoing { shared: true, ..outgoing }, large).unwrap();
+        assert_eq!(queue.pour(true, <[Frame]>::len), 4);
+        assert_eq!(queue.own(), 3 * PER_PACKET);
+        queue.push_heartbeat(Frame::fixed("3"));
+        assert_eq!(drain(&mut queue).len(), 4);
+    }
+
+    #[test]
+    fn bounds_with_grace_and_without_what_is_held_elsewhere() {
+        let limits = QueueLimits { bytes: 100, messages: 10 };
+        for (limits, expected) in [
+            (limits.with_grace(), (150, 15)),
+            (limits.less(30), (70, 10)),
+            (limits.less(101), (0, 10)),
+            (QueueLimits { bytes: usize::MAX, messages: 1 }.with_grace(), (usize::MAX, 1)),
+        ] {
+            assert_eq!((limits.bytes, limits.messages), expected);
+        }
     }
 
     #[test]

@@ -309,6 +309,8 @@ mod tests {
             (&["https://*.example.com:444"], "https://a.example.com:444", true),
             (&["https://*.example.com:444"], "https://a.example.com", false),
             (&["http://[::1]:3000"], "http://[::1]:3000", true),
+            (&["http://[::1]"], "http://[::1]:80", true),
+            (&["http://[::1]:80"], "http://[::1]", true),
             (&["app://local"], "app://local", true),
             (&[], "http://a.example", false),
             (&["b.example", "a.example"], "http://a.example", true),

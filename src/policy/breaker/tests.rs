@@ -30,8 +30,9 @@ enum Event {
     Tests,
     Free,
     Refused,
-    /// The test fails, or tells nothing.
+    /// The test fails, maybe, or tells nothing.
     TestFails(u64),
+    TestBreaks(u64),
     TestTellsNothing,
     /// Where the breaker stands.
     IsClosed,
@@ -92,6 +93,11 @@ fn play(case: &str, events: &[Event]) {
                 let failure = Failure { client, opened, evidence, proof, test: true };
                 fail(&mut network, NEW, failure, now);
             }
+            TestBreaks(client) => {
+                let (evidence, proof, opened) = (Dropped, Request, now);
+                let failure = Failure { client, opened, evidence, proof, test: true };
+                fail(&mut network, NEW, failure, now);
+            }
             TestTellsNothing => network.untested(NEW),
             IsClosed => assert_eq!(state(&network, NEW, now), State::Closed, "{what}"),
             IsOpen(left) => {
@@ -141,6 +147,13 @@ fn what_is_evidence() {
                 .collect(),
         ),
         (
+            "they have left as long ago as is remembered",
+            vec![silent(1), silent(2), Leaves(1), Leaves(2), Pass(600)]
+                .into_iter()
+                .chain([Fails(3, 602, Silent, Given), IsOpen(600)])
+                .collect(),
+        ),
+        (
             "they have left long ago",
             vec![silent(1), silent(2), Leaves(1), Leaves(2), Pass(601)]
                 .into_iter()
@@ -153,6 +166,24 @@ fn what_is_evidence() {
             vec![probe(1), probe(2), probe(3), IsClosed, Returns(1), Returns(3), IsClosed]
                 .into_iter()
                 .chain([Returns(3), IsClosed, Returns(2), IsOpen(600)])
+                .collect(),
+        ),
+        (
+            "others that poll",
+            vec![probe(1), probe(2), probe(3), Returns(4), Returns(5), Returns(6), IsClosed],
+        ),
+        (
+            "clients that go on just in time",
+            vec![probe(1), probe(2), dropped(3), Pass(60), Returns(1), Returns(2), Returns(3)]
+                .into_iter()
+                .chain([IsOpen(600)])
+                .collect(),
+        ),
+        (
+            "clients that go on too late, by whatever they would show it",
+            vec![dropped(1), dropped(2), dropped(3), Pass(61), Returns(1), Returns(2), Returns(3)]
+                .into_iter()
+                .chain([IsClosed])
                 .collect(),
         ),
         (
@@ -223,6 +254,10 @@ fn open_half_open_closed() {
         (
             "a test whose client leaves before it tells anything",
             vec![Pass(600), Tests, Leaves(9), Refused, TestTellsNothing, IsHalfOpen, Tests],
+        ),
+        (
+            "a test that broke, and nobody comes back from",
+            vec![Pass(600), Tests, TestBreaks(9), Refused, Pass(60), Refused, Pass(1), Tests],
         ),
         (
             "each failed test doubles the rest, up to the longest",

@@ -138,6 +138,10 @@ fn the_standard() {
         ),
         ("an escape that does not end", &[r#"for=192.0.2.7;host="a\""#], "-", Http, None),
         ("quotes around a part", &[r#"for=19"2.0.2.7""#], "-", Http, None),
+        ("quotes around a part of the host", &[r#"for=192.0.2.7;host=a"b""#], "-", Http, None),
+        ("quotes within the host", &[r#"for=192.0.2.7;host="a"b"c""#], "-", Http, None),
+        ("no host", &["for=192.0.2.7;host="], "-", Http, None),
+        ("a backslash", &[r#"for=192.0.2.7;host="a\\""#], "192.0.2.7", Http, Some(r"a\")),
         ("no text", &["for=\u{fffd}"], "-", Http, None),
     ] {
         let headers = Headers { forwarded: lines(forwarded), ..Headers::default() };
