@@ -79,60 +79,101 @@ fn links_lead_somewhere() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// The last string literal within the parentheses that `call` continues.
-fn last_literal(call: &str) -> Option<String> {
-    let (mut literals, mut depth, mut chars) = (Vec::new(), 1, call.chars());
-    while depth > 0 {
-        match chars.next()? {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            '"' => {
-                let mut literal = String::new();
-                loop {
-                    match chars.next()? {
-                        '"' => break,
-                        // A line that goes on.
-                        '\\' if chars.as_str().starts_with('\n') => {
-                            chars = chars.as_str().trim_start().chars();
-                        }
-                        '\\' => literal.extend(chars.next()),
-                        c => literal.push(c),
-                    }
-                }
-                literals.push(literal);
-            }
-            _ => {}
-        }
-    }
-    literals.pop()
+/// A call of a logging macro: the names of its fields, and its message.
+#[derive(Debug, Default)]
+struct Call {
+    fields: Vec<String>,
+    message: String,
 }
 
-/// The messages of all calls of a logging macro in Rust source.
-fn messages(source: &str, macro_name: &str) -> Vec<String> {
-    let call = format!("{macro_name}!(");
-    let messages = source.split(&call).skip(1).filter_map(last_literal);
-    messages.filter(|message| !message.starts_with('{')).collect()
+impl Call {
+    /// Reads the arguments of a call, up to the message: `code` goes on after its parenthesis.
+    fn read(code: &str) -> Option<Self> {
+        let (mut call, mut argument, mut depth) = (Call::default(), String::new(), 1);
+        let mut chars = code.chars();
+        while depth > 0 {
+            match chars.next()? {
+                '"' => {
+                    let literal = literal(&mut chars)?;
+                    if depth == 1 && argument.trim().is_empty() {
+                        call.message = literal;
+                        return Some(call);
+                    }
+                }
+                ',' if depth == 1 => call.fields.extend(field(&std::mem::take(&mut argument))),
+                c => {
+                    depth += i32::from(matches!(c, '(' | '[' | '{'));
+                    depth -= i32::from(matches!(c, ')' | ']' | '}'));
+                    argument.push(c);
+                }
+            }
+        }
+        Some(call)
+    }
+}
+
+/// The rest of a string literal whose quote has been read.
+fn literal(chars: &mut std::str::Chars<'_>) -> Option<String> {
+    let mut text = String::new();
+    loop {
+        match chars.next()? {
+            '"' => return Some(text),
+            // A line that goes on.
+            '\\' if chars.as_str().starts_with('\n') => {
+                *chars = chars.as_str().trim_start().chars();
+            }
+            '\\' => text.extend(chars.next()),
+            c => text.push(c),
+        }
+    }
+}
+
+/// The name of a field: `name = value`, or `name`, `%name`, `?name` of a variable.
+fn field(argument: &str) -> Option<String> {
+    let name = argument.split('=').next()?.trim().trim_start_matches(['%', '?']);
+    let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    (!name.is_empty() && name.chars().all(is_name)).then(|| name.to_owned())
+}
+
+/// All calls of logging macros of these names in `src/`, but for tests.
+fn calls(macros: &[&str]) -> Vec<(PathBuf, Call)> {
+    let mut found = Vec::new();
+    for path in files(&root().join("src"), "rs") {
+        let source = fs::read_to_string(&path).unwrap();
+        let source = source.split("\nmod tests {").next().unwrap_or_default();
+        for name in macros {
+            let begin = format!("{name}!(");
+            let calls = source.split(&begin).skip(1).filter_map(Call::read);
+            found.extend(calls.map(|call| (path.clone(), call)));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_field_of_the_log_is_explained() {
+    let docs = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let calls = calls(&["trace", "debug", "info", "warn", "error", "debug_span"]);
+    let fields = calls.iter().flat_map(|(path, call)| call.fields.iter().map(move |f| (path, f)));
+    let fields: Vec<(&PathBuf, &String)> = fields.collect();
+    assert!(fields.len() > 50, "{}", fields.len());
+    let missing = fields.iter().filter(|(_, field)| !docs.contains(&format!("`{field}=`")));
+    let missing: Vec<String> =
+        missing.map(|(path, field)| format!("{}: {field}", path.display())).collect();
+    assert!(missing.is_empty(), "docs/operations.md lacks:\n{}", missing.join("\n"));
 }
 
 #[test]
 fn every_warning_and_error_of_the_log_is_explained() {
     let docs = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
-    let mut found = 0;
-    let mut missing = Vec::new();
-    for path in files(&root().join("src"), "rs") {
-        let source = fs::read_to_string(&path).unwrap();
-        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
-        for level in ["warn", "error"] {
-            for message in messages(source, level) {
-                found += 1;
-                // Long ones are cut there.
-                let begins: String = message.chars().take(60).collect();
-                if !docs.contains(&begins) {
-                    missing.push(format!("{}: {message}", path.display()));
-                }
-            }
-        }
-    }
-    assert!(found > 10, "{found}");
+    let mut calls = calls(&["warn", "error"]);
+    // One that is made of others cannot be found.
+    calls.retain(|(_, call)| !call.message.is_empty() && !call.message.starts_with('{'));
+    assert!(calls.len() > 10, "{calls:?}");
+    // Long ones are cut there.
+    let begins = |call: &Call| call.message.chars().take(60).collect::<String>();
+    let missing = calls.iter().filter(|(_, call)| !docs.contains(&begins(call)));
+    let missing: Vec<String> =
+        missing.map(|(path, call)| format!("{}: {}", path.display(), call.message)).collect();
     assert!(missing.is_empty(), "docs/troubleshooting.md lacks:\n{}", missing.join("\n"));
 }
