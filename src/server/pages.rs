@@ -31,7 +31,7 @@ const BUILT_IN: &[(&str, &[u8])] = &[
     ("diagnostics.html", include_bytes!("../../static/diagnostics.html")),
     ("style.css", include_bytes!("../../static/style.css")),
     ("icon.svg", include_bytes!("../../static/icon.svg")),
-    ("parlance.js", include_bytes!("../../static/parlance.js")),
+    ("parlance.js", include_bytes!(concat!(env!("OUT_DIR"), "/parlance.js"))),
     ("texts.js", include_bytes!("../../static/texts.js")),
     ("page.js", include_bytes!("../../static/page.js")),
     ("message.js", include_bytes!("../../static/message.js")),

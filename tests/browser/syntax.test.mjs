@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
-import { describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { parse } from 'acorn';
+import { joined, served, sources } from './lib/client.mjs';
 
 const folder = new URL('../../static/', import.meta.url);
 const read = (name) => readFileSync(new URL(name, folder), 'utf8');
@@ -13,7 +14,7 @@ const pages = readdirSync(folder).filter((name) => name.endsWith('.html'));
 
 describe('scripts', () => {
   it('are all here', () => {
-    for (const name of ['parlance.js', 'chat.js', 'panel.js', 'page.js', 'message.js', 'people.js', 'log.js', 'texts.js', 'diagnostics.js']) assert.ok(scripts.includes(name), name);
+    for (const name of ['chat.js', 'panel.js', 'page.js', 'message.js', 'people.js', 'log.js', 'texts.js', 'diagnostics.js']) assert.ok(scripts.includes(name), name);
   });
 
   for (const name of scripts) {
@@ -22,20 +23,42 @@ describe('scripts', () => {
     });
   }
 
-  it('the client takes at most 12 KiB, compressed', () => {
-    const size = gzipSync(read('parlance.js'), { level: 9 }).length;
+  it('make no code out of data', () => {
+    for (const [name, script] of [...scripts.map((name) => [name, read(name)]), ...sources]) assert.doesNotMatch(script, /\beval\s*\(|\bFunction\s*\(|\.innerHTML\s*=|insertAdjacentHTML|document\.write\s*\(|setTimeout\s*\(\s*['"]/, name);
+  });
+});
+
+describe('the client', () => {
+  let client;
+  before(async () => (client = await served()));
+
+  it('is ES3', () => {
+    parse(client, { ecmaVersion: 3, allowReserved: 'never' });
+  });
+
+  it('is made of all its files, of which each is ES3 by itself', () => {
+    const parts = [...sources.keys()].filter((name) => name !== 'parlance.js');
+    for (const name of parts) {
+      parse(sources.get(name), { ecmaVersion: 3, allowReserved: 'never' });
+      assert.equal(sources.get('parlance.js').split('\n').filter((line) => line.trim() === `//= ${name}`).length, 1, name);
+    }
+    assert.ok(parts.length > 20);
+  });
+
+  it('says what its files say, without their comments', () => {
+    const comments = [];
+    const program = (text, onComment) => JSON.stringify(parse(text, { ecmaVersion: 3, onComment }), (key, value) => (key === 'start' || key === 'end' ? undefined : value));
+    assert.equal(program(client, comments), program(joined()), 'is the release build that of these sources?');
+    assert.deepEqual(comments.map((comment) => comment.value), ['! Parlance client: Engine.IO 4, Socket.IO 5. MIT licence. ', 'transports', 'end']);
+  });
+
+  it('takes at most 12 KiB, compressed', () => {
+    const size = gzipSync(client, { level: 9 }).length;
     assert.ok(size <= 12 * 1024, `${size} bytes`);
   });
 
-  it('the client has exactly one line for the policy', () => {
-    const line = '  var POLICY = /*transports*/["websocket","eventsource","htmlfile","xhr-polling","jsonp-polling"]/*end*/;';
-    assert.equal(read('parlance.js').split('\n').filter((other) => other === line).length, 1);
-    assert.equal(read('parlance.js').split('/*transports*/').length, 2);
-    assert.equal(read('parlance.js').split('/*end*/').length, 2);
-  });
-
-  it('make no code out of data', () => {
-    for (const name of scripts) assert.doesNotMatch(read(name), /\beval\s*\(|\bFunction\s*\(|\.innerHTML\s*=|insertAdjacentHTML|document\.write\s*\(|setTimeout\s*\(\s*['"]/, name);
+  it('has one place for the policy', () => {
+    assert.equal(client.match(/\/\*transports\*\/\["websocket","eventsource","htmlfile","xhr-polling","jsonp-polling"\]\/\*end\*\//g).length, 1);
   });
 });
 

@@ -1,10 +1,10 @@
 // The shipped client in a browser that is not there: its own clock, its own network, and a server that is a table.
 // Nothing here waits for real time, so minutes of quarantine pass in a moment, and always the same way.
 
-import { readFileSync } from 'node:fs';
 import { createContext, runInContext } from 'node:vm';
+import { served } from './client.mjs';
 
-const source = readFileSync(new URL('../../../static/parlance.js', import.meta.url), 'utf8');
+const source = await served();
 const SEPARATOR = '\x1e';
 
 export const ALL = ['websocket', 'eventsource', 'htmlfile', 'xhr-polling', 'jsonp-polling'];
