@@ -67,6 +67,8 @@ mod tests {
         assert!(held() >= 3 * MUCH);
         charge.set(MUCH);
         assert_eq!((held() / MUCH, charge.bytes()), (1, MUCH));
+        charge.set(2 * MUCH);
+        assert_eq!((held() / MUCH, charge.bytes()), (2, 2 * MUCH));
         drop(charge);
         assert_eq!(held() / MUCH, 0);
     }

@@ -115,9 +115,9 @@ fn shed(core: &Core, held: usize, now: Instant) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Deaf, POLLING, plan};
-    use super::super::{Engine, Limits};
+    use super::super::{Delivery, Engine, Limits};
     use super::*;
-    use crate::dialect::Message;
+    use crate::dialect::{Frame, Message};
 
     /// A bound, and sessions for which so many thousand bytes wait. What the process holds besides, since other
     /// tests run in it, is less.
@@ -175,6 +175,49 @@ mod tests {
         let brief = waiting(&engine, 400);
         assert_eq!(shed(long.core(), TOTAL + 1, Instant::now()), 1);
         assert_eq!((long.is_open(), brief.is_open()), (false, true));
+    }
+
+    /// What several wait for goes with the last of them: each that goes makes up for its part.
+    #[tokio::test]
+    async fn shared_bytes_count_in_part() {
+        // The first takes 400,000 bytes and a quarter of what is shared with it, the second 300,000 and a quarter.
+        for (excess, gone) in [(490_000, 1), (520_000, 2), (890_000, 2), (920_000, 3)] {
+            let engine = Engine::new(Limits { queue_total: TOTAL, ..Limits::default() }, Deaf);
+            let shared = [Frame::Text("x".repeat(400_000).into())];
+            let sessions = [100, 200, 300, 400].map(|thousands| {
+                let session = waiting(&engine, thousands);
+                session.push_shared(&shared, Delivery::Reliable);
+                session
+            });
+            let held: usize = sessions.iter().map(|session| session.state().held().own).sum();
+            // The bound is such that so much is too much.
+            let queue_total = (held + 400_000 - excess) / 9 * 10;
+            let core = Core::new(
+                Limits { queue_total, ..Limits::default() },
+                tokio::runtime::Handle::current(),
+            );
+            sessions.iter().for_each(|session| core.registry.insert(Arc::clone(session)));
+            assert_eq!(shed(&core, held + 400_000, Instant::now()), gone, "{excess}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rounds_follow_each_other_while_somebody_pays() {
+        let engine = Engine::new(Limits { queue_total: 1000, ..Limits::default() }, Deaf);
+        let session = waiting(&engine, 300);
+        let core = Arc::clone(session.core());
+        let mut now = Instant::now();
+        let mut budget = Budget::new(now);
+        core.keeper.over_budget();
+        assert_eq!(budget.look(&core, now), None);
+        assert!(!session.is_open());
+        for pause in [PAUSE, LONG_PAUSE] {
+            core.keeper.over_budget();
+            assert_eq!(budget.look(&core, now), Some(now + pause));
+            now += pause;
+            budget.look(&core, now);
+            assert!(!core.keeper.is_over_budget(), "nobody is left to pay");
+        }
     }
 
     #[tokio::test(start_paused = true)]

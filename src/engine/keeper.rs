@@ -172,3 +172,50 @@ fn look_round(
     // A look may have asked for another one, sooner than `next`: then `sooner` says so.
     Some(next)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_of_the_process_is_noticed_and_kept() {
+        let keeper = Keeper::default();
+        let mut now = keeper.pulse.lock().unwrap().last;
+        let mut resumed = None;
+        for (passed, paused) in [
+            (Duration::ZERO, false),
+            (PAUSE, false),
+            (PAUSE, false),
+            (PAUSE + Duration::from_millis(1), true),
+            (PAUSE, false),
+            (10 * PAUSE, true),
+        ] {
+            now += passed;
+            if paused {
+                resumed = Some(now);
+            }
+            assert_eq!(keeper.resumed(now), resumed, "{passed:?}");
+        }
+        // Somebody may have looked at the clock before, and come later.
+        assert_eq!(keeper.resumed(now - 2 * PAUSE), resumed);
+        assert_eq!(keeper.resumed(now + PAUSE), resumed);
+    }
+
+    #[test]
+    fn slow_readers_are_told_of_once() {
+        let keeper = Keeper::default();
+        (0..3).for_each(|_| keeper.note_slow_reader());
+        assert_eq!((keeper.take_slow_readers(), keeper.take_slow_readers()), (3, 0));
+    }
+
+    #[tokio::test]
+    async fn who_is_over_the_budget_wakes_the_keeper_until_somebody_sees_to_it() {
+        let keeper = Keeper::default();
+        assert!(!keeper.is_over_budget());
+        keeper.over_budget();
+        assert!(keeper.is_over_budget());
+        keeper.sooner.notified().await;
+        keeper.within_budget();
+        assert!(!keeper.is_over_budget());
+    }
+}

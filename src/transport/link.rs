@@ -243,8 +243,9 @@ mod tests {
             let out = link.out();
             let Out::Kept(kept) = &*out else { panic!("something is left") };
             assert!(kept.bytes.capacity() <= 4 * (kept.bytes.len() - kept.taken));
+            assert!(kept.taken <= kept.bytes.len() / 2, "what is out is given back");
         }
-        assert!(matches!(*link.out(), Out::Clear));
+        assert!(link.is_clear());
         assert_eq!(link.held(), 0);
         drop(link);
         let all = reading.await.expect("no panic");
@@ -252,6 +253,18 @@ mod tests {
             all == (0..pieces).map(piece).collect::<String>().into_bytes(),
             "in order, and whole"
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_counts_with_what_the_connection_holds() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let _client = TcpStream::connect(listener.local_addr().expect("bound")).await;
+        let link = Link::new(Pipe::plain(listener.accept().await.expect("a connection").0), None);
+        let mut kept = Kept::new(&[0; 10], 5);
+        assert_eq!(kept.charge.bytes(), kept.bytes.capacity() + 5);
+        kept.taken = 3;
+        *link.out() = Out::Kept(Box::new(kept));
+        assert_eq!(link.held(), 10 - 3 + 5);
     }
 
     #[tokio::test]
