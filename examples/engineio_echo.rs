@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use parlance::dialect::Message;
 use parlance::engine::{Engine, Handler, Limits, Receiver, Session};
+use parlance::negotiate::Negotiator;
 use parlance::server::{self, HttpLimits, Server};
-use parlance::transport::Negotiator;
 
 struct Echo;
 

@@ -8,9 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use parlance::engine::{Engine, Limits};
+use parlance::negotiate::Negotiator;
 use parlance::server::{self, HttpLimits, Server};
 use parlance::socketio::{App, Broadcast, DisconnectReason, Event, Socket, SocketIo};
-use parlance::transport::Negotiator;
 use serde_json::Value;
 
 #[derive(Default)]

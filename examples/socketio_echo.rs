@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use parlance::engine::{Engine, Limits};
+use parlance::negotiate::Negotiator;
 use parlance::server::{self, HttpLimits, Server};
 use parlance::socketio::{App, Event, Socket, SocketIo};
-use parlance::transport::Negotiator;
 use serde_json::Value;
 
 struct Echo;

@@ -30,6 +30,7 @@
 //! moment is woken and writes all that waits in one go: WebSocket frames, or the answer to a
 //! parked poll. If a queue is full, its session is closed as a slow reader; the room never waits.
 
+pub mod admission;
 pub mod chat;
 pub mod cli;
 pub mod commands;
@@ -40,7 +41,10 @@ pub mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod http;
 pub mod memory;
+pub mod negotiate;
+pub mod net;
 pub mod policy;
 pub mod server;
 pub mod socketio;

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use parlance::engine::{Engine, Limits};
+use parlance::negotiate::Negotiator;
 use parlance::policy::Networks;
 use parlance::server::pages::Pages;
 use parlance::server::tls::{Pair, Tls};
 use parlance::server::{HttpLimits, Listener, Server};
 use parlance::socketio::{App, Event, Socket, SocketIo};
-use parlance::transport::Negotiator;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};

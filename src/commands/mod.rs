@@ -2,7 +2,6 @@
 
 pub mod check;
 mod essential;
-pub mod guarded;
 mod reload;
 pub mod serve;
 mod signals;

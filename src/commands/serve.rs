@@ -9,20 +9,20 @@ use tracing::{error, info, warn};
 
 use super::check;
 use super::essential::{self, Ended, Essential};
-use super::guarded::Guarded;
 use super::reload::{Reloader, Request};
 use super::signals::{Hangups, Signals};
 use super::status::House;
+use crate::admission::{Gate, Guarded};
 use crate::chat::{Chat, ChatSettings};
 use crate::config::{self, Layers, Settings};
 use crate::engine::{Engine, Limits, QueueLimits};
+use crate::negotiate::Negotiator;
 use crate::server::admin::{Admin, Denied, Wish};
 use crate::server::pages::Pages;
 use crate::server::tls::{Tls, Watch};
 use crate::server::{self, HttpLimits, Listener, Server};
 use crate::socketio::SocketIo;
 use crate::telemetry;
-use crate::transport::{Gate, Negotiator};
 
 /// How long a session that the server ended waits for a poll to say so.
 const LINGER: std::time::Duration = std::time::Duration::from_secs(30);

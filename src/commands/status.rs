@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::admission::{self, Gate};
 use crate::chat::Hasty;
 use crate::config::Layers;
 use crate::engine::Engine;
@@ -12,7 +13,6 @@ use crate::memory;
 use crate::policy::breaker::{Report, State};
 use crate::policy::{Policy, Rule};
 use crate::telemetry;
-use crate::transport::{self, Gate};
 
 /// Circuit breakers that are listed.
 const BREAKERS_SHOWN: usize = 100;
@@ -61,7 +61,7 @@ impl House {
                 _ => Value::Null,
             };
             shown.push(json!({
-                "network": transport::written(network),
+                "network": admission::written(network),
                 "generation": kind.generation,
                 "agent": agent,
                 "state": state.name(),
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_can_be_changed_is_shown_and_in_the_words_of_the_file() {
-        let policy = Policy::open(Transports::all(transport::names()));
+        let policy = Policy::open(Transports::all(crate::transport::names()));
         let shown: Vec<String> = settings(&policy).into_iter().map(|(key, _)| key).collect();
         assert_eq!(shown, LIVE);
         assert_eq!(time(Duration::from_secs(600)), "600s");

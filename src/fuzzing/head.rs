@@ -18,9 +18,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::http::fallback;
+use crate::http::head::{Head, Parsed, parse};
 use crate::server::HttpLimits;
-use crate::server::head::{Head, Parsed, parse};
-use crate::server::library;
 
 const MOUNT: &str = "/socket.io/";
 
@@ -107,7 +107,7 @@ fn by_the_library(data: &[u8], limits: &HttpLimits) -> Vec<Heard> {
         let (head, mut body) = request.into_parts();
         let length = body.size_hint().exact();
         let ends = head.version != http::Version::HTTP_11
-            || crate::transport::http::header_has(&head.headers, http::header::CONNECTION, "close");
+            || crate::http::headers::header_has(&head.headers, http::header::CONNECTION, "close");
         heard.borrow_mut().push(Heard { head, length, body: Vec::new(), whole: false, ends });
         while let Some(Ok(frame)) = body.frame().await {
             if let (Ok(data), Some(heard)) = (frame.into_data(), heard.borrow_mut().last_mut()) {
@@ -123,7 +123,7 @@ fn by_the_library(data: &[u8], limits: &HttpLimits) -> Vec<Heard> {
         Ok::<_, Infallible>(answer)
     });
     let client = TokioIo::new(Client(data));
-    let mut connection = Box::pin(library::reader(limits).serve_connection(client, service));
+    let mut connection = Box::pin(fallback::reader(limits).serve_connection(client, service));
     let news = Arc::new(News(AtomicBool::new(true)));
     let waker = Waker::from(Arc::clone(&news));
     // It is over, or waits for what does not come.

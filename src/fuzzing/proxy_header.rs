@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use futures::FutureExt as _;
 
 use super::input::Input;
-use crate::server::proxy_protocol::{HeaderError, Told, begins, read};
+use crate::net::proxy_protocol::{HeaderError, Told, begins, read};
 
 /// Reading takes the header and not one byte more, and any header that a proxy can make tells the client.
 pub fn proxy_header(data: &[u8]) {

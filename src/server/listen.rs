@@ -9,10 +9,10 @@ use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderValue, Response};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
-use super::entrance::Entrance;
+use super::acceptor::Entrance;
 use super::tls::Tls;
+use crate::admission::Peer;
 use crate::policy::{Networks, Scheme};
-use crate::transport::Peer;
 
 /// A socket that listens, and how connections that come by it are treated: in the simplest case, and
 /// made from a [`TcpListener`], plain HTTP is spoken at once.

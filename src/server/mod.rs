@@ -1,15 +1,10 @@
 //! Sockets: the accept loop, HTTP connections and their bounds, and who answers which path.
 
+mod acceptor;
 pub mod admin;
-mod entrance;
-pub(crate) mod head;
-mod host;
-mod http1;
-pub(crate) mod library;
 mod listen;
 mod no_slot;
 pub mod pages;
-pub(crate) mod proxy_protocol;
 mod redirect;
 mod reports;
 pub mod tls;
@@ -18,60 +13,33 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::future::Either;
 use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue};
-use http_body_util::combinators::UnsyncBoxBody;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use crate::admission::Peer;
+use crate::http::conn::{Http1, Next};
+use crate::http::fallback::{self, Answer, Lent};
+use crate::http::head::is_engines;
+use crate::http::{self as web, Foreign, Incoming, Request, Response, host};
+use crate::negotiate::{Answering, Negotiator};
+use crate::net::first_bytes::First;
+use crate::net::slots::{Admission, NoSlot, Slot, Slots, WAIT};
+use crate::net::{Link, Pipe};
 use crate::policy::{Client, Scheme};
-use crate::transport::http::Error;
-use crate::transport::slots::{Admission, NoSlot, Slot, Slots, WAIT};
-use crate::transport::{self, Answering, Foreign, Incoming, Link, Negotiator, Peer, Pipe, Request};
-use entrance::TurnedAway;
-use http1::{Http1, Next};
-use library::Lent;
+use crate::transport::Error;
+use acceptor::TurnedAway;
 use listen::HouseRules;
 pub use listen::{Listener, bind, bind_for, url};
 use no_slot::Refusals;
 pub use no_slot::raise_file_limit;
 use pages::Pages;
-
-/// Bounds on connections and on requests.
-#[derive(Debug, Clone)]
-pub struct HttpLimits {
-    /// For the headers of a request, from the first moment that it can be expected.
-    pub header_timeout: Duration,
-    /// For the body of a request, from when its head is there.
-    pub body_timeout: Duration,
-    pub max_headers: usize,
-    /// Bytes of the request line and all headers.
-    pub max_header_bytes: usize,
-    /// Connections at once, streams and WebSockets among them. More wait for 2 s, a few at a time, and get 503
-    /// then. Within the limit of open files: see [`raise_file_limit`].
-    pub max_connections: usize,
-    /// Connections at once of one address (of IPv6, one /64), 0 for no bound, and never more than half of all;
-    /// trusted proxies have no bound. One more gets 503 at once.
-    pub max_connections_per_address: usize,
-}
-
-impl Default for HttpLimits {
-    fn default() -> Self {
-        HttpLimits {
-            header_timeout: Duration::from_secs(10),
-            body_timeout: Duration::from_secs(30),
-            max_headers: 64,
-            max_header_bytes: 16 * 1024,
-            max_connections: 100_000,
-            max_connections_per_address: 4000,
-        }
-    }
-}
+pub use web::HttpLimits;
 
 /// Serves connections, from one listener or several.
 #[derive(Clone)]
@@ -89,8 +57,6 @@ struct Shared {
     connections: TaskTracker,
     stopping: CancellationToken,
 }
-
-type Answer = http::Response<UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>>;
 
 impl Server {
     /// `mount` is the path of the engine, with a slash at both ends.
@@ -247,7 +213,7 @@ impl Server {
     /// Refuses a connection for which there is no slot, in at most [`WAIT`].
     async fn refuse(&self, link: Arc<Link>, peer: Peer, rules: &HouseRules, why: NoSlot) {
         let response = rules.put_on(self.shared.no_slot.refuse(why), peer);
-        let mut http = self.http1(link, peer, rules);
+        let mut http = self.http1(link, rules);
         let _ = tokio::time::timeout(WAIT, http.refuse(response)).await;
     }
 
@@ -274,13 +240,13 @@ impl Server {
         };
         turned_away.log(peer.remote);
         if let TurnedAway::HttpOnTls(tcp) = turned_away {
-            entrance::say_https(tcp, patience).await;
+            acceptor::say_https(tcp, patience).await;
         }
         None
     }
 
     async fn speak_http(&self, link: Arc<Link>, peer: Peer, rules: &HouseRules) {
-        let mut http = self.http1(link, peer, rules);
+        let mut http = self.http1(link, rules);
         loop {
             // Who asks without a pause must not have the thread for itself.
             tokio::task::consume_budget().await;
@@ -302,20 +268,25 @@ impl Server {
                 }
                 Next::Foreign { read, whole } => {
                     let lent = Lent::new(read, whole, Arc::clone(&http.link));
-                    match Box::pin(library::serve(self, lent, peer, rules)).await {
+                    let Shared { limits, stopping, .. } = &*self.shared;
+                    let link = Arc::clone(&http.link);
+                    let answer = |request| self.answer_foreign(request, &link, peer, rules);
+                    let served = fallback::serve(lent, peer.remote, limits, stopping, answer);
+                    match Box::pin(served).await {
                         Some(more) => http.keep(&more),
                         None => return,
                     }
                 }
+                Next::OtherProtocol(first) => return turn_away(&http.link, &first, peer.remote),
                 Next::Late => return Box::pin(http.refuse(late())).await,
                 Next::Over => return,
             }
         }
     }
 
-    fn http1(&self, link: Arc<Link>, peer: Peer, rules: &HouseRules) -> Http1<'_> {
+    fn http1(&self, link: Arc<Link>, rules: &HouseRules) -> Http1<'_> {
         let Shared { limits, mount, stopping, .. } = &*self.shared;
-        let fresh = rules.entrance.tls.is_none().then_some(peer.remote);
+        let fresh = rules.entrance.tls.is_none();
         // Who is only sent on is not for the engine.
         let mount = rules.redirect_to.is_none().then_some(*mount);
         Http1::new(link, fresh, limits, mount, stopping)
@@ -347,7 +318,7 @@ impl Server {
             debug!(remote = %peer.remote, reason, "request refused");
             let mut refusal = Error::bad_request(reason).json();
             refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            return library::dressed(rules.put_on(refusal, peer)).await;
+            return fallback::dressed(rules.put_on(refusal, peer)).await;
         }
         if let Some(port) = rules.redirect_to {
             return redirect::answer(&request, port);
@@ -358,10 +329,10 @@ impl Server {
                 Answering::Ready(response) => response,
                 Answering::Waiting(response) => response.await,
             };
-            let response = library::awaited(response, link).await;
-            return library::dressed(rules.put_on(response, peer)).await;
+            let response = fallback::awaited(response, link).await;
+            return fallback::dressed(rules.put_on(response, peer)).await;
         }
-        let Some(pages) = pages else { return library::dressed(pages::not_found(mount)).await };
+        let Some(pages) = pages else { return fallback::dressed(pages::not_found(mount)).await };
         let (headers, path) = (request.headers(), request.uri().path());
         let welcome = negotiator.gate().welcome(headers, path, peer);
         rules.put_on(pages.answer(request, welcome).await, peer)
@@ -373,17 +344,20 @@ fn peer(remote: SocketAddr) -> Peer {
     Peer { remote: remote.ip().to_canonical(), scheme: Scheme::Http }
 }
 
-/// Whether a path is the engine's. Generation 0.9 has its protocol number behind the mount, as nothing
-/// else has.
-fn is_engines(mount: &str, path: &str) -> bool {
-    path.strip_prefix(mount)
-        .is_some_and(|below| below.is_empty() || below.starts_with(|c: char| c.is_ascii_digit()))
+/// Ends a connection that begins with another protocol.
+fn turn_away(link: &Link, first: &First, remote: IpAddr) {
+    let Some(turned_away) = TurnedAway::from_plain(first) else { return };
+    turned_away.log(remote);
+    if let Some(alert) = turned_away.alert() {
+        // There is room for it: nothing has been written yet.
+        link.put(|out| out.extend_from_slice(alert));
+    }
 }
 
 /// What is said to a request whose head does not come to its end.
-fn late() -> transport::Response {
+fn late() -> Response {
     let text = "the request did not come whole in time\n";
-    transport::http::response(StatusCode::REQUEST_TIMEOUT, "text/plain; charset=utf-8", text)
+    web::response(StatusCode::REQUEST_TIMEOUT, "text/plain; charset=utf-8", text)
 }
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);

@@ -12,9 +12,10 @@ use tracing::{info, warn};
 
 use super::HttpLimits;
 use super::listen::HouseRules;
-use crate::transport::http::{Error, write_end, write_head};
-use crate::transport::slots::NoSlot;
-use crate::transport::{self, Body};
+use crate::http::write::{write_end, write_head};
+use crate::http::{Body, Response};
+use crate::net::slots::NoSlot;
+use crate::transport::Error;
 
 /// Files besides the slots: for who waits for one, for listeners, logs, settings, certificates and pages.
 const RESERVE: usize = 256;
@@ -52,7 +53,7 @@ impl Refusals {
     }
 
     /// The answer to a connection for which there is no slot. Leaves a line in the log, not for each.
-    pub fn refuse(&self, why: NoSlot) -> transport::Response {
+    pub fn refuse(&self, why: NoSlot) -> Response {
         self.count(why);
         let mut response = Error::Unavailable { reason: why.reason().into() }.json();
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));

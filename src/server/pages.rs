@@ -19,11 +19,13 @@ use warp::Filter as _;
 use warp::path::FullPath;
 
 use super::admin::{self, Admin};
-use super::{Answer, library, reports};
+use super::reports;
+use crate::admission::Welcome;
 use crate::files;
+use crate::http::fallback::{Answer, dressed};
+use crate::http::{self as web, Foreign};
 use crate::policy::Scheme;
-use crate::transport::http::Error;
-use crate::transport::{self, Foreign, Welcome};
+use crate::transport::Error;
 
 /// Files that are built in, by their path below `/`.
 const BUILT_IN: &[(&str, &[u8])] = &[
@@ -123,7 +125,7 @@ impl Pages {
                 // A filter service is always ready and never fails.
                 let Ok(response) = tower_service::Service::call(&mut service, request).await;
                 if response.status() == StatusCode::NOT_FOUND {
-                    return library::dressed(not_found("/socket.io/")).await;
+                    return dressed(not_found("/socket.io/")).await;
                 }
                 response.map(|body| body.map_err(Into::into).boxed_unsync())
             })
@@ -138,7 +140,7 @@ impl Pages {
         let late = request.body().late();
         let mut answer = (self.answer)(request).await;
         if late.load(Ordering::Acquire) {
-            answer = library::dressed(Error::Incomplete.json()).await;
+            answer = dressed(Error::Incomplete.json()).await;
         }
         answer.headers_mut().insert(CONTENT_SECURITY_POLICY, content_policy);
         answer
@@ -146,9 +148,9 @@ impl Pages {
 }
 
 /// Says what there is instead.
-pub fn not_found(mount: &str) -> transport::Response {
+pub fn not_found(mount: &str) -> web::Response {
     let text = format!("Not found. Pages are at /, Socket.IO is at {mount}\n");
-    transport::http::response(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
+    web::response(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
 }
 
 fn security_headers() -> HeaderMap {

@@ -5,7 +5,8 @@ use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 
-use super::{Answer, host};
+use crate::http::fallback::Answer;
+use crate::http::host;
 
 /// Sends a request on to the same host and path at `port`.
 pub(super) fn answer<B>(request: &Request<B>, port: u16) -> Answer {

@@ -14,8 +14,8 @@ use tracing::{Level, enabled, info};
 use unicode_normalization::char::is_combining_mark;
 use warp::{Filter, Rejection, Reply};
 
+use crate::admission::Welcome;
 use crate::engine::Sid;
-use crate::transport::Welcome;
 
 /// Bytes of one report, and of its line in the log.
 const LARGEST: usize = 16 * 1024;

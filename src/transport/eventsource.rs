@@ -1,10 +1,10 @@
 //! `eventsource`: server-sent events, each with one packet as a JavaScript string.
 
-use super::http::{Request, Response};
 use super::stream::{self, PRELUDE, Shape};
 use super::{Exchange, Query, Served, Transport};
 use crate::dialect::{Dialect, Frame, json};
 use crate::engine::Facts;
+use crate::http::{Request, Response};
 
 #[derive(Debug)]
 pub struct EventSource;

@@ -2,11 +2,11 @@
 
 use http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 
-use super::http::{Request, Response};
 use super::stream::{self, PRELUDE, Shape};
 use super::{Exchange, Query, Served, Transport};
 use crate::dialect::{Dialect, Frame, json};
 use crate::engine::Facts;
+use crate::http::{Request, Response};
 
 #[derive(Debug)]
 pub struct HtmlFile;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::http::{Error, Request, Response, response};
 use super::poll::{Purpose, Rejected, accept, park, purpose, unsupported};
-use super::{Exchange, Query, Served, Transport};
+use super::{Error, Exchange, Query, Served, Transport};
 use crate::dialect::{Dialect, Frame};
 use crate::engine::Facts;
+use crate::http::{Request, Response, response};
 
 #[derive(Debug)]
 pub struct JsonpPolling;

@@ -5,26 +5,12 @@
 //! does so for the life of an upgraded connection, polling for one response. A transport is one
 //! file here and one line in [`REGISTRY`].
 
-mod body;
-mod breakers;
-mod census;
+pub mod error;
 mod eventsource;
-mod gate;
-mod guest;
 mod htmlfile;
-pub mod http;
 mod jsonp_polling;
-mod link;
-mod memory;
-mod monitor;
-mod negotiate;
-mod negotiate09;
-mod news;
-mod pipe;
 mod poll;
 pub(crate) mod query;
-mod scratch;
-pub mod slots;
 mod stream;
 mod websocket;
 pub(crate) mod ws_frames;
@@ -35,22 +21,14 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
+use crate::admission::Monitor;
 use crate::dialect::{Dialect, Frame};
-use crate::engine::{Engine, Facts, Session};
+use crate::engine::{Connection, Engine, Facts, Session};
+use crate::http::{Request, Response};
+use crate::net::Link;
 
-pub use body::{Clock, Coming, Foreign, Incoming};
-pub use breakers::{Breakers, written};
-pub use census::Census;
-pub use gate::{Gate, Welcome};
-pub use guest::Guest;
-pub use http::{Body, Request, Response};
-pub use link::{Broken, Link};
-pub use negotiate::{Answering, Negotiator, Peer};
-pub use pipe::Pipe;
-pub use poll::{Parked, Seat};
+pub use error::Error;
 pub use query::Query;
-
-use http::Error;
 
 /// One way for packets to travel.
 pub trait Transport: Send + Sync {
@@ -119,6 +97,19 @@ pub enum Served {
     Later(BoxFuture<'static, Result<Response, Error>>),
 }
 
+impl Served {
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// What the request is answered with instead.
+    pub async fn answer(self) -> Result<Response, Error> {
+        match self {
+            Served::Now(answer) => answer,
+            Served::Later(answer) => answer.await,
+        }
+    }
+}
+
 /// A request and the session that it is for.
 pub struct Exchange {
     pub request: Request,
@@ -126,5 +117,15 @@ pub struct Exchange {
     pub session: Arc<Session>,
     pub engine: Engine,
     /// For a WebSocket: what counts it, and watches how it fares.
-    monitor: Option<monitor::Monitor>,
+    pub monitor: Option<Monitor>,
+}
+
+impl Connection for Link {
+    fn held(&self) -> usize {
+        Link::held(self)
+    }
+
+    fn cut(&self) {
+        Link::cut(self);
+    }
 }

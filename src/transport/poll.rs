@@ -5,16 +5,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{Either, select};
+use futures::future::{BoxFuture, Either, select};
 use http::{Method, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
-use super::body::{Incoming, read_body};
-use super::http::{Body, Error, Response, response};
-use super::{Exchange, Link};
+use super::{Error, Exchange};
 use crate::dialect::{Control, Dialect, Frame, Malformed, OCTETS, Packet, Requests, Wire};
 use crate::engine::{Answer, Connection, Drain, Drained, Facts, Session, Sink, Taken, Waited};
+use crate::http::headers::media_type;
+use crate::http::write::write_end;
+use crate::http::{Body, Incoming, Parked, ParkedOutcome, Response, read_body, response};
 use crate::memory::Charge;
+use crate::net::Link;
 
 /// How long an idle poll is held where there are no heartbeats on polls (socketio-0.9.md §7).
 const IDLE_POLL: Duration = Duration::from_secs(20);
@@ -23,10 +25,15 @@ const NO_HOLD: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A poll that waits for something to be answered with. Dropping it is how a lost connection is
 /// noticed.
-pub struct Parked {
+struct ParkedPoll {
     drain: Drain,
     until: Instant,
     form: Form,
+    batch: Vec<Frame>,
+    /// What it is to be answered with besides.
+    due: Drained,
+    /// Where the answer is written, once that is known.
+    seat: Option<Arc<Seat>>,
 }
 
 /// How one transport answers a poll with packets: a content type and a body.
@@ -49,67 +56,84 @@ pub(super) fn park(
     };
     let until = Instant::now() + hold;
     let mut response = response(StatusCode::OK, "", Bytes::new());
-    *response.body_mut() = Body::Parked(Box::new(Parked { drain, until, form }));
+    let parked =
+        ParkedPoll { drain, until, form, batch: Vec::new(), due: Drained::Released, seat: None };
+    *response.body_mut() = Body::Parked(Box::new(parked));
     Ok(response)
 }
 
-impl Parked {
-    /// Waits for the answer: its content type and body, which waits for the client as long as it is there.
-    pub async fn answer(mut self, link: &Arc<Link>) -> (&'static str, Bytes) {
-        let mut batch = Vec::new();
-        let next = self.drain.next(&mut batch);
-        let drained = timeout_at(self.until, next).await.unwrap_or(Drained::Released);
-        let (content_type, bytes) = self.formed(drained, &mut batch);
-        let mut charge = Charge::default();
-        charge.set(bytes.len());
-        let unread = Arc::new(Unread { bytes, link: Arc::clone(link), _charge: charge });
-        self.drain.finish_by(&(Arc::clone(&unread) as Arc<dyn Connection>));
-        (content_type, Bytes::from_owner(OnItsWay(unread)))
-    }
-
-    /// Has the answer written to a connection by whoever has packets. `head` is what comes before the
-    /// content type.
-    pub fn take_seat(&self, link: &Arc<Link>, head: Vec<u8>) -> Arc<Seat> {
-        let (link, form) = (Arc::clone(link), Arc::clone(&self.form));
-        let seat = Arc::new(Seat { link, head, form, answer: Answer::default() });
-        self.drain.divert(Arc::clone(&seat) as Arc<dyn Sink>);
-        seat
-    }
-
-    /// Until when it may be held.
-    pub fn until(&self) -> Instant {
+impl Parked for ParkedPoll {
+    fn until(&self) -> Instant {
         self.until
     }
 
-    /// Waits for the answer, or for what its seat does not see to: see [`Answer::poll_waited`].
-    pub fn poll_waited(
-        &mut self,
-        seat: &Seat,
-        cx: &mut Context<'_>,
-        batch: &mut Vec<Frame>,
-        read_ahead: impl FnMut(&mut Context<'_>) -> Poll<bool>,
-    ) -> Poll<Waited> {
-        seat.answer.poll_waited(cx, &mut self.drain, batch, read_ahead)
+    fn begin(&mut self, link: &Arc<Link>, head: Vec<u8>) {
+        let (link, form) = (Arc::clone(link), Arc::clone(&self.form));
+        let seat = Arc::new(Seat { link, head, form, answer: Answer::default() });
+        self.drain.divert(Arc::clone(&seat) as Arc<dyn Sink>);
+        self.seat = Some(seat);
     }
 
-    /// Gives the answer to a poll that ends like this, unless somebody has given another meanwhile.
-    pub fn finish(self, seat: &Seat, drained: Drained, batch: &mut Vec<Frame>) {
-        let answer = self.formed(drained, batch);
-        if seat.answer.claim(self.drain) {
+    fn set_pipelined(&self) {
+        if let Some(seat) = &self.seat {
+            seat.answer.be_followed();
+        }
+    }
+
+    fn poll_outcome(
+        &mut self,
+        cx: &mut Context<'_>,
+        read_ahead: &mut dyn FnMut(&mut Context<'_>) -> Poll<bool>,
+    ) -> Poll<ParkedOutcome> {
+        // Nothing is written before it is known where.
+        let Some(seat) = &self.seat else { return Poll::Ready(ParkedOutcome::Lost) };
+        let waited = seat.answer.poll_waited(cx, &mut self.drain, &mut self.batch, read_ahead);
+        waited.map(|waited| match waited {
+            Waited::Drained(drained) => {
+                self.due = drained;
+                ParkedOutcome::Due
+            }
+            Waited::Answered => ParkedOutcome::Answered,
+            Waited::Lost => ParkedOutcome::Lost,
+        })
+    }
+
+    fn give(mut self: Box<Self>) {
+        let answer = self.formed();
+        let ParkedPoll { drain, seat, .. } = *self;
+        let Some(seat) = seat else { return };
+        if seat.answer.claim(drain) {
             seat.put(answer);
         }
     }
 
-    fn formed(&self, drained: Drained, batch: &mut Vec<Frame>) -> (&'static str, Bytes) {
+    fn answer(mut self: Box<Self>, link: Arc<Link>) -> BoxFuture<'static, (&'static str, Bytes)> {
+        Box::pin(async move {
+            let next = self.drain.next(&mut self.batch);
+            let due = timeout_at(self.until, next).await.unwrap_or(Drained::Released);
+            self.due = due;
+            let (content_type, bytes) = self.formed();
+            let mut charge = Charge::default();
+            charge.set(bytes.len());
+            let unread = Arc::new(Unread { bytes, link, _charge: charge });
+            self.drain.finish_by(&(Arc::clone(&unread) as Arc<dyn Connection>));
+            (content_type, Bytes::from_owner(OnItsWay(unread)))
+        })
+    }
+}
+
+impl ParkedPoll {
+    /// The answer with what there is: its content type and body.
+    fn formed(&mut self) -> (&'static str, Bytes) {
         let dialect = self.drain.session().dialect();
-        batch.extend(match drained {
+        self.batch.extend(match self.due {
             Drained::Packets | Drained::Stuck | Drained::Asks => None,
             Drained::Released | Drained::Superseded | Drained::Promoted => {
                 Some(dialect.control(Control::Noop))
             }
             Drained::Closed(reason) => Some(dialect.ending(reason.ending())),
         });
-        (self.form)(dialect, batch)
+        (self.form)(dialect, &self.batch)
     }
 }
 
@@ -141,7 +165,7 @@ impl Connection for Unread {
 }
 
 /// A parked poll's place on its connection, where packets can be put.
-pub struct Seat {
+struct Seat {
     link: Arc<Link>,
     head: Vec<u8>,
     form: Form,
@@ -155,15 +179,10 @@ impl std::fmt::Debug for Seat {
 }
 
 impl Seat {
-    /// See [`Answer::be_followed`].
-    pub fn be_followed(&self) {
-        self.answer.be_followed();
-    }
-
     fn put(&self, (content_type, body): (&str, Bytes)) -> Taken {
         let whole = self.link.put(|out| {
             out.extend_from_slice(&self.head);
-            super::http::write_end(out, content_type, &body);
+            write_end(out, content_type, &body);
         });
         self.answer.give(whole)
     }
@@ -203,7 +222,7 @@ pub(super) async fn accept(
             }
         }
     };
-    match read(&session, &body, super::http::media_type(&parts.headers)) {
+    match read(&session, &body, media_type(&parts.headers)) {
         Ok(packets) => posting.session().submit(facts, packets).await?,
         // The reference servers say "ok" to such a body and end the session (engineio.md §9).
         Err(Rejected::Malformed(error)) => session.malformed(error),

@@ -1,6 +1,6 @@
 //! The query string of an Engine.IO request (reference: engineio.md §2).
 
-use super::http::Error;
+use super::Error;
 
 /// The parameters that the server looks at. All else in the query is the application's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

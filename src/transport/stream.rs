@@ -9,11 +9,11 @@ use futures::Stream;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 
-use super::http::{Body, Error, Response, response};
 use super::poll::{Purpose, accept_payload, purpose, unsupported};
-use super::{Exchange, Served};
+use super::{Error, Exchange, Served};
 use crate::dialect::{Control, Dialect, Frame, Heartbeat};
 use crate::engine::{CloseReason, Drain, Drained, Facts, Session};
+use crate::http::{Body, Response, response};
 
 /// How one transport dresses its stream.
 pub(super) struct Shape {

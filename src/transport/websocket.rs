@@ -11,13 +11,15 @@ use http::header::{
 use http::{Method, StatusCode};
 use tracing::Instrument;
 
-use super::http::{Body, Error, Request, Response, header_has, response};
-use super::monitor::{Ended, Monitor};
 use super::ws_frames::Fault;
 use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
-use super::{Exchange, Link, Query, Served, Transport};
+use super::{Error, Exchange, Query, Served, Transport};
+use crate::admission::{Ended, Monitor};
 use crate::dialect::{Dialect, Frame, Packet, Requests, SocketMessage, Wire};
 use crate::engine::{Begun, CloseReason, Drain, Drained, Facts, Session};
+use crate::http::headers::header_has;
+use crate::http::{Body, Incoming, Request, Response, response};
+use crate::net::Link;
 
 #[derive(Debug)]
 pub struct WebSocket;
@@ -55,6 +57,10 @@ impl Transport for WebSocket {
             return Err(Error::bad_request("only WebSocket version 13 is spoken"));
         }
         match only(headers, SEC_WEBSOCKET_KEY) {
+            // hyper reads this request, and keeps the connection until the answer is out.
+            Some(key) if is_key(key) && matches!(request.body(), Incoming::Foreign(_)) => {
+                Err(Error::bad_request("no WebSocket upgrade: the request has a body"))
+            }
             Some(key) if is_key(key) => Ok(()),
             _ if !headers.contains_key(SEC_WEBSOCKET_KEY) => {
                 Err(Error::bad_request("Sec-WebSocket-Key is missing"))

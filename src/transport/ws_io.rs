@@ -9,11 +9,11 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::scratch::with_input;
 use super::ws_frames::{Fault, Frames, Said};
-use super::{Broken, Link};
 use crate::dialect::{Dialect, Frame, SocketMessage, Wire};
 use crate::engine::{Connection, Sink, Taken};
+use crate::net::scratch::with_input;
+use crate::net::{Broken, Link};
 
 /// Reads in a row: a message may have pieces without end.
 const READS: u8 = 16;

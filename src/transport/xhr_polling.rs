@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::http::{Error, Request, Response, response};
 use super::poll::{Purpose, accept_payload, park, purpose, unsupported};
-use super::{Exchange, Query, Served, Transport};
+use super::{Error, Exchange, Query, Served, Transport};
 use crate::dialect::{Dialect, Frame};
 use crate::engine::Facts;
+use crate::http::{Request, Response, response};
 
 #[derive(Debug)]
 pub struct XhrPolling;

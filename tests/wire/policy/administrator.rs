@@ -216,7 +216,7 @@ async fn what_stands_in_the_place_of_the_file_opens_nothing_and_holds_nothing_up
     // To a process that begins, half a file is a file: it says so.
     put("# nothing\n");
     let mut second = Administered::start(&folder, &[]);
-    assert!(second.process.log.iter().any(|line| line.contains("no settings in this file")));
+    second.process.said("no settings in this file");
     put(sound);
     second.process.line("policy changed");
     assert_eq!(second.facts().await, json!([a, 0, {}]));

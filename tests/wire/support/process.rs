@@ -92,6 +92,11 @@ impl Process {
         }
     }
 
+    /// A line of stderr with that in it, of those that came so far or of those to come.
+    pub fn said(&mut self, text: &str) -> String {
+        self.told(|line| line.contains(text)).unwrap_or_else(|| self.line(text))
+    }
+
     /// The first line of stderr so far of which `which` holds.
     pub fn told(&mut self, which: impl Fn(&str) -> bool) -> Option<String> {
         self.log.extend(self.lines.try_iter());

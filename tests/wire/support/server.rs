@@ -4,14 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parlance::admission::{Gate, Guarded};
 use parlance::chat::{Chat, ChatSettings};
-use parlance::commands::guarded::Guarded;
 use parlance::engine::{Engine, Handler, Limits};
+use parlance::negotiate::Negotiator;
 use parlance::policy::{BreakerSettings, Caps, Networks, Origins, Policy, Rule, Transports};
 use parlance::server::pages::Pages;
 use parlance::server::{self, HttpLimits, Server};
 use parlance::socketio::{App, SocketIo};
-use parlance::transport::{self, Gate, Negotiator};
+use parlance::transport;
 
 use super::http::{Answer, Header, Http, fetch, request};
 use super::until;

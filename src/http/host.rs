@@ -9,7 +9,7 @@ use crate::policy::network::is_host_name;
 ///
 /// # Errors
 /// What is wrong with it; a proxy on the way may then have taken it for another host than we would.
-pub(super) fn check(headers: &HeaderMap, version: Version) -> Result<(), &'static str> {
+pub(crate) fn check(headers: &HeaderMap, version: Version) -> Result<(), &'static str> {
     let mut lines = headers.get_all(HOST).iter();
     match (lines.next(), lines.next()) {
         (None, _) if version < Version::HTTP_11 => Ok(()),
@@ -23,7 +23,7 @@ pub(super) fn check(headers: &HeaderMap, version: Version) -> Result<(), &'stati
 }
 
 /// The host of `name`, `name:port`, `[address]` or `[address]:port`; nothing else comes through.
-pub(super) fn of(given: &str) -> Option<&str> {
+pub(crate) fn of(given: &str) -> Option<&str> {
     let (host, port) = match given.strip_prefix('[') {
         Some(rest) => {
             let (address, port) = rest.split_once(']')?;

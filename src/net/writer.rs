@@ -4,10 +4,9 @@
 use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Pipe;
 use super::scratch::with_scratch;
 use super::slots::Slot;
-use crate::engine::Connection;
+use super::stream::Pipe;
 use crate::memory::Charge;
 
 /// A connection that whoever has something to say may say it on. Whatever is put goes out whole and in
@@ -132,12 +131,10 @@ impl Link {
             }
         }
     }
-}
 
-impl Connection for Link {
     /// Bytes of memory that wait here until the connection takes them: 0 if all that was put is with the
     /// system, or if the connection is broken.
-    fn held(&self) -> usize {
+    pub fn held(&self) -> usize {
         match &*self.out() {
             Out::Kept(kept) => kept.bytes.len() - kept.taken + kept.held,
             Out::Clear | Out::Broken => 0,
@@ -146,7 +143,7 @@ impl Connection for Link {
 
     /// Ends the connection at once: what it did not take is dropped, and whoever waits for it hears that
     /// the connection is broken.
-    fn cut(&self) {
+    pub fn cut(&self) {
         *self.out() = Out::Broken;
         self.pipe.cut();
     }
@@ -287,7 +284,7 @@ mod tests {
     #[test]
     fn a_connection_that_keeps_nothing_is_small() {
         // There is one for each client that waits.
-        assert!(size_of::<Link>() <= 88, "{}", size_of::<Link>());
+        assert!(size_of::<Link>() <= 80, "{}", size_of::<Link>());
     }
 
     #[tokio::test]

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
-use super::{HttpLimits, host, is_engines};
-use crate::transport::http::header_has;
+use super::headers::header_has;
+use super::{HttpLimits, host};
 
 /// How many headers a request of ours has at most.
 const HEADERS: usize = 64;
@@ -80,6 +80,13 @@ pub(crate) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&str>) -> P
         return Parsed::Foreign { whole };
     }
     Parsed::Whole(Box::new(Head { method, uri, headers, size, length, close }))
+}
+
+/// Whether a path is the engine's. Generation 0.9 has its protocol number behind the mount, as nothing
+/// else has.
+pub(crate) fn is_engines(mount: &str, path: &str) -> bool {
+    path.strip_prefix(mount)
+        .is_some_and(|below| below.is_empty() || below.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// Bytes of the body; `None` if that is not plain to see, or more than anybody takes.

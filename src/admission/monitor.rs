@@ -8,9 +8,9 @@ use http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio::time::Instant;
 
 use super::breakers::Subject;
-use super::census::WebSocketSeat;
+use super::client::Guest;
+use super::counters::WebSocketSeat;
 use super::gate::Gate;
-use super::guest::Guest;
 use crate::engine::{CloseReason, Session};
 use crate::policy::WEBSOCKET;
 use crate::policy::breaker::{Evidence, Failure, Proof, Returns};

@@ -10,12 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::breakers::{Breakers, Subject};
-use super::census::Census;
-use super::guest::{self, Guest};
-use super::http::{Error, Request};
+use super::client::{self, Guest, Peer};
+use super::counters::Census;
+use super::log_once::News;
 use super::monitor::Monitor;
-use super::negotiate::Peer;
-use super::news::News;
 use crate::engine::{CloseReason, Engine, Facts, Session};
 use crate::policy::breaker::{Answer, Returns};
 use crate::policy::forwarded;
@@ -44,7 +42,7 @@ pub struct Welcome {
 }
 
 /// What a request is for.
-pub(super) struct Ask<'a> {
+pub struct Ask<'a> {
     /// Nothing for the handshake of 0.9, which is for none in particular.
     pub transport: Option<&'static Facts>,
     /// See [`policy::Facts::by_element`].
@@ -56,8 +54,16 @@ pub(super) struct Ask<'a> {
     pub generation: &'static str,
 }
 
+/// A request that the policy refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    pub refusal: Refusal,
+    /// What this client may use instead, preferred first.
+    pub allowed: Vec<&'static str>,
+}
+
 /// A request that the policy has nothing against.
-pub(super) struct Admitted {
+pub struct Admitted {
     /// For who opens a session.
     pub guest: Option<Guest>,
     /// For who opens a WebSocket.
@@ -153,9 +159,9 @@ impl Gate {
     /// What the page of the visitor who sends such a request has to know.
     pub fn welcome(&self, headers: &HeaderMap, path: &str, peer: Peer) -> Welcome {
         let policy = self.policy.load();
-        let said = guest::said(headers, peer, &policy.trusted_proxies);
+        let said = client::said(headers, peer, &policy.trusted_proxies);
         let source = forwarded::source(peer.remote, peer.scheme, &said, &policy.trusted_proxies);
-        let visitor = guest::visitor(headers, path, &source);
+        let visitor = client::visitor(headers, path, &source);
         Welcome {
             transports: policy.transports_for(&visitor).names().to_vec(),
             bound_to: policy.match_origin_protocol.then_some(visitor.scheme),
@@ -166,26 +172,29 @@ impl Gate {
     /// Asks the policy, with places taken for what the request would add. If a new policy is about to
     /// end a session, that goes on as it did until then. It does not take its namespaces to a transport
     /// that they are kept from.
-    pub(super) fn decide(
+    ///
+    /// # Errors
+    /// What the policy has against it.
+    pub fn decide(
         self: &Arc<Self>,
-        request: &Request,
+        headers: &HeaderMap,
+        path: &str,
         peer: Peer,
         ask: Ask<'_>,
-    ) -> Result<Admitted, Error> {
+    ) -> Result<Admitted, Denial> {
         let Ask { transport, by_element, step, session, generation } = ask;
         let Gate { census, news, .. } = &**self;
         let policy = self.policy.load();
-        let (headers, path) = (request.headers(), request.uri().path());
-        let said = guest::said(headers, peer, &policy.trusted_proxies);
+        let said = client::said(headers, peer, &policy.trusted_proxies);
         let source = forwarded::source(peer.remote, peer.scheme, &said, &policy.trusted_proxies);
-        let visitor = guest::visitor(headers, path, &source);
+        let visitor = client::visitor(headers, path, &source);
         if step != Step::Continues
             && let Some(doubt) = source.doubt
         {
             news.doubt(peer.remote, doubt);
         }
         if step == Step::Opens
-            && guest::speaks_for_another(headers)
+            && client::speaks_for_another(headers)
             && !policy.trusted_proxies.contains(peer.remote)
         {
             news.stranger(peer.remote, &policy.trusted_proxies);
@@ -244,7 +253,7 @@ impl Gate {
                 news.mismatch(&visitor, *page, "refused by match-origin-protocol");
             }
             let allowed = decision.allowed.names().to_vec();
-            return Err(Error::Refused { refusal: refusal.clone(), allowed });
+            return Err(Denial { refusal: refusal.clone(), allowed });
         }
         if step != Step::Continues
             && let Some(page) = policy.mismatch(&visitor)
@@ -263,40 +272,27 @@ impl Gate {
     }
 
     /// The refusal for who would be let in, but knows nothing of what is `offered`.
-    pub(super) fn nothing_in_common(
-        &self,
-        asked: &'static str,
-        offered: Vec<&'static str>,
-    ) -> Error {
+    pub fn nothing_in_common(&self, asked: &'static str, offered: Vec<&'static str>) -> Denial {
         let refusal = Refusal::Transport { asked, allowed: offered.join(", "), rule: None };
         self.census.refused(&refusal);
-        Error::Refused { refusal, allowed: offered }
+        Denial { refusal, allowed: offered }
     }
 
     /// Who sent a request, as far as trusted proxies say.
-    pub(super) fn client(&self, headers: &HeaderMap, peer: Peer) -> Client {
+    pub fn client(&self, headers: &HeaderMap, peer: Peer) -> Client {
         let policy = self.policy.load();
-        let said = guest::said(headers, peer, &policy.trusted_proxies);
+        let said = client::said(headers, peer, &policy.trusted_proxies);
         forwarded::source(peer.remote, peer.scheme, &said, &policy.trusted_proxies).client
     }
 
-    /// Leaves a line in the log about a request that was refused. `transport` and `sid` are as sent.
-    pub(super) fn log(&self, error: &Error, remote: Client, transport: &str, sid: &str) {
-        let (transport, sid) = (cut(transport), cut(sid));
-        let (reason, code) = (error.reason().unwrap_or_default(), error.code());
-        let label = match error {
-            Error::Refused { refusal, .. } => refusal.label(),
-            _ => "",
-        };
-        if let Error::Refused { refusal, .. } = error {
-            self.news.refused(refusal, remote);
-        }
-        debug!(%remote, transport, sid, code, label, %error, %reason, "request refused");
+    /// Tells the operator of a refusal that a setting would have allowed, unless that was told before.
+    pub fn tell(&self, refusal: &Refusal, remote: Client) {
+        self.news.refused(refusal, remote);
     }
 }
 
 /// What a client sent, no longer than makes sense.
-fn cut(text: &str) -> &str {
+pub(crate) fn cut(text: &str) -> &str {
     text.char_indices().nth(32).map_or(text, |(at, _)| &text[..at])
 }
 

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +13,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use futures::StreamExt as _;
-use http::HeaderMap;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -22,32 +23,35 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::http1::{LINGER, LINGER_BYTES, WRITE_PATIENCE};
-use super::listen::HouseRules;
-use super::{Answer, HttpLimits, Server};
-use crate::transport::http::{Error, header_has};
-use crate::transport::{self, Body, Clock, Foreign, Link, Peer};
+use super::conn::{LINGER, LINGER_BYTES, WRITE_PATIENCE};
+use super::headers::header_has;
+use super::{Body, Clock, Foreign, HttpLimits, Response};
+use crate::net::Link;
+
+/// What hyper sends.
+pub(crate) type Answer = http::Response<AnswerBody>;
 
 /// Bytes read ahead of the next request, about: to see whether the connection ends takes reading.
 const AHEAD: usize = 4096;
 
-/// Serves one request. Returns what was read of the next one, if the connection can go on.
-pub(super) async fn serve(
-    server: &Server,
+/// Has one request of `remote` answered by `service`. Returns what was read of the next one, if the connection
+/// can go on.
+pub(crate) async fn serve<F: Future<Output = Answer>>(
     lent: Lent,
-    peer: Peer,
-    rules: &HouseRules,
+    remote: IpAddr,
+    limits: &HttpLimits,
+    stopping: &CancellationToken,
+    service: impl Fn(http::Request<Foreign>) -> F,
 ) -> Option<Vec<u8>> {
-    let (limits, stopping) = (&server.shared.limits, &server.shared.stopping);
     let (answered, going_on) = (Arc::clone(&lent.answered), AtomicBool::new(false));
-    let link = Arc::clone(&lent.link);
     let comes_back = lent.next.is_some() && !stopping.is_cancelled();
-    let service = service_fn(|request: http::Request<Incoming>| async {
+    let answering = service_fn(|request: http::Request<Incoming>| async {
         let clock = Clock::new(limits.body_timeout, stopping);
         let request = request.map(|body| Foreign::new(body, clock));
-        let answer = server.answer_foreign(request, &link, peer, rules).await;
+        let answer = service(request).await;
         let goes_on = comes_back && !header_has(answer.headers(), CONNECTION, "close");
         going_on.store(goes_on, Ordering::Relaxed);
         let sent = Sent(Arc::clone(&answered));
@@ -57,11 +61,11 @@ pub(super) async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .keep_alive(comes_back)
-        .serve_connection(TokioIo::new(lent), &service);
+        .serve_connection(TokioIo::new(lent), &answering);
     let lent = match connection.without_shutdown().await {
         Ok(parts) => parts.io.into_inner(),
         Err(error) => {
-            debug!(remote = %peer.remote, %error, "connection ended");
+            debug!(%remote, %error, "connection ended");
             return None;
         }
     };
@@ -105,21 +109,18 @@ impl Drop for Sent {
 }
 
 /// A poll that was waited for, and is to be answered by that connection.
-pub(super) async fn awaited(
-    response: transport::Response,
-    link: &Arc<Link>,
-) -> transport::Response {
+pub(crate) async fn awaited(response: Response, link: &Arc<Link>) -> Response {
     let (mut parts, mut body) = response.into_parts();
     if let Body::Parked(parked) = body {
-        let (content_type, bytes) = parked.answer(link).await;
+        let (content_type, bytes) = parked.answer(Arc::clone(link)).await;
         parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         body = Body::Whole(bytes);
     }
-    transport::Response::from_parts(parts, body)
+    Response::from_parts(parts, body)
 }
 
 /// An answer of the engine, as the library sends it.
-pub(super) async fn dressed(response: transport::Response) -> Answer {
+pub(crate) async fn dressed(response: Response) -> Answer {
     let (mut parts, body) = response.into_parts();
     let whole = |bytes| Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
     let body = match body {
@@ -130,10 +131,11 @@ pub(super) async fn dressed(response: transport::Response) -> Answer {
             let frames = stream.map(|bytes| Ok(Frame::data(bytes)));
             StreamBody::new(frames).boxed_unsync()
         }
-        // A poll has been [`awaited`] by now.
+        // A poll has been [`awaited`] by now, and who answers requests that came this way gives none of the
+        // connection away.
         Body::Takeover(_) | Body::Parked(_) => {
-            let error = Error::bad_request("no WebSocket upgrade: the request has a body");
-            return Box::pin(dressed(error.text())).await;
+            parts.status = StatusCode::INTERNAL_SERVER_ERROR;
+            whole(Bytes::new())
         }
     };
     http::Response::from_parts(parts, body)
@@ -145,7 +147,7 @@ fn close(headers: &mut HeaderMap) {
 
 /// A connection that was lent to the library. If it is to come back, it seems to hold one request, and
 /// to end when the answer is out.
-pub(super) struct Lent {
+pub(crate) struct Lent {
     /// What was read of the request, and is to be read once more.
     read: Bytes,
     /// Bytes of the request that were not read yet, at most.

@@ -2,18 +2,25 @@
 //! a session.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use http::HeaderMap;
 use http::header::{AsHeaderName, FORWARDED, HOST, ORIGIN, REFERER, USER_AGENT};
 
-use super::census::Seat;
-use super::http::header;
+use super::counters::Seat;
 use super::monitor::Witness;
-use super::negotiate::Peer;
 use crate::engine::Session;
+use crate::http::headers::header;
 use crate::policy::forwarded::{Headers, Source};
 use crate::policy::{Client, Networks, Policy, Refusal, Scheme, Site, Visitor, origin};
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    pub remote: IpAddr,
+    pub scheme: Scheme,
+}
 
 /// Bytes of a user agent that rules are about.
 const AGENT_MAX: usize = 512;

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use http::header::UPGRADE;
 use http::{Method, StatusCode};
 
-use super::Query;
-use super::gate::{Admitted, Ask};
-use super::http::{Error, Request, Response, response};
-use super::negotiate::{Cors, Negotiator, Peer, by_name};
+use super::cors::Cors;
+use super::{Negotiator, by_name};
+use crate::admission::{Admitted, Ask, Peer};
 use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, UNKNOWN_SID_ON_SOCKET, Url};
 use crate::dialect::{Dialect, Wire};
 use crate::engine::{CloseReason, Handshake, Plan, Session};
+use crate::http::{Request, Response, response};
 use crate::policy::Step;
+use crate::transport::{Error, Query};
 
 static DIALECT: SocketIo09 = SocketIo09;
 const GENERATION: &str = "0.9";
@@ -61,7 +62,7 @@ impl Negotiator {
                 let upgrading = request.headers().contains_key(UPGRADE);
                 let answer = self.open_0_9(request, transport, sid, &raw_query, peer).await;
                 answer.unwrap_or_else(|error| {
-                    self.gate().log(&error, remote, transport, sid);
+                    self.log(&error, remote, transport, sid);
                     if upgrading { error.text() } else { error.json() }
                 })
             }
@@ -94,7 +95,7 @@ impl Negotiator {
         peer: Peer,
     ) -> Result<String, NoHandshake> {
         self.reserve_0_9(request, raw_query, peer).map_err(|error| {
-            self.gate().log(&error, self.gate().client(request.headers(), peer), "", "");
+            self.log(&error, self.gate().client(request.headers(), peer), "", "");
             error.into()
         })
     }
@@ -110,12 +111,12 @@ impl Negotiator {
             session: None,
             generation: GENERATION,
         };
-        let admitted = self.gate().decide(request, peer, ask)?;
+        let admitted = self.gate().decide(request.headers(), request.uri().path(), peer, ask)?;
         let Admitted { guest, offered, .. } = admitted;
         let guest = guest.ok_or(Error::bad_request("it opens no session"))?;
         let transports: Vec<&'static str> = offered.iter().copied().filter(in_0_9).collect();
         let Some(transport) = transports.first().and_then(|name| by_name(name)) else {
-            return Err(self.gate().nothing_in_common("of generation 0.9", offered));
+            return Err(self.gate().nothing_in_common("of generation 0.9", offered).into());
         };
         let plan = Plan {
             dialect: &DIALECT,
@@ -163,7 +164,7 @@ impl Negotiator {
             session: session.as_deref(),
             generation: GENERATION,
         };
-        let admitted = self.gate().decide(&request, peer, ask)?;
+        let admitted = self.gate().decide(request.headers(), request.uri().path(), peer, ask)?;
         let headers = request.headers();
         if headers.contains_key(UPGRADE) && !transport.facts().duplex {
             return Err(Error::bad_request("this transport has no upgrade"));

@@ -1,129 +1,15 @@
-//! HTTP pieces that the transports share: bodies out, errors.
+//! What requests of the engine are answered with instead of success.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::time::SystemTime;
 
-use bytes::Bytes;
-use futures::Stream;
-use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderValue, ORIGIN,
-    RETRY_AFTER, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CONNECTION, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Incoming, Link, Parked};
+use crate::admission::Denial;
 use crate::engine::{Refused, Unavailable};
+use crate::http::{BodyError, Response, response};
 use crate::policy::Refusal;
-
-pub type Request = http::Request<Incoming>;
-pub type Response = http::Response<Body>;
-
-/// A response body.
-pub enum Body {
-    Whole(Bytes),
-    /// Comes piece by piece.
-    Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
-    /// Comes whole, but later: the answer to a poll.
-    Parked(Box<Parked>),
-    /// After the head, the connection is no longer HTTP, and somebody else's. What has been read of
-    /// it already comes with it.
-    Takeover(Box<dyn FnOnce(Arc<Link>, Bytes) + Send>),
-}
-
-/// A response of one piece.
-pub fn response(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl Into<Bytes>,
-) -> Response {
-    let mut response = http::Response::new(Body::Whole(body.into()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    if !content_type.is_empty() {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
-}
-
-/// Appends the head of a response to a request of HTTP/1.1, up to where [`write_end`] goes on. `close`
-/// says that no further request will be read.
-pub(crate) fn write_head(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap, close: bool) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(status.as_str().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\r\n");
-    for (name, value) in headers {
-        write_header(out, name.as_str(), value.as_bytes());
-    }
-    if close {
-        write_header(out, "connection", b"close");
-    }
-}
-
-fn write_header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Appends the rest of a response whose body is known. No content type if it is empty.
-pub(crate) fn write_end(out: &mut Vec<u8>, content_type: &str, body: &[u8]) {
-    if !content_type.is_empty() {
-        write_header(out, CONTENT_TYPE.as_str(), content_type.as_bytes());
-    }
-    let mut digits = [0; 20];
-    write_header(out, CONTENT_LENGTH.as_str(), decimal(body.len(), &mut digits));
-    write_date(out);
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(body);
-}
-
-/// Appends the rest of a response that has no body by its status.
-pub(crate) fn write_bare_end(out: &mut Vec<u8>) {
-    write_date(out);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Appends the rest of the head of a response whose body comes in chunks.
-pub(crate) fn write_chunked(out: &mut Vec<u8>) {
-    write_header(out, TRANSFER_ENCODING.as_str(), b"chunked");
-    write_bare_end(out);
-}
-
-fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return &digits[at..];
-        }
-    }
-}
-
-/// Appends the `Date` header, which is made once a second.
-fn write_date(out: &mut Vec<u8>) {
-    thread_local! {
-        static MADE: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
-    }
-    let now = SystemTime::now();
-    let second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    MADE.with_borrow_mut(|(made, text)| {
-        if *made != second {
-            (*made, *text) = (second, httpdate::fmt_http_date(now));
-        }
-        write_header(out, DATE.as_str(), text.as_bytes());
-    });
-}
 
 /// What a request can be answered with instead of success. The numbers are Engine.IO's
 /// (engineio.md §10).
@@ -298,6 +184,21 @@ fn message(refusal: &Refusal) -> &'static str {
     }
 }
 
+impl From<Denial> for Error {
+    fn from(Denial { refusal, allowed }: Denial) -> Self {
+        Error::Refused { refusal, allowed }
+    }
+}
+
+impl From<BodyError> for Error {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge { limit } => Error::TooLarge { limit },
+            BodyError::Incomplete => Error::Incomplete,
+        }
+    }
+}
+
 impl From<Unavailable> for Error {
     fn from(unavailable: Unavailable) -> Self {
         Error::Unavailable { reason: unavailable.to_string() }
@@ -313,29 +214,4 @@ impl From<Refused> for Error {
             Refused::AlreadyUpgrading => Error::bad_request("an upgrade is under way, or done"),
         }
     }
-}
-
-/// The media type of a request, without parameters.
-pub fn media_type(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    Some(value.split(';').next().unwrap_or(value).trim())
-}
-
-pub fn header(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
-}
-
-/// The `Origin` header. One that is no text is still an origin, only none that any rule names.
-pub fn origin(headers: &HeaderMap) -> Option<Cow<'_, str>> {
-    headers.get(ORIGIN).map(|value| String::from_utf8_lossy(value.as_bytes()))
-}
-
-/// Whether a comma-separated header holds that word, in any case.
-pub fn header_has(headers: &HeaderMap, name: http::header::HeaderName, word: &str) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|item| item.trim().eq_ignore_ascii_case(word))
 }

@@ -16,8 +16,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::Link;
-use super::http::Error;
+use crate::net::Link;
 
 /// The body of a request.
 pub enum Incoming {
@@ -99,18 +98,18 @@ pub async fn read_body(
     body: Incoming,
     limit: usize,
     held: impl FnMut(usize),
-) -> Result<Bytes, Error> {
+) -> Result<Bytes, BodyError> {
     let length = match &body {
         Incoming::Whole(bytes) => bytes.len(),
         Incoming::Coming(coming) => coming.length,
         Incoming::Foreign(body) => usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX),
     };
     if length > limit {
-        return Err(Error::TooLarge { limit });
+        return Err(BodyError::TooLarge { limit });
     }
     match body {
         Incoming::Whole(bytes) => Ok(bytes),
-        Incoming::Coming(coming) => coming.collect(held).await.map_err(|_| Error::Incomplete),
+        Incoming::Coming(coming) => coming.collect(held).await.map_err(|_| BodyError::Incomplete),
         Incoming::Foreign(body) => collect(body, limit, held).await,
     }
 }
@@ -153,12 +152,12 @@ async fn collect(
     mut body: Foreign,
     limit: usize,
     mut held: impl FnMut(usize),
-) -> Result<Bytes, Error> {
+) -> Result<Bytes, BodyError> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Error::Incomplete)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| BodyError::Incomplete)?.into_data() else { continue };
         if whole.len() + data.len() > limit {
-            return Err(Error::TooLarge { limit });
+            return Err(BodyError::TooLarge { limit });
         }
         let before = whole.capacity();
         whole.extend_from_slice(&data);
@@ -178,6 +177,15 @@ impl Foreign {
     pub(crate) fn late(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.late)
     }
+}
+
+/// Why there is no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    #[error("the body is over {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("the body did not come whole in time")]
+    Incomplete,
 }
 
 /// Why a body that the HTTP library reads ended before its end.

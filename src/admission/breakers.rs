@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 use tracing::info;
 
-use super::guest::Guest;
-use super::memory::{Fades, Memory};
+use super::addresses::{Fades, Memory};
+use super::client::Guest;
 use crate::engine::Session;
 use crate::policy::breaker::{Answer, Failure, Kind, Network, Opened, Report, Returns};
 use crate::policy::{BreakerSettings, Client};
@@ -226,7 +226,7 @@ fn tell(network: IpAddr, kind: Kind, opened: Option<Opened>, now: Instant) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::memory;
+    use super::super::addresses as memory;
     use super::*;
     use crate::policy::breaker::{Evidence, Proof};
     use std::time::Duration;

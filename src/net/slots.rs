@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// Connections over the bound that are heard at once, at most.
 const WAITING: usize = 64;
@@ -18,9 +18,10 @@ pub const WAIT: Duration = Duration::from_secs(2);
 /// Counts connections. What is handed out is given back when it is dropped.
 #[derive(Debug)]
 pub struct Slots {
-    slots: Arc<Semaphore>,
+    counts: Arc<Counts>,
+    /// What connections of no address in particular are of.
+    anyone: Arc<Share>,
     waiting: Arc<Semaphore>,
-    shares: Arc<Shares>,
 }
 
 /// Why there is no slot for a connection.
@@ -55,69 +56,55 @@ pub enum Admission {
 /// A connection's slot, out of all and out of its address's share.
 #[derive(Debug)]
 pub struct Slot {
-    _permit: OwnedSemaphorePermit,
-    _share: Option<Arc<Share>>,
+    share: Arc<Share>,
 }
 
 /// The connections of one address: as many as there are references to it.
 #[derive(Debug)]
 struct Share {
-    address: IpAddr,
-    shares: Arc<Shares>,
+    address: Option<IpAddr>,
+    counts: Arc<Counts>,
 }
 
-/// The shares of all addresses that have connections.
+/// What is left of all slots, and the shares of all addresses that have connections.
 #[derive(Debug)]
-struct Shares {
+struct Counts {
+    free: Semaphore,
     /// Connections of one address, 0 for no bound.
-    most: usize,
-    held: Mutex<HashMap<IpAddr, Weak<Share>>>,
+    of_address: usize,
+    shares: Mutex<HashMap<IpAddr, Weak<Share>>>,
 }
 
-impl Shares {
-    fn held(&self) -> MutexGuard<'_, HashMap<IpAddr, Weak<Share>>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes one connection of an address's share. Without an address, or a bound, there is no share.
-    fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Option<Arc<Share>>, NoSlot> {
-        let Some(address) = address.filter(|_| self.most > 0) else {
-            return Ok(None);
-        };
-        let mut held = self.held();
-        let known = held.get(&address).and_then(Weak::upgrade);
-        let share = if let Some(share) = known {
-            // One of the references is the one that was just made.
-            let full = Arc::strong_count(&share) > self.most;
-            if full {
-                // The last of it would want the lock.
-                drop(held);
-                return Err(NoSlot::Share);
-            }
-            share
-        } else {
-            let share = Arc::new(Share { address, shares: Arc::clone(self) });
-            held.insert(address, Arc::downgrade(&share));
-            share
-        };
-        Ok(Some(share))
+impl Counts {
+    fn shares(&self) -> MutexGuard<'_, HashMap<IpAddr, Weak<Share>>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut held = self.shares.held();
+        let Some(address) = self.address else { return };
+        let mut shares = self.counts.shares();
         // Another may have come in between, and have made a new one.
-        if held.get(&self.address).is_some_and(|share| share.strong_count() == 0) {
-            held.remove(&self.address);
+        if shares.get(&address).is_some_and(|share| share.strong_count() == 0) {
+            shares.remove(&address);
         }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.share.counts.free.add_permits(1);
     }
 }
 
 impl Slot {
     /// Takes it out of the share of an address that became known only now, as behind a proxy.
+    ///
+    /// # Errors
+    /// If that address has its share.
     pub fn claim(&mut self, slots: &Slots, address: IpAddr) -> Result<(), NoSlot> {
-        self._share = slots.shares.take(Some(address))?;
+        self.share = slots.share(Some(address))?;
         Ok(())
     }
 }
@@ -131,17 +118,18 @@ impl Slots {
     }
 
     fn with(connections: usize, of_address: usize, waiting: usize) -> Self {
-        let semaphore =
-            |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
-        let most = of_address.min((connections / 2).max(1));
-        let shares = Arc::new(Shares { most, held: Mutex::default() });
-        let (slots, waiting) = (semaphore(connections), semaphore(waiting));
-        Slots { slots, waiting, shares }
+        let semaphore = |permits: usize| Semaphore::new(permits.min(Semaphore::MAX_PERMITS));
+        let (free, shares) = (semaphore(connections), Mutex::default());
+        let of_address = of_address.min((connections / 2).max(1));
+        let counts = Arc::new(Counts { free, of_address, shares });
+        let anyone = Arc::new(Share { address: None, counts: Arc::clone(&counts) });
+        Slots { counts, anyone, waiting: Arc::new(semaphore(waiting)) }
     }
 
-    /// `address` is whose share the connection is of, if it is of one.
+    /// `address` is whose share the connection is of, if it is of one: what abuse is counted by.
     pub fn admit(&self, address: Option<IpAddr>) -> Admission {
-        match self.take(address) {
+        let permit = self.counts.free.try_acquire().map_err(|_| NoSlot::AllTaken);
+        match permit.and_then(|permit| self.slot(permit, address)) {
             Ok(slot) => Admission::Slot(slot),
             Err(why) => match Arc::clone(&self.waiting).try_acquire_owned() {
                 Ok(room) => Admission::Wait(room, why),
@@ -150,20 +138,38 @@ impl Slots {
         }
     }
 
-    fn take(&self, address: Option<IpAddr>) -> Result<Slot, NoSlot> {
-        let permit = Arc::clone(&self.slots).try_acquire_owned();
-        self.slot(permit.map_err(|_| NoSlot::AllTaken)?, address)
-    }
-
-    fn slot(&self, permit: OwnedSemaphorePermit, of: Option<IpAddr>) -> Result<Slot, NoSlot> {
-        Ok(Slot { _permit: permit, _share: self.shares.take(of)? })
-    }
-
     /// Waits for a slot, but not for long: those who have one may be WebSockets, and stay for hours. There
     /// is no waiting for others of the same address.
+    ///
+    /// # Errors
+    /// Why there is none.
     pub async fn wait(&self, address: Option<IpAddr>) -> Result<Slot, NoSlot> {
-        let permit = tokio::time::timeout(WAIT, Arc::clone(&self.slots).acquire_owned()).await;
+        let permit = tokio::time::timeout(WAIT, self.counts.free.acquire()).await;
         self.slot(permit.ok().and_then(Result::ok).ok_or(NoSlot::AllTaken)?, address)
+    }
+
+    /// The slot gives the permit back.
+    fn slot(&self, permit: SemaphorePermit<'_>, of: Option<IpAddr>) -> Result<Slot, NoSlot> {
+        let share = self.share(of)?;
+        permit.forget();
+        Ok(Slot { share })
+    }
+
+    /// Takes one connection of an address's share.
+    fn share(&self, of: Option<IpAddr>) -> Result<Arc<Share>, NoSlot> {
+        let most = self.counts.of_address;
+        let Some(address) = of.filter(|_| most > 0) else { return Ok(Arc::clone(&self.anyone)) };
+        let mut shares = self.counts.shares();
+        let Some(share) = shares.get(&address).and_then(Weak::upgrade) else {
+            let share = Arc::new(Share { address: of, counts: Arc::clone(&self.counts) });
+            shares.insert(address, Arc::downgrade(&share));
+            return Ok(share);
+        };
+        // One of the references is the one that was just made.
+        let full = Arc::strong_count(&share) > most;
+        // Whoever drops the last reference wants the lock.
+        drop(shares);
+        if full { Err(NoSlot::Share) } else { Ok(share) }
     }
 }
 
@@ -252,8 +258,8 @@ mod tests {
             held.push(slot(slots.admit(address(1))));
             assert_eq!(refusal(&slots.admit(address(1))), Some(why), "{case}");
             drop(held);
-            assert_eq!(slots.shares.held().len(), 0, "nothing is remembered of who left");
-            assert_eq!(slots.slots.available_permits(), connections, "{case}");
+            assert_eq!(slots.counts.shares().len(), 0, "nothing is remembered of who left");
+            assert_eq!(slots.counts.free.available_permits(), connections, "{case}");
         }
     }
 
@@ -285,8 +291,8 @@ mod tests {
                 });
             }
         });
-        assert_eq!(slots.shares.held().len(), 0);
-        assert_eq!(slots.slots.available_permits(), 1000);
+        assert_eq!(slots.counts.shares().len(), 0);
+        assert_eq!(slots.counts.free.available_permits(), 1000);
     }
 
     #[test]

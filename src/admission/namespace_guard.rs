@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::Gate;
 use crate::socketio::{App, DisconnectReason, Event, Refusal, Socket};
-use crate::transport::Gate;
 
 /// An [`App`] whose namespaces the [`Gate`] watches over.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::memory::{Fades, Memory};
+use super::addresses::{Fades, Memory};
 use crate::policy::{Client, Counts, LABELS, Refusal};
 
 /// A handshake rate lets so much come at once.
@@ -144,7 +144,7 @@ impl Drop for WebSocketSeat {
 
 #[cfg(test)]
 mod tests {
-    use super::super::memory;
+    use super::super::addresses as memory;
     use super::*;
 
     fn ip(text: &str) -> Client {

@@ -10,10 +10,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tracing::debug;
 
-use super::proxy_protocol::{self, HeaderError};
 use super::tls::Tls;
+use crate::admission::Peer;
+use crate::net::Pipe;
+use crate::net::first_bytes::{First, LOOK};
+use crate::net::proxy_protocol::{self, HeaderError};
 use crate::policy::{Networks, Scheme};
-use crate::transport::{Peer, Pipe};
 
 /// The way in of one listener.
 #[derive(Clone, Default)]
@@ -53,58 +55,17 @@ pub(super) enum TurnedAway {
 /// A TLS record: fatal alert, handshake failure. It has the other end say so at once.
 const ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 40];
 
-/// What a connection begins with.
-#[derive(Debug, PartialEq, Eq)]
-enum First {
-    /// A handshake record.
-    Tls,
-    ProxyHeader,
-    /// Another protocol that gives itself away.
-    Foreign(&'static str),
-    /// The line of a request of HTTP/1, or what may become one.
-    Http,
-    Garbage,
-}
-
-/// Bytes that are looked at, at most. A request line that is longer has a method at least.
-const LOOK: usize = 256;
-
-impl First {
-    fn of(bytes: &[u8]) -> Self {
-        match bytes {
-            [22, ..] => First::Tls,
-            // The hello of browsers that still knew SSL 2, whatever they would rather speak.
-            [length, _, 1, 0 | 2 | 3, ..] if length & 0x80 != 0 => First::Foreign("SSL 2"),
-            _ if proxy_protocol::begins(bytes) => First::ProxyHeader,
-            _ if bytes.starts_with(b"SSH-") => First::Foreign("SSH"),
-            _ if bytes.starts_with(b"PRI * HTTP/2.0\r\n") => First::Foreign("HTTP/2 at once"),
-            _ if begins_request(bytes) => First::Http,
-            _ => First::Garbage,
+impl TurnedAway {
+    /// Why a connection that begins like this is not for a port of plain HTTP.
+    pub fn from_plain(first: &First) -> Option<Self> {
+        match first {
+            First::Tls => Some(TurnedAway::TlsOnPlain),
+            First::ProxyHeader => Some(TurnedAway::UnexpectedProxyHeader),
+            First::Foreign(protocol) => Some(TurnedAway::Foreign(protocol)),
+            First::Http | First::Garbage => None,
         }
     }
-}
 
-fn begins_request(bytes: &[u8]) -> bool {
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let method = line.split(|byte| *byte == b' ').next().unwrap_or_default();
-    let plain = (1..=32).contains(&method.len()) && method.iter().all(u8::is_ascii_alphabetic);
-    let whole = bytes.len() > line.len();
-    let line = line.trim_ascii_end();
-    plain && (!whole || line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"))
-}
-
-/// Whether `first`, with which a connection begins, is not for a port of plain HTTP.
-pub(super) fn not_http(first: &[u8]) -> Option<TurnedAway> {
-    match First::of(&first[..first.len().min(LOOK)]) {
-        First::Tls => Some(TurnedAway::TlsOnPlain),
-        First::ProxyHeader => Some(TurnedAway::UnexpectedProxyHeader),
-        First::Foreign(protocol) => Some(TurnedAway::Foreign(protocol)),
-        // Whatever it is, it is answered as a bad request.
-        First::Http | First::Garbage => None,
-    }
-}
-
-impl TurnedAway {
     /// What to say before the connection is closed, in the language of the other side.
     pub fn alert(&self) -> Option<&'static [u8]> {
         matches!(self, TurnedAway::TlsOnPlain).then_some(&ALERT)
@@ -187,7 +148,12 @@ mod tests {
 
     #[test]
     fn what_a_connection_begins_with_has_a_name() {
-        let on_plain = |first| not_http(first).map(|turned_away| turned_away.to_string());
+        let on_plain = |first: &[u8]| {
+            let first = First::of(first);
+            let turned_away = TurnedAway::from_plain(&first);
+            assert_eq!(turned_away.is_none(), first.may_be_http());
+            turned_away.map(|turned_away| turned_away.to_string())
+        };
         let long = [b"GET /?", &[b'x'; 1000][..]].concat();
         for (bytes, first, name) in [
             (&b"GET / HTTP/1.1\r\n"[..], First::Http, None),

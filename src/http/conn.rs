@@ -7,7 +7,6 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::ErrorKind;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,29 +20,28 @@ use http::header::{CONNECTION, UPGRADE};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
-use super::HttpLimits;
-use super::entrance::not_http;
 use super::head::{self, Head, Parsed};
-use crate::engine::{Drained, Waited};
-use crate::transport::http::{write_bare_end, write_chunked, write_end, write_head};
-use crate::transport::{Body, Clock, Coming, Incoming, Link, Parked, Request, Response, Seat};
+use super::write::{write_bare_end, write_chunked, write_end, write_head};
+use super::{Body, Clock, Coming, HttpLimits, Incoming, Parked, ParkedOutcome, Request, Response};
+use crate::net::Link;
+use crate::net::first_bytes::{First, LOOK};
 
 /// Bytes read at a time.
 const READ: usize = 16 * 1024;
 /// Bytes of the head of an answer to a poll, mostly.
 const HEAD: usize = 192;
 /// How long a client may take to accept any of what it is sent. Who reads this slowly is gone.
-pub(super) const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of a refused body that are read, and how long, so that the answer is not lost with it.
-pub(super) const LINGER_BYTES: usize = 64 * 1024 * 1024;
-pub(super) const LINGER: Duration = Duration::from_secs(2);
+pub(crate) const LINGER_BYTES: usize = 64 * 1024 * 1024;
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 thread_local! {
     static ROOM: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
 }
 
 /// One connection, between its requests and in them.
-pub(super) struct Http1<'a> {
+pub(crate) struct Http1<'a> {
     pub link: Arc<Link>,
     pub limits: &'a HttpLimits,
     /// Where the engine's paths begin, if it is to be found here.
@@ -55,12 +53,12 @@ pub(super) struct Http1<'a> {
     stop: Pin<Box<WaitForCancellationFuture<'a>>>,
     /// Read, and not used yet.
     kept: Vec<u8>,
-    /// Who it is from, as long as nothing was read and anything may come.
-    fresh: Option<IpAddr>,
+    /// Nothing was read yet, and it may be another protocol that comes.
+    fresh: bool,
 }
 
 /// What comes next on a connection.
-pub(super) enum Next {
+pub(crate) enum Next {
     Request(Box<Asked>),
     /// A request that is not for us to read: these are the bytes that were read so far. If it is
     /// plain to see how long the `whole` of it is, the connection may come back afterwards.
@@ -68,6 +66,8 @@ pub(super) enum Next {
         read: Vec<u8>,
         whole: Option<usize>,
     },
+    /// The connection begins with something else.
+    OtherProtocol(First),
     /// A request that was begun, and did not come to the end of its head in time.
     Late,
     /// Nothing.
@@ -75,7 +75,7 @@ pub(super) enum Next {
 }
 
 /// A request, and what is to be known when it is answered.
-pub(super) struct Asked {
+pub(crate) struct Asked {
     pub request: Request,
     close: bool,
     /// Whether the body was read, if that is still to be done.
@@ -83,10 +83,10 @@ pub(super) struct Asked {
 }
 
 impl<'a> Http1<'a> {
-    /// `fresh` is who connected, if the first bytes may turn out to be another protocol's.
+    /// `fresh` says that the first bytes may turn out to be another protocol's.
     pub fn new(
         link: Arc<Link>,
-        fresh: Option<IpAddr>,
+        fresh: bool,
         limits: &'a HttpLimits,
         mount: Option<&'a str>,
         stopping: &'a CancellationToken,
@@ -170,15 +170,11 @@ impl<'a> Http1<'a> {
 
     /// Takes bytes that came. `None` if there is no request yet.
     fn take(&mut self, bytes: &[u8]) -> Option<Next> {
-        if let Some(remote) = self.fresh.take()
-            && let Some(turned_away) = not_http(bytes)
-        {
-            turned_away.log(remote);
-            if let Some(alert) = turned_away.alert() {
-                // There is room for it: nothing has been written yet.
-                self.link.put(|out| out.extend_from_slice(alert));
+        if std::mem::take(&mut self.fresh) {
+            let first = First::of(&bytes[..bytes.len().min(LOOK)]);
+            if !first.may_be_http() {
+                return Some(Next::OtherProtocol(first));
             }
-            return Some(Next::Over);
         }
         let mut kept = std::mem::take(&mut self.kept);
         let parsed = if kept.is_empty() {
@@ -258,14 +254,14 @@ impl<'a> Http1<'a> {
                 });
                 Rest::Put
             }
-            Body::Parked(parked) => {
+            Body::Parked(mut parked) => {
                 let mut bytes = Vec::with_capacity(HEAD);
                 head(&mut bytes);
-                let seat = parked.take_seat(&self.link, bytes);
+                parked.begin(&self.link, bytes);
                 if close || !self.kept.is_empty() {
-                    seat.be_followed();
+                    parked.set_pipelined();
                 }
-                Rest::Parked(parked, seat)
+                Rest::Parked(parked)
             }
             Body::Stream(stream) => {
                 self.link.put(|out| {
@@ -291,7 +287,7 @@ impl<'a> Http1<'a> {
         let Sending { rest, close, unread } = sending;
         let sent = match rest {
             Rest::Put => true,
-            Rest::Parked(parked, seat) => self.wait(parked, &seat).await,
+            Rest::Parked(parked) => self.wait(parked).await,
             Rest::Stream(stream) => Box::pin(self.stream(stream)).await,
             Rest::Takeover(take) => {
                 if self.link.is_clear() || Box::pin(self.flush()).await {
@@ -354,32 +350,31 @@ impl<'a> Http1<'a> {
         }
     }
 
-    /// Waits until a parked poll is answered.
-    async fn wait(&mut self, mut parked: Box<Parked>, seat: &Seat) -> bool {
-        let mut batch = Vec::new();
+    /// Waits until a parked poll is answered. False if the connection ended before that.
+    async fn wait(&mut self, mut parked: Box<dyn Parked>) -> bool {
         let until = parked.until();
         self.wait_until(until.min(Instant::now() + self.limits.header_timeout));
-        let waited = poll_fn(|cx| {
+        let outcome = poll_fn(|cx| {
             loop {
-                let ahead = |cx: &mut Context<'_>| self.poll_ahead(cx);
-                if let Poll::Ready(waited) = parked.poll_waited(seat, cx, &mut batch, ahead) {
-                    return Poll::Ready(waited);
+                let mut ahead = |cx: &mut Context<'_>| self.poll_ahead(cx);
+                if let Poll::Ready(outcome) = parked.poll_outcome(cx, &mut ahead) {
+                    return Poll::Ready(outcome);
                 }
                 // Who was answered need not be waited for when the server stops.
                 let _ = self.poll_stop(cx);
                 ready!(self.poll_late(cx));
                 if until <= self.deadline {
-                    return Poll::Ready(Waited::Drained(Drained::Released));
+                    return Poll::Ready(ParkedOutcome::Due);
                 }
                 // A look now and then, for who was answered and has nothing more to say.
                 self.wait_until(until.min(self.deadline + self.limits.header_timeout));
             }
         });
-        match waited.await {
-            Waited::Drained(drained) => parked.finish(seat, drained, &mut batch),
-            // Dropping the poll tells the session, if it was not answered.
-            Waited::Lost => return false,
-            Waited::Answered => {}
+        match outcome.await {
+            ParkedOutcome::Due => parked.give(),
+            // Dropping the poll tells whoever it is of, if it was not answered.
+            ParkedOutcome::Lost => return false,
+            ParkedOutcome::Answered => {}
         }
         true
     }
@@ -407,7 +402,7 @@ impl<'a> Http1<'a> {
 }
 
 /// A response that is being sent.
-pub(super) struct Sending {
+pub(crate) struct Sending {
     rest: Rest,
     close: bool,
     /// The body of the request was not read.
@@ -417,7 +412,7 @@ pub(super) struct Sending {
 /// What is still to be done for a response.
 enum Rest {
     Put,
-    Parked(Box<Parked>, Arc<Seat>),
+    Parked(Box<dyn Parked>),
     Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
     Takeover(Box<dyn FnOnce(Arc<Link>, Bytes) + Send>),
 }
@@ -430,7 +425,7 @@ enum Read {
 }
 
 /// A request that has been handed on.
-pub(super) struct Answered {
+pub(crate) struct Answered {
     close: bool,
     body_read: Option<Arc<AtomicBool>>,
 }

@@ -1,55 +1,25 @@
-//! From an HTTP request to the transport and the session that it is for.
+//! From an Engine.IO request to the transport and the session that it is for.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
-use bytes::Bytes;
-use futures::future::BoxFuture;
-use http::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
-    HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY, UPGRADE, USER_AGENT, VARY,
-};
-use http::{HeaderMap, Method, StatusCode};
+use http::header::SEC_WEBSOCKET_KEY;
+use http::{HeaderMap, Method};
 
-use super::gate::{Admitted, Ask, Gate};
-use super::guest::Guest;
-use super::http::{Error, Request, Response, header, response};
-use super::monitor::Monitor;
-use super::{Exchange, Query, REGISTRY, Served, Transport};
+use super::cors::Dress;
+use super::{Answering, Negotiator, by_name, log};
+use crate::admission::{Admitted, Ask, Guest, Peer};
 use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::socketio09::SocketIo09;
 use crate::dialect::{Dialect, StringMode, Strings, Wire};
-use crate::engine::{Engine, Handshake, Plan, Session};
-use crate::policy::{Policy, Scheme, Step, Transports};
-
-/// Where a request came from.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer {
-    pub remote: IpAddr,
-    pub scheme: Scheme,
-}
-
-/// Answers all requests below the path of the engine.
-#[derive(Clone)]
-pub struct Negotiator {
-    engine: Engine,
-    gate: Arc<Gate>,
-}
+use crate::engine::{Handshake, Plan, Session};
+use crate::http::headers::header;
+use crate::http::{Request, Response};
+use crate::policy::Step;
+use crate::transport::{Error, Query, REGISTRY, Served, Transport};
 
 impl Negotiator {
-    pub fn new(engine: Engine, gate: Arc<Gate>) -> Self {
-        Negotiator { engine, gate }
-    }
-
-    /// Allows all transports and all origins.
-    pub fn allow_all(engine: Engine) -> Self {
-        let policy = Policy::open(Transports::all(super::names()));
-        Self::new(engine, Gate::new(policy))
-    }
-
     /// Answers an Engine.IO request, whatever it is.
     pub fn serve(&self, request: Request, peer: Peer) -> Answering {
         let dress = Dress::of(request.headers());
@@ -61,7 +31,7 @@ impl Negotiator {
         let query = match Query::parse(request.uri().query().unwrap_or_default()) {
             Ok(query) => Arc::new(query),
             Err(error) => {
-                self.gate.log(&error, remote, "", "");
+                self.log(&error, remote, "", "");
                 return Answering::Ready(dress.put_on(Err(error)));
             }
         };
@@ -69,7 +39,7 @@ impl Negotiator {
         let finish = move |answer: Result<Response, Error>| {
             dress.put_on(answer.inspect_err(|error| {
                 let (transport, sid) = (asked.transport.as_deref(), asked.sid.as_deref());
-                gate.log(error, remote, transport.unwrap_or_default(), sid.unwrap_or_default());
+                log(&gate, error, remote, transport.unwrap_or_default(), sid.unwrap_or_default());
             }))
         };
         match self.answer(request, query, peer) {
@@ -78,28 +48,6 @@ impl Negotiator {
                 Answering::Waiting(Box::pin(async move { finish(answer.await) }))
             }
         }
-    }
-
-    pub fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    pub fn gate(&self) -> &Arc<Gate> {
-        &self.gate
-    }
-
-    pub(super) fn unknown_transport(&self) -> Error {
-        Error::TransportUnknown { allowed: self.gate.policy().transports.names().to_vec() }
-    }
-
-    pub(super) fn exchange(
-        &self,
-        request: Request,
-        query: Arc<Query>,
-        session: Arc<Session>,
-        monitor: Option<Monitor>,
-    ) -> Exchange {
-        Exchange { request, query, session, engine: self.engine.clone(), monitor }
     }
 
     fn answer(&self, request: Request, query: Arc<Query>, peer: Peer) -> Served {
@@ -116,7 +64,8 @@ impl Negotiator {
         // Those of 0.9 have URLs of their own.
         let session = session.filter(|session| session.dialect().slot() != SocketIo09.slot());
         let admitted = self.gate.decide(
-            &request,
+            request.headers(),
+            request.uri().path(),
             peer,
             Ask {
                 transport: Some(transport.facts()),
@@ -128,7 +77,7 @@ impl Negotiator {
         );
         let Admitted { guest, monitor, offered } = match admitted {
             Ok(admitted) => admitted,
-            Err(error) => return Served::Now(Err(error)),
+            Err(denial) => return Served::Now(Err(denial.into())),
         };
         let Some(guest) = guest else {
             let session = session.ok_or(Error::SidUnknown);
@@ -190,10 +139,6 @@ impl Negotiator {
     }
 }
 
-pub(super) fn by_name(name: &str) -> Option<&'static dyn Transport> {
-    REGISTRY.iter().copied().find(|transport| transport.facts().name == name)
-}
-
 /// `4` is protocol 4; `3` and `2`, which 1.0 clients send, are protocol 3 (engineio.md §1).
 fn dialect(query: &Query) -> Result<&'static dyn Dialect, Error> {
     match query.eio.as_deref() {
@@ -249,109 +194,10 @@ fn has_early_key(headers: &HeaderMap) -> bool {
     })
 }
 
-/// A response, at once or later.
-pub enum Answering {
-    Ready(Response),
-    Waiting(BoxFuture<'static, Response>),
-}
-
-impl Served {
-    pub(super) async fn answer(self) -> Result<Response, Error> {
-        match self {
-            Served::Now(answer) => answer,
-            Served::Later(answer) => answer.await,
-        }
-    }
-}
-
-/// What a response has to be like for the one who asked.
-struct Dress {
-    cors: Cors,
-    upgrading: bool,
-    old_ie: bool,
-}
-
-impl Dress {
-    fn of(headers: &HeaderMap) -> Self {
-        Dress {
-            cors: Cors::of(headers),
-            upgrading: headers.contains_key(UPGRADE),
-            old_ie: header(headers, USER_AGENT)
-                .is_some_and(|agent| agent.contains(";MSIE") || agent.contains("Trident/")),
-        }
-    }
-
-    fn put_on(&self, answer: Result<Response, Error>) -> Response {
-        let mut response = answer.unwrap_or_else(|error| match self.upgrading {
-            true => error.text(),
-            false => error.json(),
-        });
-        self.cors.apply(response.headers_mut());
-        if self.old_ie {
-            let name = HeaderName::from_static("x-xss-protection");
-            response.headers_mut().insert(name, HeaderValue::from_static("0"));
-        }
-        response
-    }
-}
-
-/// What pages of other origins need to read our answers. Clients before 3.x send credentials, which
-/// `*` does not allow, so the origin is echoed; whether it may connect at all is policy.
-pub(super) struct Cors {
-    origin: Option<HeaderValue>,
-    asked_headers: Option<HeaderValue>,
-}
-
-impl Cors {
-    pub fn of(headers: &HeaderMap) -> Self {
-        Cors {
-            origin: headers.get(ORIGIN).cloned(),
-            asked_headers: headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned(),
-        }
-    }
-
-    pub fn apply(&self, headers: &mut HeaderMap) {
-        match &self.origin {
-            Some(origin) => {
-                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-                let yes = HeaderValue::from_static("true");
-                headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
-                headers.append(VARY, HeaderValue::from_static("Origin"));
-            }
-            None => {
-                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-            }
-        }
-    }
-
-    /// What was asked for, but for what proxies alone have to say: a page could pass for one of
-    /// another host, if a proxy does not throw that away.
-    fn allowed_headers(&self) -> HeaderValue {
-        let asked = self.asked_headers.as_ref().and_then(|asked| asked.to_str().ok());
-        let asked = asked.unwrap_or("Content-Type");
-        let of_proxies = |name: &str| {
-            let name = name.trim().to_ascii_lowercase();
-            name == "forwarded" || name.starts_with("x-forwarded-")
-        };
-        let allowed: Vec<&str> = asked.split(',').filter(|name| !of_proxies(name)).collect();
-        let allowed = HeaderValue::try_from(allowed.join(","));
-        allowed.unwrap_or(HeaderValue::from_static("Content-Type"))
-    }
-
-    pub fn preflight(&self) -> Response {
-        let mut response = response(StatusCode::NO_CONTENT, "", Bytes::new());
-        let headers = response.headers_mut();
-        self.apply(headers);
-        let methods = HeaderValue::from_static("GET,POST,OPTIONS");
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.allowed_headers());
-        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-        response
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]
