@@ -29,10 +29,6 @@ pub(super) struct Memory<T> {
 }
 
 impl<T: Fades> Memory<T> {
-    pub fn get(&self, network: IpAddr) -> Option<&T> {
-        self.known.get(&network)
-    }
-
     pub fn get_mut(&mut self, network: IpAddr) -> Option<&mut T> {
         self.known.get_mut(&network)
     }

@@ -252,6 +252,8 @@ mod tests {
             breakers.carries(IpAddr::from(network.to_be_bytes()));
         }
         assert!(breakers.known().networks.len() <= memory::MOST + MOST_BREAKERS);
+        let first = IpAddr::from(200_000_u32.to_be_bytes());
+        assert!(breakers.known().networks.get_mut(first).is_some());
         for network in 200_000..300_000_u32 {
             breakers.carried(IpAddr::from(network.to_be_bytes()));
         }

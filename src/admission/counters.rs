@@ -56,19 +56,6 @@ impl Census {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What there is, for a request that takes no session.
-    pub fn counts(&self, client: Client) -> Counts {
-        let addresses = self.addresses();
-        let known = addresses.get(client.bucket());
-        Counts {
-            sessions: self.sessions.load(Ordering::Relaxed),
-            of_address: known.map_or(0, |known| known.sessions),
-            websockets: self.websockets.load(Ordering::Relaxed),
-            wait: None,
-            breaker: None,
-        }
-    }
-
     /// Takes a place for a session, to be given back if it is refused, and counts what there was
     /// before. `rate` is of handshakes per second and address, 0 for no bound.
     pub fn seat(self: &Arc<Self>, client: Client, rate: u32) -> (Seat, Counts) {
@@ -161,9 +148,9 @@ mod tests {
         let (third, counts) = census.seat(ip("192.0.2.1"), 0);
         assert_eq!((counts.sessions, counts.of_address), (2, 0));
         drop((first, second, third));
-        let counts = census.counts(ip("2001:db8::1"));
-        assert_eq!((counts.sessions, counts.of_address), (0, 0));
         assert_eq!(census.addresses().len(), 0, "nothing is remembered of who left");
+        let (_fourth, counts) = census.seat(ip("2001:db8::1"), 0);
+        assert_eq!((counts.sessions, counts.of_address), (0, 0));
         let (seat, before) = census.websocket();
         assert_eq!((before, census.websockets()), (0, 1));
         drop(seat);

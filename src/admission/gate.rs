@@ -205,9 +205,8 @@ impl Gate {
                     census.seat(visitor.client, policy.caps.handshakes_per_address);
                 (Some(seat), counts)
             }
-            Step::Upgrades | Step::Starts => (None, census.counts(visitor.client)),
-            // Nothing depends on numbers.
-            Step::Continues => (None, Counts::default()),
+            // It takes no session.
+            Step::Upgrades | Step::Starts | Step::Continues => (None, Counts::default()),
         };
         let duplex = transport.is_some_and(|transport| transport.duplex);
         let socket = (duplex && step != Step::Continues).then(|| census.websocket());

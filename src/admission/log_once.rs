@@ -104,3 +104,19 @@ impl News {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_new_once_and_so_many_are() {
+        let told = Told::<2>::default();
+        for (name, new) in [("a", true), ("a", false), ("b", true), ("b", false), ("c", false)] {
+            assert_eq!(told.is_new(name), new, "{name}");
+        }
+        assert_eq!(told.known().len(), 2);
+        told.known().clear();
+        assert!(told.is_new("c"));
+    }
+}

@@ -81,11 +81,26 @@ fn errors_of_listening() {
             "t.toml:1:15: admin-token: expected 256 characters of ASCII at most, with no space at either end",
         ),
         (
+            "admin-token = \"sixteen and \\tmore\"",
+            "t.toml:1:15: admin-token: expected 256 characters of ASCII at most, with no space at either end",
+        ),
+        (
+            "admin-token = \"sixteen and möre\"",
+            "t.toml:1:15: admin-token: expected 256 characters of ASCII at most, with no space at either end",
+        ),
+        (
+            &format!("admin-token = \"{}\"", "x".repeat(257)),
+            "t.toml:1:15: admin-token: expected 256 characters of ASCII at most, with no space at either end",
+        ),
+        (
             "trusted-proxies = [\"private\", \"proxy.example\"]",
             "t.toml:1:19: trusted-proxies: `proxy.example` is no network, expected an address or a range such as 10.0.0.0/8 or 2001:db8::/32",
         ),
     ] {
         assert_eq!(file(text).unwrap_err(), expected);
+    }
+    for token in ["a b c d e f g h!", "sixteen and more", &"x".repeat(256)] {
+        assert!(file(&format!("admin-token = \"{token}\"")).is_ok(), "{token}");
     }
     let agree = |text: &str| {
         let settings = Settings::complete(file(text).unwrap(), &KNOWN);
@@ -137,6 +152,7 @@ fn errors_of_listening() {
     assert_eq!(agree(sound), Ok(()));
     for sound in [
         "queue-bytes-total = 0",
+        "breaker-rest = \"2h\"\nbreaker-longest = \"2h\"",
         "queue-bytes-total = \"1MiB\"",
         "message-max = \"64KiB\"\nmax-payload = \"65KiB\"",
         "queue-bytes = 65536",

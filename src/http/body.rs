@@ -213,10 +213,6 @@ impl Body for Foreign {
         Poll::Ready(Some(Err(Cut::Late)))
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
@@ -225,5 +221,43 @@ impl Body for Foreign {
 impl fmt::Debug for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Foreign").field(&self.body).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::net::Pipe;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_has_its_time_and_less_in_a_shutdown() {
+        for (time, stopped, over) in [(10, 60, 10), (10, 0, 2), (10, 3, 5), (10, 9, 10)] {
+            let (start, stopping) = (Instant::now(), CancellationToken::new());
+            let mut clock = Clock::new(Duration::from_secs(time), &stopping);
+            let stop = sleep(Duration::from_secs(stopped));
+            select(pin!(clock.over()), pin!(stop)).await;
+            stopping.cancel();
+            clock.over().await;
+            assert_eq!(start.elapsed().as_secs(), over, "stopped after {stopped} of {time} s");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_in_pieces_is_whole_and_its_room_grows_with_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let link = Link::new(Pipe::plain(listener.accept().await.unwrap().0), None);
+        let body: Vec<u8> = (0..100_000_u32).flat_map(u32::to_be_bytes).collect();
+        let mut held = Vec::new();
+        let reading = rest(body[..3].to_vec(), body.len(), &link, |bytes| held.push(bytes));
+        let (read, written) = tokio::join!(reading, client.write_all(&body[3..]));
+        written.unwrap();
+        assert!(read.unwrap() == body);
+        assert!(held.is_sorted() && held.len() < 200, "{held:?}");
+        assert!((4096..8192).contains(&held[0]) && *held.last().unwrap() >= body.len(), "{held:?}");
     }
 }

@@ -163,6 +163,7 @@ mod tests {
             (&[22, 3, 1, 2, 0], First::Tls, Some("TLS on the plain port")),
             (&[22], First::Tls, Some("TLS on the plain port")),
             (&[0x80, 0x2e, 1, 3, 0], First::Foreign("SSL 2"), Some("SSL 2 is not spoken here")),
+            (&[0x40, 0x2e, 1, 3, 0], First::Garbage, None),
             (b"SSH-2.0-OpenSSH_9.2\r\n", First::Foreign("SSH"), Some("SSH is not spoken here")),
             (
                 b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",

@@ -195,6 +195,9 @@ mod tests {
         }
         assert_eq!(admitted, 5 + 1);
         assert!(gate.addresses.len() <= ADDRESSES + 1);
+        now += Duration::from_secs(3600);
+        assert!(gate.admits(address(4), now));
+        assert_eq!(gate.addresses.len(), 1, "the others have paid");
     }
 
     #[test]

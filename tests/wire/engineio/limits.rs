@@ -11,6 +11,7 @@ use crate::support::http::{Header, Http, request};
 use crate::support::packets::Eio;
 use crate::support::polls::Polls;
 use crate::support::server::{Setup, target};
+use crate::support::until;
 
 #[tokio::test]
 async fn a_post_over_the_bound_is_413_and_the_session_survives() {
@@ -31,11 +32,44 @@ async fn a_post_over_the_bound_is_413_and_the_session_survives() {
         let chunked = [("Transfer-Encoding", "chunked")];
         let answer = server.fetch("POST", &query, &chunked, chunk.as_bytes()).await;
         assert_eq!(answer.status, 413);
+        let whole = eio.framed(&format!("4{fits}"));
+        let chunk = format!("{:x}\r\n{whole}\r\n0\r\n\r\n", whole.len());
+        server.fetch("POST", &query, &chunked, chunk.as_bytes()).await.assert_ok();
+        assert_eq!(heard.text().await, fits, "{eio:?}, in a chunk");
         let parked = session.park(&server).await;
         session.say("4alive").await;
         assert_eq!(heard.text().await, "alive");
         drop(parked);
         heard.closed().await;
+    }
+}
+
+/// However its end is told, what is here of a body counts for its session until it is whole, or given up.
+#[tokio::test]
+async fn what_has_come_of_a_body_counts() {
+    const LONG: usize = 400_000;
+    let server = Setup::default().start(Echo).await;
+    for (header, before, after) in [
+        (("Content-Length", "400001"), "", ""),
+        (("Transfer-Encoding", "chunked"), "61a81\r\n", "\r\n0\r\n\r\n"),
+    ] {
+        for whole in [true, false] {
+            let session = Polls::open(&server, "EIO=4").await;
+            let inner = server.engine.session(&session.sid).expect("a session");
+            let mut http = Http::open(server.addr).await;
+            let begun = format!("{before}4{}", "x".repeat(LONG - 1));
+            http.send(&request("POST", &session.target(), &[header], begun.as_bytes())).await;
+            until("it counts", || inner.held() >= LONG).await;
+            if whole {
+                http.send(format!("x{after}").as_bytes()).await;
+                http.answer().await.assert_ok();
+                // The echo waits for its poll.
+                until("that it counts no more", || inner.held() < LONG + 1000).await;
+            } else {
+                http.abort();
+                until("that it counts no more", || inner.held() == 0).await;
+            }
+        }
     }
 }
 
