@@ -1,5 +1,5 @@
 //! Micro-benchmarks: what a dialect does for one chat message, and what a broadcast costs before
-//! the first byte leaves the process.
+//! the first byte leaves the process, and what the engine adds to a packet that comes in.
 //!
 //! `cargo bench --bench micro [-- FILTER]`, about a minute. For comparing one state of the code with another on one
 //! machine: how the whole server does, `benches/run.mjs` measures.
@@ -12,11 +12,14 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use parlance::dialect::engineio3::EngineIo3;
 use parlance::dialect::engineio4::EngineIo4;
 use parlance::dialect::socketio09::SocketIo09;
 use parlance::dialect::{Body, Dialect, Frame, Message, Packet, SocketPacket, Wire};
-use parlance::engine::{Cork, Drain, Engine, Facts, Handshake, Limits, Plan, Sink, Taken};
+use parlance::engine::{
+    Cork, Drain, Engine, Facts, Handler, Handshake, Limits, Plan, Receiver, Session, Sink, Taken,
+};
 use parlance::socketio::{App, Broadcast, Event, Socket, SocketIo};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -145,6 +148,19 @@ impl Sink for Abyss {
 static WEBSOCKET: Facts =
     Facts { name: "websocket", wire: "websocket", streams: true, duplex: true };
 
+/// What a session on a WebSocket is made of.
+fn plan(dialect: &'static dyn Dialect) -> Plan<'static> {
+    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let handshake = Handshake {
+        remote: Some(address),
+        bucket: address,
+        query: "".into(),
+        generation: "bench",
+        companion: Box::new(()),
+    };
+    Plan { dialect, wire: Wire::default(), transport: &WEBSOCKET, upgrades: &[], handshake }
+}
+
 /// A room full of sockets of one dialect, all of which wait for packets.
 struct Room {
     sockets: Vec<Socket>,
@@ -159,20 +175,7 @@ impl Room {
         let engine = Engine::new(Limits::default(), lobby);
         let mut drains = Vec::with_capacity(ROOM);
         for _ in 0..ROOM {
-            let plan = Plan {
-                dialect,
-                wire: Wire::default(),
-                transport: &WEBSOCKET,
-                upgrades: &[],
-                handshake: Handshake {
-                    remote: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-                    bucket: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                    query: "".into(),
-                    generation: "bench",
-                    companion: Box::new(()),
-                },
-            };
-            let session = engine.open(plan).expect("a session");
+            let session = engine.open(plan(dialect)).expect("a session");
             if !dialect.rules().joins_by_itself {
                 let join = dialect.read_text("40", session.wire()).expect("a packet");
                 session.submit(&WEBSOCKET, [join]).await.expect("its transport");
@@ -228,11 +231,53 @@ fn broadcast(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// An application that does nothing with what it hears.
+struct Ignore;
+
+impl Handler for Ignore {
+    fn open(&self, _session: &Arc<Session>) -> Box<dyn Receiver> {
+        Box::new(Ignore)
+    }
+}
+
+impl Receiver for Ignore {
+    fn message(&mut self, message: Message) -> BoxFuture<'_, ()> {
+        black_box(message);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Packets on their way in, from the transport to the end of the receiver's call: what the engine
+/// adds to each packet.
+fn submit(criterion: &mut Criterion) {
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let engine = Engine::new(Limits::default(), Ignore);
+    let session = engine.open(plan(&EngineIo3)).expect("a session");
+    let message = || Packet::Message(Message::Text("2".to_owned()));
+    let mut group = criterion.benchmark_group("submit");
+    for (name, packet, count) in [
+        ("message", &message as &dyn Fn() -> Packet, 1),
+        ("message", &message, 10),
+        ("ping", &|| Packet::Ping { probe: false }, 1),
+    ] {
+        group.throughput(Throughput::Elements(count));
+        group.bench_function(BenchmarkId::new(name, count), |bench| {
+            bench.iter(|| {
+                let packets = (0..count).map(|_| packet());
+                let submitted = session.submit(&WEBSOCKET, packets).now_or_never();
+                submitted.expect("there is room").expect("its transport");
+            });
+        });
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = dialects, broadcast
+    targets = dialects, broadcast, submit
 }
 criterion_main!(benches);

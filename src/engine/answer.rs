@@ -3,13 +3,23 @@
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
+use super::session::drain::{Drain, Drained};
+use super::sink::Taken;
 use super::sync::AtomicBool;
-use super::{Drain, Drained, Taken};
 use crate::dialect::Frame;
 
 /// What a connection's task and its [`Sink`](super::Sink) tell each other of the answer to a poll.
+///
+/// Two flags that cross: the sink sets `given`, then reads `followed`; the task sets `followed`, then
+/// reads `given`. Both could read the old value, and the task would sleep for ever, if the session's
+/// lock did not order them. The sink does both under that lock, in [`Sink::take`](super::Sink::take).
+/// The task takes the lock between the two, in [`Drain::poll_next`] and in [`Answer::claim`]. If the
+/// task has it first, the sink sees `followed` and has the task woken. If the sink has it first, the
+/// task finds that the poll is over. Reading `given` without the lock, as [`Answer::poll_waited`]
+/// does first, is only a shortcut.
 #[derive(Debug, Default)]
 pub struct Answer {
+    /// The answer was written to the connection.
     given: AtomicBool,
     /// The connection has more to do after the answer.
     followed: AtomicBool,
@@ -31,28 +41,30 @@ impl Answer {
         self.given.load(Ordering::Acquire)
     }
 
-    /// Ends the poll's turn to take packets. True if the answer is for the caller to give: nobody else has, and
-    /// from here on nobody else can.
+    /// Ends the poll's turn to take packets. True if the caller has to give the answer: nobody else
+    /// has, and from here on nobody else can.
     pub fn claim(&self, drain: Drain) -> bool {
+        // Takes the session's lock: a sink that was at work has ended, and none begins.
         drain.finish();
         !self.is_given()
     }
 
-    /// Says that the connection has more to do after the answer. Whoever gives it after the next
-    /// [`Answer::poll_waited`] has the connection woken.
+    /// Says that the connection has more to do after the answer. A sink that gives the answer after
+    /// the next [`Answer::poll_waited`] has the connection's task woken.
     pub fn be_followed(&self) {
         self.followed.store(true, Ordering::Release);
     }
 
-    /// Says that the answer was put, and whether the connection took the `whole` of it at once. Only now may
-    /// anything else be put there.
+    /// Says that the answer was written, and whether the connection took the `whole` of it at once.
+    /// Only after this may anything else be written there. A sink calls this under the session's
+    /// lock; the connection's task only after [`Answer::claim`].
     pub fn give(&self, whole: bool) -> Taken {
         self.given.store(true, Ordering::Release);
         Taken::Answered { done: whole && !self.followed.load(Ordering::Acquire) }
     }
 
-    /// Waits for the answer, or for what it is to be. `read_ahead` reads what the client says meanwhile: ready
-    /// with true if it read anything, with false if that is the end.
+    /// Waits for the answer, or for what it is to be. `read_ahead` reads what the client says
+    /// meanwhile: ready with true if it read anything, with false at the end of the connection.
     pub fn poll_waited(
         &self,
         cx: &mut Context<'_>,
@@ -62,14 +74,15 @@ impl Answer {
     ) -> Poll<Waited> {
         loop {
             if self.is_given() {
-                // By somebody else, while we waited.
+                // A sink answered while we waited.
                 return Poll::Ready(Waited::Answered);
             }
             if let Poll::Ready(drained) = drain.poll_next(cx, batch) {
                 return Poll::Ready(Waited::Drained(drained));
             }
             match read_ahead(cx) {
-                // Whoever answers now has to say so; who just did may not have.
+                // A sink that answers from here on wakes this task. One that answered just now may
+                // not: the next turn of the loop finds out.
                 Poll::Ready(true) => self.be_followed(),
                 Poll::Ready(false) => return Poll::Ready(Waited::Lost),
                 Poll::Pending => return Poll::Pending,

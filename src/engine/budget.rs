@@ -1,4 +1,5 @@
-//! The bound on what waits for all clients of the process together, and who pays when it is reached.
+//! The bound on what waits for all clients of the process together, and which sessions are closed
+//! when it is reached.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -6,30 +7,31 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::core::Core;
-use super::state::Held;
-use super::{CloseReason, Session};
+use super::reason::CloseReason;
+use super::session::Session;
+use super::shared::Shared;
+use super::state::holdings::Held;
 use crate::memory;
 
-/// Between two rounds of letting slow readers go: their connections need a moment to end.
+/// Between two rounds of closing slow readers: their connections need a moment to end.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Between two rounds if there is nobody to be let go, and between two lines of the log.
+/// Between two rounds if there is nobody to be closed, and between two lines of the log.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
 
-/// Between two lines about slow readers: anybody can be one as often as it likes.
+/// Between two lines about slow readers in general: anybody can be one as often as it likes.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Who has been behind for less than this is on a par with others who have.
+/// All who have been behind for less than this count as behind for equally long.
 const BRIEFLY: Duration = Duration::from_millis(100);
 
-/// Rounds of letting slow readers go, and what is told of them.
+/// Closes slow readers in rounds, and logs how many.
 #[derive(Debug)]
 pub(super) struct Budget {
     /// No round before.
     next: Instant,
     /// No line in the log before.
     tell: Instant,
-    /// How many were let go since the last line.
+    /// How many were closed since the last line.
     untold: usize,
     /// No line about slow readers in general before.
     tell_of_slow: Instant,
@@ -40,13 +42,14 @@ impl Budget {
         Budget { next: now, tell: now, untold: 0, tell_of_slow: now }
     }
 
-    /// Sees to it that no more is held than may. When to look again, if there is more to be done.
-    pub fn look(&mut self, core: &Core, now: Instant) -> Option<Instant> {
+    /// Closes sessions if more is held than may be and the last round is long enough ago. Returns
+    /// when to call this again, if something is left to do.
+    pub fn run_round(&mut self, shared: &Shared<Session>, now: Instant) -> Option<Instant> {
         let mut again = None;
-        if core.keeper.is_over_budget() {
+        if shared.is_over_budget() {
             if self.next <= now {
-                core.keeper.within_budget();
-                let closed = shed(core, memory::held(), now);
+                shared.begin_round();
+                let closed = shed(shared, memory::held(), now);
                 self.next = now + if closed > 0 { PAUSE } else { LONG_PAUSE };
                 self.untold += closed;
             } else {
@@ -62,7 +65,7 @@ impl Budget {
             (self.untold, self.tell) = (0, now + LONG_PAUSE);
         }
         if self.tell_of_slow <= now {
-            let closed = core.keeper.take_slow_readers();
+            let closed = shared.take_slow_readers();
             if closed > 0 {
                 tracing::info!(closed, "slow readers were disconnected: at debug, each is told of");
                 self.tell_of_slow = now + MINUTE;
@@ -73,16 +76,18 @@ impl Budget {
     }
 }
 
-/// If `held` is over the bound, closes the sessions for which most waits, and has for longest, until nine tenths of
-/// it would be left; returns how many. Bytes that several of them share are free when the last of them is: the next round sees what
-/// became of it. Who holds less than half of an equal share never pays: if all held so little, it
-/// would not be too much.
-fn shed(core: &Core, held: usize, now: Instant) -> usize {
-    let total = core.limits.queue_total;
+/// If `held` is over the bound, closes sessions until nine tenths of the bound would be left, and
+/// returns how many. The first to go are those for which most waits, and has waited for longest.
+///
+/// Bytes that several sessions share are free when the last of them is closed: the next round sees
+/// what became of it. A session that holds less than half of an equal share is never closed: if all
+/// held so little, it would not be too much.
+fn shed(shared: &Shared<Session>, held: usize, now: Instant) -> usize {
+    let total = shared.limits.queue_total;
     if total == 0 || held <= total {
         return 0;
     }
-    let all = core.registry.all().into_iter();
+    let all = shared.registry.all().into_iter();
     let weighed = all.map(|session| {
         let state = session.state();
         let (held, behind) = (state.held(), state.queue.behind(now));
@@ -91,11 +96,12 @@ fn shed(core: &Core, held: usize, now: Instant) -> usize {
         (weight, held, session)
     });
     let mut sessions: Vec<(u128, Held, Arc<Session>)> = weighed.collect();
-    // What several share is counted once, and here for each of them: a part of it is what one of them takes with it.
-    let (own, shared) = sessions
+    // What several share is counted once in `held`, and here for each of them: closing one of them
+    // frees a part of it.
+    let (own, common) = sessions
         .iter()
-        .fold((0, 0), |(own, shared), (_, held, _)| (own + held.own, shared + held.shared));
-    let part = (held.saturating_sub(own) as f64 / shared.max(1) as f64).min(1.0);
+        .fold((0, 0), |(own, common), (_, held, _)| (own + held.own, common + held.shared));
+    let part = (held.saturating_sub(own) as f64 / common.max(1) as f64).min(1.0);
     let share = total / sessions.len().max(1);
     sessions.retain(|(_, held, _)| held.all() > share / 2);
     sessions.sort_unstable_by_key(|(weight, _, _)| Reverse(*weight));
@@ -119,8 +125,8 @@ mod tests {
     use super::*;
     use crate::dialect::{Frame, Message};
 
-    /// A bound, and sessions for which so many thousand bytes wait. What the process holds besides, since other
-    /// tests run in it, is less.
+    /// A bound, and sessions for which so many thousand bytes wait. What other tests of this process
+    /// hold is less.
     const TOTAL: usize = 1_000_000;
     const WAITING: [usize; 6] = [50, 300, 90, 200, 250, 120];
 
@@ -131,12 +137,12 @@ mod tests {
         session
     }
 
-    /// Lets go who has to where the process holds so much; returns what waited for each of them, in thousands.
+    /// Closes what has to go where the process holds so much. Returns what waited for each of those,
+    /// in thousands.
     async fn let_go(queue_total: usize, held: usize) -> Vec<usize> {
         let engine = Engine::new(Limits { queue_total, ..Limits::default() }, Deaf);
         let sessions = WAITING.map(|thousands| waiting(&engine, thousands));
-        let core = Arc::clone(sessions[0].core());
-        let closed = shed(&core, held, Instant::now());
+        let closed = shed(sessions[0].shared(), held, Instant::now());
         let mut gone = Vec::new();
         for (session, thousands) in sessions.iter().zip(WAITING) {
             if let Some(reason) = session.close_reason() {
@@ -173,7 +179,7 @@ mod tests {
         let long = waiting(&engine, 300);
         tokio::time::sleep(5 * BRIEFLY).await;
         let brief = waiting(&engine, 400);
-        assert_eq!(shed(long.core(), TOTAL + 1, Instant::now()), 1);
+        assert_eq!(shed(long.shared(), TOTAL + 1, Instant::now()), 1);
         assert_eq!((long.is_open(), brief.is_open()), (false, true));
     }
 
@@ -192,12 +198,14 @@ mod tests {
             let held: usize = sessions.iter().map(|session| session.state().held().own).sum();
             // The bound is such that so much is too much.
             let queue_total = (held + 400_000 - excess) / 9 * 10;
-            let core = Core::new(
+            let others = Shared::new(
                 Limits { queue_total, ..Limits::default() },
                 tokio::runtime::Handle::current(),
             );
-            sessions.iter().for_each(|session| core.registry.insert(Arc::clone(session)));
-            assert_eq!(shed(&core, held + 400_000, Instant::now()), gone, "{excess}");
+            for session in &sessions {
+                others.registry.insert(session.sid(), Arc::clone(session));
+            }
+            assert_eq!(shed(&others, held + 400_000, Instant::now()), gone, "{excess}");
         }
     }
 
@@ -205,40 +213,40 @@ mod tests {
     async fn rounds_follow_each_other_while_somebody_pays() {
         let engine = Engine::new(Limits { queue_total: 1000, ..Limits::default() }, Deaf);
         let session = waiting(&engine, 300);
-        let core = Arc::clone(session.core());
+        let shared = Arc::clone(session.shared());
         let mut now = Instant::now();
         let mut budget = Budget::new(now);
-        core.keeper.over_budget();
-        assert_eq!(budget.look(&core, now), None);
+        shared.request_round();
+        assert_eq!(budget.run_round(&shared, now), None);
         assert!(!session.is_open());
         for pause in [PAUSE, LONG_PAUSE] {
-            core.keeper.over_budget();
-            assert_eq!(budget.look(&core, now), Some(now + pause));
+            shared.request_round();
+            assert_eq!(budget.run_round(&shared, now), Some(now + pause));
             now += pause;
-            budget.look(&core, now);
-            assert!(!core.keeper.is_over_budget(), "nobody is left to pay");
+            budget.run_round(&shared, now);
+            assert!(!shared.is_over_budget(), "nobody is left to pay");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_log_has_a_line_a_second_at_most() {
         let limits = Limits { queue_total: 1, ..Limits::default() };
-        let core = Core::new(limits, tokio::runtime::Handle::current());
+        let shared = Shared::new(limits, tokio::runtime::Handle::current());
         let start = Instant::now();
         let mut budget = Budget::new(start);
-        assert_eq!(budget.look(&core, start), None);
+        assert_eq!(budget.run_round(&shared, start), None);
         let mut lines = 0;
         let mut now = start;
         while now < start + 10 * LONG_PAUSE {
             budget.untold += 1;
-            let again = budget.look(&core, now);
+            let again = budget.run_round(&shared, now);
             lines += usize::from(budget.untold == 0);
             assert_eq!(again, (budget.untold > 0).then_some(budget.tell));
             now += PAUSE;
         }
         assert_eq!(lines, 10);
         // The rest is told, too.
-        budget.look(&core, now + LONG_PAUSE);
+        budget.run_round(&shared, now + LONG_PAUSE);
         assert_eq!(budget.untold, 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Writes held back for a while, so that a session that is told several things is written to once.
+//! Writes held back for a while: packets queued for one session meanwhile go out in one write.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -8,36 +8,43 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
-use super::Session;
 use super::sync::thread_local;
 
-thread_local! {
-    /// Who has packets that were held back; `None` while nothing is.
-    static HELD: RefCell<Option<VecDeque<Arc<Session>>>> = const { RefCell::new(None) };
+/// Something whose packets can be held back: a session, which this module need not know.
+pub(super) trait Corked: std::fmt::Debug + Send + Sync {
+    /// Sends what was held back. If a poll was answered since `then`, does nothing and returns
+    /// false.
+    fn uncork(&self, then: Option<Instant>) -> bool;
 }
 
-/// Sessions written to between two looks at the runtime: a write is a system call.
+thread_local! {
+    /// The sessions whose packets this thread holds back; `None` while it holds nothing back.
+    static HELD: RefCell<Option<VecDeque<Arc<dyn Corked>>>> = const { RefCell::new(None) };
+}
+
+/// Sessions written to before other tasks of the runtime get a turn: a write is a system call.
 const BATCH: usize = 64;
-/// As many are worth a task of their own, where there is more than one core.
+/// So many sessions are worth a task of their own, where there is more than one core.
 const SHARE: usize = 512;
 
-/// A poll whose predecessor was answered less than this ago waits a little, at most two of these and as
-/// many ticks of the clock: what comes in quick succession shares an answer, and with it a request.
+/// A poll whose predecessor was answered less than this ago waits for as long again, and at most
+/// twice that and two ticks of the clock: packets in quick succession share an answer, which spares
+/// a request.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// Holds packets back, and lets them go session by session: who is told more before its turn comes
-/// gets all of it at once. What is left goes out when this is dropped.
+/// Holds packets back and lets them go session by session. Coalesces the packets queued for one
+/// session between two releases into one write. What is left goes out when this is dropped.
 #[derive(Debug, Default)]
 pub struct Cork {
-    held: VecDeque<Arc<Session>>,
-    /// Whose turn has come, but who had an answer just now.
-    gathering: Vec<Arc<Session>>,
-    /// When these get theirs.
+    held: VecDeque<Arc<dyn Corked>>,
+    /// Sessions whose turn has come, but whose last poll was answered just now.
+    gathering: Vec<Arc<dyn Corked>>,
+    /// When these are released.
     until: Option<Instant>,
 }
 
 impl Cork {
-    /// Does `work`; packets that it queues stay in the sessions' queues.
+    /// Does `work`. Packets that it queues stay in their sessions' queues.
     pub fn hold(&mut self, work: impl FnOnce()) {
         let outer = HELD.with(|held| held.replace(Some(std::mem::take(&mut self.held))));
         let restore = Restore { cork: self, outer };
@@ -45,12 +52,12 @@ impl Cork {
         drop(restore);
     }
 
-    /// Whether there is nobody to be written to now.
+    /// Whether nothing is to be released now.
     pub fn is_idle(&self) -> bool {
         self.held.is_empty()
     }
 
-    /// Waits until there is somebody to be written to who was not before; for ever, if nobody waits.
+    /// Waits until a session that gathers packets is due; for ever, if there is none.
     pub async fn due(&self) {
         match self.until {
             Some(until) => sleep_until(until).await,
@@ -58,7 +65,8 @@ impl Cork {
         }
     }
 
-    /// Lets some go, those first that have waited longest. A crowd is written to by all cores.
+    /// Releases some sessions, those first that have waited longest. If there are many, several
+    /// tasks write to them, so that all cores do.
     pub async fn release(&mut self) {
         if self.held.len() > SHARE && Handle::current().metrics().num_workers() > 1 {
             while self.held.len() > SHARE {
@@ -101,10 +109,10 @@ impl Drop for Cork {
     }
 }
 
-/// Puts things back as they were, even if the work panics.
+/// Restores what was held before, even if the work panics.
 struct Restore<'a> {
     cork: &'a mut Cork,
-    outer: Option<VecDeque<Arc<Session>>>,
+    outer: Option<VecDeque<Arc<dyn Corked>>>,
 }
 
 impl Drop for Restore<'_> {
@@ -113,12 +121,13 @@ impl Drop for Restore<'_> {
     }
 }
 
-/// Whether packets are held back at the moment; if so, the session is remembered if it is `new`.
-pub(super) fn hold(session: &Arc<Session>, new: bool) -> bool {
+/// Whether this thread holds packets back at the moment. If so, notes the session if it is `new`.
+/// Called under the session's lock; takes none itself.
+pub(super) fn hold<T: Corked + 'static>(session: &Arc<T>, new: bool) -> bool {
     HELD.with(|held| match &mut *held.borrow_mut() {
         Some(held) => {
             if new {
-                held.push_back(Arc::clone(session));
+                held.push_back(Arc::clone(session) as Arc<dyn Corked>);
             }
             true
         }
@@ -136,7 +145,7 @@ mod tests {
 
     use super::super::testing::{Deaf, POLLING, SOCKET, plan};
     use super::super::{
-        CloseReason, Delivery, Drain, Engine, Facts, Limits, QueueLimits, Sink, Taken,
+        CloseReason, Delivery, Drain, Engine, Facts, Limits, QueueLimits, Session, Sink, Taken,
     };
     use super::*;
     use crate::dialect::{Dialect, Frame, Wire};

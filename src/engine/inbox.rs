@@ -1,16 +1,18 @@
 //! What waits for a session's receiver, and where the receiver is.
 //!
-//! A receiver is called for one thing at a time and in order, by a task that nobody can cut short. It is
-//! there only while there is something to do: see [`Session::work`](super::Session).
+//! A receiver is called for one thing at a time and in order. Whoever gets a [`Call`] from here holds
+//! the receiver, so there is never a second one; `session/calls.rs` sees to it that nothing cuts the
+//! call short.
 
 use std::collections::VecDeque;
 use std::task::Waker;
 
-use super::{CloseReason, Receiver};
+use super::reason::CloseReason;
+use super::receiver::Receiver;
 use crate::dialect::Message;
 
-/// Messages that may wait, and bytes of them: whoever brings more waits with it. One that begins within
-/// the bound is taken whole.
+/// Messages that may wait, and bytes of them: a transport that brings more waits with it. A message
+/// that begins within the bound is taken whole.
 pub(super) const MESSAGES: usize = 16;
 const BYTES: usize = 64 * 1024;
 
@@ -24,9 +26,9 @@ pub(super) enum Input {
     Closed(CloseReason),
 }
 
-/// A receiver and what it is to be called for. Whoever gets this has to see to the call.
+/// A receiver and what it is to be called for. Whoever gets this has to make the call.
 #[must_use]
-pub(super) struct Work {
+pub(super) struct Call {
     pub receiver: Box<dyn Receiver>,
     pub input: Input,
 }
@@ -37,9 +39,9 @@ enum Place {
     #[default]
     Absent,
     /// Here, with nothing to do.
-    Resting(Box<dyn Receiver>),
+    Idle(Box<dyn Receiver>),
     /// A call is under way.
-    Working,
+    Busy,
     /// It has heard of the end, or never will.
     Gone,
 }
@@ -50,7 +52,7 @@ pub(super) struct Inbox {
     waiting: VecDeque<Input>,
     /// Bytes of the messages among them.
     bytes: usize,
-    /// Who waits for room.
+    /// Transports that wait for room.
     blocked: Vec<Waker>,
 }
 
@@ -62,11 +64,11 @@ impl std::fmt::Debug for Inbox {
 
 impl Inbox {
     /// Takes the receiver in, with the first thing to do. `None` if the session is over already.
-    pub fn install(&mut self, receiver: Box<dyn Receiver>) -> Option<Work> {
+    pub fn install(&mut self, receiver: Box<dyn Receiver>) -> Option<Call> {
         match self.place {
             Place::Absent => {
-                self.place = Place::Working;
-                Some(Work { receiver, input: Input::Opened })
+                self.place = Place::Busy;
+                Some(Call { receiver, input: Input::Opened })
             }
             _ => None,
         }
@@ -77,31 +79,32 @@ impl Inbox {
         self.waiting.len() < MESSAGES && self.bytes < BYTES
     }
 
-    /// Has that waker woken when there may be room.
+    /// Notes whom to wake when there may be room.
     pub fn block(&mut self, waker: &Waker) {
         if !self.blocked.iter().any(|known| known.will_wake(waker)) {
             self.blocked.push(waker.clone());
         }
     }
 
-    /// Whether somebody waits for room: the client would be heard of if the receiver were faster.
+    /// Whether a transport waits for room: the client would be heard of if the receiver were faster.
     pub fn is_blocking(&self) -> bool {
         !self.blocked.is_empty()
     }
 
-    /// Who waited for room, to be woken outside of the lock.
+    /// Takes out who waits for room, to be woken outside of the lock.
     pub fn unblock(&mut self) -> Vec<Waker> {
         std::mem::take(&mut self.blocked)
     }
 
-    /// Has the receiver called for that, when its turn comes. A second nudge while one waits is none.
-    pub fn put(&mut self, input: Input) -> Option<Work> {
+    /// Has the receiver called for that, when its turn comes. A second nudge is dropped while one
+    /// waits.
+    pub fn put(&mut self, input: Input) -> Option<Call> {
         match std::mem::take(&mut self.place) {
-            Place::Resting(receiver) => {
-                self.place = Place::Working;
-                return Some(Work { receiver, input });
+            Place::Idle(receiver) => {
+                self.place = Place::Busy;
+                return Some(Call { receiver, input });
             }
-            Place::Working => self.place = Place::Working,
+            Place::Busy => self.place = Place::Busy,
             Place::Absent if !matches!(input, Input::Closed(_)) => return None,
             Place::Absent | Place::Gone => {
                 self.place = Place::Gone;
@@ -116,17 +119,17 @@ impl Inbox {
         None
     }
 
-    /// What the receiver is to be called for next; it rests if there is nothing.
-    pub fn next(&mut self, receiver: Box<dyn Receiver>) -> Option<Work> {
+    /// What the receiver is to be called for next; it stays here if there is nothing.
+    pub fn next(&mut self, receiver: Box<dyn Receiver>) -> Option<Call> {
         let Some(input) = self.waiting.pop_front() else {
-            self.place = Place::Resting(receiver);
+            self.place = Place::Idle(receiver);
             return None;
         };
         self.bytes -= size(&input);
         if self.waiting.is_empty() {
             self.waiting = VecDeque::new();
         }
-        Some(Work { receiver, input })
+        Some(Call { receiver, input })
     }
 
     /// The receiver has heard of the end.
@@ -178,7 +181,7 @@ mod tests {
             [r#"Message(Text("a"))"#, "Nudged", r#"Message(Text("b"))"#, "Closed(ClientClosed)"];
         assert_eq!(heard, expected);
         assert!(!inbox.is_gone());
-        assert!(matches!(inbox.put(text("c")), Some(Work { input: Input::Message(_), .. })));
+        assert!(matches!(inbox.put(text("c")), Some(Call { input: Input::Message(_), .. })));
         inbox.end();
         assert!(inbox.is_gone());
         assert!(inbox.put(text("d")).is_none());
@@ -196,7 +199,7 @@ mod tests {
     #[test]
     fn room_is_bounded_in_messages_and_in_bytes() {
         let mut inbox = Inbox::default();
-        let Work { receiver, .. } = inbox.install(Box::new(Deaf)).expect("the first call");
+        let Call { receiver, .. } = inbox.install(Box::new(Deaf)).expect("the first call");
         let mut count = 0;
         while inbox.has_room() {
             assert!(inbox.put(text("x")).is_none());

@@ -11,6 +11,7 @@ mod outbound;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::future::BoxFuture;
 use shuttle::future::block_on;
 use shuttle::rand::{Rng as _, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
@@ -53,8 +54,8 @@ fn chance(one_in: u32) -> bool {
 
 /// Waits for all that the engine does for sessions. There must be none left.
 fn finish(engine: &Engine) {
-    engine.shared.core.tasks.close();
-    block_on(engine.shared.core.tasks.wait());
+    engine.inner.shared.tasks.close();
+    block_on(engine.inner.shared.tasks.wait());
     assert_eq!(engine.session_count(), 0);
 }
 

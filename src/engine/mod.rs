@@ -7,17 +7,21 @@
 
 mod answer;
 mod budget;
-mod core;
+mod clock;
 mod cork;
-mod drain;
+mod deadlines;
+mod handshake;
 mod inbox;
 #[cfg(all(test, feature = "shuttle"))]
 mod interleavings;
-mod keeper;
+mod limits;
+mod pauses;
 mod queue;
 mod reason;
+mod receiver;
 mod registry;
 mod session;
+mod shared;
 mod sid;
 mod sink;
 mod state;
@@ -25,96 +29,28 @@ mod sync;
 #[cfg(test)]
 mod testing;
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::dialect::{Dialect, Message, Opening, Wire};
+use crate::dialect::Opening;
 
-use self::core::Core;
+use self::shared::Shared;
 pub use answer::{Answer, Waited};
 pub use cork::Cork;
-pub use drain::{Drain, Drained};
-pub use queue::{Delivery, PER_PACKET, QueueLimits};
-pub use reason::{CloseReason, Refused};
+pub use handshake::{Companion, Facts, Handshake, Plan};
+pub use limits::{Limits, PER_PACKET, QueueLimits};
+pub use queue::Delivery;
+pub use reason::{CloseReason, Refused, Unavailable};
+pub use receiver::Receiver;
 pub use session::Session;
+pub use session::drain::{Drain, Drained};
 pub use sid::Sid;
 pub use sink::{Connection, Sink, Taken};
-pub use state::Begun;
-
-/// What a session must know of the transport that carries it.
-#[derive(Debug)]
-pub struct Facts {
-    /// Its name in policy, logs and metrics.
-    pub name: &'static str,
-    /// Its name on the wire. Two transports of one wire name can serve the same session.
-    pub wire: &'static str,
-    /// One response (or connection) carries many packets.
-    pub streams: bool,
-    /// Packets need no POST: the connection goes both ways.
-    pub duplex: bool,
-}
-
-/// What was known when the session opened.
-#[derive(Debug)]
-pub struct Handshake {
-    /// Nothing if that is not known for sure.
-    pub remote: Option<IpAddr>,
-    /// What limits of abuse count this client by: its address or network, or one shared by all clients
-    /// whose address is not known.
-    pub bucket: IpAddr,
-    /// The application's part of the query string.
-    pub query: Box<str>,
-    /// Which clients speak like this, for people who read logs.
-    pub generation: &'static str,
-    /// What whoever opened the session wants to keep with it, and dropped when it is gone.
-    pub companion: Companion,
-}
-
-/// See [`Handshake::companion`].
-pub type Companion = Box<dyn std::any::Any + Send + Sync>;
-
-/// Bounds and times of all sessions.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    pub ping_interval: Duration,
-    pub ping_timeout: Duration,
-    /// From the first byte of an upgrade to its last packet.
-    pub upgrade_timeout: Duration,
-    /// Bytes of one HTTP body or WebSocket message.
-    pub max_payload: usize,
-    /// What may wait for one client.
-    pub queue: QueueLimits,
-    /// Bytes that may wait for all clients of the process together, 0 for no bound. Over it, the sessions
-    /// for which most waits are closed.
-    pub queue_total: usize,
-    /// Bytes of one streamed response, after which the client has to ask for the next.
-    pub stream_bytes: usize,
-    /// How long a session that the server ended waits for a poll to say so.
-    pub linger: Duration,
-}
-
-impl Default for Limits {
-    /// The times and bounds of the reference servers; 1 MiB and 4096 packets for a queue and 256 MiB for
-    /// all, which these do not bound.
-    fn default() -> Self {
-        Limits {
-            ping_interval: Duration::from_secs(25),
-            ping_timeout: Duration::from_secs(20),
-            upgrade_timeout: Duration::from_secs(10),
-            max_payload: 1_000_000,
-            queue: QueueLimits { bytes: 1 << 20, messages: 4096 },
-            queue_total: 256 << 20,
-            stream_bytes: 1 << 20,
-            linger: Duration::from_secs(30),
-        }
-    }
-}
+pub use state::holdings::Begun;
 
 /// What runs on top of sessions.
 pub trait Handler: Send + Sync + 'static {
@@ -122,58 +58,20 @@ pub trait Handler: Send + Sync + 'static {
     fn open(&self, session: &Arc<Session>) -> Box<dyn Receiver>;
 }
 
-/// One session's upper half.
-///
-/// Calls come one at a time and in order: `opened` once, then messages, then `closed` once, unless the
-/// session was over before it began. Each runs to its end, whatever becomes of the connection meanwhile;
-/// heartbeats do not wait for it. A call that panics ends the session: `closed` is still called.
-pub trait Receiver: Send {
-    /// Before anything is sent to the client but the open packet.
-    fn opened(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
-    }
-
-    /// Whoever awaits in this waits with the client's next messages: a few are kept, then the client is
-    /// slowed down.
-    fn message(&mut self, message: Message) -> BoxFuture<'_, ()>;
-
-    /// After [`Session::nudge`]: something changed that the receiver should look at.
-    fn nudged(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
-    }
-
-    /// Once, after the last message.
-    fn closed(&mut self, reason: CloseReason) -> BoxFuture<'_, ()> {
-        let _ = reason;
-        Box::pin(std::future::ready(()))
-    }
-}
-
-/// What a new session is made of.
-#[derive(Debug)]
-pub struct Plan<'a> {
-    pub dialect: &'static dyn Dialect,
-    pub wire: Wire,
-    pub transport: &'static Facts,
-    /// Wire names that the open packet offers.
-    pub upgrades: &'a [&'static str],
-    pub handshake: Handshake,
-}
-
 /// How long a session may wait to be started.
 const UNUSED: Duration = Duration::from_secs(60);
 
-/// The room where all sessions live.
+/// All sessions of a server. Clones share them.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    inner: Arc<Inner>,
 }
 
-struct Shared {
+struct Inner {
     handler: Box<dyn Handler>,
-    core: Arc<Core>,
+    shared: Arc<Shared<Session>>,
     stopping: CancellationToken,
-    keeper: Mutex<Option<JoinHandle<()>>>,
+    clock: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Engine {
@@ -181,20 +79,20 @@ impl Engine {
     /// Outside of a tokio runtime: sessions run on the one that is there.
     pub fn new(limits: Limits, handler: impl Handler) -> Self {
         let runtime = tokio::runtime::Handle::current();
-        let core = Core::new(limits, runtime.clone());
-        let keeper = Mutex::new(Some(runtime.spawn(keeper::keep(&core))));
+        let shared = Shared::new(limits, runtime.clone());
+        let clock = Mutex::new(Some(runtime.spawn(clock::run(&shared))));
         let (handler, stopping) = (Box::new(handler), CancellationToken::new());
-        Engine { shared: Arc::new(Shared { handler, core, stopping, keeper }) }
+        Engine { inner: Arc::new(Inner { handler, shared, stopping, clock }) }
     }
 
-    /// The task that watches the clock for all sessions, to be taken once by whoever sees to it that the
-    /// process does not go on without. It ends with the engine.
+    /// The task that watches the clock for all sessions. Whoever sees to it that the process does
+    /// not go on without it takes it, once. It ends with the engine.
     pub fn keeper(&self) -> Option<JoinHandle<()>> {
-        self.shared.keeper.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.inner.clock.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub fn limits(&self) -> &Limits {
-        &self.shared.core.limits
+        &self.inner.shared.limits
     }
 
     /// Opens a session whose first queued packet is the open packet, and starts it.
@@ -214,7 +112,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::open`].
     pub fn reserve(&self, plan: Plan<'_>) -> Result<Arc<Session>, Unavailable> {
-        let Shared { core, stopping, .. } = &*self.shared;
+        let Inner { shared, stopping, .. } = &*self.inner;
         if stopping.is_cancelled() {
             return Err(Unavailable::Stopping);
         }
@@ -222,12 +120,12 @@ impl Engine {
         let open = plan.dialect.opening(&Opening {
             sid: sid.as_str(),
             upgrades: plan.upgrades,
-            ping_interval: core.limits.ping_interval,
-            ping_timeout: core.limits.ping_timeout,
-            max_payload: core.limits.max_payload,
+            ping_interval: shared.limits.ping_interval,
+            ping_timeout: shared.limits.ping_timeout,
+            max_payload: shared.limits.max_payload,
         });
-        let session = Arc::new(Session::new(sid, plan, Arc::clone(core), open));
-        core.registry.insert(Arc::clone(&session));
+        let session = Arc::new(Session::new(sid, plan, Arc::clone(shared), open));
+        shared.registry.insert(sid, Arc::clone(&session));
         session.expire(Some((Instant::now() + UNUSED, CloseReason::ConnectTimeout)));
         Ok(session)
     }
@@ -239,64 +137,56 @@ impl Engine {
             return;
         }
         session.expire(None);
-        session.start(self.shared.handler.open(session));
-        if self.shared.stopping.is_cancelled() {
+        session.start(self.inner.handler.open(session));
+        // A shutdown that began meanwhile may not have seen this session.
+        if self.inner.stopping.is_cancelled() {
             session.close(CloseReason::ShuttingDown);
         }
     }
 
     /// The living session of that sid.
     pub fn session(&self, sid: &str) -> Option<Arc<Session>> {
-        let session = self.shared.core.registry.get(&Sid::parse(sid)?)?;
-        // What is due counts, even if the session's own task has not got round to it.
+        let session = self.inner.shared.registry.get(&Sid::parse(sid)?)?;
+        // What is due counts, even if the clock's task has not got round to it.
         session.tick(Instant::now());
         Some(session)
     }
 
     /// How many sessions there are, those included that only wait to be told of their end.
     pub fn session_count(&self) -> usize {
-        self.shared.core.registry.count()
+        self.inner.shared.registry.count()
     }
 
     /// All living sessions.
     pub fn sessions(&self) -> Vec<Arc<Session>> {
-        self.shared.core.registry.all()
+        self.inner.shared.registry.all()
     }
 
     /// How many sessions there are, and tasks that run for them.
     pub fn task_count(&self) -> usize {
-        self.shared.core.tasks.len()
+        self.inner.shared.tasks.len()
     }
 
     /// Keeps track of work that belongs to sessions, for [`Engine::shutdown`] to wait for.
     /// It runs on the runtime of the engine, from whatever thread this is called.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.shared.core.spawn(work);
+        self.inner.shared.spawn(work);
     }
 
     /// Ends when the server begins to stop.
     pub fn stopping(&self) -> &CancellationToken {
-        &self.shared.stopping
+        &self.inner.stopping
     }
 
     /// Refuses new sessions, ends all others, and waits until each client was told and each
     /// receiver has heard of it, but at most `patience`. Returns how many were still left.
     pub async fn shutdown(&self, patience: Duration) -> usize {
-        self.shared.stopping.cancel();
-        for session in self.shared.core.registry.all() {
+        self.inner.stopping.cancel();
+        for session in self.inner.shared.registry.all() {
             session.close(CloseReason::ShuttingDown);
         }
-        self.shared.core.tasks.close();
-        let _ = tokio::time::timeout(patience, self.shared.core.tasks.wait()).await;
-        self.shared.core.registry.count()
+        self.inner.shared.tasks.close();
+        let _ = tokio::time::timeout(patience, self.inner.shared.tasks.wait()).await;
+        self.inner.shared.registry.count()
     }
-}
-
-/// Why no session could be opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unavailable {
-    #[error("the server is shutting down")]
-    Stopping,
-    #[error("the system gives no randomness")]
-    NoRandomness,
 }

@@ -1,4 +1,4 @@
-//! Why sessions end, and why requests for them are refused.
+//! Why sessions end, why none can be opened, and why requests for them are refused.
 
 use crate::dialect::Ending;
 
@@ -87,4 +87,13 @@ pub enum Refused {
     Overlap,
     #[error("an upgrade is under way, or done")]
     AlreadyUpgrading,
+}
+
+/// Why no session could be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    #[error("the server is shutting down")]
+    Stopping,
+    #[error("the system gives no randomness")]
+    NoRandomness,
 }

@@ -3,53 +3,58 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::session::Session;
 use super::sid::Sid;
 
-/// Sharded, so that look-ups on different cores seldom meet.
+/// Values by sid, in shards: lookups on different cores seldom wait for each other.
+///
+/// A shard's lock is a leaf in the lock order: no other lock is taken while it is held. Callers get
+/// clones, so they hold no shard while they use what they found.
 #[derive(Debug)]
-pub struct Registry {
-    shards: [Mutex<HashMap<Sid, Arc<Session>>>; Registry::SHARDS],
+pub(super) struct Registry<T> {
+    shards: [Mutex<HashMap<Sid, Arc<T>>>; SHARDS],
 }
 
-impl Default for Registry {
+const SHARDS: usize = 16;
+
+impl<T> Default for Registry<T> {
     fn default() -> Self {
         Registry { shards: std::array::from_fn(|_| Mutex::default()) }
     }
 }
 
-impl Registry {
-    const SHARDS: usize = 16;
-
-    fn shard(&self, sid: &Sid) -> MutexGuard<'_, HashMap<Sid, Arc<Session>>> {
-        let shard = &self.shards[sid.shard(Self::SHARDS)];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+impl<T> Registry<T> {
+    fn shard(&self, sid: &Sid) -> MutexGuard<'_, HashMap<Sid, Arc<T>>> {
+        lock(&self.shards[sid.shard(SHARDS)])
     }
 
-    pub fn insert(&self, session: Arc<Session>) {
-        self.shard(&session.sid()).insert(session.sid(), session);
+    pub fn insert(&self, sid: Sid, value: Arc<T>) {
+        self.shard(&sid).insert(sid, value);
     }
 
-    pub fn get(&self, sid: &Sid) -> Option<Arc<Session>> {
+    pub fn get(&self, sid: &Sid) -> Option<Arc<T>> {
         self.shard(sid).get(sid).cloned()
     }
 
     pub fn remove(&self, sid: &Sid) {
-        self.shard(sid).remove(sid);
+        let removed = self.shard(sid).remove(sid);
+        // Dropped only now, without the lock.
+        drop(removed);
     }
 
     pub fn count(&self) -> usize {
-        self.shards.iter().map(|s| s.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    /// A snapshot of all sessions.
-    pub fn all(&self) -> Vec<Arc<Session>> {
-        let shards = self.shards.iter();
-        shards
-            .flat_map(|shard| {
-                let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-                shard.values().cloned().collect::<Vec<_>>()
-            })
-            .collect()
+    /// A snapshot of all values.
+    pub fn all(&self) -> Vec<Arc<T>> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            all.extend(lock(shard).values().cloned());
+        }
+        all
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,7 +7,8 @@ use crate::dialect::{Dialect, Frame, Wire};
 /// A connection that takes packets without its own task being woken for it.
 ///
 /// Called under the session's lock where nothing else is said, so it must neither block nor call the
-/// session.
+/// session. It may take the locks that come after that one, of the connection's writer and of TLS:
+/// see the lock order in `session.rs`.
 pub trait Sink: std::fmt::Debug + Send + Sync {
     /// Takes all packets, in order. What the connection cannot take at the moment is kept.
     fn take(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> Taken;

@@ -8,7 +8,7 @@ use shuttle::thread;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::dialect::Packet;
+use crate::dialect::{Message, Packet};
 
 /// Messages that may have been taken and not heard: those in the inbox, one more on its way out of it.
 const UNHEARD: usize = inbox::MESSAGES + 1;

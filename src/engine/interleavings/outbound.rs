@@ -11,7 +11,7 @@ use shuttle::sync::{Condvar, Mutex as Place};
 use shuttle::thread::{self, JoinHandle};
 
 use super::*;
-use crate::dialect::{Dialect, Frame, Packet};
+use crate::dialect::{Dialect, Frame, Packet, Wire};
 
 fn open(transport: &'static Facts) -> (Engine, Arc<Session>) {
     let engine = Engine::new(Limits::default(), Deaf);

@@ -9,40 +9,44 @@ use futures::FutureExt as _;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::super::inbox::{Input, Work};
-use super::super::{CloseReason, Receiver};
+use super::super::inbox::{Call, Input};
+use super::super::reason::CloseReason;
+use super::super::receiver::Receiver;
 use super::Session;
 
 impl Session {
     /// Starts the session, unless it is over: then the receiver never hears of it.
     pub(in crate::engine) fn start(self: &Arc<Self>, receiver: Box<dyn Receiver>) {
-        let work = self.state().inbox.install(receiver);
-        if let Some(work) = work {
-            self.work(work);
+        let call = self.state().inbox.install(receiver);
+        if let Some(call) = call {
+            self.start_calls(call);
         }
     }
 
-    /// Calls the receiver. Most calls end at once: that is tried here. What does not goes on in a task of
-    /// its own, which nobody waits for and nothing cuts short. For the runtime's own threads.
-    pub(super) fn work(self: &Arc<Self>, work: Work) {
-        let mut calls = Box::pin(Arc::clone(self).call(work));
+    /// Makes that call, and those that come up meanwhile. Most end at once: so they are polled here,
+    /// once. Only if one does not end, it goes on in a task of its own, which nobody waits for and
+    /// nothing cuts short. For threads of the runtime only, and not within a call.
+    pub(super) fn start_calls(self: &Arc<Self>, call: Call) {
+        let mut calls = Box::pin(Arc::clone(self).run_calls(call));
         let mut cx = Context::from_waker(Waker::noop());
         if calls.as_mut().poll(&mut cx).is_pending() {
-            self.core.spawn(calls.instrument(self.span.clone()));
+            self.shared.spawn(calls.instrument(self.span.clone()));
         }
     }
 
-    /// [`Session::work`] for any thread, and for where a call may be under way already.
-    pub(super) fn hand_over(self: &Arc<Self>, work: Option<Work>) {
-        if let Some(work) = work {
-            self.core.spawn(Arc::clone(self).call(work).instrument(self.span.clone()));
+    /// [`Session::start_calls`] for any thread, and for where a call may be under way already: in a
+    /// task from the start.
+    pub(super) fn spawn_calls(self: &Arc<Self>, call: Option<Call>) {
+        if let Some(call) = call {
+            let calls = Arc::clone(self).run_calls(call);
+            self.shared.spawn(calls.instrument(self.span.clone()));
         }
     }
 
-    /// Calls the receiver for all that there is, one after the other.
-    async fn call(self: Arc<Self>, work: Work) {
-        let mut next = Some(work);
-        while let Some(Work { mut receiver, input }) = next {
+    /// Makes calls one after the other, until nothing waits for the receiver.
+    async fn run_calls(self: Arc<Self>, call: Call) {
+        let mut next = Some(call);
+        while let Some(Call { mut receiver, input }) = next {
             let last = matches!(input, Input::Closed(_));
             let call = async {
                 match input {
@@ -56,13 +60,14 @@ impl Session {
                 self.failed(&*panic);
             }
             if last {
-                // The receiver holds the session: parting here frees both.
+                // The receiver holds the session: dropping it here frees both.
                 drop(receiver);
                 let mut state = self.state();
                 state.inbox.end();
-                let presence = state.presence.take();
+                let tracker_token = state.tracker_token.take();
                 drop(state);
-                drop(presence);
+                // May wake who waits for the last session.
+                drop(tracker_token);
                 return;
             }
             let mut state = self.state();

@@ -6,15 +6,17 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 
-use super::super::inbox::{Input, Work};
-use super::super::state::{Phase, State, Wake};
-use super::super::{CloseReason, Facts, Refused};
+use super::super::handshake::Facts;
+use super::super::inbox::{Call, Input};
+use super::super::reason::{CloseReason, Refused};
+use super::super::state::outlet::Wake;
+use super::super::state::{Phase, State};
 use super::Session;
 use crate::dialect::{Control, Heartbeat, Packet, Reaction};
 
 impl Session {
-    /// Takes packets that came by a transport, in order. Waits while more messages wait for the receiver
-    /// than may; what was not taken when this is dropped is lost, and what was taken is not.
+    /// Takes packets that came by a transport, in order. Waits while more messages wait for the
+    /// receiver than may. If this is dropped, the packets not taken yet are lost; those taken are not.
     ///
     /// # Errors
     /// If that transport has no business with the session, or its probe failed by these packets.
@@ -28,6 +30,8 @@ impl Session {
         poll_fn(|cx| self.poll_submit(cx, facts, &mut next, &mut packets)).await
     }
 
+    /// Takes the session's lock once for all packets that there is room for, and once more when the
+    /// receiver's call has ended.
     fn poll_submit(
         self: &Arc<Self>,
         cx: &Context<'_>,
@@ -40,8 +44,7 @@ impl Session {
             let mut state = self.state();
             let candidate = state.candidate.as_ref();
             if candidate.is_some_and(|candidate| candidate.facts.wire == facts.wire) {
-                drop(state);
-                if !self.probe(packet) {
+                if !self.probe(packet, state) {
                     return Poll::Ready(Err(Refused::AlreadyUpgrading));
                 }
                 *next = packets.next();
@@ -50,23 +53,22 @@ impl Session {
             if state.transport.wire != facts.wire && !self.is_lenient() {
                 return Poll::Ready(Err(Refused::WrongTransport));
             }
-            // All that is not a probe any more is taken under one lock.
             let (confirmed, confirmed_wake) = state.heard(Instant::now());
             *next = Some(packet);
-            let Taken { work, wake, end, blocked } = self.take(&mut state, next, packets, cx);
+            let Taken { call, wake, end, blocked } = self.take(&mut state, next, packets, cx);
             drop(state);
             if confirmed {
                 self.log_confirmed(facts);
             }
             confirmed_wake.into_iter().chain(wake).for_each(Waker::wake);
-            let worked = work.is_some();
-            if let Some(work) = work {
-                self.work(work);
+            let called = call.is_some();
+            if let Some(call) = call {
+                self.start_calls(call);
             }
             if let Some(reason) = end {
                 self.close(reason);
             }
-            if blocked && !worked {
+            if blocked && !called {
                 return Poll::Pending;
             }
         }
@@ -80,7 +82,7 @@ impl Session {
         packets: &mut impl Iterator<Item = Packet>,
         cx: &Context<'_>,
     ) -> Taken {
-        let mut taken = Taken { work: None, wake: None, end: None, blocked: false };
+        let mut taken = Taken { call: None, wake: None, end: None, blocked: false };
         while let Some(packet) = next.take() {
             if state.phase != Phase::Open || taken.end.is_some() {
                 break;
@@ -92,8 +94,8 @@ impl Session {
                     break;
                 }
                 Packet::Message(message) => {
-                    let work = state.inbox.put(Input::Message(message));
-                    taken.work = taken.work.or(work);
+                    let call = state.inbox.put(Input::Message(message));
+                    taken.call = taken.call.or(call);
                 }
                 Packet::Close => taken.end = Some(CloseReason::ClientClosed),
                 Packet::Ping { .. } => match self.dialect.rules() {
@@ -116,14 +118,28 @@ impl Session {
         }
         taken
     }
+
+    /// Notes a sign of life without a packet, such as a WebSocket pong, on that transport.
+    pub fn heard(&self, facts: &'static Facts) {
+        let mut state = self.state();
+        if state.transport.wire != facts.wire && !self.is_lenient() {
+            return;
+        }
+        let (confirmed, wake) = state.heard(Instant::now());
+        drop(state);
+        if confirmed {
+            self.log_confirmed(facts);
+        }
+        wake.into_iter().for_each(Waker::wake);
+    }
 }
 
-/// What came of taking packets.
+/// What is left to do, outside of the lock, for packets that were taken.
 struct Taken {
-    work: Option<Work>,
+    call: Option<Call>,
     wake: Wake,
     /// The packets ended the session.
     end: Option<CloseReason>,
-    /// The next is to wait for room.
+    /// The next packet waits for room.
     blocked: bool,
 }

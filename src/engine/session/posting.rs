@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+use super::super::handshake::Facts;
+use super::super::reason::{CloseReason, Refused};
 use super::super::state::Phase;
 use super::Session;
+
+/// POSTs of one session at once, where they may overlap.
+const LENIENT_POSTS: u8 = 4;
 
 /// A POST under way; its end is the end of this value.
 #[derive(Debug)]
@@ -13,14 +18,39 @@ pub struct Posting {
     held: usize,
 }
 
-/// POSTs of one session at once, where they may overlap.
-pub(super) const LENIENT_POSTS: u8 = 4;
+impl Session {
+    /// Marks the beginning of a POST.
+    ///
+    /// # Errors
+    /// If one is under way, which ends the session (engineio.md §9), or none is wanted.
+    pub fn begin_post(self: &Arc<Self>, facts: &'static Facts) -> Result<Posting, Refused> {
+        let mut state = self.state();
+        if matches!(state.phase, Phase::Closed(_)) {
+            return Err(Refused::Gone);
+        }
+        let at_once = if self.is_lenient() {
+            LENIENT_POSTS
+        } else {
+            let candidate = state.candidate.as_ref();
+            let probing = candidate.is_some_and(|candidate| candidate.facts.wire == facts.wire);
+            if state.transport.wire != facts.wire && !probing {
+                return Err(Refused::WrongTransport);
+            }
+            1
+        };
+        if state.posting >= at_once {
+            drop(state);
+            if !self.is_lenient() {
+                self.close(CloseReason::Overlap("POST"));
+            }
+            return Err(Refused::Overlap);
+        }
+        state.posting += 1;
+        Ok(Posting { session: Arc::clone(self), held: 0 })
+    }
+}
 
 impl Posting {
-    pub(super) fn new(session: &Arc<Session>) -> Self {
-        Posting { session: Arc::clone(session), held: 0 }
-    }
-
     pub fn session(&self) -> &Arc<Session> {
         &self.session
     }
@@ -33,7 +63,7 @@ impl Posting {
             self.held = bytes;
         }
         drop(state);
-        self.session.core.look_at_budget();
+        self.session.shared.check_budget();
     }
 }
 

@@ -6,9 +6,11 @@ use std::task::{Context, Poll};
 
 use tokio::time::Instant;
 
-use super::sink::{Connection, Sink};
-use super::state::{Over, Phase, State, Ticket};
-use super::{CloseReason, Session};
+use super::super::reason::CloseReason;
+use super::super::sink::{Connection, Sink};
+use super::super::state::outlet::Ticket;
+use super::super::state::{Over, Phase, State};
+use super::Session;
 use crate::dialect::Frame;
 
 /// The right to take a session's packets. There is one at a time, besides that of a transport being
@@ -64,12 +66,7 @@ impl Drain {
     /// Has packets go to `sink`, whenever somebody waits for them in [`Drain::next`] and there is
     /// nothing else to tell.
     pub fn divert(&self, sink: Arc<dyn Sink>) {
-        let mut state = self.session.state();
-        let state = &mut *state;
-        let probing = state.candidate.as_mut().map(|candidate| &mut candidate.outlet);
-        let outlets = [probing, state.outlet.as_mut()];
-        let ours = outlets.into_iter().flatten().find(|outlet| outlet.ticket == self.ticket);
-        if let Some(outlet) = ours {
+        if let Some(outlet) = self.session.state().outlet_of(self.ticket) {
             outlet.sink = Some(sink);
         }
     }
@@ -84,7 +81,7 @@ impl Drain {
         let mut over = None;
         let polled = self.poll_state(&mut self.session.state(), cx, batch, &mut over);
         if let Some(over) = over {
-            self.session.bury(over);
+            self.session.deregister_and_notify(over);
         }
         polled
     }
@@ -128,7 +125,7 @@ impl Drain {
         let bound = self.session.limits().queue.bytes;
         let unconfirmed = state.unconfirmed.as_ref();
         let held_back = unconfirmed.is_some_and(|unconfirmed| unconfirmed.bytes > bound);
-        // What is held back comes when its turn does, unless there will be no turn.
+        // A cork releases what it holds back, unless the session is over.
         let corked = state.corked && state.phase == Phase::Open;
         if !state.queue.is_empty() && !held_back && !corked {
             let before = batch.len();
@@ -186,14 +183,10 @@ impl Drain {
 
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.session.state();
-        let state = &mut *state;
         if matches!(state.phase, Phase::Closed(_)) {
             return Poll::Ready(());
         }
-        let probing = state.candidate.as_mut().map(|candidate| &mut candidate.outlet);
-        let outlets = [probing, state.outlet.as_mut()];
-        let ours = outlets.into_iter().flatten().find(|outlet| outlet.ticket == self.ticket);
-        match ours {
+        match state.outlet_of(self.ticket) {
             Some(outlet) => {
                 outlet.wait(cx, false);
                 Poll::Pending

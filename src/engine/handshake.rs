@@ -1,0 +1,48 @@
+//! What a session is told when it is made, by the transport and by whoever answers the handshake.
+
+use std::net::IpAddr;
+
+use crate::dialect::{Dialect, Wire};
+
+/// What a session must know of the transport that carries it.
+#[derive(Debug)]
+pub struct Facts {
+    /// Its name in policy, logs and metrics.
+    pub name: &'static str,
+    /// Its name on the wire. Two transports of one wire name can serve the same session.
+    pub wire: &'static str,
+    /// One response (or connection) carries many packets.
+    pub streams: bool,
+    /// Packets need no POST: the connection goes both ways.
+    pub duplex: bool,
+}
+
+/// What was known when the session opened.
+#[derive(Debug)]
+pub struct Handshake {
+    /// `None` if that is not known for sure.
+    pub remote: Option<IpAddr>,
+    /// The key by which rate limits count this client: its address or network, or one key for all
+    /// clients whose address is not known.
+    pub bucket: IpAddr,
+    /// The application's part of the query string.
+    pub query: Box<str>,
+    /// Which clients speak like this, for people who read logs.
+    pub generation: &'static str,
+    /// Data that whoever opened the session keeps with it. Dropped with the session.
+    pub companion: Companion,
+}
+
+/// See [`Handshake::companion`].
+pub type Companion = Box<dyn std::any::Any + Send + Sync>;
+
+/// What a new session is made of.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    pub dialect: &'static dyn Dialect,
+    pub wire: Wire,
+    pub transport: &'static Facts,
+    /// Wire names that the open packet offers.
+    pub upgrades: &'a [&'static str],
+    pub handshake: Handshake,
+}

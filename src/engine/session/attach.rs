@@ -1,0 +1,118 @@
+//! Transports that come to carry a session, and leave it.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::super::handshake::Facts;
+use super::super::reason::{CloseReason, Refused};
+use super::super::state::Phase;
+use super::super::state::outlet::Ticket;
+use super::Session;
+use super::drain::{Detach, Drain};
+
+impl Session {
+    /// Whether this call is the one that has to start the session, on that transport.
+    pub(in crate::engine) fn may_start(&self, facts: &'static Facts) -> bool {
+        self.state().start(facts, self.limits(), Instant::now())
+    }
+
+    /// Lets a request of that transport drain the queue.
+    ///
+    /// # Errors
+    /// If there is nothing for it to drain. An overlap ends the session (engineio.md §9).
+    pub fn attach(self: &Arc<Self>, facts: &'static Facts) -> Result<Drain, Refused> {
+        let greeting = || self.open.clone();
+        let mut state = self.state();
+        let before = if state.is_new() { "" } else { state.transport.name };
+        let (limits, now) = (self.limits(), Instant::now());
+        let attached = state.attach(facts, self.dialect, greeting, limits, now);
+        drop(state);
+        match attached {
+            Ok((ticket, replaced)) => {
+                if self.is_lenient() && facts.name != before {
+                    self.span.in_scope(|| debug!(transport = facts.name, "opened"));
+                }
+                replaced.into_iter().for_each(Waker::wake);
+                if self.is_lenient() {
+                    // Another transport may have other times.
+                    self.reschedule();
+                }
+                Ok(Drain::new(Arc::clone(self), ticket))
+            }
+            Err(refused) => {
+                if refused == Refused::Overlap {
+                    self.close(CloseReason::Overlap("GET"));
+                }
+                Err(refused)
+            }
+        }
+    }
+
+    /// Lets a transport that lives longer than one answer take the session up: as the one in use
+    /// if it may be that at once, else as the first step of an upgrade.
+    ///
+    /// # Errors
+    /// As [`Session::attach`] and [`Session::attach_candidate`].
+    pub fn take_up(self: &Arc<Self>, facts: &'static Facts) -> Result<Drain, Refused> {
+        let at_once = {
+            let state = self.state();
+            let again = state.transport.wire == facts.wire && (state.is_new() || !facts.duplex);
+            again || self.is_lenient()
+        };
+        if at_once { self.attach(facts) } else { self.attach_candidate(facts) }
+    }
+
+    /// Lets a transport probe its way, as the first step of an upgrade. The session goes on as
+    /// before, whatever becomes of it.
+    ///
+    /// # Errors
+    /// If the session is gone or nothing can be upgraded.
+    pub fn attach_candidate(self: &Arc<Self>, facts: &'static Facts) -> Result<Drain, Refused> {
+        let attached = self.state().attach_candidate(facts, Instant::now());
+        self.span.in_scope(|| match attached {
+            Ok(_) => debug!(transport = facts.name, "upgrade: probing"),
+            Err(reason) => debug!(transport = facts.name, %reason, "upgrade: refused"),
+        });
+        let ticket = attached?;
+        self.reschedule();
+        Ok(Drain::new(Arc::clone(self), ticket))
+    }
+
+    /// The drain of that ticket is gone.
+    pub(super) fn detach(self: &Arc<Self>, ticket: Ticket, how: Detach, now: Instant) {
+        let mut state = self.state();
+        let probing = state.candidate.take_if(|candidate| candidate.outlet.ticket == ticket);
+        if let Some(candidate) = probing {
+            drop(state);
+            self.log_upgrade_failed(&candidate, "the probing connection ended", now);
+            return;
+        }
+        let Some(outlet) = state.outlet.take_if(|outlet| outlet.ticket == ticket) else { return };
+        if state.phase != Phase::Open {
+            return;
+        }
+        if how == Detach::Finished
+            && let Some(connection) = outlet.connection()
+        {
+            state.answered_by(&connection);
+        }
+        if state.on_request_end(self.dialect, now) || how == Detach::Finished {
+            return;
+        }
+        if how == Detach::Lost && state.revert(self.limits(), now) {
+            let transport = state.transport.name;
+            drop(state);
+            self.log_fallback(transport, "the connection ended before it was confirmed");
+            self.reschedule();
+            return;
+        }
+        drop(state);
+        self.close(match how {
+            Detach::Closed => CloseReason::ClientClosed,
+            Detach::Lost | Detach::Finished => CloseReason::TransportLost,
+        });
+    }
+}

@@ -1,0 +1,134 @@
+//! Which transport carries the session: attaching, and each step of an upgrade.
+
+use tokio::time::Instant;
+
+use super::super::handshake::Facts;
+use super::super::limits::Limits;
+use super::super::reason::Refused;
+use super::liveness::Liveness;
+use super::outlet::{Outlet, Ticket, Wake};
+use super::upgrade::{Candidate, ProbeStep, Release, Unconfirmed};
+use super::{Phase, State};
+use crate::dialect::{Control, Dialect, Frame, Requests};
+
+impl State {
+    pub(super) fn new_outlet(&mut self) -> Outlet {
+        self.last_ticket += 1;
+        Outlet::new(self.last_ticket)
+    }
+
+    /// The outlet of that ticket, probing or in use.
+    pub fn outlet_of(&mut self, ticket: Ticket) -> Option<&mut Outlet> {
+        let probing = self.candidate.as_mut().map(|candidate| &mut candidate.outlet);
+        let outlets = [probing, self.outlet.as_mut()];
+        outlets.into_iter().flatten().find(|outlet| outlet.ticket == ticket)
+    }
+
+    /// Attaches a request that drains the queue. Also returns whom to wake: where the newest request
+    /// wins, that is the one it replaces.
+    pub fn attach(
+        &mut self,
+        facts: &'static Facts,
+        dialect: &dyn Dialect,
+        greeting: impl FnOnce() -> Frame,
+        limits: &Limits,
+        now: Instant,
+    ) -> Result<(Ticket, Wake), Refused> {
+        if matches!(self.phase, Phase::Closed(_)) {
+            return Err(Refused::Gone);
+        }
+        let mut replaced = None;
+        match dialect.rules().requests {
+            Requests::Strict => {
+                if self.transport.wire != facts.wire {
+                    return Err(Refused::WrongTransport);
+                }
+                if self.outlet.is_some() {
+                    return Err(Refused::Overlap);
+                }
+            }
+            Requests::Lenient => {
+                if self.transport.name != facts.name && !self.is_new() {
+                    self.queue.put_back(vec![greeting()]);
+                }
+                self.transport = facts;
+                self.liveness = Liveness::new(limits, now);
+                replaced = self.outlet.take().and_then(|mut outlet| outlet.take_waker());
+            }
+        }
+        self.reattach_deadline = None;
+        self.holdings.forget_idle_connections();
+        let outlet = self.new_outlet();
+        let ticket = outlet.ticket;
+        self.outlet = Some(outlet);
+        Ok((ticket, replaced))
+    }
+
+    /// Attaches a transport that wants to take the session over.
+    pub fn attach_candidate(
+        &mut self,
+        facts: &'static Facts,
+        now: Instant,
+    ) -> Result<Ticket, Refused> {
+        if self.phase != Phase::Open {
+            return Err(Refused::Gone);
+        }
+        // Nothing is better than a duplex transport.
+        if self.candidate.is_some() || self.transport.duplex || self.transport.wire == facts.wire {
+            return Err(Refused::AlreadyUpgrading);
+        }
+        let outlet = self.new_outlet();
+        let ticket = outlet.ticket;
+        self.candidate = Some(Box::new(Candidate::new(outlet, facts, now)));
+        Ok(ticket)
+    }
+
+    /// The probing transport asked whether it gets through.
+    pub fn probe(&mut self, dialect: &dyn Dialect, now: Instant) -> (ProbeStep, Wake) {
+        let Some(candidate) = &mut self.candidate else { return (ProbeStep::Failed, None) };
+        if candidate.probed.is_some() {
+            return (ProbeStep::Failed, None);
+        }
+        candidate.answers.push(dialect.control(Control::Pong { probe: true }));
+        candidate.probed = Some(Release::first(now));
+        (ProbeStep::Answered, candidate.outlet.take_waker())
+    }
+
+    /// The client settles on the probed transport.
+    pub fn upgrade(&mut self, limits: &Limits, now: Instant) -> (ProbeStep, Wake, Wake) {
+        let probed = self.candidate.take_if(|candidate| candidate.probed.is_some());
+        let Some(mut candidate) = probed else { return (ProbeStep::Failed, None, None) };
+        let former = self.transport;
+        let parked = self.outlet.take().and_then(|mut outlet| outlet.take_waker());
+        let promoted = candidate.outlet.take_waker();
+        // The answer to the probe may not have left yet.
+        self.queue.put_back(std::mem::take(&mut candidate.answers));
+        candidate.outlet.promoted = true;
+        self.outlet = Some(candidate.outlet);
+        self.transport = candidate.facts;
+        let deadline = now + limits.upgrade_timeout;
+        self.unconfirmed = Some(Box::new(Unconfirmed::new(former, deadline)));
+        let after = now - candidate.since;
+        (ProbeStep::Upgraded { former: former.name, after }, parked, promoted)
+    }
+
+    /// Something came from the client on the transport in use. Returns whether that confirmed an
+    /// upgrade, and whom to wake for it.
+    pub fn heard(&mut self, now: Instant) -> (bool, Wake) {
+        self.liveness.heard(now);
+        if self.unconfirmed.take().is_none() {
+            return (false, None);
+        }
+        (true, self.outlet.as_mut().and_then(Outlet::take_waker))
+    }
+
+    /// The transport in use went away without a word. True if the former one gets the session back.
+    pub fn revert(&mut self, limits: &Limits, now: Instant) -> bool {
+        let Some(unconfirmed) = self.unconfirmed.take() else { return false };
+        self.outlet = None;
+        self.transport = unconfirmed.former;
+        self.queue.put_back(unconfirmed.sent);
+        self.reattach_deadline = Some(now + limits.upgrade_timeout);
+        true
+    }
+}

@@ -1,0 +1,72 @@
+//! A transport that drains a session's queue, or is about to.
+
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use super::super::sink::{Connection, Sink};
+
+/// Names one outlet; a number that was never used before in the session.
+pub(in crate::engine) type Ticket = u64;
+
+/// Whom to wake, outside of the session's lock.
+pub(in crate::engine) type Wake = Option<Waker>;
+
+/// A transport that takes packets.
+#[derive(Debug)]
+pub(in crate::engine) struct Outlet {
+    pub ticket: Ticket,
+    /// The transport's task, while it waits.
+    waker: Option<Waker>,
+    /// The transport waits, and would take packets.
+    pub wants: bool,
+    /// Takes packets without the transport being woken, as long as it waits for them.
+    pub sink: Option<Arc<dyn Sink>>,
+    /// The sink could not get rid of all it took.
+    pub stuck: bool,
+    /// Answer with nothing: an upgrade needs the poll out of the way.
+    pub released: bool,
+    /// An upgrade has just made this the transport in use.
+    pub promoted: bool,
+    /// Nothing has come for a while: the transport is to ask for a sign of life.
+    pub asks: bool,
+}
+
+impl Outlet {
+    pub fn new(ticket: Ticket) -> Self {
+        Outlet {
+            ticket,
+            waker: None,
+            wants: false,
+            sink: None,
+            stuck: false,
+            released: false,
+            promoted: false,
+            asks: false,
+        }
+    }
+
+    /// Notes that whoever runs `cx` waits for news; `wants` says whether packets are news.
+    pub fn wait(&mut self, cx: &mut Context<'_>, wants: bool) {
+        self.wants = wants;
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => self.waker = Some(cx.waker().clone()),
+        }
+    }
+
+    /// Notes that nobody waits any more, and returns whom to wake.
+    pub fn take_waker(&mut self) -> Wake {
+        self.wants = false;
+        self.waker.take()
+    }
+
+    /// What keeps bytes for the client, if there is a sink and it has such a thing.
+    pub fn connection(&self) -> Option<Arc<dyn Connection>> {
+        self.sink.as_ref().and_then(|sink| sink.connection())
+    }
+
+    /// Whether there is news besides packets, which must not overtake it.
+    pub fn has_news(&self) -> bool {
+        self.promoted || self.released || self.asks
+    }
+}
