@@ -1,4 +1,4 @@
-//! Files that the operator names: read whole, and never waited for.
+//! Files that the operator names: regular ones alone, so that none is waited for.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
@@ -9,12 +9,8 @@ use std::path::Path;
 /// # Errors
 /// As the system's. What is no regular file, or longer, is one, too: it says which.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    // Before it is opened: that alone waits at a FIFO, and does something with some devices.
-    regular(&std::fs::metadata(path)?)?;
-    let file = File::open(path)?;
-    regular(&file.metadata()?)?;
     let mut bytes = Vec::new();
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > most {
         true => Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
@@ -22,6 +18,26 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         )),
         false => Ok(bytes),
     }
+}
+
+/// Looks at a regular file, through links.
+///
+/// # Errors
+/// As the system's, and if it is no regular file: it says what else.
+pub fn look(path: &Path) -> io::Result<Metadata> {
+    std::fs::metadata(path).and_then(regular)
+}
+
+/// Opens a regular file, through links.
+///
+/// # Errors
+/// As [`look`].
+pub fn open(path: &Path) -> io::Result<File> {
+    // Before it is opened: that alone waits at a FIFO, and does something with some devices.
+    look(path)?;
+    let file = File::open(path)?;
+    file.metadata().and_then(regular)?;
+    Ok(file)
 }
 
 /// Reads a text, as [`read`] does.
@@ -33,9 +49,9 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
     text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"))
 }
 
-fn regular(found: &Metadata) -> io::Result<()> {
+fn regular(found: Metadata) -> io::Result<Metadata> {
     match (found.is_file(), found.is_dir()) {
-        (true, _) => Ok(()),
+        (true, _) => Ok(found),
         (_, true) => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")),
         _ => Err(io::Error::other("it is no regular file")),
     }

@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +18,12 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use http::StatusCode;
 use http::header::{CONNECTION, UPGRADE};
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use tracing::debug;
 
 use super::head::{self, Head, Parsed};
+use super::patience::{Patience, SLOW};
 use super::write::{write_bare_end, write_chunked, write_end, write_head};
 use super::{Body, Clock, Coming, HttpLimits, Incoming, Parked, ParkedOutcome, Request, Response};
 use crate::net::Link;
@@ -30,8 +33,6 @@ use crate::net::first_bytes::{First, LOOK};
 const READ: usize = 16 * 1024;
 /// Bytes of the head of an answer to a poll, mostly.
 const HEAD: usize = 192;
-/// How long a client may take to accept any of what it is sent. Who reads this slowly is gone.
-pub(crate) const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of a refused body that are read, and how long, so that the answer is not lost with it.
 pub(crate) const LINGER_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
@@ -53,6 +54,7 @@ pub(crate) struct Http1<'a> {
     stop: Pin<Box<WaitForCancellationFuture<'a>>>,
     /// Read, and not used yet.
     kept: Vec<u8>,
+    remote: IpAddr,
     /// Nothing was read yet, and it may be another protocol that comes.
     fresh: bool,
 }
@@ -83,9 +85,10 @@ pub(crate) struct Asked {
 }
 
 impl<'a> Http1<'a> {
-    /// `fresh` says that the first bytes may turn out to be another protocol's.
+    /// `remote` is who connected. `fresh` says that the first bytes may turn out to be another protocol's.
     pub fn new(
         link: Arc<Link>,
+        remote: IpAddr,
         fresh: bool,
         limits: &'a HttpLimits,
         mount: Option<&'a str>,
@@ -94,7 +97,7 @@ impl<'a> Http1<'a> {
         let deadline = Instant::now() + limits.header_timeout;
         let alarm = Box::pin(sleep_until(deadline));
         let (stop, kept) = (Box::pin(stopping.cancelled()), Vec::new());
-        Http1 { link, limits, mount, stopping, alarm, deadline, stop, kept, fresh }
+        Http1 { link, limits, mount, stopping, alarm, deadline, stop, kept, remote, fresh }
     }
 
     /// Sets the time for [`Http1::poll_late`]. The alarm itself is set anew only where it would be too
@@ -306,15 +309,29 @@ impl<'a> Http1<'a> {
         !close
     }
 
-    /// Waits until all is with the system.
+    /// Waits until all is with the system, but not for ever.
     async fn flush(&self) -> bool {
+        let mut patience = Patience::new();
         loop {
-            match timeout(WRITE_PATIENCE, self.link.flush_some()).await {
-                Ok(Ok(true)) => return true,
-                Ok(Ok(false)) => {}
-                Ok(Err(_)) | Err(_) => return false,
+            let (held, over) = (self.link.held(), patience.is_over());
+            match self.link.write_on() {
+                Ok(true) => return true,
+                Ok(false) => {}
+                Err(_) => return false,
+            }
+            match held.saturating_sub(self.link.held()) {
+                0 if over => break,
+                taken => patience.took(taken),
+            }
+            // The system tells only of much room, and there may be some before.
+            let room = timeout_at(patience.waits(), self.link.pipe().writable()).await;
+            if matches!(room, Ok(Err(_))) {
+                return false;
             }
         }
+        debug!(remote = %self.remote, reason = SLOW, "connection ended");
+        self.link.cut();
+        false
     }
 
     /// Reads ahead, no further than what may be a head: the rest is for later. Ready when the

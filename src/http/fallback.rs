@@ -22,12 +22,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::conn::{LINGER, LINGER_BYTES, WRITE_PATIENCE};
+use super::conn::{LINGER, LINGER_BYTES};
 use super::headers::header_has;
+use super::patience::{Patience, SLOW};
 use super::{Body, Clock, Foreign, HttpLimits, Response};
 use crate::net::Link;
 
@@ -65,7 +66,7 @@ pub(crate) async fn serve<F: Future<Output = Answer>>(
     let lent = match connection.without_shutdown().await {
         Ok(parts) => parts.io.into_inner(),
         Err(error) => {
-            debug!(%remote, %error, "connection ended");
+            debug!(%remote, reason = %root(&error), "connection ended");
             return None;
         }
     };
@@ -79,6 +80,11 @@ pub(crate) async fn serve<F: Future<Output = Answer>>(
             None
         }
     }
+}
+
+/// What an error began with: the library itself says only where it met it.
+fn root<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error)
 }
 
 /// Keeps `sent` for as long as the body.
@@ -157,8 +163,9 @@ pub(crate) struct Lent {
     link: Arc<Link>,
     answered: Arc<AtomicBool>,
     over: bool,
-    /// Goes off when the client has accepted nothing for too long.
-    stalled: Option<Pin<Box<Sleep>>>,
+    patience: Patience,
+    /// Goes off when that is over, while something waits for the client.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Lent {
@@ -167,22 +174,26 @@ impl Lent {
         let next = whole.map(|whole| read.split_off(whole.min(read.len())));
         let missing = whole.map_or(usize::MAX, |whole| whole - read.len());
         let (read, answered) = (read.into(), Arc::new(AtomicBool::new(false)));
-        Lent { read, missing, next, link, answered, over: false, stalled: None }
+        let patience = Patience::new();
+        Lent { read, missing, next, link, answered, over: false, patience, alarm: None }
     }
 
-    /// Waits for the client to accept something, but not for ever.
-    fn poll_accepted<T>(
+    /// Waits for the client to take something, but not for ever.
+    fn poll_taken(
         &mut self,
         context: &mut Context<'_>,
-        accepted: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if accepted.is_ready() {
-            self.stalled = None;
-            return accepted;
-        }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(WRITE_PATIENCE)));
-        ready!(stalled.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        taken: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let Poll::Ready(taken) = taken else {
+            let until = self.patience.waits();
+            let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
+            ready!(alarm.as_mut().poll(context));
+            self.link.cut();
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, SLOW)));
+        };
+        self.alarm = None;
+        self.patience.took(*taken.as_ref().unwrap_or(&0));
+        Poll::Ready(taken)
     }
 
     /// Reads ahead, as far as there is room for it. Ready when the connection ends.
@@ -232,7 +243,7 @@ impl AsyncWrite for Lent {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = self.link.pipe().poll_write(context, bytes);
-        self.poll_accepted(context, written)
+        self.poll_taken(context, written)
     }
 
     /// The first of them. To have it lets the library keep what it sends as it is, shared with others who
@@ -251,8 +262,8 @@ impl AsyncWrite for Lent {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = self.link.pipe().poll_flush(context);
-        ready!(self.poll_accepted(context, flushed))?;
+        let flushed = self.link.pipe().poll_flush(context).map_ok(|()| 0);
+        ready!(self.poll_taken(context, flushed))?;
         // The library lets go of an answer when all of it is written, and flushes then.
         self.over = self.next.is_some() && self.answered.load(Ordering::Relaxed);
         Poll::Ready(Ok(()))

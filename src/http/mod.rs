@@ -9,6 +9,7 @@ pub(crate) mod headers;
 pub(crate) mod host;
 mod limits;
 mod message;
+mod patience;
 pub(crate) mod write;
 
 pub use body::{BodyError, Clock, Coming, Foreign, Incoming, read_body};

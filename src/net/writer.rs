@@ -59,7 +59,7 @@ impl Link {
     }
 
     /// Puts what `fill` appends. True if all of it is with the system now; if not, somebody has to
-    /// [`Link::flush`].
+    /// [`Link::flush`] it, or [`Link::write_on`].
     pub fn put(&self, fill: impl FnOnce(&mut Vec<u8>)) -> bool {
         let mut out = self.out();
         match &mut *out {
@@ -92,29 +92,27 @@ impl Link {
     /// # Errors
     /// If the connection is broken.
     pub async fn flush(&self) -> Result<(), Broken> {
-        while !self.flush_some().await? {}
+        while !self.write_on()? {
+            self.pipe.writable().await.map_err(|_| Broken)?;
+        }
         Ok(())
     }
 
-    /// Writes what the connection takes, and waits until it takes more. True if nothing is left.
+    /// Writes what the connection takes without waiting. True if nothing is left.
     ///
     /// # Errors
     /// If the connection is broken.
-    pub async fn flush_some(&self) -> Result<bool, Broken> {
-        {
-            let mut out = self.out();
-            *out = match std::mem::replace(&mut *out, Out::Broken) {
-                Out::Kept(kept) => kept.write_on(&self.pipe),
-                rest => rest,
-            };
-            match *out {
-                Out::Clear => return Ok(true),
-                Out::Kept(_) => {}
-                Out::Broken => return Err(Broken),
-            }
+    pub fn write_on(&self) -> Result<bool, Broken> {
+        let mut out = self.out();
+        *out = match std::mem::replace(&mut *out, Out::Broken) {
+            Out::Kept(kept) => kept.write_on(&self.pipe),
+            rest => rest,
+        };
+        match *out {
+            Out::Clear => Ok(true),
+            Out::Kept(_) => Ok(false),
+            Out::Broken => Err(Broken),
         }
-        self.pipe.writable().await.map_err(|_| Broken)?;
-        Ok(false)
     }
 
     /// Says that nothing more will be written, and hears the other side out for at most that many
@@ -235,12 +233,15 @@ mod tests {
             all
         });
         let before = link.held();
-        while !link.flush_some().await.expect("it is open") {
+        while !link.write_on().expect("it is open") {
             assert!(link.held() <= before);
-            let out = link.out();
-            let Out::Kept(kept) = &*out else { panic!("something is left") };
-            assert!(kept.bytes.capacity() <= 4 * (kept.bytes.len() - kept.taken));
-            assert!(kept.taken <= kept.bytes.len() / 2, "what is out is given back");
+            {
+                let out = link.out();
+                let Out::Kept(kept) = &*out else { panic!("something is left") };
+                assert!(kept.bytes.capacity() <= 4 * (kept.bytes.len() - kept.taken));
+                assert!(kept.taken <= kept.bytes.len() / 2, "what is out is given back");
+            }
+            link.pipe().writable().await.expect("it is open");
         }
         assert!(link.is_clear());
         assert_eq!(link.held(), 0);
@@ -295,7 +296,7 @@ mod tests {
         while link.put(|out| out.resize(1 << 16, b'x')) {}
         assert!(link.held() > 0);
         drop(client);
-        while link.flush_some().await.is_ok() {}
+        assert!(link.flush().await.is_err());
         assert!(!link.put(|out| out.push(b'x')));
         assert_eq!(link.held(), 0);
     }

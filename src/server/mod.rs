@@ -2,6 +2,7 @@
 
 mod acceptor;
 pub mod admin;
+mod folder;
 mod listen;
 mod no_slot;
 pub mod pages;
@@ -213,7 +214,7 @@ impl Server {
     /// Refuses a connection for which there is no slot, in at most [`WAIT`].
     async fn refuse(&self, link: Arc<Link>, peer: Peer, rules: &HouseRules, why: NoSlot) {
         let response = rules.put_on(self.shared.no_slot.refuse(why), peer);
-        let mut http = self.http1(link, rules);
+        let mut http = self.http1(link, peer.remote, rules);
         let _ = tokio::time::timeout(WAIT, http.refuse(response)).await;
     }
 
@@ -246,7 +247,7 @@ impl Server {
     }
 
     async fn speak_http(&self, link: Arc<Link>, peer: Peer, rules: &HouseRules) {
-        let mut http = self.http1(link, rules);
+        let mut http = self.http1(link, peer.remote, rules);
         loop {
             // Who asks without a pause must not have the thread for itself.
             tokio::task::consume_budget().await;
@@ -284,12 +285,12 @@ impl Server {
         }
     }
 
-    fn http1(&self, link: Arc<Link>, rules: &HouseRules) -> Http1<'_> {
+    fn http1(&self, link: Arc<Link>, remote: IpAddr, rules: &HouseRules) -> Http1<'_> {
         let Shared { limits, mount, stopping, .. } = &*self.shared;
         let fresh = rules.entrance.tls.is_none();
         // Who is only sent on is not for the engine.
         let mount = rules.redirect_to.is_none().then_some(*mount);
-        Http1::new(link, fresh, limits, mount, stopping)
+        Http1::new(link, remote, fresh, limits, mount, stopping)
     }
 
     /// Answers a request for the engine.

@@ -55,9 +55,7 @@ impl Refusals {
     /// The answer to a connection for which there is no slot. Leaves a line in the log, not for each.
     pub fn refuse(&self, why: NoSlot) -> Response {
         self.count(why);
-        let mut response = Error::Unavailable { reason: why.reason().into() }.json();
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
-        response
+        unavailable(why.reason())
     }
 
     /// Takes note of one that was refused.
@@ -81,6 +79,13 @@ impl Refusals {
             }
         }
     }
+}
+
+/// Says to come back in a moment.
+pub(super) fn unavailable(reason: &str) -> Response {
+    let mut response = Error::Unavailable { reason: reason.to_owned() }.json();
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+    response
 }
 
 const TOO_FEW_FILES: &str =

@@ -1,29 +1,29 @@
 //! The pages: built into the binary, or served from a folder.
 
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use futures::future::BoxFuture;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
-    IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap,
+    HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{Response, StatusCode};
-use http_body_util::BodyExt as _;
-use tokio::sync::Semaphore;
+use http::{Method, Response, StatusCode};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
 use tracing::debug;
 use warp::Filter as _;
 use warp::path::FullPath;
 
 use super::admin::{self, Admin};
-use super::reports;
+use super::folder::{Copies, Folder, Lack, SMALL, Sending, Version};
+use super::{no_slot, reports};
 use crate::admission::Welcome;
-use crate::files;
 use crate::http::fallback::{Answer, dressed};
-use crate::http::{self as web, Foreign};
+use crate::http::{self as web, Body, Foreign};
 use crate::policy::Scheme;
 use crate::transport::Error;
 
@@ -105,15 +105,18 @@ impl Pages {
     pub fn new(folder: Option<&Path>, more: impl Into<Option<Admin>>) -> Self {
         let source = Arc::new(Source::new(folder));
         let file = warp::path::full()
+            .and(warp::method())
             .and(warp::header::optional::<String>(IF_NONE_MATCH.as_str()))
             .and(warp::ext::get::<Welcome>())
-            .and_then(move |path: FullPath, etag: Option<String>, welcome: Welcome| {
+            .and_then(move |path: FullPath, method, known, welcome| {
                 let source = Arc::clone(&source);
                 async move {
-                    let found = source.find(path.as_str(), &welcome.transports).await;
-                    found
-                        .map(|file| file.answer(etag.as_deref()))
-                        .ok_or_else(warp::reject::not_found)
+                    let asked = Asked { bare: method == Method::HEAD, known, welcome };
+                    match source.find(path.as_str(), &asked).await {
+                        Ok(file) => Ok(file.answer()),
+                        Err(Lack::Busy(reason)) => Ok(busy(path.as_str(), reason)),
+                        Err(Lack::Nothing) => Err(warp::reject::not_found()),
+                    }
                 }
             });
         let files = warp::get().or(warp::head()).unify().and(file);
@@ -123,7 +126,11 @@ impl Pages {
             let mut service = service.clone();
             Box::pin(async move {
                 // A filter service is always ready and never fails.
-                let Ok(response) = tower_service::Service::call(&mut service, request).await;
+                let Ok(mut response) = tower_service::Service::call(&mut service, request).await;
+                if let Some(sending) = response.extensions_mut().remove::<Sending>() {
+                    let pieces = sending.pieces().map_ok(Frame::data).map_err(Into::into);
+                    return response.map(|_| StreamBody::new(pieces).boxed_unsync());
+                }
                 if response.status() == StatusCode::NOT_FOUND {
                     return dressed(not_found("/socket.io/")).await;
                 }
@@ -161,97 +168,155 @@ fn security_headers() -> HeaderMap {
     headers
 }
 
-/// Where files come from.
-struct Source {
-    folder: Option<PathBuf>,
-    /// Turns to read one from the folder: each takes a thread and an open file.
-    turns: Semaphore,
+/// What a request for a file says.
+struct Asked {
+    /// It wants to know of the file, and not to have it.
+    bare: bool,
+    /// Versions that it has.
+    known: Option<String>,
+    welcome: Welcome,
 }
 
-/// Files that are read at once.
-const TURNS: usize = 32;
-/// Bytes of a file that is served from a folder.
-const LARGEST: u64 = 64 * 1024 * 1024;
+impl Asked {
+    fn knows(&self, etag: &str) -> bool {
+        let plain = |etag: &str| etag.trim().trim_start_matches("W/").to_owned();
+        let mut known = self.known.iter().flat_map(|known| known.split(','));
+        known.any(|known| plain(known) == plain(etag))
+    }
 
-#[derive(Clone)]
+    /// The list of transports for the client library, as it stands there.
+    fn list(&self) -> String {
+        serde_json::to_string(&self.welcome.transports).unwrap_or_default()
+    }
+}
+
+fn busy(path: &str, reason: &'static str) -> Response<Bytes> {
+    debug!(name = path, reason, "no page for now");
+    no_slot::unavailable(reason).map(|body| match body {
+        Body::Whole(bytes) => bytes,
+        _ => Bytes::new(),
+    })
+}
+
+/// Where files come from.
+struct Source {
+    folder: Option<Folder>,
+    /// Contents that are made or read for those who ask for them.
+    copies: Copies,
+}
+
 struct File {
     content_type: &'static str,
-    body: Bytes,
-    etag: Box<str>,
+    etag: String,
+    content: Content,
+}
+
+enum Content {
+    Whole(Bytes),
+    Sending(u64, Sending),
+    /// The length is what was asked for.
+    Length(u64),
+    /// Who asks has it.
+    Known,
 }
 
 impl Source {
     fn new(folder: Option<&Path>) -> Self {
-        Source { folder: folder.map(Path::to_owned), turns: Semaphore::new(TURNS) }
+        Source { folder: folder.map(Folder::new), copies: Copies::default() }
     }
 
-    async fn find(&self, path: &str, allowed: &[&'static str]) -> Option<File> {
-        let name = name_of(path.strip_prefix('/')?);
-        let content = match &self.folder {
-            None => built_in(name)?,
-            Some(folder) => match self.read(folder, name).await {
-                Some(content) => content,
+    async fn find(&self, path: &str, asked: &Asked) -> Result<File, Lack> {
+        let name = name_of(path.strip_prefix('/').ok_or(Lack::Nothing)?);
+        let (etag, content) = match &self.folder {
+            None => self.built_in(name, asked)?,
+            Some(folder) => match self.of_folder(folder, name, asked).await {
                 // Pages of any making load it.
-                None if name == CLIENT => built_in(name)?,
-                None => return None,
+                Err(Lack::Nothing) if name == CLIENT => self.built_in(name, asked)?,
+                found => found?,
             },
         };
-        Some(File::new(name, content, allowed))
+        Ok(File { content_type: content_type(name), etag, content })
     }
 
-    /// Plain names only: no way out of the folder, no hidden files, nothing encoded.
-    async fn read(&self, folder: &Path, name: &str) -> Option<Bytes> {
-        let plain = |part: &str| {
-            let known = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-            !part.is_empty() && !part.starts_with('.') && part.bytes().all(known)
-        };
-        if !name.split('/').all(plain) {
-            return None;
+    fn built_in(&self, name: &str, asked: &Asked) -> Result<(String, Content), Lack> {
+        let known = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
+        let mut content = known.map(|(_, bytes)| Bytes::from_static(bytes)).ok_or(Lack::Nothing)?;
+        if name == CLIENT {
+            content = with_policy(&content, &asked.list());
         }
-        let _turn = self.turns.acquire().await.ok()?;
-        let (folder, name) = (folder.to_owned(), name.to_owned());
-        let read = tokio::task::spawn_blocking(move || {
-            let read = read_within(&folder, &name);
-            read.inspect_err(|error| debug!(name, %error, "no file of static-dir"))
-        });
-        read.await.ok()?.ok().map(Bytes::from)
+        let etag = format!("\"{:016x}\"", fingerprint(&content));
+        if asked.knows(&etag) {
+            return Ok((etag, Content::Known));
+        }
+        if name == CLIENT
+            && let Some(shared) = self.copies.put(format!("{name} {etag}"), content.clone(), true)
+        {
+            content = shared;
+        }
+        Ok((etag, Content::Whole(content)))
     }
-}
 
-/// Reads a regular file of the folder; links may lead to another place in it, but not out of it. Whoever can
-/// change names in there between two looks can read what we can: that is the operator.
-fn read_within(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
-    let folder = folder.canonicalize()?;
-    let path = folder.join(name).canonicalize()?;
-    if !path.starts_with(&folder) {
-        return Err(io::Error::new(ErrorKind::PermissionDenied, "a link leads out of the folder"));
+    /// What is not to be sent is not read; but of how long the client library is with its list in it, nothing else
+    /// tells.
+    async fn of_folder(
+        &self,
+        folder: &Folder,
+        name: &str,
+        asked: &Asked,
+    ) -> Result<(String, Content), Lack> {
+        let list = (name == CLIENT).then(|| asked.list());
+        let etag = |version: Version| match &list {
+            None => version.etag(),
+            Some(list) => {
+                let etag = version.etag();
+                format!("{}-{:x}\"", etag.trim_end_matches('"'), fingerprint(list.as_bytes()))
+            }
+        };
+        let version = folder.find(name).await?;
+        let current = etag(version);
+        if asked.knows(&current) {
+            return Ok((current, Content::Known));
+        }
+        let small = version.length <= SMALL;
+        if asked.bare && !(small && list.is_some()) {
+            return Ok((current, Content::Length(version.length)));
+        }
+        if small {
+            if let Some(copy) = self.copies.get(&format!("{name} {current}")) {
+                return Ok((current, Content::Whole(copy)));
+            }
+            let (version, mut content) = folder.read(name).await?;
+            if let Some(list) = &list {
+                content = with_policy(&content, list);
+            }
+            let current = etag(version);
+            let key = format!("{name} {current}");
+            if let Some(copy) = self.copies.put(key, content, list.is_some()) {
+                return Ok((current, Content::Whole(copy)));
+            }
+        }
+        let (version, sending) = folder.open(name, asked.welcome.bucket).await?;
+        Ok((etag(version), Content::Sending(version.length, sending)))
     }
-    files::read(&path, LARGEST)
-}
-
-fn built_in(name: &str) -> Option<Bytes> {
-    let (_, content) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name)?;
-    Some(Bytes::from_static(content))
 }
 
 impl File {
-    fn new(name: &str, content: Bytes, allowed: &[&'static str]) -> Self {
-        let body = match name {
-            CLIENT => with_policy(&content, &serde_json::to_string(allowed).unwrap_or_default()),
-            _ => content,
-        };
-        let etag = format!("\"{:016x}\"", fingerprint(&body)).into();
-        File { content_type: content_type(name), body, etag }
-    }
-
-    fn answer(self, known: Option<&str>) -> Response<Bytes> {
-        let current =
-            known.is_some_and(|known| known.split(',').any(|tag| tag.trim() == &*self.etag));
-        let mut response = Response::new(if current { Bytes::new() } else { self.body });
-        if current {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
+    fn answer(self) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::new());
+        let mut length = None;
+        match self.content {
+            Content::Whole(bytes) => *response.body_mut() = bytes,
+            Content::Sending(bytes, sending) => {
+                length = Some(bytes);
+                response.extensions_mut().insert(sending);
+            }
+            Content::Length(bytes) => length = Some(bytes),
+            Content::Known => *response.status_mut() = StatusCode::NOT_MODIFIED,
         }
         let headers = response.headers_mut();
+        if let Some(length) = length {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=0"));
         if let Ok(etag) = HeaderValue::from_str(&self.etag) {
@@ -308,9 +373,22 @@ mod tests {
         assert_ne!(with_policy(&Bytes::from_static(shipped), "[]"), shipped, "the marks are there");
     }
 
+    fn asked() -> Asked {
+        let client = std::net::IpAddr::from([192, 0, 2, 1]);
+        let welcome = Welcome { transports: vec!["websocket"], bound_to: None, bucket: client };
+        Asked { bare: false, known: None, welcome }
+    }
+
+    fn whole(file: File) -> Bytes {
+        match file.content {
+            Content::Whole(bytes) => bytes,
+            _ => panic!("no content"),
+        }
+    }
+
     #[tokio::test]
     async fn pages_of_any_making_can_load_the_client() {
-        let allowed = ["websocket"];
+        let asked = asked();
         for folder in [None, Some(Path::new("docs"))] {
             let source = Source::new(folder);
             for path in [
@@ -320,27 +398,28 @@ mod tests {
                 "/socket.io/socket.io.v0.9.17.js",
                 "/socket.io/socket.io+websocket+xhr-polling.js",
             ] {
-                let file = source.find(path, &allowed).await.expect(path);
-                assert!(file.body.windows(14).any(|part| part == b"[\"websocket\"]/"), "{path}");
+                let file = source.find(path, &asked).await.expect(path);
                 assert_eq!(file.content_type, "application/javascript; charset=utf-8", "{path}");
+                let body = whole(file);
+                assert!(body.windows(14).any(|part| part == b"[\"websocket\"]/"), "{path}");
             }
             // Of another kind.
             for file in ["esm.min.js", "msgpack.min.js", "min.js.map", "js.map", "v0.9.17"] {
                 let path = format!("/socket.io/socket.io.{file}");
-                assert!(source.find(&path, &allowed).await.is_none(), "{path}");
+                assert!(source.find(&path, &asked).await.is_err(), "{path}");
             }
         }
         let source = Source::new(Some(Path::new("docs")));
-        assert!(source.find("/README.md", &allowed).await.is_some());
-        assert!(source.find("/", &allowed).await.is_none(), "the pages themselves are replaced");
-        assert!(source.find("/diagnostics", &allowed).await.is_none());
+        assert!(source.find("/README.md", &asked).await.is_ok());
+        assert!(source.find("/", &asked).await.is_err(), "the pages themselves are replaced");
+        assert!(source.find("/diagnostics", &asked).await.is_err());
     }
 
     #[tokio::test]
     async fn no_way_out_of_the_folder() {
         let source = Source::new(Some(Path::new("static")));
-        let allowed = ["websocket"];
-        assert!(source.find("/", &allowed).await.is_some());
+        let asked = asked();
+        assert!(source.find("/", &asked).await.is_ok());
         for path in [
             "/../Cargo.toml",
             "/./index.html",
@@ -349,9 +428,105 @@ mod tests {
             "/%2e%2e/x",
             "/a/../../Cargo.toml",
         ] {
-            assert!(source.find(path, &allowed).await.is_none(), "{path}");
+            assert!(source.find(path, &asked).await.is_err(), "{path}");
         }
     }
+
+    #[tokio::test]
+    async fn what_is_known_or_only_asked_about_is_not_read() {
+        let name = format!("parlance-versions-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let source = Source::new(Some(&folder));
+        let versions = ["one", "two", "three, which is longer"];
+        for name in ["page.html", CLIENT] {
+            let (path, mut known) = (format!("/{name}"), Vec::new());
+            for (version, text) in versions.iter().enumerate() {
+                let text = format!("{text} /*transports*//*end*/");
+                std::fs::write(folder.join(name), &text).unwrap();
+                let file = std::fs::File::options().write(true).open(folder.join(name)).unwrap();
+                let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(version as u64);
+                file.set_modified(at).unwrap();
+
+                let bare = Asked { bare: true, ..asked() };
+                let bare = source.find(&path, &bare).await.unwrap();
+                assert!(bare.etag.starts_with("W/\"") && bare.etag.ends_with('"'), "{}", bare.etag);
+                let length = text.len() as u64;
+                let is_bare = matches!(bare.content, Content::Length(it) if it == length);
+                assert_eq!(is_bare, name != CLIENT);
+                drop(bare.content);
+
+                let file = source.find(&path, &asked()).await.unwrap();
+                let etag = file.etag.clone();
+                assert_eq!(etag, bare.etag);
+                let one = whole(file);
+                let other = source.find(&path, &asked()).await.unwrap();
+                assert_eq!(whole(other).as_ptr(), one.as_ptr(), "all who are sent it share it");
+                drop(one);
+
+                let strong = etag.trim_start_matches("W/").to_owned();
+                for (known, has) in [
+                    (etag.clone(), true),
+                    (strong.clone(), true),
+                    (format!("\"x\", {etag}"), true),
+                    (format!("\"x\",{strong} "), true),
+                    (known.join(", "), false),
+                    (strong.replace('"', ""), false),
+                ] {
+                    let asked = Asked { known: Some(known.clone()), ..asked() };
+                    let file = source.find(&path, &asked).await.unwrap();
+                    assert_eq!(file.etag, etag);
+                    assert_eq!(matches!(file.content, Content::Known), has, "{known}");
+                }
+                known.push(etag);
+            }
+            let mut other = asked();
+            other.welcome.transports = vec!["polling"];
+            let file = source.find(&path, &other).await.unwrap();
+            assert_eq!(known.contains(&file.etag), name != CLIENT, "its list is part of it");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn small_files_are_shared_and_large_ones_come_in_pieces() {
+        let name = format!("parlance-sizes-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let source = Source::new(Some(&folder));
+        let sizes = [(0, true), (SMALL, true), (SMALL + 1, false)];
+        for (length, small) in sizes {
+            for name in ["page.html", CLIENT] {
+                let file = std::fs::File::create(folder.join(name)).unwrap();
+                file.set_len(length).unwrap();
+                let file = source.find(&format!("/{name}"), &asked()).await.unwrap();
+                assert_eq!(matches!(file.content, Content::Whole(_)), small, "{name} {length}");
+                let sent = matches!(file.content, Content::Sending(it, _) if it == length);
+                assert_eq!(sent, !small, "{name} {length}");
+            }
+        }
+        // Of many different ones, too, no more are in memory than there is room for.
+        let (mut whole, mut pieces) = (Vec::new(), Vec::new());
+        for number in 0..300 {
+            let name = format!("{number}.html");
+            std::fs::write(folder.join(&name), "text").unwrap();
+            match source.find(&format!("/{name}"), &asked()).await {
+                Ok(File { content: Content::Whole(bytes), .. }) => whole.push(bytes),
+                Ok(File { content: Content::Sending(4, sending), .. }) => pieces.push(sending),
+                Err(Lack::Busy(reason)) => {
+                    assert_eq!(reason, "all places for large files are taken");
+                    break;
+                }
+                _ => panic!("{name}"),
+            }
+        }
+        assert_eq!((whole.len(), pieces.len()), (256, 16));
+        std::fs::write(folder.join(CLIENT), "/*transports*//*end*/").unwrap();
+        let client = source.find("/parlance.js", &asked()).await.unwrap();
+        assert!(matches!(client.content, Content::Whole(_)), "it is always made for who asks");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
     #[cfg(unix)]
     #[tokio::test]
     async fn what_is_no_file_of_the_folder_is_not_served_and_blocks_nobody() {
@@ -385,7 +560,7 @@ mod tests {
         // The folder itself may be a link, and lead somewhere else later.
         symlink(&folder, root.join("current")).unwrap();
         for folder in [&folder, &root.join("current")] {
-            let source = Source::new(Some(folder));
+            let (source, asked) = (Source::new(Some(folder)), asked());
             for (name, served) in [
                 ("page.html", true),
                 ("link.html", true),
@@ -404,12 +579,12 @@ mod tests {
                 ("dangling", false),
                 ("page.html/x", false),
             ] {
-                let file = source.find(&format!("/{name}"), &[]).await;
-                assert_eq!(file.is_some(), served, "{name}");
+                let file = source.find(&format!("/{name}"), &asked).await;
+                assert_eq!(file.is_ok(), served, "{name}");
             }
-            let crowd = (0..600).map(|_| source.find("/fifo", &[]));
+            let crowd = (0..600).map(|_| source.find("/fifo", &asked));
             let found = futures::future::join_all(crowd).await;
-            assert!(found.iter().all(Option::is_none));
+            assert!(found.iter().all(Result::is_err));
         }
         std::fs::remove_dir_all(&root).unwrap();
     }

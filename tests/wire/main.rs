@@ -8,6 +8,7 @@ mod engineio;
 mod hosts;
 mod life;
 mod logs;
+mod pages;
 mod policy;
 mod slots;
 mod socketio;

@@ -1,0 +1,498 @@
+//! Files of `static-dir`: looked for at each request, and sent so that who does not read them costs little.
+
+use std::collections::HashMap;
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind, Read as _};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use futures::Stream;
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::files;
+use crate::net::slots::WAIT;
+
+/// Bytes of a file that is read at once: it does not stay open, and all who are sent it share it.
+pub(super) const SMALL: u64 = 64 * 1024;
+/// Bytes of the largest that is sent.
+const LARGEST: u64 = 64 * 1024 * 1024;
+/// Bytes of a larger one that are read at a time. A reader has no more than these in memory.
+const PIECE: usize = 64 * 1024;
+/// Looks into the folder at once: each takes a thread, and an open file.
+const TURNS: usize = 32;
+/// Larger files that are sent at once: each stays open meanwhile.
+const PLACES: usize = 64;
+/// Of one client's address. One that does not read leaves the rest to others.
+const PLACES_OF_ADDRESS: usize = 16;
+/// Contents that are shared at once. Those of many small files are much, too.
+const COPIES: usize = 256;
+
+/// Why there is no file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    Nothing,
+    /// Not now.
+    Busy(&'static str),
+}
+
+impl From<io::Error> for Lack {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::ResourceBusy => Lack::Busy("the file is being changed"),
+            _ => Lack::Nothing,
+        }
+    }
+}
+
+fn changed() -> io::Error {
+    io::Error::new(ErrorKind::ResourceBusy, "the file was changed while it was sent")
+}
+
+/// What tells a file from the one that was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version {
+    pub length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Version {
+    fn of(found: &Metadata) -> io::Result<Self> {
+        match found.len() {
+            length @ ..=LARGEST => Ok(Version { length, modified: found.modified().ok() }),
+            _ => Err(ErrorKind::FileTooLarge.into()),
+        }
+    }
+
+    /// Weak: two writes of the same length within one tick of the file system's clock look the same.
+    pub fn etag(&self) -> String {
+        let since = self.modified.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        format!("W/\"{:x}-{:x}\"", since.unwrap_or_default().as_nanos(), self.length)
+    }
+}
+
+pub(super) struct Folder {
+    path: PathBuf,
+    turns: Arc<Semaphore>,
+    places: Arc<Places>,
+}
+
+impl Folder {
+    pub fn new(path: &Path) -> Self {
+        let turns = Arc::new(Semaphore::new(TURNS));
+        Folder { path: path.to_owned(), turns, places: Places::new() }
+    }
+
+    /// Looks for a file, and does not open it.
+    pub async fn find(&self, name: &str) -> Result<Version, Lack> {
+        self.look(name, |path| Version::of(&files::look(path)?)).await
+    }
+
+    /// Reads a small file.
+    pub async fn read(&self, name: &str) -> Result<(Version, Bytes), Lack> {
+        self.look(name, |path| {
+            let mut open = Open::new(path)?;
+            if open.version.length > SMALL {
+                return Err(changed());
+            }
+            open.read()?;
+            Ok((open.version, open.piece.into()))
+        })
+        .await
+    }
+
+    /// Opens a file that is sent to somebody, if there is a place for one more.
+    pub async fn open(&self, name: &str, client: IpAddr) -> Result<(Version, Sending), Lack> {
+        let place = self.places.take(client).await;
+        let place = place.ok_or(Lack::Busy("all places for large files are taken"))?;
+        let open = self.look(name, Open::new).await?;
+        let sent = Sent { open, _place: place };
+        Ok((sent.open.version, Sending(Arc::new(tokio::sync::Mutex::new(sent)))))
+    }
+
+    /// Does something with a file in its turn. Plain names only: no way out of the folder, no hidden files, nothing
+    /// encoded.
+    async fn look<T: Send + 'static>(
+        &self,
+        name: &str,
+        then: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Lack> {
+        let plain = |part: &str| {
+            let known = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+            !part.is_empty() && !part.starts_with('.') && part.bytes().all(known)
+        };
+        if !name.split('/').all(plain) {
+            return Err(Lack::Nothing);
+        }
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Lack::Nothing)?;
+        let (folder, name) = (self.path.clone(), name.to_owned());
+        let looked = spawn_blocking(move || {
+            // Also if nobody waits for it any more.
+            let _turn = turn;
+            let looked = within(&folder, &name).and_then(|path| then(&path));
+            looked.inspect_err(|error| debug!(name, %error, "no file of static-dir"))
+        });
+        Ok(looked.await.map_err(|_| Lack::Nothing)??)
+    }
+}
+
+/// The path of a file of the folder; links may lead to another place in it, but not out of it. Whoever can
+/// change names in there between two looks can read what we can: that is the operator.
+fn within(folder: &Path, name: &str) -> io::Result<PathBuf> {
+    let folder = folder.canonicalize()?;
+    let path = folder.join(name).canonicalize()?;
+    if !path.starts_with(&folder) {
+        return Err(io::Error::new(ErrorKind::PermissionDenied, "a link leads out of the folder"));
+    }
+    Ok(path)
+}
+
+/// A file that is read, and what was read of it last.
+struct Open {
+    file: File,
+    version: Version,
+    left: u64,
+    piece: Vec<u8>,
+}
+
+impl Open {
+    fn new(path: &Path) -> io::Result<Self> {
+        let file = files::open(path)?;
+        let version = Version::of(&file.metadata()?)?;
+        Ok(Open { file, version, left: version.length, piece: Vec::new() })
+    }
+
+    /// Reads the next piece. All pieces are of one version, or there is no end.
+    fn read(&mut self) -> io::Result<()> {
+        let length = usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE));
+        self.piece.resize(length, 0);
+        self.file.read_exact(&mut self.piece).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => changed(),
+            _ => error,
+        })?;
+        if Version::of(&self.file.metadata()?)? != self.version {
+            return Err(changed());
+        }
+        self.left -= length as u64;
+        Ok(())
+    }
+}
+
+/// A file on its way to one reader.
+#[derive(Clone)]
+pub(super) struct Sending(Arc<tokio::sync::Mutex<Sent>>);
+
+struct Sent {
+    open: Open,
+    _place: Place,
+}
+
+/// What is being sent of it. The file waits meanwhile, and is there until the last of these is gone.
+struct Piece(OwnedMutexGuard<Sent>);
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.open.piece
+    }
+}
+
+impl Sending {
+    /// One piece after the other: the next is read when the one before is out.
+    pub fn pieces(self) -> impl Stream<Item = io::Result<Bytes>> + Send {
+        futures::stream::unfold(Some(self), |sending| async move {
+            let sending = sending?;
+            let mut sent = Arc::clone(&sending.0).lock_owned().await;
+            if sent.open.left == 0 {
+                return None;
+            }
+            let read = spawn_blocking(move || sent.open.read().map(|()| Piece(sent)));
+            match read.await.map_err(io::Error::other).and_then(|read| read) {
+                Ok(piece) => Some((Ok(Bytes::from_owner(piece)), Some(sending))),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+    }
+}
+
+/// Bounds files that are open for readers.
+struct Places {
+    all: Arc<Semaphore>,
+    /// Who has one or waits for one, and how many of these there are.
+    of_addresses: Mutex<HashMap<IpAddr, (Arc<Semaphore>, usize)>>,
+}
+
+/// Given back when it is dropped.
+struct Place {
+    _of_all: OwnedSemaphorePermit,
+    _of_address: OwnedSemaphorePermit,
+    _share: Share,
+}
+
+impl Places {
+    fn new() -> Arc<Self> {
+        let all = Arc::new(Semaphore::new(PLACES));
+        Arc::new(Places { all, of_addresses: Mutex::default() })
+    }
+
+    fn of_addresses(&self) -> MutexGuard<'_, HashMap<IpAddr, (Arc<Semaphore>, usize)>> {
+        self.of_addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a place, but not for long.
+    async fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let (share, own) = Share::new(Arc::clone(self), address);
+        let take = async {
+            // First this, so that nobody stands in the way of others while waiting for it.
+            let of_address = own.acquire_owned().await.ok()?;
+            let of_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
+            Some(Place { _of_all: of_all, _of_address: of_address, _share: share })
+        };
+        timeout(WAIT, take).await.ok()?
+    }
+}
+
+/// Has the places of an address counted as long as it is there.
+struct Share {
+    places: Arc<Places>,
+    address: IpAddr,
+}
+
+impl Share {
+    fn new(places: Arc<Places>, address: IpAddr) -> (Self, Arc<Semaphore>) {
+        let own = {
+            let mut known = places.of_addresses();
+            let new = || (Arc::new(Semaphore::new(PLACES_OF_ADDRESS)), 0);
+            let (own, count) = known.entry(address).or_insert_with(new);
+            *count += 1;
+            Arc::clone(own)
+        };
+        (Share { places, address }, own)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut known = self.places.of_addresses();
+        if let Some((_, count)) = known.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                known.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Contents that somebody is being sent, by their keys. Whoever is sent the same shares it.
+#[derive(Default)]
+pub(super) struct Copies(Mutex<HashMap<String, Weak<Bytes>>>);
+
+/// One of them.
+struct Shared(Arc<Bytes>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Copies {
+    pub fn get(&self, key: &str) -> Option<Bytes> {
+        let copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        copies.get(key)?.upgrade().map(Shared).map(Bytes::from_owner)
+    }
+
+    /// Shares a content from now on, if there is room for it, or it has to be.
+    pub fn put(&self, key: String, content: Bytes, has_to: bool) -> Option<Bytes> {
+        let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        copies.retain(|_, copy| copy.strong_count() > 0);
+        let copy = match copies.get(&key).and_then(Weak::upgrade) {
+            Some(copy) => copy,
+            None if has_to || copies.len() < COPIES => {
+                let copy = Arc::new(content);
+                copies.insert(key, Arc::downgrade(&copy));
+                copy
+            }
+            None => return None,
+        };
+        Some(Bytes::from_owner(Shared(copy)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use futures::{FutureExt as _, StreamExt as _};
+
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// A folder of files that goes away with this value.
+    struct Files(PathBuf);
+
+    impl Files {
+        fn new(name: &str) -> Self {
+            let name = format!("parlance-folder-{name}-{}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            Files(path)
+        }
+
+        /// Writes a file whose bytes tell where they stand and which version they are of.
+        fn write(&self, name: &str, length: usize, version: u8) -> Vec<u8> {
+            let bytes: Vec<u8> = (0..length).map(|at| (at / 1000) as u8 ^ version).collect();
+            std::fs::write(self.0.join(name), &bytes).unwrap();
+            bytes
+        }
+    }
+
+    impl Drop for Files {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_large_file_comes_in_pieces_one_at_a_time() {
+        let files = Files::new("pieces");
+        let folder = Folder::new(&files.0);
+        for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, 3 * PIECE + 5] {
+            let all = files.write("file", length, 0);
+            let (version, sending) = folder.open("file", HERE).await.unwrap();
+            assert_eq!(version.length, length as u64);
+            let mut pieces = pin!(sending.pieces());
+            let mut taken = Vec::new();
+            while taken.len() < length {
+                let piece = pieces.next().await.unwrap().unwrap();
+                assert_eq!(piece.len(), PIECE.min(length - taken.len()));
+                let next = pieces.next().now_or_never();
+                assert!(next.is_none(), "none comes before the last is out");
+                taken.extend_from_slice(&piece);
+                assert_eq!(folder.places.all.available_permits(), PLACES - 1);
+            }
+            assert!(taken == all, "{length}");
+            assert!(pieces.next().await.is_none());
+        }
+        assert_eq!(folder.places.all.available_permits(), PLACES);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_of_one_version_or_has_no_end() {
+        let files = Files::new("versions");
+        let folder = Folder::new(&files.0);
+        let long = 3 * PIECE;
+        type Change = fn(&Files);
+        let changes: [(&str, bool, Change); 6] = [
+            ("nothing", true, |_| {}),
+            ("cut", false, |files| drop(files.write("file", 10, 1))),
+            ("longer", false, |files| drop(files.write("file", 4 * PIECE, 1))),
+            ("another of that length", false, |files| {
+                files.write("file", 3 * PIECE, 1);
+                let file = File::options().write(true).open(files.0.join("file")).unwrap();
+                file.set_modified(UNIX_EPOCH).unwrap();
+            }),
+            ("another in its place", true, |files| {
+                files.write("new", 3 * PIECE, 1);
+                std::fs::rename(files.0.join("new"), files.0.join("file")).unwrap();
+            }),
+            ("removed", true, |files| std::fs::remove_file(files.0.join("file")).unwrap()),
+        ];
+        for (what, whole, change) in changes {
+            let all = files.write("file", long, 0);
+            let (_, sending) = folder.open("file", HERE).await.unwrap();
+            let mut pieces = pin!(sending.pieces());
+            let mut taken = pieces.next().await.unwrap().unwrap().to_vec();
+            change(&files);
+            let mut broken = None;
+            while let Some(piece) = pieces.next().await {
+                match piece {
+                    Ok(piece) => taken.extend_from_slice(&piece),
+                    Err(error) => broken = Some(error.to_string()),
+                }
+            }
+            assert!(taken == all[..taken.len()], "{what}");
+            assert_eq!(taken.len() == long, whole, "{what}");
+            let expected = (!whole).then(|| changed().to_string());
+            assert_eq!(broken, expected, "{what}");
+            assert_eq!(folder.places.all.available_permits(), PLACES, "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn files_have_a_bound() {
+        let files = Files::new("lengths");
+        let folder = Folder::new(&files.0);
+        let file = File::create(files.0.join("file")).unwrap();
+        for (length, found) in [(LARGEST, true), (LARGEST + 1, false)] {
+            file.set_len(length).unwrap();
+            assert_eq!(folder.find("file").await.is_ok(), found, "{length}");
+            let opened = folder.open("file", HERE).await;
+            assert_eq!(opened.err(), (!found).then_some(Lack::Nothing), "{length}");
+        }
+        let changing = Lack::Busy("the file is being changed");
+        for (length, lack) in [(0, None), (SMALL, None), (SMALL + 1, Some(changing))] {
+            file.set_len(length).unwrap();
+            let read = folder.read("file").await;
+            if let Ok((version, bytes)) = &read {
+                assert_eq!((version.length, bytes.len() as u64), (length, length));
+            }
+            assert_eq!(read.err(), lack, "{length}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn places_have_a_bound_of_each_address_and_of_all() {
+        let places = Places::new();
+        let address = |number: u8| IpAddr::from([192, 0, 2, number]);
+        let mut taken = Vec::new();
+        for number in 0..4 {
+            for _ in 0..PLACES_OF_ADDRESS {
+                taken.push(places.take(address(number)).now_or_never().flatten().expect("one"));
+            }
+            let start = tokio::time::Instant::now();
+            assert!(places.take(address(number)).await.is_none());
+            assert_eq!(start.elapsed(), WAIT);
+        }
+        assert!(places.take(address(9)).await.is_none(), "all are taken");
+        // Who waits gets the next, whoever it is from.
+        let waits = tokio::spawn({
+            let places = Arc::clone(&places);
+            async move { places.take(address(9)).await }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(taken.pop());
+        taken.push(waits.await.unwrap().expect("a place"));
+        assert_eq!(places.of_addresses().len(), 5);
+        taken.clear();
+        assert!(places.of_addresses().is_empty());
+        assert_eq!(places.all.available_permits(), PLACES);
+    }
+
+    #[test]
+    fn copies_are_shared_until_the_last_reader_has_gone() {
+        let copies = Copies::default();
+        let key = |number: usize| number.to_string();
+        let content = || Bytes::from(vec![b'x'; 100]);
+        let mut held: Vec<_> =
+            (0..COPIES).map(|number| copies.put(key(number), content(), false).unwrap()).collect();
+        let again = copies.put(key(0), content(), false).unwrap();
+        assert_eq!(again.as_ptr(), held[0].as_ptr());
+        assert_eq!(copies.get(&key(0)).unwrap().as_ptr(), held[0].as_ptr());
+        assert!(copies.put(key(COPIES), content(), false).is_none(), "there is a bound");
+        assert!(copies.put(key(COPIES), content(), true).is_some());
+        drop(again);
+        held.remove(0);
+        assert!(copies.get(&key(0)).is_none());
+        assert!(copies.put(key(COPIES), content(), false).is_some());
+        drop(held);
+        assert!(copies.put(key(0), content(), false).is_some());
+        assert_eq!(copies.0.lock().unwrap().len(), 1, "nothing is kept of who has gone");
+    }
+}
