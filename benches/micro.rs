@@ -193,7 +193,7 @@ impl Room {
 
     fn tell(&self, text: &str) {
         let broadcast = Broadcast::new(Arc::from("/"), "new message", args(text));
-        self.sockets.iter().for_each(|socket| socket.deliver(&broadcast));
+        self.sockets.iter().for_each(|socket| socket.emit_shared(&broadcast));
     }
 }
 

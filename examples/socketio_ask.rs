@@ -18,7 +18,7 @@ impl App for Ask {
         if event.name != "ask" {
             return;
         }
-        let answer = socket.ask("question", event.args, event.attachments);
+        let answer = socket.emit_with_ack("question", event.args, event.attachments);
         let socket = socket.clone();
         // The client's answer is handled after this event, so it is awaited elsewhere.
         tokio::spawn(async move {

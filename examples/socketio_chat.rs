@@ -32,7 +32,7 @@ impl App for Chat {
     async fn event(&self, _socket: &Socket, event: Event) {
         if event.name == "chat message" {
             let broadcast = Broadcast::new("/".into(), &event.name, event.args);
-            self.sockets().iter().for_each(|socket| socket.deliver(&broadcast));
+            self.sockets().iter().for_each(|socket| socket.emit_shared(&broadcast));
         }
         if let Some(ack) = event.ack {
             ack.send([]);

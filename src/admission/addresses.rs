@@ -14,21 +14,21 @@ const FIRST_SWEEP: usize = 1024;
 const SWEEP_PAUSE: Duration = Duration::from_secs(60);
 
 /// What may be remembered of a network.
-pub(super) trait Fades: Default {
+pub(super) trait Expires: Default {
     /// Whether there is nothing worth remembering.
     fn is_blank(&mut self, now: Instant) -> bool;
 }
 
 /// By the address that a network is counted by.
 #[derive(Debug, Default)]
-pub(super) struct Memory<T> {
+pub(super) struct AddressTable<T> {
     known: HashMap<IpAddr, T>,
     sweep_at: usize,
     /// When it was last worth while to sweep a full memory.
     swept: Option<Instant>,
 }
 
-impl<T: Fades> Memory<T> {
+impl<T: Expires> AddressTable<T> {
     pub fn get_mut(&mut self, network: IpAddr) -> Option<&mut T> {
         self.known.get_mut(&network)
     }
@@ -44,7 +44,7 @@ impl<T: Fades> Memory<T> {
         Some(self.known.entry(network).or_default())
     }
 
-    /// [`Memory::entry`] for what has to be remembered, because something else bounds it.
+    /// [`AddressTable::entry`] for what has to be remembered, because something else bounds it.
     pub fn must_have(&mut self, network: IpAddr, now: Instant) -> &mut T {
         if !self.known.contains_key(&network) {
             self.make_room(now);
@@ -85,7 +85,7 @@ impl<T: Fades> Memory<T> {
 }
 
 #[cfg(test)]
-impl<T> Memory<T> {
+impl<T> AddressTable<T> {
     pub fn len(&self) -> usize {
         self.known.len()
     }

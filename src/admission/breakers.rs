@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 use tracing::info;
 
-use super::addresses::{Fades, Memory};
-use super::client::Guest;
+use super::addresses::{AddressTable, Expires};
+use super::client::ClientInfo;
 use crate::engine::Session;
 use crate::policy::breaker::{Answer, Failure, Kind, Network, Opened, Report, Returns};
 use crate::policy::{BreakerSettings, Client};
@@ -34,8 +34,8 @@ impl Subject {
 
     /// As its handshake was: not all clients say on a WebSocket who they are.
     pub fn of(session: &Session) -> Option<Self> {
-        let (handshake, guest) = (session.handshake(), Guest::of(session)?);
-        Some(Subject::new(handshake.bucket, handshake.generation, guest.visitor().agent))
+        let (handshake, client_info) = (session.handshake(), ClientInfo::of(session)?);
+        Some(Subject::new(handshake.bucket, handshake.generation, client_info.visitor().agent))
     }
 }
 
@@ -56,12 +56,12 @@ pub struct Breakers {
 
 #[derive(Debug, Default)]
 struct Known {
-    networks: Memory<Network>,
+    networks: AddressTable<Network>,
     /// Breakers of all of them.
     breakers: usize,
 }
 
-impl Fades for Network {
+impl Expires for Network {
     fn is_blank(&mut self, now: Instant) -> bool {
         Network::is_blank(self, now)
     }

@@ -8,8 +8,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use http::HeaderMap;
 use http::header::{AsHeaderName, FORWARDED, HOST, ORIGIN, REFERER, USER_AGENT};
 
-use super::counters::Seat;
-use super::monitor::Witness;
+use super::counters::SessionPermit;
+use super::monitor::ReturnWatch;
 use crate::engine::Session;
 use crate::http::headers::header;
 use crate::policy::forwarded::{Headers, Source};
@@ -90,7 +90,7 @@ fn page(headers: &HeaderMap) -> Option<&str> {
 fn site(headers: &HeaderMap) -> Site {
     match header(headers, "sec-fetch-site") {
         Some("same-origin") => Site::Own,
-        Some("same-site" | "cross-site") => Site::Foreign,
+        Some("same-site" | "cross-site") => Site::HyperBody,
         // `none`: somebody has typed the address.
         _ => Site::Unsaid,
     }
@@ -104,7 +104,7 @@ fn start(text: &str, most: usize) -> &str {
 
 /// What is known of who opened a session. It takes up a place as long as it is kept.
 #[derive(Debug)]
-pub struct Guest {
+pub struct ClientInfo {
     client: Client,
     scheme: Scheme,
     host: Option<Box<str>>,
@@ -114,8 +114,8 @@ pub struct Guest {
     path: Box<str>,
     joined: Mutex<Joined>,
     /// There once a WebSocket of the session has failed.
-    witness: OnceLock<Box<Witness>>,
-    _seat: Seat,
+    return_watch: OnceLock<Box<ReturnWatch>>,
+    _permit: SessionPermit,
 }
 
 /// The namespaces that a session is in. Nearly all are in `/` alone.
@@ -125,9 +125,9 @@ struct Joined {
     others: Vec<Box<str>>,
 }
 
-impl Guest {
-    pub(super) fn new(visitor: &Visitor<'_>, seat: Seat) -> Self {
-        Guest {
+impl ClientInfo {
+    pub(super) fn new(visitor: &Visitor<'_>, permit: SessionPermit) -> Self {
+        ClientInfo {
             client: visitor.client,
             scheme: visitor.scheme,
             host: visitor.host.map(Box::from),
@@ -136,25 +136,25 @@ impl Guest {
             agent: visitor.agent.into(),
             path: visitor.path.into(),
             joined: Mutex::default(),
-            witness: OnceLock::new(),
-            _seat: seat,
+            return_watch: OnceLock::new(),
+            _permit: permit,
         }
     }
 
-    /// The guest that opened a session.
+    /// The client_info that opened a session.
     pub fn of(session: &Session) -> Option<&Self> {
         session.handshake().companion.downcast_ref()
     }
 
     /// What its client's coming back is told to.
-    pub(super) fn witness(&self, new: impl FnOnce() -> Witness) -> &Witness {
-        self.witness.get_or_init(|| Box::new(new()))
+    pub(super) fn return_watch(&self, new: impl FnOnce() -> ReturnWatch) -> &ReturnWatch {
+        self.return_watch.get_or_init(|| Box::new(new()))
     }
 
     /// A request goes on with the session, and is no WebSocket.
     pub(super) fn goes_on(&self) {
-        if let Some(witness) = self.witness.get() {
-            witness.returns();
+        if let Some(return_watch) = self.return_watch.get() {
+            return_watch.returns();
         }
     }
 
@@ -242,15 +242,19 @@ mod tests {
         let host = "h".repeat(origin::LONGEST);
         headers.insert(HOST, HeaderValue::from_str(&host).unwrap());
         headers.insert(ORIGIN, HeaderValue::from_str(&host).unwrap());
-        let census = std::sync::Arc::new(super::super::Census::default());
-        let guest = Guest::new(&visitor(&headers, &path, &source), census.seat(source.client, 0).0);
-        let boxes = [&guest.agent, &guest.path].map(|text| text.len()).iter().sum::<usize>()
-            + [&guest.host, &guest.origin]
-                .iter()
-                .flat_map(|text| *text)
-                .map(|text| text.len())
-                .sum::<usize>();
-        assert!(size_of::<Guest>() + boxes <= 1536, "{} + {boxes}", size_of::<Guest>());
+        let counters = std::sync::Arc::new(super::super::ConnectionCounters::default());
+        let client_info = ClientInfo::new(
+            &visitor(&headers, &path, &source),
+            counters.permit(source.client, 0).0,
+        );
+        let boxes =
+            [&client_info.agent, &client_info.path].map(|text| text.len()).iter().sum::<usize>()
+                + [&client_info.host, &client_info.origin]
+                    .iter()
+                    .flat_map(|text| *text)
+                    .map(|text| text.len())
+                    .sum::<usize>();
+        assert!(size_of::<ClientInfo>() + boxes <= 1536, "{} + {boxes}", size_of::<ClientInfo>());
     }
 
     #[test]

@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::addresses::{Fades, Memory};
+use super::addresses::{AddressTable, Expires};
 use crate::policy::{Client, Counts, LABELS, Refusal};
 
 /// A handshake rate lets so much come at once.
 const BURST: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
-pub struct Census {
+pub struct ConnectionCounters {
     sessions: AtomicUsize,
     websockets: AtomicUsize,
-    addresses: Mutex<Memory<Address>>,
+    addresses: Mutex<AddressTable<Address>>,
     refusals: [AtomicU64; LABELS.len()],
 }
 
@@ -29,7 +29,7 @@ struct Address {
     paid_at: Option<Instant>,
 }
 
-impl Fades for Address {
+impl Expires for Address {
     fn is_blank(&mut self, now: Instant) -> bool {
         self.sessions == 0 && self.paid_at.is_none_or(|at| at <= now)
     }
@@ -51,14 +51,14 @@ impl Address {
     }
 }
 
-impl Census {
-    fn addresses(&self) -> MutexGuard<'_, Memory<Address>> {
+impl ConnectionCounters {
+    fn addresses(&self) -> MutexGuard<'_, AddressTable<Address>> {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a place for a session, to be given back if it is refused, and counts what there was
     /// before. `rate` is of handshakes per second and address, 0 for no bound.
-    pub fn seat(self: &Arc<Self>, client: Client, rate: u32) -> (Seat, Counts) {
+    pub fn permit(self: &Arc<Self>, client: Client, rate: u32) -> (SessionPermit, Counts) {
         let (now, address) = (Instant::now(), client.bucket());
         let sessions = self.sessions.fetch_add(1, Ordering::Relaxed);
         let mut addresses = self.addresses();
@@ -74,14 +74,14 @@ impl Census {
         drop(addresses);
         let websockets = self.websockets.load(Ordering::Relaxed);
         let address = counted.then_some(address);
-        let seat = Seat { census: Arc::clone(self), address };
-        (seat, Counts { sessions, of_address, websockets, wait, breaker: None })
+        let permit = SessionPermit { counters: Arc::clone(self), address };
+        (permit, Counts { sessions, of_address, websockets, wait, breaker: None })
     }
 
     /// Takes a place for a WebSocket; tells how many there were before.
-    pub fn websocket(self: &Arc<Self>) -> (WebSocketSeat, usize) {
+    pub fn websocket(self: &Arc<Self>) -> (WebSocketPermit, usize) {
         let before = self.websockets.fetch_add(1, Ordering::Relaxed);
-        (WebSocketSeat(Arc::clone(self)), before)
+        (WebSocketPermit(Arc::clone(self)), before)
     }
 
     pub fn refused(&self, refusal: &Refusal) {
@@ -103,16 +103,16 @@ impl Census {
 
 /// A session's place, given back when it is dropped.
 #[derive(Debug)]
-pub struct Seat {
-    census: Arc<Census>,
+pub struct SessionPermit {
+    counters: Arc<ConnectionCounters>,
     address: Option<IpAddr>,
 }
 
-impl Drop for Seat {
+impl Drop for SessionPermit {
     fn drop(&mut self) {
-        self.census.sessions.fetch_sub(1, Ordering::Relaxed);
+        self.counters.sessions.fetch_sub(1, Ordering::Relaxed);
         let Some(address) = self.address else { return };
-        let mut addresses = self.census.addresses();
+        let mut addresses = self.counters.addresses();
         let Some(known) = addresses.get_mut(address) else { return };
         known.sessions = known.sessions.saturating_sub(1);
         addresses.remove_blank(address, Instant::now());
@@ -121,9 +121,9 @@ impl Drop for Seat {
 
 /// A WebSocket's place, given back when it is dropped.
 #[derive(Debug)]
-pub struct WebSocketSeat(Arc<Census>);
+pub struct WebSocketPermit(Arc<ConnectionCounters>);
 
-impl Drop for WebSocketSeat {
+impl Drop for WebSocketPermit {
     fn drop(&mut self) {
         self.0.websockets.fetch_sub(1, Ordering::Relaxed);
     }
@@ -140,52 +140,52 @@ mod tests {
 
     #[test]
     fn seats_are_counted_and_given_back() {
-        let census = Arc::new(Census::default());
-        let (first, counts) = census.seat(ip("2001:db8::1"), 0);
+        let counters = Arc::new(ConnectionCounters::default());
+        let (first, counts) = counters.permit(ip("2001:db8::1"), 0);
         assert_eq!((counts.sessions, counts.of_address), (0, 0));
-        let (second, counts) = census.seat(ip("2001:db8::2"), 0);
+        let (second, counts) = counters.permit(ip("2001:db8::2"), 0);
         assert_eq!((counts.sessions, counts.of_address), (1, 1), "one /64 is one address");
-        let (third, counts) = census.seat(ip("192.0.2.1"), 0);
+        let (third, counts) = counters.permit(ip("192.0.2.1"), 0);
         assert_eq!((counts.sessions, counts.of_address), (2, 0));
         drop((first, second, third));
-        assert_eq!(census.addresses().len(), 0, "nothing is remembered of who left");
-        let (_fourth, counts) = census.seat(ip("2001:db8::1"), 0);
+        assert_eq!(counters.addresses().len(), 0, "nothing is remembered of who left");
+        let (_fourth, counts) = counters.permit(ip("2001:db8::1"), 0);
         assert_eq!((counts.sessions, counts.of_address), (0, 0));
-        let (seat, before) = census.websocket();
-        assert_eq!((before, census.websockets()), (0, 1));
-        drop(seat);
-        assert_eq!(census.websockets(), 0);
+        let (permit, before) = counters.websocket();
+        assert_eq!((before, counters.websockets()), (0, 1));
+        drop(permit);
+        assert_eq!(counters.websockets(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn handshakes_have_a_rate() {
-        let census = Arc::new(Census::default());
+        let counters = Arc::new(ConnectionCounters::default());
         let here = ip("192.0.2.1");
         for _ in 0..20 {
-            assert_eq!(census.seat(here, 2).1.wait, None);
+            assert_eq!(counters.permit(here, 2).1.wait, None);
         }
-        assert_eq!(census.seat(here, 2).1.wait, Some(Duration::from_millis(500)));
-        assert_eq!(census.seat(ip("192.0.2.2"), 2).1.wait, None);
+        assert_eq!(counters.permit(here, 2).1.wait, Some(Duration::from_millis(500)));
+        assert_eq!(counters.permit(ip("192.0.2.2"), 2).1.wait, None);
         tokio::time::advance(Duration::from_millis(500)).await;
-        assert_eq!(census.seat(here, 2).1.wait, None);
-        assert!(census.seat(here, 2).1.wait.is_some());
+        assert_eq!(counters.permit(here, 2).1.wait, None);
+        assert!(counters.permit(here, 2).1.wait.is_some());
         tokio::time::advance(Duration::from_secs(60)).await;
-        drop(census.seat(here, 0));
-        assert!(census.addresses().len() <= 1);
+        drop(counters.permit(here, 0));
+        assert!(counters.addresses().len() <= 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn memory_is_bounded() {
-        let census = Arc::new(Census::default());
+        let counters = Arc::new(ConnectionCounters::default());
         for n in 0..200_000_u32 {
             let address = Client::Address(n.to_be_bytes().into());
-            drop(census.seat(address, 1));
+            drop(counters.permit(address, 1));
         }
-        assert!(census.addresses().len() <= memory::MOST);
-        let (_seat, counts) = census.seat(ip("203.0.113.1"), 1);
+        assert!(counters.addresses().len() <= memory::MOST);
+        let (_permit, counts) = counters.permit(ip("203.0.113.1"), 1);
         assert_eq!((counts.of_address, counts.wait), (0, None), "who is not remembered is let in");
         tokio::time::advance(Duration::from_secs(2 * 24 * 3600)).await;
-        let (_seat, _) = census.seat(ip("203.0.113.2"), 1);
-        assert!(census.addresses().len() < 10, "the old are forgotten");
+        let (_permit, _) = counters.permit(ip("203.0.113.2"), 1);
+        assert!(counters.addresses().len() < 10, "the old are forgotten");
     }
 }

@@ -10,22 +10,22 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::breakers::{Breakers, Subject};
-use super::client::{self, Guest, Peer};
-use super::counters::Census;
-use super::log_once::News;
-use super::monitor::Monitor;
+use super::client::{self, ClientInfo, Peer};
+use super::counters::ConnectionCounters;
+use super::log_once::LogOnce;
+use super::monitor::WebSocketMonitor;
 use crate::engine::{CloseReason, Engine, Facts, Session};
 use crate::policy::breaker::{Answer, Returns};
 use crate::policy::forwarded;
-use crate::policy::{self, Client, Counts, Policy, Refusal, Scheme, Step};
+use crate::policy::{Client, Counts, Policy, PolicyInput, Refusal, Scheme, Step};
 
 /// Asked by every request; the policy behind it can change at any time.
 #[derive(Debug)]
 pub struct Gate {
     policy: ArcSwap<Policy>,
-    census: Arc<Census>,
+    counters: Arc<ConnectionCounters>,
     breakers: Breakers,
-    news: News,
+    log_once: LogOnce,
     /// Ends the moving of sessions for a policy that is no more.
     moving: Mutex<CancellationToken>,
 }
@@ -45,7 +45,7 @@ pub struct Welcome {
 pub struct Ask<'a> {
     /// Nothing for the handshake of 0.9, which is for none in particular.
     pub transport: Option<&'static Facts>,
-    /// See [`policy::Facts::by_element`].
+    /// See [`PolicyInput::by_element`].
     pub by_element: bool,
     pub step: Step,
     /// The one that it goes on with.
@@ -65,9 +65,9 @@ pub struct Denial {
 /// A request that the policy has nothing against.
 pub struct Admitted {
     /// For who opens a session.
-    pub guest: Option<Guest>,
+    pub client_info: Option<ClientInfo>,
     /// For who opens a WebSocket.
-    pub monitor: Option<Monitor>,
+    pub monitor: Option<WebSocketMonitor>,
     /// For who opens a session: what may be told of for an upgrade.
     pub offered: Vec<&'static str>,
 }
@@ -76,16 +76,16 @@ impl Gate {
     pub fn new(policy: Policy) -> Arc<Self> {
         Arc::new(Gate {
             policy: ArcSwap::from_pointee(policy),
-            census: Arc::default(),
+            counters: Arc::default(),
             breakers: Breakers::default(),
-            news: News::default(),
+            log_once: LogOnce::default(),
             moving: Mutex::default(),
         })
     }
 
     /// What there is at the moment.
-    pub fn census(&self) -> &Arc<Census> {
-        &self.census
+    pub fn counters(&self) -> &Arc<ConnectionCounters> {
+        &self.counters
     }
 
     /// How WebSockets fare in each network.
@@ -117,7 +117,7 @@ impl Gate {
         let changes = old.difference(&new);
         if !changes.is_empty() {
             // What is still refused is worth telling once more.
-            self.news.forget();
+            self.log_once.forget();
         }
         let house = engine.clone();
         engine.spawn(async move {
@@ -136,13 +136,13 @@ impl Gate {
     /// The reason why not.
     pub fn admits(&self, session: &Session, namespace: &str) -> Result<(), Refusal> {
         let policy = self.policy.load();
-        let Some(guest) = Guest::of(session).filter(|_| !policy.rules.is_empty()) else {
+        let Some(client_info) = ClientInfo::of(session).filter(|_| !policy.rules.is_empty()) else {
             return Ok(());
         };
         let transport = session.transport();
-        let admitted = policy.admits(&guest.visitor(), transport, namespace);
+        let admitted = policy.admits(&client_info.visitor(), transport, namespace);
         if let Err(refusal) = &admitted {
-            self.census.refused(refusal);
+            self.counters.refused(refusal);
             let (sid, label, namespace) = (session.sid(), refusal.label(), cut(namespace));
             debug!(%sid, transport, namespace, label, reason = %refusal, "namespace refused");
         }
@@ -151,8 +151,8 @@ impl Gate {
 
     /// Takes note that a session is in a namespace, or not any more.
     pub fn is_in(&self, session: &Session, namespace: &str, is_in: bool) {
-        if let Some(guest) = Guest::of(session) {
-            guest.is_in(namespace, is_in);
+        if let Some(client_info) = ClientInfo::of(session) {
+            client_info.is_in(namespace, is_in);
         }
     }
 
@@ -183,7 +183,7 @@ impl Gate {
         ask: Ask<'_>,
     ) -> Result<Admitted, Denial> {
         let Ask { transport, by_element, step, session, generation } = ask;
-        let Gate { census, news, .. } = &**self;
+        let Gate { counters, log_once, .. } = &**self;
         let policy = self.policy.load();
         let said = client::said(headers, peer, &policy.trusted_proxies);
         let source = forwarded::source(peer.remote, peer.scheme, &said, &policy.trusted_proxies);
@@ -191,25 +191,25 @@ impl Gate {
         if step != Step::Continues
             && let Some(doubt) = source.doubt
         {
-            news.doubt(peer.remote, doubt);
+            log_once.doubt(peer.remote, doubt);
         }
         if step == Step::Opens
             && client::speaks_for_another(headers)
             && !policy.trusted_proxies.contains(peer.remote)
         {
-            news.stranger(peer.remote, &policy.trusted_proxies);
+            log_once.stranger(peer.remote, &policy.trusted_proxies);
         }
-        let (seat, mut counts) = match step {
+        let (permit, mut counts) = match step {
             Step::Opens => {
-                let (seat, counts) =
-                    census.seat(visitor.client, policy.caps.handshakes_per_address);
-                (Some(seat), counts)
+                let (permit, counts) =
+                    counters.permit(visitor.client, policy.caps.handshakes_per_address);
+                (Some(permit), counts)
             }
             // It takes no session.
             Step::Upgrades | Step::Starts | Step::Continues => (None, Counts::default()),
         };
         let duplex = transport.is_some_and(|transport| transport.duplex);
-        let socket = (duplex && step != Step::Continues).then(|| census.websocket());
+        let socket = (duplex && step != Step::Continues).then(|| counters.websocket());
         if let Some((_, before)) = &socket {
             counts.websockets = *before;
         }
@@ -225,31 +225,33 @@ impl Gate {
         }
         let test = matches!(answer, Some(Answer::Test { .. }));
         // Whatever comes of the request, it gives back what it took.
-        let monitor =
-            socket.map(|(place, _)| Monitor::new(Arc::clone(self), headers, subject, test, place));
+        let monitor = socket.map(|(place, _)| {
+            WebSocketMonitor::new(Arc::clone(self), headers, subject, test, place)
+        });
         let transport = transport.map(|transport| transport.name);
-        let facts = policy::Facts { visitor, transport, step, by_element, counts };
-        let decision = policy.decide(&facts);
+        let input = PolicyInput { visitor, transport, step, by_element, counts };
+        let decision = policy.decide(&input);
         let leaving = || {
             let (session, transport) = session.zip(transport)?;
-            let opened = Guest::of(session)?.visitor();
+            let opened = ClientInfo::of(session)?.visitor();
             let same = session.transport() == transport && opened.origin == visitor.origin;
             (same && policy.keeps(&opened, transport).is_err()).then_some(())
         };
         let moves = || {
             let (session, transport) =
                 session.zip(transport).filter(|_| !policy.rules.is_empty())?;
-            let guest = Guest::of(session).filter(|_| session.transport() != transport)?;
-            guest.namespaces_allow(&policy, transport).err()
+            let client_info =
+                ClientInfo::of(session).filter(|_| session.transport() != transport)?;
+            client_info.namespaces_allow(&policy, transport).err()
         };
         let refused = match &decision.verdict {
             Ok(()) => moves(),
             Err(refusal) => leaving().is_none().then(|| refusal.clone()),
         };
         if let Some(refusal) = &refused {
-            census.refused(refusal);
+            counters.refused(refusal);
             if let Refusal::Scheme { page, .. } = refusal {
-                news.mismatch(&visitor, *page, "refused by match-origin-protocol");
+                log_once.mismatch(&visitor, *page, "refused by match-origin-protocol");
             }
             let allowed = decision.allowed.names().to_vec();
             return Err(Denial { refusal: refusal.clone(), allowed });
@@ -257,23 +259,23 @@ impl Gate {
         if step != Step::Continues
             && let Some(page) = policy.mismatch(&visitor)
         {
-            news.mismatch(&visitor, page, "match-origin-protocol would refuse this");
+            log_once.mismatch(&visitor, page, "match-origin-protocol would refuse this");
         }
         let offered = if step == Step::Opens { decision.offered() } else { Vec::new() };
-        match (session.and_then(Guest::of), subject) {
+        match (session.and_then(ClientInfo::of), subject) {
             _ if duplex => {}
-            (Some(guest), _) => guest.goes_on(),
+            (Some(client_info), _) => client_info.goes_on(),
             (None, Some(new)) => self.breakers.returns(new, Returns::Anew, &policy.breaker),
             (None, None) => {}
         }
-        let guest = seat.map(|seat| Guest::new(&visitor, seat));
-        Ok(Admitted { guest, monitor, offered })
+        let client_info = permit.map(|permit| ClientInfo::new(&visitor, permit));
+        Ok(Admitted { client_info, monitor, offered })
     }
 
     /// The refusal for who would be let in, but knows nothing of what is `offered`.
     pub fn nothing_in_common(&self, asked: &'static str, offered: Vec<&'static str>) -> Denial {
         let refusal = Refusal::Transport { asked, allowed: offered.join(", "), rule: None };
-        self.census.refused(&refusal);
+        self.counters.refused(&refusal);
         Denial { refusal, allowed: offered }
     }
 
@@ -286,7 +288,7 @@ impl Gate {
 
     /// Tells the operator of a refusal that a setting would have allowed, unless that was told before.
     pub fn tell(&self, refusal: &Refusal, remote: Client) {
-        self.news.refused(refusal, remote);
+        self.log_once.refused(refusal, remote);
     }
 }
 
@@ -303,9 +305,9 @@ const MOVING_PAUSE: Duration = Duration::from_millis(100);
 async fn move_out(engine: &Engine, policy: &Policy) {
     let mut moved = 0;
     for session in engine.sessions() {
-        let Some(guest) = Guest::of(&session) else { continue };
+        let Some(client_info) = ClientInfo::of(&session) else { continue };
         let transport = session.transport();
-        let Err(refusal) = guest.may_stay(policy, transport) else { continue };
+        let Err(refusal) = client_info.may_stay(policy, transport) else { continue };
         session.close(CloseReason::Moved(refusal.label()));
         moved += 1;
         if moved % MOVED_AT_ONCE == 0 {

@@ -11,7 +11,7 @@ use crate::policy::{Client, Networks, Refusal, Scheme, Visitor};
 
 /// What was told.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct LogOnce {
     origins: Told<1000>,
     unnamed: Told<1>,
     mismatches: Told<1000>,
@@ -35,9 +35,9 @@ impl<const MOST: usize> Told<MOST> {
     }
 }
 
-impl News {
+impl LogOnce {
     pub fn forget(&self) {
-        let News { origins, unnamed, mismatches, proxies, strangers } = self;
+        let LogOnce { origins, unnamed, mismatches, proxies, strangers } = self;
         for told in [origins, mismatches, proxies] {
             told.known().clear();
         }

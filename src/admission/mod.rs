@@ -11,9 +11,9 @@ mod monitor;
 mod namespace_guard;
 
 pub use breakers::{Breakers, written};
-pub use client::{Guest, Peer};
-pub use counters::Census;
+pub use client::{ClientInfo, Peer};
+pub use counters::ConnectionCounters;
 pub(crate) use gate::cut;
 pub use gate::{Admitted, Ask, Denial, Gate, Welcome};
-pub use monitor::{Ended, Monitor};
-pub use namespace_guard::Guarded;
+pub use monitor::{Ended, WebSocketMonitor};
+pub use namespace_guard::PolicyLayer;

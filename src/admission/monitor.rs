@@ -8,15 +8,15 @@ use http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio::time::Instant;
 
 use super::breakers::Subject;
-use super::client::Guest;
-use super::counters::WebSocketSeat;
+use super::client::ClientInfo;
+use super::counters::WebSocketPermit;
 use super::gate::Gate;
 use crate::engine::{CloseReason, Session};
 use crate::policy::WEBSOCKET;
 use crate::policy::breaker::{Evidence, Failure, Proof, Returns};
 
 /// Takes up a place among the WebSockets, and tells the breaker how this one fared.
-pub struct Monitor {
+pub struct WebSocketMonitor {
     gate: Arc<Gate>,
     /// Nobody, if there is no session for it.
     subject: Option<Subject>,
@@ -28,7 +28,7 @@ pub struct Monitor {
     test: bool,
     heard: bool,
     carries: bool,
-    _place: WebSocketSeat,
+    _place: WebSocketPermit,
 }
 
 /// How a WebSocket came to its end.
@@ -44,18 +44,18 @@ pub enum Ended {
     GivenUp,
 }
 
-impl Monitor {
+impl WebSocketMonitor {
     /// Of the WebSocket that a request with these headers opens.
     pub(super) fn new(
         gate: Arc<Gate>,
         headers: &HeaderMap,
         subject: Option<Subject>,
         test: bool,
-        place: WebSocketSeat,
+        place: WebSocketPermit,
     ) -> Self {
         let (opened, subprotocol) = (Instant::now(), headers.contains_key(SEC_WEBSOCKET_PROTOCOL));
         let (heard, carries) = (false, false);
-        Monitor { gate, subject, opened, subprotocol, test, heard, carries, _place: place }
+        WebSocketMonitor { gate, subject, opened, subprotocol, test, heard, carries, _place: place }
     }
 
     /// Something came from the client. To be called before the session hears of it: what comes while
@@ -79,18 +79,19 @@ impl Monitor {
             return;
         }
         let proof = proof(how, session).filter(|_| !self.subprotocol);
-        let (Some(proof), Some(guest)) = (proof, Guest::of(session)) else { return };
-        let witness = guest.witness(|| Witness::new(Arc::clone(&self.gate), subject));
-        witness.awaited.store(proof != Proof::Given, Ordering::Relaxed);
+        let (Some(proof), Some(client_info)) = (proof, ClientInfo::of(session)) else { return };
+        let return_watch =
+            client_info.return_watch(|| ReturnWatch::new(Arc::clone(&self.gate), subject));
+        return_watch.awaited.store(proof != Proof::Given, Ordering::Relaxed);
         let failure = Failure {
-            client: witness.client,
+            client: return_watch.client,
             opened: self.opened,
             evidence: if self.heard { Evidence::Dropped } else { Evidence::Silent },
             proof,
             test: std::mem::take(&mut self.test),
         };
-        let (agent, settings) = (guest.visitor().agent, self.gate.policy().breaker);
-        self.gate.breakers().failed(witness.subject, agent, failure, &settings);
+        let (agent, settings) = (client_info.visitor().agent, self.gate.policy().breaker);
+        self.gate.breakers().failed(return_watch.subject, agent, failure, &settings);
     }
 }
 
@@ -110,7 +111,7 @@ fn proof(how: Ended, session: &Session) -> Option<Proof> {
     }
 }
 
-impl Drop for Monitor {
+impl Drop for WebSocketMonitor {
     fn drop(&mut self) {
         let Some(subject) = self.subject else { return };
         if self.carries {
@@ -124,17 +125,17 @@ impl Drop for Monitor {
 /// Belongs to a session of which a WebSocket failed: tells the breaker when its client is there
 /// without it, and when it has left.
 #[derive(Debug)]
-pub(super) struct Witness {
+pub(super) struct ReturnWatch {
     gate: Arc<Gate>,
     subject: Subject,
     client: u64,
     awaited: AtomicBool,
 }
 
-impl Witness {
+impl ReturnWatch {
     fn new(gate: Arc<Gate>, subject: Subject) -> Self {
         let client = gate.breakers().client();
-        Witness { gate, subject, client, awaited: AtomicBool::new(false) }
+        ReturnWatch { gate, subject, client, awaited: AtomicBool::new(false) }
     }
 
     /// Its client is there, by another transport.
@@ -147,7 +148,7 @@ impl Witness {
     }
 }
 
-impl Drop for Witness {
+impl Drop for ReturnWatch {
     fn drop(&mut self) {
         self.gate.breakers().left(self.subject, self.client);
     }

@@ -5,29 +5,29 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Gate;
-use crate::socketio::{App, DisconnectReason, Event, Refusal, Socket};
+use crate::socketio::{App, ConnectError, DisconnectReason, Event, Socket};
 
 /// An [`App`] whose namespaces the [`Gate`] watches over.
 #[derive(Debug)]
-pub struct Guarded<A> {
+pub struct PolicyLayer<A> {
     app: A,
     gate: Arc<Gate>,
 }
 
-impl<A: App> Guarded<A> {
+impl<A: App> PolicyLayer<A> {
     pub fn new(app: A, gate: Arc<Gate>) -> Self {
-        Guarded { app, gate }
+        PolicyLayer { app, gate }
     }
 }
 
-impl<A: App> App for Guarded<A> {
+impl<A: App> App for PolicyLayer<A> {
     fn has_namespace(&self, name: &str) -> bool {
         self.app.has_namespace(name)
     }
 
-    async fn admit(&self, socket: &Socket, auth: &Value) -> Result<(), Refusal> {
+    async fn admit(&self, socket: &Socket, auth: &Value) -> Result<(), ConnectError> {
         let admitted = self.gate.admits(socket.session(), socket.namespace());
-        admitted.map_err(|refusal| Refusal::new(refusal.to_string()))?;
+        admitted.map_err(|refusal| ConnectError::new(refusal.to_string()))?;
         self.app.admit(socket, auth).await
     }
 

@@ -67,12 +67,12 @@ pub struct TooFast {
 
 /// Counts what the rates have refused since the process started.
 #[derive(Debug, Default)]
-pub struct Hasty {
+pub struct RateLimitStats {
     messages: AtomicU64,
     bytes: AtomicU64,
 }
 
-impl Hasty {
+impl RateLimitStats {
     fn note(&self, kind: Kind) {
         let of = match kind {
             Kind::Messages | Kind::Notices => &self.messages,
@@ -93,11 +93,11 @@ impl Hasty {
 pub struct Allowances {
     people: Ledger<Sid>,
     addresses: Ledger<IpAddr>,
-    hasty: Arc<Hasty>,
+    rate_limit_stats: Arc<RateLimitStats>,
 }
 
 impl Allowances {
-    pub fn new(settings: &ChatSettings, hasty: Arc<Hasty>) -> Self {
+    pub fn new(settings: &ChatSettings, rate_limit_stats: Arc<RateLimitStats>) -> Self {
         let count = u64::from(settings.message_rate);
         let count = Rate::new(count, (count * BURST_SECONDS).max(SMALLEST_BURST));
         let bytes = u64::try_from(settings.byte_rate).unwrap_or(u64::MAX);
@@ -108,7 +108,7 @@ impl Allowances {
         Allowances {
             people: Ledger::new(rates),
             addresses: Ledger::new([count, bytes, count]),
-            hasty,
+            rate_limit_stats,
         }
     }
 
@@ -135,7 +135,7 @@ impl Allowances {
         let (sid, address) = (session.sid(), session.handshake().bucket);
         let paid = self.take_of(sid, address, costs, now);
         if let Err(TooFast { kind, .. }) = &paid {
-            self.hasty.note(*kind);
+            self.rate_limit_stats.note(*kind);
         }
         paid
     }
@@ -351,11 +351,13 @@ mod tests {
 
     #[test]
     fn each_refusal_is_counted_under_its_setting() {
-        let hasty = Hasty::default();
-        [Kind::Messages, Kind::Notices, Kind::Bytes].iter().for_each(|kind| hasty.note(*kind));
-        assert_eq!(hasty.counts(), [("message-rate", 2), ("byte-rate", 1)]);
+        let rate_limit_stats = RateLimitStats::default();
+        [Kind::Messages, Kind::Notices, Kind::Bytes]
+            .iter()
+            .for_each(|kind| rate_limit_stats.note(*kind));
+        assert_eq!(rate_limit_stats.counts(), [("message-rate", 2), ("byte-rate", 1)]);
         for kind in [Kind::Messages, Kind::Notices, Kind::Bytes] {
-            assert!(hasty.counts().iter().any(|(name, _)| *name == kind.setting()));
+            assert!(rate_limit_stats.counts().iter().any(|(name, _)| *name == kind.setting()));
         }
     }
 }

@@ -5,13 +5,13 @@
 //! something to say waits, and with it only that client's own connection.
 
 mod allowance;
-mod denied;
+mod chat_protocol;
+mod error;
 mod name;
 mod rate;
 mod recent;
 mod room;
 mod text;
-mod vocabulary;
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::socketio::{App, DisconnectReason, Event, Socket};
 
-pub use allowance::Hasty;
+pub use allowance::RateLimitStats;
 pub use name::{BadName, Name};
 pub use room::RoomTask;
 
@@ -49,7 +49,7 @@ const INBOX: usize = 1024;
 #[derive(Debug)]
 pub struct Chat {
     inbox: mpsc::Sender<Input>,
-    hasty: Arc<Hasty>,
+    rate_limit_stats: Arc<RateLimitStats>,
 }
 
 impl Chat {
@@ -57,14 +57,14 @@ impl Chat {
     /// dropped.
     pub fn new(settings: ChatSettings) -> (Self, RoomTask) {
         let (inbox, receiver) = mpsc::channel(INBOX);
-        let hasty = Arc::<Hasty>::default();
-        let room = RoomTask::new(settings, receiver, Arc::clone(&hasty));
-        (Chat { inbox, hasty }, room)
+        let rate_limit_stats = Arc::<RateLimitStats>::default();
+        let room = RoomTask::new(settings, receiver, Arc::clone(&rate_limit_stats));
+        (Chat { inbox, rate_limit_stats }, room)
     }
 
     /// What its rates have refused.
-    pub fn hasty(&self) -> &Arc<Hasty> {
-        &self.hasty
+    pub fn rate_limit_stats(&self) -> &Arc<RateLimitStats> {
+        &self.rate_limit_stats
     }
 
     async fn tell(&self, input: Input) {
@@ -79,9 +79,9 @@ impl App for Chat {
     }
 
     async fn event(&self, socket: &Socket, event: Event) {
-        if let Some((vocabulary, said)) = vocabulary::understand(&event.name, event.args) {
+        if let Some((chat_protocol, said)) = chat_protocol::parse(&event.name, event.args) {
             let (sid, ack) = (socket.session().sid(), event.ack);
-            self.tell(Input::Said { sid, vocabulary, said, ack }).await;
+            self.tell(Input::Said { sid, chat_protocol, said, ack }).await;
         }
     }
 

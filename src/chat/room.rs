@@ -11,12 +11,12 @@ use tokio::time::Instant;
 use tracing::{debug, trace};
 
 use super::ChatSettings;
-use super::allowance::{Allowances, Hasty, Kind};
-use super::denied::Denied;
+use super::allowance::{Allowances, Kind, RateLimitStats};
+use super::chat_protocol::{CHAT_PROTOCOLS, ChatProtocol, NICKNAMES, Notice, Said, render};
+use super::error::ChatError;
 use super::name::{BadName, Name, listed};
 use super::recent::RecentIds;
 use super::text::queued_len;
-use super::vocabulary::{NICKNAMES, Notice, Said, VOCABULARIES, Vocabulary, tell};
 use crate::engine::{Cork, Sid};
 use crate::socketio::{Broadcast, Responder, Socket};
 
@@ -24,7 +24,7 @@ use crate::socketio::{Broadcast, Responder, Socket};
 #[derive(Debug)]
 pub(super) enum Input {
     Connected(Socket),
-    Said { sid: Sid, vocabulary: Vocabulary, said: Said, ack: Option<Responder> },
+    Said { sid: Sid, chat_protocol: ChatProtocol, said: Said, ack: Option<Responder> },
     Disconnected(Sid),
 }
 
@@ -42,9 +42,9 @@ impl RoomTask {
     pub(super) fn new(
         settings: ChatSettings,
         inbox: mpsc::Receiver<Input>,
-        hasty: Arc<Hasty>,
+        rate_limit_stats: Arc<RateLimitStats>,
     ) -> Self {
-        RoomTask { room: Room::new(settings, hasty), inbox }
+        RoomTask { room: Room::new(settings, rate_limit_stats), inbox }
     }
 
     /// Runs until the chat is gone.
@@ -77,7 +77,7 @@ impl RoomTask {
 #[derive(Debug)]
 struct Member {
     socket: Socket,
-    vocabulary: Option<Vocabulary>,
+    chat_protocol: Option<ChatProtocol>,
     name: Option<Name>,
 }
 
@@ -96,8 +96,8 @@ struct Room {
 }
 
 impl Room {
-    fn new(settings: ChatSettings, hasty: Arc<Hasty>) -> Self {
-        let allowances = Allowances::new(&settings, hasty);
+    fn new(settings: ChatSettings, rate_limit_stats: Arc<RateLimitStats>) -> Self {
+        let allowances = Allowances::new(&settings, rate_limit_stats);
         Room {
             settings,
             namespace: Arc::from("/"),
@@ -114,15 +114,15 @@ impl Room {
         match input {
             Input::Connected(socket) => {
                 let sid = socket.session().sid();
-                self.members.insert(sid, Member { vocabulary: None, name: None, socket });
+                self.members.insert(sid, Member { chat_protocol: None, name: None, socket });
             }
             Input::Disconnected(sid) => self.leave(&sid),
-            Input::Said { sid, vocabulary, said, ack } => {
+            Input::Said { sid, chat_protocol, said, ack } => {
                 let Some(member) = self.members.get_mut(&sid) else { return };
-                member.vocabulary.get_or_insert(vocabulary);
+                member.chat_protocol.get_or_insert(chat_protocol);
                 match said {
-                    Said::Join(name) => self.join(&sid, vocabulary, &name, ack),
-                    Said::Message { text, id } => self.message(&sid, vocabulary, &text, id, ack),
+                    Said::Join(name) => self.join(&sid, chat_protocol, &name, ack),
+                    Said::Message { text, id } => self.message(&sid, chat_protocol, &text, id, ack),
                     Said::Typing => self.typing(&sid, true),
                     Said::StopTyping => self.typing(&sid, false),
                     Said::Who => self.question(&sid, ack, Room::who),
@@ -132,35 +132,41 @@ impl Room {
         }
     }
 
-    fn join(&mut self, sid: &Sid, vocabulary: Vocabulary, name: &Value, ack: Option<Responder>) {
+    fn join(
+        &mut self,
+        sid: &Sid,
+        chat_protocol: ChatProtocol,
+        name: &Value,
+        ack: Option<Responder>,
+    ) {
         let Some(member) = self.members.get(sid) else { return };
         let socket = member.socket.clone();
-        if let Err(denied) = self.allow_notice(&socket, "many logins") {
-            if vocabulary == Vocabulary::Nicknames {
+        if let Err(error) = self.allow_notice(&socket, "many logins") {
+            if chat_protocol == ChatProtocol::Nicknames {
                 // The answer alone would say that the name is taken.
-                socket.emit("announcement", [denied.message.as_str().into()]);
+                socket.emit("announcement", [error.message.as_str().into()]);
             }
-            return refuse_login(&socket, vocabulary, &denied, ack);
+            return refuse_login(&socket, chat_protocol, &error, ack);
         }
         if let Some(name) = self.members.get(sid).and_then(|member| member.name.as_ref()) {
             // A second login is ignored, as the example has done since 1.4.
             let name = name.as_str();
-            return answer(ack, || match vocabulary {
-                Vocabulary::Nicknames => vec![Value::Bool(false)],
+            return answer(ack, || match chat_protocol {
+                ChatProtocol::Nicknames => vec![Value::Bool(false)],
                 _ => vec![json!({ "ok": true, "username": name, "numUsers": self.users })],
             });
         }
-        let name = match self.check_name(vocabulary, name) {
+        let name = match self.check_name(chat_protocol, name) {
             Ok(name) => name,
-            Err(denied) => return refuse_login(&socket, vocabulary, &denied, ack),
+            Err(error) => return refuse_login(&socket, chat_protocol, &error, ack),
         };
         self.users += 1;
         let users = self.users;
         if let Some(member) = self.members.get_mut(sid) {
             member.name = Some(name.clone());
         }
-        match vocabulary {
-            Vocabulary::Nicknames => answer(ack, || vec![Value::Bool(false)]),
+        match chat_protocol {
+            ChatProtocol::Nicknames => answer(ack, || vec![Value::Bool(false)]),
             _ => {
                 socket.emit("login", [json!({ "numUsers": users })]);
                 let username = name.as_str();
@@ -169,15 +175,15 @@ impl Room {
                 });
             }
         }
-        self.tell_others(sid, vocabulary, &Notice::Joined { name: &name, users });
+        self.tell_others(sid, chat_protocol, &Notice::Joined { name: &name, users });
         self.nicknames_due = true;
     }
 
-    fn check_name(&self, vocabulary: Vocabulary, name: &Value) -> Result<Name, Denied> {
+    fn check_name(&self, chat_protocol: ChatProtocol, name: &Value) -> Result<Name, ChatError> {
         let name = Name::new(name.as_str().ok_or(BadName::NoText)?)?;
-        let unique = !self.settings.duplicate_names || vocabulary == Vocabulary::Nicknames;
+        let unique = !self.settings.duplicate_names || chat_protocol == ChatProtocol::Nicknames;
         if unique && self.members.values().any(|member| member.name.as_ref() == Some(&name)) {
-            return Err(Denied::new("taken", format!("{name} is taken")));
+            return Err(ChatError::new("taken", format!("{name} is taken")));
         }
         Ok(name)
     }
@@ -185,25 +191,25 @@ impl Room {
     fn message(
         &mut self,
         sid: &Sid,
-        vocabulary: Vocabulary,
+        chat_protocol: ChatProtocol,
         text: &Value,
         id: Option<String>,
         ack: Option<Responder>,
     ) {
         let now = Instant::now();
-        let checked = self.check_message(sid, vocabulary, text, now);
+        let checked = self.check_message(sid, chat_protocol, text, now);
         let Some(member) = self.members.get(sid) else { return };
         let text = match checked {
             Ok(text) => text,
-            Err(denied) => {
-                log_refused(&member.socket, "message", &denied);
-                match vocabulary {
-                    Vocabulary::Nicknames => {
-                        member.socket.emit("announcement", [denied.message.as_str().into()]);
+            Err(error) => {
+                log_refused(&member.socket, "message", &error);
+                match chat_protocol {
+                    ChatProtocol::Nicknames => {
+                        member.socket.emit("announcement", [error.message.as_str().into()]);
                     }
-                    _ => member.socket.emit("message error", [denied.event()]),
+                    _ => member.socket.emit("message error", [error.event()]),
                 }
-                return answer(ack, || vec![denied.answer()]);
+                return answer(ack, || vec![error.answer()]);
             }
         };
         if id.is_some_and(|id| !self.recent.insert(member.name.as_ref(), &id)) {
@@ -213,9 +219,10 @@ impl Room {
         trace!(%sid, text, "message");
         let (socket, name) = (member.socket.clone(), member.name.clone());
         let notice = Notice::Message { name: name.as_ref(), text };
-        self.tell_others(sid, vocabulary, &notice);
-        if vocabulary == Vocabulary::Bare
-            && let Some((event, args)) = tell(vocabulary, &Notice::Message { name: None, text })
+        self.tell_others(sid, chat_protocol, &notice);
+        if chat_protocol == ChatProtocol::Bare
+            && let Some((event, args)) =
+                render(chat_protocol, &Notice::Message { name: None, text })
         {
             // The tutorial's page shows what comes back, and nothing else.
             socket.emit(event, args);
@@ -226,19 +233,19 @@ impl Room {
     fn check_message<'a>(
         &mut self,
         sid: &Sid,
-        vocabulary: Vocabulary,
+        chat_protocol: ChatProtocol,
         text: &'a Value,
         now: Instant,
-    ) -> Result<&'a str, Denied> {
-        let gone = || Denied::new("gone", "the connection is gone");
+    ) -> Result<&'a str, ChatError> {
+        let gone = || ChatError::new("gone", "the connection is gone");
         let member = self.members.get(sid).ok_or_else(gone)?;
-        if member.name.is_none() && vocabulary != Vocabulary::Bare {
-            return Err(Denied::not_joined());
+        if member.name.is_none() && chat_protocol != ChatProtocol::Bare {
+            return Err(ChatError::not_joined());
         }
-        let text = text.as_str().ok_or_else(|| Denied::new("no text", "a message is a text"))?;
+        let text = text.as_str().ok_or_else(|| ChatError::new("no text", "a message is a text"))?;
         let max = self.settings.message_max.min(self.allowances.longest_message());
         if text.len() > max {
-            return Err(Denied::new("too long", format!("a message has at most {max} bytes")));
+            return Err(ChatError::new("too long", format!("a message has at most {max} bytes")));
         }
         // The name goes with it to everybody.
         let bytes =
@@ -246,33 +253,33 @@ impl Room {
         let costs = [(Kind::Messages, 1), (Kind::Bytes, bytes)];
         self.allowances.take(member.socket.session(), &costs, now).map_err(|too_fast| {
             let what = if too_fast.kind == Kind::Bytes { "much text" } else { "many messages" };
-            Denied::hasty(what, &too_fast)
+            ChatError::too_fast(what, &too_fast)
         })?;
         Ok(text)
     }
 
     /// Whether a client may do something that is no message.
-    fn allow_notice(&mut self, socket: &Socket, what: &str) -> Result<(), Denied> {
+    fn allow_notice(&mut self, socket: &Socket, what: &str) -> Result<(), ChatError> {
         let paid = self.allowances.take(socket.session(), &[(Kind::Notices, 1)], Instant::now());
-        paid.map_err(|too_fast| Denied::hasty(what, &too_fast))
+        paid.map_err(|too_fast| ChatError::too_fast(what, &too_fast))
     }
 
     fn typing(&mut self, sid: &Sid, typing: bool) {
         let Some(member) = self.members.get(sid) else { return };
         let (socket, name) = (member.socket.clone(), member.name.clone());
-        if let Err(denied) = self.allow_notice(&socket, "many notices") {
-            return log_refused(&socket, "notice", &denied);
+        if let Err(error) = self.allow_notice(&socket, "many notices") {
+            return log_refused(&socket, "notice", &error);
         }
         let Some(name) = name else {
-            let denied = Denied::not_joined();
-            log_refused(&socket, "notice", &denied);
-            return socket.emit("message error", [denied.event()]);
+            let error = ChatError::not_joined();
+            log_refused(&socket, "notice", &error);
+            return socket.emit("message error", [error.event()]);
         };
         let notice = match typing {
             true => Notice::Typing { name: &name },
             false => Notice::StopTyping { name: &name },
         };
-        self.tell_others(sid, Vocabulary::Users, &notice);
+        self.tell_others(sid, ChatProtocol::Users, &notice);
     }
 
     /// Answers a question, if it may be asked.
@@ -284,9 +291,9 @@ impl Room {
     ) {
         let Some(member) = self.members.get(sid) else { return };
         let socket = member.socket.clone();
-        if let Err(denied) = self.allow_notice(&socket, "many questions") {
-            log_refused(&socket, "question", &denied);
-            return answer(ack, || vec![denied.answer()]);
+        if let Err(error) = self.allow_notice(&socket, "many questions") {
+            log_refused(&socket, "question", &error);
+            return answer(ack, || vec![error.answer()]);
         }
         answer(ack, || reply(self));
     }
@@ -306,27 +313,27 @@ impl Room {
         let Some(member) = self.members.swap_remove(sid) else { return };
         let Some(name) = member.name else { return };
         self.users -= 1;
-        let vocabulary = member.vocabulary.unwrap_or(Vocabulary::Users);
-        self.tell_others(sid, vocabulary, &Notice::Left { name: &name, users: self.users });
+        let chat_protocol = member.chat_protocol.unwrap_or(ChatProtocol::Users);
+        self.tell_others(sid, chat_protocol, &Notice::Left { name: &name, users: self.users });
         self.nicknames_due = true;
     }
 
     /// Tells everybody but one, each in their words; who has none yet, in those of `speaker`. Each
     /// wording is made once, and encoded once for each dialect.
-    fn tell_others(&self, except: &Sid, speaker: Vocabulary, notice: &Notice<'_>) {
-        let wordings: [OnceCell<Option<Broadcast>>; VOCABULARIES] = Default::default();
+    fn tell_others(&self, except: &Sid, speaker: ChatProtocol, notice: &Notice<'_>) {
+        let wordings: [OnceCell<Option<Broadcast>>; CHAT_PROTOCOLS] = Default::default();
         for (sid, member) in &self.members {
             if sid == except {
                 continue;
             }
-            let vocabulary = member.vocabulary.unwrap_or(speaker);
-            let wording = wordings[vocabulary as usize].get_or_init(|| {
-                let (event, args) = tell(vocabulary, notice)?;
+            let chat_protocol = member.chat_protocol.unwrap_or(speaker);
+            let wording = wordings[chat_protocol as usize].get_or_init(|| {
+                let (event, args) = render(chat_protocol, notice)?;
                 let broadcast = Broadcast::new(Arc::clone(&self.namespace), event, args);
                 Some(broadcast.delivery(notice.delivery(&self.names)))
             });
             if let Some(broadcast) = wording {
-                member.socket.deliver(broadcast);
+                member.socket.emit_shared(broadcast);
             }
         }
     }
@@ -338,10 +345,10 @@ impl Room {
         }
         let list = OnceCell::new();
         for member in self.members.values() {
-            if member.vocabulary != Some(Vocabulary::Nicknames) {
+            if member.chat_protocol != Some(ChatProtocol::Nicknames) {
                 continue;
             }
-            member.socket.deliver(list.get_or_init(|| {
+            member.socket.emit_shared(list.get_or_init(|| {
                 let names = self.people().into_iter();
                 let all: Map<String, Value> =
                     names.map(|name| (name.to_owned(), name.into())).collect();
@@ -353,20 +360,25 @@ impl Room {
     }
 }
 
-fn refuse_login(socket: &Socket, vocabulary: Vocabulary, denied: &Denied, ack: Option<Responder>) {
-    log_refused(socket, "login", denied);
-    match vocabulary {
+fn refuse_login(
+    socket: &Socket,
+    chat_protocol: ChatProtocol,
+    error: &ChatError,
+    ack: Option<Responder>,
+) {
+    log_refused(socket, "login", error);
+    match chat_protocol {
         // To the 0.9 page, true means that it has to choose another.
-        Vocabulary::Nicknames => answer(ack, || vec![Value::Bool(true)]),
+        ChatProtocol::Nicknames => answer(ack, || vec![Value::Bool(true)]),
         _ => {
-            socket.emit("login error", [denied.event()]);
-            answer(ack, || vec![denied.answer()]);
+            socket.emit("login error", [error.event()]);
+            answer(ack, || vec![error.answer()]);
         }
     }
 }
 
-fn log_refused(socket: &Socket, what: &str, denied: &Denied) {
-    let (sid, label, reason) = (socket.session().sid(), denied.label, &denied.message);
+fn log_refused(socket: &Socket, what: &str, error: &ChatError) {
+    let (sid, label, reason) = (socket.session().sid(), error.label, &error.message);
     debug!(%sid, label, what, reason, "refused");
 }
 

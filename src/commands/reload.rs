@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::signals::Hangups;
+use super::signals::ReloadSignal;
 use super::status::House;
 use crate::config::{ConfigError, Found, Layers, Settings};
-use crate::server::admin::{Denied, Wish};
+use crate::server::admin::{AdminError, AdminRequest};
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// A wish, and where the answer goes.
-pub type Request = (Wish, oneshot::Sender<Result<Value, Denied>>);
+pub type Request = (AdminRequest, oneshot::Sender<Result<Value, AdminError>>);
 
 /// Keeps the policy as its layers say.
 pub struct Reloader {
@@ -28,7 +28,7 @@ pub struct Reloader {
 
 impl Reloader {
     /// Runs as long as the server.
-    pub async fn run(mut self, mut signal: Hangups) {
+    pub async fn run(mut self, mut signal: ReloadSignal) {
         let mut seen = self.layers.tried().clone();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -47,15 +47,15 @@ impl Reloader {
                 }
                 Some((wish, answer)) = self.wishes.recv() => {
                     let granted = match wish {
-                        Wish::Look => Ok(self.house.status(&self.layers)),
-                        Wish::Change(text) if text.trim().is_empty() => {
+                        AdminRequest::Look => Ok(self.house.status(&self.layers)),
+                        AdminRequest::Change(text) if text.trim().is_empty() => {
                             seen = self.look().await;
                             self.take(seen.clone(), "an administrator asked")
                                 .map(|changes| self.said(changes))
-                                .map_err(|error| Denied::file(error.to_string()))
+                                .map_err(|error| AdminError::file(error.to_string()))
                         }
-                        Wish::Change(text) => self.administer(|layers| layers.add(&text)),
-                        Wish::Clear(key) => self.administer(|layers| layers.clear(key.as_deref())),
+                        AdminRequest::Change(text) => self.administer(|layers| layers.add(&text)),
+                        AdminRequest::Clear(key) => self.administer(|layers| layers.clear(key.as_deref())),
                     };
                     let _ = answer.send(granted);
                 }
@@ -85,11 +85,11 @@ impl Reloader {
     fn administer(
         &mut self,
         change: impl FnOnce(&mut Layers) -> Result<Settings, ConfigError>,
-    ) -> Result<Value, Denied> {
+    ) -> Result<Value, AdminError> {
         let changed = change(&mut self.layers);
         match self.apply("an administrator changed it", changed) {
             Ok(changes) => Ok(self.said(changes)),
-            Err(error) => Err(Denied::settings(error.to_string())),
+            Err(error) => Err(AdminError::settings(error.to_string())),
         }
     }
 

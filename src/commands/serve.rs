@@ -10,14 +10,14 @@ use tracing::{error, info, warn};
 use super::check;
 use super::essential::{self, Ended, Essential};
 use super::reload::{Reloader, Request};
-use super::signals::{Hangups, Signals};
+use super::signals::{ReloadSignal, Signals};
 use super::status::House;
-use crate::admission::{Gate, Guarded};
+use crate::admission::{Gate, PolicyLayer};
 use crate::chat::{Chat, ChatSettings};
 use crate::config::{self, Layers, Settings};
 use crate::engine::{Engine, Limits, QueueLimits};
 use crate::negotiate::Negotiator;
-use crate::server::admin::{Admin, Denied, Wish};
+use crate::server::admin::{Admin, AdminError, AdminRequest};
 use crate::server::pages::Pages;
 use crate::server::tls::{Tls, Watch};
 use crate::server::{self, HttpLimits, Listener, Server};
@@ -58,7 +58,7 @@ pub fn run(layers: Layers) -> Result<()> {
 }
 
 async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<()> {
-    let (mut signals, hangups) = (Signals::new()?, Hangups::new()?);
+    let (mut signals, reload_signal) = (Signals::new()?, ReloadSignal::new()?);
     let host = settings.host.as_deref();
     let socket = server::bind(host, settings.port).await?;
     let max_connections = server::raise_file_limit(settings.max_connections);
@@ -90,11 +90,11 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         stream_bytes: settings.stream_bytes,
         linger: LINGER,
     };
-    let hasty = Arc::clone(chat.hasty());
+    let rate_limit_stats = Arc::clone(chat.rate_limit_stats());
     let started = settings.clone();
     let transports = settings.policy.transports.names().join(",");
     let gate = Gate::new(settings.policy);
-    let app = Guarded::new(chat, Arc::clone(&gate));
+    let app = PolicyLayer::new(chat, Arc::clone(&gate));
     let engine = Engine::new(limits, SocketIo::new(app, settings.connect_timeout));
     if let Some(keeper) = engine.keeper() {
         essential.spawn("the clock of the sessions", async move {
@@ -106,12 +106,12 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         });
     }
     let (wish, wishes) = mpsc::channel(ADMIN_INBOX);
-    let house = House { gate: Arc::clone(&gate), engine: engine.clone(), hasty };
+    let house = House { gate: Arc::clone(&gate), engine: engine.clone(), rate_limit_stats };
     let reloader = Reloader { layers, started, house, wishes };
-    essential.spawn("the watcher of the settings", reloader.run(hangups));
+    essential.spawn("the watcher of the settings", reloader.run(reload_signal));
     let admin = settings.admin_token.as_deref().map(|token| Admin {
         token: token.into(),
-        grant: Arc::new(move |wanted| Box::pin(ask(wish.clone(), wanted))),
+        handler: Arc::new(move |wanted| Box::pin(ask(wish.clone(), wanted))),
     });
     let pages = Pages::new(settings.static_dir.as_deref(), admin);
     let negotiator = Negotiator::new(engine.clone(), gate);
@@ -128,7 +128,8 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     info!(%address, transports, "started");
     if let Some(tls) = tls {
         info!(names = tls.names().join(","), "certificates loaded");
-        essential.spawn("the watcher of the certificates", follow(tls.watch(), Hangups::new()?));
+        essential
+            .spawn("the watcher of the certificates", follow(tls.watch(), ReloadSignal::new()?));
     }
     telemetry::tell(&format!("listening on {}", listener.url(host)?));
     if let Some(redirect) = redirect {
@@ -183,10 +184,10 @@ fn given_up(ended: Ended) -> anyhow::Error {
 /// Wishes of administrators that may wait.
 const ADMIN_INBOX: usize = 8;
 
-async fn ask(wish: mpsc::Sender<Request>, wanted: Wish) -> Result<Value, Denied> {
+async fn ask(wish: mpsc::Sender<Request>, wanted: AdminRequest) -> Result<Value, AdminError> {
     let (answer, answered) = oneshot::channel();
-    wish.send((wanted, answer)).await.map_err(|_| Denied::stopping())?;
-    answered.await.map_err(|_| Denied::stopping())?
+    wish.send((wanted, answer)).await.map_err(|_| AdminError::stopping())?;
+    answered.await.map_err(|_| AdminError::stopping())?
 }
 
 /// What the settings make of the socket that people come by.
@@ -204,11 +205,11 @@ fn listener(mut listener: Listener, settings: &Settings, tls: Option<Tls>) -> Li
 }
 
 /// Keeps certificates up to date with their files, for ever.
-async fn follow(mut watch: Watch, mut hangups: Hangups) {
+async fn follow(mut watch: Watch, mut reload_signal: ReloadSignal) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => watch.look().await,
-            () = hangups.next() => watch.reload().await,
+            () = reload_signal.next() => watch.reload().await,
         }
     }
 }

@@ -56,17 +56,17 @@ impl Signals {
 
 /// Requests to look at files again: SIGHUP, where there is such a thing.
 #[cfg(unix)]
-pub struct Hangups(tokio::signal::unix::Signal);
+pub struct ReloadSignal(tokio::signal::unix::Signal);
 
 #[cfg(unix)]
-impl Hangups {
+impl ReloadSignal {
     /// From now on the signal does not end the process any more.
     ///
     /// # Errors
     /// If the system does not let us listen.
     pub fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        signal(SignalKind::hangup()).map(Hangups)
+        signal(SignalKind::hangup()).map(ReloadSignal)
     }
 
     /// Waits for the next one.
@@ -78,14 +78,14 @@ impl Hangups {
 }
 
 #[cfg(windows)]
-pub struct Hangups;
+pub struct ReloadSignal;
 
 #[cfg(windows)]
-impl Hangups {
+impl ReloadSignal {
     /// # Errors
     /// None; as on other systems.
     pub fn new() -> io::Result<Self> {
-        Ok(Hangups)
+        Ok(ReloadSignal)
     }
 
     /// Waits for ever.

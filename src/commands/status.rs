@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::admission::{self, Gate};
-use crate::chat::Hasty;
+use crate::chat::RateLimitStats;
 use crate::config::Layers;
 use crate::engine::Engine;
 use crate::memory;
@@ -21,7 +21,7 @@ const BREAKERS_SHOWN: usize = 100;
 pub struct House {
     pub gate: Arc<Gate>,
     pub engine: Engine,
-    pub hasty: Arc<Hasty>,
+    pub rate_limit_stats: Arc<RateLimitStats>,
 }
 
 impl House {
@@ -41,7 +41,7 @@ impl House {
 
     /// What there is at the moment.
     fn now(&self) -> Value {
-        let census = self.gate.census();
+        let census = self.gate.counters();
         json!({
             "sessions": self.engine.session_count(),
             "websockets": census.websockets(),
@@ -77,7 +77,7 @@ impl House {
 
     /// How often each reason was given since the start.
     fn refused(&self) -> Value {
-        let refusals = self.gate.census().refusals().chain(self.hasty.counts());
+        let refusals = self.gate.counters().refusals().chain(self.rate_limit_stats.counts());
         refusals.map(|(label, count)| (label.to_owned(), Value::from(count))).collect()
     }
 }

@@ -48,7 +48,7 @@ pub fn head(data: &[u8]) {
             (Parsed::Whole(head), None) => {
                 panic!("not for the library: {} {} {:?}", head.method, head.uri, head.headers)
             }
-            (Parsed::Foreign { whole: Some(whole) }, Some(theirs)) => {
+            (Parsed::Unsupported { whole: Some(whole) }, Some(theirs)) => {
                 let body = theirs.length.expect("of known length") as usize;
                 let size = whole.checked_sub(body).expect("longer than its body");
                 assert!(size <= rest.len(), "its head ended elsewhere");
@@ -57,7 +57,7 @@ pub fn head(data: &[u8]) {
                 whole
             }
             // The library has the connection from here on.
-            (Parsed::Foreign { .. }, _) => return,
+            (Parsed::Unsupported { .. }, _) => return,
             (Parsed::Partial, Some(theirs)) if rest.len() <= limits.max_header_bytes => {
                 panic!("waited for more of {} {}", theirs.head.method, theirs.head.uri)
             }
@@ -74,7 +74,7 @@ fn early(bytes: &[u8], limits: &HttpLimits, ours: &Parsed) {
     let cut = bytes.iter().map(|&byte| usize::from(byte)).sum::<usize>() % head.size;
     match parse(&bytes[..cut], limits, Some(MOUNT)) {
         Parsed::Whole(_) => panic!("a head before its end"),
-        Parsed::Foreign { .. } => panic!("a piece of a plain head is odd"),
+        Parsed::Unsupported { .. } => panic!("a piece of a plain head is odd"),
         Parsed::Partial => {}
     }
 }

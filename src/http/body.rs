@@ -16,7 +16,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::net::Link;
+use crate::net::ConnWriter;
 
 /// The body of a request.
 pub enum Incoming {
@@ -24,8 +24,8 @@ pub enum Incoming {
     Whole(Bytes),
     /// Some is still on its way.
     Coming(Box<Coming>),
-    /// It comes in a form that the HTTP library reads.
-    Foreign(Foreign),
+    /// It comes in a form that hyper reads.
+    Hyper(HyperBody),
 }
 
 /// A body of known length that has not arrived whole.
@@ -34,14 +34,14 @@ pub struct Coming {
     pub(crate) first: Vec<u8>,
     /// Bytes of all of it.
     pub(crate) length: usize,
-    pub(crate) link: Arc<Link>,
+    pub(crate) writer: Arc<ConnWriter>,
     pub(crate) clock: Clock,
     /// Told when the last byte was read, so that the next request may be.
     pub(crate) read: Arc<AtomicBool>,
 }
 
 /// A body that the HTTP library reads. It fails when its time is over.
-pub struct Foreign {
+pub struct HyperBody {
     body: hyper::body::Incoming,
     clock: Clock,
     late: Arc<AtomicBool>,
@@ -102,7 +102,7 @@ pub async fn read_body(
     let length = match &body {
         Incoming::Whole(bytes) => bytes.len(),
         Incoming::Coming(coming) => coming.length,
-        Incoming::Foreign(body) => usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX),
+        Incoming::Hyper(body) => usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX),
     };
     if length > limit {
         return Err(BodyError::TooLarge { limit });
@@ -110,14 +110,15 @@ pub async fn read_body(
     match body {
         Incoming::Whole(bytes) => Ok(bytes),
         Incoming::Coming(coming) => coming.collect(held).await.map_err(|_| BodyError::Incomplete),
-        Incoming::Foreign(body) => collect(body, limit, held).await,
+        Incoming::Hyper(body) => collect(body, limit, held).await,
     }
 }
 
 impl Coming {
     async fn collect(self, held: impl FnMut(usize)) -> io::Result<Bytes> {
-        let Coming { first, length, link, mut clock, read } = self;
-        let bytes = match select(pin!(rest(first, length, &link, held)), pin!(clock.over())).await {
+        let Coming { first, length, writer, mut clock, read } = self;
+        let bytes = match select(pin!(rest(first, length, &writer, held)), pin!(clock.over())).await
+        {
             Either::Left((bytes, _)) => bytes?,
             Either::Right(_) => return Err(ErrorKind::TimedOut.into()),
         };
@@ -129,7 +130,7 @@ impl Coming {
 async fn rest(
     mut first: Vec<u8>,
     length: usize,
-    link: &Link,
+    writer: &ConnWriter,
     mut held: impl FnMut(usize),
 ) -> io::Result<Vec<u8>> {
     let mut at = first.len();
@@ -140,7 +141,7 @@ async fn rest(
             first.resize(room, 0);
             held(first.capacity());
         }
-        match link.pipe().read(&mut first[at..]).await? {
+        match writer.stream().read(&mut first[at..]).await? {
             0 => return Err(ErrorKind::UnexpectedEof.into()),
             count => at += count,
         }
@@ -149,7 +150,7 @@ async fn rest(
 }
 
 async fn collect(
-    mut body: Foreign,
+    mut body: HyperBody,
     limit: usize,
     mut held: impl FnMut(usize),
 ) -> Result<Bytes, BodyError> {
@@ -168,9 +169,9 @@ async fn collect(
     Ok(whole.freeze())
 }
 
-impl Foreign {
+impl HyperBody {
     pub(crate) fn new(body: hyper::body::Incoming, clock: Clock) -> Self {
-        Foreign { body, clock, late: Arc::default() }
+        HyperBody { body, clock, late: Arc::default() }
     }
 
     /// Becomes true when the body did not come whole in its time, whoever reads it.
@@ -197,7 +198,7 @@ pub enum Cut {
     Broken(#[from] hyper::Error),
 }
 
-impl Body for Foreign {
+impl Body for HyperBody {
     type Data = Bytes;
     type Error = Cut;
 
@@ -218,9 +219,9 @@ impl Body for Foreign {
     }
 }
 
-impl fmt::Debug for Foreign {
+impl fmt::Debug for HyperBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Foreign").field(&self.body).finish()
+        f.debug_tuple("HyperBody").field(&self.body).finish()
     }
 }
 
@@ -231,7 +232,7 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
-    use crate::net::Pipe;
+    use crate::net::ByteStream;
 
     #[tokio::test(start_paused = true)]
     async fn a_body_has_its_time_and_less_in_a_shutdown() {
@@ -250,10 +251,10 @@ mod tests {
     async fn a_body_in_pieces_is_whole_and_its_room_grows_with_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let link = Link::new(Pipe::plain(listener.accept().await.unwrap().0), None);
+        let writer = ConnWriter::new(ByteStream::plain(listener.accept().await.unwrap().0), None);
         let body: Vec<u8> = (0..100_000_u32).flat_map(u32::to_be_bytes).collect();
         let mut held = Vec::new();
-        let reading = rest(body[..3].to_vec(), body.len(), &link, |bytes| held.push(bytes));
+        let reading = rest(body[..3].to_vec(), body.len(), &writer, |bytes| held.push(bytes));
         let (read, written) = tokio::join!(reading, client.write_all(&body[3..]));
         written.unwrap();
         assert!(read.unwrap() == body);

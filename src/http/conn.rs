@@ -26,7 +26,7 @@ use super::head::{self, Head, Parsed};
 use super::patience::{Patience, SLOW};
 use super::write::{write_bare_end, write_chunked, write_end, write_head};
 use super::{Body, Clock, Coming, HttpLimits, Incoming, Parked, ParkedOutcome, Request, Response};
-use crate::net::Link;
+use crate::net::ConnWriter;
 use crate::net::first_bytes::{First, LOOK};
 
 /// Bytes read at a time.
@@ -43,7 +43,7 @@ thread_local! {
 
 /// One connection, between its requests and in them.
 pub(crate) struct Http1<'a> {
-    pub link: Arc<Link>,
+    pub writer: Arc<ConnWriter>,
     pub limits: &'a HttpLimits,
     /// Where the engine's paths begin, if it is to be found here.
     pub mount: Option<&'a str>,
@@ -60,11 +60,11 @@ pub(crate) struct Http1<'a> {
 }
 
 /// What comes next on a connection.
-pub(crate) enum Next {
-    Request(Box<Asked>),
+pub(crate) enum NextRequest {
+    Request(Box<ParsedRequest>),
     /// A request that is not for us to read: these are the bytes that were read so far. If it is
     /// plain to see how long the `whole` of it is, the connection may come back afterwards.
-    Foreign {
+    Unsupported {
         read: Vec<u8>,
         whole: Option<usize>,
     },
@@ -77,7 +77,7 @@ pub(crate) enum Next {
 }
 
 /// A request, and what is to be known when it is answered.
-pub(crate) struct Asked {
+pub(crate) struct ParsedRequest {
     pub request: Request,
     close: bool,
     /// Whether the body was read, if that is still to be done.
@@ -87,7 +87,7 @@ pub(crate) struct Asked {
 impl<'a> Http1<'a> {
     /// `remote` is who connected. `fresh` says that the first bytes may turn out to be another protocol's.
     pub fn new(
-        link: Arc<Link>,
+        writer: Arc<ConnWriter>,
         remote: IpAddr,
         fresh: bool,
         limits: &'a HttpLimits,
@@ -97,7 +97,7 @@ impl<'a> Http1<'a> {
         let deadline = Instant::now() + limits.header_timeout;
         let alarm = Box::pin(sleep_until(deadline));
         let (stop, kept) = (Box::pin(stopping.cancelled()), Vec::new());
-        Http1 { link, limits, mount, stopping, alarm, deadline, stop, kept, remote, fresh }
+        Http1 { writer, limits, mount, stopping, alarm, deadline, stop, kept, remote, fresh }
     }
 
     /// Sets the time for [`Http1::poll_late`]. The alarm itself is set anew only where it would be too
@@ -129,7 +129,7 @@ impl<'a> Http1<'a> {
     }
 
     /// Waits for the next request, at most for the time that headers may take.
-    pub async fn next(&mut self) -> Next {
+    pub async fn next(&mut self) -> NextRequest {
         if !self.kept.is_empty() {
             let read = std::mem::take(&mut self.kept);
             if let Some(next) = self.take(&read) {
@@ -140,30 +140,30 @@ impl<'a> Http1<'a> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<NextRequest> {
         loop {
             match self.read() {
                 Read::Some(Some(next)) => return Poll::Ready(next),
                 Read::Some(None) => {}
-                Read::Nothing if self.link.pipe().poll_read_ready(cx).is_pending() => break,
+                Read::Nothing if self.writer.stream().poll_read_ready(cx).is_pending() => break,
                 Read::Nothing => {}
-                Read::End => return Poll::Ready(Next::Over),
+                Read::End => return Poll::Ready(NextRequest::Over),
             }
         }
         let begun = !self.kept.is_empty();
         if self.poll_stop(cx).is_ready() {
             if !begun {
-                return Poll::Ready(Next::Over);
+                return Poll::Ready(NextRequest::Over);
             }
             self.wait_until(self.deadline.min(Instant::now() + LINGER));
         }
         ready!(self.poll_late(cx));
-        Poll::Ready(if begun { Next::Late } else { Next::Over })
+        Poll::Ready(if begun { NextRequest::Late } else { NextRequest::Over })
     }
 
     /// Reads what is there, once.
     fn read(&mut self) -> Read {
-        ROOM.with_borrow_mut(|room| match self.link.pipe().try_read(room) {
+        ROOM.with_borrow_mut(|room| match self.writer.stream().try_read(room) {
             Ok(0) => Read::End,
             Ok(count) => Read::Some(self.take(&room[..count])),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Read::Nothing,
@@ -172,11 +172,11 @@ impl<'a> Http1<'a> {
     }
 
     /// Takes bytes that came. `None` if there is no request yet.
-    fn take(&mut self, bytes: &[u8]) -> Option<Next> {
+    fn take(&mut self, bytes: &[u8]) -> Option<NextRequest> {
         if std::mem::take(&mut self.fresh) {
             let first = First::of(&bytes[..bytes.len().min(LOOK)]);
             if !first.may_be_http() {
-                return Some(Next::OtherProtocol(first));
+                return Some(NextRequest::OtherProtocol(first));
             }
         }
         let mut kept = std::mem::take(&mut self.kept);
@@ -193,7 +193,7 @@ impl<'a> Http1<'a> {
         };
         let all = if kept.is_empty() { bytes } else { &kept[..] };
         match parsed {
-            Parsed::Whole(head) => Some(Next::Request(Box::new(self.asked(*head, all)))),
+            Parsed::Whole(head) => Some(NextRequest::Request(Box::new(self.parsed(*head, all)))),
             Parsed::Partial if all.len() <= self.limits.max_header_bytes => {
                 if kept.is_empty() {
                     kept.extend_from_slice(bytes);
@@ -201,13 +201,15 @@ impl<'a> Http1<'a> {
                 self.kept = kept;
                 None
             }
-            Parsed::Partial => Some(Next::Foreign { read: all.to_vec(), whole: None }),
-            Parsed::Foreign { whole } => Some(Next::Foreign { read: all.to_vec(), whole }),
+            Parsed::Partial => Some(NextRequest::Unsupported { read: all.to_vec(), whole: None }),
+            Parsed::Unsupported { whole } => {
+                Some(NextRequest::Unsupported { read: all.to_vec(), whole })
+            }
         }
     }
 
     /// Makes a request of a head and what is there of its body; the rest of `bytes` is kept.
-    fn asked(&mut self, head: Head, bytes: &[u8]) -> Asked {
+    fn parsed(&mut self, head: Head, bytes: &[u8]) -> ParsedRequest {
         let Head { method, uri, headers, size, length, close } = head;
         let behind = &bytes[size..];
         let mut body_read = None;
@@ -217,38 +219,38 @@ impl<'a> Http1<'a> {
         } else {
             let read = Arc::new(AtomicBool::new(false));
             body_read = Some(Arc::clone(&read));
-            let (first, link) = (behind.to_vec(), Arc::clone(&self.link));
+            let (first, writer) = (behind.to_vec(), Arc::clone(&self.writer));
             let clock = Clock::new(self.limits.body_timeout, self.stopping);
-            Incoming::Coming(Box::new(Coming { first, length, link, clock, read }))
+            Incoming::Coming(Box::new(Coming { first, length, writer, clock, read }))
         };
         let mut request = http::Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        Asked { request, close, body_read }
+        ParsedRequest { request, close, body_read }
     }
 
     /// Ends the connection with an answer to what did not become a request.
     pub async fn refuse(&mut self, response: Response) {
-        let unread = Answered { close: true, body_read: Some(Arc::default()) };
-        let sending = self.begin(unread, response);
-        self.finish(sending).await;
+        let unread = ResponseContext { close: true, body_read: Some(Arc::default()) };
+        let in_flight = self.begin(unread, response);
+        self.finish(in_flight).await;
     }
 
     /// Begins to send a response; [`Http1::finish`] waits for the rest.
-    pub fn begin(&mut self, asked: Answered, response: Response) -> Sending {
-        let unread = asked.body_read.is_some_and(|read| !read.load(Ordering::Acquire));
+    pub fn begin(&mut self, parsed: ResponseContext, response: Response) -> InFlight {
+        let unread = parsed.body_read.is_some_and(|read| !read.load(Ordering::Acquire));
         let (parts, body) = response.into_parts();
         let says_close = parts.headers.contains_key(CONNECTION);
         let upgrades = parts.headers.contains_key(UPGRADE);
         let close =
-            asked.close || unread || self.stopping.is_cancelled() || says_close && !upgrades;
+            parsed.close || unread || self.stopping.is_cancelled() || says_close && !upgrades;
         let head = |out: &mut Vec<u8>| {
             write_head(out, parts.status, &parts.headers, close && !says_close);
         };
         let rest = match body {
             Body::Whole(body) => {
-                self.link.put(|out| {
+                self.writer.write(|out| {
                     head(out);
                     match parts.status {
                         StatusCode::NO_CONTENT => write_bare_end(out),
@@ -260,51 +262,51 @@ impl<'a> Http1<'a> {
             Body::Parked(mut parked) => {
                 let mut bytes = Vec::with_capacity(HEAD);
                 head(&mut bytes);
-                parked.begin(&self.link, bytes);
+                parked.begin(&self.writer, bytes);
                 if close || !self.kept.is_empty() {
                     parked.set_pipelined();
                 }
                 Rest::Parked(parked)
             }
             Body::Stream(stream) => {
-                self.link.put(|out| {
+                self.writer.write(|out| {
                     head(out);
                     write_chunked(out);
                 });
                 Rest::Stream(stream)
             }
             Body::Takeover(take) => {
-                self.link.put(|out| {
+                self.writer.write(|out| {
                     head(out);
                     out.extend_from_slice(b"\r\n");
                 });
                 Rest::Takeover(take)
             }
         };
-        Sending { rest, close, unread }
+        InFlight { rest, close, unread }
     }
 
     /// Sends what was begun. False if the connection is over, or somebody else's. What happens seldom
     /// is boxed, so that a connection that waits does not keep the room for it.
-    pub async fn finish(&mut self, sending: Sending) -> bool {
-        let Sending { rest, close, unread } = sending;
+    pub async fn finish(&mut self, in_flight: InFlight) -> bool {
+        let InFlight { rest, close, unread } = in_flight;
         let sent = match rest {
             Rest::Put => true,
             Rest::Parked(parked) => self.wait(parked).await,
             Rest::Stream(stream) => Box::pin(self.stream(stream)).await,
             Rest::Takeover(take) => {
-                if self.link.is_clear() || Box::pin(self.flush()).await {
-                    take(Arc::clone(&self.link), std::mem::take(&mut self.kept).into());
+                if self.writer.is_clear() || Box::pin(self.flush()).await {
+                    take(Arc::clone(&self.writer), std::mem::take(&mut self.kept).into());
                 }
                 return false;
             }
         };
-        if !sent || !self.link.is_clear() && !Box::pin(self.flush()).await {
+        if !sent || !self.writer.is_clear() && !Box::pin(self.flush()).await {
             return false;
         }
         if close {
             let unread = if unread { LINGER_BYTES } else { 0 };
-            let _ = Box::pin(timeout(LINGER, self.link.hang_up(unread))).await;
+            let _ = Box::pin(timeout(LINGER, self.writer.hang_up(unread))).await;
         }
         !close
     }
@@ -313,24 +315,24 @@ impl<'a> Http1<'a> {
     async fn flush(&self) -> bool {
         let mut patience = Patience::new();
         loop {
-            let (held, over) = (self.link.held(), patience.is_over());
-            match self.link.write_on() {
+            let (held, over) = (self.writer.held(), patience.is_over());
+            match self.writer.write_on() {
                 Ok(true) => return true,
                 Ok(false) => {}
                 Err(_) => return false,
             }
-            match held.saturating_sub(self.link.held()) {
+            match held.saturating_sub(self.writer.held()) {
                 0 if over => break,
                 taken => patience.took(taken),
             }
             // The system tells only of much room, and there may be some before.
-            let room = timeout_at(patience.waits(), self.link.pipe().writable()).await;
+            let room = timeout_at(patience.waits(), self.writer.stream().writable()).await;
             if matches!(room, Ok(Err(_))) {
                 return false;
             }
         }
         debug!(remote = %self.remote, reason = SLOW, "connection ended");
-        self.link.cut();
+        self.writer.cut();
         false
     }
 
@@ -339,7 +341,7 @@ impl<'a> Http1<'a> {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.kept.len() < self.limits.max_header_bytes {
             let heard = ROOM.with_borrow_mut(|room| {
-                let heard = self.link.pipe().try_read(room)?;
+                let heard = self.writer.stream().try_read(room)?;
                 self.kept.extend_from_slice(&room[..heard]);
                 Ok::<_, std::io::Error>(heard)
             });
@@ -347,7 +349,7 @@ impl<'a> Http1<'a> {
                 Ok(0) => return Poll::Ready(()),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if ready!(self.link.pipe().poll_read_ready(cx)).is_err() {
+                    if ready!(self.writer.stream().poll_read_ready(cx)).is_err() {
                         return Poll::Ready(());
                     }
                 }
@@ -410,8 +412,8 @@ impl<'a> Http1<'a> {
                 // On the wire that would be the end.
                 continue;
             }
-            self.link.put(|out| write_chunk(out, &chunk.unwrap_or_default()));
-            if !self.link.is_clear() && !self.flush().await || last {
+            self.writer.write(|out| write_chunk(out, &chunk.unwrap_or_default()));
+            if !self.writer.is_clear() && !self.flush().await || last {
                 return last;
             }
         }
@@ -419,7 +421,7 @@ impl<'a> Http1<'a> {
 }
 
 /// A response that is being sent.
-pub(crate) struct Sending {
+pub(crate) struct InFlight {
     rest: Rest,
     close: bool,
     /// The body of the request was not read.
@@ -431,26 +433,26 @@ enum Rest {
     Put,
     Parked(Box<dyn Parked>),
     Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
-    Takeover(Box<dyn FnOnce(Arc<Link>, Bytes) + Send>),
+    Takeover(Box<dyn FnOnce(Arc<ConnWriter>, Bytes) + Send>),
 }
 
 /// What reading came to.
 enum Read {
-    Some(Option<Next>),
+    Some(Option<NextRequest>),
     Nothing,
     End,
 }
 
 /// A request that has been handed on.
-pub(crate) struct Answered {
+pub(crate) struct ResponseContext {
     close: bool,
     body_read: Option<Arc<AtomicBool>>,
 }
 
-impl Asked {
-    pub fn split(self) -> (Request, Answered) {
-        let Asked { request, close, body_read } = self;
-        (request, Answered { close, body_read })
+impl ParsedRequest {
+    pub fn split(self) -> (Request, ResponseContext) {
+        let ParsedRequest { request, close, body_read } = self;
+        (request, ResponseContext { close, body_read })
     }
 }
 

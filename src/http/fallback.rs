@@ -29,8 +29,8 @@ use tracing::debug;
 use super::conn::{LINGER, LINGER_BYTES};
 use super::headers::header_has;
 use super::patience::{Patience, SLOW};
-use super::{Body, Clock, Foreign, HttpLimits, Response};
-use crate::net::Link;
+use super::{Body, Clock, HttpLimits, HyperBody, Response};
+use crate::net::ConnWriter;
 
 /// What hyper sends.
 pub(crate) type Answer = http::Response<AnswerBody>;
@@ -41,17 +41,17 @@ const AHEAD: usize = 4096;
 /// Has one request of `remote` answered by `service`. Returns what was read of the next one, if the connection
 /// can go on.
 pub(crate) async fn serve<F: Future<Output = Answer>>(
-    lent: Lent,
+    lent: SharedIo,
     remote: IpAddr,
     limits: &HttpLimits,
     stopping: &CancellationToken,
-    service: impl Fn(http::Request<Foreign>) -> F,
+    service: impl Fn(http::Request<HyperBody>) -> F,
 ) -> Option<Vec<u8>> {
     let (answered, going_on) = (Arc::clone(&lent.answered), AtomicBool::new(false));
     let comes_back = lent.next.is_some() && !stopping.is_cancelled();
     let answering = service_fn(|request: http::Request<Incoming>| async {
         let clock = Clock::new(limits.body_timeout, stopping);
-        let request = request.map(|body| Foreign::new(body, clock));
+        let request = request.map(|body| HyperBody::new(body, clock));
         let answer = service(request).await;
         let goes_on = comes_back && !header_has(answer.headers(), CONNECTION, "close");
         going_on.store(goes_on, Ordering::Relaxed);
@@ -76,7 +76,7 @@ pub(crate) async fn serve<F: Future<Output = Answer>>(
             Some(next)
         }
         _ => {
-            let _ = timeout(LINGER, lent.link.hang_up(LINGER_BYTES)).await;
+            let _ = timeout(LINGER, lent.writer.hang_up(LINGER_BYTES)).await;
             None
         }
     }
@@ -115,10 +115,10 @@ impl Drop for Sent {
 }
 
 /// A poll that was waited for, and is to be answered by that connection.
-pub(crate) async fn awaited(response: Response, link: &Arc<Link>) -> Response {
+pub(crate) async fn awaited(response: Response, writer: &Arc<ConnWriter>) -> Response {
     let (mut parts, mut body) = response.into_parts();
     if let Body::Parked(parked) = body {
-        let (content_type, bytes) = parked.answer(Arc::clone(link)).await;
+        let (content_type, bytes) = parked.answer(Arc::clone(writer)).await;
         parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         body = Body::Whole(bytes);
     }
@@ -153,14 +153,14 @@ fn close(headers: &mut HeaderMap) {
 
 /// A connection that was lent to the library. If it is to come back, it seems to hold one request, and
 /// to end when the answer is out.
-pub(crate) struct Lent {
+pub(crate) struct SharedIo {
     /// What was read of the request, and is to be read once more.
     read: Bytes,
     /// Bytes of the request that were not read yet, at most.
     missing: usize,
     /// What was read of the next request, if the connection may come back for it.
     next: Option<Vec<u8>>,
-    link: Arc<Link>,
+    writer: Arc<ConnWriter>,
     answered: Arc<AtomicBool>,
     over: bool,
     patience: Patience,
@@ -168,14 +168,14 @@ pub(crate) struct Lent {
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-impl Lent {
+impl SharedIo {
     /// `read` was read already, and `whole` is the length of the request if that is plain to see.
-    pub fn new(mut read: Vec<u8>, whole: Option<usize>, link: Arc<Link>) -> Self {
+    pub fn new(mut read: Vec<u8>, whole: Option<usize>, writer: Arc<ConnWriter>) -> Self {
         let next = whole.map(|whole| read.split_off(whole.min(read.len())));
         let missing = whole.map_or(usize::MAX, |whole| whole - read.len());
         let (read, answered) = (read.into(), Arc::new(AtomicBool::new(false)));
         let patience = Patience::new();
-        Lent { read, missing, next, link, answered, over: false, patience, alarm: None }
+        SharedIo { read, missing, next, writer, answered, over: false, patience, alarm: None }
     }
 
     /// Waits for the client to take something, but not for ever.
@@ -188,7 +188,7 @@ impl Lent {
             let until = self.patience.waits();
             let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
             ready!(alarm.as_mut().poll(context));
-            self.link.cut();
+            self.writer.cut();
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, SLOW)));
         };
         self.alarm = None;
@@ -200,7 +200,7 @@ impl Lent {
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut room = [0; 512];
         while let Some(next) = self.next.as_mut().filter(|next| next.len() < AHEAD) {
-            match ready!(self.link.pipe().poll_read(context, &mut room))? {
+            match ready!(self.writer.stream().poll_read(context, &mut room))? {
                 0 => return Poll::Ready(Ok(())),
                 count => next.extend_from_slice(&room[..count]),
             }
@@ -209,7 +209,7 @@ impl Lent {
     }
 }
 
-impl AsyncRead for Lent {
+impl AsyncRead for SharedIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -229,20 +229,20 @@ impl AsyncRead for Lent {
         }
         let room = self.missing.min(buffer.remaining());
         let count =
-            ready!(self.link.pipe().poll_read(context, buffer.initialize_unfilled_to(room)))?;
+            ready!(self.writer.stream().poll_read(context, buffer.initialize_unfilled_to(room)))?;
         buffer.advance(count);
         self.missing -= count;
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Lent {
+impl AsyncWrite for SharedIo {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = self.link.pipe().poll_write(context, bytes);
+        let written = self.writer.stream().poll_write(context, bytes);
         self.poll_taken(context, written)
     }
 
@@ -262,7 +262,7 @@ impl AsyncWrite for Lent {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = self.link.pipe().poll_flush(context).map_ok(|()| 0);
+        let flushed = self.writer.stream().poll_flush(context).map_ok(|()| 0);
         ready!(self.poll_taken(context, flushed))?;
         // The library lets go of an answer when all of it is written, and flushes then.
         self.over = self.next.is_some() && self.answered.load(Ordering::Relaxed);
@@ -270,6 +270,6 @@ impl AsyncWrite for Lent {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.link.pipe().poll_shutdown(context)
+        self.writer.stream().poll_shutdown(context)
     }
 }

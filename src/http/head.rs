@@ -15,7 +15,7 @@ pub(crate) enum Parsed {
     /// Not yet a head.
     Partial,
     /// Not for us to answer. If it is plain all the same, it is this long with its body.
-    Foreign {
+    Unsupported {
         whole: Option<usize>,
     },
     Whole(Box<Head>),
@@ -35,7 +35,7 @@ pub(crate) struct Head {
 
 /// Reads the head that `bytes` begin with, as far as it is plain and for the engine below `mount`.
 pub(crate) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&str>) -> Parsed {
-    const ODD: Parsed = Parsed::Foreign { whole: None };
+    const ODD: Parsed = Parsed::Unsupported { whole: None };
     let mut found = [httparse::EMPTY_HEADER; HEADERS];
     let mut parsed = httparse::Request::new(&mut found[..limits.max_headers.min(HEADERS)]);
     let size = match parsed.parse(bytes) {
@@ -72,12 +72,12 @@ pub(crate) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&str>) -> P
         "GET" => Method::GET,
         "POST" => Method::POST,
         "OPTIONS" => Method::OPTIONS,
-        _ => return Parsed::Foreign { whole },
+        _ => return Parsed::Unsupported { whole },
     };
     let Ok(uri) = Uri::from_maybe_shared(shared(path.as_bytes())) else { return ODD };
     let ours = mount.is_some_and(|mount| is_engines(mount, uri.path()));
     if odd || !ours || length > 0 && method != Method::POST {
-        return Parsed::Foreign { whole };
+        return Parsed::Unsupported { whole };
     }
     Parsed::Whole(Box::new(Head { method, uri, headers, size, length, close }))
 }
@@ -139,11 +139,11 @@ mod tests {
             (format!("GET {engine}"), ""),
         ] {
             let odd = parsed(&format!("{line}\r\nHost: h\r\n{headers}\r\n"));
-            assert!(matches!(odd, Parsed::Foreign { whole: None }), "{line} {headers}");
+            assert!(matches!(odd, Parsed::Unsupported { whole: None }), "{line} {headers}");
         }
         let many = "A: b\r\n".repeat(HEADERS + 1);
         let odd = parsed(&format!("GET {engine} HTTP/1.1\r\n{many}\r\n"));
-        assert!(matches!(odd, Parsed::Foreign { whole: None }));
+        assert!(matches!(odd, Parsed::Unsupported { whole: None }));
     }
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
             let foreign = parsed(request);
             let expected = request.len() + body;
             assert!(
-                matches!(foreign, Parsed::Foreign { whole: Some(whole) } if whole == expected),
+                matches!(foreign, Parsed::Unsupported { whole: Some(whole) } if whole == expected),
                 "{request}"
             );
         }

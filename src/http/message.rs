@@ -12,7 +12,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTI
 use tokio::time::Instant;
 
 use super::Incoming;
-use crate::net::Link;
+use crate::net::ConnWriter;
 
 pub type Request = http::Request<Incoming>;
 pub type Response = http::Response<Body>;
@@ -26,7 +26,24 @@ pub enum Body {
     Parked(Box<dyn Parked>),
     /// After the head, the connection is no longer HTTP, and somebody else's. What has been read of
     /// it already comes with it.
-    Takeover(Box<dyn FnOnce(Arc<Link>, Bytes) + Send>),
+    Takeover(Box<dyn FnOnce(Arc<ConnWriter>, Bytes) + Send>),
+}
+
+/// A response, or what else a request comes to: at once or later. Most need not wait for anything; the answer to
+/// a poll is known at once to be one that comes later.
+pub enum ResponseFuture<T = Response> {
+    Ready(T),
+    Waiting(BoxFuture<'static, T>),
+}
+
+impl<T> ResponseFuture<T> {
+    /// Waits for it.
+    pub async fn wait(self) -> T {
+        match self {
+            ResponseFuture::Ready(response) => response,
+            ResponseFuture::Waiting(response) => response.await,
+        }
+    }
 }
 
 /// The answer to a poll, which is made when there is something to say, by whoever has it. Dropping it is how the
@@ -36,7 +53,7 @@ pub trait Parked: Send {
     fn until(&self) -> Instant;
 
     /// Has the answer written to a connection by whoever has it. `head` is what comes before the content type.
-    fn begin(&mut self, link: &Arc<Link>, head: Vec<u8>);
+    fn begin(&mut self, writer: &Arc<ConnWriter>, head: Vec<u8>);
 
     /// Says that the connection has more to do after the answer, and has to be woken for it.
     fn set_pipelined(&self);
@@ -53,7 +70,10 @@ pub trait Parked: Send {
     fn give(self: Box<Self>);
 
     /// Waits for the answer, for a connection that somebody else writes to: its content type and body.
-    fn answer(self: Box<Self>, link: Arc<Link>) -> BoxFuture<'static, (&'static str, Bytes)>;
+    fn answer(
+        self: Box<Self>,
+        writer: Arc<ConnWriter>,
+    ) -> BoxFuture<'static, (&'static str, Bytes)>;
 }
 
 /// How waiting for the answer to a poll ended.

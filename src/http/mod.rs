@@ -12,6 +12,6 @@ mod message;
 mod patience;
 pub(crate) mod write;
 
-pub use body::{BodyError, Clock, Coming, Foreign, Incoming, read_body};
+pub use body::{BodyError, Clock, Coming, HyperBody, Incoming, read_body};
 pub use limits::HttpLimits;
-pub use message::{Body, Parked, ParkedOutcome, Request, Response, response};
+pub use message::{Body, Parked, ParkedOutcome, Request, Response, ResponseFuture, response};

@@ -7,32 +7,32 @@ use http::header::SEC_WEBSOCKET_KEY;
 use http::{HeaderMap, Method};
 
 use super::cors::Dress;
-use super::{Answering, Negotiator, by_name, log};
-use crate::admission::{Admitted, Ask, Guest, Peer};
+use super::{Negotiator, by_name, log};
+use crate::admission::{Admitted, Ask, ClientInfo, Peer};
 use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::socketio09::SocketIo09;
 use crate::dialect::{Dialect, StringMode, Strings, Wire};
 use crate::engine::{Handshake, Plan, Session};
 use crate::http::headers::header;
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, ResponseFuture};
 use crate::policy::Step;
-use crate::transport::{Error, Query, REGISTRY, Served, Transport};
+use crate::transport::{Error, Query, REGISTRY, Transport};
 
 impl Negotiator {
     /// Answers an Engine.IO request, whatever it is.
-    pub fn serve(&self, request: Request, peer: Peer) -> Answering {
+    pub fn serve(&self, request: Request, peer: Peer) -> ResponseFuture {
         let dress = Dress::of(request.headers());
         if request.method() == Method::OPTIONS {
             // Before anything is looked up: a preflight carries neither cookie nor body.
-            return Answering::Ready(dress.cors.preflight());
+            return ResponseFuture::Ready(dress.cors.preflight());
         }
         let remote = self.gate.client(request.headers(), peer);
         let query = match Query::parse(request.uri().query().unwrap_or_default()) {
             Ok(query) => Arc::new(query),
             Err(error) => {
                 self.log(&error, remote, "", "");
-                return Answering::Ready(dress.put_on(Err(error)));
+                return ResponseFuture::Ready(dress.put_on(Err(error)));
             }
         };
         let (gate, asked) = (Arc::clone(&self.gate), Arc::clone(&query));
@@ -43,17 +43,22 @@ impl Negotiator {
             }))
         };
         match self.answer(request, query, peer) {
-            Served::Now(answer) => Answering::Ready(finish(answer)),
-            Served::Later(answer) => {
-                Answering::Waiting(Box::pin(async move { finish(answer.await) }))
+            ResponseFuture::Ready(answer) => ResponseFuture::Ready(finish(answer)),
+            ResponseFuture::Waiting(answer) => {
+                ResponseFuture::Waiting(Box::pin(async move { finish(answer.await) }))
             }
         }
     }
 
-    fn answer(&self, request: Request, query: Arc<Query>, peer: Peer) -> Served {
+    fn answer(
+        &self,
+        request: Request,
+        query: Arc<Query>,
+        peer: Peer,
+    ) -> ResponseFuture<Result<Response, Error>> {
         let transport = match self.transport(&query) {
             Ok(transport) => transport,
-            Err(error) => return Served::Now(Err(error)),
+            Err(error) => return ResponseFuture::Ready(Err(error)),
         };
         let step = match &query.sid {
             None => Step::Opens,
@@ -75,33 +80,34 @@ impl Negotiator {
                 generation: generation(&query),
             },
         );
-        let Admitted { guest, monitor, offered } = match admitted {
+        let Admitted { client_info, monitor, offered } = match admitted {
             Ok(admitted) => admitted,
-            Err(denial) => return Served::Now(Err(denial.into())),
+            Err(denial) => return ResponseFuture::Ready(Err(denial.into())),
         };
-        let Some(guest) = guest else {
+        let Some(client_info) = client_info else {
             let session = session.ok_or(Error::SidUnknown);
             let session = session.and_then(|session| transport.check(&request).map(|()| session));
             return match session {
                 Ok(session) => transport.serve(self.exchange(request, query, session, monitor)),
-                Err(error) => Served::Now(Err(error)),
+                Err(error) => ResponseFuture::Ready(Err(error)),
             };
         };
         let negotiator = self.clone();
-        Served::Later(Box::pin(async move {
+        ResponseFuture::Waiting(Box::pin(async move {
             let dialect = dialect(&query)?;
             if request.method() != Method::GET {
                 return Err(Error::BadMethod);
             }
             transport.check(&request)?;
-            let opened = negotiator.open(transport, dialect, &request, &query, guest, &offered);
+            let opened =
+                negotiator.open(transport, dialect, &request, &query, client_info, &offered);
             let session = opened.await?;
-            transport.serve(negotiator.exchange(request, query, session, monitor)).answer().await
+            transport.serve(negotiator.exchange(request, query, session, monitor)).wait().await
         }))
     }
 
     fn transport(&self, query: &Query) -> Result<&'static dyn Transport, Error> {
-        let claims = |transport: &&dyn Transport| transport.claims(query);
+        let claims = |transport: &&dyn Transport| transport.matches(query);
         REGISTRY.iter().copied().find(claims).ok_or_else(|| self.unknown_transport())
     }
 
@@ -111,7 +117,7 @@ impl Negotiator {
         dialect: &'static dyn Dialect,
         request: &Request,
         query: &Query,
-        guest: Guest,
+        client_info: ClientInfo,
         offered: &[&'static str],
     ) -> Result<Arc<Session>, Error> {
         let facts = transport.facts();
@@ -122,16 +128,16 @@ impl Negotiator {
             let better = (other_facts.duplex || !facts.streams)
                 && !facts.duplex
                 && other_facts.wire != facts.wire;
-            (other.offered(own_client) && better).then_some(other_facts.wire)
+            (other.advertised(own_client) && better).then_some(other_facts.wire)
         };
         let upgrades: Vec<&'static str> = offered.iter().filter_map(offers).collect();
-        let client = guest.visitor().client;
+        let client = client_info.visitor().client;
         let handshake = Handshake {
             remote: client.address(),
             bucket: client.bucket(),
             query: Query::application_part(request.uri().query().unwrap_or_default())?,
             generation: generation(query),
-            companion: Box::new(guest),
+            companion: Box::new(client_info),
         };
         let wire = wire(query, request.headers());
         let plan = Plan { dialect, wire, transport: facts, upgrades: &upgrades, handshake };

@@ -6,12 +6,11 @@ mod socketio09;
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use tracing::debug;
 
-use crate::admission::{Gate, Monitor, cut};
+use crate::admission::{Gate, WebSocketMonitor, cut};
 use crate::engine::{Engine, Session};
-use crate::http::{Request, Response};
+use crate::http::Request;
 use crate::policy::{Client, Policy, Transports};
 use crate::transport::{self, Error, Exchange, Query, REGISTRY, Transport};
 
@@ -50,7 +49,7 @@ impl Negotiator {
         request: Request,
         query: Arc<Query>,
         session: Arc<Session>,
-        monitor: Option<Monitor>,
+        monitor: Option<WebSocketMonitor>,
     ) -> Exchange {
         Exchange { request, query, session, engine: self.engine.clone(), monitor }
     }
@@ -59,12 +58,6 @@ impl Negotiator {
     fn log(&self, error: &Error, remote: Client, transport: &str, sid: &str) {
         log(&self.gate, error, remote, transport, sid);
     }
-}
-
-/// A response, at once or later.
-pub enum Answering {
-    Ready(Response),
-    Waiting(BoxFuture<'static, Response>),
 }
 
 pub(super) fn by_name(name: &str) -> Option<&'static dyn Transport> {

@@ -20,9 +20,9 @@ static DIALECT: SocketIo09 = SocketIo09;
 const GENERATION: &str = "0.9";
 
 /// A handshake that does not come about: the generation's own words, and then why. Only
-/// [`NoHandshake::BadOrigin`] is for good: the client stops trying at a 403 (§11.4).
+/// [`HandshakeError::BadOrigin`] is for good: the client stops trying at a 403 (§11.4).
 #[derive(Debug, thiserror::Error)]
-enum NoHandshake {
+enum HandshakeError {
     #[error("handshake bad origin: {0}")]
     BadOrigin(String),
     #[error("handshake error: {0}")]
@@ -93,7 +93,7 @@ impl Negotiator {
         request: &Request,
         raw_query: &str,
         peer: Peer,
-    ) -> Result<String, NoHandshake> {
+    ) -> Result<String, HandshakeError> {
         self.reserve_0_9(request, raw_query, peer).map_err(|error| {
             self.log(&error, self.gate().client(request.headers(), peer), "", "");
             error.into()
@@ -103,7 +103,7 @@ impl Negotiator {
     /// Reserves a session, and puts what its client is to know of it into words.
     fn reserve_0_9(&self, request: &Request, raw_query: &str, peer: Peer) -> Result<String, Error> {
         Query::single(raw_query, "jsonp")?;
-        let in_0_9 = |name: &&'static str| by_name(name).is_some_and(|known| known.in_0_9());
+        let in_0_9 = |name: &&'static str| by_name(name).is_some_and(|known| known.supports_v09());
         let ask = Ask {
             transport: None,
             by_element: socketio09::jsonp_index(raw_query).is_some(),
@@ -112,8 +112,8 @@ impl Negotiator {
             generation: GENERATION,
         };
         let admitted = self.gate().decide(request.headers(), request.uri().path(), peer, ask)?;
-        let Admitted { guest, offered, .. } = admitted;
-        let guest = guest.ok_or(Error::bad_request("it opens no session"))?;
+        let Admitted { client_info, offered, .. } = admitted;
+        let client_info = client_info.ok_or(Error::bad_request("it opens no session"))?;
         let transports: Vec<&'static str> = offered.iter().copied().filter(in_0_9).collect();
         let Some(transport) = transports.first().and_then(|name| by_name(name)) else {
             return Err(self.gate().nothing_in_common("of generation 0.9", offered).into());
@@ -125,11 +125,11 @@ impl Negotiator {
             transport: transport.facts(),
             upgrades: &[],
             handshake: Handshake {
-                remote: guest.visitor().client.address(),
-                bucket: guest.visitor().client.bucket(),
+                remote: client_info.visitor().client.address(),
+                bucket: client_info.visitor().client.bucket(),
                 query: Query::application_part(raw_query)?,
                 generation: GENERATION,
-                companion: Box::new(guest),
+                companion: Box::new(client_info),
             },
         };
         let session = self.engine().reserve(plan)?;
@@ -153,7 +153,7 @@ impl Negotiator {
         raw_query: &str,
         peer: Peer,
     ) -> Result<Response, Error> {
-        let transport = by_name(name).filter(|transport| transport.in_0_9());
+        let transport = by_name(name).filter(|transport| transport.supports_v09());
         let Some(transport) = transport else { return Err(self.unknown_transport()) };
         let step = if transport.facts().duplex { Step::Starts } else { Step::Continues };
         let session = self.session_0_9(sid);
@@ -182,35 +182,35 @@ impl Negotiator {
                 true => &UNKNOWN_SID_ON_SOCKET[..],
                 false => &UNKNOWN_SID,
             };
-            return Ok(transport.say(&request, &query, &DIALECT, words));
+            return Ok(transport.respond_once(&request, &query, &DIALECT, words));
         };
         self.engine().start(&session, transport.facts());
-        transport.serve(self.exchange(request, query, session, admitted.monitor)).answer().await
+        transport.serve(self.exchange(request, query, session, admitted.monitor)).wait().await
     }
 }
 
-impl From<Error> for NoHandshake {
+impl From<Error> for HandshakeError {
     fn from(error: Error) -> Self {
         let why = match &error {
             Error::Refused { refusal, allowed } => refusal.with_allowed(allowed),
             error => error.reason().unwrap_or_default().into_owned(),
         };
         match error.status() {
-            StatusCode::FORBIDDEN => NoHandshake::BadOrigin(why),
+            StatusCode::FORBIDDEN => HandshakeError::BadOrigin(why),
             StatusCode::BAD_REQUEST if !matches!(error, Error::Refused { .. }) => {
-                NoHandshake::Malformed(why)
+                HandshakeError::Malformed(why)
             }
-            _ => NoHandshake::NotNow(why),
+            _ => HandshakeError::NotNow(why),
         }
     }
 }
 
-impl NoHandshake {
+impl HandshakeError {
     fn status(&self) -> StatusCode {
         match self {
-            NoHandshake::BadOrigin(_) => StatusCode::FORBIDDEN,
-            NoHandshake::NotNow(_) => StatusCode::SERVICE_UNAVAILABLE,
-            NoHandshake::Malformed(_) => StatusCode::BAD_REQUEST,
+            HandshakeError::BadOrigin(_) => StatusCode::FORBIDDEN,
+            HandshakeError::NotNow(_) => StatusCode::SERVICE_UNAVAILABLE,
+            HandshakeError::Malformed(_) => StatusCode::BAD_REQUEST,
         }
     }
 }

@@ -9,7 +9,7 @@ pub(crate) enum First {
     Tls,
     ProxyHeader,
     /// Another protocol that gives itself away.
-    Foreign(&'static str),
+    Other(&'static str),
     /// The line of a request of HTTP/1, or what may become one.
     Http,
     Garbage,
@@ -28,10 +28,10 @@ impl First {
         match bytes {
             [22, ..] => First::Tls,
             // The hello of browsers that still knew SSL 2, whatever they would rather speak.
-            [length, _, 1, 0 | 2 | 3, ..] if length & 0x80 != 0 => First::Foreign("SSL 2"),
+            [length, _, 1, 0 | 2 | 3, ..] if length & 0x80 != 0 => First::Other("SSL 2"),
             _ if proxy_protocol::begins(bytes) => First::ProxyHeader,
-            _ if bytes.starts_with(b"SSH-") => First::Foreign("SSH"),
-            _ if bytes.starts_with(b"PRI * HTTP/2.0\r\n") => First::Foreign("HTTP/2 at once"),
+            _ if bytes.starts_with(b"SSH-") => First::Other("SSH"),
+            _ if bytes.starts_with(b"PRI * HTTP/2.0\r\n") => First::Other("HTTP/2 at once"),
             _ if begins_request(bytes) => First::Http,
             _ => First::Garbage,
         }

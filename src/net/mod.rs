@@ -9,5 +9,5 @@ pub mod slots;
 mod stream;
 mod writer;
 
-pub use stream::Pipe;
-pub use writer::{Broken, Link};
+pub use stream::ByteStream;
+pub use writer::{Broken, ConnWriter};

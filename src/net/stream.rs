@@ -17,25 +17,25 @@ use tokio::task::coop;
 
 /// A connection. A plain one costs no more than its socket.
 #[derive(Debug)]
-pub struct Pipe {
+pub struct ByteStream {
     tcp: TcpStream,
     tls: Option<Box<Mutex<ServerConnection>>>,
 }
 
-impl Pipe {
+impl ByteStream {
     pub fn plain(tcp: TcpStream) -> Self {
-        Pipe { tcp, tls: None }
+        ByteStream { tcp, tls: None }
     }
 
     /// A connection whose handshake is done.
     pub fn encrypted(tcp: TcpStream, tls: ServerConnection) -> Self {
-        Pipe { tcp, tls: Some(Box::new(Mutex::new(tls))) }
+        ByteStream { tcp, tls: Some(Box::new(Mutex::new(tls))) }
     }
 
     /// Reads what is there. `Ok(0)` is the end.
     ///
     /// # Errors
-    /// `WouldBlock` if nothing is there; wait with [`Pipe::poll_read_ready`]. Else the connection is broken.
+    /// `WouldBlock` if nothing is there; wait with [`ByteStream::poll_read_ready`]. Else the connection is broken.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &self.tls else { return read(&self.tcp, buffer) };
         let mut tls = lock(tls);
@@ -65,7 +65,7 @@ impl Pipe {
     /// nothing, if there are any.
     ///
     /// # Errors
-    /// `WouldBlock` if it takes nothing; wait with [`Pipe::writable`]. Else the connection is broken.
+    /// `WouldBlock` if it takes nothing; wait with [`ByteStream::writable`]. Else the connection is broken.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let Some(tls) = &self.tls else { return write(&self.tcp, bytes) };
         let mut tls = lock(tls);
@@ -81,7 +81,7 @@ impl Pipe {
     /// Writes what was taken and not yet written.
     ///
     /// # Errors
-    /// As [`Pipe::try_write`].
+    /// As [`ByteStream::try_write`].
     pub fn try_flush(&self) -> io::Result<()> {
         match &self.tls {
             Some(tls) => self.write_records(&mut lock(tls)),
@@ -141,7 +141,7 @@ impl Pipe {
         self.tcp.poll_read_ready(cx)
     }
 
-    /// [`Pipe::read`] for hand-written futures.
+    /// [`ByteStream::read`] for hand-written futures.
     pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         // Who sends without a pause must not have the thread for itself.
         let turn = ready!(coop::poll_proceed(cx));
@@ -191,7 +191,7 @@ impl Pipe {
         let _ = socket.shutdown(Shutdown::Both);
     }
 
-    /// [`Pipe::shut_down`] for hand-written futures.
+    /// [`ByteStream::shut_down`] for hand-written futures.
     pub fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(tls) = &self.tls {
             // Said once, however often it is asked for.
@@ -234,7 +234,7 @@ fn some(taken: usize, of: &[u8]) -> io::Result<usize> {
     if taken == 0 && !of.is_empty() { Err(ErrorKind::WriteZero.into()) } else { Ok(taken) }
 }
 
-impl Drop for Pipe {
+impl Drop for ByteStream {
     /// The other side is told that this is the end, and no cut, as far as that goes without waiting.
     fn drop(&mut self) {
         if let Some(tls) = &self.tls {

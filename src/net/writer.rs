@@ -6,14 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::scratch::with_scratch;
 use super::slots::Slot;
-use super::stream::Pipe;
+use super::stream::ByteStream;
 use crate::memory::Charge;
 
 /// A connection that whoever has something to say may say it on. Whatever is put goes out whole and in
 /// order.
 #[derive(Debug)]
-pub struct Link {
-    pipe: Pipe,
+pub struct ConnWriter {
+    stream: ByteStream,
     out: Mutex<Out>,
     /// What was counted for the connection, as long as it is open: whoever has it, whatever it speaks.
     _slot: Option<Slot>,
@@ -23,13 +23,13 @@ pub struct Link {
 #[derive(Debug)]
 enum Out {
     Clear,
-    Kept(Box<Kept>),
+    Pending(Box<Pending>),
     Broken,
 }
 
 /// What the connection did not take yet.
 #[derive(Debug, Default)]
-struct Kept {
+struct Pending {
     bytes: Vec<u8>,
     /// How many of `bytes` the connection has taken since.
     taken: usize,
@@ -43,15 +43,15 @@ struct Kept {
 #[derive(Debug)]
 pub struct Broken;
 
-impl Link {
+impl ConnWriter {
     /// `slot` is given back when the connection is closed.
-    pub fn new(pipe: Pipe, slot: impl Into<Option<Slot>>) -> Self {
-        Link { pipe, out: Mutex::new(Out::Clear), _slot: slot.into() }
+    pub fn new(stream: ByteStream, slot: impl Into<Option<Slot>>) -> Self {
+        ConnWriter { stream, out: Mutex::new(Out::Clear), _slot: slot.into() }
     }
 
     /// The bare connection.
-    pub fn pipe(&self) -> &Pipe {
-        &self.pipe
+    pub fn stream(&self) -> &ByteStream {
+        &self.stream
     }
 
     fn out(&self) -> MutexGuard<'_, Out> {
@@ -59,21 +59,21 @@ impl Link {
     }
 
     /// Puts what `fill` appends. True if all of it is with the system now; if not, somebody has to
-    /// [`Link::flush`] it, or [`Link::write_on`].
-    pub fn put(&self, fill: impl FnOnce(&mut Vec<u8>)) -> bool {
+    /// [`ConnWriter::flush`] it, or [`ConnWriter::write_on`].
+    pub fn write(&self, fill: impl FnOnce(&mut Vec<u8>)) -> bool {
         let mut out = self.out();
         match &mut *out {
             Out::Clear => with_scratch(|scratch| {
                 fill(scratch);
-                *out = match write(&self.pipe, scratch, 0) {
+                *out = match write(&self.stream, scratch, 0) {
                     Ok((written, 0)) if written == scratch.len() => Out::Clear,
                     Ok((written, held)) => {
-                        Out::Kept(Box::new(Kept::new(&scratch[written..], held)))
+                        Out::Pending(Box::new(Pending::new(&scratch[written..], held)))
                     }
                     Err(Broken) => Out::Broken,
                 };
             }),
-            Out::Kept(kept) => {
+            Out::Pending(kept) => {
                 fill(&mut kept.bytes);
                 kept.count();
             }
@@ -93,7 +93,7 @@ impl Link {
     /// If the connection is broken.
     pub async fn flush(&self) -> Result<(), Broken> {
         while !self.write_on()? {
-            self.pipe.writable().await.map_err(|_| Broken)?;
+            self.stream.writable().await.map_err(|_| Broken)?;
         }
         Ok(())
     }
@@ -105,12 +105,12 @@ impl Link {
     pub fn write_on(&self) -> Result<bool, Broken> {
         let mut out = self.out();
         *out = match std::mem::replace(&mut *out, Out::Broken) {
-            Out::Kept(kept) => kept.write_on(&self.pipe),
+            Out::Pending(kept) => kept.write_on(&self.stream),
             rest => rest,
         };
         match *out {
             Out::Clear => Ok(true),
-            Out::Kept(_) => Ok(false),
+            Out::Pending(_) => Ok(false),
             Out::Broken => Err(Broken),
         }
     }
@@ -118,12 +118,12 @@ impl Link {
     /// Says that nothing more will be written, and hears the other side out for at most that many
     /// bytes: closed with something unread, a connection is reset, and what was said last is lost.
     pub async fn hang_up(&self, unread: usize) {
-        if self.pipe.shut_down().await.is_err() {
+        if self.stream.shut_down().await.is_err() {
             return;
         }
         let mut read = 0;
         while read < unread {
-            match self.pipe.read(&mut vec![0; unread.min(ROOM)]).await {
+            match self.stream.read(&mut vec![0; unread.min(ROOM)]).await {
                 Ok(count) if count > 0 => read += count,
                 _ => return,
             }
@@ -134,7 +134,7 @@ impl Link {
     /// system, or if the connection is broken.
     pub fn held(&self) -> usize {
         match &*self.out() {
-            Out::Kept(kept) => kept.bytes.len() - kept.taken + kept.held,
+            Out::Pending(kept) => kept.bytes.len() - kept.taken + kept.held,
             Out::Clear | Out::Broken => 0,
         }
     }
@@ -143,16 +143,16 @@ impl Link {
     /// the connection is broken.
     pub fn cut(&self) {
         *self.out() = Out::Broken;
-        self.pipe.cut();
+        self.stream.cut();
     }
 }
 
 /// Bytes read at a time of what is dropped.
 const ROOM: usize = 4096;
 
-impl Kept {
+impl Pending {
     fn new(bytes: &[u8], held: usize) -> Self {
-        let mut kept = Kept { bytes: bytes.to_vec(), held, ..Kept::default() };
+        let mut kept = Pending { bytes: bytes.to_vec(), held, ..Pending::default() };
         kept.count();
         kept
     }
@@ -163,8 +163,8 @@ impl Kept {
     }
 
     /// Writes it, as far as that goes, and gives back the memory of what is out.
-    fn write_on(mut self: Box<Self>, pipe: &Pipe) -> Out {
-        let Ok((written, held)) = write(pipe, &self.bytes[self.taken..], self.held) else {
+    fn write_on(mut self: Box<Self>, stream: &ByteStream) -> Out {
+        let Ok((written, held)) = write(stream, &self.bytes[self.taken..], self.held) else {
             return Out::Broken;
         };
         (self.taken, self.held) = (self.taken + written, held);
@@ -178,20 +178,20 @@ impl Kept {
             self.taken = 0;
         }
         self.count();
-        Out::Kept(self)
+        Out::Pending(self)
     }
 }
 
 /// Writes `bytes`, as far as that goes. Tells how many of them the connection took, and how many it still
 /// holds itself, which was `held` before.
-fn write(pipe: &Pipe, bytes: &[u8], mut held: usize) -> Result<(usize, usize), Broken> {
+fn write(stream: &ByteStream, bytes: &[u8], mut held: usize) -> Result<(usize, usize), Broken> {
     let waits = |error: io::Error| match error.kind() {
         ErrorKind::WouldBlock => Ok(()),
         _ => Err(Broken),
     };
     let mut written = 0;
     while written < bytes.len() {
-        match pipe.try_write(&bytes[written..]) {
+        match stream.try_write(&bytes[written..]) {
             // Before it takes anything, it lets go of all that it held.
             Ok(count) => (written, held) = (written + count, count),
             Err(error) => {
@@ -200,7 +200,7 @@ fn write(pipe: &Pipe, bytes: &[u8], mut held: usize) -> Result<(usize, usize), B
             }
         }
     }
-    match pipe.try_flush() {
+    match stream.try_flush() {
         Ok(()) => held = 0,
         Err(error) => waits(error)?,
     }
@@ -219,33 +219,36 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let mut client =
             TcpStream::connect(listener.local_addr().expect("bound")).await.expect("open");
-        let link = Link::new(Pipe::plain(listener.accept().await.expect("a connection").0), None);
+        let writer = ConnWriter::new(
+            ByteStream::plain(listener.accept().await.expect("a connection").0),
+            None,
+        );
         let piece = |number: usize| format!("{number:07}\n").repeat(1024);
         let mut pieces = 0;
-        while link.held() < 1 << 20 {
-            link.put(|out| out.extend_from_slice(piece(pieces).as_bytes()));
+        while writer.held() < 1 << 20 {
+            writer.write(|out| out.extend_from_slice(piece(pieces).as_bytes()));
             pieces += 1;
         }
-        assert!(!link.is_clear());
+        assert!(!writer.is_clear());
         let reading = tokio::spawn(async move {
             let mut all = Vec::new();
             client.read_to_end(&mut all).await.expect("all of it");
             all
         });
-        let before = link.held();
-        while !link.write_on().expect("it is open") {
-            assert!(link.held() <= before);
+        let before = writer.held();
+        while !writer.write_on().expect("it is open") {
+            assert!(writer.held() <= before);
             {
-                let out = link.out();
-                let Out::Kept(kept) = &*out else { panic!("something is left") };
+                let out = writer.out();
+                let Out::Pending(kept) = &*out else { panic!("something is left") };
                 assert!(kept.bytes.capacity() <= 4 * (kept.bytes.len() - kept.taken));
                 assert!(kept.taken <= kept.bytes.len() / 2, "what is out is given back");
             }
-            link.pipe().writable().await.expect("it is open");
+            writer.stream().writable().await.expect("it is open");
         }
-        assert!(link.is_clear());
-        assert_eq!(link.held(), 0);
-        drop(link);
+        assert!(writer.is_clear());
+        assert_eq!(writer.held(), 0);
+        drop(writer);
         let all = reading.await.expect("no panic");
         assert!(
             all == (0..pieces).map(piece).collect::<String>().into_bytes(),
@@ -257,12 +260,15 @@ mod tests {
     async fn what_is_kept_counts_with_what_the_connection_holds() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let _client = TcpStream::connect(listener.local_addr().expect("bound")).await;
-        let link = Link::new(Pipe::plain(listener.accept().await.expect("a connection").0), None);
-        let mut kept = Kept::new(&[0; 10], 5);
+        let writer = ConnWriter::new(
+            ByteStream::plain(listener.accept().await.expect("a connection").0),
+            None,
+        );
+        let mut kept = Pending::new(&[0; 10], 5);
         assert_eq!(kept.charge.bytes(), kept.bytes.capacity() + 5);
         kept.taken = 3;
-        *link.out() = Out::Kept(Box::new(kept));
-        assert_eq!(link.held(), 10 - 3 + 5);
+        *writer.out() = Out::Pending(Box::new(kept));
+        assert_eq!(writer.held(), 10 - 3 + 5);
     }
 
     #[tokio::test]
@@ -270,14 +276,17 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let mut client =
             TcpStream::connect(listener.local_addr().expect("bound")).await.expect("open");
-        let link = Link::new(Pipe::plain(listener.accept().await.expect("a connection").0), None);
-        while link.put(|out| out.resize(1 << 16, b'x')) {}
-        let flushed = link.flush();
-        link.cut();
+        let writer = ConnWriter::new(
+            ByteStream::plain(listener.accept().await.expect("a connection").0),
+            None,
+        );
+        while writer.write(|out| out.resize(1 << 16, b'x')) {}
+        let flushed = writer.flush();
+        writer.cut();
         assert!(flushed.await.is_err());
-        assert!(matches!(*link.out(), Out::Broken));
-        assert_eq!(link.held(), 0);
-        assert_eq!(link.pipe().read(&mut [0; 8]).await.expect("the end"), 0);
+        assert!(matches!(*writer.out(), Out::Broken));
+        assert_eq!(writer.held(), 0);
+        assert_eq!(writer.stream().read(&mut [0; 8]).await.expect("the end"), 0);
         let mut all = Vec::new();
         client.read_to_end(&mut all).await.expect("the end");
     }
@@ -285,19 +294,22 @@ mod tests {
     #[test]
     fn a_connection_that_keeps_nothing_is_small() {
         // There is one for each client that waits.
-        assert!(size_of::<Link>() <= 80, "{}", size_of::<Link>());
+        assert!(size_of::<ConnWriter>() <= 80, "{}", size_of::<ConnWriter>());
     }
 
     #[tokio::test]
     async fn a_broken_connection_holds_nothing() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("open");
-        let link = Link::new(Pipe::plain(listener.accept().await.expect("a connection").0), None);
-        while link.put(|out| out.resize(1 << 16, b'x')) {}
-        assert!(link.held() > 0);
+        let writer = ConnWriter::new(
+            ByteStream::plain(listener.accept().await.expect("a connection").0),
+            None,
+        );
+        while writer.write(|out| out.resize(1 << 16, b'x')) {}
+        assert!(writer.held() > 0);
         drop(client);
-        assert!(link.flush().await.is_err());
-        assert!(!link.put(|out| out.push(b'x')));
-        assert_eq!(link.held(), 0);
+        assert!(writer.flush().await.is_err());
+        assert!(!writer.write(|out| out.push(b'x')));
+        assert_eq!(writer.held(), 0);
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::network::subscriber;
+use super::network::rate_limit_key;
 
 /// Who a request is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,7 +19,7 @@ impl Client {
     /// for all that are unknown.
     pub fn bucket(self) -> IpAddr {
         match self {
-            Client::Address(address) => subscriber(address),
+            Client::Address(address) => rate_limit_key(address),
             Client::Unknown => Ipv4Addr::UNSPECIFIED.into(),
         }
     }

@@ -1,4 +1,4 @@
-//! The operator's policy: pure decisions from facts.
+//! The operator's policy: pure decisions from input.
 //!
 //! [`Policy::decide`] answers whether a request may open or go on with a session, and which
 //! transports its visitor may use. A refusal carries its reason as data, so that one value becomes
@@ -113,7 +113,7 @@ pub enum Site {
     /// From the origin that the request is for.
     Own,
     /// From another, be it of the same site.
-    Foreign,
+    HyperBody,
 }
 
 /// What a request is for.
@@ -131,7 +131,7 @@ pub enum Step {
 
 /// What a decision is made from.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
+pub struct PolicyInput<'a> {
     pub visitor: Visitor<'a>,
     /// Policy name of the transport that the request is for, if it is for one.
     pub transport: Option<&'static str>,
@@ -154,7 +154,7 @@ pub struct Counts {
     pub breaker: Option<Duration>,
 }
 
-/// What comes of the facts.
+/// What comes of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision<'a> {
     /// What this visitor may use: named in refusals.
@@ -194,13 +194,13 @@ impl Policy {
         }
     }
 
-    pub fn decide(&self, facts: &Facts<'_>) -> Decision<'_> {
-        let Facts { visitor, counts, .. } = facts;
+    pub fn decide(&self, input: &PolicyInput<'_>) -> Decision<'_> {
+        let PolicyInput { visitor, counts, .. } = input;
         let full = self.caps.websockets > 0 && counts.websockets >= self.caps.websockets;
         Decision {
             allowed: self.transports_for(visitor),
             no_websocket: full || counts.breaker.is_some(),
-            verdict: self.verdict(facts),
+            verdict: self.verdict(input),
         }
     }
 
@@ -222,7 +222,7 @@ impl Policy {
             Some(origin) if !self.origins.allow(origin, visitor.host) => {
                 return Err(Refusal::origin(origin, &self.origins));
             }
-            None if visitor.site == Site::Foreign && !self.origins.allow_all() => {
+            None if visitor.site == Site::HyperBody && !self.origins.allow_all() => {
                 return Err(Refusal::Unnamed);
             }
             _ => {}
@@ -283,8 +283,8 @@ impl Policy {
         page.web_scheme().filter(|scheme| *scheme != visitor.scheme)
     }
 
-    fn verdict(&self, facts: &Facts<'_>) -> Result<(), Refusal> {
-        let Facts { visitor, transport, step, by_element, counts } = facts;
+    fn verdict(&self, input: &PolicyInput<'_>) -> Result<(), Refusal> {
+        let PolicyInput { visitor, transport, step, by_element, counts } = input;
         match transport {
             Some(transport) => self.keeps(visitor, transport)?,
             None => self.lets_in(visitor)?,

@@ -81,7 +81,7 @@ fn network(text: &str) -> Option<IpNet> {
 
 /// The address that limits count by. Of IPv6 that is the first half: who has one address there has
 /// the whole /64.
-pub fn subscriber(address: IpAddr) -> IpAddr {
+pub fn rate_limit_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -122,8 +122,8 @@ mod tests {
     }
 
     #[test]
-    fn subscribers() {
-        let of = |text: &str| subscriber(text.parse().unwrap()).to_string();
+    fn rate_limit_keys() {
+        let of = |text: &str| rate_limit_key(text.parse().unwrap()).to_string();
         assert_eq!(of("192.0.2.7"), "192.0.2.7");
         assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
         assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");

@@ -24,9 +24,9 @@ fn visitor() -> Visitor<'static> {
     }
 }
 
-fn facts(transport: &'static str, step: Step) -> Facts<'static> {
+fn input(transport: &'static str, step: Step) -> PolicyInput<'static> {
     let (transport, counts) = (Some(transport), Counts::default());
-    Facts { visitor: visitor(), transport, step, by_element: false, counts }
+    PolicyInput { visitor: visitor(), transport, step, by_element: false, counts }
 }
 
 fn rule(name: &str, transports: &str) -> Rule {
@@ -84,14 +84,14 @@ fn transports_and_origins() {
         ),
         ("the page's is another host", own("same-host"), "websocket", Opens, "origin"),
     ] {
-        assert_eq!(label(&policy.decide(&facts(transport, step))), expected, "{case}");
+        assert_eq!(label(&policy.decide(&input(transport, step))), expected, "{case}");
     }
 }
 
 #[test]
 fn the_list_is_offered_in_the_operators_order() {
     let policy = policy("jsonp-polling,websocket");
-    let decision = policy.decide(&facts("jsonp-polling", Step::Opens));
+    let decision = policy.decide(&input("jsonp-polling", Step::Opens));
     assert_eq!(decision.offered(), ["jsonp-polling", "websocket"]);
     assert_eq!(decision.allowed.names(), decision.offered());
 }
@@ -99,7 +99,7 @@ fn the_list_is_offered_in_the_operators_order() {
 #[test]
 fn refusals_name_what_is_allowed() {
     let two = policy("websocket,htmlfile");
-    let decision = two.decide(&facts("xhr-polling", Step::Opens));
+    let decision = two.decide(&input("xhr-polling", Step::Opens));
     assert_eq!(decision.allowed.names(), ["websocket", "htmlfile"]);
     assert_eq!(
         decision.verdict.unwrap_err().to_string(),
@@ -107,7 +107,7 @@ fn refusals_name_what_is_allowed() {
     );
     let mut strict = policy("websocket");
     strict.rules.push(rule("office", "htmlfile"));
-    let refusal = strict.decide(&facts("xhr-polling", Step::Opens)).verdict.unwrap_err();
+    let refusal = strict.decide(&input("xhr-polling", Step::Opens)).verdict.unwrap_err();
     assert_eq!(
         refusal.to_string(),
         "transport xhr-polling is not allowed here (rule office); allowed: htmlfile"
@@ -165,12 +165,12 @@ fn rules_refine_and_the_first_that_fits_wins() {
 
 #[test]
 fn pages_that_are_not_named() {
-    use Site::{Foreign, Own, Unsaid};
+    use Site::{HyperBody, Own, Unsaid};
     for (case, origins, site, plain, by_element) in [
         ("all may", "*", Unsaid, "", ""),
-        ("all may, from elsewhere", "*", Foreign, "", ""),
+        ("all may, from elsewhere", "*", HyperBody, "", ""),
         ("some may", "https://a.example", Unsaid, "", "unnamed"),
-        ("some may, from elsewhere", "https://a.example", Foreign, "unnamed", "unnamed"),
+        ("some may, from elsewhere", "https://a.example", HyperBody, "unnamed", "unnamed"),
         ("some may, and not those of here", "https://a.example", Own, "", "origin"),
         ("those of here may", "same-host", Own, "", ""),
         ("those of here may, by name", "http://chat.example", Own, "", ""),
@@ -181,8 +181,9 @@ fn pages_that_are_not_named() {
         let visitor = Visitor { origin: None, site, ..visitor() };
         for (by_element, expected) in [(false, plain), (true, by_element)] {
             for transport in [Some("jsonp-polling"), None] {
-                let facts = Facts { visitor, transport, by_element, ..facts("", Step::Opens) };
-                assert_eq!(label(&policy.decide(&facts)), expected, "{case}, {by_element}");
+                let input =
+                    PolicyInput { visitor, transport, by_element, ..input("", Step::Opens) };
+                assert_eq!(label(&policy.decide(&input)), expected, "{case}, {by_element}");
             }
         }
         let kept = policy.keeps(&visitor, "xhr-polling");
@@ -218,7 +219,7 @@ fn the_scheme_of_the_page_decides() {
         let policy = Policy { match_origin_protocol: matching, ..policy("polling") };
         let visitor = Visitor { origin, scheme: reached, ..visitor() };
         for step in [Step::Opens, Step::Continues] {
-            let decision = policy.decide(&Facts { visitor, ..facts("xhr-polling", step) });
+            let decision = policy.decide(&PolicyInput { visitor, ..input("xhr-polling", step) });
             assert_eq!(label(&decision), expected, "{case}");
         }
     }
@@ -257,10 +258,10 @@ fn numbers() {
         ("breaker open, direct", &none, "websocket", Opens, ill, ""),
         ("breaker open, of 0.9", &none, "websocket", Starts, ill, ""),
     ] {
-        let decision = policy.decide(&Facts { counts, ..facts(transport, step) });
+        let decision = policy.decide(&PolicyInput { counts, ..input(transport, step) });
         assert_eq!(label(&decision), expected, "{case}");
     }
-    let hasty = none.decide(&Facts { counts: hasty, ..facts("xhr-polling", Opens) });
+    let hasty = none.decide(&PolicyInput { counts: hasty, ..input("xhr-polling", Opens) });
     assert_eq!(hasty.verdict.unwrap_err().retry_after(), Some(2));
 }
 
@@ -273,7 +274,7 @@ fn a_websocket_that_cannot_be_had_is_not_offered() {
     let full = Counts { websockets: 3, ..Counts::default() };
     let ill = Counts { breaker: Some(Duration::from_secs(60)), ..Counts::default() };
     for counts in [full, ill] {
-        let decision = capped.decide(&Facts { counts, ..facts("xhr-polling", Step::Opens) });
+        let decision = capped.decide(&PolicyInput { counts, ..input("xhr-polling", Step::Opens) });
         assert_eq!(decision.offered(), ["xhr-polling"]);
         assert_eq!(
             decision.allowed.names(),
@@ -282,7 +283,7 @@ fn a_websocket_that_cannot_be_had_is_not_offered() {
         );
     }
     let alone = Policy { transports: list("websocket"), ..capped };
-    let decision = alone.decide(&Facts { counts: ill, ..facts("websocket", Step::Opens) });
+    let decision = alone.decide(&PolicyInput { counts: ill, ..input("websocket", Step::Opens) });
     assert_eq!(decision.offered(), ["websocket"], "better than nothing");
 }
 

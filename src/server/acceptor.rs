@@ -12,14 +12,14 @@ use tracing::debug;
 
 use super::tls::Tls;
 use crate::admission::Peer;
-use crate::net::Pipe;
+use crate::net::ByteStream;
 use crate::net::first_bytes::{First, LOOK};
 use crate::net::proxy_protocol::{self, HeaderError};
 use crate::policy::{Networks, Scheme};
 
 /// The way in of one listener.
 #[derive(Clone, Default)]
-pub(super) struct Entrance {
+pub(super) struct Acceptor {
     /// Who may, and has to, send a PROXY header.
     pub proxies: Option<Arc<Networks>>,
     pub tls: Option<Tls>,
@@ -27,7 +27,7 @@ pub(super) struct Entrance {
 
 /// Why a connection was closed before its first request.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TurnedAway {
+pub(super) enum AcceptError {
     #[error("TLS on the plain port")]
     TlsOnPlain,
     #[error("plain HTTP on the TLS port")]
@@ -35,7 +35,7 @@ pub(super) enum TurnedAway {
     #[error("neither TLS nor HTTP on the TLS port")]
     NotTls,
     #[error("{0} is not spoken here")]
-    Foreign(&'static str),
+    Other(&'static str),
     #[error("TLS handshake failed: {0}")]
     Handshake(io::Error),
     #[error("not a trusted proxy, and only these may connect")]
@@ -55,20 +55,20 @@ pub(super) enum TurnedAway {
 /// A TLS record: fatal alert, handshake failure. It has the other end say so at once.
 const ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 40];
 
-impl TurnedAway {
+impl AcceptError {
     /// Why a connection that begins like this is not for a port of plain HTTP.
     pub fn from_plain(first: &First) -> Option<Self> {
         match first {
-            First::Tls => Some(TurnedAway::TlsOnPlain),
-            First::ProxyHeader => Some(TurnedAway::UnexpectedProxyHeader),
-            First::Foreign(protocol) => Some(TurnedAway::Foreign(protocol)),
+            First::Tls => Some(AcceptError::TlsOnPlain),
+            First::ProxyHeader => Some(AcceptError::UnexpectedProxyHeader),
+            First::Other(protocol) => Some(AcceptError::Other(protocol)),
             First::Http | First::Garbage => None,
         }
     }
 
     /// What to say before the connection is closed, in the language of the other side.
     pub fn alert(&self) -> Option<&'static [u8]> {
-        matches!(self, TurnedAway::TlsOnPlain).then_some(&ALERT)
+        matches!(self, AcceptError::TlsOnPlain).then_some(&ALERT)
     }
 
     /// `remote` is who is turned away.
@@ -77,7 +77,7 @@ impl TurnedAway {
     }
 }
 
-impl Entrance {
+impl Acceptor {
     /// Nothing comes before HTTP.
     pub fn is_open(&self) -> bool {
         self.proxies.is_none() && self.tls.is_none()
@@ -87,37 +87,41 @@ impl Entrance {
     ///
     /// # Errors
     /// If it is to be closed.
-    pub async fn admit(&self, mut tcp: TcpStream, peer: &mut Peer) -> Result<Pipe, TurnedAway> {
+    pub async fn admit(
+        &self,
+        mut tcp: TcpStream,
+        peer: &mut Peer,
+    ) -> Result<ByteStream, AcceptError> {
         if let Some(proxies) = &self.proxies {
             if !proxies.contains(peer.remote) {
-                return Err(TurnedAway::UntrustedProxy);
+                return Err(AcceptError::UntrustedProxy);
             }
-            let told = proxy_protocol::read(&mut tcp).await.map_err(TurnedAway::ProxyHeader)?;
+            let told = proxy_protocol::read(&mut tcp).await.map_err(AcceptError::ProxyHeader)?;
             peer.remote = told.client.unwrap_or(peer.remote);
             if told.encrypted {
                 peer.scheme = Scheme::Https;
             }
         }
-        let Some(tls) = &self.tls else { return Ok(Pipe::plain(tcp)) };
+        let Some(tls) = &self.tls else { return Ok(ByteStream::plain(tcp)) };
         match first_bytes(&tcp).await? {
             First::Tls => {}
-            First::Http => return Err(TurnedAway::HttpOnTls(tcp)),
-            First::Foreign(protocol) => return Err(TurnedAway::Foreign(protocol)),
-            First::ProxyHeader => return Err(TurnedAway::UnexpectedProxyHeader),
-            First::Garbage => return Err(TurnedAway::NotTls),
+            First::Http => return Err(AcceptError::HttpOnTls(tcp)),
+            First::Other(protocol) => return Err(AcceptError::Other(protocol)),
+            First::ProxyHeader => return Err(AcceptError::UnexpectedProxyHeader),
+            First::Garbage => return Err(AcceptError::NotTls),
         }
-        let stream = tls.accept(tcp).await.map_err(TurnedAway::Handshake)?;
+        let stream = tls.accept(tcp).await.map_err(AcceptError::Handshake)?;
         peer.scheme = Scheme::Https;
         let (tcp, tls) = stream.into_inner();
-        Ok(Pipe::encrypted(tcp, tls))
+        Ok(ByteStream::encrypted(tcp, tls))
     }
 }
 
 /// Looks at the first bytes, and leaves them where they are.
-async fn first_bytes(tcp: &TcpStream) -> Result<First, TurnedAway> {
+async fn first_bytes(tcp: &TcpStream) -> Result<First, AcceptError> {
     let mut first = [0; LOOK];
-    match tcp.peek(&mut first).await.map_err(TurnedAway::Broken)? {
-        0 => Err(TurnedAway::Left),
+    match tcp.peek(&mut first).await.map_err(AcceptError::Broken)? {
+        0 => Err(AcceptError::Left),
         count => Ok(First::of(&first[..count])),
     }
 }
@@ -150,9 +154,9 @@ mod tests {
     fn what_a_connection_begins_with_has_a_name() {
         let on_plain = |first: &[u8]| {
             let first = First::of(first);
-            let turned_away = TurnedAway::from_plain(&first);
-            assert_eq!(turned_away.is_none(), first.may_be_http());
-            turned_away.map(|turned_away| turned_away.to_string())
+            let error = AcceptError::from_plain(&first);
+            assert_eq!(error.is_none(), first.may_be_http());
+            error.map(|error| error.to_string())
         };
         let long = [b"GET /?", &[b'x'; 1000][..]].concat();
         for (bytes, first, name) in [
@@ -162,12 +166,12 @@ mod tests {
             (&long[..LOOK], First::Http, None),
             (&[22, 3, 1, 2, 0], First::Tls, Some("TLS on the plain port")),
             (&[22], First::Tls, Some("TLS on the plain port")),
-            (&[0x80, 0x2e, 1, 3, 0], First::Foreign("SSL 2"), Some("SSL 2 is not spoken here")),
+            (&[0x80, 0x2e, 1, 3, 0], First::Other("SSL 2"), Some("SSL 2 is not spoken here")),
             (&[0x40, 0x2e, 1, 3, 0], First::Garbage, None),
-            (b"SSH-2.0-OpenSSH_9.2\r\n", First::Foreign("SSH"), Some("SSH is not spoken here")),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", First::Other("SSH"), Some("SSH is not spoken here")),
             (
                 b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-                First::Foreign("HTTP/2 at once"),
+                First::Other("HTTP/2 at once"),
                 Some("HTTP/2 at once is not spoken here"),
             ),
             (b"PROXY TCP4 ", First::ProxyHeader, Some("a PROXY header, but proxy-protocol is off")),

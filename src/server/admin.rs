@@ -15,7 +15,7 @@ const LARGEST: u64 = 256 * 1024;
 
 /// What an administrator wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum AdminRequest {
     /// The policy in force, and what it has refused.
     Look,
     /// Settings as in the file, that are to win over it; empty to read the file again.
@@ -25,41 +25,42 @@ pub enum Wish {
 }
 
 /// Grants wishes, or says why not.
-pub type Grant = dyn Fn(Wish) -> BoxFuture<'static, Result<Value, Denied>> + Send + Sync;
+pub type AdminHandler =
+    dyn Fn(AdminRequest) -> BoxFuture<'static, Result<Value, AdminError>> + Send + Sync;
 
 /// The way in.
 #[derive(Clone)]
 pub struct Admin {
     pub token: Arc<str>,
-    pub grant: Arc<Grant>,
+    pub handler: Arc<AdminHandler>,
 }
 
 /// Why a wish was not granted: a name for programs, and the reason in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denied {
+pub struct AdminError {
     pub status: StatusCode,
     pub error: &'static str,
     pub reason: String,
 }
 
-impl Denied {
+impl AdminError {
     fn new(status: StatusCode, error: &'static str, reason: impl Into<String>) -> Self {
-        Denied { status, error, reason: reason.into() }
+        AdminError { status, error, reason: reason.into() }
     }
 
     /// What was sent cannot be: a setting, its value, or what it comes to with the others.
     pub fn settings(reason: impl Into<String>) -> Self {
-        Denied::new(StatusCode::BAD_REQUEST, "settings", reason)
+        AdminError::new(StatusCode::BAD_REQUEST, "settings", reason)
     }
 
     /// The settings file cannot be taken as it is.
     pub fn file(reason: impl Into<String>) -> Self {
-        Denied::new(StatusCode::CONFLICT, "file", reason)
+        AdminError::new(StatusCode::CONFLICT, "file", reason)
     }
 
     pub fn stopping() -> Self {
         let reason = "the server is shutting down";
-        Denied::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", reason)
+        AdminError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", reason)
     }
 }
 
@@ -74,22 +75,24 @@ pub(super) fn route(
     // Before anything else is looked at: nobody waits for the body of a stranger.
     let admitted = there.and(warp::header::headers_cloned()).and_then(admit);
     let whole = warp::path::end();
-    let look = whole.and(warp::get()).map(|| Ok(Wish::Look));
+    let look = whole.and(warp::get()).map(|| Ok(AdminRequest::Look));
     let body = warp::body::content_length_limit(LARGEST).and(warp::body::bytes());
     let change = whole.and(warp::post()).and(body).map(|body: Bytes| {
-        let text = String::from_utf8(body.to_vec()).map(Wish::Change);
-        text.map_err(|_| Denied::settings("the body is no UTF-8"))
+        let text = String::from_utf8(body.to_vec()).map(AdminRequest::Change);
+        text.map_err(|_| AdminError::settings("the body is no UTF-8"))
     });
-    let clear_all = whole.map(|| Ok(Wish::Clear(None)));
-    let clear_one = warp::path!(String).map(|key| Ok(Wish::Clear(Some(key))));
+    let clear_all = whole.map(|| Ok(AdminRequest::Clear(None)));
+    let clear_one = warp::path!(String).map(|key| Ok(AdminRequest::Clear(Some(key))));
     let clear = warp::delete().and(clear_all.or(clear_one).unify());
     let wish = look.or(change).unify().or(clear).unify();
-    let granted = admitted.and(wish).then(|admin: Admin, wish: Result<Wish, Denied>| async move {
-        answer(match wish {
-            Ok(wish) => (admin.grant)(wish).await,
-            Err(denied) => Err(denied),
-        })
-    });
+    let granted = admitted.and(wish).then(
+        |admin: Admin, wish: Result<AdminRequest, AdminError>| async move {
+            answer(match wish {
+                Ok(wish) => (admin.handler)(wish).await,
+                Err(denied) => Err(denied),
+            })
+        },
+    );
     granted.recover(|rejection: Rejection| async move {
         match denied(&rejection) {
             Some(denied) => Ok(answer(Err(denied))),
@@ -114,26 +117,26 @@ async fn admit(admin: Admin, headers: HeaderMap) -> Result<Admin, Rejection> {
 }
 
 /// What came of a request that was not heard out.
-fn denied(rejection: &Rejection) -> Option<Denied> {
+fn denied(rejection: &Rejection) -> Option<AdminError> {
     use warp::reject::{LengthRequired, PayloadTooLarge};
     if rejection.find::<Stranger>().is_some() {
         let reason = "the header Authorization: Bearer … is missing, or its token is wrong";
-        return Some(Denied::new(StatusCode::UNAUTHORIZED, "token", reason));
+        return Some(AdminError::new(StatusCode::UNAUTHORIZED, "token", reason));
     }
     if rejection.find::<PayloadTooLarge>().is_some() {
         let reason = format!("the body has over {LARGEST} bytes");
-        return Some(Denied::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", reason));
+        return Some(AdminError::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", reason));
     }
     rejection.find::<LengthRequired>().map(|_| {
         let reason = "the header Content-Length is missing";
-        Denied::new(StatusCode::LENGTH_REQUIRED, "length", reason)
+        AdminError::new(StatusCode::LENGTH_REQUIRED, "length", reason)
     })
 }
 
-fn answer(outcome: Result<Value, Denied>) -> Response {
+fn answer(outcome: Result<Value, AdminError>) -> Response {
     let (status, body) = match outcome {
         Ok(body) => (StatusCode::OK, body),
-        Err(Denied { status, error, reason }) => {
+        Err(AdminError { status, error, reason }) => {
             (status, serde_json::json!({ "error": error, "reason": reason }))
         }
     };

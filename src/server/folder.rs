@@ -147,7 +147,10 @@ fn within(folder: &Path, name: &str) -> io::Result<PathBuf> {
     let folder = folder.canonicalize()?;
     let path = folder.join(name).canonicalize()?;
     if !path.starts_with(&folder) {
-        return Err(io::Error::new(ErrorKind::PermissionDenied, "a link leads out of the folder"));
+        return Err(io::Error::new(
+            ErrorKind::PermissionDenied,
+            "a writer leads out of the folder",
+        ));
     }
     Ok(path)
 }

@@ -9,7 +9,7 @@ use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderValue, Response};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
-use super::acceptor::Entrance;
+use super::acceptor::Acceptor;
 use super::tls::Tls;
 use crate::admission::Peer;
 use crate::policy::{Networks, Scheme};
@@ -18,21 +18,21 @@ use crate::policy::{Networks, Scheme};
 /// made from a [`TcpListener`], plain HTTP is spoken at once.
 pub struct Listener {
     pub(super) socket: TcpListener,
-    pub(super) house_rules: HouseRules,
+    pub(super) config: ListenerConfig,
 }
 
 /// What a connection meets with.
 #[derive(Clone, Default)]
-pub(super) struct HouseRules {
-    pub entrance: Entrance,
+pub(super) struct ListenerConfig {
+    pub acceptor: Acceptor,
     /// All requests are sent on to this port, by https.
     pub redirect_to: Option<u16>,
     /// Told with every answer that goes out by https.
     pub hsts: Option<HeaderValue>,
 }
 
-impl HouseRules {
-    /// Adds what answers to `peer` carry by these rules.
+impl ListenerConfig {
+    /// Adds what answers to `peer` carry by these config.
     pub fn put_on<B>(&self, mut response: Response<B>, peer: Peer) -> Response<B> {
         if let (Some(hsts), Scheme::Https) = (&self.hsts, peer.scheme) {
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
@@ -43,33 +43,33 @@ impl HouseRules {
 
 impl From<TcpListener> for Listener {
     fn from(socket: TcpListener) -> Self {
-        Listener { socket, house_rules: HouseRules::default() }
+        Listener { socket, config: ListenerConfig::default() }
     }
 }
 
 impl Listener {
     /// Connections have to speak TLS.
     pub fn with_tls(mut self, tls: Tls) -> Self {
-        self.house_rules.entrance.tls = Some(tls);
+        self.config.acceptor.tls = Some(tls);
         self
     }
 
     /// Connections have to come from one of `proxies`, and begin with a PROXY header that tells for
     /// whom.
     pub fn behind_proxies(mut self, proxies: Networks) -> Self {
-        self.house_rules.entrance.proxies = Some(Arc::new(proxies));
+        self.config.acceptor.proxies = Some(Arc::new(proxies));
         self
     }
 
     /// Browsers that come by https are told to do so for `time` (RFC 6797).
     pub fn with_hsts(mut self, time: Duration) -> Self {
-        self.house_rules.hsts = HeaderValue::from_str(&format!("max-age={}", time.as_secs())).ok();
+        self.config.hsts = HeaderValue::from_str(&format!("max-age={}", time.as_secs())).ok();
         self
     }
 
     /// Nothing is served: every request is sent on to the same host, by https and to `port`.
     pub fn redirecting_to(mut self, port: u16) -> Self {
-        self.house_rules.redirect_to = Some(port);
+        self.config.redirect_to = Some(port);
         self
     }
 
@@ -78,7 +78,7 @@ impl Listener {
     /// # Errors
     /// If the system does not know the socket's address.
     pub fn url(&self, host: Option<&str>) -> io::Result<String> {
-        let scheme = match self.house_rules.entrance.tls {
+        let scheme = match self.config.acceptor.tls {
             Some(_) => Scheme::Https,
             None => Scheme::Http,
         };

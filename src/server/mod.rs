@@ -24,18 +24,18 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::admission::Peer;
-use crate::http::conn::{Http1, Next};
-use crate::http::fallback::{self, Answer, Lent};
+use crate::http::conn::{Http1, NextRequest};
+use crate::http::fallback::{self, Answer, SharedIo};
 use crate::http::head::is_engines;
-use crate::http::{self as web, Foreign, Incoming, Request, Response, host};
-use crate::negotiate::{Answering, Negotiator};
+use crate::http::{self as web, HyperBody, Incoming, Request, Response, ResponseFuture, host};
+use crate::negotiate::Negotiator;
 use crate::net::first_bytes::First;
 use crate::net::slots::{Admission, NoSlot, Slot, Slots, WAIT};
-use crate::net::{Link, Pipe};
+use crate::net::{ByteStream, ConnWriter};
 use crate::policy::{Client, Scheme};
 use crate::transport::Error;
-use acceptor::TurnedAway;
-use listen::HouseRules;
+use acceptor::AcceptError;
+use listen::ListenerConfig;
 pub use listen::{Listener, bind, bind_for, url};
 use no_slot::Refusals;
 pub use no_slot::raise_file_limit;
@@ -85,8 +85,8 @@ impl Server {
 
     /// Accepts connections until [`Server::stop_accepting`].
     pub async fn run(&self, listener: impl Into<Listener>) {
-        let Listener { socket, house_rules } = listener.into();
-        let house_rules = Arc::new(house_rules);
+        let Listener { socket, config } = listener.into();
+        let config = Arc::new(config);
         let Shared { slots, no_slot, connections, stopping, .. } = &*self.shared;
         let mut pause = SHORTEST_PAUSE;
         loop {
@@ -94,18 +94,18 @@ impl Server {
                 () = stopping.cancelled() => return,
                 accepted = socket.accept() => accepted,
             };
-            let (server, rules) = (self.clone(), Arc::clone(&house_rules));
+            let (server, config) = (self.clone(), Arc::clone(&config));
             match accepted {
                 Ok((tcp, remote)) => {
                     pause = SHORTEST_PAUSE;
-                    match slots.admit(self.bucket(remote.ip(), &house_rules)) {
+                    match slots.admit(self.bucket(remote.ip(), &config)) {
                         Admission::Slot(slot) => {
-                            connections.spawn(server.serve(tcp, remote, rules, slot));
+                            connections.spawn(server.serve(tcp, remote, config, slot));
                         }
                         Admission::Wait(room, why) => {
-                            connections.spawn(server.wait(tcp, remote, rules, room, why));
+                            connections.spawn(server.wait(tcp, remote, config, room, why));
                         }
-                        Admission::Full(why) => no_slot.turn_away(&tcp, why, &rules),
+                        Admission::Full(why) => no_slot.turn_away(&tcp, why, &config),
                     }
                 }
                 Err(error) => {
@@ -136,42 +136,42 @@ impl Server {
         self,
         tcp: TcpStream,
         remote: SocketAddr,
-        rules: Arc<HouseRules>,
+        config: Arc<ListenerConfig>,
         mut slot: Slot,
     ) -> impl Future<Output = ()> + Send {
         let _ = tcp.set_nodelay(true);
         let mut peer = peer(remote);
-        let admission = if rules.entrance.is_open() {
-            Either::Left(Arc::new(Link::new(Pipe::plain(tcp), slot)))
+        let admission = if config.acceptor.is_open() {
+            Either::Left(Arc::new(ConnWriter::new(ByteStream::plain(tcp), slot)))
         } else {
-            let (server, rules) = (self.clone(), Arc::clone(&rules));
+            let (server, config) = (self.clone(), Arc::clone(&config));
             Either::Right(Box::pin(async move {
-                let pipe = server.admit(tcp, &mut peer, &rules).await?;
+                let pipe = server.admit(tcp, &mut peer, &config).await?;
                 // Behind a proxy it is known only now for whom the connection is.
-                let claimed = match server.bucket(peer.remote, &rules) {
-                    Some(bucket) if rules.entrance.proxies.is_some() => {
+                let claimed = match server.bucket(peer.remote, &config) {
+                    Some(bucket) if config.acceptor.proxies.is_some() => {
                         slot.claim(&server.shared.slots, bucket)
                     }
                     _ => Ok(()),
                 };
-                let link = Arc::new(Link::new(pipe, slot));
+                let writer = Arc::new(ConnWriter::new(pipe, slot));
                 if let Err(why) = claimed {
-                    server.refuse(link, peer, &rules, why).await;
+                    server.refuse(writer, peer, &config, why).await;
                     return None;
                 }
-                Some((link, peer))
+                Some((writer, peer))
             }))
         };
         async move {
-            let link = match admission {
-                Either::Left(link) => Some(link),
-                Either::Right(admission) => admission.await.map(|(link, admitted)| {
+            let writer = match admission {
+                Either::Left(writer) => Some(writer),
+                Either::Right(admission) => admission.await.map(|(writer, admitted)| {
                     peer = admitted;
-                    link
+                    writer
                 }),
             };
-            if let Some(link) = link {
-                self.speak_http(link, peer, &rules).await;
+            if let Some(writer) = writer {
+                self.speak_http(writer, peer, &config).await;
             }
         }
     }
@@ -181,28 +181,28 @@ impl Server {
         self,
         tcp: TcpStream,
         remote: SocketAddr,
-        rules: Arc<HouseRules>,
+        config: Arc<ListenerConfig>,
         room: OwnedSemaphorePermit,
         why: NoSlot,
     ) {
         let Shared { slots, no_slot, connections, .. } = &*self.shared;
         let waited = match why {
-            NoSlot::AllTaken => slots.wait(self.bucket(remote.ip(), &rules)).await,
+            NoSlot::AllTaken => slots.wait(self.bucket(remote.ip(), &config)).await,
             // Others of its address may stay for hours.
             NoSlot::Share => Err(why),
         };
         let why = match waited {
             Ok(slot) => {
-                connections.spawn(self.clone().serve(tcp, remote, rules, slot));
+                connections.spawn(self.clone().serve(tcp, remote, config, slot));
                 return;
             }
             Err(why) => why,
         };
         let mut peer = peer(remote);
         let refuse = async {
-            match self.admit(tcp, &mut peer, &rules).await {
+            match self.admit(tcp, &mut peer, &config).await {
                 Some(pipe) => {
-                    self.refuse(Arc::new(Link::new(pipe, None)), peer, &rules, why).await;
+                    self.refuse(Arc::new(ConnWriter::new(pipe, None)), peer, &config, why).await;
                 }
                 None => no_slot.count(why),
             }
@@ -212,96 +212,109 @@ impl Server {
     }
 
     /// Refuses a connection for which there is no slot, in at most [`WAIT`].
-    async fn refuse(&self, link: Arc<Link>, peer: Peer, rules: &HouseRules, why: NoSlot) {
-        let response = rules.put_on(self.shared.no_slot.refuse(why), peer);
-        let mut http = self.http1(link, peer.remote, rules);
+    async fn refuse(
+        &self,
+        writer: Arc<ConnWriter>,
+        peer: Peer,
+        config: &ListenerConfig,
+        why: NoSlot,
+    ) {
+        let response = config.put_on(self.shared.no_slot.refuse(why), peer);
+        let mut http = self.http1(writer, peer.remote, config);
         let _ = tokio::time::timeout(WAIT, http.refuse(response)).await;
     }
 
     /// Whose share of the connections one of `remote` is of. That of a trusted proxy is of whoever is
     /// behind it, and so of nobody that is known yet.
-    fn bucket(&self, remote: IpAddr, rules: &HouseRules) -> Option<IpAddr> {
+    fn bucket(&self, remote: IpAddr, config: &ListenerConfig) -> Option<IpAddr> {
         let remote = remote.to_canonical();
         let speaks_for_others =
-            rules.entrance.proxies.as_ref().is_some_and(|proxies| proxies.contains(remote));
+            config.acceptor.proxies.as_ref().is_some_and(|proxies| proxies.contains(remote));
         (!speaks_for_others && !self.shared.negotiator.gate().trusts(remote))
             .then(|| Client::Address(remote).bucket())
     }
 
     /// Does what comes before HTTP. `None` if the connection came no further.
-    async fn admit(&self, tcp: TcpStream, peer: &mut Peer, rules: &HouseRules) -> Option<Pipe> {
+    async fn admit(
+        &self,
+        tcp: TcpStream,
+        peer: &mut Peer,
+        config: &ListenerConfig,
+    ) -> Option<ByteStream> {
         let patience = self.shared.limits.header_timeout;
         let admitted = tokio::select! {
-            admitted = tokio::time::timeout(patience, rules.entrance.admit(tcp, peer)) => admitted,
+            admitted = tokio::time::timeout(patience, config.acceptor.admit(tcp, peer)) => admitted,
             () = self.shared.stopping.cancelled() => return None,
         };
-        let turned_away = match admitted.unwrap_or(Err(TurnedAway::Slow)) {
+        let error = match admitted.unwrap_or(Err(AcceptError::Slow)) {
             Ok(pipe) => return Some(pipe),
-            Err(turned_away) => turned_away,
+            Err(error) => error,
         };
-        turned_away.log(peer.remote);
-        if let TurnedAway::HttpOnTls(tcp) = turned_away {
+        error.log(peer.remote);
+        if let AcceptError::HttpOnTls(tcp) = error {
             acceptor::say_https(tcp, patience).await;
         }
         None
     }
 
-    async fn speak_http(&self, link: Arc<Link>, peer: Peer, rules: &HouseRules) {
-        let mut http = self.http1(link, peer.remote, rules);
+    async fn speak_http(&self, writer: Arc<ConnWriter>, peer: Peer, config: &ListenerConfig) {
+        let mut http = self.http1(writer, peer.remote, config);
         loop {
             // Who asks without a pause must not have the thread for itself.
             tokio::task::consume_budget().await;
             match http.next().await {
-                Next::Request(asked) => {
+                NextRequest::Request(asked) => {
                     let (request, answered) = asked.split();
                     let sending = match self.answer(request, peer) {
-                        Answering::Ready(response) => {
-                            http.begin(answered, rules.put_on(response, peer))
+                        ResponseFuture::Ready(response) => {
+                            http.begin(answered, config.put_on(response, peer))
                         }
-                        Answering::Waiting(response) => {
+                        ResponseFuture::Waiting(response) => {
                             let response = response.await;
-                            http.begin(answered, rules.put_on(response, peer))
+                            http.begin(answered, config.put_on(response, peer))
                         }
                     };
                     if !http.finish(sending).await {
                         return;
                     }
                 }
-                Next::Foreign { read, whole } => {
-                    let lent = Lent::new(read, whole, Arc::clone(&http.link));
+                NextRequest::Unsupported { read, whole } => {
+                    let lent = SharedIo::new(read, whole, Arc::clone(&http.writer));
                     let Shared { limits, stopping, .. } = &*self.shared;
-                    let link = Arc::clone(&http.link);
-                    let answer = |request| self.answer_foreign(request, &link, peer, rules);
+                    let writer = Arc::clone(&http.writer);
+                    let answer = |request| self.answer_foreign(request, &writer, peer, config);
                     let served = fallback::serve(lent, peer.remote, limits, stopping, answer);
                     match Box::pin(served).await {
                         Some(more) => http.keep(&more),
                         None => return,
                     }
                 }
-                Next::OtherProtocol(first) => return turn_away(&http.link, &first, peer.remote),
-                Next::Late => return Box::pin(http.refuse(late())).await,
-                Next::Over => return,
+                NextRequest::OtherProtocol(first) => {
+                    return turn_away(&http.writer, &first, peer.remote);
+                }
+                NextRequest::Late => return Box::pin(http.refuse(late())).await,
+                NextRequest::Over => return,
             }
         }
     }
 
-    fn http1(&self, link: Arc<Link>, remote: IpAddr, rules: &HouseRules) -> Http1<'_> {
+    fn http1(&self, writer: Arc<ConnWriter>, remote: IpAddr, config: &ListenerConfig) -> Http1<'_> {
         let Shared { limits, mount, stopping, .. } = &*self.shared;
-        let fresh = rules.entrance.tls.is_none();
+        let fresh = config.acceptor.tls.is_none();
         // Who is only sent on is not for the engine.
-        let mount = rules.redirect_to.is_none().then_some(*mount);
-        Http1::new(link, remote, fresh, limits, mount, stopping)
+        let mount = config.redirect_to.is_none().then_some(*mount);
+        Http1::new(writer, remote, fresh, limits, mount, stopping)
     }
 
     /// Answers a request for the engine.
-    fn answer(&self, request: Request, peer: Peer) -> Answering {
+    fn answer(&self, request: Request, peer: Peer) -> ResponseFuture {
         let Shared { mount, negotiator, .. } = &*self.shared;
         let below = request.uri().path().strip_prefix(mount).unwrap_or_default();
         if below.is_empty() {
             return negotiator.serve(request, peer);
         }
         let (below, mount, negotiator) = (below.to_owned(), *mount, negotiator.clone());
-        Answering::Waiting(Box::pin(async move {
+        ResponseFuture::Waiting(Box::pin(async move {
             let known = negotiator.serve_0_9(request, &below, peer).await;
             known.unwrap_or_else(|| pages::not_found(mount))
         }))
@@ -310,33 +323,33 @@ impl Server {
     /// Answers a request that the HTTP library has read, whatever it is for.
     async fn answer_foreign(
         &self,
-        request: http::Request<Foreign>,
-        link: &Arc<Link>,
+        request: http::Request<HyperBody>,
+        writer: &Arc<ConnWriter>,
         peer: Peer,
-        rules: &HouseRules,
+        config: &ListenerConfig,
     ) -> Answer {
         if let Err(reason) = host::check(request.headers(), request.version()) {
             debug!(remote = %peer.remote, reason, "request refused");
             let mut refusal = Error::bad_request(reason).json();
             refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            return fallback::dressed(rules.put_on(refusal, peer)).await;
+            return fallback::dressed(config.put_on(refusal, peer)).await;
         }
-        if let Some(port) = rules.redirect_to {
+        if let Some(port) = config.redirect_to {
             return redirect::answer(&request, port);
         }
         let Shared { mount, negotiator, pages, .. } = &*self.shared;
         if is_engines(mount, request.uri().path()) {
-            let response = match self.answer(request.map(Incoming::Foreign), peer) {
-                Answering::Ready(response) => response,
-                Answering::Waiting(response) => response.await,
+            let response = match self.answer(request.map(Incoming::Hyper), peer) {
+                ResponseFuture::Ready(response) => response,
+                ResponseFuture::Waiting(response) => response.await,
             };
-            let response = fallback::awaited(response, link).await;
-            return fallback::dressed(rules.put_on(response, peer)).await;
+            let response = fallback::awaited(response, writer).await;
+            return fallback::dressed(config.put_on(response, peer)).await;
         }
         let Some(pages) = pages else { return fallback::dressed(pages::not_found(mount)).await };
         let (headers, path) = (request.headers(), request.uri().path());
         let welcome = negotiator.gate().welcome(headers, path, peer);
-        rules.put_on(pages.answer(request, welcome).await, peer)
+        config.put_on(pages.answer(request, welcome).await, peer)
     }
 }
 
@@ -346,12 +359,12 @@ fn peer(remote: SocketAddr) -> Peer {
 }
 
 /// Ends a connection that begins with another protocol.
-fn turn_away(link: &Link, first: &First, remote: IpAddr) {
-    let Some(turned_away) = TurnedAway::from_plain(first) else { return };
-    turned_away.log(remote);
-    if let Some(alert) = turned_away.alert() {
+fn turn_away(writer: &ConnWriter, first: &First, remote: IpAddr) {
+    let Some(error) = AcceptError::from_plain(first) else { return };
+    error.log(remote);
+    if let Some(alert) = error.alert() {
         // There is room for it: nothing has been written yet.
-        link.put(|out| out.extend_from_slice(alert));
+        writer.write(|out| out.extend_from_slice(alert));
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::HttpLimits;
-use super::listen::HouseRules;
+use super::listen::ListenerConfig;
 use crate::http::write::{write_end, write_head};
 use crate::http::{Body, Response};
 use crate::net::slots::NoSlot;
@@ -26,11 +26,11 @@ const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// Connections that were refused, by reason.
 #[derive(Default)]
-pub(super) struct Refusals([Mutex<Refused>; 2]);
+pub(super) struct Refusals([Mutex<RefusalCount>; 2]);
 
 /// Connections that were refused for one reason.
 #[derive(Default)]
-struct Refused {
+struct RefusalCount {
     told: Option<Instant>,
     /// Since it was told.
     count: u64,
@@ -39,9 +39,9 @@ struct Refused {
 impl Refusals {
     /// Refuses a connection that there is not even room for to be heard. Who speaks plain HTTP may still
     /// find the answer.
-    pub fn turn_away(&self, tcp: &TcpStream, why: NoSlot, rules: &HouseRules) {
+    pub fn turn_away(&self, tcp: &TcpStream, why: NoSlot, config: &ListenerConfig) {
         let response = self.refuse(why);
-        if let (Body::Whole(body), true) = (response.body(), rules.entrance.is_open()) {
+        if let (Body::Whole(body), true) = (response.body(), config.acceptor.is_open()) {
             let mut bytes = Vec::new();
             write_head(&mut bytes, response.status(), response.headers(), true);
             write_end(&mut bytes, "", body);
@@ -65,7 +65,7 @@ impl Refusals {
         refused.count += 1;
         if refused.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
             let count = refused.count;
-            *refused = Refused { told: Some(Instant::now()), count: 0 };
+            *refused = RefusalCount { told: Some(Instant::now()), count: 0 };
             match why {
                 NoSlot::AllTaken => warn!(
                     refused = count,

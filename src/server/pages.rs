@@ -23,7 +23,7 @@ use super::folder::{Copies, Folder, Lack, SMALL, Sending, Version};
 use super::{no_slot, reports};
 use crate::admission::Welcome;
 use crate::http::fallback::{Answer, dressed};
-use crate::http::{self as web, Body, Foreign};
+use crate::http::{self as web, Body, HyperBody};
 use crate::policy::Scheme;
 use crate::transport::Error;
 
@@ -97,7 +97,7 @@ pub struct Pages {
     answer: Arc<Handler>,
 }
 
-type Handler = dyn Fn(http::Request<Foreign>) -> BoxFuture<'static, Answer> + Send + Sync;
+type Handler = dyn Fn(http::Request<HyperBody>) -> BoxFuture<'static, Answer> + Send + Sync;
 
 impl Pages {
     /// `folder` replaces the built-in files but for the client library; `more` are routes that somebody
@@ -141,7 +141,7 @@ impl Pages {
     }
 
     /// `welcome` is what the page is told of the policy.
-    pub async fn answer(&self, mut request: http::Request<Foreign>, welcome: Welcome) -> Answer {
+    pub async fn answer(&self, mut request: http::Request<HyperBody>, welcome: Welcome) -> Answer {
         let content_policy = content_policy(welcome.bound_to);
         request.extensions_mut().insert(welcome);
         let late = request.body().late();
@@ -540,7 +540,7 @@ mod tests {
             std::fs::write(path, "text").unwrap();
         }
         for (target, name) in [
-            ("page.html", "link.html"),
+            ("page.html", "writer.html"),
             ("sub/..data", "mounted.html"),
             ("../pages/page.html", "round.html"),
             ("../pages-of-others/secret", "out.html"),
@@ -557,13 +557,13 @@ mod tests {
         assert!(fifo.unwrap().success());
         symlink("fifo", folder.join("fifo.html")).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
-        // The folder itself may be a link, and lead somewhere else later.
+        // The folder itself may be a writer, and lead somewhere else later.
         symlink(&folder, root.join("current")).unwrap();
         for folder in [&folder, &root.join("current")] {
             let (source, asked) = (Source::new(Some(folder)), asked());
             for (name, served) in [
                 ("page.html", true),
-                ("link.html", true),
+                ("writer.html", true),
                 ("mounted.html", true),
                 ("round.html", true),
                 ("out.html", false),

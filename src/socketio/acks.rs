@@ -17,7 +17,7 @@ pub struct Answer {
 /// The client will not answer: it left, or too many of its answers are outstanding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the client left without acknowledging")]
-pub struct AckLost;
+pub struct AckError;
 
 /// The outstanding acknowledgements of one socket.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ struct Outstanding {
     waiting: HashMap<u64, oneshot::Sender<Answer>>,
 }
 
-/// Acknowledgements that may be outstanding at one socket; asking for more is answered `AckLost`.
+/// Acknowledgements that may be outstanding at one socket; asking for more is answered `AckError`.
 const MAX_OUTSTANDING: usize = 256;
 
 impl Acks {

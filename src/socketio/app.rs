@@ -21,7 +21,7 @@ pub trait App: Send + Sync + 'static {
         &self,
         socket: &Socket,
         auth: &Value,
-    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+    ) -> impl Future<Output = Result<(), ConnectError>> + Send {
         let _ = (socket, auth);
         std::future::ready(Ok(()))
     }
@@ -48,14 +48,14 @@ pub trait App: Send + Sync + 'static {
 
 /// Why a client may not join.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
+pub struct ConnectError {
     pub message: String,
     pub data: Option<Value>,
 }
 
-impl Refusal {
+impl ConnectError {
     pub fn new(message: impl Into<String>) -> Self {
-        Refusal { message: message.into(), data: None }
+        ConnectError { message: message.into(), data: None }
     }
 }
 

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 
 use crate::engine::{CloseReason, Handler, Receiver, Session};
 
-pub use acks::{AckLost, Answer};
-pub use app::{App, DisconnectReason, Event, Refusal, Responder};
+pub use acks::{AckError, Answer};
+pub use app::{App, ConnectError, DisconnectReason, Event, Responder};
 pub use broadcast::Broadcast;
 pub use socket::Socket;
 

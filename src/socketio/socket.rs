@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::acks::{AckLost, Acks, Answer};
+use super::acks::{AckError, Acks, Answer};
 use super::broadcast::Broadcast;
 use crate::dialect::{AckId, AckRequest, Body, SocketIds, SocketPacket};
 use crate::engine::{CloseReason, Cork, Delivery, Session, Sid};
@@ -85,24 +85,24 @@ impl Socket {
     ///
     /// # Errors
     /// If the client left, or too many of its answers are outstanding.
-    pub fn ask(
+    pub fn emit_with_ack(
         &self,
         name: &str,
         args: impl IntoIterator<Item = Value>,
         attachments: Vec<Bytes>,
-    ) -> impl Future<Output = Result<Answer, AckLost>> + Send + 'static {
+    ) -> impl Future<Output = Result<Answer, AckError>> + Send + 'static {
         let expected = self.0.acks.expect();
         if let Some((id, _)) = &expected {
             self.send(event(name, args, Some(AckRequest::ByApp((*id).into()))), attachments);
         }
         async move {
-            let (_, answer) = expected.ok_or(AckLost)?;
-            answer.await.map_err(|_| AckLost)
+            let (_, answer) = expected.ok_or(AckError)?;
+            answer.await.map_err(|_| AckError)
         }
     }
 
     /// Sends a shared event.
-    pub fn deliver(&self, broadcast: &Broadcast) {
+    pub fn emit_shared(&self, broadcast: &Broadcast) {
         if !self.has_left() {
             let session = &self.0.session;
             session.push_shared(broadcast.frames(session.dialect()), broadcast.delivered());

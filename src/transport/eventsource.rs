@@ -1,10 +1,10 @@
 //! `eventsource`: server-sent events, each with one packet as a JavaScript string.
 
 use super::stream::{self, PRELUDE, Shape};
-use super::{Exchange, Query, Served, Transport};
+use super::{Error, Exchange, Query, Transport};
 use crate::dialect::{Dialect, Frame, json};
 use crate::engine::Facts;
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, ResponseFuture};
 
 #[derive(Debug)]
 pub struct EventSource;
@@ -17,26 +17,26 @@ impl Transport for EventSource {
         &FACTS
     }
 
-    fn claims(&self, query: &Query) -> bool {
+    fn matches(&self, query: &Query) -> bool {
         query.transport.as_deref() == Some(FACTS.wire)
     }
 
-    fn offered(&self, own_client: bool) -> bool {
+    fn advertised(&self, own_client: bool) -> bool {
         own_client
     }
 
-    fn serve(&self, exchange: Exchange) -> Served {
+    fn serve(&self, exchange: Exchange) -> ResponseFuture<Result<Response, Error>> {
         stream::serve(exchange, &FACTS, |_| shape(), |response| response)
     }
 
-    fn say(
+    fn respond_once(
         &self,
         _request: &Request,
         _query: &Query,
         dialect: &'static dyn Dialect,
         frames: &[Frame],
     ) -> Response {
-        stream::say(dialect, frames, shape())
+        stream::respond_once(dialect, frames, shape())
     }
 }
 

@@ -3,10 +3,10 @@
 use http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 
 use super::stream::{self, PRELUDE, Shape};
-use super::{Exchange, Query, Served, Transport};
+use super::{Error, Exchange, Query, Transport};
 use crate::dialect::{Dialect, Frame, json};
 use crate::engine::Facts;
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, ResponseFuture};
 
 #[derive(Debug)]
 pub struct HtmlFile;
@@ -22,15 +22,15 @@ impl Transport for HtmlFile {
         &FACTS
     }
 
-    fn claims(&self, query: &Query) -> bool {
+    fn matches(&self, query: &Query) -> bool {
         query.transport.as_deref() == Some(FACTS.wire)
     }
 
-    fn offered(&self, own_client: bool) -> bool {
+    fn advertised(&self, own_client: bool) -> bool {
         own_client
     }
 
-    fn in_0_9(&self) -> bool {
+    fn supports_v09(&self) -> bool {
         true
     }
 
@@ -38,20 +38,20 @@ impl Transport for HtmlFile {
         true
     }
 
-    fn serve(&self, exchange: Exchange) -> Served {
+    fn serve(&self, exchange: Exchange) -> ResponseFuture<Result<Response, Error>> {
         let shape =
             |exchange: &Exchange| shape(exchange.session.dialect(), exchange.query.callback());
         stream::serve(exchange, &FACTS, shape, secured)
     }
 
-    fn say(
+    fn respond_once(
         &self,
         _request: &Request,
         query: &Query,
         dialect: &'static dyn Dialect,
         frames: &[Frame],
     ) -> Response {
-        secured(stream::say(dialect, frames, shape(dialect, query.callback())))
+        secured(stream::respond_once(dialect, frames, shape(dialect, query.callback())))
     }
 }
 

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::poll::{Purpose, Rejected, accept, park, purpose, unsupported};
-use super::{Error, Exchange, Query, Served, Transport};
+use super::poll::{PostError, Purpose, accept, park, purpose, unsupported};
+use super::{Error, Exchange, Query, Transport};
 use crate::dialect::{Dialect, Frame};
 use crate::engine::Facts;
-use crate::http::{Request, Response, response};
+use crate::http::{Request, Response, ResponseFuture, response};
 
 #[derive(Debug)]
 pub struct JsonpPolling;
@@ -30,11 +30,11 @@ impl Transport for JsonpPolling {
         &FACTS
     }
 
-    fn claims(&self, query: &Query) -> bool {
+    fn matches(&self, query: &Query) -> bool {
         query.transport.as_deref() == Some(FACTS.wire) && query.j.is_some()
     }
 
-    fn in_0_9(&self) -> bool {
+    fn supports_v09(&self) -> bool {
         true
     }
 
@@ -42,15 +42,15 @@ impl Transport for JsonpPolling {
         true
     }
 
-    fn serve(&self, exchange: Exchange) -> Served {
+    fn serve(&self, exchange: Exchange) -> ResponseFuture<Result<Response, Error>> {
         match purpose(exchange.request.method()) {
-            Purpose::Poll => Served::Now(poll(&exchange)),
-            Purpose::Post => Served::Later(Box::pin(post(exchange))),
-            Purpose::Other => Served::Now(Ok(unsupported())),
+            Purpose::Poll => ResponseFuture::Ready(poll(&exchange)),
+            Purpose::Post => ResponseFuture::Waiting(Box::pin(post(exchange))),
+            Purpose::Other => ResponseFuture::Ready(Ok(unsupported())),
         }
     }
 
-    fn say(
+    fn respond_once(
         &self,
         _request: &Request,
         query: &Query,
@@ -84,7 +84,7 @@ async fn post(exchange: Exchange) -> Result<Response, Error> {
         };
         let payload = session.dialect().jsonp_field(&field)?;
         if payload.len() > max {
-            return Err(Rejected::Refused(Error::TooLarge { limit: max }));
+            return Err(PostError::Refused(Error::TooLarge { limit: max }));
         }
         Ok(session.dialect().read_text_payload(&payload, session.wire())?)
     })

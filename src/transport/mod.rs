@@ -19,13 +19,11 @@ mod xhr_polling;
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
-
-use crate::admission::Monitor;
+use crate::admission::WebSocketMonitor;
 use crate::dialect::{Dialect, Frame};
 use crate::engine::{Connection, Engine, Facts, Session};
-use crate::http::{Request, Response};
-use crate::net::Link;
+use crate::http::{Request, Response, ResponseFuture};
+use crate::net::ConnWriter;
 
 pub use error::Error;
 pub use query::Query;
@@ -35,16 +33,16 @@ pub trait Transport: Send + Sync {
     fn facts(&self) -> &'static Facts;
 
     /// Whether a request of its wire name is for this transport.
-    fn claims(&self, query: &Query) -> bool;
+    fn matches(&self, query: &Query) -> bool;
 
     /// Whether the handshake names it as something to upgrade to; `own_client` is our own page's.
-    fn offered(&self, own_client: bool) -> bool {
+    fn advertised(&self, own_client: bool) -> bool {
         let _ = own_client;
         false
     }
 
     /// Whether clients of generation 0.9 know it.
-    fn in_0_9(&self) -> bool {
+    fn supports_v09(&self) -> bool {
         false
     }
 
@@ -64,10 +62,10 @@ pub trait Transport: Send + Sync {
     }
 
     /// Serves one request.
-    fn serve(&self, exchange: Exchange) -> Served;
+    fn serve(&self, exchange: Exchange) -> ResponseFuture<Result<Response, Error>>;
 
     /// Answers a request that no session is there for with these packets, and no more to come.
-    fn say(
+    fn respond_once(
         &self,
         request: &Request,
         query: &Query,
@@ -90,26 +88,6 @@ pub fn names() -> Vec<&'static str> {
     REGISTRY.iter().map(|transport| transport.facts().name).collect()
 }
 
-/// What serving a request comes to. Most need not wait for anything: the answer to a poll is known at
-/// once to be one that comes later.
-pub enum Served {
-    Now(Result<Response, Error>),
-    Later(BoxFuture<'static, Result<Response, Error>>),
-}
-
-impl Served {
-    /// Waits for the answer.
-    ///
-    /// # Errors
-    /// What the request is answered with instead.
-    pub async fn answer(self) -> Result<Response, Error> {
-        match self {
-            Served::Now(answer) => answer,
-            Served::Later(answer) => answer.await,
-        }
-    }
-}
-
 /// A request and the session that it is for.
 pub struct Exchange {
     pub request: Request,
@@ -117,15 +95,15 @@ pub struct Exchange {
     pub session: Arc<Session>,
     pub engine: Engine,
     /// For a WebSocket: what counts it, and watches how it fares.
-    pub monitor: Option<Monitor>,
+    pub monitor: Option<WebSocketMonitor>,
 }
 
-impl Connection for Link {
+impl Connection for ConnWriter {
     fn held(&self) -> usize {
-        Link::held(self)
+        ConnWriter::held(self)
     }
 
     fn cut(&self) {
-        Link::cut(self);
+        ConnWriter::cut(self);
     }
 }

@@ -16,7 +16,7 @@ use crate::http::headers::media_type;
 use crate::http::write::write_end;
 use crate::http::{Body, Incoming, Parked, ParkedOutcome, Response, read_body, response};
 use crate::memory::Charge;
-use crate::net::Link;
+use crate::net::ConnWriter;
 
 /// How long an idle poll is held where there are no heartbeats on polls (socketio-0.9.md §7).
 const IDLE_POLL: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ struct ParkedPoll {
     /// What it is to be answered with besides.
     due: Drained,
     /// Where the answer is written, once that is known.
-    seat: Option<Arc<Seat>>,
+    responder: Option<Arc<PollResponder>>,
 }
 
 /// How one transport answers a poll with packets: a content type and a body.
@@ -56,8 +56,14 @@ pub(super) fn park(
     };
     let until = Instant::now() + hold;
     let mut response = response(StatusCode::OK, "", Bytes::new());
-    let parked =
-        ParkedPoll { drain, until, form, batch: Vec::new(), due: Drained::Released, seat: None };
+    let parked = ParkedPoll {
+        drain,
+        until,
+        form,
+        batch: Vec::new(),
+        due: Drained::Released,
+        responder: None,
+    };
     *response.body_mut() = Body::Parked(Box::new(parked));
     Ok(response)
 }
@@ -67,16 +73,16 @@ impl Parked for ParkedPoll {
         self.until
     }
 
-    fn begin(&mut self, link: &Arc<Link>, head: Vec<u8>) {
-        let (link, form) = (Arc::clone(link), Arc::clone(&self.form));
-        let seat = Arc::new(Seat { link, head, form, answer: Answer::default() });
-        self.drain.divert(Arc::clone(&seat) as Arc<dyn Sink>);
-        self.seat = Some(seat);
+    fn begin(&mut self, writer: &Arc<ConnWriter>, head: Vec<u8>) {
+        let (writer, form) = (Arc::clone(writer), Arc::clone(&self.form));
+        let responder = Arc::new(PollResponder { writer, head, form, answer: Answer::default() });
+        self.drain.divert(Arc::clone(&responder) as Arc<dyn Sink>);
+        self.responder = Some(responder);
     }
 
     fn set_pipelined(&self) {
-        if let Some(seat) = &self.seat {
-            seat.answer.be_followed();
+        if let Some(responder) = &self.responder {
+            responder.answer.be_followed();
         }
     }
 
@@ -86,8 +92,8 @@ impl Parked for ParkedPoll {
         read_ahead: &mut dyn FnMut(&mut Context<'_>) -> Poll<bool>,
     ) -> Poll<ParkedOutcome> {
         // Nothing is written before it is known where.
-        let Some(seat) = &self.seat else { return Poll::Ready(ParkedOutcome::Lost) };
-        let waited = seat.answer.poll_waited(cx, &mut self.drain, &mut self.batch, read_ahead);
+        let Some(responder) = &self.responder else { return Poll::Ready(ParkedOutcome::Lost) };
+        let waited = responder.answer.poll_waited(cx, &mut self.drain, &mut self.batch, read_ahead);
         waited.map(|waited| match waited {
             Waited::Drained(drained) => {
                 self.due = drained;
@@ -100,14 +106,17 @@ impl Parked for ParkedPoll {
 
     fn give(mut self: Box<Self>) {
         let answer = self.formed();
-        let ParkedPoll { drain, seat, .. } = *self;
-        let Some(seat) = seat else { return };
-        if seat.answer.claim(drain) {
-            seat.put(answer);
+        let ParkedPoll { drain, responder, .. } = *self;
+        let Some(responder) = responder else { return };
+        if responder.answer.claim(drain) {
+            responder.put(answer);
         }
     }
 
-    fn answer(mut self: Box<Self>, link: Arc<Link>) -> BoxFuture<'static, (&'static str, Bytes)> {
+    fn answer(
+        mut self: Box<Self>,
+        writer: Arc<ConnWriter>,
+    ) -> BoxFuture<'static, (&'static str, Bytes)> {
         Box::pin(async move {
             let next = self.drain.next(&mut self.batch);
             let due = timeout_at(self.until, next).await.unwrap_or(Drained::Released);
@@ -115,7 +124,7 @@ impl Parked for ParkedPoll {
             let (content_type, bytes) = self.formed();
             let mut charge = Charge::default();
             charge.set(bytes.len());
-            let unread = Arc::new(Unread { bytes, link, _charge: charge });
+            let unread = Arc::new(Unread { bytes, writer, _charge: charge });
             self.drain.finish_by(&(Arc::clone(&unread) as Arc<dyn Connection>));
             (content_type, Bytes::from_owner(OnItsWay(unread)))
         })
@@ -141,7 +150,7 @@ impl ParkedPoll {
 #[derive(Debug)]
 struct Unread {
     bytes: Bytes,
-    link: Arc<Link>,
+    writer: Arc<ConnWriter>,
     _charge: Charge,
 }
 
@@ -160,27 +169,27 @@ impl Connection for Unread {
     }
 
     fn cut(&self) {
-        self.link.cut();
+        self.writer.cut();
     }
 }
 
 /// A parked poll's place on its connection, where packets can be put.
-struct Seat {
-    link: Arc<Link>,
+struct PollResponder {
+    writer: Arc<ConnWriter>,
     head: Vec<u8>,
     form: Form,
     answer: Answer,
 }
 
-impl std::fmt::Debug for Seat {
+impl std::fmt::Debug for PollResponder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Seat").field(&self.answer).finish()
+        f.debug_tuple("PollResponder").field(&self.answer).finish()
     }
 }
 
-impl Seat {
+impl PollResponder {
     fn put(&self, (content_type, body): (&str, Bytes)) -> Taken {
-        let whole = self.link.put(|out| {
+        let whole = self.writer.write(|out| {
             out.extend_from_slice(&self.head);
             write_end(out, content_type, &body);
         });
@@ -188,13 +197,13 @@ impl Seat {
     }
 }
 
-impl Sink for Seat {
+impl Sink for PollResponder {
     fn take(&self, frames: &[Frame], dialect: &dyn Dialect, _wire: &Wire) -> Taken {
         self.put((self.form)(dialect, frames))
     }
 
     fn connection(&self) -> Option<Arc<dyn Connection>> {
-        Some(Arc::clone(&self.link) as Arc<dyn Connection>)
+        Some(Arc::clone(&self.writer) as Arc<dyn Connection>)
     }
 }
 
@@ -206,7 +215,7 @@ pub(super) async fn accept(
     exchange: Exchange,
     facts: &'static Facts,
     limit: usize,
-    read: impl FnOnce(&Arc<Session>, &Bytes, Option<&str>) -> Result<Vec<Packet>, Rejected>,
+    read: impl FnOnce(&Arc<Session>, &Bytes, Option<&str>) -> Result<Vec<Packet>, PostError>,
 ) -> Result<Response, Error> {
     let Exchange { request, session, .. } = exchange;
     let mut posting = session.begin_post(facts)?;
@@ -225,8 +234,8 @@ pub(super) async fn accept(
     match read(&session, &body, media_type(&parts.headers)) {
         Ok(packets) => posting.session().submit(facts, packets).await?,
         // The reference servers say "ok" to such a body and end the session (engineio.md §9).
-        Err(Rejected::Malformed(error)) => session.malformed(error),
-        Err(Rejected::Refused(error)) => return Err(error),
+        Err(PostError::Malformed(error)) => session.malformed(error),
+        Err(PostError::Refused(error)) => return Err(error),
     }
     let (content_type, body) = session.dialect().post_answer();
     Ok(response(StatusCode::OK, content_type, body))
@@ -245,7 +254,7 @@ pub(super) async fn accept_payload(
             // Unlike other malformed bodies, this one is answered with an error (engineio.md §9).
             session.malformed(Malformed("binary body"));
             let reason = "this protocol has no binary payloads";
-            return Err(Rejected::Refused(Error::bad_request(reason)));
+            return Err(PostError::Refused(Error::bad_request(reason)));
         }
         Ok(dialect.read_payload(body, octets, session.wire())?)
     })
@@ -254,14 +263,14 @@ pub(super) async fn accept_payload(
 
 /// A body that holds no packets.
 #[derive(Debug)]
-pub(super) enum Rejected {
+pub(super) enum PostError {
     Malformed(Malformed),
     Refused(Error),
 }
 
-impl From<Malformed> for Rejected {
+impl From<Malformed> for PostError {
     fn from(error: Malformed) -> Self {
-        Rejected::Malformed(error)
+        PostError::Malformed(error)
     }
 }
 

@@ -10,10 +10,10 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 
 use super::poll::{Purpose, accept_payload, purpose, unsupported};
-use super::{Error, Exchange, Served};
+use super::{Error, Exchange};
 use crate::dialect::{Control, Dialect, Frame, Heartbeat};
 use crate::engine::{CloseReason, Drain, Drained, Facts, Session};
-use crate::http::{Body, Response, response};
+use crate::http::{Body, Response, ResponseFuture, response};
 
 /// How one transport dresses its stream.
 pub(super) struct Shape {
@@ -34,24 +34,24 @@ pub(super) fn serve(
     facts: &'static Facts,
     shape: impl FnOnce(&Exchange) -> Shape,
     dress: impl FnOnce(Response) -> Response,
-) -> Served {
+) -> ResponseFuture<Result<Response, Error>> {
     match purpose(exchange.request.method()) {
         Purpose::Poll => {
             let shape = shape(&exchange);
             let session = exchange.session;
             let drain = session.take_up(facts).map_err(Error::from);
-            Served::Now(drain.map(|drain| {
+            ResponseFuture::Ready(drain.map(|drain| {
                 dress(respond(shape.content_type, packets(session, drain, facts, shape)))
             }))
         }
-        Purpose::Post => Served::Later(Box::pin(accept_payload(exchange, facts))),
-        Purpose::Other => Served::Now(Ok(unsupported())),
+        Purpose::Post => ResponseFuture::Waiting(Box::pin(accept_payload(exchange, facts))),
+        Purpose::Other => ResponseFuture::Ready(Ok(unsupported())),
     }
 }
 
 /// A stream that says one thing and ends. Several packets are one piece, which no part of is lost when
 /// the client turns away upon the first.
-pub(super) fn say(dialect: &dyn Dialect, frames: &[Frame], shape: Shape) -> Response {
+pub(super) fn respond_once(dialect: &dyn Dialect, frames: &[Frame], shape: Shape) -> Response {
     let mut body = shape.prelude;
     write(&mut body, dialect, frames, shape.write);
     respond(shape.content_type, futures::stream::iter([Bytes::from(body)]))

@@ -13,13 +13,13 @@ use tracing::Instrument;
 
 use super::ws_frames::Fault;
 use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
-use super::{Error, Exchange, Query, Served, Transport};
-use crate::admission::{Ended, Monitor};
+use super::{Error, Exchange, Query, Transport};
+use crate::admission::{Ended, WebSocketMonitor};
 use crate::dialect::{Dialect, Frame, Packet, Requests, SocketMessage, Wire};
 use crate::engine::{Begun, CloseReason, Drain, Drained, Facts, Session};
 use crate::http::headers::header_has;
-use crate::http::{Body, Incoming, Request, Response, response};
-use crate::net::Link;
+use crate::http::{Body, Incoming, Request, Response, ResponseFuture, response};
+use crate::net::ConnWriter;
 
 #[derive(Debug)]
 pub struct WebSocket;
@@ -37,11 +37,11 @@ impl Transport for WebSocket {
         &FACTS
     }
 
-    fn claims(&self, query: &Query) -> bool {
+    fn matches(&self, query: &Query) -> bool {
         query.transport.as_deref() == Some(FACTS.wire)
     }
 
-    fn offered(&self, _own_client: bool) -> bool {
+    fn advertised(&self, _own_client: bool) -> bool {
         true
     }
 
@@ -58,7 +58,7 @@ impl Transport for WebSocket {
         }
         match only(headers, SEC_WEBSOCKET_KEY) {
             // hyper reads this request, and keeps the connection until the answer is out.
-            Some(key) if is_key(key) && matches!(request.body(), Incoming::Foreign(_)) => {
+            Some(key) if is_key(key) && matches!(request.body(), Incoming::Hyper(_)) => {
                 Err(Error::bad_request("no WebSocket upgrade: the request has a body"))
             }
             Some(key) if is_key(key) => Ok(()),
@@ -69,15 +69,15 @@ impl Transport for WebSocket {
         }
     }
 
-    fn in_0_9(&self) -> bool {
+    fn supports_v09(&self) -> bool {
         true
     }
 
-    fn serve(&self, exchange: Exchange) -> Served {
-        Served::Now(Ok(accept(exchange)))
+    fn serve(&self, exchange: Exchange) -> ResponseFuture<Result<Response, Error>> {
+        ResponseFuture::Ready(Ok(accept(exchange)))
     }
 
-    fn say(
+    fn respond_once(
         &self,
         request: &Request,
         _query: &Query,
@@ -85,9 +85,9 @@ impl Transport for WebSocket {
         frames: &[Frame],
     ) -> Response {
         let frames = frames.to_vec();
-        switching(request, move |link, early| {
+        switching(request, move |writer, early| {
             tokio::spawn(async move {
-                let (writer, reader) = ws_io::open(link, early, SAID_MAX);
+                let (writer, reader) = ws_io::open(writer, early, SAID_MAX);
                 writer.put(&frames, dialect, &Wire::default());
                 say_goodbye(reader, WsClose::Plain).await;
             });
@@ -115,20 +115,23 @@ fn accept(exchange: Exchange) -> Response {
     // upgrade.
     let drain = session.take_up(&FACTS);
     let max_message = session.limits().max_payload;
-    switching(&request, move |link, early| match drain {
+    switching(&request, move |writer, early| match drain {
         Ok(drain) => {
             let span = session.span().clone();
-            engine.spawn(run(link, early, drain, max_message, monitor).instrument(span));
+            engine.spawn(run(writer, early, drain, max_message, monitor).instrument(span));
         }
         Err(_) => engine.spawn(async move {
-            let (_, reader) = ws_io::open(link, early, SAID_MAX);
+            let (_, reader) = ws_io::open(writer, early, SAID_MAX);
             say_goodbye(reader, WsClose::Plain).await;
         }),
     })
 }
 
 /// The answer after which the connection is `then`'s.
-fn switching(request: &Request, then: impl FnOnce(Arc<Link>, Bytes) + Send + 'static) -> Response {
+fn switching(
+    request: &Request,
+    then: impl FnOnce(Arc<ConnWriter>, Bytes) + Send + 'static,
+) -> Response {
     let key = request.headers().get(SEC_WEBSOCKET_KEY);
     let accept = ws_io::accept_key(key.map_or(&[][..], HeaderValue::as_bytes));
     let mut response = response(StatusCode::SWITCHING_PROTOCOLS, "", "");
@@ -144,14 +147,14 @@ fn switching(request: &Request, then: impl FnOnce(Arc<Link>, Bytes) + Send + 'st
 }
 
 async fn run(
-    link: Arc<Link>,
+    writer: Arc<ConnWriter>,
     early: Bytes,
     mut drain: Drain,
     max_message: usize,
-    mut monitor: Option<Monitor>,
+    mut monitor: Option<WebSocketMonitor>,
 ) {
     let session = Arc::clone(drain.session());
-    let (writer, mut reader) = ws_io::open(link, early, max_message);
+    let (writer, mut reader) = ws_io::open(writer, early, max_message);
     drain.divert(writer.clone());
     let end = tokio::select! {
         end = read(&mut reader, &session, &mut monitor) => end,
@@ -211,7 +214,11 @@ impl End {
     }
 }
 
-async fn read(reader: &mut WsReader, session: &Arc<Session>, monitor: &mut Option<Monitor>) -> End {
+async fn read(
+    reader: &mut WsReader,
+    session: &Arc<Session>,
+    monitor: &mut Option<WebSocketMonitor>,
+) -> End {
     let (dialect, wire) = (session.dialect(), session.wire());
     let mut begun = 0;
     loop {
@@ -369,7 +376,7 @@ async fn say_goodbye(mut reader: WsReader, close: WsClose) {
             }
         }
         // Nothing more is wanted of what the client sends.
-        reader.link().hang_up(usize::MAX).await;
+        reader.writer().hang_up(usize::MAX).await;
     };
     let _ = tokio::time::timeout(CLOSE_PATIENCE, goodbye).await;
 }

@@ -1,4 +1,4 @@
-//! WebSocket connections: bytes of a [`Link`], as what the client said and as packets on their way out.
+//! WebSocket connections: bytes of a [`ConnWriter`], as what the client said and as packets on their way out.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -13,7 +13,7 @@ use super::ws_frames::{Fault, Frames, Said};
 use crate::dialect::{Dialect, Frame, SocketMessage, Wire};
 use crate::engine::{Connection, Sink, Taken};
 use crate::net::scratch::with_input;
-use crate::net::{Broken, Link};
+use crate::net::{Broken, ConnWriter};
 
 /// Reads in a row: a message may have pieces without end.
 const READS: u8 = 16;
@@ -73,12 +73,16 @@ pub(super) struct WsReader {
 
 /// Writes packets, from wherever they come.
 #[derive(Debug)]
-pub(super) struct WsWriter(Arc<Link>);
+pub(super) struct WsWriter(Arc<ConnWriter>);
 
 /// Takes over a connection after its handshake. `early` came with the request, `max_message` bounds
 /// inbound messages, in bytes.
-pub(super) fn open(link: Arc<Link>, early: Bytes, max_message: usize) -> (Arc<WsWriter>, WsReader) {
-    let out = Arc::new(WsWriter(link));
+pub(super) fn open(
+    writer: Arc<ConnWriter>,
+    early: Bytes,
+    max_message: usize,
+) -> (Arc<WsWriter>, WsReader) {
+    let out = Arc::new(WsWriter(writer));
     let reader = WsReader {
         frames: Frames::new(max_message),
         rest: BytesMut::from(early),
@@ -126,7 +130,7 @@ impl WsReader {
     /// Reads once; `None` if what came is not enough for an event.
     fn read(&mut self) -> io::Result<Option<WsEvent>> {
         with_input(|input| {
-            let count = self.link().pipe().try_read(input)?;
+            let count = self.writer().stream().try_read(input)?;
             let input = &mut input[..count];
             Ok(if input.is_empty() {
                 Some(WsEvent::Lost)
@@ -179,7 +183,7 @@ impl WsReader {
         if self.closed {
             return self.alive();
         }
-        let clear = self.out.0.put(|out| write_frame(out, OpCode::Control(Control::Pong), data));
+        let clear = self.out.0.write(|out| write_frame(out, OpCode::Control(Control::Pong), data));
         self.unread = if clear { 0 } else { self.unread + data.len() + 2 };
         if self.unread > ANSWERS_MAX { WsEvent::Deaf } else { self.alive() }
     }
@@ -193,13 +197,13 @@ impl WsReader {
         self.frames.limit(max)
     }
 
-    pub fn link(&self) -> &Link {
+    pub fn writer(&self) -> &ConnWriter {
         &self.out.0
     }
 
     async fn wait(&self) -> Result<(), Broken> {
-        let out = self.link();
-        let mut readable = poll_fn(|cx| out.pipe().poll_read_ready(cx));
+        let out = self.writer();
+        let mut readable = poll_fn(|cx| out.stream().poll_read_ready(cx));
         if out.is_clear() {
             return readable.await.map_err(|_| Broken);
         }
@@ -220,7 +224,7 @@ impl WsReader {
                     [&fault.code().to_be_bytes(), fault.reason().as_bytes()].concat()
                 }
             };
-            self.out.0.put(|out| write_frame(out, OpCode::Control(Control::Close), &payload));
+            self.out.0.write(|out| write_frame(out, OpCode::Control(Control::Close), &payload));
         }
         self.out.0.flush().await
     }
@@ -229,7 +233,7 @@ impl WsReader {
 impl WsWriter {
     /// Puts packets; [`WsWriter::flush`] waits until they are gone.
     pub fn put(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> bool {
-        self.0.put(|out| {
+        self.0.write(|out| {
             for frame in frames {
                 match frame {
                     Frame::Text(text) => write_frame(out, OpCode::Data(Data::Text), text),
@@ -241,12 +245,12 @@ impl WsWriter {
 
     /// Puts one message.
     pub fn put_message(&self, message: &SocketMessage) {
-        self.0.put(|out| write_message(out, message));
+        self.0.write(|out| write_message(out, message));
     }
 
     /// Puts a ping, which every client answers.
     pub fn put_ping(&self) {
-        self.0.put(|out| write_frame(out, OpCode::Control(Control::Ping), &[]));
+        self.0.write(|out| write_frame(out, OpCode::Control(Control::Ping), &[]));
     }
 
     pub async fn flush(&self) -> Result<(), Broken> {

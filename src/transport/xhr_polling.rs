@@ -5,10 +5,10 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::poll::{Purpose, accept_payload, park, purpose, unsupported};
-use super::{Error, Exchange, Query, Served, Transport};
+use super::{Error, Exchange, Query, Transport};
 use crate::dialect::{Dialect, Frame};
 use crate::engine::Facts;
-use crate::http::{Request, Response, response};
+use crate::http::{Request, Response, ResponseFuture, response};
 
 #[derive(Debug)]
 pub struct XhrPolling;
@@ -20,23 +20,23 @@ impl Transport for XhrPolling {
         &FACTS
     }
 
-    fn claims(&self, query: &Query) -> bool {
+    fn matches(&self, query: &Query) -> bool {
         query.transport.as_deref() == Some(FACTS.wire) && query.j.is_none()
     }
 
-    fn in_0_9(&self) -> bool {
+    fn supports_v09(&self) -> bool {
         true
     }
 
-    fn serve(&self, exchange: Exchange) -> Served {
+    fn serve(&self, exchange: Exchange) -> ResponseFuture<Result<Response, Error>> {
         match purpose(exchange.request.method()) {
-            Purpose::Poll => Served::Now(poll(&exchange)),
-            Purpose::Post => Served::Later(Box::pin(accept_payload(exchange, &FACTS))),
-            Purpose::Other => Served::Now(Ok(unsupported())),
+            Purpose::Poll => ResponseFuture::Ready(poll(&exchange)),
+            Purpose::Post => ResponseFuture::Waiting(Box::pin(accept_payload(exchange, &FACTS))),
+            Purpose::Other => ResponseFuture::Ready(Ok(unsupported())),
         }
     }
 
-    fn say(
+    fn respond_once(
         &self,
         _request: &Request,
         _query: &Query,

@@ -545,11 +545,11 @@ impl Write for Log {
 
 #[tokio::test]
 async fn every_refusal_is_a_line_of_the_log() {
-    // One subscriber for all threads: what is a thread's own is not always seen by others' callsites.
+    // One rate_limit_key for all threads: what is a thread's own is not always seen by others' callsites.
     let chat = Targets::new().with_target("parlance::chat", tracing::Level::DEBUG);
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| Log);
-    let subscriber = tracing_subscriber::registry().with(layer.with_filter(chat));
-    tracing::subscriber::set_global_default(subscriber).expect("the only one");
+    let rate_limit_key = tracing_subscriber::registry().with(layer.with_filter(chat));
+    tracing::subscriber::set_global_default(rate_limit_key).expect("the only one");
     let settings = ChatSettings { message_max: 100, duplicate_names: false, ..chat_settings() };
     for (settings, times, event, expected) in [
         (settings.clone(), 1, json!(["add user", ""]), "label=\"name\" what=\"login\""),
@@ -615,7 +615,7 @@ async fn every_refusal_is_a_line_of_the_log() {
 async fn who_asks_too_often_is_told_and_leaving_does_not_help() {
     for (asked, told) in [("who", true), ("latency", true), ("typing", false)] {
         let (chat, room) = Chat::new(ChatSettings { message_rate: 1, ..chat_settings() });
-        let hasty = Arc::clone(chat.hasty());
+        let rate_limit_stats = Arc::clone(chat.rate_limit_stats());
         tokio::spawn(room.run());
         let server = Setup::default().start_app(chat).await;
         let mut client = Client::open(&server, Eio::V4, Via::WebSocket).await;
@@ -648,7 +648,7 @@ async fn who_asks_too_often_is_told_and_leaving_does_not_help() {
         let most = 11 + start.elapsed().as_secs();
         let least = if told { 10 } else { 5 };
         assert!((least..=most).contains(&taken), "{taken} of {asked}");
-        let [(setting, refused), _] = hasty.counts();
+        let [(setting, refused), _] = rate_limit_stats.counts();
         assert!(setting == "message-rate" && refused >= 40 - most, "{refused} of {asked}");
     }
 }

@@ -33,10 +33,10 @@ async fn server(header: Duration, body: Duration) -> TestServer {
         ..HttpLimits::default()
     };
     let token = TOKEN.strip_prefix("Bearer ").expect("a token").into();
-    let grant = Arc::new(|_| -> futures::future::BoxFuture<'static, _> {
+    let handler = Arc::new(|_| -> futures::future::BoxFuture<'static, _> {
         Box::pin(std::future::ready(Ok(json!({}))))
     });
-    let pages = Some(Pages::new(None, Admin { token, grant }));
+    let pages = Some(Pages::new(None, Admin { token, handler }));
     Setup { http, pages, ..Setup::default() }.start_app(stage().0).await
 }
 

@@ -29,9 +29,9 @@ fn requests() -> [(&'static str, u16); 8] {
 
 #[tokio::test]
 async fn hosts_are_told_once_and_in_form() {
-    let grant =
+    let handler =
         Arc::new(|_| -> BoxFuture<'static, _> { Box::pin(std::future::ready(Ok(json!({})))) });
-    let pages = Some(Pages::new(None, Admin { token: TOKEN.into(), grant }));
+    let pages = Some(Pages::new(None, Admin { token: TOKEN.into(), handler }));
     let server = Setup { pages, ..Setup::default() }.start_app(stage().0).await;
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

@@ -155,7 +155,9 @@ const TOKEN: &str = "sixteen characters";
 async fn server(folder: &Folder) -> TestServer {
     let admin = Admin {
         token: TOKEN.into(),
-        grant: Arc::new(|_| Box::pin(std::future::ready(Ok(json!({ "much": "x".repeat(4000) }))))),
+        handler: Arc::new(|_| {
+            Box::pin(std::future::ready(Ok(json!({ "much": "x".repeat(4000) }))))
+        }),
     };
     let pages = Some(Pages::new(Some(folder.path()), admin));
     Setup { pages, ..Setup::default() }.start_app(stage().0).await

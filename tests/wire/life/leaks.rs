@@ -27,7 +27,7 @@ fn patient() -> Limits {
 }
 
 /// Times for those who wait to be given up.
-fn hasty() -> Limits {
+fn rate_limit_stats() -> Limits {
     let brief = Duration::from_millis(100);
     Limits { ping_interval: brief, ping_timeout: brief, upgrade_timeout: brief, ..patient() }
 }
@@ -100,7 +100,7 @@ async fn polls() {
 
 #[tokio::test]
 async fn silence() {
-    let server = Setup::limits(hasty()).start(Echo).await;
+    let server = Setup::limits(rate_limit_stats()).start(Echo).await;
     let before = tasks();
     let mut sockets = Vec::new();
     for round in 0..24 {

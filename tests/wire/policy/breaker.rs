@@ -55,9 +55,9 @@ fn state(server: &TestServer) -> Option<State> {
 
 /// Kills a WebSocket, and returns when the server has noticed.
 async fn kill(server: &TestServer, ws: Ws) {
-    let before = server.gate.census().websockets();
+    let before = server.gate.counters().websockets();
     ws.abort();
-    until("the end was noticed", || server.gate.census().websockets() < before).await;
+    until("the end was noticed", || server.gate.counters().websockets() < before).await;
 }
 
 /// The client's WebSocket opens and carries nothing, and it goes on by polling.
@@ -90,7 +90,7 @@ async fn what_opens_it_and_what_closes_it() {
     assert_eq!(answer.status, 503);
     assert!(answer.text().contains("the circuit breaker is open: the next test is in "));
     assert!(answer.header("retry-after").is_some_and(|wait| wait.parse::<u32>().unwrap() > 500));
-    let refused = server.gate.census().refusals().find(|(label, _)| *label == "breaker");
+    let refused = server.gate.counters().refusals().find(|(label, _)| *label == "breaker");
     assert_eq!(refused, Some(("breaker", 1)));
     client.say("4b").await;
     assert_eq!(client.texts().await, ["4b"]);
@@ -294,7 +294,7 @@ async fn silence_is_evidence_when_the_servers_clock_has_run_out() {
             })
             .await;
         }
-        until("the server has let go", || server.gate.census().websockets() == 3).await;
+        until("the server has let go", || server.gate.counters().websockets() == 3).await;
         assert_eq!(open(&server), 0, "nobody is seen to be there");
         for client in &mut clients {
             client.say("4a").await;
@@ -328,7 +328,7 @@ async fn half_open_lets_one_through() {
     let mut test = other.websocket().await;
     test.close().await;
     test.closed().await;
-    until("it has left", || server.gate.census().websockets() == 0).await;
+    until("it has left", || server.gate.counters().websockets() == 0).await;
     other.say("4a").await;
     assert_eq!(state(&server), Some(State::HalfOpen));
     // and the one after that does well.

@@ -26,7 +26,7 @@ async fn offered(server: &TestServer, address: &str) -> Vec<String> {
 }
 
 fn refused(server: &TestServer, label: &str) -> u64 {
-    server.gate.census().refusals().find(|(known, _)| *known == label).unwrap().1
+    server.gate.counters().refusals().find(|(known, _)| *known == label).unwrap().1
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn websockets_are_counted_and_the_rest_stays_on_polling() {
     let early = Polls::open(&server, "EIO=4").await;
     let mut late = Polls::open(&server, "EIO=4").await;
     let upgraded = early.upgrade(&server).await;
-    assert_eq!(server.gate.census().websockets(), 2);
+    assert_eq!(server.gate.counters().websockets(), 2);
     // Who was offered one before is refused now, and loses nothing by it.
     let (ws, answer) = Ws::attempt(server.addr, &late.upgrade_target(), &UPGRADE).await;
     assert!(ws.is_none());
@@ -53,11 +53,11 @@ async fn websockets_are_counted_and_the_rest_stays_on_polling() {
     assert_eq!(answer.status, 503);
     assert_eq!(refused(&server, "websockets"), 2);
     direct.abort();
-    until("the place is given back", || server.gate.census().websockets() == 1).await;
+    until("the place is given back", || server.gate.counters().websockets() == 1).await;
     assert_eq!(offered(&server, "192.0.2.1").await, ["websocket"]);
     let _taken = late.upgrade(&server).await;
     drop(upgraded);
-    until("that one, too", || server.gate.census().websockets() == 1).await;
+    until("that one, too", || server.gate.counters().websockets() == 1).await;
 }
 
 #[tokio::test]
@@ -78,8 +78,8 @@ async fn an_address_has_so_many_sessions() {
     }
     until("all are gone", || server.engine.session_count() == 0).await;
     let third = Client::Address([0x2001, 0xdb8, 0, 0, 0, 0, 0, 3].into());
-    let census = server.gate.census();
-    until("the places are free", || census.seat(third, 0).1.of_address == 0).await;
+    let counters = server.gate.counters();
+    until("the places are free", || counters.permit(third, 0).1.of_address == 0).await;
     assert_eq!(from("2001:db8::3").await.status, 200);
 }
 
@@ -105,7 +105,7 @@ async fn refused_handshakes_take_no_place() {
     assert!(ws.is_none());
     let why = format!("all 1 sessions are taken; allowed transports: {ALL}");
     assert_eq!(answer.text(), format!("Service unavailable: {why}"));
-    assert_eq!(server.gate.census().websockets(), 0);
+    assert_eq!(server.gate.counters().websockets(), 0);
     let answer = fetch(server.addr, "GET", "/socket.io/1/", &[], b"").await;
     assert_eq!((answer.status, answer.text()), (503, format!("handshake error: {why}").as_str()));
 }

@@ -90,7 +90,7 @@ const OWN: Header<'static> = ("Origin", "http://parlance.test");
 impl Asking<'_> {
     /// Sends it, and tells what refused it; empty for nothing.
     async fn refused(&self, method: &str, target: &str, body: &str) -> &'static str {
-        let counts = || self.server.gate.census().refusals().collect::<Vec<_>>();
+        let counts = || self.server.gate.counters().refusals().collect::<Vec<_>>();
         let before = counts();
         let mut http = Http::open(self.server.addr).await;
         http.send(&request(method, target, &self.headers, body.as_bytes())).await;
@@ -105,7 +105,7 @@ impl Asking<'_> {
 
     /// Opens a WebSocket; tells what refused it.
     async fn refused_upgrade(&self, target: &str) -> &'static str {
-        let counts = || self.server.gate.census().refusals().collect::<Vec<_>>();
+        let counts = || self.server.gate.counters().refusals().collect::<Vec<_>>();
         let before = counts();
         let headers = [&UPGRADE[..], &self.headers].concat();
         let (ws, answer) = Ws::attempt(self.server.addr, target, &headers).await;
@@ -467,7 +467,7 @@ async fn rules_of_namespaces_judge_the_transport_in_use() {
         let setup = Setup { transports: list, rules: vec![rule], ..Setup::default() };
         let server = setup.start_app(stage().0).await;
         let refused = || {
-            let counts = server.gate.census().refusals().collect::<Vec<_>>();
+            let counts = server.gate.counters().refusals().collect::<Vec<_>>();
             counts.iter().find(|(label, _)| *label == "transport").unwrap().1
         };
         let said = r#"5:::{"name":"x","args":[1]}"#;

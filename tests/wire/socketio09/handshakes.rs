@@ -76,7 +76,7 @@ async fn handshakes_under_a_policy() {
     let why =
         "handshake error: transport of generation 0.9 is not allowed here; allowed: eventsource";
     assert_eq!((refused.status, refused.text()), (503, why));
-    assert_eq!(modern.gate.census().refusals().next(), Some(("transport", 1)));
+    assert_eq!(modern.gate.counters().refusals().next(), Some(("transport", 1)));
     assert_eq!(modern.engine.session_count(), 0);
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use parlance::dialect::Message;
 use parlance::engine::{CloseReason, Handler, Receiver, Session};
-use parlance::socketio::{App, DisconnectReason, Event, Refusal, Socket};
+use parlance::socketio::{App, ConnectError, DisconnectReason, Event, Socket};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -136,11 +136,13 @@ impl App for Stage {
         matches!(name, "/" | "/chat" | "/custom" | "/1" | "/deny" | "/shut")
     }
 
-    async fn admit(&self, socket: &Socket, auth: &Value) -> Result<(), Refusal> {
+    async fn admit(&self, socket: &Socket, auth: &Value) -> Result<(), ConnectError> {
         match &**socket.namespace() {
-            "/deny" => Err(Refusal { message: "denied".into(), data: Some(json!({ "code": 7 })) }),
-            "/shut" => Err(Refusal::new("shut")),
-            _ if auth["refuse"] == "me" => Err(Refusal::new("refused")),
+            "/deny" => {
+                Err(ConnectError { message: "denied".into(), data: Some(json!({ "code": 7 })) })
+            }
+            "/shut" => Err(ConnectError::new("shut")),
+            _ if auth["refuse"] == "me" => Err(ConnectError::new("refused")),
             _ => Ok(()),
         }
     }
@@ -154,7 +156,7 @@ impl App for Stage {
     async fn event(&self, socket: &Socket, event: Event) {
         match (event.name.as_str(), event.ack) {
             ("ask", _) => {
-                let answer = socket.ask("question", event.args, event.attachments);
+                let answer = socket.emit_with_ack("question", event.args, event.attachments);
                 let socket = socket.clone();
                 tokio::spawn(async move {
                     if let Ok(answer) = answer.await {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parlance::admission::{Gate, Guarded};
+use parlance::admission::{Gate, PolicyLayer};
 use parlance::chat::{Chat, ChatSettings};
 use parlance::engine::{Engine, Handler, Limits};
 use parlance::negotiate::Negotiator;
@@ -108,7 +108,7 @@ impl Setup {
     /// Starts a server for a Socket.IO application.
     pub async fn start_app(self, app: impl App) -> TestServer {
         let gate = Gate::new(self.policy());
-        let app = Guarded::new(app, Arc::clone(&gate));
+        let app = PolicyLayer::new(app, Arc::clone(&gate));
         let handler = SocketIo::new(app, self.connect_timeout);
         self.start_behind(gate, handler).await
     }

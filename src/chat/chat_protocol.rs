@@ -2,7 +2,7 @@
 //!
 //! Three chats carry the name "Socket.IO chat" (reference: chat-example.md). A person on the page
 //! of any of them shares the one room. [`WORDS`] says what each word asks for, [`tell`] how each
-//! page hears of what happens; which vocabulary a client has is known from the first of its words,
+//! page hears of what happens; which chat_protocol a client has is known from the first of its words,
 //! and until then it hears everything in the words of whoever caused it.
 
 use std::hash::{BuildHasher, RandomState};
@@ -15,7 +15,7 @@ use crate::engine::Delivery;
 
 /// The language of a chat page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vocabulary {
+pub enum ChatProtocol {
     /// `add user`, `new message`: the example since 1.0, and our own page.
     Users,
     /// `nickname`, `user message`: the example of 0.7 to 0.9.
@@ -24,7 +24,7 @@ pub enum Vocabulary {
     Bare,
 }
 
-pub const VOCABULARIES: usize = 3;
+pub const CHAT_PROTOCOLS: usize = 3;
 
 /// What a client asks for.
 #[derive(Debug, PartialEq)]
@@ -52,24 +52,24 @@ enum Word {
 }
 
 /// Every word that is understood.
-const WORDS: &[(&str, Vocabulary, Word)] = &[
-    ("add user", Vocabulary::Users, Word::Join),
-    ("new message", Vocabulary::Users, Word::Message),
-    ("typing", Vocabulary::Users, Word::Typing),
-    ("stop typing", Vocabulary::Users, Word::StopTyping),
-    ("who", Vocabulary::Users, Word::Who),
-    ("latency", Vocabulary::Users, Word::Latency),
-    ("nickname", Vocabulary::Nicknames, Word::Join),
-    ("user message", Vocabulary::Nicknames, Word::Message),
-    ("chat message", Vocabulary::Bare, Word::Message),
+const WORDS: &[(&str, ChatProtocol, Word)] = &[
+    ("add user", ChatProtocol::Users, Word::Join),
+    ("new message", ChatProtocol::Users, Word::Message),
+    ("typing", ChatProtocol::Users, Word::Typing),
+    ("stop typing", ChatProtocol::Users, Word::StopTyping),
+    ("who", ChatProtocol::Users, Word::Who),
+    ("latency", ChatProtocol::Users, Word::Latency),
+    ("nickname", ChatProtocol::Nicknames, Word::Join),
+    ("user message", ChatProtocol::Nicknames, Word::Message),
+    ("chat message", ChatProtocol::Bare, Word::Message),
 ];
 
 /// Characters of the id by which a page recognises a message that it sends again.
 const MAX_ID: usize = 64;
 
 /// What an event means; `None` if it is no word of any page.
-pub fn understand(event: &str, args: Vec<Value>) -> Option<(Vocabulary, Said)> {
-    let (_, vocabulary, word) = WORDS.iter().find(|(name, ..)| *name == event)?;
+pub fn parse(event: &str, args: Vec<Value>) -> Option<(ChatProtocol, Said)> {
+    let (_, chat_protocol, word) = WORDS.iter().find(|(name, ..)| *name == event)?;
     let mut args = args.into_iter();
     let first = args.next().unwrap_or_default();
     let said = match word {
@@ -86,7 +86,7 @@ pub fn understand(event: &str, args: Vec<Value>) -> Option<(Vocabulary, Said)> {
         Word::Who => Said::Who,
         Word::Latency => Said::Latency,
     };
-    Some((*vocabulary, said))
+    Some((*chat_protocol, said))
 }
 
 /// Something that happened in the room.
@@ -119,12 +119,15 @@ impl Notice<'_> {
     }
 }
 
-/// The event by which a page of that vocabulary hears of it, if at all.
-pub fn tell(vocabulary: Vocabulary, notice: &Notice<'_>) -> Option<(&'static str, Vec<Value>)> {
-    use Vocabulary::{Bare, Nicknames, Users};
+/// The event by which a page of that chat_protocol hears of it, if at all.
+pub fn render(
+    chat_protocol: ChatProtocol,
+    notice: &Notice<'_>,
+) -> Option<(&'static str, Vec<Value>)> {
+    use ChatProtocol::{Bare, Nicknames, Users};
     let user = |name: &Name| json!({ "username": name.as_str() });
     let counted = |name: &Name, users| json!({ "username": name.as_str(), "numUsers": users });
-    Some(match (vocabulary, notice) {
+    Some(match (chat_protocol, notice) {
         (Users, Notice::Joined { name, users }) => ("user joined", vec![counted(name, users)]),
         (Users, Notice::Left { name, users }) => ("user left", vec![counted(name, users)]),
         (Users, Notice::Message { name: Some(name), text }) => {
@@ -167,17 +170,17 @@ mod tests {
 
     #[test]
     fn words_are_exact() {
-        assert_eq!(understand("typing", vec![]), Some((Vocabulary::Users, Said::Typing)));
-        assert_eq!(understand("Typing", vec![]), None);
-        assert_eq!(understand("message", vec![]), None);
+        assert_eq!(parse("typing", vec![]), Some((ChatProtocol::Users, Said::Typing)));
+        assert_eq!(parse("Typing", vec![]), None);
+        assert_eq!(parse("message", vec![]), None);
         assert_eq!(
-            understand("nickname", vec![json!("bob")]),
-            Some((Vocabulary::Nicknames, Said::Join(json!("bob"))))
+            parse("nickname", vec![json!("bob")]),
+            Some((ChatProtocol::Nicknames, Said::Join(json!("bob"))))
         );
-        let said = understand("new message", vec![json!("hi"), json!({"id": "a1"})]).unwrap().1;
+        let said = parse("new message", vec![json!("hi"), json!({"id": "a1"})]).unwrap().1;
         assert_eq!(said, Said::Message { text: json!("hi"), id: Some("a1".into()) });
         let said =
-            understand("new message", vec![json!("hi"), json!({"id": "x".repeat(65)})]).unwrap().1;
+            parse("new message", vec![json!("hi"), json!({"id": "x".repeat(65)})]).unwrap().1;
         assert_eq!(said, Said::Message { text: json!("hi"), id: None });
     }
 
@@ -209,34 +212,37 @@ mod tests {
     fn everybody_hears_in_their_own_words() {
         let name = Name::new("bob").unwrap();
         let message = Notice::Message { name: Some(&name), text: "hi <b>" };
-        let told = |vocabulary, notice: &Notice<'_>| tell(vocabulary, notice).unwrap();
+        let told = |chat_protocol, notice: &Notice<'_>| render(chat_protocol, notice).unwrap();
         assert_eq!(
-            told(Vocabulary::Users, &message),
+            told(ChatProtocol::Users, &message),
             ("new message", vec![json!({"username":"bob","message":"hi <b>"})])
         );
         assert_eq!(
-            told(Vocabulary::Nicknames, &message),
+            told(ChatProtocol::Nicknames, &message),
             ("user message", vec![json!("bob"), json!("hi &lt;b&gt;")])
         );
-        assert_eq!(told(Vocabulary::Bare, &message), ("chat message", vec![json!("bob: hi <b>")]));
+        assert_eq!(
+            told(ChatProtocol::Bare, &message),
+            ("chat message", vec![json!("bob: hi <b>")])
+        );
         let nameless = Notice::Message { name: None, text: "x" };
         assert_eq!(
-            told(Vocabulary::Users, &nameless),
+            told(ChatProtocol::Users, &nameless),
             ("new message", vec![json!({"message":"x"})])
         );
         assert_eq!(
-            told(Vocabulary::Nicknames, &nameless),
+            told(ChatProtocol::Nicknames, &nameless),
             ("user message", vec![Value::Null, json!("x")])
         );
-        assert_eq!(told(Vocabulary::Bare, &nameless), ("chat message", vec![json!("x")]));
-        assert!(tell(Vocabulary::Bare, &Notice::Typing { name: &name }).is_none());
+        assert_eq!(told(ChatProtocol::Bare, &nameless), ("chat message", vec![json!("x")]));
+        assert!(render(ChatProtocol::Bare, &Notice::Typing { name: &name }).is_none());
         let left = Notice::Left { name: &name, users: 1 };
         assert_eq!(
-            told(Vocabulary::Users, &left),
+            told(ChatProtocol::Users, &left),
             ("user left", vec![json!({"username":"bob","numUsers":1})])
         );
         assert_eq!(
-            told(Vocabulary::Nicknames, &left),
+            told(ChatProtocol::Nicknames, &left),
             ("announcement", vec![json!("bob disconnected")])
         );
     }

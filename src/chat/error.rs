@@ -7,29 +7,29 @@ use super::name::BadName;
 
 /// A refusal: `reason` for programs, `message` for people.
 #[derive(Debug)]
-pub struct Denied {
+pub struct ChatError {
     pub reason: &'static str,
     pub message: String,
     /// Its name in the log, where it is that of the setting that says no.
     pub label: &'static str,
 }
 
-impl Denied {
+impl ChatError {
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Denied { reason, message: message.into(), label: reason }
+        ChatError { reason, message: message.into(), label: reason }
     }
 
     pub fn not_joined() -> Self {
-        Denied::new("not joined", "choose a name first")
+        ChatError::new("not joined", "choose a name first")
     }
 
     /// `what` there is too much of.
-    pub fn hasty(what: &str, too_fast: &TooFast) -> Self {
+    pub fn too_fast(what: &str, too_fast: &TooFast) -> Self {
         let TooFast { kind, shared, wait } = too_fast;
         let seconds = wait.as_millis().div_ceil(1000);
         let whose = if *shared { " from your network" } else { "" };
         let message = format!("too {what} at once{whose}: wait {seconds} s");
-        Denied { label: kind.setting(), ..Denied::new("rate", message) }
+        ChatError { label: kind.setting(), ..ChatError::new("rate", message) }
     }
 
     /// The answer to who wants an acknowledgement.
@@ -43,9 +43,9 @@ impl Denied {
     }
 }
 
-impl From<BadName> for Denied {
+impl From<BadName> for ChatError {
     fn from(error: BadName) -> Self {
-        Denied::new("name", error.to_string())
+        ChatError::new("name", error.to_string())
     }
 }
 
@@ -70,9 +70,9 @@ mod tests {
             ),
         ] {
             let too_fast = TooFast { kind, shared, wait: Duration::from_millis(millis) };
-            let denied = Denied::hasty("many", &too_fast);
-            assert_eq!((denied.reason, denied.label), ("rate", label));
-            assert_eq!(denied.message, message);
+            let error = ChatError::too_fast("many", &too_fast);
+            assert_eq!((error.reason, error.label), ("rate", label));
+            assert_eq!(error.message, message);
         }
     }
 }
