@@ -263,6 +263,24 @@ mod tests {
         assert_eq!((known.breakers, known.networks.len()), (1, 1));
     }
 
+    #[tokio::test]
+    async fn a_report_shows_so_many_and_counts_all() {
+        let breakers = Breakers::default();
+        let settings = BreakerSettings { failures: 1, ..BreakerSettings::default() };
+        for network in 0..3_u32 {
+            let subject = Subject::new(IpAddr::from(network.to_be_bytes()), "3.x-4.x", "a");
+            let (client, opened) = (breakers.client(), Instant::now());
+            let (evidence, proof) = (Evidence::Silent, Proof::Given);
+            let failure = Failure { client, opened, evidence, proof, test: false };
+            breakers.failed(subject, "a", failure, &settings);
+        }
+        for (most, expected) in [(0, 0), (2, 2), (3, 3), (9, 3)] {
+            let mut shown = 0;
+            assert_eq!(breakers.report(most, |_, _| shown += 1), 3);
+            assert_eq!(shown, expected, "{most}");
+        }
+    }
+
     #[test]
     fn networks_are_written_as_people_write_them() {
         let written = |client: Client| written(client.bucket());

@@ -120,7 +120,7 @@ impl Negotiator {
         };
         let plan = Plan {
             dialect: &DIALECT,
-            wire: Wire { base64: true, ..Wire::default() },
+            wire: Wire::default(),
             // Until one is opened.
             transport: transport.facts(),
             upgrades: &[],

@@ -285,7 +285,26 @@ fn write_frame(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
+    use crate::net::Pipe;
+
+    #[tokio::test]
+    async fn who_reads_no_answers_is_deaf_once_they_are_so_many_bytes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let pipe = Pipe::plain(listener.accept().await.unwrap().0);
+        let (out, mut reader) = open(Arc::new(Link::new(pipe, None)), Bytes::new(), 1000);
+        for size in [0, 62] {
+            reader.unread = 0;
+            while out.0.put(|out| out.resize(1 << 16, 0)) {}
+            for _ in 0..ANSWERS_MAX / (size + 2) {
+                assert!(matches!(reader.answer(&vec![0; size]), WsEvent::Alive));
+            }
+            assert!(matches!(reader.answer(&vec![0; size]), WsEvent::Deaf), "{size}");
+        }
+    }
 
     #[test]
     fn frames_are_whole_and_bare() {

@@ -148,3 +148,18 @@ async fn patience_has_an_end() {
     let left = soon("the shutdown", server.engine.shutdown(Duration::from_millis(50))).await;
     assert_eq!(left, 1, "it says how many it did not reach");
 }
+
+#[tokio::test]
+async fn a_request_that_was_begun_may_come_to_its_end() {
+    let server = Setup::default().start(Echo).await;
+    let (mut begun, mut idle) = (Http::open(server.addr).await, Http::open(server.addr).await);
+    begun.send(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHo").await;
+    server.settle().await;
+    let engine = server.engine.clone();
+    server.server.stop_accepting();
+    let stopping = tokio::spawn(async move { engine.shutdown(PATIENCE).await });
+    assert_eq!(soon("the end of who has begun nothing", idle.rest()).await, b"");
+    begun.send(b"st: a\r\n\r\n").await;
+    assert_eq!(begun.answer().await.status, 503);
+    soon("the shutdown", stopping).await.unwrap();
+}

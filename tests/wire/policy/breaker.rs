@@ -401,5 +401,6 @@ async fn the_log_and_the_administrator_hear_of_it() {
     let mut ws = Ws::open(addr, &target(SOCKET)).await;
     ws.send("40").await;
     process.line("WebSocket circuit breaker closed");
+    assert!(process.log.iter().all(|line| !line.contains("half-open")), "{:?}", process.log);
     assert_eq!(look().await["breakers"], serde_json::json!([]));
 }

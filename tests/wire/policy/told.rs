@@ -20,6 +20,11 @@ async fn a_proxy_that_is_not_named_is_warned_of_once() {
     let mut process = process(&folder, &[]);
     let addr = process.listening();
     let path = target("EIO=4&transport=polling");
+    // Who says nothing for others is no proxy.
+    fetch(addr, "GET", &path, &[], b"").await;
+    process.signal("HUP");
+    process.line("nothing changed");
+    assert!(process.log.iter().all(|line| !line.contains("does not name")), "{:?}", process.log);
     for header in ["X-Forwarded-For", "Forwarded", "X-Forwarded-Proto"] {
         fetch(addr, "GET", &path, &[(header, "x")], b"").await;
     }
