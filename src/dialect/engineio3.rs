@@ -20,7 +20,6 @@ pub struct EngineIo3;
 
 static RULES: Rules = Rules {
     heartbeat: Heartbeat::ClientAsks,
-    stray_ping: Reaction::Ignore,
     requests: Requests::Strict,
     ending_on_sockets: false,
     resumes_streams: true,

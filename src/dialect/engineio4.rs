@@ -19,7 +19,6 @@ const SEPARATOR: char = '\u{1e}';
 
 static RULES: Rules = Rules {
     heartbeat: Heartbeat::ServerAsks,
-    stray_ping: Reaction::Close,
     requests: Requests::Strict,
     ending_on_sockets: false,
     resumes_streams: true,

@@ -129,8 +129,6 @@ pub enum Requests {
 #[derive(Debug)]
 pub struct Rules {
     pub heartbeat: Heartbeat,
-    /// A heartbeat packet from the client's side that the dialect does not have ends the session.
-    pub stray_ping: Reaction,
     pub requests: Requests,
     /// The end of a session is told by a packet on WebSockets as well.
     pub ending_on_sockets: bool,

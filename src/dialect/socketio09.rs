@@ -29,7 +29,6 @@ const MARK: char = '\u{fffd}';
 
 static RULES: Rules = Rules {
     heartbeat: Heartbeat::ServerAsks,
-    stray_ping: Reaction::Ignore,
     requests: Requests::Lenient,
     ending_on_sockets: true,
     resumes_streams: false,

@@ -456,6 +456,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_larger_than_one_may_be_is_left_for_the_next() {
+        let folder = Folder::new("smaller");
+        fs::create_dir_all(&folder.0).unwrap();
+        let second = "parlance.2026-11-26.1.log";
+        for name in [TODAY, second] {
+            fs::write(folder.0.join(name), [b'x'; 200]).unwrap();
+        }
+        folder.log(today).write_all(b"new\n").unwrap();
+        let files = folder.files();
+        assert_eq!(files.len(), 3);
+        assert_eq!(files[1], ("parlance.2026-11-26.2.log".into(), "new\n".into()));
+    }
+
+    #[test]
     fn a_file_takes_what_fits_and_is_looked_at_after_a_pause() {
         let folder = Folder::new("pause");
         let mut log = folder.log(today);

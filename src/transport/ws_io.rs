@@ -288,17 +288,17 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::net::Pipe;
+    use crate::net::{ByteStream, ConnWriter};
 
     #[tokio::test]
     async fn who_reads_no_answers_is_deaf_once_they_are_so_many_bytes() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let pipe = Pipe::plain(listener.accept().await.unwrap().0);
-        let (out, mut reader) = open(Arc::new(Link::new(pipe, None)), Bytes::new(), 1000);
+        let stream = ByteStream::plain(listener.accept().await.unwrap().0);
+        let (out, mut reader) = open(Arc::new(ConnWriter::new(stream, None)), Bytes::new(), 1000);
         for size in [0, 62] {
             reader.unread = 0;
-            while out.0.put(|out| out.resize(1 << 16, 0)) {}
+            while out.0.write(|out| out.resize(1 << 16, 0)) {}
             for _ in 0..ANSWERS_MAX / (size + 2) {
                 assert!(matches!(reader.answer(&vec![0; size]), WsEvent::Alive));
             }

@@ -201,3 +201,62 @@ impl Drop for Drain {
         self.session.detach(self.ticket, self.detach, Instant::now());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::super::super::Engine;
+    use super::super::super::limits::{Limits, QueueLimits};
+    use super::super::super::testing::{Deaf, POLLING, SOCKET, plan};
+    use super::*;
+    use crate::dialect::{Message, Packet};
+
+    /// What comes out until there is nothing more, and what was told then.
+    fn drained(drain: &mut Drain) -> (usize, Option<Drained>) {
+        let (mut batch, mut cx) = (Vec::new(), Context::from_waker(Waker::noop()));
+        loop {
+            match drain.poll_next(&mut cx, &mut batch) {
+                Poll::Ready(Drained::Packets | Drained::Promoted) => {}
+                Poll::Ready(news) => return (batch.len(), Some(news)),
+                Poll::Pending => return (batch.len(), None),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn all_that_waited_comes_before_the_end() {
+        let engine = Engine::new(Limits::default(), Deaf);
+        for transport in [&POLLING, &SOCKET] {
+            let session = engine.open(plan(transport)).expect("a session");
+            let mut drain = session.attach(transport).expect("nobody else");
+            drained(&mut drain);
+            (0..4).for_each(|_| session.send(Message::Text("x".repeat(40_000))));
+            session.close(CloseReason::ServerClosed);
+            let (packets, news) = drained(&mut drain);
+            assert_eq!(packets, 4, "{}", transport.name);
+            assert!(matches!(news, Some(Drained::Closed(CloseReason::ServerClosed))));
+        }
+    }
+
+    #[tokio::test]
+    async fn until_an_upgrade_is_confirmed_so_much_is_sent_as_can_be_kept() {
+        let queue = QueueLimits { bytes: 10_000, messages: 1000 };
+        let engine = Engine::new(Limits { queue, ..Limits::default() }, Deaf);
+        let session = engine.open(plan(&POLLING)).expect("a session");
+        let mut drain = session.attach_candidate(&SOCKET).expect("nothing better yet");
+        session.submit(&SOCKET, [Packet::Ping { probe: true }]).await.expect("it is probing");
+        drained(&mut drain);
+        session.submit(&SOCKET, [Packet::Upgrade]).await.expect("it was probed");
+        drained(&mut drain);
+        let mut send = || {
+            session.send(Message::Text("x".repeat(871)));
+            drained(&mut drain).0
+        };
+        // Each takes 1000 bytes, and the greeting was the first.
+        let sent: usize = (0..10).map(|_| send()).sum();
+        assert_eq!((sent, send(), send()), (10, 0, 0));
+        session.heard(&SOCKET);
+        assert_eq!(send(), 3);
+    }
+}

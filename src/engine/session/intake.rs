@@ -12,7 +12,7 @@ use super::super::reason::{CloseReason, Refused};
 use super::super::state::outlet::Wake;
 use super::super::state::{Phase, State};
 use super::Session;
-use crate::dialect::{Control, Heartbeat, Packet, Reaction};
+use crate::dialect::{Control, Heartbeat, Packet};
 
 impl Session {
     /// Takes packets that came by a transport, in order. Waits while more messages wait for the
@@ -98,18 +98,17 @@ impl Session {
                     taken.call = taken.call.or(call);
                 }
                 Packet::Close => taken.end = Some(CloseReason::ClientClosed),
-                Packet::Ping { .. } => match self.dialect.rules() {
-                    rules if rules.heartbeat == Heartbeat::ClientAsks => {
+                Packet::Ping { .. } => match self.dialect.rules().heartbeat {
+                    Heartbeat::ClientAsks => {
                         let answer = self.dialect.control(Control::Pong { probe: false });
                         state.queue.push_heartbeat(answer);
                         taken.wake = self.pump(state).or(taken.wake);
                         state.settle(Instant::now);
                     }
-                    rules if rules.stray_ping == Reaction::Close => {
+                    Heartbeat::ServerAsks => {
                         let wrong = "heartbeat in the wrong direction";
                         taken.end = Some(CloseReason::Malformed(wrong));
                     }
-                    _ => {}
                 },
                 Packet::Pong { .. } => state.ponged(self.limits(), Instant::now()),
                 Packet::Upgrade | Packet::Noop => {}

@@ -194,3 +194,22 @@ fn who_takes_nothing_has_the_full_time_after_a_pause() {
         }
     }
 }
+
+#[test]
+fn who_reads_too_slowly_is_cut_and_nobody_else() {
+    use CloseReason::{ClientClosed, PingTimeout, QueueTotal, SlowReader, TransportLost, Unread};
+    let now = Instant::now();
+    for (reason, slow) in [
+        (SlowReader, true),
+        (Unread, true),
+        (QueueTotal, true),
+        (PingTimeout, false),
+        (TransportLost, false),
+        (ClientClosed, false),
+    ] {
+        let mut state = waiting(&SOCKET, 100, now);
+        let closed = state.close(reason, &Limits::default(), now).expect("it was open");
+        assert_eq!(closed.cut.len(), usize::from(slow), "{reason}");
+        assert!(closed.over.is_some(), "{reason}");
+    }
+}
