@@ -1,4 +1,4 @@
-//! The answer to a poll, which the connection's own task or whoever has packets may give.
+//! The answer to a poll: given by the connection's own task, or by the thread that queues packets.
 
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -10,13 +10,14 @@ use crate::dialect::Frame;
 
 /// What a connection's task and its [`Sink`](super::Sink) tell each other of the answer to a poll.
 ///
-/// Two flags that cross: the sink sets `given`, then reads `followed`; the task sets `followed`, then
-/// reads `given`. Both could read the old value, and the task would sleep for ever, if the session's
-/// lock did not order them. The sink does both under that lock, in [`Sink::take`](super::Sink::take).
-/// The task takes the lock between the two, in [`Drain::poll_next`] and in [`Answer::claim`]. If the
-/// task has it first, the sink sees `followed` and has the task woken. If the sink has it first, the
-/// task finds that the poll is over. Reading `given` without the lock, as [`Answer::poll_waited`]
-/// does first, is only a shortcut.
+/// Two flags that cross: the sink sets `given`, then reads `followed`; the task sets `followed`,
+/// then reads `given`. Both could read the old value, and the task would sleep for ever, if the
+/// session's lock did not order them. The sink does both under that lock, in
+/// [`Sink::take`](super::Sink::take). The task takes the lock between the two, in
+/// [`Drain::poll_next`] and in [`Answer::claim`]. If the task has it first, the sink sees
+/// `followed` and has the task woken. If the sink has it first, the task finds that the poll is
+/// over. Reading `given` without the lock, as [`Answer::poll_waited`] does first, is only a
+/// shortcut.
 #[derive(Debug, Default)]
 pub struct Answer {
     /// The answer was written to the connection.

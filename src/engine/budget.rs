@@ -15,13 +15,14 @@ use crate::memory;
 
 /// Between two rounds of closing slow readers: their connections need a moment to end.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Between two rounds if there is nobody to be closed, and between two lines of the log.
+/// Between two rounds if no session could be closed, and between two lines of the log.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
 
-/// Between two lines about slow readers in general: anybody can be one as often as it likes.
+/// Between two lines about slow readers in general: clients can cause as many of these as they
+/// like.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// All who have been behind for less than this count as behind for equally long.
+/// Sessions behind for less than this count as behind for equally long.
 const BRIEFLY: Duration = Duration::from_millis(100);
 
 /// Closes slow readers in rounds, and logs how many.
@@ -125,8 +126,8 @@ mod tests {
     use super::*;
     use crate::dialect::{Frame, Message};
 
-    /// A bound, and sessions for which so many thousand bytes wait. What other tests of this process
-    /// hold is less.
+    /// A bound, and sessions for which so many thousand bytes wait. What other tests of this
+    /// process hold is less.
     const TOTAL: usize = 1_000_000;
     const WAITING: [usize; 6] = [50, 300, 90, 200, 250, 120];
 
@@ -137,8 +138,8 @@ mod tests {
         session
     }
 
-    /// Closes what has to go where the process holds so much. Returns what waited for each of those,
-    /// in thousands.
+    /// Closes what has to go where the process holds so much. Returns what waited for each of
+    /// those, in thousands.
     async fn let_go(queue_total: usize, held: usize) -> Vec<usize> {
         let engine = Engine::new(Limits { queue_total, ..Limits::default() }, Deaf);
         let sessions = WAITING.map(|thousands| waiting(&engine, thousands));
@@ -186,7 +187,8 @@ mod tests {
     /// What several wait for goes with the last of them: each that goes makes up for its part.
     #[tokio::test]
     async fn shared_bytes_count_in_part() {
-        // The first takes 400,000 bytes and a quarter of what is shared with it, the second 300,000 and a quarter.
+        // The first takes 400,000 bytes and a quarter of what is shared with it, the second 300,000
+        // and a quarter.
         for (excess, gone) in [(490_000, 1), (520_000, 2), (890_000, 2), (920_000, 3)] {
             let engine = Engine::new(Limits { queue_total: TOTAL, ..Limits::default() }, Deaf);
             let shared = [Frame::Text("x".repeat(400_000).into())];

@@ -12,7 +12,8 @@ use super::sid::Sid;
 /// A queue of sids, ordered by when each is due.
 ///
 /// Nothing is ever removed but what is due. A deadline that moves to a later time, as most do with
-/// every sign of life, costs nothing here: its session finds nothing due and schedules the next one.
+/// every sign of life, costs nothing here: its session finds nothing due and schedules the next
+/// one.
 ///
 /// The lock is a leaf in the lock order: no other lock is taken while it is held.
 #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! What a session is told when it is made, by the transport and by whoever answers the handshake.
+//! What a new session is made of: its transport and its handshake.
 
 use std::net::IpAddr;
 
@@ -29,7 +29,7 @@ pub struct Handshake {
     pub query: Box<str>,
     /// Which clients speak like this, for people who read logs.
     pub generation: &'static str,
-    /// Data that whoever opened the session keeps with it. Dropped with the session.
+    /// Data kept with the session for the layers above, and dropped with it.
     pub companion: Companion,
 }
 

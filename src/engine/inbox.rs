@@ -1,8 +1,8 @@
 //! What waits for a session's receiver, and where the receiver is.
 //!
-//! A receiver is called for one thing at a time and in order. Whoever gets a [`Call`] from here holds
-//! the receiver, so there is never a second one; `session/calls.rs` sees to it that nothing cuts the
-//! call short.
+//! A receiver is called for one thing at a time and in order. A [`Call`] that is handed out holds
+//! the receiver, so there is never a second one; `session/calls.rs` sees to it that nothing cuts
+//! the call short.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -26,7 +26,7 @@ pub(super) enum Input {
     Closed(CloseReason),
 }
 
-/// A receiver and what it is to be called for. Whoever gets this has to make the call.
+/// A receiver and what it is to be called for. The caller that gets this has to make the call.
 #[must_use]
 pub(super) struct Call {
     pub receiver: Box<dyn Receiver>,
@@ -79,19 +79,20 @@ impl Inbox {
         self.waiting.len() < MESSAGES && self.bytes < BYTES
     }
 
-    /// Notes whom to wake when there may be room.
+    /// Notes a task to wake when there may be room.
     pub fn block(&mut self, waker: &Waker) {
         if !self.blocked.iter().any(|known| known.will_wake(waker)) {
             self.blocked.push(waker.clone());
         }
     }
 
-    /// Whether a transport waits for room: the client would be heard of if the receiver were faster.
+    /// Whether a transport waits for room: the client would be heard of if the receiver were
+    /// faster.
     pub fn is_blocking(&self) -> bool {
         !self.blocked.is_empty()
     }
 
-    /// Takes out who waits for room, to be woken outside of the lock.
+    /// Takes out the tasks that wait for room, to be woken outside of the lock.
     pub fn unblock(&mut self) -> Vec<Waker> {
         std::mem::take(&mut self.blocked)
     }

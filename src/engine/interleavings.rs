@@ -1,11 +1,12 @@
-//! Sessions in orders of events that a machine seldom tries: a scheduler decides at each lock, flag and wake who runs
-//! next. It also notices if nobody can run any more.
+//! Sessions in orders of events that a machine seldom tries: at each lock, flag and wake a
+//! scheduler decides which task runs next. It also notices if none can run any more.
 //!
-//! `SCHEDULES` is how many orders each test tries, `SHUTTLE_RANDOM_SEED` which. A test that fails prints its order, which
-//! `shuttle::replay` runs again.
+//! `SCHEDULES` is how many orders each test tries, `SHUTTLE_RANDOM_SEED` which. A test that fails
+//! prints its order, which `shuttle::replay` runs again.
 //!
 //! Locks of the system are used for what is to be no event, and must not be held over one.
 
+mod clients;
 mod inbound;
 mod outbound;
 
@@ -22,12 +23,12 @@ use super::*;
 
 /// Stacks are not checked for their end.
 const STACK: usize = 512 * 1024;
-/// Orders to try if nobody says how many.
+/// Orders to try if `SCHEDULES` is not set.
 const SCHEDULES: usize = 500;
 const SEED: u64 = 10;
 
-/// Runs `test` in many orders: half of them at random, half with few interruptions at random places, which find what
-/// needs somebody to be away for long.
+/// Runs `test` in many orders: half of them at random, half with few interruptions at random
+/// places, which find what needs one task to be away for long.
 fn explore(test: fn()) {
     let schedules = std::env::var("SCHEDULES").map_or(SCHEDULES, |number| number.parse().unwrap());
     let mut config = Config::new();

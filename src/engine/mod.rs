@@ -85,8 +85,8 @@ impl Engine {
         Engine { inner: Arc::new(Inner { handler, shared, stopping, clock }) }
     }
 
-    /// The task that watches the clock for all sessions. Whoever sees to it that the process does
-    /// not go on without it takes it, once. It ends with the engine.
+    /// The task that watches the clock for all sessions. Can be taken once, to be watched: the
+    /// process must not go on without it. It ends with the engine.
     pub fn keeper(&self) -> Option<JoinHandle<()>> {
         self.inner.clock.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -106,8 +106,8 @@ impl Engine {
         Ok(session)
     }
 
-    /// Makes a session that no application hears of before it is started. If nobody does that
-    /// within a minute, it ends.
+    /// Makes a session that no application hears of before it is started. If that does not
+    /// happen within a minute, it ends.
     ///
     /// # Errors
     /// As [`Engine::open`].

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// How often [`PauseDetector::resumed`] has to be called at least.
 pub(super) const PULSE: Duration = Duration::from_secs(1);
-/// Without a call for so long, the process was paused and heard nobody meanwhile.
+/// Without a call for so long, the process was paused and heard no client meanwhile.
 const PAUSE: Duration = Duration::from_secs(3);
 
 /// Notices that the process did not run: it was stopped by a signal, the machine slept, or it was

@@ -1,8 +1,8 @@
 //! The outbound queue of one session, bounded in memory and in packets.
 //!
-//! Policy at the bound, by [`Delivery`]. A volatile packet that does not fit is dropped. For others,
-//! first all volatile packets that wait are dropped, then all conflated ones. If a reliable packet
-//! still does not fit, the reader is too slow. Nothing waits for a slow reader.
+//! Policy at the bound, by [`Delivery`]. A volatile packet that does not fit is dropped. For
+//! others, first all volatile packets that wait are dropped, then all conflated ones. If a reliable
+//! packet still does not fit, the reader is too slow. Nothing waits for a slow reader.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -19,8 +19,8 @@ use crate::dialect::Frame;
 pub enum Delivery {
     /// It arrives, or the session ends.
     Reliable,
-    /// Only the newest of its key matters: it takes the place of one that still waits. At the bound of
-    /// the queue it may be dropped, but volatile ones are first.
+    /// Only the newest of its key matters: it takes the place of one that still waits. At the bound
+    /// of the queue it may be dropped, but volatile ones are first.
     Conflated(u32),
     /// At the bound of the queue it is dropped.
     Volatile,
@@ -62,7 +62,7 @@ struct Item {
     heartbeat: bool,
 }
 
-/// Since when a reader has been behind: it has not taken these first items of the queue.
+/// Since when a reader has been behind: it has not taken the first `items` of the queue.
 #[derive(Debug)]
 struct Behind {
     items: usize,
@@ -81,12 +81,12 @@ impl Item {
 
 /// Above this many slots an emptied queue gives its memory back.
 const KEPT_SLOTS: usize = 4;
-/// Bytes that are taken at once, and at least one packet. What stays in the queue is shared with other
-/// queues; what a connection has taken is its own copy.
+/// Bytes that are taken at once, and at least one packet. Bytes in the queue are shared with other
+/// queues, but a connection copies what it takes.
 const TAKEN_AT_ONCE: usize = 64 * 1024;
 
 thread_local! {
-    /// Room for the frames of one session on their way.
+    /// A buffer for the frames of one session on their way to a sink.
     static POURED: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -144,7 +144,8 @@ impl Queue {
         self.items.push_back(item);
     }
 
-    /// Appends a packet of the session layer itself, bound or not: there are only ever a few.
+    /// Appends a packet of the session layer itself, even over the bound: there are only ever a
+    /// few.
     pub fn push_control(&mut self, frame: Frame) {
         self.append(Item::control(frame));
     }
@@ -178,7 +179,7 @@ impl Queue {
         }
     }
 
-    /// Moves whole packets into `batch`, from the first, until they have so many bytes.
+    /// Moves whole packets into `batch`, from the first, until they have `most` bytes or more.
     fn take_some(&mut self, batch: &mut Vec<Frame>, most: usize) {
         if self.held <= most {
             return self.take(batch);
@@ -211,7 +212,7 @@ impl Queue {
         self.take_some(batch, TAKEN_AT_ONCE);
     }
 
-    /// Hands what waits to `sink`: all of it, or with `parts` what is enough for one write.
+    /// Gives what waits to `sink`: all of it, or with `parts` what is enough for one write.
     pub fn pour<T>(&mut self, parts: bool, sink: impl FnOnce(&[Frame]) -> T) -> T {
         if let (1, Some(item)) = (self.items.len(), self.items.front()) {
             let poured = sink(std::slice::from_ref(&item.frame));
@@ -221,7 +222,7 @@ impl Queue {
         }
         POURED.with(|poured| {
             let batch = &mut *poured.borrow_mut();
-            // Not empty if a sink has panicked: that was another session's.
+            // A sink that panicked has left frames of another session.
             batch.clear();
             self.take_some(batch, if parts { TAKEN_AT_ONCE } else { usize::MAX });
             let poured = sink(batch);
@@ -234,7 +235,7 @@ impl Queue {
         *self = Queue::default();
     }
 
-    /// What the counts are when nothing is left.
+    /// Resets the counts: nothing is left.
     fn forget(&mut self) {
         (self.held, self.own, self.behind, self.heartbeat) = (0, 0, None, false);
     }
@@ -246,12 +247,12 @@ impl Queue {
         }
     }
 
-    /// How long the reader has been behind: what waited then, it has not all taken yet.
+    /// How long the reader has been behind: it has not taken all that waited when that began.
     pub fn behind(&self, now: Instant) -> Duration {
         self.behind.as_ref().map_or(Duration::ZERO, |behind| now - behind.since)
     }
 
-    /// When that will be so long, if the reader does not catch up.
+    /// When the reader will have been behind for so long, if it does not catch up.
     pub fn behind_at(&self, long: Duration) -> Option<Instant> {
         self.behind.as_ref().map(|behind| behind.since + long)
     }

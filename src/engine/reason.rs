@@ -26,11 +26,12 @@ pub enum CloseReason {
     /// The client reads more slowly than the room talks: its outbound queue is full.
     #[error("slow reader: outbound queue full")]
     SlowReader,
-    /// The client has taken nothing of what waits for it for as long as a heartbeat may take, though it is alive.
+    /// The client is alive, but has taken nothing of what waits for it for as long as a heartbeat
+    /// may take.
     #[error("slow reader: nothing is taken")]
     Unread,
-    /// What waits for all clients together, or was begun by them, is over the bound of the process, and this one had
-    /// the most.
+    /// What is held for all clients together is over the bound of the process, and this one had the
+    /// most.
     #[error("slow reader: all queues together are full")]
     QueueTotal,
     /// The application failed while it was called for this client.
@@ -53,7 +54,8 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Whether it ended because the client took too little of what was sent: it would not hear of it.
+    /// Whether it ended because the client took too little of what was sent: it would not hear of
+    /// it.
     pub fn is_slowness(self) -> bool {
         matches!(self, Self::SlowReader | Self::Unread | Self::QueueTotal)
     }

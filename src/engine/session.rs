@@ -10,8 +10,8 @@
 //!
 //! The locks of the registry, of the deadline queue and of the pause detector are leaves: they are
 //! held for one operation, and nothing else is locked meanwhile. They are not taken under the
-//! session's lock either. Wakers, receivers and [`Connection::cut`](super::Connection::cut) may lead
-//! back to the session, so they are called after its lock is released: `State` returns them.
+//! session's lock either. Wakers, receivers and [`Connection::cut`](super::Connection::cut) may
+//! lead back to the session, so they are called after its lock is released: `State` returns them.
 
 pub(super) mod attach;
 pub(super) mod calls;
@@ -162,6 +162,8 @@ impl Session {
 
     /// Takes the session's lock: see the lock order above.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        #[cfg(test)]
+        LOCKS.with(|locks| locks.set(locks.get() + 1));
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -169,7 +171,8 @@ impl Session {
         self.dialect.rules().requests == Requests::Lenient
     }
 
-    /// Has the receiver's [`Receiver::nudged`](super::Receiver::nudged) called, when its turn comes.
+    /// Has the receiver's [`Receiver::nudged`](super::Receiver::nudged) called, when its turn
+    /// comes.
     pub fn nudge(self: &Arc<Self>) {
         let call = self.state().inbox.put(Input::Nudged);
         self.spawn_calls(call);
@@ -212,4 +215,10 @@ impl Session {
         self.shared.over.notify_waiters();
         self.spawn_calls(call);
     }
+}
+
+#[cfg(test)]
+std::thread_local! {
+    /// How often this thread has taken a session's lock.
+    static LOCKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

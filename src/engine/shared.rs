@@ -47,8 +47,8 @@ impl<T> Shared<T> {
         })
     }
 
-    /// Runs work that belongs to sessions. Not `tokio::spawn`: the caller may be on a thread without
-    /// a runtime, or on a runtime that ends before the engine.
+    /// Runs work that belongs to sessions. Not `tokio::spawn`: the caller may be on a thread
+    /// without a runtime, or on a runtime that ends before the engine.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         sync::spawn(&self.runtime, self.tasks.track_future(work));
     }
@@ -74,7 +74,7 @@ impl<T> Shared<T> {
         self.over_budget.load(Ordering::Acquire)
     }
 
-    /// A round begins: who asks from here on asks for the next one.
+    /// A round begins: a request from here on is for the next one.
     pub fn begin_round(&self) {
         self.over_budget.store(false, Ordering::Release);
     }

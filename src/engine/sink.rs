@@ -1,4 +1,4 @@
-//! The short way out: from whoever queues a packet straight into a connection.
+//! The short way out: the thread that queues a packet also writes it to the connection.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use crate::dialect::{Dialect, Frame, Wire};
 
 /// A connection that takes packets without its own task being woken for it.
 ///
-/// Called under the session's lock where nothing else is said, so it must neither block nor call the
-/// session. It may take the locks that come after that one, of the connection's writer and of TLS:
-/// see the lock order in `session.rs`.
+/// Called under the session's lock where nothing else is said, so it must neither block nor call
+/// the session. It may take the locks that come after that one, of the connection's writer and of
+/// TLS: see the lock order in `session.rs`.
 pub trait Sink: std::fmt::Debug + Send + Sync {
     /// Takes all packets, in order. What the connection cannot take at the moment is kept.
     fn take(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> Taken;
@@ -24,18 +24,18 @@ pub trait Connection: std::fmt::Debug + Send + Sync {
     /// Bytes that it keeps. Called under the session's lock.
     fn held(&self) -> usize;
 
-    /// Ends at once and lets go of what it keeps. Called outside of the session's lock.
+    /// Ends at once and drops what it keeps. Called outside of the session's lock.
     fn cut(&self);
 }
 
-/// What became of packets.
+/// What became of packets that a sink was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
     /// They are on their way, and more may follow.
     All,
-    /// Some are kept, because the connection is full or broken: its transport has to see to it.
+    /// The connection is full or broken and keeps some of them: its transport has to see to it.
     Stuck,
-    /// They were all that this request can be answered with: it is over. If that is not all `done`, its
-    /// transport has to see to the rest.
+    /// They answered the request, which is over. Unless that is all `done`, its transport has to
+    /// see to the rest.
     Answered { done: bool },
 }

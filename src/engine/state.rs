@@ -1,5 +1,5 @@
-//! The state of one session: which transport drains its queue, what its heartbeat expects, how far an
-//! upgrade is, whether it is over. No I/O and no clock of its own; every method takes the time.
+//! The state of one session: which transport drains its queue, what its heartbeat expects, how far
+//! an upgrade is, whether it is over. No I/O and no clock of its own; every method takes the time.
 //!
 //! It stands behind the session's lock. What must not happen under that lock, such as waking a task
 //! or calling the receiver, is returned to the caller.
@@ -34,8 +34,8 @@ use crate::dialect::{Dialect, Requests, Wire};
 /// How long a stopping server waits for a poll that fetches the farewell.
 const SHUTDOWN_LINGER: Duration = Duration::from_secs(2);
 
-/// A reader that has been behind for less than this may have half as much again waiting: between two
-/// polls a room may say more than a queue holds.
+/// A reader that has been behind for less than this may have half as much again waiting: between
+/// two polls a room may say more than a queue holds.
 const BEHIND_FOR_LONG: Duration = Duration::from_secs(5);
 
 /// Below this part of its bound a queue is short, whatever the connection keeps.
@@ -77,7 +77,7 @@ pub(super) struct State {
     liveness: Liveness,
     /// The ticket of the last outlet.
     last_ticket: Ticket,
-    /// The session is closed then, unless somebody clears it first.
+    /// Closes the session then, unless it is cleared before.
     expiry: Option<(Instant, CloseReason)>,
     /// The transport that got the session back must attach by then.
     reattach_deadline: Option<Instant>,
@@ -166,8 +166,8 @@ impl State {
         self.unconfirmed.as_ref().map_or(0, |unconfirmed| unconfirmed.bytes)
     }
 
-    /// Bytes that wait for the client outside of the queue: with its connections, or until an upgrade
-    /// is confirmed.
+    /// Bytes that wait for the client outside of the queue: with its connections, or until an
+    /// upgrade is confirmed.
     fn held_elsewhere(&self) -> usize {
         let with_connections = self.connections().map(|connection| connection.held());
         self.held_unconfirmed() + with_connections.sum::<usize>()
@@ -255,7 +255,7 @@ impl State {
         self.liveness.ponged(limits, now);
     }
 
-    /// There may be room for who waits for the receiver: returns whom to wake.
+    /// There may be room in the inbox: returns the transports to wake that wait for it.
     pub fn unblock(&mut self, now: impl FnOnce() -> Instant) -> Vec<Waker> {
         if self.inbox.is_blocking() {
             // Until now the client could not be heard.
@@ -291,7 +291,7 @@ impl State {
         Some(closed)
     }
 
-    /// The farewell went out, or nobody came for it.
+    /// The farewell went out, or no request fetched it in time.
     pub fn end_lingering(&mut self) -> Option<Over> {
         let Phase::Lingering(reason) = self.phase else { return None };
         Some(self.over(reason))

@@ -1,5 +1,5 @@
-//! What is shared between threads: locks, flags, what is a thread's own, tasks. With the feature `shuttle` they are those of a
-//! scheduler that decides who runs next, and tries orders that a machine seldom does.
+//! What threads share: locks, flags, thread-locals, tasks. With the feature `shuttle` they are
+//! those of a scheduler that decides what runs next, and tries orders that a machine seldom does.
 
 #[cfg(feature = "shuttle")]
 pub use shuttle::{
@@ -14,7 +14,7 @@ pub use std::{
 
 use tokio::runtime::Handle;
 
-/// Has `work` run as a task of its own.
+/// Runs `work` as a task of its own.
 #[cfg(not(feature = "shuttle"))]
 pub fn spawn(runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
     runtime.spawn(work);

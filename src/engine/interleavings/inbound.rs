@@ -10,7 +10,8 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::dialect::{Message, Packet};
 
-/// Messages that may have been taken and not heard: those in the inbox, one more on its way out of it.
+/// Messages that may have been taken and not heard: those in the inbox, one more on its way out of
+/// it.
 const UNHEARD: usize = inbox::MESSAGES + 1;
 
 /// Notes the calls of receivers.

@@ -23,9 +23,9 @@ impl Session {
         }
     }
 
-    /// Makes that call, and those that come up meanwhile. Most end at once: so they are polled here,
-    /// once. Only if one does not end, it goes on in a task of its own, which nobody waits for and
-    /// nothing cuts short. For threads of the runtime only, and not within a call.
+    /// Makes that call, and those that come up meanwhile. Most end at once: so they are polled
+    /// here, once. A call that does not end goes on in a task of its own: nothing waits for that
+    /// task, and nothing cuts it short. For threads of the runtime only, and not within a call.
     pub(super) fn start_calls(self: &Arc<Self>, call: Call) {
         let mut calls = Box::pin(Arc::clone(self).run_calls(call));
         let mut cx = Context::from_waker(Waker::noop());
@@ -66,7 +66,7 @@ impl Session {
                 state.inbox.end();
                 let tracker_token = state.tracker_token.take();
                 drop(state);
-                // May wake who waits for the last session.
+                // The last token wakes `Engine::shutdown`.
                 drop(tracker_token);
                 return;
             }

@@ -13,8 +13,9 @@ use super::super::state::{Over, Phase, State};
 use super::Session;
 use crate::dialect::Frame;
 
-/// The right to take a session's packets. There is one at a time, besides that of a transport being
-/// probed. Dropping it before [`Drain::finish`] tells the session that the connection was lost.
+/// The right to take a session's packets. A session has one at a time, besides that of a transport
+/// being probed. Dropping it without [`Drain::finish`] tells the session that the connection was
+/// lost.
 #[derive(Debug)]
 pub struct Drain {
     session: Arc<Session>,
@@ -45,8 +46,8 @@ pub enum Drained {
     /// The probe succeeded: this transport carries the session from here on. A good moment for a
     /// sign of life that makes the client answer.
     Promoted,
-    /// Nothing has come from the client for a while: a good moment for a sign of life that it answers by
-    /// itself.
+    /// Nothing has come from the client for a while: a good moment for a sign of life that it
+    /// answers by itself.
     Asks,
     /// Another transport carries the session now, or the probe failed.
     Superseded,
@@ -63,8 +64,8 @@ impl Drain {
         &self.session
     }
 
-    /// Has packets go to `sink`, whenever somebody waits for them in [`Drain::next`] and there is
-    /// nothing else to tell.
+    /// Sends packets straight to `sink` from now on, while this drain waits in [`Drain::next`] and
+    /// has nothing else to report.
     pub fn divert(&self, sink: Arc<dyn Sink>) {
         if let Some(outlet) = self.session.state().outlet_of(self.ticket) {
             outlet.sink = Some(sink);
@@ -110,7 +111,8 @@ impl Drain {
                 _ => Drained::Superseded,
             });
         };
-        // Nothing goes past this call while it is at work, nor while what it returned is.
+        // Nothing may overtake this call, nor the packets that it returns: the sink gets none until
+        // the next call waits.
         outlet.wants = false;
         if std::mem::take(&mut outlet.stuck) {
             return Poll::Ready(Drained::Stuck);
@@ -163,7 +165,7 @@ impl Drain {
         self.detach = Detach::Finished;
     }
 
-    /// [`Drain::finish`] where `connection` keeps what the client was served until it takes that.
+    /// [`Drain::finish`] for an answer that `connection` keeps until the client has taken it.
     pub fn finish_by(self, connection: &Arc<dyn Connection>) {
         self.session.state().answered_by(connection);
         self.finish();

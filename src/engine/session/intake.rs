@@ -16,7 +16,8 @@ use crate::dialect::{Control, Heartbeat, Packet};
 
 impl Session {
     /// Takes packets that came by a transport, in order. Waits while more messages wait for the
-    /// receiver than may. If this is dropped, the packets not taken yet are lost; those taken are not.
+    /// receiver than may. If this is dropped, the packets not taken yet are lost; those taken are
+    /// not.
     ///
     /// # Errors
     /// If that transport has no business with the session, or its probe failed by these packets.
@@ -141,4 +142,35 @@ struct Taken {
     end: Option<CloseReason>,
     /// The next packet waits for room.
     blocked: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::super::super::testing::{Deaf, SOCKET, plan};
+    use super::super::super::{Engine, Limits};
+    use super::super::LOCKS;
+    use super::*;
+    use crate::dialect::Message;
+
+    #[tokio::test]
+    async fn packets_take_the_lock_once_and_once_more_after_each_call() {
+        let engine = Engine::new(Limits::default(), Deaf);
+        let session = engine.open(plan(&SOCKET)).unwrap();
+        let message = || Packet::Message(Message::Text("hello".to_owned()));
+        let pong = || Packet::Pong { probe: false };
+        for (packets, locks) in [
+            (vec![], 0),
+            (vec![pong()], 1),
+            (vec![message()], 2),
+            (vec![message(), pong(), message(), message()], 4),
+            (vec![pong(), Packet::Noop, pong()], 1),
+        ] {
+            let case = format!("{packets:?}");
+            let before = LOCKS.get();
+            session.submit(&SOCKET, packets).now_or_never().unwrap().unwrap();
+            assert_eq!(LOCKS.get() - before, locks, "{case}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Packets on their way out: queued, and sent to whoever drains the queue.
+//! Packets on their way out: queued, and sent to the transport that drains the queue.
 
 use std::sync::Arc;
 use std::task::Waker;

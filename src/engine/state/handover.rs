@@ -24,8 +24,8 @@ impl State {
         outlets.into_iter().flatten().find(|outlet| outlet.ticket == ticket)
     }
 
-    /// Attaches a request that drains the queue. Also returns whom to wake: where the newest request
-    /// wins, that is the one it replaces.
+    /// Attaches a request that drains the queue. Also returns a task to wake: where the newest
+    /// request wins, that of the request it replaces.
     pub fn attach(
         &mut self,
         facts: &'static Facts,
@@ -113,7 +113,7 @@ impl State {
     }
 
     /// Something came from the client on the transport in use. Returns whether that confirmed an
-    /// upgrade, and whom to wake for it.
+    /// upgrade, and the task to wake for it.
     pub fn heard(&mut self, now: Instant) -> (bool, Wake) {
         self.liveness.heard(now);
         if self.unconfirmed.take().is_none() {

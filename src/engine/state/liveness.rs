@@ -53,14 +53,14 @@ impl Liveness {
         }
     }
 
-    /// When the client was last heard. Until the process `resumed` from a pause it heard nobody, so
-    /// all clients count as heard then.
+    /// When the client was last heard. A process that is paused hears no client, so all count as
+    /// heard when it `resumed`.
     fn last_heard(&self, resumed: Option<Instant>) -> Instant {
         self.last_heard.max(resumed.unwrap_or(self.last_heard))
     }
 
-    /// Where clients are not pinged and only poll: a poll that is `held` is life enough, and between
-    /// polls there is a bound.
+    /// Where clients are not pinged and only poll: a poll that is `held` is life enough, and
+    /// between polls there is a bound.
     pub fn between_polls(
         &self,
         held: bool,

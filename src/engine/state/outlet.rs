@@ -8,7 +8,7 @@ use super::super::sink::{Connection, Sink};
 /// Names one outlet; a number that was never used before in the session.
 pub(in crate::engine) type Ticket = u64;
 
-/// Whom to wake, outside of the session's lock.
+/// A task to wake, outside of the session's lock.
 pub(in crate::engine) type Wake = Option<Waker>;
 
 /// A transport that takes packets.
@@ -45,7 +45,7 @@ impl Outlet {
         }
     }
 
-    /// Notes that whoever runs `cx` waits for news; `wants` says whether packets are news.
+    /// Notes that the task of `cx` waits for news; `wants` says whether packets are news.
     pub fn wait(&mut self, cx: &mut Context<'_>, wants: bool) {
         self.wants = wants;
         match &mut self.waker {
@@ -54,7 +54,7 @@ impl Outlet {
         }
     }
 
-    /// Notes that nobody waits any more, and returns whom to wake.
+    /// Notes that no task waits any more, and returns the one that did.
     pub fn take_waker(&mut self) -> Wake {
         self.wants = false;
         self.waker.take()

@@ -22,8 +22,8 @@ pub(in crate::engine) enum Tick {
 }
 
 impl State {
-    /// Does what is due. Returns what came of it, and when to look again. Until the process `resumed`
-    /// from a pause it heard nobody: all clients have the full time from there.
+    /// Does what is due. Returns what came of it, and when to look again. A process
+    /// that is paused hears no client: all have their full time from when it `resumed`.
     pub fn tick(
         &mut self,
         dialect: &dyn Dialect,
