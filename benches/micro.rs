@@ -18,7 +18,8 @@ use parlance::dialect::engineio4::EngineIo4;
 use parlance::dialect::socketio09::SocketIo09;
 use parlance::dialect::{Body, Dialect, Frame, Message, Packet, SocketPacket, Wire};
 use parlance::engine::{
-    Cork, Drain, Engine, Facts, Handler, Handshake, Limits, Plan, Receiver, Session, Sink, Taken,
+    Cork, DirectWriter, Drain, Engine, Handler, Handshake, Limits, NewSession, Receiver,
+    SendOutcome, Session, TransportInfo,
 };
 use parlance::socketio::{App, Broadcast, Event, Socket, SocketIo};
 use serde_json::{Value, json};
@@ -138,27 +139,27 @@ impl App for Lobby {
 #[derive(Debug)]
 struct Abyss;
 
-impl Sink for Abyss {
-    fn take(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> Taken {
+impl DirectWriter for Abyss {
+    fn try_send(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> SendOutcome {
         black_box(frames);
-        Taken::All
+        SendOutcome::Sent
     }
 }
 
-static WEBSOCKET: Facts =
-    Facts { name: "websocket", wire: "websocket", streams: true, duplex: true };
+static WEBSOCKET: TransportInfo =
+    TransportInfo { name: "websocket", wire: "websocket", streams: true, duplex: true };
 
 /// What a session on a WebSocket is made of.
-fn plan(dialect: &'static dyn Dialect) -> Plan<'static> {
+fn plan(dialect: &'static dyn Dialect) -> NewSession<'static> {
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let handshake = Handshake {
         remote: Some(address),
         bucket: address,
         query: "".into(),
         generation: "bench",
-        companion: Box::new(()),
+        extensions: Box::new(()),
     };
-    Plan { dialect, wire: Wire::default(), transport: &WEBSOCKET, upgrades: &[], handshake }
+    NewSession { dialect, wire: Wire::default(), transport: &WEBSOCKET, upgrades: &[], handshake }
 }
 
 /// A room full of sockets of one dialect, all of which wait for packets.
@@ -181,7 +182,7 @@ impl Room {
                 session.submit(&WEBSOCKET, [join]).await.expect("its transport");
             }
             let mut drain = session.attach(&WEBSOCKET).expect("the only one");
-            drain.divert(Arc::new(Abyss));
+            drain.set_direct_writer(Arc::new(Abyss));
             let mut greetings = Vec::new();
             while drain.next(&mut greetings).now_or_never().is_some() {}
             drains.push(drain);
@@ -201,7 +202,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// One message to everybody, from the event to the last sink: written at once, and held back by a
+/// One message to everybody, from the event to the last connection: written at once, and held back by a
 /// cork as the chat room does it, alone and ten at a time.
 fn broadcast(criterion: &mut Criterion) {
     let (_, text) = TEXTS[0];

@@ -143,7 +143,7 @@ impl ClientInfo {
 
     /// The client_info that opened a session.
     pub fn of(session: &Session) -> Option<&Self> {
-        session.handshake().companion.downcast_ref()
+        session.handshake().extensions.downcast_ref()
     }
 
     /// What its client's coming back is told to.

@@ -14,7 +14,7 @@ use super::client::{self, ClientInfo, Peer};
 use super::counters::ConnectionCounters;
 use super::log_once::LogOnce;
 use super::monitor::WebSocketMonitor;
-use crate::engine::{CloseReason, Engine, Facts, Session};
+use crate::engine::{CloseReason, Engine, Session, TransportInfo};
 use crate::policy::breaker::{Answer, Returns};
 use crate::policy::forwarded;
 use crate::policy::{Client, Counts, Policy, PolicyInput, Refusal, Scheme, Step};
@@ -44,7 +44,7 @@ pub struct Welcome {
 /// What a request is for.
 pub struct Ask<'a> {
     /// Nothing for the handshake of 0.9, which is for none in particular.
-    pub transport: Option<&'static Facts>,
+    pub transport: Option<&'static TransportInfo>,
     /// See [`PolicyInput::by_element`].
     pub by_element: bool,
     pub step: Step,

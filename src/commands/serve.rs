@@ -96,9 +96,9 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let gate = Gate::new(settings.policy);
     let app = PolicyLayer::new(chat, Arc::clone(&gate));
     let engine = Engine::new(limits, SocketIo::new(app, settings.connect_timeout));
-    if let Some(keeper) = engine.keeper() {
+    if let Some(clock) = engine.clock_task() {
         essential.spawn("the clock of the sessions", async move {
-            if let Err(error) = keeper.await
+            if let Err(error) = clock.await
                 && let Ok(panic) = error.try_into_panic()
             {
                 std::panic::resume_unwind(panic);

@@ -121,7 +121,7 @@ fn shed(shared: &Shared<Session>, held: usize, now: Instant) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Deaf, POLLING, plan};
+    use super::super::testing::{Deaf, POLLING, new_session};
     use super::super::{Delivery, Engine, Limits};
     use super::*;
     use crate::dialect::{Frame, Message};
@@ -133,7 +133,7 @@ mod tests {
 
     /// A session for which so much waits.
     fn waiting(engine: &Engine, thousands: usize) -> Arc<Session> {
-        let session = engine.open(plan(&POLLING)).expect("a session");
+        let session = engine.open(new_session(&POLLING)).expect("a session");
         session.send(Message::Text("x".repeat(thousands * 1000)));
         session
     }

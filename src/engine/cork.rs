@@ -143,9 +143,10 @@ mod tests {
     use tokio::sync::Semaphore;
     use tokio::time::advance;
 
-    use super::super::testing::{Deaf, POLLING, SOCKET, plan};
+    use super::super::testing::{Deaf, POLLING, SOCKET, new_session};
     use super::super::{
-        CloseReason, Delivery, Drain, Engine, Facts, Limits, QueueLimits, Session, Sink, Taken,
+        CloseReason, Delivery, DirectWriter, Drain, Engine, Limits, QueueLimits, SendOutcome,
+        Session, TransportInfo,
     };
     use super::*;
     use crate::dialect::{Dialect, Frame, Wire};
@@ -155,11 +156,11 @@ mod tests {
     struct Pen {
         takes: Mutex<Vec<String>>,
         count: Semaphore,
-        taken: Taken,
+        taken: SendOutcome,
     }
 
     impl Pen {
-        fn new(taken: Taken) -> Arc<Self> {
+        fn new(taken: SendOutcome) -> Arc<Self> {
             Arc::new(Pen { takes: Mutex::default(), count: Semaphore::new(0), taken })
         }
 
@@ -168,8 +169,8 @@ mod tests {
         }
     }
 
-    impl Sink for Pen {
-        fn take(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> Taken {
+    impl DirectWriter for Pen {
+        fn try_send(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> SendOutcome {
             let line: Vec<&str> = frames
                 .iter()
                 .map(|frame| match frame {
@@ -187,14 +188,14 @@ mod tests {
         Engine::new(Limits { queue, ..Limits::default() }, Deaf)
     }
 
-    async fn open(engine: &Engine, transport: &'static Facts) -> Arc<Session> {
-        engine.open(plan(transport)).unwrap()
+    async fn open(engine: &Engine, transport: &'static TransportInfo) -> Arc<Session> {
+        engine.open(new_session(transport)).unwrap()
     }
 
-    /// Attaches a request that waits, with a sink for what comes.
-    fn wait(session: &Arc<Session>, facts: &'static Facts, pen: &Arc<Pen>) -> Drain {
-        let mut drain = session.attach(facts).unwrap();
-        drain.divert(Arc::clone(pen) as Arc<dyn Sink>);
+    /// Attaches a request that waits, with a direct writer for what comes.
+    fn wait(session: &Arc<Session>, info: &'static TransportInfo, pen: &Arc<Pen>) -> Drain {
+        let mut drain = session.attach(info).unwrap();
+        drain.set_direct_writer(Arc::clone(pen) as Arc<dyn DirectWriter>);
         let mut batch = Vec::new();
         while drain.next(&mut batch).now_or_never().is_some() {}
         drain
@@ -203,7 +204,7 @@ mod tests {
     /// A socket that waits, and what it is sent.
     async fn socket(engine: &Engine) -> (Arc<Session>, Drain, Arc<Pen>) {
         let session = open(engine, &SOCKET).await;
-        let pen = Pen::new(Taken::All);
+        let pen = Pen::new(SendOutcome::Sent);
         let drain = wait(&session, &SOCKET, &pen);
         (session, drain, pen)
     }
@@ -238,7 +239,7 @@ mod tests {
         let engine = engine(100);
         let (session, _drain, pen) = socket(&engine).await;
         let (polling, poll) =
-            (open(&engine, &POLLING).await, Pen::new(Taken::Answered { done: true }));
+            (open(&engine, &POLLING).await, Pen::new(SendOutcome::Answered { done: true }));
         let _first = wait(&polling, &POLLING, &poll);
         push(&polling, "x");
         let _second = wait(&polling, &POLLING, &poll);
@@ -274,7 +275,7 @@ mod tests {
     async fn a_poll_after_an_answer_waits_a_little_and_gets_all() {
         let engine = engine(100);
         let session = open(&engine, &POLLING).await;
-        let pen = Pen::new(Taken::Answered { done: true });
+        let pen = Pen::new(SendOutcome::Answered { done: true });
         let mut cork = Cork::default();
 
         let _first = wait(&session, &POLLING, &pen);

@@ -6,7 +6,7 @@ use crate::dialect::{Dialect, Wire};
 
 /// What a session must know of the transport that carries it.
 #[derive(Debug)]
-pub struct Facts {
+pub struct TransportInfo {
     /// Its name in policy, logs and metrics.
     pub name: &'static str,
     /// Its name on the wire. Two transports of one wire name can serve the same session.
@@ -30,18 +30,18 @@ pub struct Handshake {
     /// Which clients speak like this, for people who read logs.
     pub generation: &'static str,
     /// Data kept with the session for the layers above, and dropped with it.
-    pub companion: Companion,
+    pub extensions: Extensions,
 }
 
-/// See [`Handshake::companion`].
-pub type Companion = Box<dyn std::any::Any + Send + Sync>;
+/// See [`Handshake::extensions`].
+pub type Extensions = Box<dyn std::any::Any + Send + Sync>;
 
 /// What a new session is made of.
 #[derive(Debug)]
-pub struct Plan<'a> {
+pub struct NewSession<'a> {
     pub dialect: &'static dyn Dialect,
     pub wire: Wire,
-    pub transport: &'static Facts,
+    pub transport: &'static TransportInfo,
     /// Wire names that the open packet offers.
     pub upgrades: &'a [&'static str],
     pub handshake: Handshake,

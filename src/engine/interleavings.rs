@@ -18,7 +18,7 @@ use shuttle::rand::{Rng as _, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 
-use super::testing::{Deaf, POLLING, SOCKET, plan};
+use super::testing::{Deaf, POLLING, SOCKET, new_session};
 use super::*;
 
 /// Stacks are not checked for their end.

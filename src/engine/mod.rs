@@ -2,14 +2,15 @@
 //!
 //! A [`Session`] owns its outbound queue, its heartbeat and its upgrade. Transports *drain* the
 //! queue through a [`Drain`] and *feed* what the client sent through [`Session::submit`]; the
-//! session does not know what a transport is, beyond its [`Facts`]. What comes out on top are
-//! messages, handed to a [`Receiver`] one at a time and in order.
+//! session does not know what a transport is, beyond its [`TransportInfo`]. What comes out on top
+//! are messages, handed to a [`Receiver`] one at a time and in order.
 
 mod answer;
 mod budget;
 mod clock;
 mod cork;
 mod deadlines;
+mod direct_writer;
 mod handshake;
 mod inbox;
 #[cfg(all(test, feature = "shuttle"))]
@@ -23,7 +24,6 @@ mod registry;
 mod session;
 mod shared;
 mod sid;
-mod sink;
 mod state;
 mod sync;
 #[cfg(test)]
@@ -39,9 +39,10 @@ use tokio_util::sync::CancellationToken;
 use crate::dialect::Opening;
 
 use self::shared::Shared;
-pub use answer::{Answer, Waited};
+pub use answer::{Answer, PollOutcome};
 pub use cork::Cork;
-pub use handshake::{Companion, Facts, Handshake, Plan};
+pub use direct_writer::{Connection, DirectWriter, SendOutcome};
+pub use handshake::{Extensions, Handshake, NewSession, TransportInfo};
 pub use limits::{Limits, PER_PACKET, QueueLimits};
 pub use queue::Delivery;
 pub use reason::{CloseReason, Refused, Unavailable};
@@ -49,7 +50,6 @@ pub use receiver::Receiver;
 pub use session::Session;
 pub use session::drain::{Drain, Drained};
 pub use sid::Sid;
-pub use sink::{Connection, Sink, Taken};
 pub use state::holdings::Begun;
 
 /// What runs on top of sessions.
@@ -87,7 +87,7 @@ impl Engine {
 
     /// The task that watches the clock for all sessions. Can be taken once, to be watched: the
     /// process must not go on without it. It ends with the engine.
-    pub fn keeper(&self) -> Option<JoinHandle<()>> {
+    pub fn clock_task(&self) -> Option<JoinHandle<()>> {
         self.inner.clock.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -99,9 +99,9 @@ impl Engine {
     ///
     /// # Errors
     /// If the server is stopping, or the system has no randomness for a sid.
-    pub fn open(&self, plan: Plan<'_>) -> Result<Arc<Session>, Unavailable> {
-        let transport = plan.transport;
-        let session = self.reserve(plan)?;
+    pub fn open(&self, new_session: NewSession<'_>) -> Result<Arc<Session>, Unavailable> {
+        let transport = new_session.transport;
+        let session = self.reserve(new_session)?;
         self.start(&session, transport);
         Ok(session)
     }
@@ -111,20 +111,20 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::open`].
-    pub fn reserve(&self, plan: Plan<'_>) -> Result<Arc<Session>, Unavailable> {
+    pub fn reserve(&self, new_session: NewSession<'_>) -> Result<Arc<Session>, Unavailable> {
         let Inner { shared, stopping, .. } = &*self.inner;
         if stopping.is_cancelled() {
             return Err(Unavailable::Stopping);
         }
         let sid = Sid::random().map_err(|_| Unavailable::NoRandomness)?;
-        let open = plan.dialect.opening(&Opening {
+        let open = new_session.dialect.opening(&Opening {
             sid: sid.as_str(),
-            upgrades: plan.upgrades,
+            upgrades: new_session.upgrades,
             ping_interval: shared.limits.ping_interval,
             ping_timeout: shared.limits.ping_timeout,
             max_payload: shared.limits.max_payload,
         });
-        let session = Arc::new(Session::new(sid, plan, Arc::clone(shared), open));
+        let session = Arc::new(Session::new(sid, new_session, Arc::clone(shared), open));
         shared.registry.insert(sid, Arc::clone(&session));
         session.expire(Some((Instant::now() + UNUSED, CloseReason::ConnectTimeout)));
         Ok(session)
@@ -132,7 +132,7 @@ impl Engine {
 
     /// Starts a reserved session, on the transport that it is about to use; does nothing the second
     /// time.
-    pub fn start(&self, session: &Arc<Session>, transport: &'static Facts) {
+    pub fn start(&self, session: &Arc<Session>, transport: &'static TransportInfo) {
         if !session.may_start(transport) {
             return;
         }

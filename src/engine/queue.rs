@@ -86,7 +86,7 @@ const KEPT_SLOTS: usize = 4;
 const TAKEN_AT_ONCE: usize = 64 * 1024;
 
 thread_local! {
-    /// A buffer for the frames of one session on their way to a sink.
+    /// A buffer for the frames of one session on their way to a direct writer.
     static POURED: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -212,20 +212,20 @@ impl Queue {
         self.take_some(batch, TAKEN_AT_ONCE);
     }
 
-    /// Gives what waits to `sink`: all of it, or with `parts` what is enough for one write.
-    pub fn pour<T>(&mut self, parts: bool, sink: impl FnOnce(&[Frame]) -> T) -> T {
+    /// Gives what waits to `write`: all of it, or with `parts` what is enough for one write.
+    pub fn pour<T>(&mut self, parts: bool, write: impl FnOnce(&[Frame]) -> T) -> T {
         if let (1, Some(item)) = (self.items.len(), self.items.front()) {
-            let poured = sink(std::slice::from_ref(&item.frame));
+            let poured = write(std::slice::from_ref(&item.frame));
             self.items.pop_front();
             self.forget();
             return poured;
         }
         POURED.with(|poured| {
             let batch = &mut *poured.borrow_mut();
-            // A sink that panicked has left frames of another session.
+            // A writer that panicked has left frames of another session.
             batch.clear();
             self.take_some(batch, if parts { TAKEN_AT_ONCE } else { usize::MAX });
-            let poured = sink(batch);
+            let poured = write(batch);
             batch.clear();
             poured
         })

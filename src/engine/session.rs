@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! sockets of a session ─► session ─► writer of a connection ─► TLS
-//!    (socketio)          (state())     (Sink::take)
+//!    (socketio)          (state())     (DirectWriter::try_send)
 //! ```
 //!
 //! The locks of the registry, of the deadline queue and of the pause detector are leaves: they are
@@ -28,7 +28,7 @@ use std::task::Waker;
 use tokio::time::Instant;
 use tracing::{Span, debug, debug_span};
 
-use super::handshake::{Facts, Handshake, Plan};
+use super::handshake::{Handshake, NewSession, TransportInfo};
 use super::inbox::Input;
 use super::limits::Limits;
 use super::reason::CloseReason;
@@ -59,8 +59,13 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    pub(super) fn new(sid: Sid, plan: Plan<'_>, shared: Arc<Shared<Session>>, open: Frame) -> Self {
-        let Plan { dialect, wire, transport, upgrades, handshake } = plan;
+    pub(super) fn new(
+        sid: Sid,
+        new_session: NewSession<'_>,
+        shared: Arc<Shared<Session>>,
+        open: Frame,
+    ) -> Self {
+        let NewSession { dialect, wire, transport, upgrades, handshake } = new_session;
         let span = debug_span!(
             "session", %sid, generation = handshake.generation,
             remote = %handshake.remote.map_or("unknown".to_owned(), |remote| remote.to_string())
@@ -203,8 +208,8 @@ impl Session {
     }
 
     /// Ends the session if that transport carries it; a transport that only probes ends alone.
-    pub fn close_on(self: &Arc<Self>, facts: &'static Facts, reason: CloseReason) {
-        if self.state().transport.wire == facts.wire {
+    pub fn close_on(self: &Arc<Self>, info: &'static TransportInfo, reason: CloseReason) {
+        if self.state().transport.wire == info.wire {
             self.close(reason);
         }
     }

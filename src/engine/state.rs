@@ -23,12 +23,12 @@ use self::holdings::{Begun, Held, Holdings};
 use self::liveness::Liveness;
 use self::outlet::{Outlet, Ticket, Wake};
 use self::upgrade::{Candidate, Unconfirmed};
-use super::handshake::Facts;
+use super::direct_writer::{Connection, SendOutcome};
+use super::handshake::TransportInfo;
 use super::inbox::{Call, Inbox, Input};
 use super::limits::Limits;
 use super::queue::{Full, Outgoing, Queue};
 use super::reason::CloseReason;
-use super::sink::{Connection, Taken};
 use crate::dialect::{Dialect, Requests, Wire};
 
 /// How long a stopping server waits for a poll that fetches the farewell.
@@ -53,7 +53,7 @@ pub(super) enum Phase {
 pub(super) struct State {
     pub phase: Phase,
     /// The transport in use.
-    pub transport: &'static Facts,
+    pub transport: &'static TransportInfo,
     pub queue: Queue,
     /// The request or connection of that transport, if one is there.
     pub outlet: Option<Outlet>,
@@ -68,7 +68,7 @@ pub(super) struct State {
     holdings: Holdings,
     /// A cork holds packets back and will release them.
     pub corked: bool,
-    /// When a sink last answered a poll.
+    /// When a direct writer last answered a poll.
     pub answered: Option<Instant>,
     /// When the session is next due, as the deadline queue has it.
     pub scheduled: Option<Instant>,
@@ -98,7 +98,7 @@ pub(super) struct Closed {
 pub(super) struct Over(pub Option<Call>);
 
 impl State {
-    pub fn new(transport: &'static Facts, limits: &Limits, now: Instant) -> Self {
+    pub fn new(transport: &'static TransportInfo, limits: &Limits, now: Instant) -> Self {
         State {
             phase: Phase::Open,
             transport,
@@ -124,11 +124,11 @@ impl State {
     }
 
     /// Begins, on that transport. False if it has already, or is over.
-    pub fn start(&mut self, facts: &'static Facts, limits: &Limits, now: Instant) -> bool {
+    pub fn start(&mut self, info: &'static TransportInfo, limits: &Limits, now: Instant) -> bool {
         if std::mem::replace(&mut self.started, true) || self.phase != Phase::Open {
             return false;
         }
-        self.transport = facts;
+        self.transport = info;
         self.liveness = Liveness::new(limits, now);
         true
     }
@@ -213,19 +213,19 @@ impl State {
     pub fn pump(&mut self, dialect: &dyn Dialect, wire: &Wire, now: impl Fn() -> Instant) -> Wake {
         let steady = self.phase == Phase::Open && self.unconfirmed.is_none();
         let outlet = self.outlet.as_mut()?;
-        let Some(sink) = &outlet.sink else { return outlet.take_waker() };
+        let Some(direct_writer) = &outlet.direct_writer else { return outlet.take_waker() };
         if !steady || !outlet.wants || outlet.has_news() {
             return outlet.take_waker();
         }
         while !self.queue.is_empty() {
             let parts = self.transport.streams;
-            match self.queue.pour(parts, |frames| sink.take(frames, dialect, wire)) {
-                Taken::All => {}
-                Taken::Stuck => {
+            match self.queue.pour(parts, |frames| direct_writer.try_send(frames, dialect, wire)) {
+                SendOutcome::Sent => {}
+                SendOutcome::Stuck => {
                     outlet.stuck = true;
                     return outlet.take_waker();
                 }
-                Taken::Answered { done } => {
+                SendOutcome::Answered { done } => {
                     let mut outlet = self.outlet.take()?;
                     if !done && let Some(connection) = outlet.connection() {
                         self.answered_by(&connection);

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::{Facts, Handler, Handshake, Plan, Receiver, Session};
+use super::{Handler, Handshake, NewSession, Receiver, Session, TransportInfo};
 use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::{Message, Wire};
 
-pub static POLLING: Facts =
-    Facts { name: "xhr-polling", wire: "polling", streams: false, duplex: false };
-pub static SOCKET: Facts =
-    Facts { name: "websocket", wire: "websocket", streams: true, duplex: true };
+pub static POLLING: TransportInfo =
+    TransportInfo { name: "xhr-polling", wire: "polling", streams: false, duplex: false };
+pub static SOCKET: TransportInfo =
+    TransportInfo { name: "websocket", wire: "websocket", streams: true, duplex: true };
 
 /// An application that takes no notice of anything.
 pub struct Deaf;
@@ -30,14 +30,14 @@ impl Receiver for Deaf {
 }
 
 /// What a session of a test is made of.
-pub fn plan(transport: &'static Facts) -> Plan<'static> {
+pub fn new_session(transport: &'static TransportInfo) -> NewSession<'static> {
     let remote = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let handshake = Handshake {
         remote: Some(remote),
         bucket: remote,
         query: "".into(),
         generation: "test",
-        companion: Box::new(()),
+        extensions: Box::new(()),
     };
-    Plan { dialect: &EngineIo4, wire: Wire::default(), transport, upgrades: &[], handshake }
+    NewSession { dialect: &EngineIo4, wire: Wire::default(), transport, upgrades: &[], handshake }
 }

@@ -13,7 +13,7 @@ use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::socketio09::SocketIo09;
 use crate::dialect::{Dialect, StringMode, Strings, Wire};
-use crate::engine::{Handshake, Plan, Session};
+use crate::engine::{Handshake, NewSession, Session};
 use crate::http::headers::header;
 use crate::http::{Request, Response, ResponseFuture};
 use crate::policy::Step;
@@ -62,7 +62,7 @@ impl Negotiator {
         };
         let step = match &query.sid {
             None => Step::Opens,
-            Some(_) if transport.facts().duplex => Step::Upgrades,
+            Some(_) if transport.info().duplex => Step::Upgrades,
             Some(_) => Step::Continues,
         };
         let session = query.sid.as_deref().and_then(|sid| self.engine.session(sid));
@@ -73,7 +73,7 @@ impl Negotiator {
             request.uri().path(),
             peer,
             Ask {
-                transport: Some(transport.facts()),
+                transport: Some(transport.info()),
                 by_element: transport.by_element(),
                 step,
                 session: session.as_deref(),
@@ -120,15 +120,15 @@ impl Negotiator {
         client_info: ClientInfo,
         offered: &[&'static str],
     ) -> Result<Arc<Session>, Error> {
-        let facts = transport.facts();
+        let info = transport.info();
         let own_client = query.client.as_deref() == Some("parlance");
         let offers = |name: &&'static str| {
             let other = by_name(name)?;
-            let other_facts = other.facts();
-            let better = (other_facts.duplex || !facts.streams)
-                && !facts.duplex
-                && other_facts.wire != facts.wire;
-            (other.advertised(own_client) && better).then_some(other_facts.wire)
+            let other_info = other.info();
+            let better = (other_info.duplex || !info.streams)
+                && !info.duplex
+                && other_info.wire != info.wire;
+            (other.advertised(own_client) && better).then_some(other_info.wire)
         };
         let upgrades: Vec<&'static str> = offered.iter().filter_map(offers).collect();
         let client = client_info.visitor().client;
@@ -137,10 +137,10 @@ impl Negotiator {
             bucket: client.bucket(),
             query: Query::application_part(request.uri().query().unwrap_or_default())?,
             generation: generation(query),
-            companion: Box::new(client_info),
+            extensions: Box::new(client_info),
         };
         let wire = wire(query, request.headers());
-        let plan = Plan { dialect, wire, transport: facts, upgrades: &upgrades, handshake };
+        let plan = NewSession { dialect, wire, transport: info, upgrades: &upgrades, handshake };
         Ok(self.engine().open(plan)?)
     }
 }

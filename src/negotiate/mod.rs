@@ -61,7 +61,7 @@ impl Negotiator {
 }
 
 pub(super) fn by_name(name: &str) -> Option<&'static dyn Transport> {
-    REGISTRY.iter().copied().find(|transport| transport.facts().name == name)
+    REGISTRY.iter().copied().find(|transport| transport.info().name == name)
 }
 
 /// Leaves a line in the log about a request that was refused. `transport` and `sid` are as sent.

@@ -11,7 +11,7 @@ use super::{Negotiator, by_name};
 use crate::admission::{Admitted, Ask, Peer};
 use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, UNKNOWN_SID_ON_SOCKET, Url};
 use crate::dialect::{Dialect, Wire};
-use crate::engine::{CloseReason, Handshake, Plan, Session};
+use crate::engine::{CloseReason, Handshake, NewSession, Session};
 use crate::http::{Request, Response, response};
 use crate::policy::Step;
 use crate::transport::{Error, Query};
@@ -118,18 +118,18 @@ impl Negotiator {
         let Some(transport) = transports.first().and_then(|name| by_name(name)) else {
             return Err(self.gate().nothing_in_common("of generation 0.9", offered).into());
         };
-        let plan = Plan {
+        let plan = NewSession {
             dialect: &DIALECT,
             wire: Wire::default(),
             // Until one is opened.
-            transport: transport.facts(),
+            transport: transport.info(),
             upgrades: &[],
             handshake: Handshake {
                 remote: client_info.visitor().client.address(),
                 bucket: client_info.visitor().client.bucket(),
                 query: Query::application_part(raw_query)?,
                 generation: GENERATION,
-                companion: Box::new(client_info),
+                extensions: Box::new(client_info),
             },
         };
         let session = self.engine().reserve(plan)?;
@@ -155,10 +155,10 @@ impl Negotiator {
     ) -> Result<Response, Error> {
         let transport = by_name(name).filter(|transport| transport.supports_v09());
         let Some(transport) = transport else { return Err(self.unknown_transport()) };
-        let step = if transport.facts().duplex { Step::Starts } else { Step::Continues };
+        let step = if transport.info().duplex { Step::Starts } else { Step::Continues };
         let session = self.session_0_9(sid);
         let ask = Ask {
-            transport: Some(transport.facts()),
+            transport: Some(transport.info()),
             by_element: transport.by_element(),
             step,
             session: session.as_deref(),
@@ -166,7 +166,7 @@ impl Negotiator {
         };
         let admitted = self.gate().decide(request.headers(), request.uri().path(), peer, ask)?;
         let headers = request.headers();
-        if headers.contains_key(UPGRADE) && !transport.facts().duplex {
+        if headers.contains_key(UPGRADE) && !transport.info().duplex {
             return Err(Error::bad_request("this transport has no upgrade"));
         }
         transport.check(&request)?;
@@ -178,13 +178,13 @@ impl Negotiator {
                 let (content_type, body) = DIALECT.post_answer();
                 return Ok(response(StatusCode::OK, content_type, body));
             }
-            let words = match transport.facts().duplex {
+            let words = match transport.info().duplex {
                 true => &UNKNOWN_SID_ON_SOCKET[..],
                 false => &UNKNOWN_SID,
             };
             return Ok(transport.respond_once(&request, &query, &DIALECT, words));
         };
-        self.engine().start(&session, transport.facts());
+        self.engine().start(&session, transport.info());
         transport.serve(self.exchange(request, query, session, admitted.monitor)).wait().await
     }
 }

@@ -3,22 +3,22 @@
 use super::stream::{self, PRELUDE, Shape};
 use super::{Error, Exchange, Query, Transport};
 use crate::dialect::{Dialect, Frame, json};
-use crate::engine::Facts;
+use crate::engine::TransportInfo;
 use crate::http::{Request, Response, ResponseFuture};
 
 #[derive(Debug)]
 pub struct EventSource;
 
-static FACTS: Facts =
-    Facts { name: "eventsource", wire: "eventsource", streams: true, duplex: false };
+static INFO: TransportInfo =
+    TransportInfo { name: "eventsource", wire: "eventsource", streams: true, duplex: false };
 
 impl Transport for EventSource {
-    fn facts(&self) -> &'static Facts {
-        &FACTS
+    fn info(&self) -> &'static TransportInfo {
+        &INFO
     }
 
     fn matches(&self, query: &Query) -> bool {
-        query.transport.as_deref() == Some(FACTS.wire)
+        query.transport.as_deref() == Some(INFO.wire)
     }
 
     fn advertised(&self, own_client: bool) -> bool {
@@ -26,7 +26,7 @@ impl Transport for EventSource {
     }
 
     fn serve(&self, exchange: Exchange) -> ResponseFuture<Result<Response, Error>> {
-        stream::serve(exchange, &FACTS, |_| shape(), |response| response)
+        stream::serve(exchange, &INFO, |_| shape(), |response| response)
     }
 
     fn respond_once(

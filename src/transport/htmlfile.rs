@@ -5,25 +5,26 @@ use http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use super::stream::{self, PRELUDE, Shape};
 use super::{Error, Exchange, Query, Transport};
 use crate::dialect::{Dialect, Frame, json};
-use crate::engine::Facts;
+use crate::engine::TransportInfo;
 use crate::http::{Request, Response, ResponseFuture};
 
 #[derive(Debug)]
 pub struct HtmlFile;
 
-static FACTS: Facts = Facts { name: "htmlfile", wire: "htmlfile", streams: true, duplex: false };
+static INFO: TransportInfo =
+    TransportInfo { name: "htmlfile", wire: "htmlfile", streams: true, duplex: false };
 
 /// Scripts run only in this response, and only because the transport is made of them; nothing can
 /// be loaded, and no other site can frame it.
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; frame-ancestors 'self'";
 
 impl Transport for HtmlFile {
-    fn facts(&self) -> &'static Facts {
-        &FACTS
+    fn info(&self) -> &'static TransportInfo {
+        &INFO
     }
 
     fn matches(&self, query: &Query) -> bool {
-        query.transport.as_deref() == Some(FACTS.wire)
+        query.transport.as_deref() == Some(INFO.wire)
     }
 
     fn advertised(&self, own_client: bool) -> bool {
@@ -41,7 +42,7 @@ impl Transport for HtmlFile {
     fn serve(&self, exchange: Exchange) -> ResponseFuture<Result<Response, Error>> {
         let shape =
             |exchange: &Exchange| shape(exchange.session.dialect(), exchange.query.callback());
-        stream::serve(exchange, &FACTS, shape, secured)
+        stream::serve(exchange, &INFO, shape, secured)
     }
 
     fn respond_once(

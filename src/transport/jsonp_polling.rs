@@ -12,26 +12,26 @@ use http::StatusCode;
 use super::poll::{PostError, Purpose, accept, park, purpose, unsupported};
 use super::{Error, Exchange, Query, Transport};
 use crate::dialect::{Dialect, Frame};
-use crate::engine::Facts;
+use crate::engine::TransportInfo;
 use crate::http::{Request, Response, ResponseFuture, response};
 
 #[derive(Debug)]
 pub struct JsonpPolling;
 
-static FACTS: Facts =
-    Facts { name: "jsonp-polling", wire: "polling", streams: false, duplex: false };
+static INFO: TransportInfo =
+    TransportInfo { name: "jsonp-polling", wire: "polling", streams: false, duplex: false };
 
 /// A form triples a byte at worst (`%XX`), and has a name before the value.
 const FORM_GROWTH: usize = 3;
 const FORM_NAME: usize = 16;
 
 impl Transport for JsonpPolling {
-    fn facts(&self) -> &'static Facts {
-        &FACTS
+    fn info(&self) -> &'static TransportInfo {
+        &INFO
     }
 
     fn matches(&self, query: &Query) -> bool {
-        query.transport.as_deref() == Some(FACTS.wire) && query.j.is_some()
+        query.transport.as_deref() == Some(INFO.wire) && query.j.is_some()
     }
 
     fn supports_v09(&self) -> bool {
@@ -65,7 +65,7 @@ impl Transport for JsonpPolling {
 fn poll(exchange: &Exchange) -> Result<Response, Error> {
     let callback = exchange.query.callback();
     let form = move |dialect: &dyn Dialect, frames: &[Frame]| script(dialect, callback, frames);
-    park(&exchange.session, &FACTS, Arc::new(form))
+    park(&exchange.session, &INFO, Arc::new(form))
 }
 
 /// A script of another type would not be run once `nosniff` is set.
@@ -77,7 +77,7 @@ fn script(dialect: &dyn Dialect, callback: u32, frames: &[Frame]) -> (&'static s
 
 async fn post(exchange: Exchange) -> Result<Response, Error> {
     let max = exchange.session.limits().max_payload;
-    accept(exchange, &FACTS, max * FORM_GROWTH + FORM_NAME, |session, body, _| {
+    accept(exchange, &INFO, max * FORM_GROWTH + FORM_NAME, |session, body, _| {
         let Some(field) = field(body) else {
             // The reference servers take a form without the field for one without packets.
             return Ok(Vec::new());

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use crate::admission::WebSocketMonitor;
 use crate::dialect::{Dialect, Frame};
-use crate::engine::{Connection, Engine, Facts, Session};
+use crate::engine::{Connection, Engine, Session, TransportInfo};
 use crate::http::{Request, Response, ResponseFuture};
 use crate::net::ConnWriter;
 
@@ -30,7 +30,7 @@ pub use query::Query;
 
 /// One way for packets to travel.
 pub trait Transport: Send + Sync {
-    fn facts(&self) -> &'static Facts;
+    fn info(&self) -> &'static TransportInfo;
 
     /// Whether a request of its wire name is for this transport.
     fn matches(&self, query: &Query) -> bool;
@@ -85,7 +85,7 @@ pub static REGISTRY: &[&dyn Transport] = &[
 
 /// The names of all transports, in the default order.
 pub fn names() -> Vec<&'static str> {
-    REGISTRY.iter().map(|transport| transport.facts().name).collect()
+    REGISTRY.iter().map(|transport| transport.info().name).collect()
 }
 
 /// A request and the session that it is for.

@@ -11,7 +11,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Error, Exchange};
 use crate::dialect::{Control, Dialect, Frame, Malformed, OCTETS, Packet, Requests, Wire};
-use crate::engine::{Answer, Connection, Drain, Drained, Facts, Session, Sink, Taken, Waited};
+use crate::engine::{
+    Answer, Connection, DirectWriter, Drain, Drained, PollOutcome, SendOutcome, Session,
+    TransportInfo,
+};
 use crate::http::headers::media_type;
 use crate::http::write::write_end;
 use crate::http::{Body, Incoming, Parked, ParkedOutcome, Response, read_body, response};
@@ -45,10 +48,10 @@ pub(super) type Form = Arc<dyn Fn(&dyn Dialect, &[Frame]) -> (&'static str, Byte
 /// If the session has no use for it.
 pub(super) fn park(
     session: &Arc<Session>,
-    facts: &'static Facts,
+    info: &'static TransportInfo,
     form: Form,
 ) -> Result<Response, Error> {
-    let drain = session.attach(facts)?;
+    let drain = session.attach(info)?;
     let hold = match session.dialect().rules().requests {
         Requests::Strict => NO_HOLD,
         // Without heartbeats, clients take a poll that never ends for a dead server.
@@ -76,13 +79,13 @@ impl Parked for ParkedPoll {
     fn begin(&mut self, writer: &Arc<ConnWriter>, head: Vec<u8>) {
         let (writer, form) = (Arc::clone(writer), Arc::clone(&self.form));
         let responder = Arc::new(PollResponder { writer, head, form, answer: Answer::default() });
-        self.drain.divert(Arc::clone(&responder) as Arc<dyn Sink>);
+        self.drain.set_direct_writer(Arc::clone(&responder) as Arc<dyn DirectWriter>);
         self.responder = Some(responder);
     }
 
     fn set_pipelined(&self) {
         if let Some(responder) = &self.responder {
-            responder.answer.be_followed();
+            responder.answer.set_pipelined();
         }
     }
 
@@ -93,14 +96,15 @@ impl Parked for ParkedPoll {
     ) -> Poll<ParkedOutcome> {
         // Nothing is written before it is known where.
         let Some(responder) = &self.responder else { return Poll::Ready(ParkedOutcome::Lost) };
-        let waited = responder.answer.poll_waited(cx, &mut self.drain, &mut self.batch, read_ahead);
+        let waited =
+            responder.answer.poll_outcome(cx, &mut self.drain, &mut self.batch, read_ahead);
         waited.map(|waited| match waited {
-            Waited::Drained(drained) => {
+            PollOutcome::Drained(drained) => {
                 self.due = drained;
                 ParkedOutcome::Due
             }
-            Waited::Answered => ParkedOutcome::Answered,
-            Waited::Lost => ParkedOutcome::Lost,
+            PollOutcome::Answered => ParkedOutcome::Answered,
+            PollOutcome::Lost => ParkedOutcome::Lost,
         })
     }
 
@@ -188,7 +192,7 @@ impl std::fmt::Debug for PollResponder {
 }
 
 impl PollResponder {
-    fn put(&self, (content_type, body): (&str, Bytes)) -> Taken {
+    fn put(&self, (content_type, body): (&str, Bytes)) -> SendOutcome {
         let whole = self.writer.write(|out| {
             out.extend_from_slice(&self.head);
             write_end(out, content_type, &body);
@@ -197,8 +201,8 @@ impl PollResponder {
     }
 }
 
-impl Sink for PollResponder {
-    fn take(&self, frames: &[Frame], dialect: &dyn Dialect, _wire: &Wire) -> Taken {
+impl DirectWriter for PollResponder {
+    fn try_send(&self, frames: &[Frame], dialect: &dyn Dialect, _wire: &Wire) -> SendOutcome {
         self.put((self.form)(dialect, frames))
     }
 
@@ -213,12 +217,12 @@ impl Sink for PollResponder {
 /// `limit` bounds the raw body in bytes, which may be longer than the payload in it.
 pub(super) async fn accept(
     exchange: Exchange,
-    facts: &'static Facts,
+    info: &'static TransportInfo,
     limit: usize,
     read: impl FnOnce(&Arc<Session>, &Bytes, Option<&str>) -> Result<Vec<Packet>, PostError>,
 ) -> Result<Response, Error> {
     let Exchange { request, session, .. } = exchange;
-    let mut posting = session.begin_post(facts)?;
+    let mut posting = session.begin_post(info)?;
     let (parts, body) = request.into_parts();
     let body = match body {
         Incoming::Whole(_) => read_body(body, limit, |_| {}).await?,
@@ -232,7 +236,7 @@ pub(super) async fn accept(
         }
     };
     match read(&session, &body, media_type(&parts.headers)) {
-        Ok(packets) => posting.session().submit(facts, packets).await?,
+        Ok(packets) => posting.session().submit(info, packets).await?,
         // The reference servers say "ok" to such a body and end the session (engineio.md §9).
         Err(PostError::Malformed(error)) => session.malformed(error),
         Err(PostError::Refused(error)) => return Err(error),
@@ -244,10 +248,10 @@ pub(super) async fn accept(
 /// Takes a POST whose body is a payload as it is.
 pub(super) async fn accept_payload(
     exchange: Exchange,
-    facts: &'static Facts,
+    info: &'static TransportInfo,
 ) -> Result<Response, Error> {
     let limit = exchange.session.limits().max_payload;
-    accept(exchange, facts, limit, |session, body, content_type| {
+    accept(exchange, info, limit, |session, body, content_type| {
         let dialect = session.dialect();
         let octets = content_type.is_some_and(|kind| kind.eq_ignore_ascii_case(OCTETS));
         if octets && !dialect.takes_octets() {

@@ -12,7 +12,7 @@ use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use super::poll::{Purpose, accept_payload, purpose, unsupported};
 use super::{Error, Exchange};
 use crate::dialect::{Control, Dialect, Frame, Heartbeat};
-use crate::engine::{CloseReason, Drain, Drained, Facts, Session};
+use crate::engine::{CloseReason, Drain, Drained, Session, TransportInfo};
 use crate::http::{Body, Response, ResponseFuture, response};
 
 /// How one transport dresses its stream.
@@ -31,7 +31,7 @@ pub(super) const PRELUDE: usize = 1024;
 /// Serves a request of a streaming transport; `dress` has the last word on streamed responses.
 pub(super) fn serve(
     exchange: Exchange,
-    facts: &'static Facts,
+    info: &'static TransportInfo,
     shape: impl FnOnce(&Exchange) -> Shape,
     dress: impl FnOnce(Response) -> Response,
 ) -> ResponseFuture<Result<Response, Error>> {
@@ -39,12 +39,12 @@ pub(super) fn serve(
         Purpose::Poll => {
             let shape = shape(&exchange);
             let session = exchange.session;
-            let drain = session.take_up(facts).map_err(Error::from);
+            let drain = session.take_up(info).map_err(Error::from);
             ResponseFuture::Ready(drain.map(|drain| {
-                dress(respond(shape.content_type, packets(session, drain, facts, shape)))
+                dress(respond(shape.content_type, packets(session, drain, info, shape)))
             }))
         }
-        Purpose::Post => ResponseFuture::Waiting(Box::pin(accept_payload(exchange, facts))),
+        Purpose::Post => ResponseFuture::Waiting(Box::pin(accept_payload(exchange, info))),
         Purpose::Other => ResponseFuture::Ready(Ok(unsupported())),
     }
 }
@@ -86,7 +86,7 @@ fn write(
 fn packets(
     session: Arc<Session>,
     drain: Drain,
-    facts: &'static Facts,
+    info: &'static TransportInfo,
     shape: Shape,
 ) -> impl Stream<Item = Bytes> + Send {
     let Shape { prelude, write: dress, .. } = shape;
@@ -115,7 +115,7 @@ fn packets(
                 }
                 Drained::Packets => {
                     let full = sent + chunk.len() > session.limits().stream_bytes;
-                    full.then(|| recycle(&session, facts))
+                    full.then(|| recycle(&session, info))
                 }
                 Drained::Released | Drained::Stuck | Drained::Asks => None,
                 Drained::Superseded => Some(dialect.control(Control::Noop)),
@@ -133,11 +133,11 @@ fn packets(
 }
 
 /// Ends a response that has grown to its bound: the browser keeps all of it in memory.
-fn recycle(session: &Arc<Session>, facts: &'static Facts) -> Frame {
+fn recycle(session: &Arc<Session>, info: &'static TransportInfo) -> Frame {
     let dialect = session.dialect();
     if dialect.rules().resumes_streams {
         return dialect.control(Control::Noop);
     }
-    session.close_on(facts, CloseReason::StreamFull);
+    session.close_on(info, CloseReason::StreamFull);
     dialect.ending(CloseReason::StreamFull.ending())
 }

@@ -16,7 +16,7 @@ use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
 use super::{Error, Exchange, Query, Transport};
 use crate::admission::{Ended, WebSocketMonitor};
 use crate::dialect::{Dialect, Frame, Packet, Requests, SocketMessage, Wire};
-use crate::engine::{Begun, CloseReason, Drain, Drained, Facts, Session};
+use crate::engine::{Begun, CloseReason, Drain, Drained, Session, TransportInfo};
 use crate::http::headers::header_has;
 use crate::http::{Body, Incoming, Request, Response, ResponseFuture, response};
 use crate::net::ConnWriter;
@@ -24,7 +24,8 @@ use crate::net::ConnWriter;
 #[derive(Debug)]
 pub struct WebSocket;
 
-static FACTS: Facts = Facts { name: "websocket", wire: "websocket", streams: true, duplex: true };
+static INFO: TransportInfo =
+    TransportInfo { name: "websocket", wire: "websocket", streams: true, duplex: true };
 
 /// Bytes of what a client may still send that is being turned away.
 const SAID_MAX: usize = 1024;
@@ -33,12 +34,12 @@ const SAID_MAX: usize = 1024;
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Transport for WebSocket {
-    fn facts(&self) -> &'static Facts {
-        &FACTS
+    fn info(&self) -> &'static TransportInfo {
+        &INFO
     }
 
     fn matches(&self, query: &Query) -> bool {
-        query.transport.as_deref() == Some(FACTS.wire)
+        query.transport.as_deref() == Some(INFO.wire)
     }
 
     fn advertised(&self, _own_client: bool) -> bool {
@@ -113,7 +114,7 @@ fn accept(exchange: Exchange) -> Response {
     let Exchange { request, session, engine, monitor, .. } = exchange;
     // A refusal comes as a close after the 101, for clients cannot read the answer to a failed
     // upgrade.
-    let drain = session.take_up(&FACTS);
+    let drain = session.take_up(&INFO);
     let max_message = session.limits().max_payload;
     switching(&request, move |writer, early| match drain {
         Ok(drain) => {
@@ -155,7 +156,7 @@ async fn run(
 ) {
     let session = Arc::clone(drain.session());
     let (writer, mut reader) = ws_io::open(writer, early, max_message);
-    drain.divert(writer.clone());
+    drain.set_direct_writer(writer.clone());
     let end = tokio::select! {
         end = read(&mut reader, &session, &mut monitor) => end,
         end = write(&writer, &mut drain, &session) => end,
@@ -236,14 +237,14 @@ async fn read(
             WsEvent::Text(text) => dialect.read_text(&text, wire),
             WsEvent::Binary(data) => dialect.read_binary(data),
             WsEvent::Alive => {
-                session.heard(&FACTS);
+                session.heard(&INFO);
                 continue;
             }
             WsEvent::Begun(_) => continue,
             WsEvent::Closed => return End::Closed,
             WsEvent::Lost => return End::Lost,
             WsEvent::Deaf => {
-                session.close_on(&FACTS, CloseReason::SlowReader);
+                session.close_on(&INFO, CloseReason::SlowReader);
                 return End::Lost;
             }
             WsEvent::Faulty(fault) => {
@@ -251,7 +252,7 @@ async fn read(
                     Fault::TooLarge => CloseReason::TooLarge,
                     fault => CloseReason::Malformed(fault.reason()),
                 };
-                session.close_on(&FACTS, reason);
+                session.close_on(&INFO, reason);
                 return End::ByUs(WsClose::For(fault));
             }
         };
@@ -259,7 +260,7 @@ async fn read(
             Ok(packet) => {
                 let leaves = packet == Packet::Close;
                 // Boxed, as all that most connections do for a moment only.
-                if Box::pin(session.submit(&FACTS, [packet])).await.is_err() {
+                if Box::pin(session.submit(&INFO, [packet])).await.is_err() {
                     return End::ByUs(WsClose::Plain);
                 }
                 if leaves {
@@ -267,7 +268,7 @@ async fn read(
                 }
             }
             Err(error) => {
-                session.close_on(&FACTS, CloseReason::Malformed(error.0));
+                session.close_on(&INFO, CloseReason::Malformed(error.0));
                 return End::ByUs(WsClose::Plain);
             }
         }

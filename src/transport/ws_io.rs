@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 
 use super::ws_frames::{Fault, Frames, Said};
 use crate::dialect::{Dialect, Frame, SocketMessage, Wire};
-use crate::engine::{Connection, Sink, Taken};
+use crate::engine::{Connection, DirectWriter, SendOutcome};
 use crate::net::scratch::with_input;
 use crate::net::{Broken, ConnWriter};
 
@@ -258,9 +258,9 @@ impl WsWriter {
     }
 }
 
-impl Sink for WsWriter {
-    fn take(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> Taken {
-        if self.put(frames, dialect, wire) { Taken::All } else { Taken::Stuck }
+impl DirectWriter for WsWriter {
+    fn try_send(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> SendOutcome {
+        if self.put(frames, dialect, wire) { SendOutcome::Sent } else { SendOutcome::Stuck }
     }
 
     fn connection(&self) -> Option<Arc<dyn Connection>> {

@@ -7,21 +7,22 @@ use http::StatusCode;
 use super::poll::{Purpose, accept_payload, park, purpose, unsupported};
 use super::{Error, Exchange, Query, Transport};
 use crate::dialect::{Dialect, Frame};
-use crate::engine::Facts;
+use crate::engine::TransportInfo;
 use crate::http::{Request, Response, ResponseFuture, response};
 
 #[derive(Debug)]
 pub struct XhrPolling;
 
-static FACTS: Facts = Facts { name: "xhr-polling", wire: "polling", streams: false, duplex: false };
+static INFO: TransportInfo =
+    TransportInfo { name: "xhr-polling", wire: "polling", streams: false, duplex: false };
 
 impl Transport for XhrPolling {
-    fn facts(&self) -> &'static Facts {
-        &FACTS
+    fn info(&self) -> &'static TransportInfo {
+        &INFO
     }
 
     fn matches(&self, query: &Query) -> bool {
-        query.transport.as_deref() == Some(FACTS.wire) && query.j.is_none()
+        query.transport.as_deref() == Some(INFO.wire) && query.j.is_none()
     }
 
     fn supports_v09(&self) -> bool {
@@ -31,7 +32,7 @@ impl Transport for XhrPolling {
     fn serve(&self, exchange: Exchange) -> ResponseFuture<Result<Response, Error>> {
         match purpose(exchange.request.method()) {
             Purpose::Poll => ResponseFuture::Ready(poll(&exchange)),
-            Purpose::Post => ResponseFuture::Waiting(Box::pin(accept_payload(exchange, &FACTS))),
+            Purpose::Post => ResponseFuture::Waiting(Box::pin(accept_payload(exchange, &INFO))),
             Purpose::Other => ResponseFuture::Ready(Ok(unsupported())),
         }
     }
@@ -55,5 +56,5 @@ fn poll(exchange: &Exchange) -> Result<Response, Error> {
         let payload = dialect.payload(frames, text_only);
         (payload.content_type, payload.body)
     };
-    park(session, &FACTS, Arc::new(form))
+    park(session, &INFO, Arc::new(form))
 }

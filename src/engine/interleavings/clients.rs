@@ -115,14 +115,14 @@ struct Seat {
 }
 
 impl Seat {
-    fn put(&self, texts: Vec<String>) -> Taken {
+    fn put(&self, texts: Vec<String>) -> SendOutcome {
         self.line.put(texts);
         self.answer.give(!chance(4))
     }
 }
 
-impl Sink for Seat {
-    fn take(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> Taken {
+impl DirectWriter for Seat {
+    fn try_send(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> SendOutcome {
         self.put(texts(frames))
     }
 }
@@ -147,9 +147,9 @@ async fn serve(session: Arc<Session>, line: Arc<Line>) {
             }
         };
         let seat = Arc::new(Seat { line: Arc::clone(&line), answer: Answer::default() });
-        drain.divert(Arc::clone(&seat) as Arc<dyn Sink>);
+        drain.set_direct_writer(Arc::clone(&seat) as Arc<dyn DirectWriter>);
         if kept > 0 {
-            seat.answer.be_followed();
+            seat.answer.set_pipelined();
         }
         let mut late = pin!(late());
         let mut batch = Vec::new();
@@ -160,15 +160,15 @@ async fn serve(session: Arc<Session>, line: Arc<Line>) {
                     polls > 0
                 })
             };
-            match seat.answer.poll_waited(cx, &mut drain, &mut batch, ahead) {
+            match seat.answer.poll_outcome(cx, &mut drain, &mut batch, ahead) {
                 Poll::Pending => {
-                    late.as_mut().poll(cx).map(|()| Waited::Drained(Drained::Released))
+                    late.as_mut().poll(cx).map(|()| PollOutcome::Drained(Drained::Released))
                 }
                 waited => waited,
             }
         });
         match waited.await {
-            Waited::Drained(drained) => {
+            PollOutcome::Drained(drained) => {
                 if seat.answer.claim(drain) {
                     let mut answer = texts(&batch);
                     if matches!(drained, Drained::Closed(_)) {
@@ -179,8 +179,8 @@ async fn serve(session: Arc<Session>, line: Arc<Line>) {
                     assert!(batch.is_empty(), "taken, and nobody is told");
                 }
             }
-            Waited::Answered => drop(drain),
-            Waited::Lost => return,
+            PollOutcome::Answered => drop(drain),
+            PollOutcome::Lost => return,
         }
     }
 }
@@ -253,14 +253,14 @@ impl Stream {
     }
 }
 
-impl Sink for Stream {
-    fn take(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> Taken {
+impl DirectWriter for Stream {
+    fn try_send(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> SendOutcome {
         if chance(4) {
             self.held.lock().unwrap().extend(texts(frames));
-            return Taken::Stuck;
+            return SendOutcome::Stuck;
         }
         self.write(texts(frames));
-        Taken::All
+        SendOutcome::Sent
     }
 }
 
@@ -271,7 +271,7 @@ pub fn streamer(session: &Arc<Session>, told: Arc<Told>) -> JoinHandle<()> {
         // It may be over before it is here.
         let Ok(mut drain) = session.attach(&SOCKET) else { return };
         let stream = Arc::new(Stream { told, held: Place::default() });
-        drain.divert(Arc::clone(&stream) as Arc<dyn Sink>);
+        drain.set_direct_writer(Arc::clone(&stream) as Arc<dyn DirectWriter>);
         let mut batch = Vec::new();
         loop {
             let drained = block_on(drain.next(&mut batch));
@@ -294,7 +294,7 @@ pub fn upgrader(session: &Arc<Session>, told: Arc<Told>) -> JoinHandle<()> {
     thread::spawn(move || {
         let Ok(mut drain) = session.attach_candidate(&SOCKET) else { return };
         let stream = Arc::new(Stream { told, held: Place::default() });
-        drain.divert(Arc::clone(&stream) as Arc<dyn Sink>);
+        drain.set_direct_writer(Arc::clone(&stream) as Arc<dyn DirectWriter>);
         let (says, said) = channel();
         let submitting = thread::spawn(move || {
             for packet in said {

@@ -112,7 +112,7 @@ fn start_while_the_client_talks_and_the_session_ends() {
     explore(|| {
         let (engine, desk) = engine();
         desk.patience.close();
-        let session = engine.reserve(plan(&SOCKET)).unwrap();
+        let session = engine.reserve(new_session(&SOCKET)).unwrap();
         let ending = Arc::new(AtomicBool::new(false));
         // As two transports of a 0.9 client would at once.
         let starters = [0; 2].map(|_| {
@@ -146,7 +146,7 @@ fn two_who_talk_at_once_are_slowed_down_and_woken() {
     explore(|| {
         let (engine, desk) = engine();
         desk.patience.close();
-        let session = engine.open(plan(&SOCKET)).unwrap();
+        let session = engine.open(new_session(&SOCKET)).unwrap();
         let taken = Arc::new(AtomicUsize::new(0));
         let talkers = ['a', 'b'].map(|whom| {
             let (session, desk) = (Arc::clone(&session), Arc::clone(&desk));
@@ -202,7 +202,7 @@ fn two_who_talk_at_once_are_slowed_down_and_woken() {
 fn who_waits_for_room_is_let_go_by_the_end() {
     explore(|| {
         let (engine, desk) = engine();
-        let session = engine.open(plan(&SOCKET)).unwrap();
+        let session = engine.open(new_session(&SOCKET)).unwrap();
         let talkers = ['a', 'b'].map(|whom| {
             let session = Arc::clone(&session);
             let messages = (0..UNHEARD).map(move |number| message(whom, number));

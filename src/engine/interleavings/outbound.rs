@@ -6,9 +6,9 @@ use super::clients::{Told, UPGRADED, poller, streamer, upgrader};
 use super::*;
 use crate::dialect::Frame;
 
-fn open(transport: &'static Facts) -> (Engine, Arc<Session>) {
+fn open(transport: &'static TransportInfo) -> (Engine, Arc<Session>) {
     let engine = Engine::new(Limits::default(), Deaf);
-    let session = engine.open(plan(transport)).unwrap();
+    let session = engine.open(new_session(transport)).unwrap();
     (engine, session)
 }
 
@@ -62,7 +62,7 @@ impl End {
 /// Two push to one client while the session may end. If it ends after them and is to say so, all
 /// has to arrive.
 fn push_to(
-    transport: &'static Facts,
+    transport: &'static TransportInfo,
     client: fn(&Arc<Session>, Arc<Told>) -> JoinHandle<()>,
     corked: [bool; 2],
 ) {

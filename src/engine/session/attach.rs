@@ -6,7 +6,7 @@ use std::task::Waker;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::super::handshake::Facts;
+use super::super::handshake::TransportInfo;
 use super::super::reason::{CloseReason, Refused};
 use super::super::state::Phase;
 use super::super::state::outlet::Ticket;
@@ -15,25 +15,25 @@ use super::drain::{Detach, Drain};
 
 impl Session {
     /// Whether this call is the one that has to start the session, on that transport.
-    pub(in crate::engine) fn may_start(&self, facts: &'static Facts) -> bool {
-        self.state().start(facts, self.limits(), Instant::now())
+    pub(in crate::engine) fn may_start(&self, info: &'static TransportInfo) -> bool {
+        self.state().start(info, self.limits(), Instant::now())
     }
 
     /// Lets a request of that transport drain the queue.
     ///
     /// # Errors
     /// If there is nothing for it to drain. An overlap ends the session (engineio.md §9).
-    pub fn attach(self: &Arc<Self>, facts: &'static Facts) -> Result<Drain, Refused> {
+    pub fn attach(self: &Arc<Self>, info: &'static TransportInfo) -> Result<Drain, Refused> {
         let greeting = || self.open.clone();
         let mut state = self.state();
         let before = if state.is_new() { "" } else { state.transport.name };
         let (limits, now) = (self.limits(), Instant::now());
-        let attached = state.attach(facts, self.dialect, greeting, limits, now);
+        let attached = state.attach(info, self.dialect, greeting, limits, now);
         drop(state);
         match attached {
             Ok((ticket, replaced)) => {
-                if self.is_lenient() && facts.name != before {
-                    self.span.in_scope(|| debug!(transport = facts.name, "opened"));
+                if self.is_lenient() && info.name != before {
+                    self.span.in_scope(|| debug!(transport = info.name, "opened"));
                 }
                 replaced.into_iter().for_each(Waker::wake);
                 if self.is_lenient() {
@@ -56,13 +56,13 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::attach`] and [`Session::attach_candidate`].
-    pub fn take_up(self: &Arc<Self>, facts: &'static Facts) -> Result<Drain, Refused> {
+    pub fn take_up(self: &Arc<Self>, info: &'static TransportInfo) -> Result<Drain, Refused> {
         let at_once = {
             let state = self.state();
-            let again = state.transport.wire == facts.wire && (state.is_new() || !facts.duplex);
+            let again = state.transport.wire == info.wire && (state.is_new() || !info.duplex);
             again || self.is_lenient()
         };
-        if at_once { self.attach(facts) } else { self.attach_candidate(facts) }
+        if at_once { self.attach(info) } else { self.attach_candidate(info) }
     }
 
     /// Lets a transport probe its way, as the first step of an upgrade. The session goes on as
@@ -70,11 +70,14 @@ impl Session {
     ///
     /// # Errors
     /// If the session is gone or nothing can be upgraded.
-    pub fn attach_candidate(self: &Arc<Self>, facts: &'static Facts) -> Result<Drain, Refused> {
-        let attached = self.state().attach_candidate(facts, Instant::now());
+    pub fn attach_candidate(
+        self: &Arc<Self>,
+        info: &'static TransportInfo,
+    ) -> Result<Drain, Refused> {
+        let attached = self.state().attach_candidate(info, Instant::now());
         self.span.in_scope(|| match attached {
-            Ok(_) => debug!(transport = facts.name, "upgrade: probing"),
-            Err(reason) => debug!(transport = facts.name, %reason, "upgrade: refused"),
+            Ok(_) => debug!(transport = info.name, "upgrade: probing"),
+            Err(reason) => debug!(transport = info.name, %reason, "upgrade: refused"),
         });
         let ticket = attached?;
         self.reschedule();

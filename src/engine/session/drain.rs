@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 
 use tokio::time::Instant;
 
+use super::super::direct_writer::{Connection, DirectWriter};
 use super::super::reason::CloseReason;
-use super::super::sink::{Connection, Sink};
 use super::super::state::outlet::Ticket;
 use super::super::state::{Over, Phase, State};
 use super::Session;
@@ -39,7 +39,8 @@ pub(super) enum Detach {
 pub enum Drained {
     /// Packets were put into the batch.
     Packets,
-    /// The [`Sink`] holds what its connection did not take yet; what follows waits for that.
+    /// The [`DirectWriter`] holds what its connection did not take yet; what follows waits for
+    /// that.
     Stuck,
     /// This poll should end, with nothing: an upgrade needs it out of the way.
     Released,
@@ -64,11 +65,11 @@ impl Drain {
         &self.session
     }
 
-    /// Sends packets straight to `sink` from now on, while this drain waits in [`Drain::next`] and
-    /// has nothing else to report.
-    pub fn divert(&self, sink: Arc<dyn Sink>) {
+    /// Sends packets straight to `direct_writer` from now on, while this drain waits in
+    /// [`Drain::next`] and has nothing else to report.
+    pub fn set_direct_writer(&self, direct_writer: Arc<dyn DirectWriter>) {
         if let Some(outlet) = self.session.state().outlet_of(self.ticket) {
-            outlet.sink = Some(sink);
+            outlet.direct_writer = Some(direct_writer);
         }
     }
 
@@ -111,8 +112,8 @@ impl Drain {
                 _ => Drained::Superseded,
             });
         };
-        // Nothing may overtake this call, nor the packets that it returns: the sink gets none until
-        // the next call waits.
+        // Nothing may overtake this call, nor the packets that it returns: the direct writer gets
+        // none until the next call waits.
         outlet.wants = false;
         if std::mem::take(&mut outlet.stuck) {
             return Poll::Ready(Drained::Stuck);
@@ -210,7 +211,7 @@ mod tests {
 
     use super::super::super::Engine;
     use super::super::super::limits::{Limits, QueueLimits};
-    use super::super::super::testing::{Deaf, POLLING, SOCKET, plan};
+    use super::super::super::testing::{Deaf, POLLING, SOCKET, new_session};
     use super::*;
     use crate::dialect::{Message, Packet};
 
@@ -230,7 +231,7 @@ mod tests {
     async fn all_that_waited_comes_before_the_end() {
         let engine = Engine::new(Limits::default(), Deaf);
         for transport in [&POLLING, &SOCKET] {
-            let session = engine.open(plan(transport)).expect("a session");
+            let session = engine.open(new_session(transport)).expect("a session");
             let mut drain = session.attach(transport).expect("nobody else");
             drained(&mut drain);
             (0..4).for_each(|_| session.send(Message::Text("x".repeat(40_000))));
@@ -245,7 +246,7 @@ mod tests {
     async fn until_an_upgrade_is_confirmed_so_much_is_sent_as_can_be_kept() {
         let queue = QueueLimits { bytes: 10_000, messages: 1000 };
         let engine = Engine::new(Limits { queue, ..Limits::default() }, Deaf);
-        let session = engine.open(plan(&POLLING)).expect("a session");
+        let session = engine.open(new_session(&POLLING)).expect("a session");
         let mut drain = session.attach_candidate(&SOCKET).expect("nothing better yet");
         session.submit(&SOCKET, [Packet::Ping { probe: true }]).await.expect("it is probing");
         drained(&mut drain);

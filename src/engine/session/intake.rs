@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 
-use super::super::handshake::Facts;
+use super::super::handshake::TransportInfo;
 use super::super::inbox::{Call, Input};
 use super::super::reason::{CloseReason, Refused};
 use super::super::state::outlet::Wake;
@@ -23,12 +23,12 @@ impl Session {
     /// If that transport has no business with the session, or its probe failed by these packets.
     pub async fn submit(
         self: &Arc<Self>,
-        facts: &'static Facts,
+        info: &'static TransportInfo,
         packets: impl IntoIterator<Item = Packet>,
     ) -> Result<(), Refused> {
         let mut packets = packets.into_iter();
         let mut next = packets.next();
-        poll_fn(|cx| self.poll_submit(cx, facts, &mut next, &mut packets)).await
+        poll_fn(|cx| self.poll_submit(cx, info, &mut next, &mut packets)).await
     }
 
     /// Takes the session's lock once for all packets that there is room for, and once more when the
@@ -36,7 +36,7 @@ impl Session {
     fn poll_submit(
         self: &Arc<Self>,
         cx: &Context<'_>,
-        facts: &'static Facts,
+        info: &'static TransportInfo,
         next: &mut Option<Packet>,
         packets: &mut impl Iterator<Item = Packet>,
     ) -> Poll<Result<(), Refused>> {
@@ -44,22 +44,22 @@ impl Session {
             let Some(packet) = next.take() else { return Poll::Ready(Ok(())) };
             let mut state = self.state();
             let candidate = state.candidate.as_ref();
-            if candidate.is_some_and(|candidate| candidate.facts.wire == facts.wire) {
+            if candidate.is_some_and(|candidate| candidate.info.wire == info.wire) {
                 if !self.probe(packet, state) {
                     return Poll::Ready(Err(Refused::AlreadyUpgrading));
                 }
                 *next = packets.next();
                 continue;
             }
-            if state.transport.wire != facts.wire && !self.is_lenient() {
+            if state.transport.wire != info.wire && !self.is_lenient() {
                 return Poll::Ready(Err(Refused::WrongTransport));
             }
             let (confirmed, confirmed_wake) = state.heard(Instant::now());
             *next = Some(packet);
-            let Taken { call, wake, end, blocked } = self.take(&mut state, next, packets, cx);
+            let Intake { call, wake, end, blocked } = self.take(&mut state, next, packets, cx);
             drop(state);
             if confirmed {
-                self.log_confirmed(facts);
+                self.log_confirmed(info);
             }
             confirmed_wake.into_iter().chain(wake).for_each(Waker::wake);
             let called = call.is_some();
@@ -82,33 +82,33 @@ impl Session {
         next: &mut Option<Packet>,
         packets: &mut impl Iterator<Item = Packet>,
         cx: &Context<'_>,
-    ) -> Taken {
-        let mut taken = Taken { call: None, wake: None, end: None, blocked: false };
+    ) -> Intake {
+        let mut intake = Intake { call: None, wake: None, end: None, blocked: false };
         while let Some(packet) = next.take() {
-            if state.phase != Phase::Open || taken.end.is_some() {
+            if state.phase != Phase::Open || intake.end.is_some() {
                 break;
             }
             match packet {
                 Packet::Message(_) if !state.inbox.has_room() => {
                     state.inbox.block(cx.waker());
-                    (*next, taken.blocked) = (Some(packet), true);
+                    (*next, intake.blocked) = (Some(packet), true);
                     break;
                 }
                 Packet::Message(message) => {
                     let call = state.inbox.put(Input::Message(message));
-                    taken.call = taken.call.or(call);
+                    intake.call = intake.call.or(call);
                 }
-                Packet::Close => taken.end = Some(CloseReason::ClientClosed),
+                Packet::Close => intake.end = Some(CloseReason::ClientClosed),
                 Packet::Ping { .. } => match self.dialect.rules().heartbeat {
                     Heartbeat::ClientAsks => {
                         let answer = self.dialect.control(Control::Pong { probe: false });
                         state.queue.push_heartbeat(answer);
-                        taken.wake = self.pump(state).or(taken.wake);
+                        intake.wake = self.pump(state).or(intake.wake);
                         state.settle(Instant::now);
                     }
                     Heartbeat::ServerAsks => {
                         let wrong = "heartbeat in the wrong direction";
-                        taken.end = Some(CloseReason::Malformed(wrong));
+                        intake.end = Some(CloseReason::Malformed(wrong));
                     }
                 },
                 Packet::Pong { .. } => state.ponged(self.limits(), Instant::now()),
@@ -116,26 +116,26 @@ impl Session {
             }
             *next = packets.next();
         }
-        taken
+        intake
     }
 
     /// Notes a sign of life without a packet, such as a WebSocket pong, on that transport.
-    pub fn heard(&self, facts: &'static Facts) {
+    pub fn heard(&self, info: &'static TransportInfo) {
         let mut state = self.state();
-        if state.transport.wire != facts.wire && !self.is_lenient() {
+        if state.transport.wire != info.wire && !self.is_lenient() {
             return;
         }
         let (confirmed, wake) = state.heard(Instant::now());
         drop(state);
         if confirmed {
-            self.log_confirmed(facts);
+            self.log_confirmed(info);
         }
         wake.into_iter().for_each(Waker::wake);
     }
 }
 
-/// What is left to do, outside of the lock, for packets that were taken.
-struct Taken {
+/// What is left to do, outside of the lock, for packets that were intake.
+struct Intake {
     call: Option<Call>,
     wake: Wake,
     /// The packets ended the session.
@@ -148,7 +148,7 @@ struct Taken {
 mod tests {
     use futures::FutureExt as _;
 
-    use super::super::super::testing::{Deaf, SOCKET, plan};
+    use super::super::super::testing::{Deaf, SOCKET, new_session};
     use super::super::super::{Engine, Limits};
     use super::super::LOCKS;
     use super::*;
@@ -157,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn packets_take_the_lock_once_and_once_more_after_each_call() {
         let engine = Engine::new(Limits::default(), Deaf);
-        let session = engine.open(plan(&SOCKET)).unwrap();
+        let session = engine.open(new_session(&SOCKET)).unwrap();
         let message = || Packet::Message(Message::Text("hello".to_owned()));
         let pong = || Packet::Pong { probe: false };
         for (packets, locks) in [

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::handshake::Facts;
+use super::super::handshake::TransportInfo;
 use super::super::reason::{CloseReason, Refused};
 use super::super::state::Phase;
 use super::Session;
@@ -23,7 +23,7 @@ impl Session {
     ///
     /// # Errors
     /// If one is under way, which ends the session (engineio.md §9), or none is wanted.
-    pub fn begin_post(self: &Arc<Self>, facts: &'static Facts) -> Result<Posting, Refused> {
+    pub fn begin_post(self: &Arc<Self>, info: &'static TransportInfo) -> Result<Posting, Refused> {
         let mut state = self.state();
         if matches!(state.phase, Phase::Closed(_)) {
             return Err(Refused::Gone);
@@ -32,8 +32,8 @@ impl Session {
             LENIENT_POSTS
         } else {
             let candidate = state.candidate.as_ref();
-            let probing = candidate.is_some_and(|candidate| candidate.facts.wire == facts.wire);
-            if state.transport.wire != facts.wire && !probing {
+            let probing = candidate.is_some_and(|candidate| candidate.info.wire == info.wire);
+            if state.transport.wire != info.wire && !probing {
                 return Err(Refused::WrongTransport);
             }
             1

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::super::handshake::Facts;
+use super::super::handshake::TransportInfo;
 use super::super::state::State;
 use super::super::state::upgrade::{Candidate, ProbeStep};
 use super::super::sync::MutexGuard;
@@ -53,7 +53,7 @@ impl Session {
     }
 
     pub(super) fn log_upgrade_failed(&self, candidate: &Candidate, reason: &str, now: Instant) {
-        let (tried, stays) = (candidate.facts.name, self.transport());
+        let (tried, stays) = (candidate.info.name, self.transport());
         let ms = (now - candidate.since).as_millis() as u64;
         self.span.in_scope(|| debug!(tried, stays, ms, reason, "upgrade: failed"));
     }
@@ -62,7 +62,7 @@ impl Session {
         self.span.in_scope(|| debug!(to, reason, "upgrade: taken back, fallback"));
     }
 
-    pub(super) fn log_confirmed(&self, facts: &Facts) {
-        self.span.in_scope(|| debug!(transport = facts.name, "upgrade: confirmed"));
+    pub(super) fn log_confirmed(&self, info: &TransportInfo) {
+        self.span.in_scope(|| debug!(transport = info.name, "upgrade: confirmed"));
     }
 }

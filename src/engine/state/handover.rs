@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::super::handshake::Facts;
+use super::super::handshake::TransportInfo;
 use super::super::limits::Limits;
 use super::super::reason::Refused;
 use super::liveness::Liveness;
@@ -28,7 +28,7 @@ impl State {
     /// request wins, that of the request it replaces.
     pub fn attach(
         &mut self,
-        facts: &'static Facts,
+        info: &'static TransportInfo,
         dialect: &dyn Dialect,
         greeting: impl FnOnce() -> Frame,
         limits: &Limits,
@@ -40,7 +40,7 @@ impl State {
         let mut replaced = None;
         match dialect.rules().requests {
             Requests::Strict => {
-                if self.transport.wire != facts.wire {
+                if self.transport.wire != info.wire {
                     return Err(Refused::WrongTransport);
                 }
                 if self.outlet.is_some() {
@@ -48,10 +48,10 @@ impl State {
                 }
             }
             Requests::Lenient => {
-                if self.transport.name != facts.name && !self.is_new() {
+                if self.transport.name != info.name && !self.is_new() {
                     self.queue.put_back(vec![greeting()]);
                 }
-                self.transport = facts;
+                self.transport = info;
                 self.liveness = Liveness::new(limits, now);
                 replaced = self.outlet.take().and_then(|mut outlet| outlet.take_waker());
             }
@@ -67,19 +67,19 @@ impl State {
     /// Attaches a transport that wants to take the session over.
     pub fn attach_candidate(
         &mut self,
-        facts: &'static Facts,
+        info: &'static TransportInfo,
         now: Instant,
     ) -> Result<Ticket, Refused> {
         if self.phase != Phase::Open {
             return Err(Refused::Gone);
         }
         // Nothing is better than a duplex transport.
-        if self.candidate.is_some() || self.transport.duplex || self.transport.wire == facts.wire {
+        if self.candidate.is_some() || self.transport.duplex || self.transport.wire == info.wire {
             return Err(Refused::AlreadyUpgrading);
         }
         let outlet = self.new_outlet();
         let ticket = outlet.ticket;
-        self.candidate = Some(Box::new(Candidate::new(outlet, facts, now)));
+        self.candidate = Some(Box::new(Candidate::new(outlet, info, now)));
         Ok(ticket)
     }
 
@@ -105,7 +105,7 @@ impl State {
         self.queue.put_back(std::mem::take(&mut candidate.answers));
         candidate.outlet.promoted = true;
         self.outlet = Some(candidate.outlet);
-        self.transport = candidate.facts;
+        self.transport = candidate.info;
         let deadline = now + limits.upgrade_timeout;
         self.unconfirmed = Some(Box::new(Unconfirmed::new(former, deadline)));
         let after = now - candidate.since;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use super::super::sink::Connection;
+use super::super::direct_writer::Connection;
 use crate::memory::Charge;
 
 /// Something that a client says bit by bit, and that is held until it is whole.

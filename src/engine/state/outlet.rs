@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use super::super::sink::{Connection, Sink};
+use super::super::direct_writer::{Connection, DirectWriter};
 
 /// Names one outlet; a number that was never used before in the session.
 pub(in crate::engine) type Ticket = u64;
@@ -20,8 +20,8 @@ pub(in crate::engine) struct Outlet {
     /// The transport waits, and would take packets.
     pub wants: bool,
     /// Takes packets without the transport being woken, as long as it waits for them.
-    pub sink: Option<Arc<dyn Sink>>,
-    /// The sink could not get rid of all it took.
+    pub direct_writer: Option<Arc<dyn DirectWriter>>,
+    /// The direct writer could not get rid of all it took.
     pub stuck: bool,
     /// Answer with nothing: an upgrade needs the poll out of the way.
     pub released: bool,
@@ -37,7 +37,7 @@ impl Outlet {
             ticket,
             waker: None,
             wants: false,
-            sink: None,
+            direct_writer: None,
             stuck: false,
             released: false,
             promoted: false,
@@ -60,9 +60,9 @@ impl Outlet {
         self.waker.take()
     }
 
-    /// What keeps bytes for the client, if there is a sink and it has such a thing.
+    /// What keeps bytes for the client, if there is a direct writer and it has such a thing.
     pub fn connection(&self) -> Option<Arc<dyn Connection>> {
-        self.sink.as_ref().and_then(|sink| sink.connection())
+        self.direct_writer.as_ref().and_then(|direct_writer| direct_writer.connection())
     }
 
     /// Whether there is news besides packets, which must not overtake it.

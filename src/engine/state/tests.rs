@@ -1,8 +1,8 @@
 use std::task::Context;
 
+use super::super::direct_writer::DirectWriter;
 use super::super::limits::{PER_PACKET, QueueLimits};
 use super::super::queue::Delivery;
-use super::super::sink::Sink;
 use super::super::testing::{POLLING, SOCKET};
 use super::tick::Tick;
 use super::*;
@@ -22,9 +22,9 @@ impl Connection for Keeps {
     fn cut(&self) {}
 }
 
-impl Sink for Keeps {
-    fn take(&self, _: &[Frame], _: &dyn Dialect, _: &Wire) -> Taken {
-        Taken::All
+impl DirectWriter for Keeps {
+    fn try_send(&self, _: &[Frame], _: &dyn Dialect, _: &Wire) -> SendOutcome {
+        SendOutcome::Sent
     }
 
     fn connection(&self) -> Option<Arc<dyn Connection>> {
@@ -33,12 +33,12 @@ impl Sink for Keeps {
 }
 
 /// A session with somebody who waits for packets.
-fn waiting(transport: &'static Facts, keeps: usize, now: Instant) -> State {
+fn waiting(transport: &'static TransportInfo, keeps: usize, now: Instant) -> State {
     let limits = Limits::default();
     let mut state = State::new(transport, &limits, now);
     assert!(state.start(transport, &limits, now));
     let mut outlet = state.new_outlet();
-    outlet.sink = Some(Arc::new(Keeps(keeps)));
+    outlet.direct_writer = Some(Arc::new(Keeps(keeps)));
     outlet.wait(&mut Context::from_waker(Waker::noop()), true);
     state.outlet = Some(outlet);
     state

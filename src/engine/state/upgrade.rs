@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::handshake::Facts;
+use super::super::handshake::TransportInfo;
 use super::super::limits::PER_PACKET;
 use super::outlet::Outlet;
 use crate::dialect::Frame;
@@ -18,7 +18,7 @@ const SLOWEST_RELEASE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(in crate::engine) struct Candidate {
     pub outlet: Outlet,
-    pub facts: &'static Facts,
+    pub info: &'static TransportInfo,
     /// Answers to the probe that the transport has not taken yet.
     pub answers: Vec<Frame>,
     pub since: Instant,
@@ -27,8 +27,8 @@ pub(in crate::engine) struct Candidate {
 }
 
 impl Candidate {
-    pub fn new(outlet: Outlet, facts: &'static Facts, now: Instant) -> Self {
-        Candidate { outlet, facts, answers: Vec::new(), since: now, probed: None }
+    pub fn new(outlet: Outlet, info: &'static TransportInfo, now: Instant) -> Self {
+        Candidate { outlet, info, answers: Vec::new(), since: now, probed: None }
     }
 }
 
@@ -62,12 +62,12 @@ pub(in crate::engine) struct Unconfirmed {
     pub sent: Vec<Frame>,
     /// Bytes of memory that these stand for.
     pub bytes: usize,
-    pub former: &'static Facts,
+    pub former: &'static TransportInfo,
     pub deadline: Instant,
 }
 
 impl Unconfirmed {
-    pub fn new(former: &'static Facts, deadline: Instant) -> Self {
+    pub fn new(former: &'static TransportInfo, deadline: Instant) -> Self {
         Unconfirmed { sent: Vec::new(), bytes: 0, former, deadline }
     }
 

@@ -16,8 +16,8 @@ use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::socketio09::SocketIo09;
 use crate::dialect::{Dialect, Malformed, Packet, Requests, Wire};
 use crate::engine::{
-    CloseReason, Delivery, Drain, Drained, Engine, Facts, Handshake, Limits, Plan, QueueLimits,
-    Refused, Session, Taken,
+    CloseReason, Delivery, Drain, Drained, Engine, Handshake, Limits, NewSession, QueueLimits,
+    Refused, SendOutcome, Session, TransportInfo,
 };
 use crate::fuzzing::input::Input;
 use crate::transport::REGISTRY;
@@ -67,18 +67,18 @@ fn limits() -> Limits {
     }
 }
 
-fn facts(choice: u8) -> &'static Facts {
-    REGISTRY[usize::from(choice) % REGISTRY.len()].facts()
+fn info(choice: u8) -> &'static TransportInfo {
+    REGISTRY[usize::from(choice) % REGISTRY.len()].info()
 }
 
 impl Client {
     pub fn new(input: &mut Input<'_>) -> Self {
-        let (kind, transport) = (input.byte(), facts(input.byte()));
+        let (kind, transport) = (input.byte(), info(input.byte()));
         let inbound = Shared::default();
         let slow = Duration::from_millis(if kind & 4 != 0 { 30 } else { 0 });
         let engine = Engine::new(limits(), Opens { inbound: inbound.clone(), slow });
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let plan = Plan {
+        let plan = NewSession {
             dialect: DIALECTS[usize::from(kind & 3) % 3],
             wire: Wire::default(),
             transport,
@@ -88,7 +88,7 @@ impl Client {
                 bucket: address,
                 query: "".into(),
                 generation: "test",
-                companion: Box::new(()),
+                extensions: Box::new(()),
             },
         };
         let session = engine.reserve(plan).expect("a session");
@@ -128,14 +128,14 @@ impl Client {
     }
 
     pub fn attaches(&mut self, choice: u8) {
-        self.starts(facts(choice));
-        let drain = self.session.attach(facts(choice)).ok();
+        self.starts(info(choice));
+        let drain = self.session.attach(info(choice)).ok();
         self.keeps(drain);
     }
 
     pub fn is_taken_up(&mut self, choice: u8) {
-        self.starts(facts(choice));
-        let drain = self.session.take_up(facts(choice)).ok();
+        self.starts(info(choice));
+        let drain = self.session.take_up(info(choice)).ok();
         self.keeps(drain);
     }
 
@@ -180,13 +180,13 @@ impl Client {
     /// Packets go into one of the connections directly from here on.
     pub fn diverts(&mut self, choice: u8) {
         let Some(drain) = &self.drains[usize::from(choice) % 3] else { return };
-        let taken = match choice / 3 % 4 {
-            0 => Taken::All,
-            1 => Taken::Stuck,
-            2 => Taken::Answered { done: true },
-            _ => Taken::Answered { done: false },
+        let outcome = match choice / 3 % 4 {
+            0 => SendOutcome::Sent,
+            1 => SendOutcome::Stuck,
+            2 => SendOutcome::Answered { done: true },
+            _ => SendOutcome::Answered { done: false },
         };
-        drain.divert(Arc::new(Connection { outbound: self.outbound.clone(), taken }));
+        drain.set_direct_writer(Arc::new(Connection { outbound: self.outbound.clone(), outcome }));
     }
 
     /// Packets come from the client, unless some wait already: then it waits with them, or goes away.
@@ -198,8 +198,8 @@ impl Client {
             }
             return;
         }
-        let (facts, count) = (facts(input.byte()), 1 + input.byte() % 4);
-        self.starts(facts);
+        let (info, count) = (info(input.byte()), 1 + input.byte() % 4);
+        self.starts(info);
         let mut numbers = Vec::new();
         let mut packet = |choice: u8| match choice % 16 {
             0..=6 => {
@@ -216,7 +216,7 @@ impl Client {
         };
         let packets: Vec<Packet> = (0..count).map(|_| packet(input.byte())).collect();
         let session = Arc::clone(&self.session);
-        let taken = Box::pin(async move { session.submit(facts, packets).await });
+        let taken = Box::pin(async move { session.submit(info, packets).await });
         self.submitting = Some(Submitting { taken, numbers });
         self.goes_on();
     }
@@ -236,16 +236,16 @@ impl Client {
     }
 
     pub fn is_heard(&mut self, choice: u8) {
-        self.session.heard(facts(choice));
+        self.session.heard(info(choice));
         self.alive = Instant::now();
     }
 
     /// A POST begins, or ends.
     pub fn posts(&mut self, choice: u8) {
-        self.starts(facts(choice));
+        self.starts(info(choice));
         if self.posting.take().is_none() {
             self.posting =
-                self.session.begin_post(facts(choice)).ok().map(|post| Box::new(post) as _);
+                self.session.begin_post(info(choice)).ok().map(|post| Box::new(post) as _);
         }
     }
 
@@ -258,7 +258,7 @@ impl Client {
     pub fn is_nudged(&mut self, choice: u8) {
         match choice % 3 {
             0 => self.session.nudge(),
-            1 => self.starts(facts(choice / 3)),
+            1 => self.starts(info(choice / 3)),
             _ => {
                 let late = Instant::now() + Duration::from_millis(10 * u64::from(choice));
                 self.session.expire(Some((late, CloseReason::ConnectTimeout)));
@@ -267,9 +267,9 @@ impl Client {
     }
 
     /// The application hears of it, as it does before any transport serves it.
-    fn starts(&mut self, facts: &'static Facts) {
+    fn starts(&mut self, info: &'static TransportInfo) {
         let was_open = self.session.is_open();
-        self.engine.start(&self.session, facts);
+        self.engine.start(&self.session, info);
         if !std::mem::replace(&mut self.started, true) {
             assert_eq!(self.session.is_open(), was_open, "over as it began");
             self.alive = Instant::now();
@@ -280,7 +280,7 @@ impl Client {
     pub fn is_closed(&mut self, choice: u8) {
         match choice % 8 {
             0 => self.session.close(CloseReason::ServerClosed),
-            1 => self.session.close_on(facts(choice / 8), CloseReason::TooLarge),
+            1 => self.session.close_on(info(choice / 8), CloseReason::TooLarge),
             2 => self.session.malformed(Malformed("test")),
             3 => self.session.close(CloseReason::ShuttingDown),
             _ => self.session.expire(None),
@@ -334,9 +334,9 @@ impl Client {
     pub async fn ends(mut self) {
         if self.session.is_open() {
             let name = self.session.transport();
-            let choice = REGISTRY.iter().position(|transport| transport.facts().name == name);
+            let choice = REGISTRY.iter().position(|transport| transport.info().name == name);
             let choice = choice.expect("a transport") as u8;
-            self.session.heard(facts(choice));
+            self.session.heard(info(choice));
             if !self.session.is_drained() {
                 self.attaches(choice);
             }

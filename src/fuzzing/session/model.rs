@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use crate::dialect::{Dialect, Frame, Message, Wire};
-use crate::engine::{CloseReason, Delivery, Handler, Receiver, Session, Sink, Taken};
+use crate::engine::{CloseReason, Delivery, DirectWriter, Handler, Receiver, SendOutcome, Session};
 
 /// Something that several look at.
 #[derive(Debug, Default)]
@@ -98,13 +98,13 @@ impl Outbound {
 #[derive(Debug)]
 pub struct Connection {
     pub outbound: Shared<Outbound>,
-    pub taken: Taken,
+    pub outcome: SendOutcome,
 }
 
-impl Sink for Connection {
-    fn take(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> Taken {
+impl DirectWriter for Connection {
+    fn try_send(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> SendOutcome {
         self.outbound.get().arrive(frames);
-        self.taken
+        self.outcome
     }
 }
 

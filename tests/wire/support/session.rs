@@ -4,34 +4,37 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use parlance::dialect::{Dialect, Frame, Wire};
-use parlance::engine::{Drain, Drained, Engine, Facts, Handshake, Plan, Session};
+use parlance::engine::{Drain, Drained, Engine, Handshake, NewSession, Session, TransportInfo};
 
 /// A transport of one packet per request.
-pub static POLLING: Facts =
-    Facts { name: "xhr-polling", wire: "polling", streams: false, duplex: false };
+pub static POLLING: TransportInfo =
+    TransportInfo { name: "xhr-polling", wire: "polling", streams: false, duplex: false };
 /// A transport that goes both ways.
-pub static SOCKET: Facts =
-    Facts { name: "websocket", wire: "websocket", streams: true, duplex: true };
+pub static SOCKET: TransportInfo =
+    TransportInfo { name: "websocket", wire: "websocket", streams: true, duplex: true };
 
 /// Opens a session, whose first packet is still to be taken.
 pub async fn open(
     engine: &Engine,
     dialect: &'static dyn Dialect,
-    transport: &'static Facts,
+    transport: &'static TransportInfo,
 ) -> Arc<Session> {
     engine.open(plan(dialect, transport)).expect("a session")
 }
 
 /// What a session of the test is made of.
-pub fn plan(dialect: &'static dyn Dialect, transport: &'static Facts) -> Plan<'static> {
+pub fn plan(
+    dialect: &'static dyn Dialect,
+    transport: &'static TransportInfo,
+) -> NewSession<'static> {
     let handshake = Handshake {
         remote: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         bucket: IpAddr::V4(Ipv4Addr::LOCALHOST),
         query: "".into(),
         generation: "test",
-        companion: Box::new(()),
+        extensions: Box::new(()),
     };
-    Plan { dialect, wire: Wire::default(), transport, upgrades: &[], handshake }
+    NewSession { dialect, wire: Wire::default(), transport, upgrades: &[], handshake }
 }
 
 /// What the next poll of a session brings: its text packets, and how it ended.

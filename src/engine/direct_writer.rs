@@ -9,9 +9,9 @@ use crate::dialect::{Dialect, Frame, Wire};
 /// Called under the session's lock where nothing else is said, so it must neither block nor call
 /// the session. It may take the locks that come after that one, of the connection's writer and of
 /// TLS: see the lock order in `session.rs`.
-pub trait Sink: std::fmt::Debug + Send + Sync {
+pub trait DirectWriter: std::fmt::Debug + Send + Sync {
     /// Takes all packets, in order. What the connection cannot take at the moment is kept.
-    fn take(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> Taken;
+    fn try_send(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> SendOutcome;
 
     /// What keeps packets for it, if anything does.
     fn connection(&self) -> Option<Arc<dyn Connection>> {
@@ -28,11 +28,11 @@ pub trait Connection: std::fmt::Debug + Send + Sync {
     fn cut(&self);
 }
 
-/// What became of packets that a sink was given.
+/// What became of packets that a direct writer was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub enum SendOutcome {
     /// They are on their way, and more may follow.
-    All,
+    Sent,
     /// The connection is full or broken and keeps some of them: its transport has to see to it.
     Stuck,
     /// They answered the request, which is over. Unless that is all `done`, its transport has to
