@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use futures::FutureExt as _;
 
 use super::input::Input;
-use crate::net::proxy_protocol::{HeaderError, Told, begins, read};
+use crate::net::proxy_protocol::{HeaderError, ProxyHeader, begins, read};
 
 /// Reading takes the header and not one byte more, and any header that a proxy can make tells the client.
 pub fn proxy_header(data: &[u8]) {
@@ -22,22 +22,22 @@ pub fn proxy_header(data: &[u8]) {
         true => IpAddr::from(address),
         false => IpAddr::from([address[0], address[1], address[2], address[3]]),
     };
-    let told = |encrypted| Told { client: Some(client.to_canonical()), encrypted };
-    reads(&version_1(client), told(false), input.0);
-    reads(&version_2(client, encrypted, addition), told(encrypted), input.0);
+    let expected = |encrypted| ProxyHeader { client: Some(client.to_canonical()), encrypted };
+    reads(&version_1(client), expected(false), input.0);
+    reads(&version_2(client, encrypted, addition), expected(encrypted), input.0);
 }
 
-fn reads(header: &[u8], told: Told, behind: &[u8]) {
+fn reads(header: &[u8], expected: ProxyHeader, behind: &[u8]) {
     let read = read_all(&[header, behind].concat());
     let (read, taken) = read.unwrap_or_else(|error| panic!("{error}: {header:02x?}"));
-    assert_eq!((read, taken), (told, header.len()));
+    assert_eq!((read, taken), (expected, header.len()));
 }
 
 /// What a header tells, and how many bytes it has.
-fn read_all(data: &[u8]) -> Result<(Told, usize), HeaderError> {
+fn read_all(data: &[u8]) -> Result<(ProxyHeader, usize), HeaderError> {
     let mut rest = data;
-    let told = read(&mut rest).now_or_never().expect("all bytes are here")?;
-    Ok((told, data.len() - rest.len()))
+    let header = read(&mut rest).now_or_never().expect("all bytes are here")?;
+    Ok((header, data.len() - rest.len()))
 }
 
 fn version_1(client: IpAddr) -> Vec<u8> {

@@ -27,7 +27,7 @@ use super::patience::{Patience, SLOW};
 use super::write::{write_bare_end, write_chunked, write_end, write_head};
 use super::{Body, Clock, Coming, HttpLimits, Incoming, Parked, ParkedOutcome, Request, Response};
 use crate::net::ConnWriter;
-use crate::net::first_bytes::{First, LOOK};
+use crate::net::first_bytes::{FirstBytes, PEEK_BYTES};
 
 /// Bytes read at a time.
 const READ: usize = 16 * 1024;
@@ -69,7 +69,7 @@ pub(crate) enum NextRequest {
         whole: Option<usize>,
     },
     /// The connection begins with something else.
-    OtherProtocol(First),
+    OtherProtocol(FirstBytes),
     /// A request that was begun, and did not come to the end of its head in time.
     Late,
     /// Nothing.
@@ -174,7 +174,7 @@ impl<'a> Http1<'a> {
     /// Takes bytes that came. `None` if there is no request yet.
     fn take(&mut self, bytes: &[u8]) -> Option<NextRequest> {
         if std::mem::take(&mut self.fresh) {
-            let first = First::of(&bytes[..bytes.len().min(LOOK)]);
+            let first = FirstBytes::of(&bytes[..bytes.len().min(PEEK_BYTES)]);
             if !first.may_be_http() {
                 return Some(NextRequest::OtherProtocol(first));
             }
@@ -316,7 +316,7 @@ impl<'a> Http1<'a> {
         let mut patience = Patience::new();
         loop {
             let (held, over) = (self.writer.held(), patience.is_over());
-            match self.writer.write_on() {
+            match self.writer.try_flush() {
                 Ok(true) => return true,
                 Ok(false) => {}
                 Err(_) => return false,

@@ -1,39 +1,39 @@
-//! What a connection begins with, whatever it is meant to carry.
+//! Recognizes a connection's protocol by its first bytes.
 
 use super::proxy_protocol;
 
-/// What a connection begins with.
+/// The protocol that a connection's first bytes belong to.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum First {
-    /// A handshake record.
+pub(crate) enum FirstBytes {
+    /// A TLS handshake record.
     Tls,
     ProxyHeader,
-    /// Another protocol that gives itself away.
+    /// Another known protocol, by its name.
     Other(&'static str),
-    /// The line of a request of HTTP/1, or what may become one.
+    /// An HTTP/1 request line, or a prefix that may become one.
     Http,
     Garbage,
 }
 
-/// Bytes that are looked at, at most. A request line that is longer has a method at least.
-pub(crate) const LOOK: usize = 256;
+/// Bytes to examine at most. They always contain the method, even of a longer request line.
+pub(crate) const PEEK_BYTES: usize = 256;
 
-impl First {
-    /// Whether a request of HTTP/1 may come of it, or nothing that is known: that is answered as a bad request.
+impl FirstBytes {
+    /// Whether to hand the bytes to the HTTP parser. It answers garbage with 400.
     pub(crate) fn may_be_http(&self) -> bool {
-        matches!(self, First::Http | First::Garbage)
+        matches!(self, FirstBytes::Http | FirstBytes::Garbage)
     }
 
     pub(crate) fn of(bytes: &[u8]) -> Self {
         match bytes {
-            [22, ..] => First::Tls,
-            // The hello of browsers that still knew SSL 2, whatever they would rather speak.
-            [length, _, 1, 0 | 2 | 3, ..] if length & 0x80 != 0 => First::Other("SSL 2"),
-            _ if proxy_protocol::begins(bytes) => First::ProxyHeader,
-            _ if bytes.starts_with(b"SSH-") => First::Other("SSH"),
-            _ if bytes.starts_with(b"PRI * HTTP/2.0\r\n") => First::Other("HTTP/2 at once"),
-            _ if begins_request(bytes) => First::Http,
-            _ => First::Garbage,
+            [22, ..] => FirstBytes::Tls,
+            // An SSL 2 client hello. Old browsers sent it even when they offered TLS.
+            [length, _, 1, 0 | 2 | 3, ..] if length & 0x80 != 0 => FirstBytes::Other("SSL 2"),
+            _ if proxy_protocol::begins(bytes) => FirstBytes::ProxyHeader,
+            _ if bytes.starts_with(b"SSH-") => FirstBytes::Other("SSH"),
+            _ if bytes.starts_with(b"PRI * HTTP/2.0\r\n") => FirstBytes::Other("HTTP/2 at once"),
+            _ if begins_request(bytes) => FirstBytes::Http,
+            _ => FirstBytes::Garbage,
         }
     }
 }

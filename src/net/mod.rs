@@ -1,5 +1,5 @@
-//! Connections as streams of bytes: plain or encrypted, read and written without waiting, counted and bounded.
-//! Nothing here knows what the bytes mean, but for what comes before any protocol: see [`first_bytes`] and
+//! Connections as streams of bytes: plain or encrypted, non-blocking, counted and bounded. Nothing
+//! here interprets the bytes, except at the start of a connection: see [`first_bytes`] and
 //! [`proxy_protocol`].
 
 pub(crate) mod first_bytes;

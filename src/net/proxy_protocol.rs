@@ -1,23 +1,24 @@
-//! PROXY headers, version 1 and 2: by these a proxy that passes bytes on tells for whom it does so.
+//! PROXY protocol headers, version 1 and 2: a TCP proxy names its client in them.
 //!
-//! The form is that of the specification "The PROXY protocol" of HAProxy (2020/03/05). Bytes are taken
-//! from the connection up to the end of the header and no further; TLS or HTTP begins there.
+//! Implements HAProxy's specification "The PROXY protocol" (2020/03/05). The reader consumes the
+//! header and not one byte more, because TLS or HTTP starts right after it.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// What a header told.
+/// The contents of a PROXY header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Told {
-    /// Who connected to the proxy. `None` if the proxy speaks for itself or does not know.
+pub(crate) struct ProxyHeader {
+    /// The address of the proxy's client. `None` for a connection of the proxy itself, such as a
+    /// health check, and if the proxy does not know the address.
     pub client: Option<IpAddr>,
-    /// The client spoke TLS to the proxy. Only version 2 can tell.
+    /// Whether the client spoke TLS to the proxy. Only version 2 carries this.
     pub encrypted: bool,
 }
 
-/// Why a header cannot be used.
+/// Why a PROXY header is missing or invalid.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HeaderError {
     #[error("there is none")]
@@ -35,27 +36,29 @@ use HeaderError::Malformed;
 const V1: &[u8] = b"PROXY ";
 const V2: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Bytes of the longest header of version 1, with its line end.
+/// Length in bytes of the longest version 1 header, including CR LF.
 const V1_MAX: usize = 107;
 
-/// Whether these first bytes of a connection are a header's.
+/// Whether a connection that starts with these bytes starts with a PROXY header.
 pub(crate) fn begins(first: &[u8]) -> bool {
     first.starts_with(V1) || first.starts_with(V2)
 }
 
-/// Reads the header that a connection begins with.
+/// Reads the PROXY header at the start of a connection. The caller sets the deadline.
 ///
 /// # Errors
-/// If there is none, or one that cannot be used.
-pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Told, HeaderError> {
-    // No header of either version is shorter than this.
+/// If the header is missing or malformed, or the connection ends within it.
+pub(crate) async fn read(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<ProxyHeader, HeaderError> {
+    // The shortest header of either version has at least this length.
     let mut first = [0; V2.len()];
     fill(stream, &mut first).await?;
     if first == *V2 {
         let mut head = [0; 4];
         fill(stream, &mut head).await?;
         let [version_and_command, family, high, low] = head;
-        // At most 64 KiB, the limit of the protocol itself.
+        // The 16-bit length field bounds the body to 64 KiB.
         let mut body = vec![0; usize::from(u16::from_be_bytes([high, low]))];
         fill(stream, &mut body).await?;
         return version_2(version_and_command, family, &body);
@@ -84,8 +87,8 @@ async fn fill(stream: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> Resul
     }
 }
 
-/// `PROXY TCP4 192.0.2.1 192.0.2.2 56324 443` and a line end.
-fn version_1(line: &[u8]) -> Result<Told, HeaderError> {
+/// Parses `PROXY TCP4 192.0.2.1 192.0.2.2 56324 443` and CR LF.
+fn version_1(line: &[u8]) -> Result<ProxyHeader, HeaderError> {
     let line = line.strip_suffix(b"\r\n").ok_or(Malformed("its line does not end with CR LF"))?;
     let line = std::str::from_utf8(line).map_err(|_| Malformed("it is not ASCII"))?;
     let words: Vec<&str> = line.split(' ').collect();
@@ -98,14 +101,14 @@ fn version_1(line: &[u8]) -> Result<Told, HeaderError> {
             address::<Ipv6Addr>(to)?;
             address::<Ipv6Addr>(from)?.into()
         }
-        // Whatever follows is of no meaning.
-        [_, "UNKNOWN", ..] => return Ok(Told::default()),
+        // The specification says to ignore the rest of the line.
+        [_, "UNKNOWN", ..] => return Ok(ProxyHeader::default()),
         _ => return Err(Malformed("its protocol is not TCP4, TCP6 or UNKNOWN")),
     };
     let port =
         |word: &str| word.bytes().all(|byte| byte.is_ascii_digit()) && word.parse::<u16>().is_ok();
     match words[4..] {
-        [from, to] if port(from) && port(to) => Ok(told(client, false)),
+        [from, to] if port(from) && port(to) => Ok(header(client, false)),
         _ => Err(Malformed("its ports are not two numbers")),
     }
 }
@@ -114,22 +117,22 @@ fn address<T: std::str::FromStr>(word: &str) -> Result<T, HeaderError> {
     word.parse().map_err(|_| Malformed("its addresses are not of its protocol"))
 }
 
-fn told(client: IpAddr, encrypted: bool) -> Told {
-    Told { client: Some(client.to_canonical()), encrypted }
+fn header(client: IpAddr, encrypted: bool) -> ProxyHeader {
+    ProxyHeader { client: Some(client.to_canonical()), encrypted }
 }
 
-/// `body` is addresses, ports and then additions of a type and length each.
-fn version_2(version_and_command: u8, family: u8, body: &[u8]) -> Result<Told, HeaderError> {
+/// Parses a version 2 header. `body` holds addresses and ports, then TLVs (type, length, value).
+fn version_2(version_and_command: u8, family: u8, body: &[u8]) -> Result<ProxyHeader, HeaderError> {
     match version_and_command {
-        // The proxy connects on its own behalf, as to see whether the server is there.
-        0x20 => return Ok(Told::default()),
+        // LOCAL: the proxy connects on its own behalf, for example for a health check.
+        0x20 => return Ok(ProxyHeader::default()),
         0x21 => {}
         _ if version_and_command >> 4 != 2 => return Err(Malformed("its version is not 1 or 2")),
         _ => return Err(Malformed("its command is not LOCAL or PROXY")),
     }
     const SHORT: HeaderError = Malformed("it is shorter than its addresses");
     let (client, additions) = match family {
-        // Unspecified: the proxy does not know.
+        // AF_UNSPEC: the proxy does not know the address.
         0x00 => (None, body),
         0x11 => {
             let (addresses, rest) = body.split_first_chunk::<12>().ok_or(SHORT)?;
@@ -141,19 +144,19 @@ fn version_2(version_and_command: u8, family: u8, body: &[u8]) -> Result<Told, H
             let from = addresses.first_chunk::<16>().ok_or(SHORT)?;
             (Some(IpAddr::from(*from)), rest)
         }
-        // A socket of the proxy's system: there is no address.
+        // A UNIX socket: there is no IP address.
         0x31 => (None, body.get(216..).ok_or(SHORT)?),
         _ => return Err(Malformed("its connection is not of a kind that carries HTTP")),
     };
     let encrypted = encrypted(additions)?;
-    Ok(client.map_or(Told { client: None, encrypted }, |client| told(client, encrypted)))
+    Ok(client.map_or(ProxyHeader { client: None, encrypted }, |client| header(client, encrypted)))
 }
 
-/// The addition that tells of TLS, and the bit in it that says yes.
+/// The TLV about TLS, and the bit in its first byte that means "the client used TLS".
 const PP2_TYPE_SSL: u8 = 0x20;
 const PP2_CLIENT_SSL: u8 = 0x01;
 
-/// Looks through the additions for the one about TLS.
+/// Searches the TLVs for the one about TLS.
 fn encrypted(mut additions: &[u8]) -> Result<bool, HeaderError> {
     const CUT: HeaderError = Malformed("an addition in it is longer than the header");
     let mut encrypted = false;
@@ -173,15 +176,15 @@ fn encrypted(mut additions: &[u8]) -> Result<bool, HeaderError> {
 mod tests {
     use super::*;
 
-    /// What a header tells, and what is left on the connection.
-    async fn read_all(bytes: &[u8]) -> (Result<Told, String>, usize) {
+    /// Returns the parsed header and the number of bytes left on the connection.
+    async fn read_all(bytes: &[u8]) -> (Result<ProxyHeader, String>, usize) {
         let mut rest = bytes;
-        let told = read(&mut rest).await.map_err(|error| error.to_string());
-        (told, rest.len())
+        let header = read(&mut rest).await.map_err(|error| error.to_string());
+        (header, rest.len())
     }
 
-    fn client(text: &str) -> Result<Told, String> {
-        Ok(Told { client: Some(text.parse().unwrap()), encrypted: false })
+    fn client(text: &str) -> Result<ProxyHeader, String> {
+        Ok(ProxyHeader { client: Some(text.parse().unwrap()), encrypted: false })
     }
 
     fn v2(version_and_command: u8, family: u8, body: &[u8]) -> Vec<u8> {
@@ -193,7 +196,7 @@ mod tests {
 
     #[tokio::test]
     async fn version_1_headers() {
-        let nobody = || Ok(Told::default());
+        let nobody = || Ok(ProxyHeader::default());
         for (line, expected) in [
             ("PROXY TCP4 192.0.2.1 192.0.2.2 56324 443", client("192.0.2.1")),
             ("PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535", client("255.255.255.255")),
@@ -229,8 +232,8 @@ mod tests {
         ] {
             assert_eq!(read_all(line.as_bytes()).await.0, Err(expected.into()), "{line}");
         }
-        let (told, _) = read_all(b"PROXY UNKNOWN \xff\r\n").await;
-        assert_eq!(told, Err("it is not ASCII".into()));
+        let (header, _) = read_all(b"PROXY UNKNOWN \xff\r\n").await;
+        assert_eq!(header, Err("it is not ASCII".into()));
     }
 
     #[tokio::test]
@@ -239,7 +242,7 @@ mod tests {
         tcp6.extend("2001:db8::1".parse::<Ipv6Addr>().unwrap().octets());
         tcp6.extend("2001:db8::2".parse::<Ipv6Addr>().unwrap().octets());
         tcp6.extend([0xdc, 0x04, 0x01, 0xbb]);
-        let nobody = || Ok(Told::default());
+        let nobody = || Ok(ProxyHeader::default());
         for (header, expected) in [
             (v2(0x21, 0x11, &TCP4), client("192.0.2.1")),
             (v2(0x21, 0x21, &tcp6), client("2001:db8::1")),
@@ -263,11 +266,11 @@ mod tests {
             (tls(0x00).to_vec(), false),
             ([&authority[..], &tls(0x01)].concat(), true),
             (authority.to_vec(), false),
-            // The checksum and what is there for alignment.
+            // A checksum TLV, and a padding TLV.
             (vec![0x03, 0, 4, 1, 2, 3, 4, 0x04, 0, 0], false),
         ] {
             let header = v2(0x21, 0x11, &[&TCP4[..], &additions].concat());
-            let expected = Told { encrypted, ..client("192.0.2.1").unwrap() };
+            let expected = ProxyHeader { encrypted, ..client("192.0.2.1").unwrap() };
             assert_eq!(read_all(&header).await, (Ok(expected), 0), "{additions:02x?}");
         }
     }

@@ -1,12 +1,12 @@
-//! Room to put bytes together and to read them into, shared by all that a thread does: nothing is allocated for a
-//! write, and who waits for bytes holds no buffer.
+//! Per-thread scratch buffers for building output and reading input. Writes need no allocation, and
+//! a connection that waits for input holds no buffer.
 
 use std::cell::RefCell;
 
-/// Room for more than this is given back.
-const KEPT: usize = 64 * 1024;
+/// A buffer with a larger capacity, in bytes, is freed after use.
+const MAX_KEPT: usize = 64 * 1024;
 
-/// Bytes that one read can bring.
+/// Size in bytes of the input buffer, and so of one read.
 const INPUT: usize = 16 * 1024;
 
 thread_local! {
@@ -14,17 +14,19 @@ thread_local! {
     static INPUT_SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; INPUT].into_boxed_slice());
 }
 
-/// Lends a buffer to read into. Not to be asked for again inside of `work`; [`with_scratch`] may be.
+/// Lends the thread's input buffer to `work`. Not reentrant: `work` must not call this function. It
+/// may call [`with_scratch`].
 pub(crate) fn with_input<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
     INPUT_SCRATCH.with_borrow_mut(|input| work(input))
 }
 
-/// Lends an empty buffer. Not to be asked for again inside of `work`.
+/// Lends the thread's output buffer, empty, to `work`. Not reentrant: `work` must not call this
+/// function.
 pub(crate) fn with_scratch<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.clear();
         let done = work(scratch);
-        if scratch.capacity() > KEPT {
+        if scratch.capacity() > MAX_KEPT {
             *scratch = Vec::new();
         }
         done

@@ -1,6 +1,6 @@
-//! Slots for connections. Each connection is an open file and some memory, and a process has so much of
-//! these and no more; an address has a share of them. A few more connections are let in without a slot, to
-//! wait for one, or to be told why there is none.
+//! Connection slots: bounds on open connections, in total and per address, because each one costs an
+//! open file and memory. A few connections above the bound wait for a slot, so that they can be
+//! refused with a reason if none becomes free.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,30 +10,31 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-/// Connections over the bound that are heard at once, at most.
-const WAITING: usize = 64;
+/// How many connections above the bound may wait at once, at most.
+const MAX_WAITING: usize = 64;
 /// How long a connection waits for a slot.
 pub const WAIT: Duration = Duration::from_secs(2);
 
-/// Counts connections. What is handed out is given back when it is dropped.
+/// Counts connections. Dropping a [`Slot`] frees it.
 #[derive(Debug)]
 pub struct Slots {
     counts: Arc<Counts>,
-    /// What connections of no address in particular are of.
-    anyone: Arc<Share>,
+    /// The share of connections whose address has no bound or is not known yet.
+    unbounded: Arc<Share>,
     waiting: Arc<Semaphore>,
 }
 
-/// Why there is no slot for a connection.
+/// Why a connection gets no slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoSlot {
+    /// All slots are taken.
     AllTaken,
-    /// Its address has its share.
+    /// The address has as many connections as it may have.
     Share,
 }
 
 impl NoSlot {
-    /// For who is refused, with the setting that does it.
+    /// The reason for the client and the log, with the name of the setting.
     pub fn reason(self) -> &'static str {
         match self {
             NoSlot::AllTaken => "all connections are taken (max-connections)",
@@ -44,34 +45,34 @@ impl NoSlot {
     }
 }
 
-/// What there is for a connection that came.
+/// The result of [`Slots::admit`].
 pub enum Admission {
     Slot(Slot),
-    /// No slot, but room to wait for one, or to be told why there is none.
+    /// There is no slot, but a permit to wait for one, or to be refused with an answer.
     Wait(OwnedSemaphorePermit, NoSlot),
-    /// Neither.
+    /// There is no slot and no permit to wait.
     Full(NoSlot),
 }
 
-/// A connection's slot, out of all and out of its address's share.
+/// A connection's slot. It counts in total and in the share of the connection's address.
 #[derive(Debug)]
 pub struct Slot {
     share: Arc<Share>,
 }
 
-/// The connections of one address: as many as there are references to it.
+/// The connections of one address. Their number is the number of references to this.
 #[derive(Debug)]
 struct Share {
     address: Option<IpAddr>,
     counts: Arc<Counts>,
 }
 
-/// What is left of all slots, and the shares of all addresses that have connections.
+/// The free slots, and the shares of all addresses that have connections.
 #[derive(Debug)]
 struct Counts {
     free: Semaphore,
-    /// Connections of one address, 0 for no bound.
-    of_address: usize,
+    /// Connections of one address at most; 0 for no bound.
+    per_address: usize,
     shares: Mutex<HashMap<IpAddr, Weak<Share>>>,
 }
 
@@ -85,7 +86,7 @@ impl Drop for Share {
     fn drop(&mut self) {
         let Some(address) = self.address else { return };
         let mut shares = self.counts.shares();
-        // Another may have come in between, and have made a new one.
+        // A new connection may have inserted a new share after the last reference was dropped.
         if shares.get(&address).is_some_and(|share| share.strong_count() == 0) {
             shares.remove(&address);
         }
@@ -99,10 +100,11 @@ impl Drop for Slot {
 }
 
 impl Slot {
-    /// Takes it out of the share of an address that became known only now, as behind a proxy.
+    /// Moves the slot to the share of `address`, for connections through a proxy, whose client
+    /// address becomes known only after the slot was taken.
     ///
     /// # Errors
-    /// If that address has its share.
+    /// If that address has as many connections as it may have.
     pub fn claim(&mut self, slots: &Slots, address: IpAddr) -> Result<(), NoSlot> {
         self.share = slots.share(Some(address))?;
         Ok(())
@@ -110,74 +112,77 @@ impl Slot {
 }
 
 impl Slots {
-    /// So many connections, so many of them for one address (0 for no bound, and never more than half),
-    /// and room to wait within the limit of open files.
-    pub fn new(connections: usize, of_address: usize) -> Self {
+    /// `connections` is the bound in total, `per_address` for one address (0 for no bound, and never
+    /// more than half of the total). How many connections may wait depends on the process's limit
+    /// of open files.
+    pub fn new(connections: usize, per_address: usize) -> Self {
         let limit = rlimit::getrlimit(rlimit::Resource::NOFILE).map(|(soft, _)| soft);
-        Slots::with(connections, of_address, waiting(connections, &limit))
+        Slots::with(connections, per_address, waiting(connections, &limit))
     }
 
-    fn with(connections: usize, of_address: usize, waiting: usize) -> Self {
+    fn with(connections: usize, per_address: usize, waiting: usize) -> Self {
         let semaphore = |permits: usize| Semaphore::new(permits.min(Semaphore::MAX_PERMITS));
         let (free, shares) = (semaphore(connections), Mutex::default());
-        let of_address = of_address.min((connections / 2).max(1));
-        let counts = Arc::new(Counts { free, of_address, shares });
-        let anyone = Arc::new(Share { address: None, counts: Arc::clone(&counts) });
-        Slots { counts, anyone, waiting: Arc::new(semaphore(waiting)) }
+        let per_address = per_address.min((connections / 2).max(1));
+        let counts = Arc::new(Counts { free, per_address, shares });
+        let unbounded = Arc::new(Share { address: None, counts: Arc::clone(&counts) });
+        Slots { counts, unbounded, waiting: Arc::new(semaphore(waiting)) }
     }
 
-    /// `address` is whose share the connection is of, if it is of one: what abuse is counted by.
+    /// Takes a slot for a new connection, in the share of `address` if there is one. `address` is
+    /// the client's rate-limit key: see [`Client::bucket`](crate::policy::Client::bucket).
     pub fn admit(&self, address: Option<IpAddr>) -> Admission {
         let permit = self.counts.free.try_acquire().map_err(|_| NoSlot::AllTaken);
         match permit.and_then(|permit| self.slot(permit, address)) {
             Ok(slot) => Admission::Slot(slot),
             Err(why) => match Arc::clone(&self.waiting).try_acquire_owned() {
-                Ok(room) => Admission::Wait(room, why),
+                Ok(permit) => Admission::Wait(permit, why),
                 Err(_) => Admission::Full(why),
             },
         }
     }
 
-    /// Waits for a slot, but not for long: those who have one may be WebSockets, and stay for hours. There
-    /// is no waiting for others of the same address.
+    /// Waits up to [`WAIT`] for a slot. The wait is short because the connections that hold slots may
+    /// be WebSockets that stay open for hours. It fails at once if the address is at its bound.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why the connection gets no slot.
     pub async fn wait(&self, address: Option<IpAddr>) -> Result<Slot, NoSlot> {
         let permit = tokio::time::timeout(WAIT, self.counts.free.acquire()).await;
         self.slot(permit.ok().and_then(Result::ok).ok_or(NoSlot::AllTaken)?, address)
     }
 
-    /// The slot gives the permit back.
+    /// Makes a slot of a permit. From here on, [`Slot::drop`] returns the permit.
     fn slot(&self, permit: SemaphorePermit<'_>, of: Option<IpAddr>) -> Result<Slot, NoSlot> {
         let share = self.share(of)?;
         permit.forget();
         Ok(Slot { share })
     }
 
-    /// Takes one connection of an address's share.
+    /// Adds a connection to an address's share.
     fn share(&self, of: Option<IpAddr>) -> Result<Arc<Share>, NoSlot> {
-        let most = self.counts.of_address;
-        let Some(address) = of.filter(|_| most > 0) else { return Ok(Arc::clone(&self.anyone)) };
+        let most = self.counts.per_address;
+        let Some(address) = of.filter(|_| most > 0) else { return Ok(Arc::clone(&self.unbounded)) };
         let mut shares = self.counts.shares();
         let Some(share) = shares.get(&address).and_then(Weak::upgrade) else {
             let share = Arc::new(Share { address: of, counts: Arc::clone(&self.counts) });
             shares.insert(address, Arc::downgrade(&share));
             return Ok(share);
         };
-        // One of the references is the one that was just made.
+        // The count includes the reference that `upgrade` just made.
         let full = Arc::strong_count(&share) > most;
-        // Whoever drops the last reference wants the lock.
+        // Unlock before `share` may be dropped: dropping the last reference takes this lock.
         drop(shares);
         if full { Err(NoSlot::Share) } else { Ok(share) }
     }
 }
 
-/// How many may wait beside them: a part of what is left, so that the rest goes on.
+/// How many connections may wait: a quarter of the open files that are left, so that log files,
+/// pages and listeners keep the rest.
 fn waiting(connections: usize, limit: &io::Result<u64>) -> usize {
-    let Ok(limit) = limit else { return WAITING };
+    let Ok(limit) = limit else { return MAX_WAITING };
     let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
-    (limit.saturating_sub(connections) / 4).clamp(1, WAITING)
+    (limit.saturating_sub(connections) / 4).clamp(1, MAX_WAITING)
 }
 
 #[cfg(test)]
@@ -234,7 +239,7 @@ mod tests {
 
     #[test]
     fn an_address_has_its_share_and_no_more() {
-        for (connections, of_address, share) in [
+        for (connections, per_address, share) in [
             (10, 3, 3),
             (10, 5, 5),
             (10, 6, 5),
@@ -243,14 +248,14 @@ mod tests {
             (3, 4000, 1),
             (1, 4000, 1),
         ] {
-            let case = format!("{of_address} of {connections}");
-            let slots = Slots::with(connections, of_address, 1);
+            let case = format!("{per_address} of {connections}");
+            let slots = Slots::with(connections, per_address, 1);
             let mut held: Vec<_> = (0..share).map(|_| slot(slots.admit(address(1)))).collect();
             let more = refusal(&slots.admit(address(1)));
             let all_taken = share == connections;
             let why = if all_taken { NoSlot::AllTaken } else { NoSlot::Share };
             assert_eq!(more, Some(why), "{case}");
-            // What one does not get is there for others.
+            // The slots that one address cannot have are left for others.
             if !all_taken {
                 held.push(slot(slots.admit(address(2))));
             }
@@ -270,7 +275,7 @@ mod tests {
         let (mut first, mut second) = (slot(slots.admit(None)), slot(slots.admit(None)));
         first.claim(&slots, known).unwrap();
         assert_eq!(second.claim(&slots, known).unwrap_err(), NoSlot::Share);
-        // It does not wait for those of its own address, either.
+        // At its address's bound, a connection does not wait.
         assert_eq!(slots.wait(Some(known)).await.unwrap_err(), NoSlot::Share);
         drop(first);
         second.claim(&slots, known).unwrap();

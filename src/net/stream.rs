@@ -1,7 +1,7 @@
-//! One connection, plain or encrypted: bytes in and out, by whoever holds it, without waiting.
+//! One connection, plain or TLS, with non-blocking reads and writes.
 //!
-//! All methods take `&self`, so that a packet can be written by whoever has it while a task waits for
-//! what the client says. Reads are meant for one task at a time.
+//! All methods take `&self`, so that any task can write a packet while another waits for input. Only
+//! one task may read at a time.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -15,10 +15,12 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::task::coop;
 
-/// A connection. A plain one costs no more than its socket.
+/// A connection. A plain one has no state besides its socket.
 #[derive(Debug)]
 pub struct ByteStream {
     tcp: TcpStream,
+    /// The TLS lock is the last in the lock order (sockets → session → writer → TLS): no method
+    /// takes another lock while it holds this one.
     tls: Option<Box<Mutex<ServerConnection>>>,
 }
 
@@ -27,31 +29,32 @@ impl ByteStream {
         ByteStream { tcp, tls: None }
     }
 
-    /// A connection whose handshake is done.
+    /// A TLS connection after its handshake.
     pub fn encrypted(tcp: TcpStream, tls: ServerConnection) -> Self {
         ByteStream { tcp, tls: Some(Box::new(Mutex::new(tls))) }
     }
 
-    /// Reads what is there. `Ok(0)` is the end.
+    /// Reads the bytes that have arrived. `Ok(0)` is the end of the stream.
     ///
     /// # Errors
-    /// `WouldBlock` if nothing is there; wait with [`ByteStream::poll_read_ready`]. Else the connection is broken.
+    /// `WouldBlock` if there are none; wait with [`ByteStream::poll_read_ready`]. Any other error
+    /// means that the connection is broken.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &self.tls else { return read(&self.tcp, buffer) };
         let mut tls = lock(tls);
         loop {
             match tls.reader().read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // The connection was cut without a word: no different from the end.
+                // The peer closed TCP without a TLS close_notify. Treat it as the end of the stream.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
                 read => return read,
             }
-            if tls.read_tls(&mut Raw(&self.tcp))? == 0 {
-                // The reader tells what kind of end it was.
+            if tls.read_tls(&mut Socket(&self.tcp))? == 0 {
+                // TCP has ended. The next `reader().read` says whether with or without close_notify.
                 continue;
             }
             let processed = tls.process_new_packets();
-            // Alerts, tickets, new keys.
+            // Processing may have produced records: alerts, session tickets, key updates.
             let written = self.write_records(&mut tls);
             processed.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
             match written {
@@ -61,24 +64,26 @@ impl ByteStream {
         }
     }
 
-    /// Writes what the connection takes at the moment, and tells how much of `bytes` that was: never
-    /// nothing, if there are any.
+    /// Writes as much as the connection accepts now. Returns the number of bytes accepted, which is
+    /// at least 1 unless `bytes` is empty. TLS may still hold accepted bytes: see
+    /// [`ByteStream::try_flush`].
     ///
     /// # Errors
-    /// `WouldBlock` if it takes nothing; wait with [`ByteStream::writable`]. Else the connection is broken.
+    /// `WouldBlock` if the connection accepts nothing; wait with [`ByteStream::writable`]. Any other
+    /// error means that the connection is broken.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let Some(tls) = &self.tls else { return write(&self.tcp, bytes) };
         let mut tls = lock(tls);
-        // What was taken before goes first, so that no more than a record or two ever wait here.
+        // Flush earlier records first, so that at most the records of one write wait here.
         self.write_records(&mut tls)?;
-        let taken = some(tls.writer().write(bytes)?, bytes)?;
+        let accepted = nonzero(tls.writer().write(bytes)?, bytes)?;
         match self.write_records(&mut tls) {
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
-            _ => Ok(taken),
+            _ => Ok(accepted),
         }
     }
 
-    /// Writes what was taken and not yet written.
+    /// Passes accepted bytes that TLS still holds to the system.
     ///
     /// # Errors
     /// As [`ByteStream::try_write`].
@@ -91,12 +96,12 @@ impl ByteStream {
 
     fn write_records(&self, tls: &mut ServerConnection) -> io::Result<()> {
         while tls.wants_write() {
-            some(tls.write_tls(&mut Raw(&self.tcp))?, &[0])?;
+            nonzero(tls.write_tls(&mut Socket(&self.tcp))?, &[0])?;
         }
         Ok(())
     }
 
-    /// Waits until something may be written.
+    /// Waits until the socket is writable.
     ///
     /// # Errors
     /// If the runtime is shutting down.
@@ -104,7 +109,7 @@ impl ByteStream {
         self.tcp.writable().await
     }
 
-    /// Reads, waiting for it. `Ok(0)` is the end.
+    /// Waits for input and reads it. `Ok(0)` is the end of the stream.
     ///
     /// # Errors
     /// If the connection is broken.
@@ -112,7 +117,7 @@ impl ByteStream {
         std::future::poll_fn(|cx| self.poll_read(cx, buffer)).await
     }
 
-    /// Writes all of it.
+    /// Writes all of `bytes` and flushes.
     ///
     /// # Errors
     /// If the connection is broken.
@@ -124,7 +129,7 @@ impl ByteStream {
         std::future::poll_fn(|cx| self.poll_flush(cx)).await
     }
 
-    /// Says that nothing more will be written.
+    /// Closes the writing half: sends close_notify (TLS), flushes, and sends FIN.
     ///
     /// # Errors
     /// If the connection is broken.
@@ -132,8 +137,8 @@ impl ByteStream {
         std::future::poll_fn(|cx| self.poll_shutdown(cx)).await
     }
 
-    /// Waits until there may be something to read: who waits must have read all there was. One task at a
-    /// time may wait so.
+    /// Waits until there may be input. The caller must have read until `WouldBlock` before, or it may
+    /// wait for ever. Only one task at a time may wait.
     ///
     /// # Errors
     /// If the runtime is shutting down.
@@ -143,7 +148,7 @@ impl ByteStream {
 
     /// [`ByteStream::read`] for hand-written futures.
     pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        // Who sends without a pause must not have the thread for itself.
+        // Yield to other tasks even if this client sends without a pause.
         let turn = ready!(coop::poll_proceed(cx));
         loop {
             match self.try_read(buffer) {
@@ -170,7 +175,7 @@ impl ByteStream {
         }
     }
 
-    /// Sees to it that all that was written is with the system.
+    /// [`ByteStream::try_flush`], waiting until all bytes are with the system.
     pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             match self.try_flush() {
@@ -182,11 +187,10 @@ impl ByteStream {
         }
     }
 
-    /// Ends the connection in both directions, without a word to the other side.
+    /// Resets the connection (RST) and discards unsent bytes.
     pub fn cut(&self) {
         let socket = SockRef::from(&self.tcp);
-        // What the system has is dropped with the connection, in place of waiting for a client that does
-        // not take it.
+        // Without a linger time, the system would keep unsent bytes for a client that does not read.
         let _ = socket.set_linger(Some(Duration::ZERO));
         let _ = socket.shutdown(Shutdown::Both);
     }
@@ -194,7 +198,7 @@ impl ByteStream {
     /// [`ByteStream::shut_down`] for hand-written futures.
     pub fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(tls) = &self.tls {
-            // Said once, however often it is asked for.
+            // rustls sends close_notify only once, so polling again is harmless.
             lock(tls).send_close_notify();
             ready!(self.poll_flush(cx))?;
         }
@@ -202,14 +206,15 @@ impl ByteStream {
     }
 }
 
-/// Reads, and remembers from a short read that there is no more: that spares the system call that would
-/// tell.
+/// Reads from the socket. A short read means that the socket is empty, so the runtime is told to wait
+/// for new input without another system call.
 fn read(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     let mut last = None;
     let read = tcp.try_io(Interest::READABLE, || {
         let count = (&*SockRef::from(tcp)).read(buffer)?;
         if count > 0 && count < buffer.len() {
-            // Not an error: it is how the runtime learns of it. What comes meanwhile is news to it.
+            // Not an error: `WouldBlock` clears the runtime's readiness. Epoll is edge-triggered, so
+            // input that arrives now sets it again.
             last = Some(count);
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -218,24 +223,24 @@ fn read(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     last.map_or(read, Ok)
 }
 
-/// Writes. The runtime is asked only if the socket is full: most of the time it is not, and what the
-/// runtime knows of it is far away in memory.
+/// Writes to the socket. Asks the runtime only if the socket is full: that is rare, and the runtime's
+/// readiness flag costs a cache miss.
 fn write(tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     let written = match (&*SockRef::from(tcp)).write(bytes) {
         Err(error) if error.kind() == ErrorKind::WouldBlock => tcp.try_write(bytes),
         written => written,
     };
-    some(written?, bytes)
+    nonzero(written?, bytes)
 }
 
-/// Who writes goes on until all is written, and would do so for ever if nothing were taken and that
-/// were no error.
-fn some(taken: usize, of: &[u8]) -> io::Result<usize> {
-    if taken == 0 && !of.is_empty() { Err(ErrorKind::WriteZero.into()) } else { Ok(taken) }
+/// Turns a write of 0 bytes into an error. Otherwise, a loop that writes all bytes would never end.
+fn nonzero(written: usize, bytes: &[u8]) -> io::Result<usize> {
+    if written == 0 && !bytes.is_empty() { Err(ErrorKind::WriteZero.into()) } else { Ok(written) }
 }
 
 impl Drop for ByteStream {
-    /// The other side is told that this is the end, and no cut, as far as that goes without waiting.
+    /// Sends close_notify if that is possible without waiting, so that the peer can tell the end of
+    /// the stream from a truncation.
     fn drop(&mut self) {
         if let Some(tls) = &self.tls {
             let mut tls = lock(tls);
@@ -249,16 +254,16 @@ fn lock(tls: &Mutex<ServerConnection>) -> MutexGuard<'_, ServerConnection> {
     tls.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The socket below, as the TLS library wants it.
-struct Raw<'a>(&'a TcpStream);
+/// The socket as rustls reads and writes it.
+struct Socket<'a>(&'a TcpStream);
 
-impl Read for Raw<'_> {
+impl Read for Socket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         read(self.0, buffer)
     }
 }
 
-impl Write for Raw<'_> {
+impl Write for Socket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         write(self.0, bytes)
     }

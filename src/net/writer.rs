@@ -1,5 +1,5 @@
-//! One connection and what goes out on it, in order: written at once as far as the connection takes
-//! it, and kept from there on.
+//! The writing side of one connection: writes are ordered and complete, and bytes that the connection
+//! does not accept at once are pending until it does.
 
 use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,47 +9,49 @@ use super::slots::Slot;
 use super::stream::ByteStream;
 use crate::memory::Charge;
 
-/// A connection that whoever has something to say may say it on. Whatever is put goes out whole and in
-/// order.
+/// A connection that any task may write to. Each write goes out whole and in order.
 #[derive(Debug)]
 pub struct ConnWriter {
     stream: ByteStream,
+    /// Third in the lock order (sockets → session → writer → TLS): writes to `stream`, which may
+    /// take its TLS lock, happen under this one.
     out: Mutex<Out>,
-    /// What was counted for the connection, as long as it is open: whoever has it, whatever it speaks.
+    /// Counts the connection for as long as it is open, whatever protocol it speaks.
     _slot: Option<Slot>,
 }
 
-/// How far what was put is out. Most of the time it is, and then this is small.
+/// The state of the output. `Pending` is boxed because an idle connection has none.
 #[derive(Debug)]
 enum Out {
+    /// All bytes are with the system.
     Clear,
     Pending(Box<Pending>),
     Broken,
 }
 
-/// What the connection did not take yet.
+/// Bytes that the connection did not accept yet.
 #[derive(Debug, Default)]
 struct Pending {
     bytes: Vec<u8>,
-    /// How many of `bytes` the connection has taken since.
-    taken: usize,
-    /// Bytes that the connection took, but still holds itself.
+    /// How many of `bytes` the connection has accepted since.
+    accepted: usize,
+    /// Bytes that the connection has accepted, but that TLS still holds.
     held: usize,
-    /// What this counts for in the memory of the process.
+    /// The memory of this, as counted in [`crate::memory`].
     charge: Charge,
 }
 
-/// The connection is gone.
+/// The connection is broken.
 #[derive(Debug)]
 pub struct Broken;
 
 impl ConnWriter {
-    /// `slot` is given back when the connection is closed.
+    /// Dropping the writer closes the connection and frees `slot`.
     pub fn new(stream: ByteStream, slot: impl Into<Option<Slot>>) -> Self {
         ConnWriter { stream, out: Mutex::new(Out::Clear), _slot: slot.into() }
     }
 
-    /// The bare connection.
+    /// The underlying connection.
     pub fn stream(&self) -> &ByteStream {
         &self.stream
     }
@@ -58,8 +60,8 @@ impl ConnWriter {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts what `fill` appends. True if all of it is with the system now; if not, somebody has to
-    /// [`ConnWriter::flush`] it, or [`ConnWriter::write_on`].
+    /// Writes the bytes that `fill` appends. Returns true if all of them are with the system. If not,
+    /// the caller must call [`ConnWriter::flush`] or [`ConnWriter::try_flush`] later.
     pub fn write(&self, fill: impl FnOnce(&mut Vec<u8>)) -> bool {
         let mut out = self.out();
         match &mut *out {
@@ -73,39 +75,39 @@ impl ConnWriter {
                     Err(Broken) => Out::Broken,
                 };
             }),
-            Out::Pending(kept) => {
-                fill(&mut kept.bytes);
-                kept.count();
+            Out::Pending(pending) => {
+                fill(&mut pending.bytes);
+                pending.update_charge();
             }
             Out::Broken => {}
         }
         matches!(*out, Out::Clear)
     }
 
-    /// Whether all that was put is with the system.
+    /// Whether all written bytes are with the system. False for a broken connection.
     pub fn is_clear(&self) -> bool {
         matches!(*self.out(), Out::Clear)
     }
 
-    /// Waits until all that was put is with the system.
+    /// Waits until all written bytes are with the system. The caller sets the deadline.
     ///
     /// # Errors
     /// If the connection is broken.
     pub async fn flush(&self) -> Result<(), Broken> {
-        while !self.write_on()? {
+        while !self.try_flush()? {
             self.stream.writable().await.map_err(|_| Broken)?;
         }
         Ok(())
     }
 
-    /// Writes what the connection takes without waiting. True if nothing is left.
+    /// Writes pending bytes as far as possible without waiting. Returns true if none are left.
     ///
     /// # Errors
     /// If the connection is broken.
-    pub fn write_on(&self) -> Result<bool, Broken> {
+    pub fn try_flush(&self) -> Result<bool, Broken> {
         let mut out = self.out();
         *out = match std::mem::replace(&mut *out, Out::Broken) {
-            Out::Pending(kept) => kept.write_on(&self.stream),
+            Out::Pending(pending) => pending.try_flush(&self.stream),
             rest => rest,
         };
         match *out {
@@ -115,94 +117,93 @@ impl ConnWriter {
         }
     }
 
-    /// Says that nothing more will be written, and hears the other side out for at most that many
-    /// bytes: closed with something unread, a connection is reset, and what was said last is lost.
+    /// Closes the writing half, then reads and discards up to `unread` bytes until the client closes.
+    /// Closing a socket with unread input would reset the connection, and the client could lose the
+    /// last answer. The caller sets the deadline.
     pub async fn hang_up(&self, unread: usize) {
         if self.stream.shut_down().await.is_err() {
             return;
         }
         let mut read = 0;
         while read < unread {
-            match self.stream.read(&mut vec![0; unread.min(ROOM)]).await {
+            match self.stream.read(&mut vec![0; unread.min(DISCARD)]).await {
                 Ok(count) if count > 0 => read += count,
                 _ => return,
             }
         }
     }
 
-    /// Bytes of memory that wait here until the connection takes them: 0 if all that was put is with the
+    /// Bytes that wait here until the connection accepts them. 0 if all written bytes are with the
     /// system, or if the connection is broken.
     pub fn held(&self) -> usize {
         match &*self.out() {
-            Out::Pending(kept) => kept.bytes.len() - kept.taken + kept.held,
+            Out::Pending(pending) => pending.bytes.len() - pending.accepted + pending.held,
             Out::Clear | Out::Broken => 0,
         }
     }
 
-    /// Ends the connection at once: what it did not take is dropped, and whoever waits for it hears that
-    /// the connection is broken.
+    /// Resets the connection and drops pending bytes. Tasks that wait for it get an error.
     pub fn cut(&self) {
         *self.out() = Out::Broken;
         self.stream.cut();
     }
 }
 
-/// Bytes read at a time of what is dropped.
-const ROOM: usize = 4096;
+/// Bytes read at a time of input that is discarded.
+const DISCARD: usize = 4096;
 
 impl Pending {
     fn new(bytes: &[u8], held: usize) -> Self {
-        let mut kept = Pending { bytes: bytes.to_vec(), held, ..Pending::default() };
-        kept.count();
-        kept
+        let mut pending = Pending { bytes: bytes.to_vec(), held, ..Pending::default() };
+        pending.update_charge();
+        pending
     }
 
-    /// Has what is kept here counted.
-    fn count(&mut self) {
+    fn update_charge(&mut self) {
         self.charge.set(self.bytes.capacity() + self.held);
     }
 
-    /// Writes it, as far as that goes, and gives back the memory of what is out.
-    fn write_on(mut self: Box<Self>, stream: &ByteStream) -> Out {
-        let Ok((written, held)) = write(stream, &self.bytes[self.taken..], self.held) else {
+    /// Writes as much as possible without waiting, and frees the memory of written bytes.
+    fn try_flush(mut self: Box<Self>, stream: &ByteStream) -> Out {
+        let Ok((written, held)) = write(stream, &self.bytes[self.accepted..], self.held) else {
             return Out::Broken;
         };
-        (self.taken, self.held) = (self.taken + written, held);
-        if self.taken == self.bytes.len() && held == 0 {
+        (self.accepted, self.held) = (self.accepted + written, held);
+        if self.accepted == self.bytes.len() && held == 0 {
             return Out::Clear;
         }
-        // As rarely as that costs no more than writing does.
-        if self.taken > self.bytes.len() / 2 {
-            self.bytes.drain(..self.taken);
+        // Move the rest only when it is the smaller half, so that each byte moves once on average.
+        if self.accepted > self.bytes.len() / 2 {
+            self.bytes.drain(..self.accepted);
             self.bytes.shrink_to_fit();
-            self.taken = 0;
+            self.accepted = 0;
         }
-        self.count();
+        self.update_charge();
         Out::Pending(self)
     }
 }
 
-/// Writes `bytes`, as far as that goes. Tells how many of them the connection took, and how many it still
-/// holds itself, which was `held` before.
+/// Writes as much of `bytes` as possible without waiting. Returns how many bytes the connection
+/// accepted, and how many of the accepted bytes TLS still holds; `held` is that number before.
 fn write(stream: &ByteStream, bytes: &[u8], mut held: usize) -> Result<(usize, usize), Broken> {
-    let waits = |error: io::Error| match error.kind() {
+    let unless_broken = |error: io::Error| match error.kind() {
         ErrorKind::WouldBlock => Ok(()),
         _ => Err(Broken),
     };
     let mut written = 0;
     while written < bytes.len() {
         match stream.try_write(&bytes[written..]) {
-            // Before it takes anything, it lets go of all that it held.
+            // TLS accepts bytes only after it has passed on all that it held.
             Ok(count) => (written, held) = (written + count, count),
             Err(error) => {
-                waits(error)?;
+                unless_broken(error)?;
                 break;
             }
         }
     }
     match stream.try_flush() {
         Ok(()) => held = 0,
-        Err(error) => waits(error)?,
+        Err(error) => unless_broken(error)?,
     }
     Ok((written, held))
 }
@@ -236,13 +237,13 @@ mod tests {
             all
         });
         let before = writer.held();
-        while !writer.write_on().expect("it is open") {
+        while !writer.try_flush().expect("it is open") {
             assert!(writer.held() <= before);
             {
                 let out = writer.out();
-                let Out::Pending(kept) = &*out else { panic!("something is left") };
-                assert!(kept.bytes.capacity() <= 4 * (kept.bytes.len() - kept.taken));
-                assert!(kept.taken <= kept.bytes.len() / 2, "what is out is given back");
+                let Out::Pending(pending) = &*out else { panic!("something is left") };
+                assert!(pending.bytes.capacity() <= 4 * (pending.bytes.len() - pending.accepted));
+                assert!(pending.accepted <= pending.bytes.len() / 2, "what is out is given back");
             }
             writer.stream().writable().await.expect("it is open");
         }
@@ -264,10 +265,10 @@ mod tests {
             ByteStream::plain(listener.accept().await.expect("a connection").0),
             None,
         );
-        let mut kept = Pending::new(&[0; 10], 5);
-        assert_eq!(kept.charge.bytes(), kept.bytes.capacity() + 5);
-        kept.taken = 3;
-        *writer.out() = Out::Pending(Box::new(kept));
+        let mut pending = Pending::new(&[0; 10], 5);
+        assert_eq!(pending.charge.bytes(), pending.bytes.capacity() + 5);
+        pending.accepted = 3;
+        *writer.out() = Out::Pending(Box::new(pending));
         assert_eq!(writer.held(), 10 - 3 + 5);
     }
 
@@ -293,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_keeps_nothing_is_small() {
-        // There is one for each client that waits.
+        // There is one for each connection, idle ones included.
         assert!(size_of::<ConnWriter>() <= 80, "{}", size_of::<ConnWriter>());
     }
 

@@ -13,7 +13,7 @@ use tracing::debug;
 use super::tls::Tls;
 use crate::admission::Peer;
 use crate::net::ByteStream;
-use crate::net::first_bytes::{First, LOOK};
+use crate::net::first_bytes::{FirstBytes, PEEK_BYTES};
 use crate::net::proxy_protocol::{self, HeaderError};
 use crate::policy::{Networks, Scheme};
 
@@ -57,12 +57,12 @@ const ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 40];
 
 impl AcceptError {
     /// Why a connection that begins like this is not for a port of plain HTTP.
-    pub fn from_plain(first: &First) -> Option<Self> {
+    pub fn from_plain(first: &FirstBytes) -> Option<Self> {
         match first {
-            First::Tls => Some(AcceptError::TlsOnPlain),
-            First::ProxyHeader => Some(AcceptError::UnexpectedProxyHeader),
-            First::Other(protocol) => Some(AcceptError::Other(protocol)),
-            First::Http | First::Garbage => None,
+            FirstBytes::Tls => Some(AcceptError::TlsOnPlain),
+            FirstBytes::ProxyHeader => Some(AcceptError::UnexpectedProxyHeader),
+            FirstBytes::Other(protocol) => Some(AcceptError::Other(protocol)),
+            FirstBytes::Http | FirstBytes::Garbage => None,
         }
     }
 
@@ -104,11 +104,11 @@ impl Acceptor {
         }
         let Some(tls) = &self.tls else { return Ok(ByteStream::plain(tcp)) };
         match first_bytes(&tcp).await? {
-            First::Tls => {}
-            First::Http => return Err(AcceptError::HttpOnTls(tcp)),
-            First::Other(protocol) => return Err(AcceptError::Other(protocol)),
-            First::ProxyHeader => return Err(AcceptError::UnexpectedProxyHeader),
-            First::Garbage => return Err(AcceptError::NotTls),
+            FirstBytes::Tls => {}
+            FirstBytes::Http => return Err(AcceptError::HttpOnTls(tcp)),
+            FirstBytes::Other(protocol) => return Err(AcceptError::Other(protocol)),
+            FirstBytes::ProxyHeader => return Err(AcceptError::UnexpectedProxyHeader),
+            FirstBytes::Garbage => return Err(AcceptError::NotTls),
         }
         let stream = tls.accept(tcp).await.map_err(AcceptError::Handshake)?;
         peer.scheme = Scheme::Https;
@@ -118,11 +118,11 @@ impl Acceptor {
 }
 
 /// Looks at the first bytes, and leaves them where they are.
-async fn first_bytes(tcp: &TcpStream) -> Result<First, AcceptError> {
-    let mut first = [0; LOOK];
+async fn first_bytes(tcp: &TcpStream) -> Result<FirstBytes, AcceptError> {
+    let mut first = [0; PEEK_BYTES];
     match tcp.peek(&mut first).await.map_err(AcceptError::Broken)? {
         0 => Err(AcceptError::Left),
-        count => Ok(First::of(&first[..count])),
+        count => Ok(FirstBytes::of(&first[..count])),
     }
 }
 
@@ -153,45 +153,49 @@ mod tests {
     #[test]
     fn what_a_connection_begins_with_has_a_name() {
         let on_plain = |first: &[u8]| {
-            let first = First::of(first);
+            let first = FirstBytes::of(first);
             let error = AcceptError::from_plain(&first);
             assert_eq!(error.is_none(), first.may_be_http());
             error.map(|error| error.to_string())
         };
         let long = [b"GET /?", &[b'x'; 1000][..]].concat();
         for (bytes, first, name) in [
-            (&b"GET / HTTP/1.1\r\n"[..], First::Http, None),
-            (b"P", First::Http, None),
-            (b"propfind /a HTTP/1.0\n", First::Http, None),
-            (&long[..LOOK], First::Http, None),
-            (&[22, 3, 1, 2, 0], First::Tls, Some("TLS on the plain port")),
-            (&[22], First::Tls, Some("TLS on the plain port")),
-            (&[0x80, 0x2e, 1, 3, 0], First::Other("SSL 2"), Some("SSL 2 is not spoken here")),
-            (&[0x40, 0x2e, 1, 3, 0], First::Garbage, None),
-            (b"SSH-2.0-OpenSSH_9.2\r\n", First::Other("SSH"), Some("SSH is not spoken here")),
+            (&b"GET / HTTP/1.1\r\n"[..], FirstBytes::Http, None),
+            (b"P", FirstBytes::Http, None),
+            (b"propfind /a HTTP/1.0\n", FirstBytes::Http, None),
+            (&long[..PEEK_BYTES], FirstBytes::Http, None),
+            (&[22, 3, 1, 2, 0], FirstBytes::Tls, Some("TLS on the plain port")),
+            (&[22], FirstBytes::Tls, Some("TLS on the plain port")),
+            (&[0x80, 0x2e, 1, 3, 0], FirstBytes::Other("SSL 2"), Some("SSL 2 is not spoken here")),
+            (&[0x40, 0x2e, 1, 3, 0], FirstBytes::Garbage, None),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", FirstBytes::Other("SSH"), Some("SSH is not spoken here")),
             (
                 b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-                First::Other("HTTP/2 at once"),
+                FirstBytes::Other("HTTP/2 at once"),
                 Some("HTTP/2 at once is not spoken here"),
             ),
-            (b"PROXY TCP4 ", First::ProxyHeader, Some("a PROXY header, but proxy-protocol is off")),
+            (
+                b"PROXY TCP4 ",
+                FirstBytes::ProxyHeader,
+                Some("a PROXY header, but proxy-protocol is off"),
+            ),
             (
                 b"\r\n\r\n\0\r\nQUIT\n\x21\x11",
-                First::ProxyHeader,
+                FirstBytes::ProxyHeader,
                 Some("a PROXY header, but proxy-protocol is off"),
             ),
             // SMTP, FTP, RTSP, SIP, Redis, SOCKS, RDP, HTTP/0.9.
-            (b"EHLO mail.example\r\n", First::Garbage, None),
-            (b"USER anonymous\r\n", First::Garbage, None),
-            (b"OPTIONS rtsp://a/ RTSP/1.0\r\n", First::Garbage, None),
-            (b"OPTIONS sip:nm SIP/2.0\r\n", First::Garbage, None),
-            (b"*1\r\n$4\r\nPING\r\n", First::Garbage, None),
-            (&[5, 1, 0], First::Garbage, None),
-            (&[3, 0, 0, 19, 14], First::Garbage, None),
-            (b"GET /\r\n", First::Garbage, None),
-            (b"", First::Garbage, None),
+            (b"EHLO mail.example\r\n", FirstBytes::Garbage, None),
+            (b"USER anonymous\r\n", FirstBytes::Garbage, None),
+            (b"OPTIONS rtsp://a/ RTSP/1.0\r\n", FirstBytes::Garbage, None),
+            (b"OPTIONS sip:nm SIP/2.0\r\n", FirstBytes::Garbage, None),
+            (b"*1\r\n$4\r\nPING\r\n", FirstBytes::Garbage, None),
+            (&[5, 1, 0], FirstBytes::Garbage, None),
+            (&[3, 0, 0, 19, 14], FirstBytes::Garbage, None),
+            (b"GET /\r\n", FirstBytes::Garbage, None),
+            (b"", FirstBytes::Garbage, None),
         ] {
-            assert_eq!(First::of(bytes), first, "{bytes:?}");
+            assert_eq!(FirstBytes::of(bytes), first, "{bytes:?}");
             assert_eq!(on_plain(bytes).as_deref(), name, "{bytes:?}");
         }
     }

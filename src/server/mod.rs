@@ -29,7 +29,7 @@ use crate::http::fallback::{self, Answer, SharedIo};
 use crate::http::head::is_engines;
 use crate::http::{self as web, HyperBody, Incoming, Request, Response, ResponseFuture, host};
 use crate::negotiate::Negotiator;
-use crate::net::first_bytes::First;
+use crate::net::first_bytes::FirstBytes;
 use crate::net::slots::{Admission, NoSlot, Slot, Slots, WAIT};
 use crate::net::{ByteStream, ConnWriter};
 use crate::policy::{Client, Scheme};
@@ -359,7 +359,7 @@ fn peer(remote: SocketAddr) -> Peer {
 }
 
 /// Ends a connection that begins with another protocol.
-fn turn_away(writer: &ConnWriter, first: &First, remote: IpAddr) {
+fn turn_away(writer: &ConnWriter, first: &FirstBytes, remote: IpAddr) {
     let Some(error) = AcceptError::from_plain(first) else { return };
     error.log(remote);
     if let Some(alert) = error.alert() {
