@@ -230,6 +230,31 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn slow_readers_are_counted_and_nobody_else() {
+        let engine = Engine::new(Limits::default(), Deaf);
+        for (reason, counted) in [
+            (CloseReason::SlowReader, 1),
+            (CloseReason::Unread, 1),
+            (CloseReason::QueueTotal, 1),
+            (CloseReason::PingTimeout, 0),
+            (CloseReason::ServerClosed, 0),
+        ] {
+            let session = waiting(&engine, 1);
+            session.close(reason);
+            assert_eq!(session.shared().take_slow_readers(), counted, "{reason}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_clock_is_watched_by_one_and_ends_with_the_engine() {
+        let engine = Engine::new(Limits::default(), Deaf);
+        let clock = engine.clock_task().expect("nobody has it");
+        assert!(engine.clock_task().is_none());
+        drop(engine);
+        clock.await.expect("no panic");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_log_has_a_line_a_second_at_most() {
         let limits = Limits { queue_total: 1, ..Limits::default() };

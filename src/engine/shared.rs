@@ -106,6 +106,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_round_is_asked_for_if_more_is_held_than_may_be() {
+        let mut held = memory::Charge::default();
+        held.set(1000);
+        for (queue_total, asked) in [(0, false), (1, true), (usize::MAX, false)] {
+            let limits = Limits { queue_total, ..Limits::default() };
+            let shared: Arc<Shared<()>> = Shared::new(limits, Handle::current());
+            shared.check_budget();
+            assert_eq!(shared.is_over_budget(), asked, "{queue_total}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_round_that_is_asked_for_wakes_the_clock_once() {
         let shared = shared();
         assert!(!shared.is_over_budget());
