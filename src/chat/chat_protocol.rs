@@ -1,9 +1,9 @@
-//! The words of the chat pages of old and new, and what they mean here.
+//! The events of the chat pages of old and new.
 //!
-//! Three chats carry the name "Socket.IO chat" (reference: chat-example.md). A person on the page
-//! of any of them shares the one room. [`WORDS`] says what each word asks for, [`tell`] how each
-//! page hears of what happens; which chat_protocol a client has is known from the first of its words,
-//! and until then it hears everything in the words of whoever caused it.
+//! Three chats carry the name "Socket.IO chat" (reference: chat-example.md), each with events of its own.
+//! People on the pages of all three meet in one room. [`ChatProtocol::parse`] reads a page's events,
+//! [`ChatProtocol::render`] makes those that a page gets. A client's first event shows its protocol; until
+//! then it gets each event in the protocol of the client that caused it.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -13,7 +13,7 @@ use super::name::Name;
 use super::text::escape_markup;
 use crate::engine::Delivery;
 
-/// The language of a chat page.
+/// The set of events that a chat page sends and understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChatProtocol {
     /// `add user`, `new message`: the example since 1.0, and our own page.
@@ -28,66 +28,24 @@ pub const CHAT_PROTOCOLS: usize = 3;
 
 /// What a client asks for.
 #[derive(Debug, PartialEq)]
-pub enum Said {
+pub enum Command {
+    /// Log in under a name.
     Join(Value),
     Message {
         text: Value,
+        /// Given by a page that may send the message again.
         id: Option<String>,
     },
     Typing,
     StopTyping,
-    /// Who is here?
+    /// Asks for the names of the members.
     Who,
-    /// Answer as soon as you can: the page measures.
+    /// Asks for an empty answer, by which the page measures the latency.
     Latency,
 }
 
-enum Word {
-    Join,
-    Message,
-    Typing,
-    StopTyping,
-    Who,
-    Latency,
-}
-
-/// Every word that is understood.
-const WORDS: &[(&str, ChatProtocol, Word)] = &[
-    ("add user", ChatProtocol::Users, Word::Join),
-    ("new message", ChatProtocol::Users, Word::Message),
-    ("typing", ChatProtocol::Users, Word::Typing),
-    ("stop typing", ChatProtocol::Users, Word::StopTyping),
-    ("who", ChatProtocol::Users, Word::Who),
-    ("latency", ChatProtocol::Users, Word::Latency),
-    ("nickname", ChatProtocol::Nicknames, Word::Join),
-    ("user message", ChatProtocol::Nicknames, Word::Message),
-    ("chat message", ChatProtocol::Bare, Word::Message),
-];
-
-/// Characters of the id by which a page recognises a message that it sends again.
+/// Bytes of a message's id. A longer id is ignored.
 const MAX_ID: usize = 64;
-
-/// What an event means; `None` if it is no word of any page.
-pub fn parse(event: &str, args: Vec<Value>) -> Option<(ChatProtocol, Said)> {
-    let (_, chat_protocol, word) = WORDS.iter().find(|(name, ..)| *name == event)?;
-    let mut args = args.into_iter();
-    let first = args.next().unwrap_or_default();
-    let said = match word {
-        Word::Join => Said::Join(first),
-        Word::Message => {
-            let id = args.next().and_then(|options| match options.get("id") {
-                Some(Value::String(id)) if id.len() <= MAX_ID => Some(id.clone()),
-                _ => None,
-            });
-            Said::Message { text: first, id }
-        }
-        Word::Typing => Said::Typing,
-        Word::StopTyping => Said::StopTyping,
-        Word::Who => Said::Who,
-        Word::Latency => Said::Latency,
-    };
-    Some((*chat_protocol, said))
-}
 
 /// Something that happened in the room.
 #[derive(Debug)]
@@ -99,69 +57,92 @@ pub enum Notice<'a> {
     StopTyping { name: &'a Name },
 }
 
-/// A list of all who are there replaces the one before.
+/// How the list of all nicknames is delivered: it replaces an older list that waits.
 pub const NICKNAMES: Delivery = Delivery::Conflated(0);
 
 impl Notice<'_> {
-    /// How much it matters that it arrives at somebody who reads slowly.
+    /// How the notice is delivered to slow readers.
     ///
-    /// News of somebody who comes replaces news of the same name coming that still waits, and so for
-    /// who goes. So whoever comes and goes for ever costs a reader two packets, the count of the last
-    /// is right, and whoever keeps a list of people ends with the right one.
-    pub fn delivery(&self, names: &RandomState) -> Delivery {
-        let of = |name: &Name, what| Delivery::Conflated((names.hash_one(name) as u32) << 2 | what);
+    /// A join replaces a waiting join of the same name, and a leave a waiting leave. So a name that joins
+    /// and leaves all the time costs a reader two packets. The newest count of users is still right, and
+    /// so is a list of names that the page keeps.
+    pub fn delivery(&self, name_hasher: &RandomState) -> Delivery {
+        let conflated = |name: &Name, kind| {
+            Delivery::Conflated((name_hasher.hash_one(name) as u32) << 2 | kind)
+        };
         match self {
-            Notice::Joined { name, .. } => of(name, 1),
-            Notice::Left { name, .. } => of(name, 2),
+            Notice::Joined { name, .. } => conflated(name, 1),
+            Notice::Left { name, .. } => conflated(name, 2),
             Notice::Typing { .. } | Notice::StopTyping { .. } => Delivery::Volatile,
             Notice::Message { .. } => Delivery::Reliable,
         }
     }
 }
 
-/// The event by which a page of that chat_protocol hears of it, if at all.
-pub fn render(
-    chat_protocol: ChatProtocol,
-    notice: &Notice<'_>,
-) -> Option<(&'static str, Vec<Value>)> {
-    use ChatProtocol::{Bare, Nicknames, Users};
-    let user = |name: &Name| json!({ "username": name.as_str() });
-    let counted = |name: &Name, users| json!({ "username": name.as_str(), "numUsers": users });
-    Some(match (chat_protocol, notice) {
-        (Users, Notice::Joined { name, users }) => ("user joined", vec![counted(name, users)]),
-        (Users, Notice::Left { name, users }) => ("user left", vec![counted(name, users)]),
-        (Users, Notice::Message { name: Some(name), text }) => {
-            ("new message", vec![json!({ "username": name.as_str(), "message": text })])
-        }
-        // Absent, not null: pages compare and print it.
-        (Users, Notice::Message { name: None, text }) => {
-            ("new message", vec![json!({ "message": text })])
-        }
-        (Users, Notice::Typing { name }) => ("typing", vec![user(name)]),
-        (Users, Notice::StopTyping { name }) => ("stop typing", vec![user(name)]),
+impl ChatProtocol {
+    /// Reads an event; `None` if no page sends such an event.
+    pub fn parse(event: &str, args: Vec<Value>) -> Option<(Self, Command)> {
+        use ChatProtocol::{Bare, Nicknames, Users};
+        let mut args = args.into_iter();
+        let first = args.next().unwrap_or_default();
+        let message = |text, options: Option<Value>| {
+            let id = options.and_then(|options| match options.get("id") {
+                Some(Value::String(id)) if id.len() <= MAX_ID => Some(id.clone()),
+                _ => None,
+            });
+            Command::Message { text, id }
+        };
+        Some(match event {
+            "add user" => (Users, Command::Join(first)),
+            "new message" => (Users, message(first, args.next())),
+            "typing" => (Users, Command::Typing),
+            "stop typing" => (Users, Command::StopTyping),
+            "who" => (Users, Command::Who),
+            "latency" => (Users, Command::Latency),
+            "nickname" => (Nicknames, Command::Join(first)),
+            "user message" => (Nicknames, message(first, args.next())),
+            "chat message" => (Bare, message(first, args.next())),
+            _ => return None,
+        })
+    }
 
-        (Nicknames, Notice::Joined { name, .. }) => {
-            ("announcement", vec![format!("{name} connected").into()])
-        }
-        (Nicknames, Notice::Left { name, .. }) => {
-            ("announcement", vec![format!("{name} disconnected").into()])
-        }
-        (Nicknames, Notice::Message { name, text }) => {
-            let nick = name.map_or(Value::Null, |name| name.as_str().into());
-            ("user message", vec![nick, escape_markup(text).into()])
-        }
+    /// Makes the event that tells a page of a notice; `None` if its page has no event for it.
+    pub fn render(self, notice: &Notice<'_>) -> Option<(&'static str, Vec<Value>)> {
+        use ChatProtocol::{Bare, Nicknames, Users};
+        let user = |name: &Name| json!({ "username": name.as_str() });
+        let counted = |name: &Name, users| json!({ "username": name.as_str(), "numUsers": users });
+        let chat_message = |text: String| ("chat message", vec![text.into()]);
+        let announcement = |text: String| ("announcement", vec![text.into()]);
+        Some(match (self, notice) {
+            (Users, Notice::Joined { name, users }) => ("user joined", vec![counted(name, users)]),
+            (Users, Notice::Left { name, users }) => ("user left", vec![counted(name, users)]),
+            (Users, Notice::Message { name: Some(name), text }) => {
+                ("new message", vec![json!({ "username": name.as_str(), "message": text })])
+            }
+            // Without `username` instead of with null: pages compare and print it.
+            (Users, Notice::Message { name: None, text }) => {
+                ("new message", vec![json!({ "message": text })])
+            }
+            (Users, Notice::Typing { name }) => ("typing", vec![user(name)]),
+            (Users, Notice::StopTyping { name }) => ("stop typing", vec![user(name)]),
 
-        (Bare, Notice::Joined { name, .. }) => {
-            ("chat message", vec![format!("{name} joined").into()])
-        }
-        (Bare, Notice::Left { name, .. }) => ("chat message", vec![format!("{name} left").into()]),
-        (Bare, Notice::Message { name: Some(name), text }) => {
-            ("chat message", vec![format!("{name}: {text}").into()])
-        }
-        (Bare, Notice::Message { name: None, text }) => ("chat message", vec![(*text).into()]),
+            (Nicknames, Notice::Joined { name, .. }) => announcement(format!("{name} connected")),
+            (Nicknames, Notice::Left { name, .. }) => announcement(format!("{name} disconnected")),
+            (Nicknames, Notice::Message { name, text }) => {
+                let nick = name.map_or(Value::Null, |name| name.as_str().into());
+                ("user message", vec![nick, escape_markup(text).into()])
+            }
 
-        (Nicknames | Bare, Notice::Typing { .. } | Notice::StopTyping { .. }) => return None,
-    })
+            (Bare, Notice::Joined { name, .. }) => chat_message(format!("{name} joined")),
+            (Bare, Notice::Left { name, .. }) => chat_message(format!("{name} left")),
+            (Bare, Notice::Message { name: Some(name), text }) => {
+                chat_message(format!("{name}: {text}"))
+            }
+            (Bare, Notice::Message { name: None, text }) => chat_message((*text).to_owned()),
+
+            (Nicknames | Bare, Notice::Typing { .. } | Notice::StopTyping { .. }) => return None,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -170,18 +151,20 @@ mod tests {
 
     #[test]
     fn words_are_exact() {
-        assert_eq!(parse("typing", vec![]), Some((ChatProtocol::Users, Said::Typing)));
+        use ChatProtocol as Protocol;
+        let parse = Protocol::parse;
+        assert_eq!(parse("typing", vec![]), Some((Protocol::Users, Command::Typing)));
         assert_eq!(parse("Typing", vec![]), None);
         assert_eq!(parse("message", vec![]), None);
         assert_eq!(
             parse("nickname", vec![json!("bob")]),
-            Some((ChatProtocol::Nicknames, Said::Join(json!("bob"))))
+            Some((Protocol::Nicknames, Command::Join(json!("bob"))))
         );
-        let said = parse("new message", vec![json!("hi"), json!({"id": "a1"})]).unwrap().1;
-        assert_eq!(said, Said::Message { text: json!("hi"), id: Some("a1".into()) });
-        let said =
-            parse("new message", vec![json!("hi"), json!({"id": "x".repeat(65)})]).unwrap().1;
-        assert_eq!(said, Said::Message { text: json!("hi"), id: None });
+        let message =
+            |id: &str| parse("new message", vec![json!("hi"), json!({ "id": id })]).unwrap().1;
+        assert_eq!(message("a1"), Command::Message { text: json!("hi"), id: Some("a1".into()) });
+        let command = message(&"x".repeat(65));
+        assert_eq!(command, Command::Message { text: json!("hi"), id: None });
     }
 
     #[test]
@@ -212,37 +195,39 @@ mod tests {
     fn everybody_hears_in_their_own_words() {
         let name = Name::new("bob").unwrap();
         let message = Notice::Message { name: Some(&name), text: "hi <b>" };
-        let told = |chat_protocol, notice: &Notice<'_>| render(chat_protocol, notice).unwrap();
+        let rendered = |chat_protocol: ChatProtocol, notice: &Notice<'_>| {
+            chat_protocol.render(notice).unwrap()
+        };
         assert_eq!(
-            told(ChatProtocol::Users, &message),
+            rendered(ChatProtocol::Users, &message),
             ("new message", vec![json!({"username":"bob","message":"hi <b>"})])
         );
         assert_eq!(
-            told(ChatProtocol::Nicknames, &message),
+            rendered(ChatProtocol::Nicknames, &message),
             ("user message", vec![json!("bob"), json!("hi &lt;b&gt;")])
         );
         assert_eq!(
-            told(ChatProtocol::Bare, &message),
+            rendered(ChatProtocol::Bare, &message),
             ("chat message", vec![json!("bob: hi <b>")])
         );
         let nameless = Notice::Message { name: None, text: "x" };
         assert_eq!(
-            told(ChatProtocol::Users, &nameless),
+            rendered(ChatProtocol::Users, &nameless),
             ("new message", vec![json!({"message":"x"})])
         );
         assert_eq!(
-            told(ChatProtocol::Nicknames, &nameless),
+            rendered(ChatProtocol::Nicknames, &nameless),
             ("user message", vec![Value::Null, json!("x")])
         );
-        assert_eq!(told(ChatProtocol::Bare, &nameless), ("chat message", vec![json!("x")]));
-        assert!(render(ChatProtocol::Bare, &Notice::Typing { name: &name }).is_none());
+        assert_eq!(rendered(ChatProtocol::Bare, &nameless), ("chat message", vec![json!("x")]));
+        assert!(ChatProtocol::Bare.render(&Notice::Typing { name: &name }).is_none());
         let left = Notice::Left { name: &name, users: 1 };
         assert_eq!(
-            told(ChatProtocol::Users, &left),
+            rendered(ChatProtocol::Users, &left),
             ("user left", vec![json!({"username":"bob","numUsers":1})])
         );
         assert_eq!(
-            told(ChatProtocol::Nicknames, &left),
+            rendered(ChatProtocol::Nicknames, &left),
             ("announcement", vec![json!("bob disconnected")])
         );
     }

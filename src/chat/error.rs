@@ -1,16 +1,17 @@
-//! Why something is not done for a client.
+//! Why the room refuses what a client asks for.
 
 use serde_json::{Value, json};
 
-use super::allowance::TooFast;
 use super::name::BadName;
+use super::rate_limits::RateLimited;
 
-/// A refusal: `reason` for programs, `message` for people.
 #[derive(Debug)]
 pub struct ChatError {
+    /// For programs.
     pub reason: &'static str,
+    /// For people.
     pub message: String,
-    /// Its name in the log, where it is that of the setting that says no.
+    /// The reason in the log: for a rate limit the name of the setting, otherwise as `reason`.
     pub label: &'static str,
 }
 
@@ -23,22 +24,22 @@ impl ChatError {
         ChatError::new("not joined", "choose a name first")
     }
 
-    /// `what` there is too much of.
-    pub fn too_fast(what: &str, too_fast: &TooFast) -> Self {
-        let TooFast { kind, shared, wait } = too_fast;
+    /// `what` completes the sentence "too … at once", such as "many messages".
+    pub fn rate_limited(what: &str, error: &RateLimited) -> Self {
+        let RateLimited { kind, shared, wait } = error;
         let seconds = wait.as_millis().div_ceil(1000);
         let whose = if *shared { " from your network" } else { "" };
         let message = format!("too {what} at once{whose}: wait {seconds} s");
         ChatError { label: kind.setting(), ..ChatError::new("rate", message) }
     }
 
-    /// The answer to who wants an acknowledgement.
-    pub fn answer(&self) -> Value {
+    /// The argument of an acknowledgement.
+    pub fn ack_arg(&self) -> Value {
         json!({ "ok": false, "reason": self.reason, "message": self.message })
     }
 
-    /// What an event tells of it.
-    pub fn event(&self) -> Value {
+    /// The argument of an error event.
+    pub fn event_arg(&self) -> Value {
         json!({ "reason": self.reason, "message": self.message })
     }
 }
@@ -53,7 +54,7 @@ impl From<BadName> for ChatError {
 mod tests {
     use std::time::Duration;
 
-    use super::super::allowance::Kind;
+    use super::super::rate_limits::Kind;
     use super::*;
 
     #[test]
@@ -69,8 +70,8 @@ mod tests {
                 "too many at once from your network: wait 2 s",
             ),
         ] {
-            let too_fast = TooFast { kind, shared, wait: Duration::from_millis(millis) };
-            let error = ChatError::too_fast("many", &too_fast);
+            let limited = RateLimited { kind, shared, wait: Duration::from_millis(millis) };
+            let error = ChatError::rate_limited("many", &limited);
             assert_eq!((error.reason, error.label), ("rate", label));
             assert_eq!(error.message, message);
         }

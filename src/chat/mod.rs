@@ -1,17 +1,17 @@
 //! The chat: an [`App`] that hands everything to one room.
 //!
-//! [`Chat`] runs in the turns of many clients and only translates; the [`room`] is one task that
-//! owns the people in it. Between them is a bounded inbox: when the room is busy, whoever has
-//! something to say waits, and with it only that client's own connection.
+//! [`Chat`] runs in the calls of many sessions and only translates their events. The [`room`] is one
+//! task that owns all members. Between them is a bounded inbox: while the room is busy, a client that
+//! sends something waits, and no other client does.
 
-mod allowance;
 mod chat_protocol;
 mod error;
 mod name;
-mod rate;
+mod rate_limits;
 mod recent;
 mod room;
 mod text;
+mod token_bucket;
 
 use std::sync::Arc;
 
@@ -20,23 +20,24 @@ use tokio::sync::mpsc;
 
 use crate::socketio::{App, DisconnectReason, Event, Socket};
 
-pub use allowance::RateLimitStats;
 pub use name::{BadName, Name};
+pub use rate_limits::RateLimitStats;
 pub use room::RoomTask;
 
+use chat_protocol::ChatProtocol;
 use room::Input;
 
-/// How the chat may be used.
+/// The chat's limits.
 #[derive(Debug, Clone)]
 pub struct ChatSettings {
     /// Bytes of one message; at most twice `byte_rate`.
     pub message_max: usize,
-    /// Messages per second that one person may send for long; two seconds' worth may come at once, and
-    /// ten messages in any case. An address may send what ten people may.
-    /// 0 for no bound.
+    /// Messages per second of one session, on average. A burst may be two seconds' worth, and at least
+    /// ten messages. All sessions of an address together may send ten times as much. 0 for no bound.
     pub message_rate: u32,
-    /// Bytes of messages per second, as they wait for readers; two seconds' worth may come at once. An
-    /// address may send what five people may. 0 for no bound.
+    /// Bytes of messages per second of one session, counted as they are queued for readers. A burst may
+    /// be two seconds' worth. All sessions of an address together may send five times as much. 0 for no
+    /// bound.
     pub byte_rate: usize,
     /// Whether several people may have the same name.
     pub duplicate_names: bool,
@@ -45,7 +46,7 @@ pub struct ChatSettings {
 /// Inputs that may wait for the room.
 const INBOX: usize = 1024;
 
-/// The application that clients connect to.
+/// The application that runs the chat.
 #[derive(Debug)]
 pub struct Chat {
     inbox: mpsc::Sender<Input>,
@@ -53,7 +54,7 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Makes the chat, and the task that has to be run for it. The task ends when the chat is
+    /// Makes the chat, and the task that the caller has to run. The task ends when the chat is
     /// dropped.
     pub fn new(settings: ChatSettings) -> (Self, RoomTask) {
         let (inbox, receiver) = mpsc::channel(INBOX);
@@ -62,31 +63,31 @@ impl Chat {
         (Chat { inbox, rate_limit_stats }, room)
     }
 
-    /// What its rates have refused.
+    /// Counts what exceeded a rate limit.
     pub fn rate_limit_stats(&self) -> &Arc<RateLimitStats> {
         &self.rate_limit_stats
     }
 
-    async fn tell(&self, input: Input) {
-        // The room ends after everybody who could talk to it.
+    async fn send(&self, input: Input) {
+        // Fails only if the room's task is gone, which ends the process.
         let _ = self.inbox.send(input).await;
     }
 }
 
 impl App for Chat {
     async fn connect(&self, socket: &Socket, _auth: &Value) {
-        self.tell(Input::Connected(socket.clone())).await;
+        self.send(Input::Connected(socket.clone())).await;
     }
 
     async fn event(&self, socket: &Socket, event: Event) {
-        if let Some((chat_protocol, said)) = chat_protocol::parse(&event.name, event.args) {
+        if let Some((chat_protocol, command)) = ChatProtocol::parse(&event.name, event.args) {
             let (sid, ack) = (socket.session().sid(), event.ack);
-            self.tell(Input::Said { sid, chat_protocol, said, ack }).await;
+            self.send(Input::Command { sid, chat_protocol, command, ack }).await;
         }
     }
 
     async fn disconnect(&self, socket: &Socket, _reason: DisconnectReason) {
-        self.tell(Input::Disconnected(socket.session().sid())).await;
+        self.send(Input::Disconnected(socket.session().sid())).await;
     }
 }
 

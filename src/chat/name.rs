@@ -1,4 +1,4 @@
-//! What people may call themselves.
+//! Names of members, and the bounds of a list of them.
 
 use std::fmt;
 
@@ -7,22 +7,22 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::text::queued_len;
 
-/// A name as everybody gets to see it: trimmed, in NFC, 1–32 user-visible characters, without
-/// control characters or such as change the direction of text around them.
+/// A valid name: trimmed, in NFC, 1–32 user-visible characters and at most 512 bytes, without control
+/// characters and without characters that change the direction of the text around them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Name(String);
 
 /// User-visible characters (grapheme clusters) of a name.
 const MAX_CHARACTERS: usize = 32;
-/// Bytes of a name; a single character can be any number of code points.
+/// Bytes of a name. Needed because a user-visible character has no bound in code points.
 const MAX_BYTES: usize = 512;
 
-/// Names of a list that is sent whole.
+/// Names in one list.
 const LISTED: usize = 500;
-/// Their bytes, each in its longest form: far less than a queue holds.
+/// Bytes of the names in one list, each in its longest form. Far less than a queue holds.
 const LISTED_BYTES: usize = 32 * 1024;
 
-/// As many names as a list of them may have: the first 500 of them, as far as they fit into 32 KiB.
+/// Cuts a list of names to its bounds: the first 500 names, as far as they fit into 32 KiB.
 pub fn listed<'a>(names: impl Iterator<Item = &'a Name>) -> Vec<&'a str> {
     let mut left = LISTED_BYTES;
     let fits = |name: &&str| {
@@ -50,7 +50,7 @@ impl Name {
     /// # Errors
     /// The rule that the name breaks.
     pub fn new(text: &str) -> Result<Self, BadName> {
-        // What is far too long is not worth normalising.
+        // Bounds the work of the normalisation.
         if text.len() > MAX_BYTES * 4 {
             return Err(BadName::TooLong);
         }
@@ -83,8 +83,8 @@ fn is_forbidden(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// Characters that show nothing by themselves; they are fine inside of a name (emoji sequences,
-/// Persian), but make none alone.
+/// Whether a character shows nothing by itself. Such characters have a use within a name (emoji
+/// sequences, Persian), but a name cannot consist of them.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0000}'..='\u{e007f}')
 }

@@ -1,14 +1,14 @@
-//! The ids of recent messages, to recognise what is sent again.
+//! The ids of recent messages, by which the room drops a message that a page sends again.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::name::Name;
 
-/// How many are remembered.
-const REMEMBERED: usize = 4096;
+/// Ids kept at once.
+const CAPACITY: usize = 4096;
 
-/// Ids, oldest forgotten first.
+/// A set of ids with a bound; the oldest id makes room for a new one.
 #[derive(Debug, Default)]
 pub struct RecentIds {
     known: HashSet<Arc<str>>,
@@ -16,16 +16,16 @@ pub struct RecentIds {
 }
 
 impl RecentIds {
-    /// False if it is there already: of the same person, that is, for the ids of different pages have
-    /// nothing to do with each other.
+    /// Returns false if this sender's id is there already. Pages make their ids independently, so equal
+    /// ids of different senders are different ids.
     pub fn insert(&mut self, name: Option<&Name>, id: &str) -> bool {
-        // No name has a line end.
+        // A name has no line end, so the sum of both is unambiguous.
         let id: Arc<str> = format!("{}\n{id}", name.map_or("", Name::as_str)).into();
         if !self.known.insert(Arc::clone(&id)) {
             return false;
         }
         self.order.push_back(id);
-        if self.order.len() > REMEMBERED
+        if self.order.len() > CAPACITY
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
@@ -42,13 +42,13 @@ mod tests {
     fn ids_are_remembered_for_a_while() {
         let mut recent = RecentIds::default();
         assert!(recent.insert(None, "a"));
-        for n in 1..REMEMBERED {
+        for n in 1..CAPACITY {
             assert!(recent.insert(None, &n.to_string()));
             assert!(!recent.insert(None, "a"));
         }
         assert!(recent.insert(None, "one too many"));
         assert!(recent.insert(None, "a"), "forgotten by now");
-        assert_eq!((recent.known.len(), recent.order.len()), (REMEMBERED, REMEMBERED));
+        assert_eq!((recent.known.len(), recent.order.len()), (CAPACITY, CAPACITY));
     }
 
     #[test]

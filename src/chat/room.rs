@@ -1,4 +1,4 @@
-//! The chat-room actor: one task that owns the people and hears everything in one order.
+//! The chat room: one task that owns all members and handles everything in one order.
 
 use std::cell::OnceCell;
 use std::hash::RandomState;
@@ -11,27 +11,27 @@ use tokio::time::Instant;
 use tracing::{debug, trace};
 
 use super::ChatSettings;
-use super::allowance::{Allowances, Kind, RateLimitStats};
-use super::chat_protocol::{CHAT_PROTOCOLS, ChatProtocol, NICKNAMES, Notice, Said, render};
+use super::chat_protocol::{CHAT_PROTOCOLS, ChatProtocol, Command, NICKNAMES, Notice};
 use super::error::ChatError;
 use super::name::{BadName, Name, listed};
+use super::rate_limits::{Kind, RateLimitStats, RateLimits};
 use super::recent::RecentIds;
 use super::text::queued_len;
 use crate::engine::{Cork, Sid};
 use crate::socketio::{Broadcast, Responder, Socket};
 
-/// What comes into the room.
+/// What the room handles.
 #[derive(Debug)]
 pub(super) enum Input {
     Connected(Socket),
-    Said { sid: Sid, chat_protocol: ChatProtocol, said: Said, ack: Option<Responder> },
+    Command { sid: Sid, chat_protocol: ChatProtocol, command: Command, ack: Option<Responder> },
     Disconnected(Sid),
 }
 
-/// Inputs handled between two looks at the runtime.
+/// Inputs handled between two flushes.
 const BATCH: usize = 64;
 
-/// The task that has to be run for a chat.
+/// The task of a [`Chat`](super::Chat).
 #[derive(Debug)]
 pub struct RoomTask {
     room: Room,
@@ -47,11 +47,11 @@ impl RoomTask {
         RoomTask { room: Room::new(settings, rate_limit_stats), inbox }
     }
 
-    /// Runs until the chat is gone.
+    /// Runs until the chat is dropped.
     pub async fn run(mut self) {
         let RoomTask { room, inbox } = &mut self;
         let mut batch = Vec::with_capacity(BATCH);
-        // Who hears of several things before its turn to be written to comes gets them at once.
+        // Coalesces the packets queued for one session between two flushes into one write.
         let mut cork = Cork::default();
         loop {
             if cork.is_idle() {
@@ -66,8 +66,8 @@ impl RoomTask {
                 batch.extend(std::iter::from_fn(|| inbox.try_recv().ok()).take(BATCH));
             }
             cork.hold(|| {
-                batch.drain(..).for_each(|input| room.hear(input));
-                room.tell_nicknames();
+                batch.drain(..).for_each(|input| room.handle(input));
+                room.send_nicknames();
             });
             cork.release().await;
         }
@@ -77,7 +77,9 @@ impl RoomTask {
 #[derive(Debug)]
 struct Member {
     socket: Socket,
+    /// That of the first command; `None` before it.
     chat_protocol: Option<ChatProtocol>,
+    /// `None` before the login.
     name: Option<Name>,
 }
 
@@ -86,47 +88,50 @@ struct Room {
     settings: ChatSettings,
     namespace: Arc<str>,
     members: IndexMap<Sid, Member>,
+    /// Members with a name.
     users: usize,
     recent: RecentIds,
-    allowances: Allowances,
-    /// Tells apart whom news are about.
-    names: RandomState,
-    /// Somebody came or went since the last list.
+    rate_limits: RateLimits,
+    /// Makes the conflation keys of notices about a name.
+    name_hasher: RandomState,
+    /// Whether somebody logged in or left since the last list of nicknames was sent.
     nicknames_due: bool,
 }
 
 impl Room {
     fn new(settings: ChatSettings, rate_limit_stats: Arc<RateLimitStats>) -> Self {
-        let allowances = Allowances::new(&settings, rate_limit_stats);
+        let rate_limits = RateLimits::new(&settings, rate_limit_stats);
         Room {
             settings,
             namespace: Arc::from("/"),
             members: IndexMap::new(),
             users: 0,
             recent: RecentIds::default(),
-            allowances,
-            names: RandomState::new(),
+            rate_limits,
+            name_hasher: RandomState::new(),
             nicknames_due: false,
         }
     }
 
-    fn hear(&mut self, input: Input) {
+    fn handle(&mut self, input: Input) {
         match input {
             Input::Connected(socket) => {
                 let sid = socket.session().sid();
                 self.members.insert(sid, Member { chat_protocol: None, name: None, socket });
             }
             Input::Disconnected(sid) => self.leave(&sid),
-            Input::Said { sid, chat_protocol, said, ack } => {
+            Input::Command { sid, chat_protocol, command, ack } => {
                 let Some(member) = self.members.get_mut(&sid) else { return };
                 member.chat_protocol.get_or_insert(chat_protocol);
-                match said {
-                    Said::Join(name) => self.join(&sid, chat_protocol, &name, ack),
-                    Said::Message { text, id } => self.message(&sid, chat_protocol, &text, id, ack),
-                    Said::Typing => self.typing(&sid, true),
-                    Said::StopTyping => self.typing(&sid, false),
-                    Said::Who => self.question(&sid, ack, Room::who),
-                    Said::Latency => self.question(&sid, ack, |_| Vec::new()),
+                match command {
+                    Command::Join(name) => self.join(&sid, chat_protocol, &name, ack),
+                    Command::Message { text, id } => {
+                        self.message(&sid, chat_protocol, &text, id, ack);
+                    }
+                    Command::Typing => self.typing(&sid, true),
+                    Command::StopTyping => self.typing(&sid, false),
+                    Command::Who => self.question(&sid, ack, Room::who),
+                    Command::Latency => self.question(&sid, ack, |_| Vec::new()),
                 }
             }
         }
@@ -143,13 +148,13 @@ impl Room {
         let socket = member.socket.clone();
         if let Err(error) = self.allow_notice(&socket, "many logins") {
             if chat_protocol == ChatProtocol::Nicknames {
-                // The answer alone would say that the name is taken.
+                // To this page, the answer alone would mean that the name is taken.
                 socket.emit("announcement", [error.message.as_str().into()]);
             }
             return refuse_login(&socket, chat_protocol, &error, ack);
         }
         if let Some(name) = self.members.get(sid).and_then(|member| member.name.as_ref()) {
-            // A second login is ignored, as the example has done since 1.4.
+            // The example has ignored a second login since 1.4.
             let name = name.as_str();
             return answer(ack, || match chat_protocol {
                 ChatProtocol::Nicknames => vec![Value::Bool(false)],
@@ -175,7 +180,7 @@ impl Room {
                 });
             }
         }
-        self.tell_others(sid, chat_protocol, &Notice::Joined { name: &name, users });
+        self.broadcast_except(sid, chat_protocol, &Notice::Joined { name: &name, users });
         self.nicknames_due = true;
     }
 
@@ -207,24 +212,23 @@ impl Room {
                     ChatProtocol::Nicknames => {
                         member.socket.emit("announcement", [error.message.as_str().into()]);
                     }
-                    _ => member.socket.emit("message error", [error.event()]),
+                    _ => member.socket.emit("message error", [error.event_arg()]),
                 }
-                return answer(ack, || vec![error.answer()]);
+                return answer(ack, || vec![error.ack_arg()]);
             }
         };
         if id.is_some_and(|id| !self.recent.insert(member.name.as_ref(), &id)) {
-            // It came before, and only the answer was lost.
+            // The message was handled before, and only the acknowledgement was lost.
             return answer(ack, || vec![json!({ "ok": true })]);
         }
         trace!(%sid, text, "message");
         let (socket, name) = (member.socket.clone(), member.name.clone());
         let notice = Notice::Message { name: name.as_ref(), text };
-        self.tell_others(sid, chat_protocol, &notice);
+        self.broadcast_except(sid, chat_protocol, &notice);
         if chat_protocol == ChatProtocol::Bare
-            && let Some((event, args)) =
-                render(chat_protocol, &Notice::Message { name: None, text })
+            && let Some((event, args)) = chat_protocol.render(&Notice::Message { name: None, text })
         {
-            // The tutorial's page shows what comes back, and nothing else.
+            // The tutorial's page shows its own messages only when the server sends them back.
             socket.emit(event, args);
         }
         answer(ack, || vec![json!({ "ok": true })]);
@@ -243,25 +247,25 @@ impl Room {
             return Err(ChatError::not_joined());
         }
         let text = text.as_str().ok_or_else(|| ChatError::new("no text", "a message is a text"))?;
-        let max = self.settings.message_max.min(self.allowances.longest_message());
+        let max = self.settings.message_max.min(self.rate_limits.longest_message());
         if text.len() > max {
             return Err(ChatError::new("too long", format!("a message has at most {max} bytes")));
         }
-        // The name goes with it to everybody.
+        // Every reader gets the name with the text.
         let bytes =
             queued_len(text) + member.name.as_ref().map_or(0, |name| queued_len(name.as_str()));
         let costs = [(Kind::Messages, 1), (Kind::Bytes, bytes)];
-        self.allowances.take(member.socket.session(), &costs, now).map_err(|too_fast| {
-            let what = if too_fast.kind == Kind::Bytes { "much text" } else { "many messages" };
-            ChatError::too_fast(what, &too_fast)
+        self.rate_limits.take(member.socket.session(), &costs, now).map_err(|error| {
+            let what = if error.kind == Kind::Bytes { "much text" } else { "many messages" };
+            ChatError::rate_limited(what, &error)
         })?;
         Ok(text)
     }
 
-    /// Whether a client may do something that is no message.
+    /// Applies the rate limit to a command that is not a message.
     fn allow_notice(&mut self, socket: &Socket, what: &str) -> Result<(), ChatError> {
-        let paid = self.allowances.take(socket.session(), &[(Kind::Notices, 1)], Instant::now());
-        paid.map_err(|too_fast| ChatError::too_fast(what, &too_fast))
+        let taken = self.rate_limits.take(socket.session(), &[(Kind::Notices, 1)], Instant::now());
+        taken.map_err(|error| ChatError::rate_limited(what, &error))
     }
 
     fn typing(&mut self, sid: &Sid, typing: bool) {
@@ -273,16 +277,16 @@ impl Room {
         let Some(name) = name else {
             let error = ChatError::not_joined();
             log_refused(&socket, "notice", &error);
-            return socket.emit("message error", [error.event()]);
+            return socket.emit("message error", [error.event_arg()]);
         };
         let notice = match typing {
             true => Notice::Typing { name: &name },
             false => Notice::StopTyping { name: &name },
         };
-        self.tell_others(sid, ChatProtocol::Users, &notice);
+        self.broadcast_except(sid, ChatProtocol::Users, &notice);
     }
 
-    /// Answers a question, if it may be asked.
+    /// Answers a question within the rate limit.
     fn question(
         &mut self,
         sid: &Sid,
@@ -293,19 +297,19 @@ impl Room {
         let socket = member.socket.clone();
         if let Err(error) = self.allow_notice(&socket, "many questions") {
             log_refused(&socket, "question", &error);
-            return answer(ack, || vec![error.answer()]);
+            return answer(ack, || vec![error.ack_arg()]);
         }
         answer(ack, || reply(self));
     }
 
     fn who(&self) -> Vec<Value> {
-        let people = self.people();
+        let people = self.listed_names();
         let more = self.users > people.len();
         vec![json!({ "numUsers": self.users, "people": people, "more": more })]
     }
 
-    /// As many of the names as a list may have.
-    fn people(&self) -> Vec<&str> {
+    /// The members' names, cut to the bounds of a list.
+    fn listed_names(&self) -> Vec<&str> {
         listed(self.members.values().filter_map(|member| member.name.as_ref()))
     }
 
@@ -314,32 +318,32 @@ impl Room {
         let Some(name) = member.name else { return };
         self.users -= 1;
         let chat_protocol = member.chat_protocol.unwrap_or(ChatProtocol::Users);
-        self.tell_others(sid, chat_protocol, &Notice::Left { name: &name, users: self.users });
+        self.broadcast_except(sid, chat_protocol, &Notice::Left { name: &name, users: self.users });
         self.nicknames_due = true;
     }
 
-    /// Tells everybody but one, each in their words; who has none yet, in those of `speaker`. Each
-    /// wording is made once, and encoded once for each dialect.
-    fn tell_others(&self, except: &Sid, speaker: ChatProtocol, notice: &Notice<'_>) {
-        let wordings: [OnceCell<Option<Broadcast>>; CHAT_PROTOCOLS] = Default::default();
+    /// Sends a notice to all members but `except`, to each in its chat protocol, or in `default` if that
+    /// is not known yet. The event of each protocol is made once, and encoded once for each dialect.
+    fn broadcast_except(&self, except: &Sid, default: ChatProtocol, notice: &Notice<'_>) {
+        let broadcasts: [OnceCell<Option<Broadcast>>; CHAT_PROTOCOLS] = Default::default();
         for (sid, member) in &self.members {
             if sid == except {
                 continue;
             }
-            let chat_protocol = member.chat_protocol.unwrap_or(speaker);
-            let wording = wordings[chat_protocol as usize].get_or_init(|| {
-                let (event, args) = render(chat_protocol, notice)?;
+            let chat_protocol = member.chat_protocol.unwrap_or(default);
+            let broadcast = broadcasts[chat_protocol as usize].get_or_init(|| {
+                let (event, args) = chat_protocol.render(notice)?;
                 let broadcast = Broadcast::new(Arc::clone(&self.namespace), event, args);
-                Some(broadcast.delivery(notice.delivery(&self.names)))
+                Some(broadcast.delivery(notice.delivery(&self.name_hasher)))
             });
-            if let Some(broadcast) = wording {
+            if let Some(broadcast) = broadcast {
                 member.socket.emit_shared(broadcast);
             }
         }
     }
 
-    /// Gives the pages that keep a list of nicknames the new one, if there is one.
-    fn tell_nicknames(&mut self) {
+    /// Sends the list of nicknames to the pages that keep one, if it has changed.
+    fn send_nicknames(&mut self) {
         if !std::mem::take(&mut self.nicknames_due) {
             return;
         }
@@ -349,7 +353,7 @@ impl Room {
                 continue;
             }
             member.socket.emit_shared(list.get_or_init(|| {
-                let names = self.people().into_iter();
+                let names = self.listed_names().into_iter();
                 let all: Map<String, Value> =
                     names.map(|name| (name.to_owned(), name.into())).collect();
                 let broadcast =
@@ -368,11 +372,11 @@ fn refuse_login(
 ) {
     log_refused(socket, "login", error);
     match chat_protocol {
-        // To the 0.9 page, true means that it has to choose another.
+        // To the 0.9 page, true means that the name is taken.
         ChatProtocol::Nicknames => answer(ack, || vec![Value::Bool(true)]),
         _ => {
-            socket.emit("login error", [error.event()]);
-            answer(ack, || vec![error.answer()]);
+            socket.emit("login error", [error.event_arg()]);
+            answer(ack, || vec![error.ack_arg()]);
         }
     }
 }

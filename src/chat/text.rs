@@ -1,6 +1,6 @@
-//! What becomes of a text on its way to readers.
+//! How texts are escaped for readers, and how long they become.
 
-/// The page of the 0.9 example inserts messages as markup, so to it they are sent as such
+/// Escapes a text for the page of the 0.9 example, which inserts messages as markup
 /// (chat-example.md, family B, text safety).
 pub fn escape_markup(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -15,8 +15,8 @@ pub fn escape_markup(text: &str) -> String {
     out
 }
 
-/// Bytes that a text may take in a reader's queue, whatever the reader: in JSON, which older clients
-/// get in ASCII, and as markup. At most six for each of its own.
+/// Returns how many bytes a text takes in a reader's queue in the longest form that any reader gets: as
+/// JSON, in ASCII for older clients, and with markup escaped. At most six times the text's own length.
 pub fn queued_len(text: &str) -> usize {
     let mut after_backslash = false;
     let mut length = 0;

@@ -1,63 +1,63 @@
-//! A token bucket, in two halves: what all buckets of a kind have in common, and how full one is.
+//! A token bucket in two halves: the rate, which many buckets share, and the level of one bucket.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How fast buckets of a kind fill, and how much they hold.
+/// How fast a bucket refills, and how much it holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Rate {
     per_second: u64,
     capacity: u64,
 }
 
-/// How full a bucket is. A new one is full.
+/// The level of one bucket, stored as the time at which the bucket is full again. A new bucket is full.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bucket {
-    /// `None` if it is since long ago.
+    /// `None` in a bucket from which nothing was taken yet.
     full_at: Option<Instant>,
 }
 
 impl Rate {
-    /// `per_second` of 0 sets no bound.
+    /// Tokens per second, and tokens of a full bucket. 0 per second means no limit.
     pub fn new(per_second: u64, capacity: u64) -> Self {
         Rate { per_second, capacity }
     }
 
-    /// That of so many together.
+    /// Multiplies both the refill rate and the capacity.
     #[must_use]
-    pub fn times(self, many: u64) -> Self {
+    pub fn times(self, factor: u64) -> Self {
         Rate {
-            per_second: self.per_second.saturating_mul(many),
-            capacity: self.capacity.saturating_mul(many),
+            per_second: self.per_second.saturating_mul(factor),
+            capacity: self.capacity.saturating_mul(factor),
         }
     }
 
-    pub fn is_bound(&self) -> bool {
+    pub fn is_limited(&self) -> bool {
         self.per_second > 0
     }
 
-    /// What a full bucket holds; `None` where there is no bound.
+    /// Tokens of a full bucket; `None` if there is no limit.
     pub fn capacity(&self) -> Option<u64> {
-        self.is_bound().then_some(self.capacity)
+        self.is_limited().then_some(self.capacity)
     }
 
-    /// Takes `count`, or all that a full bucket holds if that is less. Returns what is left.
+    /// Takes `count` tokens, or a full bucket's tokens if those are fewer, and returns the new level.
     ///
     /// # Errors
-    /// The time to wait if there are not so many in it.
+    /// If there are too few tokens: the time until there are enough.
     pub fn take(&self, bucket: Bucket, count: u64, now: Instant) -> Result<Bucket, Duration> {
-        if !self.is_bound() {
+        if !self.is_limited() {
             return Ok(bucket);
         }
-        let price = self.time_for(count.min(self.capacity));
-        let full_at = bucket.full_at.map_or(now, |at| at.max(now)) + price;
-        let wait = full_at.saturating_duration_since(now + self.time_for(self.capacity));
+        let refill = self.refill_time(count.min(self.capacity));
+        let full_at = bucket.full_at.map_or(now, |at| at.max(now)) + refill;
+        let wait = full_at.saturating_duration_since(now + self.refill_time(self.capacity));
         if wait.is_zero() { Ok(Bucket { full_at: Some(full_at) }) } else { Err(wait) }
     }
 
-    /// The time in which so many come in.
-    fn time_for(&self, count: u64) -> Duration {
+    /// The time in which a bucket gains `count` tokens.
+    fn refill_time(&self, count: u64) -> Duration {
         let nanos = u128::from(count) * 1_000_000_000 / u128::from(self.per_second.max(1));
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
@@ -132,7 +132,7 @@ mod tests {
     fn zero_is_no_bound() {
         let rate = Rate::new(0, 10);
         let now = Instant::now();
-        assert!(!rate.is_bound() && rate.times(10).capacity().is_none());
+        assert!(!rate.is_limited() && rate.times(10).capacity().is_none());
         let bucket = rate.take(Bucket::default(), u64::MAX, now).unwrap();
         assert!(rate.take(bucket, u64::MAX, now).is_ok() && bucket.is_full(now));
     }
