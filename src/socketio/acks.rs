@@ -7,14 +7,14 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-/// What a client acknowledged with.
+/// The content of an acknowledgement.
 #[derive(Debug, PartialEq)]
 pub struct Answer {
     pub args: Vec<Value>,
     pub attachments: Vec<Bytes>,
 }
 
-/// The client will not answer: it left, or too many of its answers are outstanding.
+/// No acknowledgement will come: the client left, or too many are outstanding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the client left without acknowledging")]
 pub struct AckError;
@@ -25,30 +25,30 @@ pub(super) struct Acks(Mutex<Option<Box<Outstanding>>>);
 
 #[derive(Debug, Default)]
 struct Outstanding {
-    last: u64,
+    last_id: u64,
     waiting: HashMap<u64, oneshot::Sender<Answer>>,
 }
 
-/// Acknowledgements that may be outstanding at one socket; asking for more is answered `AckError`.
+/// Acknowledgements that may be outstanding at one socket.
 const MAX_OUTSTANDING: usize = 256;
 
 impl Acks {
-    /// Reserves an id. `None` if too many are outstanding.
-    pub fn expect(&self) -> Option<(u64, oneshot::Receiver<Answer>)> {
+    /// Makes an id, and the receiver of its acknowledgement. `None` if too many are outstanding.
+    pub fn register(&self) -> Option<(u64, oneshot::Receiver<Answer>)> {
         let mut acks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let acks = acks.get_or_insert_default();
         acks.waiting.retain(|_, sender| !sender.is_closed());
         if acks.waiting.len() >= MAX_OUTSTANDING {
             return None;
         }
-        // Old clients count from 1 and take 0 for no id.
-        acks.last += 1;
+        // The first id is 1: old clients take 0 for no id.
+        acks.last_id += 1;
         let (sender, receiver) = oneshot::channel();
-        acks.waiting.insert(acks.last, sender);
-        Some((acks.last, receiver))
+        acks.waiting.insert(acks.last_id, sender);
+        Some((acks.last_id, receiver))
     }
 
-    /// Hands over an answer; one that nobody waits for is ignored, as every server does.
+    /// Passes an acknowledgement to its receiver. Like other servers, ignores unknown ids.
     pub fn resolve(&self, id: u64, answer: Answer) {
         let mut acks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = acks.as_mut().and_then(|acks| acks.waiting.remove(&id));
@@ -58,8 +58,8 @@ impl Acks {
         }
     }
 
-    /// Nobody will answer any more.
-    pub fn abandon(&self) {
+    /// Ends the wait for all acknowledgements.
+    pub fn cancel_all(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn answers_reach_who_asked_once() {
         let acks = Acks::default();
-        let (id, mut receiver) = acks.expect().unwrap();
+        let (id, mut receiver) = acks.register().unwrap();
         assert_eq!(id, 1);
         acks.resolve(99, answer());
         acks.resolve(id, answer());
@@ -86,11 +86,11 @@ mod tests {
     #[test]
     fn outstanding_answers_are_bounded_and_abandoned() {
         let acks = Acks::default();
-        let mut all: Vec<_> = std::iter::from_fn(|| acks.expect()).collect();
+        let mut all: Vec<_> = std::iter::from_fn(|| acks.register()).collect();
         assert_eq!(all.len(), MAX_OUTSTANDING);
         all.pop();
-        assert!(acks.expect().is_some(), "one that nobody waits for makes room");
-        acks.abandon();
+        assert!(acks.register().is_some(), "one that nobody waits for makes room");
+        acks.cancel_all();
         assert!(all.into_iter().all(|(_, mut receiver)| receiver.try_recv().is_err()));
     }
 }

@@ -1,4 +1,4 @@
-//! What an application is to Socket.IO.
+//! The interface that an application implements, and the types of its calls.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -7,16 +7,16 @@ use super::Socket;
 use crate::dialect::AckId;
 use crate::engine::CloseReason;
 
-/// A Socket.IO application. Calls for one client come one at a time and in the client's order;
-/// whoever awaits in them makes that client wait, and nobody else.
+/// A Socket.IO application. Calls for one client are made one at a time, in the order of its packets. A
+/// call that waits makes only its own client wait.
 pub trait App: Send + Sync + 'static {
-    /// Whether clients may ask for that namespace.
+    /// Whether clients may join the namespace `name`, which begins with a slash. By default, only `/`.
     fn has_namespace(&self, name: &str) -> bool {
         name == "/"
     }
 
-    /// Decides whether a client may join. `auth` is its auth payload, or the query of the namespace
-    /// in older generations; an object in either case.
+    /// Decides whether a client may join. `auth` is always an object: the auth payload of the client, or
+    /// for older clients the query string of the namespace.
     fn admit(
         &self,
         socket: &Socket,
@@ -26,7 +26,7 @@ pub trait App: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// A client has joined and knows it. `auth` as in [`App::admit`].
+    /// A client has joined, and the packet that says so is queued. `auth` is that of [`App::admit`].
     fn connect(&self, socket: &Socket, auth: &Value) -> impl Future<Output = ()> + Send {
         let _ = (socket, auth);
         std::future::ready(())
@@ -35,7 +35,7 @@ pub trait App: Send + Sync + 'static {
     /// A client sent an event.
     fn event(&self, socket: &Socket, event: Event) -> impl Future<Output = ()> + Send;
 
-    /// A client is gone from the namespace; once for each `connect`.
+    /// A client has left the namespace. Called once for each `connect`.
     fn disconnect(
         &self,
         socket: &Socket,
@@ -46,7 +46,7 @@ pub trait App: Send + Sync + 'static {
     }
 }
 
-/// Why a client may not join.
+/// The answer to a client that may not join.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConnectError {
     pub message: String,
@@ -59,19 +59,19 @@ impl ConnectError {
     }
 }
 
-/// An event as it came.
+/// An event of a client.
 #[derive(Debug)]
 pub struct Event {
     pub name: String,
-    /// Its arguments. Binary parts are `{"_placeholder":true,"num":N}`, N an index of
-    /// `attachments`.
+    /// Its arguments. In place of each binary part is `{"_placeholder":true,"num":N}`, where N is an index
+    /// into `attachments`.
     pub args: Vec<Value>,
     pub attachments: Vec<Bytes>,
-    /// Where the acknowledgement goes, if the client wants one.
+    /// Sends the acknowledgement, if the client wants one.
     pub ack: Option<Responder>,
 }
 
-/// Answers one event. Dropping it leaves the client without an answer.
+/// Acknowledges one event. If it is dropped, the client gets no acknowledgement.
 #[derive(Debug)]
 pub struct Responder {
     pub(super) socket: Socket,
@@ -83,13 +83,13 @@ impl Responder {
         self.send_with(args, Vec::new());
     }
 
-    /// Answers with binary parts, placeholders for which are in `args`.
+    /// Sends binary parts as well; `args` has their placeholders, as in [`Event::args`].
     pub fn send_with(self, args: impl IntoIterator<Item = Value>, attachments: Vec<Bytes>) {
-        self.socket.answer(self.id, args.into_iter().collect(), attachments);
+        self.socket.send_ack(self.id, args.into_iter().collect(), attachments);
     }
 }
 
-/// Why a client left a namespace (socketio.md §5).
+/// Why a client left a namespace. The texts are those of the Node server (socketio.md §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DisconnectReason {
     #[error("client namespace disconnect")]

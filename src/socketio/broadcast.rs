@@ -1,4 +1,4 @@
-//! One event for many.
+//! One event for many sockets.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,13 +8,13 @@ use crate::dialect::{self, Body, Dialect, Frame, SocketPacket, Wire};
 use crate::engine::Delivery;
 use crate::memory;
 
-/// An event that goes to many sockets of one namespace. It is encoded once for each dialect that
-/// meets it, and the bytes are shared by all receivers.
+/// An event for many sockets of one namespace. It is encoded once for each dialect that a receiver has,
+/// and all receivers share the bytes.
 #[derive(Debug)]
 pub struct Broadcast {
     packet: SocketPacket,
-    delivery: Delivery,
-    forms: [OnceLock<Box<[Frame]>>; dialect::COUNT],
+    pub(super) delivery: Delivery,
+    encoded: [OnceLock<Box<[Frame]>>; dialect::COUNT],
 }
 
 impl Broadcast {
@@ -23,23 +23,19 @@ impl Broadcast {
         Broadcast {
             packet: SocketPacket { namespace, body, attachments: Vec::new() },
             delivery: Delivery::Reliable,
-            forms: Default::default(),
+            encoded: Default::default(),
         }
     }
 
-    /// Says how much it matters that the event arrives; without this it is reliable.
+    /// Sets the delivery to slow readers. The default is [`Delivery::Reliable`].
     #[must_use]
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
         self
     }
 
-    pub(super) fn delivered(&self) -> Delivery {
-        self.delivery
-    }
-
     pub(super) fn frames(&self, dialect: &dyn Dialect) -> &[Frame] {
-        self.forms[dialect.slot()].get_or_init(|| {
+        self.encoded[dialect.slot()].get_or_init(|| {
             let frames = dialect.encode(&self.packet, &Wire::default());
             frames.into_iter().map(shared).collect()
         })

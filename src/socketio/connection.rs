@@ -1,4 +1,4 @@
-//! One session's Socket.IO half: its namespaces, and the packet whose attachments are coming in.
+//! The Socket.IO part of one session: its namespaces, and the packet whose attachments are coming in.
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use crate::engine::{Begun, CloseReason, Delivery, Receiver, Session};
 /// Namespaces that one client may be in at once.
 const MAX_NAMESPACES: usize = 32;
 
+/// The receiver of one session's messages. Decodes them and calls the application.
 pub(super) struct Connection<A> {
     app: Arc<A>,
     session: Arc<Session>,
@@ -24,12 +25,12 @@ pub(super) struct Connection<A> {
     partial: Option<Box<Partial>>,
 }
 
-/// A packet whose attachments are coming in. It is kept as it came, for it takes far less memory so: who knows when
-/// the rest will be there.
+/// A packet whose attachments are coming in. It is kept as text, because parsed JSON takes far more memory
+/// and the client decides when the attachments come.
 struct Partial {
     text: String,
     attachments: Vec<Bytes>,
-    /// How many there are to be.
+    /// The number of attachments of the complete packet.
     due: usize,
 }
 
@@ -44,8 +45,8 @@ impl<A: App> Connection<A> {
         }
     }
 
-    /// Keeps a packet whose attachments are to come, or lets go of it.
-    fn keep(&mut self, partial: Option<Partial>) {
+    /// Sets or clears the incomplete packet, and reports its size to the session, which bounds it.
+    fn set_partial(&mut self, partial: Option<Partial>) {
         let content = |partial: &Partial| {
             partial.text.len() + partial.attachments.iter().map(Bytes::len).sum::<usize>()
         };
@@ -57,13 +58,14 @@ impl<A: App> Connection<A> {
         let dialect = self.session.dialect();
         let malformed = dialect.rules().malformed;
         if self.partial.is_some() {
-            self.keep(None);
+            self.set_partial(None);
             self.react(malformed, Malformed("text while attachments are due"));
             return;
         }
         match dialect.decode(text, self.session.wire()) {
             Ok(Some(Incoming { due, .. })) if due > 0 => {
-                self.keep(Some(Partial { text: text.to_owned(), attachments: Vec::new(), due }));
+                let (text, attachments) = (text.to_owned(), Vec::new());
+                self.set_partial(Some(Partial { text, attachments, due }));
             }
             Ok(Some(incoming)) => self.packet(incoming.packet).await,
             Ok(None) => {}
@@ -79,9 +81,9 @@ impl<A: App> Connection<A> {
         };
         partial.attachments.push(data);
         if partial.attachments.len() < partial.due {
-            return self.keep(Some(*partial));
+            return self.set_partial(Some(*partial));
         }
-        self.keep(None);
+        self.set_partial(None);
         let Partial { text, attachments, .. } = *partial;
         let dialect = self.session.dialect();
         if let Ok(Some(Incoming { packet, .. })) = dialect.decode(&text, self.session.wire()) {
@@ -106,7 +108,7 @@ impl<A: App> Connection<A> {
             ),
             (Body::Disconnect, Some(socket)) => {
                 socket.leave();
-                self.part(DisconnectReason::ByClient).await;
+                self.notify_disconnects(DisconnectReason::ByClient).await;
             }
             (Body::Event { name, args, ack }, socket) => {
                 let responder = self.acknowledge(&namespace, socket.as_ref(), ack);
@@ -125,7 +127,7 @@ impl<A: App> Connection<A> {
         }
     }
 
-    /// Confirms receipt where that is all the client wants, or makes the application's responder.
+    /// Acknowledges receipt if the client asked for that, or makes the application's responder.
     fn acknowledge(
         &self,
         namespace: &Arc<str>,
@@ -165,8 +167,8 @@ impl<A: App> Connection<A> {
         self.app.connect(&socket, auth).await;
     }
 
-    /// Tells the application of the sockets that have left.
-    async fn part(&mut self, reason: DisconnectReason) {
+    /// Calls the application's `disconnect` for each socket that has left, and drops the socket.
+    async fn notify_disconnects(&mut self, reason: DisconnectReason) {
         while let Some(socket) = self.sockets.take_left() {
             self.app.disconnect(&socket, reason).await;
         }
@@ -184,7 +186,7 @@ impl<A: App> Receiver for Connection<A> {
     fn opened(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             if self.session.dialect().rules().joins_by_itself {
-                // What older generations have for an auth payload in the default namespace.
+                // Older clients send no auth payload for the default namespace; their query serves as one.
                 let auth = grammar::query_to_auth(&self.session.handshake().query);
                 self.join(Arc::from("/"), &auth).await;
             }
@@ -193,8 +195,8 @@ impl<A: App> Receiver for Connection<A> {
 
     fn message(&mut self, message: Message) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            // Who was made to leave has left before anything that comes after.
-            self.part(DisconnectReason::ByServer).await;
+            // If the server has disconnected a socket, the application hears of that first.
+            self.notify_disconnects(DisconnectReason::ByServer).await;
             match message {
                 Message::Text(text) => self.text(&text).await,
                 Message::Binary(data) => self.binary(data).await,
@@ -203,14 +205,14 @@ impl<A: App> Receiver for Connection<A> {
     }
 
     fn nudged(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(self.part(DisconnectReason::ByServer))
+        Box::pin(self.notify_disconnects(DisconnectReason::ByServer))
     }
 
     fn closed(&mut self, reason: CloseReason) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            self.part(DisconnectReason::ByServer).await;
+            self.notify_disconnects(DisconnectReason::ByServer).await;
             self.sockets.lock().iter().for_each(Socket::leave);
-            self.part(DisconnectReason::Session(reason)).await;
+            self.notify_disconnects(DisconnectReason::Session(reason)).await;
         })
     }
 }

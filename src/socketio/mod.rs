@@ -1,7 +1,7 @@
 //! Socket.IO on top of sessions: namespaces, events, acknowledgements, binary attachments.
 //!
-//! An application implements [`App`] and is run by [`SocketIo`]; it sees [`Socket`]s and [`Event`]s
-//! and never the generation of the client behind them.
+//! An application implements [`App`], and [`SocketIo`] runs it. It gets [`Socket`]s and [`Event`]s, which
+//! are the same for clients of all generations.
 
 mod acks;
 mod app;
@@ -30,8 +30,8 @@ pub struct SocketIo<A> {
 }
 
 impl<A: App> SocketIo<A> {
-    /// `connect_timeout` bounds how long a session may be without any namespace at first, for
-    /// clients that must ask for one.
+    /// A new session of a client that has to ask for a namespace is closed if it has joined none within
+    /// `connect_timeout`.
     pub fn new(app: A, connect_timeout: Duration) -> Self {
         SocketIo { app: Arc::new(app), connect_timeout }
     }

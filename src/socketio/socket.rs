@@ -1,4 +1,4 @@
-//! A client in a namespace.
+//! One client in one namespace.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,12 +11,15 @@ use super::broadcast::Broadcast;
 use crate::dialect::{AckId, AckRequest, Body, SocketIds, SocketPacket};
 use crate::engine::{CloseReason, Cork, Delivery, Session, Sid};
 
-/// A handle on one client in one namespace; cheap to clone. Sending to a client that is gone does
+/// A handle on one client in one namespace; cheap to clone. Sending to a client that has left does
 /// nothing.
 #[derive(Debug, Clone)]
 pub struct Socket(Arc<Inner>);
 
-/// The sockets of one session. One that left stays until the application has heard of it.
+/// The sockets of one session. A socket that left stays here until the application's `disconnect` is
+/// called for it.
+///
+/// Lock order: this lock, then the session's. Never take it while the session's lock is held.
 #[derive(Debug, Default)]
 pub(super) struct Sockets(Mutex<Vec<Socket>>);
 
@@ -24,9 +27,9 @@ pub(super) struct Sockets(Mutex<Vec<Socket>>);
 struct Inner {
     session: Arc<Session>,
     namespace: Arc<str>,
-    /// All sockets of the session, this one too once it has joined.
+    /// All sockets of the session, with this one once it has joined.
     sockets: Weak<Sockets>,
-    /// `None` where the session's sid says it all.
+    /// `None` if the id is made of the session's sid.
     own_id: Option<Sid>,
     acks: Acks,
     left: AtomicBool,
@@ -36,7 +39,7 @@ impl Socket {
     pub(super) fn new(session: Arc<Session>, namespace: Arc<str>, sockets: &Arc<Sockets>) -> Self {
         let own_id = match session.dialect().rules().socket_ids {
             SocketIds::OfSession => None,
-            // Without randomness no session would have been opened a moment ago.
+            // Fails only without a source of randomness, and then no session opens in the first place.
             SocketIds::Own => Sid::random().ok(),
         };
         let (sockets, acks, left) =
@@ -44,7 +47,7 @@ impl Socket {
         Socket(Arc::new(Inner { session, namespace, sockets, own_id, acks, left }))
     }
 
-    /// The id that the client knows itself by.
+    /// The socket id that the client has for itself.
     pub fn id(&self) -> String {
         match (&self.0.own_id, &*self.0.namespace) {
             (Some(id), _) => id.to_string(),
@@ -61,7 +64,7 @@ impl Socket {
         &self.0.session
     }
 
-    /// Whether the client left the namespace, or was made to.
+    /// Whether the client left the namespace, or was disconnected from it.
     pub fn has_left(&self) -> bool {
         self.0.left.load(Ordering::Acquire)
     }
@@ -70,7 +73,8 @@ impl Socket {
         self.emit_with(name, args, Vec::new());
     }
 
-    /// Emits an event with binary parts, placeholders for which are in `args`.
+    /// Emits an event with binary parts; `args` has their placeholders, as in
+    /// [`Event::args`](super::Event::args).
     pub fn emit_with(
         &self,
         name: &str,
@@ -80,60 +84,64 @@ impl Socket {
         self.send(event(name, args, None), attachments);
     }
 
-    /// Emits an event and waits for the client's acknowledgement. Not to be awaited inside
-    /// [`App::event`](super::App::event): the answer comes in a later turn of the same client.
+    /// Emits an event and returns a future of the client's acknowledgement. It has no deadline of its own.
+    /// Do not await it in [`App::event`](super::App::event) of the same client: the acknowledgement comes
+    /// in a later call, which would never be made.
     ///
     /// # Errors
-    /// If the client left, or too many of its answers are outstanding.
+    /// If the client leaves, or too many acknowledgements are outstanding.
     pub fn emit_with_ack(
         &self,
         name: &str,
         args: impl IntoIterator<Item = Value>,
         attachments: Vec<Bytes>,
     ) -> impl Future<Output = Result<Answer, AckError>> + Send + 'static {
-        let expected = self.0.acks.expect();
-        if let Some((id, _)) = &expected {
+        let registered = self.0.acks.register();
+        if let Some((id, _)) = &registered {
             self.send(event(name, args, Some(AckRequest::ByApp((*id).into()))), attachments);
         }
         async move {
-            let (_, answer) = expected.ok_or(AckError)?;
+            let (_, answer) = registered.ok_or(AckError)?;
             answer.await.map_err(|_| AckError)
         }
     }
 
-    /// Sends a shared event.
+    /// Emits an event that other sockets get, too.
     pub fn emit_shared(&self, broadcast: &Broadcast) {
         if !self.has_left() {
             let session = &self.0.session;
-            session.push_shared(broadcast.frames(session.dialect()), broadcast.delivered());
+            session.push_shared(broadcast.frames(session.dialect()), broadcast.delivery);
         }
     }
 
-    /// Makes the client leave the namespace; with `close`, all of them, and ends its connection.
+    /// Disconnects the client from the namespace, or with `close` from all namespaces, and closes its
+    /// session.
     pub fn disconnect(&self, close: bool) {
         let session = &self.0.session;
         if !close {
-            self.dismiss();
+            self.send_disconnect();
             session.nudge();
             return;
         }
-        // One answer takes it all to a client that polls.
+        // Coalesces the packets, so that a client that polls gets them all in one answer.
         Cork::default().hold(|| self.disconnect_all());
     }
 
     fn disconnect_all(&self) {
         let session = &self.0.session;
-        // Where a packet tells of the session's end, it speaks for all namespaces.
-        let told = session.dialect().rules().ending_on_sockets;
-        let part = if told { Socket::leave } else { Socket::dismiss };
-        part(self);
+        // If the dialect has a packet for the end of the session, that stands for all namespaces.
+        let has_ending = session.dialect().rules().ending_on_sockets;
+        let leave = if has_ending { Socket::leave } else { Socket::send_disconnect };
+        leave(self);
         if let Some(sockets) = self.0.sockets.upgrade() {
-            sockets.lock().iter().for_each(part);
+            // Sending takes the session's lock while this one is held, as the lock order allows.
+            sockets.lock().iter().for_each(leave);
         }
         session.close(CloseReason::ServerClosed);
     }
 
-    fn dismiss(&self) {
+    /// Sends a disconnect packet and leaves the namespace.
+    fn send_disconnect(&self) {
         self.send(Body::Disconnect, Vec::new());
         self.leave();
     }
@@ -147,7 +155,7 @@ impl Socket {
         session.push(&session.dialect().encode(&packet, session.wire()), Delivery::Reliable);
     }
 
-    pub(super) fn answer(&self, id: AckId, args: Vec<Value>, attachments: Vec<Bytes>) {
+    pub(super) fn send_ack(&self, id: AckId, args: Vec<Value>, attachments: Vec<Bytes>) {
         self.send(Body::Ack { id, args }, attachments);
     }
 
@@ -157,9 +165,10 @@ impl Socket {
         }
     }
 
+    /// Marks the socket as left. The session's receiver calls the application's `disconnect` later.
     pub(super) fn leave(&self) {
         self.0.left.store(true, Ordering::Release);
-        self.0.acks.abandon();
+        self.0.acks.cancel_all();
     }
 }
 
@@ -168,7 +177,7 @@ impl Sockets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes out one that has left.
+    /// Removes and returns a socket that has left, if there is one.
     pub fn take_left(&self) -> Option<Socket> {
         let mut sockets = self.lock();
         let at = sockets.iter().position(Socket::has_left)?;
