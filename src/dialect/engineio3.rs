@@ -1,5 +1,5 @@
-//! Engine.IO protocol 3, and 2, which is the same on the wire: the clients of Socket.IO 1.x and 2.x
-//! (reference: engineio.md).
+//! Engine.IO protocol 3, and protocol 2, which has the same wire format: the clients of Socket.IO 1.x and
+//! 2.x (reference: engineio.md).
 
 use std::borrow::Cow;
 
@@ -77,7 +77,7 @@ impl EngineIo3 {
         while let Some((&kind, rest)) = body.split_first() {
             let end =
                 rest.iter().position(|&b| b == 0xff).ok_or(Malformed("length without end"))?;
-            // Ten digits hold more than any payload bound.
+            // The length of the largest body has fewer digits.
             if end == 0 || end > 10 || rest[..end].iter().any(|&digit| digit > 9) {
                 return Err(Malformed("bad length"));
             }
@@ -125,10 +125,6 @@ fn read_string(text: &str) -> Result<Packet, Malformed> {
 }
 
 impl Dialect for EngineIo3 {
-    fn name(&self) -> &'static str {
-        "engine.io 3"
-    }
-
     fn slot(&self) -> usize {
         1
     }

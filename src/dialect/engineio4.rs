@@ -32,7 +32,7 @@ static RULES: Rules = Rules {
 static PROTOCOL: Protocol =
     Protocol { write_json: |out, value| json::write_plain(out, value), explicit_connect: true };
 
-/// The open packet is one JSON object in both Engine.IO protocols.
+/// The packet that opens a session, the same in both Engine.IO protocols.
 pub(super) fn opening(facts: &Opening<'_>) -> Frame {
     let millis = |duration: std::time::Duration| duration.as_millis() as u64;
     let open = json!({
@@ -56,7 +56,7 @@ pub(super) fn control(control: Control) -> Frame {
 
 pub(super) fn ending(ending: Ending) -> Frame {
     Frame::fixed(match ending {
-        // Who said goodbye is only let go of.
+        // The client knows that the session ends; the packet only ends its poll.
         Ending::ByClient => "6",
         Ending::ByServer | Ending::Lost => "1",
     })
@@ -75,7 +75,7 @@ pub(super) fn read_packet(text: &str) -> Result<Packet, Malformed> {
     let kind = chars.next().ok_or(Malformed("empty packet"))?;
     let data = chars.as_str();
     Ok(match kind {
-        // A client's open packet belongs to WebTransport; elsewhere it says nothing.
+        // Clients send an open packet on WebTransport only; elsewhere it is ignored.
         '0' | '6' => Packet::Noop,
         '1' => Packet::Close,
         '2' => Packet::Ping { probe: data == "probe" },
@@ -97,7 +97,7 @@ pub(super) fn jsonp_field(field: &str) -> Cow<'_, str> {
     let mut at = 0;
     while at < bytes.len() {
         if bytes[at..].starts_with(b"\\\\n") {
-            // An escaped backslash-n: drop one of the backslashes.
+            // The client has doubled the backslash of a literal `\n`: drop one.
             out.push_str(&field[copied..at]);
             copied = at + 1;
             at += 3;
@@ -115,10 +115,6 @@ pub(super) fn jsonp_field(field: &str) -> Cow<'_, str> {
 }
 
 impl Dialect for EngineIo4 {
-    fn name(&self) -> &'static str {
-        "engine.io 4"
-    }
-
     fn slot(&self) -> usize {
         0
     }

@@ -10,26 +10,26 @@ use serde_json::{Map, Value, json};
 use super::packet::{AckId, AckRequest, Body, Frame, Incoming, Malformed, SocketPacket};
 use super::{Wire, json};
 
-/// What differs between the protocols inside the one grammar.
+/// How one protocol differs from the others.
 #[derive(Debug)]
 pub struct Protocol {
-    /// Writes JSON as this protocol's clients can read it.
+    /// Writes JSON in a form that this protocol's clients can read.
     pub write_json: fn(&mut Vec<u8>, &Value),
-    /// Connect requests carry an auth object and are answered with one; errors are objects.
+    /// True for protocol 5: connect packets carry an object both ways, and so do connect errors.
     pub explicit_connect: bool,
 }
 
-/// Attachments of one packet beyond which it is refused; the bound of the reference servers.
+/// The most attachments of one packet, as in the reference servers.
 pub const MAX_ATTACHMENTS: usize = 10;
 
-/// Bytes of a namespace and its query, as much as the head of a request may have.
+/// Bytes of a namespace with its query: the default bound of a request head.
 pub(super) const MAX_NAMESPACE: usize = 16 * 1024;
 
 /// Event names that a client of protocol 5 never sends (socketio.md §7).
 const RESERVED: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
-/// Encodes a packet inside an Engine.IO message packet, so it starts with `4`.
+/// Encodes a packet inside of an Engine.IO message packet, which starts with `4`.
 pub fn encode(protocol: &Protocol, packet: &SocketPacket, wire: &Wire) -> Vec<Frame> {
     let binary = !packet.attachments.is_empty();
     let mut out = Vec::with_capacity(64);
@@ -108,7 +108,8 @@ pub fn encode(protocol: &Protocol, packet: &SocketPacket, wire: &Wire) -> Vec<Fr
 /// Decodes the text of a message packet (without the `4`).
 ///
 /// # Errors
-/// If the text does not follow the grammar; `Ok(None)` is input that the protocol's servers ignore.
+/// If the text does not follow the grammar. Returns `Ok(None)` for input that the reference servers of
+/// this protocol ignore.
 pub fn decode(protocol: &Protocol, text: &str, wire: &Wire) -> Result<Option<Incoming>, Malformed> {
     let kind = *text.as_bytes().first().ok_or(Malformed("empty packet"))?;
     if !matches!(kind, b'0'..=b'6') {
@@ -128,7 +129,7 @@ pub fn decode(protocol: &Protocol, text: &str, wire: &Wire) -> Result<Option<Inc
             return Err(Malformed("attachment count out of range"));
         }
     } else if kind == b'3' && !protocol.explicit_connect {
-        // The form of 1.0.0-1.0.3: every ack is counted (socketio.md §6).
+        // Clients 1.0.0–1.0.3 put the number of attachments into every ack (socketio.md §6).
         let (count, tail) = split_digits(rest);
         if let (Ok(count), Some(tail)) = (count.parse::<usize>(), tail.strip_prefix('-')) {
             if count > MAX_ATTACHMENTS {
@@ -199,7 +200,7 @@ fn connect(
     Ok(Body::Connect(query_to_auth(query)))
 }
 
-/// A namespace's query string as the auth payload that later generations send instead.
+/// Makes an auth payload, as newer clients send it, of the query string of a namespace.
 pub(crate) fn query_to_auth(query: &str) -> Value {
     let pairs = form_urlencoded::parse(query.as_bytes());
     Value::Object(pairs.map(|(key, value)| (key.into_owned(), value.into())).collect())
@@ -223,7 +224,7 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
-/// Whether every placeholder of a complete packet names one of its attachments.
+/// Whether every placeholder in a complete packet refers to one of its attachments.
 pub fn placeholders_fit(packet: &SocketPacket) -> bool {
     fn fit(value: &Value, count: u64) -> bool {
         match value {

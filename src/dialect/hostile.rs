@@ -1,4 +1,4 @@
-//! What a stranger may send to cost more than it is: memory and time stay in proportion to the input.
+//! Tests with input that is made to be expensive: memory and time stay in proportion to its length.
 
 use std::time::{Duration, Instant};
 
@@ -13,17 +13,17 @@ use super::{
 
 /// The default of `max-payload`.
 const FULL: usize = 1_000_000;
-/// Far above what any of it takes, far below what it would with a square in it.
+/// Far more than any input takes, and far less than one would take if the time were quadratic.
 const LONG: Duration = Duration::from_secs(20);
 
 const TOO_MANY: Malformed = Malformed("too many packets in one body");
 
-/// A body filled with copies of something.
-fn of(piece: &str) -> String {
+/// A full body of copies of `piece`.
+fn copies(piece: &str) -> String {
     piece.repeat(FULL / piece.len())
 }
 
-/// `start`, as many copies as there is room for, `end`.
+/// A full body: `start`, copies of `piece`, `end`.
 fn filled(start: &str, piece: &str, end: &str) -> String {
     let count = (FULL - start.len() - end.len()) / piece.len();
     [start, &piece.repeat(count), end].concat()
@@ -72,7 +72,7 @@ fn in_time<T>(name: &str, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// The beginning of an input, to tell which it was.
+/// The beginning of an input, for messages.
 fn name(input: &[u8]) -> String {
     String::from_utf8_lossy(&input[..input.len().min(32)]).into_owned()
 }
@@ -84,13 +84,13 @@ fn bodies() {
         (
             &EngineIo4,
             ["2\u{1e}", "4\u{1e}", "\u{1e}", "6\u{1e}", "b\u{1e}", "bAA\u{1e}", "4é\u{1e}", "4"]
-                .map(of)
+                .map(copies)
                 .to_vec(),
         ),
         (
             &EngineIo3,
             ["1:2", "1:4", "1:6", "0:", "2:b4", "4:b4AA", "1", ":", "1:", "2:4é", "4", "b", "é"]
-                .map(of)
+                .map(copies)
                 .into_iter()
                 .chain([filled("999999:4", "é", ""), filled("1000000:", "4", "")])
                 .collect(),
@@ -110,7 +110,7 @@ fn bodies() {
                 "::5",
                 "5",
             ]
-            .map(of)
+            .map(copies)
             .into_iter()
             .chain([filled("\u{fffd}999999\u{fffd}3:::", "é", ""), filled("5:", "1", "::")])
             .collect(),

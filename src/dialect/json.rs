@@ -1,4 +1,4 @@
-//! JSON text as the clients of each generation can take it, and as they send it.
+//! JSON in the forms that the clients of each generation read and write.
 
 use std::io::{self, Write};
 
@@ -11,16 +11,15 @@ use super::Malformed;
 /// Appends `value` as compact JSON.
 pub fn write_plain<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     let mut serializer = Serializer::with_formatter(out, CompactFormatter);
-    // Writing to memory cannot fail, and the values that get here have string keys only.
+    // Fails only for maps whose keys are not strings, which no caller has.
     let _ = value.serialize(&mut serializer);
 }
 
-/// Appends `value` as compact JSON in which everything from U+007F on is written as `\uXXXX`.
+/// Appends `value` as compact JSON with each character from U+007F on written as `\uXXXX`.
 ///
-/// Such text is the same under plain and double UTF-8 and has one length in bytes and in UTF-16
-/// units, so every client of Socket.IO 0.9 to 2.x reads it alike (reference: engineio.md §4.1.2).
-/// A slash that follows a backslash is escaped too, because 0.9's htmlfile client rewrites that
-/// pair (socketio-0.9.md §8.4).
+/// ASCII is the same in plain and in double UTF-8, and its length in bytes is that in UTF-16 units. So
+/// every client of Socket.IO 0.9 to 2.x reads it alike (reference: engineio.md §4.1.2). A slash after a
+/// backslash is escaped, too, because the htmlfile client of 0.9 rewrites that pair (socketio-0.9.md §8.4).
 pub fn write_ascii<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     let mut serializer = Serializer::with_formatter(out, AsciiFormatter::default());
     let _ = value.serialize(&mut serializer);
@@ -73,40 +72,38 @@ impl Formatter for AsciiFormatter {
     }
 }
 
-/// Values of one text, beyond which it is refused: each takes up to 700 bytes of memory, and two bytes of text.
+/// The most values in one text. A value of two bytes of text can take 700 bytes of memory.
 const MAX_VALUES: usize = 1 << 17;
 
-/// Parses JSON of at most 131,072 values in each other at most 127 deep.
+/// Parses JSON of at most 131,072 values, nested at most 127 deep.
 ///
-/// Numbers keep their digits, however many: they are put into words of the machine by nobody but who asks for it.
-/// Only the exponent is put as JavaScript puts it, `1E400` as `1e+400`.
+/// Numbers keep all their digits, because they are kept as text until code asks for a number. Only exponents
+/// get the form that JavaScript gives them: `1E400` becomes `1e+400`.
 ///
-/// JavaScript strings may hold half of a surrogate pair, and today's engines write such a half as `\ud83d`, which is
-/// no Unicode text. The rest of the message is fine, so it is replaced by U+FFFD.
+/// A JavaScript string may hold half of a surrogate pair. Current engines write it as `\ud83d`, which is not
+/// valid Unicode. Such a half is replaced by U+FFFD, so that the rest of the message is not lost.
 ///
 /// # Errors
-/// If it is no JSON, or too much of it.
+/// If the text is not JSON, or exceeds these bounds.
 pub fn parse(text: &str) -> Result<Value, Malformed> {
-    // Shorter ones cannot have more.
-    if text.len() > 2 * MAX_VALUES && values(text.as_bytes()) > MAX_VALUES {
+    // A value has two bytes at least, so a shorter text is within the bound.
+    if text.len() > 2 * MAX_VALUES && count_values(text.as_bytes()) > MAX_VALUES {
         return Err(Malformed("too many JSON values"));
     }
     let parsed = match serde_json::from_str(text) {
         Ok(parsed) => Some(parsed),
-        Err(_) => {
-            replace_lone_surrogates(text).and_then(|mended| serde_json::from_str(&mended).ok())
-        }
+        Err(_) => replace_lone_surrogates(text).and_then(|text| serde_json::from_str(&text).ok()),
     };
     parsed.ok_or(Malformed("bad JSON"))
 }
 
-/// How many values a text holds, at most.
-fn values(text: &[u8]) -> usize {
+/// An upper bound of the number of values in a JSON text.
+fn count_values(text: &[u8]) -> usize {
     let (mut count, mut quoted, mut at) = (1, false, 0);
     while let Some(&byte) = text.get(at) {
         match byte {
             b'"' => quoted = !quoted,
-            // Outside of a string it is no JSON.
+            // Skips the escaped character. Outside of a string the text is not JSON anyway.
             b'\\' => at += 1,
             b',' | b'[' | b'{' if !quoted => count += 1,
             _ => {}
@@ -116,7 +113,7 @@ fn values(text: &[u8]) -> usize {
     count
 }
 
-/// Returns the text with every unpaired `\udXXX` escape replaced, or `None` if there is none.
+/// Replaces every unpaired `\udXXX` escape. Returns `None` if there is none.
 fn replace_lone_surrogates(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let unit = |at: usize| -> Option<u16> {
@@ -276,7 +273,7 @@ mod tests {
             ("[1,2,3]", 4),
             ("{\"a\":{\"b\":[0]},\"c\":0}", 5),
         ] {
-            assert_eq!(values(text.as_bytes()), count, "{text}");
+            assert_eq!(count_values(text.as_bytes()), count, "{text}");
         }
         let list = |count: usize| format!("[{}0]", "0,".repeat(count - 2));
         assert!(parse(&list(MAX_VALUES)).is_ok());
@@ -292,7 +289,7 @@ mod tests {
         assert_eq!(parse(&nested(128)), Err(Malformed("bad JSON")));
     }
 
-    /// The library has a name of its own for numbers: an object of that name is one, or no JSON.
+    /// serde_json has a key of its own for numbers: an object with that key is a number, or an error.
     #[test]
     fn the_librarys_own_name_does_no_harm() {
         let object = |value: &str| parse(&format!("{{\"$serde_json::private::Number\":{value}}}"));

@@ -1,8 +1,8 @@
-//! Bytes ⇄ packets, for each generation of the wire.
+//! Bytes ⇄ packets, for each generation of the wire protocol.
 //!
 //! A [`Dialect`] knows one generation: how its packets are framed in payloads and in WebSocket
 //! messages, what its Socket.IO grammar looks like, and, as data in [`Rules`], how its sessions
-//! behave. The set is closed; nothing above `engine/` can tell which member a client speaks.
+//! behave. The set of dialects is closed. No code above `engine/` depends on a session's dialect.
 
 pub mod engineio3;
 pub mod engineio4;
@@ -26,10 +26,10 @@ pub use packet::{
 };
 pub use utf8::{StringMode, Strings};
 
-/// How many dialects there are; a broadcast keeps one encoded form for each.
+/// The number of dialects. A broadcast keeps one encoded form for each.
 pub const COUNT: usize = 3;
 
-/// The facts that the first packet tells a client.
+/// The content of the packet that opens a session.
 #[derive(Debug, Clone, Copy)]
 pub struct Opening<'a> {
     pub sid: &'a str,
@@ -40,16 +40,16 @@ pub struct Opening<'a> {
     pub max_payload: usize,
 }
 
-/// What is known of one session's wire besides its dialect.
+/// What one session's packets depend on besides its dialect.
 #[derive(Debug)]
 pub struct Wire {
     /// The client cannot take binary (`b64`, or JSONP).
     pub base64: bool,
-    /// Strings in polling payloads that came as text.
+    /// The encoding of strings in text payloads of polling.
     pub polling_strings: StringMode,
-    /// Strings in WebSocket text frames.
+    /// The encoding of strings in WebSocket text messages.
     pub socket_strings: StringMode,
-    /// The client writes acks as 1.0.0–1.0.3 did, and must be answered so (socketio.md §6).
+    /// The client writes acks in the form of 1.0.0–1.0.3, and reads no other (socketio.md §6).
     pub counted_acks: AtomicBool,
 }
 
@@ -70,11 +70,12 @@ impl Wire {
     }
 }
 
-/// Packets of one HTTP body beyond which it is refused. A page that was offline sends all that it kept at once, but
-/// events of 16 bytes and more fill a body of 1 MB with fewer. A packet takes more memory than its few bytes.
+/// The most packets in one HTTP body. The bound is needed because a packet takes more memory than the few
+/// bytes it may have in the body. A page that was offline sends all its packets at once, but a body of 1 MB
+/// holds fewer than this many events of 16 bytes.
 pub const MAX_PACKETS: usize = 1 << 16;
 
-/// Adds a packet to those of one body.
+/// Adds a packet to those of one body, within [`MAX_PACKETS`].
 fn add(packets: &mut Vec<Packet>, packet: Packet) -> Result<(), Malformed> {
     if packets.len() == MAX_PACKETS {
         return Err(Malformed("too many packets in one body"));
@@ -90,21 +91,22 @@ pub struct Payload {
     pub body: Bytes,
 }
 
-/// The text form of a payload, as every streamed or scripted transport carries it.
+/// The content type of a payload in its text form.
 pub const TEXT: &str = "text/plain; charset=UTF-8";
-/// The binary form.
+/// The content type of a payload in its binary form.
 pub const OCTETS: &str = "application/octet-stream";
 
-/// Who starts a heartbeat.
+/// Which side starts a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heartbeat {
-    /// The server asks every ping interval and expects an answer within the ping timeout.
+    /// The server sends a ping every ping interval and expects the pong within the ping timeout.
     ServerAsks,
-    /// The client asks; the server expects to hear something within interval and timeout together.
+    /// The client sends pings. The server expects a packet within ping interval and timeout together.
     ClientAsks,
 }
 
-/// What the Socket.IO layer does on input that the dialect's own servers disagree about.
+/// What the server does with a wrong packet. It differs between dialects, as it does between the
+/// servers of their time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaction {
     Ignore,
@@ -112,55 +114,52 @@ pub enum Reaction {
     Close,
 }
 
-/// How the HTTP requests of one session relate.
+/// Which HTTP requests of one session may overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requests {
-    /// One GET and one POST at a time; a second of either ends the session, and so does a poll that
-    /// the client drops. Another transport comes in by an upgrade only. Heartbeats run on polls too
+    /// One GET and one POST at a time. A second one of either ends the session, and so does a poll that
+    /// the client drops. The transport changes by an upgrade only. Heartbeats run on polls, too
     /// (engineio.md §7-9).
     Strict,
-    /// The newest GET wins, POSTs may overlap, a dropped poll is a pause. Any transport may take
-    /// over and is greeted anew. Idle polls are ended now and then, instead of heartbeats
-    /// (socketio-0.9.md §7).
+    /// The newest GET wins, POSTs may overlap, and a dropped poll pauses the session. Any transport may
+    /// take over and gets the opening packet again. The server ends idle polls from time to time, instead
+    /// of heartbeats (socketio-0.9.md §7).
     Lenient,
 }
 
-/// How sessions of a dialect behave, as facts.
+/// How sessions of a dialect behave, as data.
 #[derive(Debug)]
 pub struct Rules {
     pub heartbeat: Heartbeat,
     pub requests: Requests,
-    /// The end of a session is told by a packet on WebSockets as well.
+    /// Whether [`Dialect::ending`] is sent on WebSockets, too, before the close frame.
     pub ending_on_sockets: bool,
-    /// A streamed response that ends is followed by another for the same session.
+    /// Whether the client follows a streamed response that ends with another one for the same session.
     pub resumes_streams: bool,
-    /// The default namespace is joined without being asked for (socketio.md §3).
+    /// Whether a session joins the default namespace without a request (socketio.md §3).
     pub joins_by_itself: bool,
-    /// An undecodable Socket.IO packet, or an attachment out of place (socketio.md §7).
+    /// To a Socket.IO packet that cannot be decoded, or an attachment out of place (socketio.md §7).
     pub malformed: Reaction,
-    /// A packet for a namespace that is not joined.
+    /// To a packet for a namespace that is not joined.
     pub not_joined: Reaction,
-    /// A second request to join a joined namespace.
+    /// To a request to join a namespace that is joined already.
     pub joined_twice: Reaction,
     pub socket_ids: SocketIds,
 }
 
-/// How a socket is named to the client (socketio.md §3).
+/// Which id a client has for its socket (socketio.md §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SocketIds {
-    /// By the session: its sid in the default namespace, `/name#sid` in others.
+    /// The sid of the session in the default namespace, `/name#sid` in others.
     OfSession,
-    /// By an id of its own.
+    /// A random id.
     Own,
 }
 
-/// One generation of the wire. Sessions share one static value of it. What is written here once is
-/// common to both Engine.IO protocols.
+/// One generation of the wire protocol. All its sessions share one static value. The provided methods
+/// are those that both Engine.IO protocols have in common.
 pub trait Dialect: std::fmt::Debug + Send + Sync + 'static {
-    /// For logs and metrics.
-    fn name(&self) -> &'static str;
-
-    /// Its place among the encoded forms of a broadcast; below [`COUNT`].
+    /// The index of this dialect, below [`COUNT`]: a broadcast keeps its encoded forms by it.
     fn slot(&self) -> usize;
 
     fn rules(&self) -> &'static Rules;
@@ -179,25 +178,26 @@ pub trait Dialect: std::fmt::Debug + Send + Sync + 'static {
         engineio4::ending(ending)
     }
 
-    /// A message of the session layer, for applications without Socket.IO.
+    /// Encodes a message without Socket.IO.
     fn message(&self, text: &str) -> Frame {
         engineio4::message(text)
     }
 
-    /// Puts packets into one HTTP body. `text_only` asks for the form that survives a script.
+    /// Encodes packets as one HTTP body. With `text_only` it is valid UTF-8, as event streams and scripts
+    /// need it.
     fn payload(&self, frames: &[Frame], text_only: bool) -> Payload;
 
-    /// Whether its payloads have a binary form.
+    /// Whether the body of a POST may be `application/octet-stream`.
     fn takes_octets(&self) -> bool {
         false
     }
 
-    /// Takes an HTTP body apart, in the client's order. `octets` says that it came as
+    /// Decodes the packets of an HTTP body, in the client's order. `octets` says that its content type is
     /// `application/octet-stream`.
     ///
     /// # Errors
-    /// If the framing is wrong, a packet in it is, or there are more than [`MAX_PACKETS`]. Nothing of such a body
-    /// is delivered.
+    /// If the framing or a packet is wrong, or there are more than [`MAX_PACKETS`]. The caller then
+    /// delivers nothing of the body.
     fn read_payload(
         &self,
         body: &[u8],
@@ -205,63 +205,64 @@ pub trait Dialect: std::fmt::Debug + Send + Sync + 'static {
         wire: &Wire,
     ) -> Result<Vec<Packet>, Malformed>;
 
-    /// Reads a payload that is text already (JSONP).
+    /// Decodes a payload that is text already (JSONP).
     ///
     /// # Errors
     /// As [`Dialect::read_payload`].
     fn read_text_payload(&self, text: &str, wire: &Wire) -> Result<Vec<Packet>, Malformed>;
 
-    /// Reads one WebSocket text message.
+    /// Decodes one WebSocket text message.
     ///
     /// # Errors
-    /// If it is no packet.
+    /// If it is not a packet of the dialect.
     fn read_text(&self, text: &str, wire: &Wire) -> Result<Packet, Malformed>;
 
-    /// Reads one WebSocket binary message.
+    /// Decodes one WebSocket binary message.
     ///
     /// # Errors
-    /// If it is no packet.
+    /// If it is not a packet of the dialect.
     fn read_binary(&self, data: Bytes) -> Result<Packet, Malformed>;
 
-    /// The WebSocket message that carries a binary frame.
+    /// Encodes the data of a [`Frame::Binary`] as one WebSocket message.
     fn socket_binary(&self, data: &Bytes, wire: &Wire) -> SocketMessage;
 
-    /// Encodes a Socket.IO packet, attachments after it. `wire` matters only for acks.
+    /// Encodes a Socket.IO packet as a text frame, followed by one binary frame for each attachment. Only
+    /// the form of acks depends on `wire`.
     fn encode(&self, packet: &SocketPacket, wire: &Wire) -> Vec<Frame>;
 
-    /// Decodes the text of a message packet as Socket.IO. `None` is input to be ignored.
+    /// Decodes the text of a message packet as Socket.IO. `None` means: ignore it.
     ///
     /// # Errors
     /// If it does not follow the grammar.
     fn decode(&self, text: &str, wire: &Wire) -> Result<Option<Incoming>, Malformed>;
 
-    /// The script that hands a text payload to the page's JSONP callback `index`.
+    /// The script that passes a text payload to the page's JSONP callback `index`.
     fn jsonp_script(&self, index: u32, payload: &str) -> Vec<u8> {
         script(&format!("___eio[{index}]("), payload, ");")
     }
 
-    /// Undoes what a JSONP form does to a payload; `field` is the decoded form field.
+    /// Undoes the escaping of a payload in a JSONP form; `field` is the form field, already decoded.
     ///
     /// # Errors
-    /// If it cannot have come from such a form.
+    /// If the client's form cannot have made it.
     fn jsonp_field<'a>(&self, field: &'a str) -> Result<Cow<'a, str>, Malformed> {
         Ok(engineio4::jsonp_field(field))
     }
 
-    /// The JavaScript by which a forever-iframe hands the packet in the variable `m` to its page;
-    /// `index` is what the page asked to be called back by.
+    /// The JavaScript by which a forever-iframe passes the packet in the variable `m` to its page;
+    /// `index` is the callback that the page asked for.
     fn frame_callback(&self, index: u32) -> String {
         format!("parent.___eios[{index}](m)")
     }
 
-    /// Body and content type of the answer to a POST of packets.
+    /// Content type and body of the answer to a POST of packets.
     fn post_answer(&self) -> (&'static str, &'static str) {
-        // Another type would open a download dialog in the iframe that JSONP posts into.
+        // With another type, the iframe that JSONP posts into would open a download dialog.
         ("text/html", "ok")
     }
 }
 
-/// What goes into one WebSocket message.
+/// One WebSocket message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SocketMessage {
     Text(Bytes),
@@ -292,7 +293,7 @@ pub(crate) fn base64_decode(text: &str) -> Result<Bytes, Malformed> {
     LENIENT.decode(standard.as_bytes()).map(Bytes::from).map_err(|_| Malformed("bad base64"))
 }
 
-/// Appends `escaped` to a script call: `open` + JavaScript string + `close`.
+/// Makes a script: `open`, `text` as a JavaScript string, `close`.
 pub(crate) fn script(open: &str, text: &str, close: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(open.len() + text.len() + text.len() / 4 + close.len() + 2);
     out.extend_from_slice(open.as_bytes());

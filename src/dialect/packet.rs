@@ -1,4 +1,4 @@
-//! The internal packet model that every dialect decodes into and encodes from.
+//! Packets as the rest of the server sees them; each dialect decodes into them and encodes from them.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,17 +9,17 @@ use serde_json::Value;
 /// One packet of the session layer, as a client sent it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Packet {
-    /// The peer ends the session.
+    /// Ends the session.
     Close,
-    /// A heartbeat question. `probe` marks the one that tests a transport during an upgrade.
+    /// A heartbeat. `probe` marks the one that tests a transport during an upgrade.
     Ping { probe: bool },
-    /// A heartbeat answer.
+    /// The answer to a heartbeat.
     Pong { probe: bool },
-    /// Data for the layer above.
+    /// Data for the application.
     Message(Message),
-    /// The end of a successful probe: from here on the probed transport carries the session.
+    /// Moves the session to the probed transport.
     Upgrade,
-    /// Nothing; sent to end a poll.
+    /// Has no meaning; sent to end a poll.
     Noop,
 }
 
@@ -38,24 +38,24 @@ pub enum Control {
     Noop,
 }
 
-/// How a session ended, as far as its client has to know.
+/// How a session ended, as its last packet says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// As the client wanted.
+    /// The client ended it.
     ByClient,
-    /// The application ended it; the client is not to come back by itself.
+    /// The application ended it; the client should not reconnect by itself.
     ByServer,
-    /// It broke; the client may come back.
+    /// The session failed; the client should reconnect.
     Lost,
 }
 
 /// One outbound packet, already encoded for one dialect. Cloning shares the bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame {
-    /// A whole packet in its text form, type digit included. Always valid UTF-8.
+    /// A whole packet in its text form, with its type. Always valid UTF-8.
     Text(Bytes),
-    /// The data of a binary message, without any type byte: how it is wrapped depends on where it
-    /// is sent.
+    /// The data of a binary message, without its type, because the form of the type depends on the
+    /// transport.
     Binary(Bytes),
 }
 
@@ -68,7 +68,7 @@ impl Frame {
         Frame::Text(Bytes::from(text))
     }
 
-    /// Bytes that this packet holds in memory.
+    /// Length in bytes.
     pub fn len(&self) -> usize {
         match self {
             Frame::Text(bytes) | Frame::Binary(bytes) => bytes.len(),
@@ -80,7 +80,7 @@ impl Frame {
     }
 }
 
-/// Views the bytes of a [`Frame::Text`] as text.
+/// The text of a [`Frame::Text`]. Borrows it, because that is valid UTF-8.
 pub(crate) fn as_text(bytes: &Bytes) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
@@ -97,8 +97,8 @@ pub struct SocketPacket {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
-    /// From a client: a request to join, with its auth payload (`Null` if there was none). To a
-    /// client: the answer, with the socket id.
+    /// From a client: a request to join the namespace, with its auth payload as an object. To a client:
+    /// the answer, with the socket id.
     Connect(Value),
     Disconnect,
     Event {
@@ -117,7 +117,7 @@ pub enum Body {
     },
 }
 
-/// Names an acknowledgement. Digits only; kept as text because 0.9 clients compare it so.
+/// The id of an acknowledgement. Digits only; kept as text, because 0.9 clients compare it as text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AckId(pub Box<str>);
 
@@ -133,24 +133,24 @@ impl AckId {
     }
 }
 
-/// That the sender of an event wants an acknowledgement, and of which kind.
+/// The kind of acknowledgement that the sender of an event wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AckRequest {
-    /// The application answers, with arguments.
+    /// From the application, with arguments.
     ByApp(AckId),
-    /// Receipt is confirmed at once, without arguments (0.9's plain ack).
+    /// From the server as soon as it has the event, without arguments (0.9's plain ack).
     OnReceipt(AckId),
 }
 
-/// Input that does not follow the dialect; the text says what was wrong with it.
+/// Input that does not follow the dialect. The text says what is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub &'static str);
 
-/// A decoded Socket.IO packet whose attachments are still to come.
+/// A decoded Socket.IO packet, without its attachments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incoming {
     pub packet: SocketPacket,
-    /// How many binary messages must follow before the packet is complete.
+    /// The number of attachments, which follow as binary messages.
     pub due: usize,
 }

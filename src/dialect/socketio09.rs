@@ -1,4 +1,4 @@
-//! Socket.IO 0.9, "protocol 1": one grammar for sessions and events (reference: socketio-0.9.md).
+//! Socket.IO 0.9, "protocol 1": one grammar for session and events (reference: socketio-0.9.md).
 
 mod handshake;
 #[cfg(test)]
@@ -24,7 +24,7 @@ pub use handshake::{Url, handshake, jsonp_handshake, jsonp_index};
 #[derive(Debug)]
 pub struct SocketIo09;
 
-/// Begins each packet of a payload with more than one, and ends its length.
+/// In a payload of several packets, stands before and after the length of each packet.
 const MARK: char = '\u{fffd}';
 
 static RULES: Rules = Rules {
@@ -41,17 +41,19 @@ static RULES: Rules = Rules {
 
 /// Tells a client that it is connected.
 const OPENED: Frame = Frame::fixed("1::");
-/// Tells a client to shake hands again: its session is not known here.
-const UNKNOWN: Frame = Frame::fixed("7:::1+0");
+/// Tells a client to reconnect with a new handshake.
+const RECONNECT: Frame = Frame::fixed("7:::1+0");
 
-/// What sends a client with an unknown sid back to the handshake, connected before or not. To leave the old
-/// session it says a goodbye; one that was never connected would keep that, and end the next session with it.
-/// So it is told that it is connected, and says all that it has kept, into the void.
-pub const UNKNOWN_SID: [Frame; 3] = [UNKNOWN, OPENED, UNKNOWN];
-/// The same on a WebSocket, which takes nothing any more once the client has turned away from it.
-pub const UNKNOWN_SID_ON_SOCKET: [Frame; 2] = [OPENED, UNKNOWN];
+/// The packets that make a client with an unknown sid reconnect with a new handshake.
+///
+/// A client that reconnects sends a disconnect packet for its old session. If it was never connected, it
+/// would keep that packet and send it in the next session, which would end. So the server says in between
+/// that the client is connected: then the client sends all packets that it has kept, to the unknown sid.
+pub const UNKNOWN_SID: [Frame; 3] = [RECONNECT, OPENED, RECONNECT];
+/// The same for a WebSocket. After `RECONNECT`, a client reads nothing more from it, so that comes last.
+pub const UNKNOWN_SID_ON_SOCKET: [Frame; 2] = [OPENED, RECONNECT];
 
-/// A packet, taken apart but not understood.
+/// The fields of a packet.
 #[derive(Debug, PartialEq, Eq)]
 struct Parts<'a> {
     kind: &'a str,
@@ -62,8 +64,9 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Reads as leniently as both ends of 0.9 do: the pattern may begin after any colon (§3).
-    fn of(text: &'a str) -> Option<Self> {
+    /// Splits a packet as leniently as the client and server of 0.9 do: it may begin after any colon (§3).
+    /// `None` if it has no fields.
+    fn parse(text: &'a str) -> Option<Self> {
         let mut rest = text;
         loop {
             rest = rest.trim_start_matches(':');
@@ -97,19 +100,19 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// What it means to the layer above; `None` if nothing.
+    /// The Socket.IO packet; `None` if it is to be ignored.
     fn body(&self) -> Option<Body> {
         let event = |name: &str, args| Body::Event { name: name.to_owned(), args, ack: self.ack() };
         Some(match self.kind {
             "0" => Body::Disconnect,
             "1" => Body::Connect(query_to_auth(self.data.trim_start_matches('?'))),
             "3" => event("message", vec![self.data.into()]),
-            // What is no JSON arrives as false, as it did.
+            // The 0.9 server passes on `false` if the data is not JSON.
             "4" => event("message", vec![json::parse(self.data).unwrap_or(Value::Bool(false))]),
             "5" => {
                 let Value::Object(mut call) = json::parse(self.data).ok()? else { return None };
                 let name = match call.get("name")? {
-                    // The one name that would be taken for an end of the connection.
+                    // A 0.9 application would take it for the end of the connection.
                     Value::String(name) if name == "disconnect" => return None,
                     Value::String(name) => name.clone(),
                     Value::Number(number) => number.to_string(),
@@ -136,7 +139,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Puts binary parts, which 0.9 has no form for, where their placeholders are, as base64.
+/// Replaces placeholders by their attachments in base64, because 0.9 has no binary packets.
 fn inline(value: &Value, attachments: &[Bytes]) -> Value {
     match value {
         Value::Array(items) => items.iter().map(|item| inline(item, attachments)).collect(),
@@ -156,8 +159,8 @@ fn inline(value: &Value, attachments: &[Bytes]) -> Value {
     }
 }
 
-/// The binary part that an object stands for. One that only looks like a placeholder is itself:
-/// 0.9 clients may send such.
+/// The attachment that an object is the placeholder of. `None` for any other object: a 0.9 client may send
+/// one that looks like a placeholder.
 fn attached<'a>(map: &Map<String, Value>, attachments: &'a [Bytes]) -> Option<&'a Bytes> {
     if map.get("_placeholder") != Some(&Value::Bool(true)) {
         return None;
@@ -175,10 +178,6 @@ fn packet_head(kind: char, id: &str, namespace: &str) -> Vec<u8> {
 }
 
 impl Dialect for SocketIo09 {
-    fn name(&self) -> &'static str {
-        "socket.io 0.9"
-    }
-
     fn slot(&self) -> usize {
         2
     }
@@ -201,7 +200,7 @@ impl Dialect for SocketIo09 {
     fn ending(&self, ending: Ending) -> Frame {
         match ending {
             Ending::ByClient | Ending::ByServer => Frame::fixed("0::"),
-            Ending::Lost => UNKNOWN,
+            Ending::Lost => RECONNECT,
         }
     }
 
@@ -237,7 +236,7 @@ impl Dialect for SocketIo09 {
     }
 
     fn takes_octets(&self) -> bool {
-        true // any content type is read as text, as it was
+        true // like the 0.9 server, reads any content type as text
     }
 
     fn read_payload(
@@ -255,12 +254,12 @@ impl Dialect for SocketIo09 {
         }
         let mut packets = Vec::new();
         let mut rest = text;
-        // After a wrong length nothing can be found any more; what was read before still counts.
+        // After a wrong length, no packet can be found. The packets before it are kept.
         while let Some((length, tail)) =
             rest.strip_prefix(MARK).and_then(|framed| framed.split_once(MARK))
         {
             let Ok(units) = length.parse() else { break };
-            // A length beyond the end yields what is there.
+            // If the length runs past the end, the rest is the packet.
             let (packet, tail) = split_utf16(tail, units).unwrap_or((tail, ""));
             add(&mut packets, self.read_text(packet, wire)?)?;
             rest = tail;
@@ -269,7 +268,7 @@ impl Dialect for SocketIo09 {
     }
 
     fn read_text(&self, text: &str, _wire: &Wire) -> Result<Packet, Malformed> {
-        let Some(parts) = Parts::of(text) else { return Ok(Packet::Noop) };
+        let Some(parts) = Parts::parse(text) else { return Ok(Packet::Noop) };
         Ok(match (parts.kind, parts.endpoint) {
             ("0", "") => Packet::Close,
             ("2", _) => Packet::Pong { probe: false },
@@ -286,7 +285,7 @@ impl Dialect for SocketIo09 {
     }
 
     fn socket_binary(&self, data: &Bytes, wire: &Wire) -> SocketMessage {
-        // Never a binary frame: the Node client dies of it (§8.1).
+        // Never a binary message: the Node client crashes on it (§8.1).
         let payload = self.payload(&[Frame::Binary(data.clone())], wire.base64);
         SocketMessage::Text(payload.body)
     }
@@ -295,7 +294,7 @@ impl Dialect for SocketIo09 {
         let namespace = &*packet.namespace;
         let mut out;
         match &packet.body {
-            // That the default namespace is joined is said by the first packet of the session.
+            // The packet that opens the session says that the default namespace is joined.
             Body::Connect(_) if namespace == "/" => return Vec::new(),
             Body::Connect(_) => out = packet_head('1', "", namespace),
             Body::Disconnect => out = packet_head('0', "", namespace),
@@ -304,7 +303,7 @@ impl Dialect for SocketIo09 {
                 out.extend_from_slice(b":2");
             }
             Body::Event { name, args, ack } => {
-                // Acks with arguments are the only ones that event handlers get to answer (§5).
+                // Only a request for an ack with arguments gives the client's handler a callback (§5).
                 let id = ack.as_ref().map_or(String::new(), |ack| match ack {
                     AckRequest::ByApp(id) | AckRequest::OnReceipt(id) => format!("{}+", id.0),
                 });
@@ -348,9 +347,9 @@ impl Dialect for SocketIo09 {
     }
 
     fn decode(&self, text: &str, _wire: &Wire) -> Result<Option<Incoming>, Malformed> {
-        let Some(parts) = Parts::of(text) else { return Ok(None) };
-        let asks = if parts.kind == "1" { parts.data.len() } else { 0 };
-        if parts.endpoint.len() + asks > MAX_NAMESPACE {
+        let Some(parts) = Parts::parse(text) else { return Ok(None) };
+        let query = if parts.kind == "1" { parts.data.len() } else { 0 };
+        if parts.endpoint.len() + query > MAX_NAMESPACE {
             return Err(Malformed("namespace too long"));
         }
         Ok(parts.body().map(|body| {

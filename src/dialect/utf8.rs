@@ -1,24 +1,24 @@
 //! "Double UTF-8", the string encoding of Socket.IO 1.x clients, and UTF-16 counting.
 //!
 //! Engine.IO 1.x clients send each UTF-8 byte of a string as one character U+0000–U+00FF, which the
-//! transport then encodes as UTF-8 once more. Later clients of the same protocol number do not. What
-//! a client does is known from its handshake, or seen in its first packet that is not plain ASCII
+//! transport then encodes as UTF-8 once more. Later clients of the same protocol number do not. The
+//! handshake shows which encoding a client uses, or else its first packet that is not ASCII does
 //! (reference: engineio.md §4.1.3).
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// What is known of a session's string encoding.
+/// A string encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Strings {
     Plain = 0,
     Double = 1,
-    /// Not known yet: the first packet that tells pins it.
+    /// Not known yet: the first packet that is not ASCII decides.
     Sniff = 2,
 }
 
-/// The encoding of one direction of one session; pinned by the first evidence.
+/// The encoding of the strings that a client sends by one transport.
 #[derive(Debug)]
 pub struct StringMode(AtomicU8);
 
@@ -35,7 +35,7 @@ impl StringMode {
         }
     }
 
-    /// Undoes double UTF-8 where it is there.
+    /// Undoes double UTF-8, if the client uses it.
     pub fn decode<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if text.is_ascii() {
             return Cow::Borrowed(text);
@@ -59,8 +59,8 @@ impl StringMode {
     }
 }
 
-/// The bytes that the characters stand for, as text if they are UTF-8; `None` if a character is no
-/// byte.
+/// Takes each character for one byte of UTF-8. Returns the text, or the bytes if they are not valid UTF-8;
+/// `None` if a character is above U+00FF.
 fn single(text: &str) -> Option<Result<String, Vec<u8>>> {
     let mut bytes = Vec::with_capacity(text.len());
     for c in text.chars() {
@@ -69,13 +69,13 @@ fn single(text: &str) -> Option<Result<String, Vec<u8>>> {
     Some(String::from_utf8(bytes).map_err(|error| error.into_bytes()))
 }
 
-/// Length in UTF-16 code units: what JavaScript calls the length of a string.
+/// Length in UTF-16 code units, as of a JavaScript string.
 pub fn utf16_len(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().map(char::len_utf16).sum() }
 }
 
-/// Splits off the first `units` UTF-16 code units. `None` if the text is shorter or the cut would
-/// fall inside a character.
+/// Splits off the first `units` UTF-16 code units. `None` if the text is shorter, or if that would split
+/// a character.
 pub fn split_utf16(text: &str, units: usize) -> Option<(&str, &str)> {
     let mut left = units;
     for (at, c) in text.char_indices() {

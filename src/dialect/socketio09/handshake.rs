@@ -1,11 +1,10 @@
-//! What comes before the first packet: what a URL asks for, and how a handshake is answered
-//! (reference: socketio-0.9.md §1, §2).
+//! URLs and the answer to a handshake (reference: socketio-0.9.md §1, §2).
 
 use std::time::Duration;
 
 use crate::dialect::script;
 
-/// What a request below the mount path asks for (socketio-0.9.md §1).
+/// What the URL of a request asks for (socketio-0.9.md §1).
 #[derive(Debug, PartialEq, Eq)]
 pub enum Url<'a> {
     Handshake,
@@ -16,13 +15,13 @@ pub enum Url<'a> {
     Disconnect {
         sid: &'a str,
     },
-    /// A protocol that is not 1.
+    /// The protocol number is not 1.
     OtherProtocol,
 }
 
 impl<'a> Url<'a> {
-    /// Reads what follows the mount path, which ends in a slash. `None` is no URL of this
-    /// generation.
+    /// Parses the part of a path that follows the mount path and its slash. `None` if it is not a URL of
+    /// this generation.
     pub fn parse(path: &'a str, query: &str) -> Option<Self> {
         let mut segments = path.split('/');
         let protocol = segments.next()?;
@@ -31,7 +30,7 @@ impl<'a> Url<'a> {
         }
         let transport = segments.next().unwrap_or_default();
         let sid = segments.next().unwrap_or_default();
-        // A trailing slash is tolerated, a fourth segment is not.
+        // A trailing slash is allowed, a fourth segment is not.
         if segments.next().is_some_and(|rest| !rest.is_empty()) || segments.next().is_some() {
             return None;
         }
@@ -47,14 +46,14 @@ impl<'a> Url<'a> {
     }
 }
 
-/// The body that answers a handshake. `silence` is how long a client waits for any packet before it
-/// reconnects; both timeouts of the handshake are that (§2).
+/// The body of the answer to a handshake. `silence` is the time without packets after which a client
+/// reconnects; both timeouts in the answer have this value (§2).
 pub fn handshake(sid: &str, silence: Duration, transports: &[&str]) -> String {
     let seconds = silence.as_secs_f64();
     format!("{sid}:{seconds}:{seconds}:{}", transports.join(","))
 }
 
-/// A handshake's answer as a script, for pages that shake hands by JSONP.
+/// The answer to a handshake by JSONP: a script with the body, or with an error message.
 pub fn jsonp_handshake(index: u32, answer: Result<&str, &str>) -> Vec<u8> {
     match answer {
         Ok(body) => script(&format!("io.j[{index}]("), body, ");"),
@@ -62,8 +61,8 @@ pub fn jsonp_handshake(index: u32, answer: Result<&str, &str>) -> Vec<u8> {
     }
 }
 
-/// The number of the callback that a handshake by JSONP asks for. What is no number asks for the
-/// plain form.
+/// The number of the callback of a handshake by JSONP. `None` if there is none, or no number: the answer
+/// then has the plain form.
 pub fn jsonp_index(query: &str) -> Option<u32> {
     let (_, index) = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "jsonp")?;
     index.bytes().all(|b| b.is_ascii_digit()).then(|| index.parse().ok()).flatten()

@@ -187,12 +187,12 @@ fn vectors_of_payloads() {
 
     let packets = ["5:::{\"name\":\"uni\",\"args\":[\"€😀\"]}", "5:::{\"name\":\"noargs\"}"];
     let body = SocketIo09.payload(&packets.map(Frame::fixed), false).body;
-    // The bytes that were captured: two marks around each length, in UTF-16 units.
+    // Captured from a 0.9 server: two marks around each length, in UTF-16 units.
     let lengths: [&[u8]; 2] = [b"\xef\xbf\xbd33\xef\xbf\xbd", b"\xef\xbf\xbd21\xef\xbf\xbd"];
     let captured = [lengths[0], packets[0].as_bytes(), lengths[1], packets[1].as_bytes()].concat();
     assert_eq!((body.len(), &*body), (74, &*captured));
     assert_eq!(texts(std::str::from_utf8(&body).unwrap()), packets);
-    // With the number of code points, or of bytes, it is lost, and what follows as well.
+    // With its length in code points or in bytes, the packet is lost, and so are those after it.
     for wrong in ["32", "37"] {
         let body = String::from_utf8(captured.clone()).unwrap().replacen("33", wrong, 1);
         assert!(!texts(&body).contains(&packets[0].to_owned()), "{wrong}");
