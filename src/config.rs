@@ -1,8 +1,8 @@
 //! Settings and their layers: defaults, `transports.toml`, environment, flags, the administrator.
 //!
-//! One vocabulary serves all: the key `ping-interval` of the file is the flag `--ping-interval` and
-//! the variable `PARLANCE_PING_INTERVAL`. Each layer is validated by itself, so that an error names
-//! the place that it came from; the server does not start half-configured.
+//! A setting has the same name in all layers: the key `ping-interval` of the file is the flag
+//! `--ping-interval` and the variable `PARLANCE_PING_INTERVAL`. Each layer is validated by itself, so that
+//! an error names its source. If any layer is wrong, the server does not start.
 
 mod bounds;
 mod file;
@@ -24,18 +24,18 @@ pub use rules::RuleText;
 pub use settings::Settings;
 pub use values::{Size, Time};
 
-/// The file that is read from the working directory unless another is named.
+/// The settings file in the working directory, if no other is named.
 pub const DEFAULT_FILE: &str = "transports.toml";
 
-/// What is wrong with the settings, and where.
+/// An error in the settings, with its place.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("{} cannot be read: {why}", .path.display())]
     Unreadable { path: PathBuf, why: String },
-    /// There were settings in it before.
+    /// The file was removed, and it had settings.
     #[error("{} is gone", .path.display())]
     Gone { path: PathBuf },
-    /// There were settings in it before.
+    /// The file is without settings now, and it had some.
     #[error("{} has no settings any more", .path.display())]
     Blank { path: PathBuf },
     #[error("{}:{line}:{column}: {message}", .path.display())]
@@ -44,16 +44,16 @@ pub enum ConfigError {
     Flag { key: &'static str, message: String },
     #[error("PORT: `{value}` is no port number")]
     Port { value: String },
-    /// Each is right by itself; the layers may differ in where they come from.
+    /// Each setting is valid by itself, but they contradict each other. They may come from different layers.
     #[error("{key}: {message}")]
-    Together { key: &'static str, message: String },
+    Contradiction { key: &'static str, message: String },
     #[error("`{key}` is no setting that changes without a restart; those are {}", LIVE.join(", "))]
     NotLive { key: String },
     #[error("the administrator's settings: {message}")]
     Administrator { message: String },
 }
 
-/// Keys that can change while the server runs: those of the policy.
+/// Settings that can change while the server runs: those of the policy.
 pub const LIVE: [&str; 12] = [
     "transports",
     "rules",

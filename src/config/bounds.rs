@@ -1,4 +1,4 @@
-//! Every setting that is a number, and what it may be.
+//! The bounds of every setting that is a number.
 
 use std::fmt;
 
@@ -6,18 +6,17 @@ use super::Layer;
 use super::values::{Size, Time};
 use crate::policy::breaker::MOST_FAILURES;
 
-/// What one setting may be.
+/// The bounds of one setting.
 pub(super) struct Bounds {
     pub key: &'static str,
     value: fn(&Layer) -> Option<u64>,
     unit: Unit,
-    /// 0 may stand for something of its own: no bound, any port, not at all.
+    /// Whether 0 is allowed with a meaning of its own: no bound, any port, not at all.
     zero: bool,
     pub least: u64,
     pub most: u64,
 }
 
-/// What is counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
     /// Milliseconds.
@@ -31,9 +30,9 @@ const SECOND: u64 = 1000;
 /// Longer times overflow the timers of old clients.
 const DAY: u64 = 24 * 3600 * SECOND;
 const MIB: u64 = 1 << 20;
-/// More than any system has; far from what overflows a sum.
+/// More than any system can hold, and small enough that sums do not overflow.
 const MANY: u64 = 10_000_000;
-/// Prices of buckets are counted in nanoseconds.
+/// The largest rate per second. Token buckets count in nanoseconds, so higher rates would be inexact.
 const FAST: u64 = 1_000_000;
 
 fn millis(time: Option<Time>) -> Option<u64> {
@@ -60,7 +59,7 @@ macro_rules! bounds {
     (@Count $value:expr) => { $value.map(|count| count as u64) };
 }
 
-/// All of them.
+/// The bounds of all numeric settings.
 #[rustfmt::skip]
 pub(super) const BOUNDS: &[Bounds] = &bounds! {
     "port" port Count 1, 65535, or 0;
@@ -78,19 +77,19 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
     "ping-timeout" ping_timeout Time 1, DAY;
     "upgrade-timeout" upgrade_timeout Time 1, DAY;
     "connect-timeout" connect_timeout Time 1, DAY;
-    // Each of these is held in one piece, for each client that sends so much.
+    // A payload is held in one piece for each client that sends one.
     "max-payload" max_payload Size 1024, 256 * MIB;
     "queue-bytes" queue_bytes Size 1024, 1024 * MIB;
     "queue-bytes-total" queue_bytes_total Size 1024, MIB * MIB, or 0;
     "queue-messages" queue_messages Count 16, 1_000_000;
-    // A browser holds all of it.
+    // A browser keeps the whole response in memory.
     "stream-bytes" stream_bytes Size 4096, 256 * MIB;
     "max-connections" max_connections Count 1, MANY;
     "max-connections-per-address" max_connections_per_address Count 1, MANY, or 0;
     "header-timeout" header_timeout Time 1, DAY;
     "body-timeout" body_timeout Time 1, DAY;
     "max-headers" max_headers Count 8, 1024;
-    // The HTTP library reads no more at once than 400 KiB.
+    // hyper's read buffer holds about 400 KiB.
     "max-header-bytes" max_header_bytes Size 8192, MIB / 4;
     "shutdown-timeout" shutdown_timeout Time 1, DAY;
     "message-max" message_max Size 1, 256 * MIB;
@@ -99,10 +98,10 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
 };
 
 impl Bounds {
-    /// Checks what a layer says, if it says anything.
+    /// Checks the layer's value, if it has one.
     ///
     /// # Errors
-    /// What was expected.
+    /// If the value is out of bounds: a message with the bound.
     pub fn check(&self, layer: &Layer) -> Result<(), String> {
         match (self.value)(layer) {
             Some(0) if self.zero => Ok(()),
@@ -117,7 +116,7 @@ impl Bounds {
         }
     }
 
-    /// A value as it is written in the settings, in the largest unit that fits.
+    /// Writes a value as in the settings, in the largest unit that divides it.
     pub fn in_words(&self, value: u64) -> String {
         let units: &[(u64, &str)] = match self.unit {
             Unit::Time => &[(DAY, "d"), (3600 * SECOND, "h"), (SECOND, "s"), (1, "ms")],
@@ -125,14 +124,14 @@ impl Bounds {
             Unit::Size | Unit::Count => &[(1, "")],
         };
         let units = units.iter().filter(|(factor, _)| value.is_multiple_of(*factor));
-        // A day is told in hours.
+        // One day is written as 24h.
         let mut units = units.filter(|(factor, _)| value != *factor || *factor != DAY);
         units.next().map_or_else(String::new, |(factor, unit)| format!("{}{unit}", value / factor))
     }
 }
 
 impl fmt::Display for Bounds {
-    /// As the reference in the documentation has it.
+    /// Writes the bounds as in the reference of docs/configuration.md.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let least = match (self.zero, self.least) {
             (true, 1) => "0".to_owned(),

@@ -1,4 +1,4 @@
-//! The file, and where in it something is wrong.
+//! Reads the text of a settings file, and finds the place of an error in it.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use super::validate::Invalid;
 use super::{ConfigError, Layer};
 
 impl Layer {
-    /// Reads a text that is said to come from `path`.
+    /// Parses and validates the text of the file at `path`. `known` are the names of the transports.
     ///
     /// # Errors
-    /// With line and column, if a key or a value is wrong.
+    /// If a key or a value is wrong: an error with line and column.
     pub(crate) fn from_text(
         text: &str,
         path: &Path,
@@ -30,19 +30,19 @@ impl Layer {
     }
 }
 
-/// What to say of a key that has another name now, if one is there.
+/// The message for a key that was renamed, if there is one at `offset`.
 fn renamed(text: &str, offset: usize) -> Option<String> {
-    const NAMES: [(&str, &str); 3] = [
+    const RENAMED: [(&str, &str); 3] = [
         ("heal-failures", "breaker-failures"),
         ("heal-rest", "breaker-rest"),
         ("heal-longest", "breaker-longest"),
     ];
-    let there = text.get(offset..)?;
-    let (old, new) = NAMES.iter().find(|(old, _)| there.starts_with(old))?;
+    let rest = text.get(offset..)?;
+    let (old, new) = RENAMED.iter().find(|(old, _)| rest.starts_with(old))?;
     Some(format!("unknown field `{old}`, it is `{new}` now"))
 }
 
-/// What the reader of the file has to say, in the words of those who write it.
+/// Replaces the names of Rust types in a message of the TOML parser by words that operators know.
 fn plain(message: &str) -> String {
     const WORDS: [(&str, &str); 5] = [
         ("expected u16", "expected a whole number from 0 to 65535"),
@@ -56,7 +56,8 @@ fn plain(message: &str) -> String {
     ours.map(|(found, expected)| format!("{found}{expected}")).unwrap_or(message)
 }
 
-/// Where in a text the value of a key is, or as near to it as can be told.
+/// The offset of a key's value. `within` names a key of one of its tables: then of that value, if it is
+/// there.
 fn offset_of(text: &str, key: &str, within: Option<(usize, &'static str)>) -> usize {
     let Ok(table) = toml::de::DeTable::parse(text) else { return 0 };
     let Some(value) = table.get_ref().get(key) else { return 0 };
@@ -67,7 +68,7 @@ fn offset_of(text: &str, key: &str, within: Option<(usize, &'static str)>) -> us
     inner.unwrap_or(value).span().start
 }
 
-/// Line and column of a place in a text, both from 1.
+/// Line and column of an offset, both from 1. Columns count bytes.
 pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;

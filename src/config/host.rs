@@ -1,13 +1,13 @@
-//! The host to listen on, as far as it can be told without asking anybody.
+//! Checks the host to listen on without a DNS query.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::policy::network::is_host_name;
 
-/// Checks that a host may be one.
+/// Checks that the text is an address or a host name.
 ///
 /// # Errors
-/// What is wrong, with what to write instead.
+/// If it is not: a message that says what to write instead.
 pub(super) fn check(host: &str) -> Result<(), String> {
     let wrong = |why: &str| Err(format!("`{host}` {why}"));
     if host.is_empty() || host == "*" {
@@ -20,7 +20,7 @@ pub(super) fn check(host: &str) -> Result<(), String> {
         return wrong("is no address: IPv6 is written without brackets, the port by itself");
     }
     match host.rsplit_once(':') {
-        // `fe80::1%eth0` is an address of one network.
+        // Such as `fe80::1%eth0`.
         Some(_) if is_scoped(host) => return Ok(()),
         Some((name, port)) if !name.contains(':') && port.bytes().all(|b| b.is_ascii_digit()) => {
             return wrong("has a port, which is a setting of its own");
@@ -42,7 +42,7 @@ fn is_scoped(host: &str) -> bool {
         .is_some_and(|(address, scope)| address.parse::<Ipv6Addr>().is_ok() && !scope.is_empty())
 }
 
-/// Whether a label says that the host is an address, as browsers and systems see it.
+/// Whether the last label of a host makes browsers and systems take the host for an IPv4 address.
 fn is_number(label: &str) -> bool {
     let hexadecimal = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
     match hexadecimal {
@@ -98,10 +98,10 @@ mod tests {
             ("bücher.example", "is no host name or address"),
             (&long, "is no host name or address"),
         ] {
-            let told = check(host).err().unwrap_or_default();
+            let error = check(host).err().unwrap_or_default();
             assert!(
-                told.contains(expected) && told.is_empty() == expected.is_empty(),
-                "{host}: {told}"
+                error.contains(expected) && error.is_empty() == expected.is_empty(),
+                "{host}: {error}"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! One layer of settings, and all keys that there are.
+//! One layer of settings, with all keys.
 
 use std::path::PathBuf;
 
@@ -7,8 +7,8 @@ use serde::Deserialize;
 use super::rules::RuleText;
 use super::values::{Size, Time};
 
-/// One layer: what a file, or flags and environment together, say. Each field is optional; the
-/// comments are the help texts of the flags.
+/// The settings of one source: the file, the administrator, or flags and environment together. Each is
+/// optional. The comments are the help texts of the flags.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize, clap::Args)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Layer {
@@ -147,7 +147,7 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Lets `self` win over `lower`.
+    /// Fills in the settings that `self` lacks from `lower`.
     pub(super) fn over(self, lower: Layer) -> Layer {
         macro_rules! layered {
             ($($field:ident)*) => { Layer { $($field: self.$field.or(lower.$field)),* } };
@@ -161,8 +161,8 @@ impl Layer {
     }
 }
 
-/// Variables of the environment that look like settings and are none. Most likely they are mistyped;
-/// some platforms make such names by themselves, so they are no error.
+/// Environment variables whose names begin like those of settings, but are not. Most likely they are
+/// mistyped. They are no error, because some platforms set such variables by themselves.
 pub fn unknown_variables() -> Vec<String> {
     let flags = <Layer as clap::Args>::augment_args(clap::Command::new("parlance"));
     let known: Vec<_> = flags.get_arguments().filter_map(|flag| flag.get_env()).collect();

@@ -1,4 +1,4 @@
-//! The layers of settings, kept apart: what changes one of them forgets nothing of the others.
+//! The layers of settings. They are kept separate, so that a change of one keeps the others.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,31 +10,32 @@ use super::validate::Invalid;
 use super::{ConfigError, DEFAULT_FILE, LIVE, Layer, Settings};
 use crate::files;
 
-/// Bytes of the file.
+/// Bytes of the settings file.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// Where settings come from, beside the administrator.
+/// The sources of settings at the start.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// Flags, which hold the environment too.
+    /// Flags and `PARLANCE_*` variables.
     pub flags: Layer,
-    /// The file that was named. Without one, [`DEFAULT_FILE`] is read if it is there.
+    /// The file that the operator names. `None` for [`DEFAULT_FILE`], which may be missing.
     pub file: Option<PathBuf>,
-    /// `PORT`, as hosting platforms set it.
+    /// The variable `PORT`, which hosting platforms set.
     pub port: Option<String>,
 }
 
-/// What is in the place of the file.
+/// The result of reading the settings file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     Text(String),
+    /// There is no file.
     Nothing,
-    /// Why it cannot be read.
+    /// It cannot be read, for this reason.
     Unreadable(String),
 }
 
 impl Found {
-    /// Looks at the file. This takes a moment, as files do, and never waits for anybody.
+    /// Reads the file. Blocks on the disk only: a path that is not a regular file is an error.
     pub fn at(path: &Path) -> Self {
         match files::read_text(path, LARGEST_FILE) {
             Ok(text) => Found::Text(text),
@@ -48,26 +49,26 @@ impl Found {
 /// flags, the administrator.
 #[derive(Debug, Clone)]
 pub struct Layers {
-    /// The transports that there are.
+    /// The names of the transports.
     known: Vec<&'static str>,
     path: PathBuf,
-    /// The file has to be there.
+    /// Whether the operator named the file. Then it must exist.
     named: bool,
-    /// What the file said when it was last taken.
+    /// The file's layer in force.
     file: Layer,
-    /// What was there when it was last taken, or found wanting; and why it was not taken.
+    /// The file as last read, and the error if it is not in force.
     tried: (Found, Option<String>),
-    /// Flags, environment, `PORT`: they stay as they are.
-    given: Layer,
-    /// What an administrator has said since the start, as it would be in a file.
+    /// Flags, environment and `PORT`, which never change.
+    fixed: Layer,
+    /// The administrator's layer, in the form of a file.
     administrator: toml::Table,
 }
 
 impl Layers {
-    /// Reads all layers that there are at the start.
+    /// Reads the layers at the start.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first error in any of them.
     pub fn read(sources: Sources, known: &[&'static str]) -> Result<Self, ConfigError> {
         let mut layers = Layers::without_file(sources, known)?;
         let found = Found::at(&layers.path);
@@ -80,10 +81,10 @@ impl Layers {
         flags
             .validate(known)
             .map_err(|Invalid { key, message, .. }| ConfigError::Flag { key, message })?;
-        // Where somebody has chosen a port, nobody asks what the platform would have.
+        // `PORT` is not even parsed if a flag or `PARLANCE_PORT` sets the port.
         let port = port.filter(|value| flags.port.is_none() && !value.is_empty());
         let port = port.map(|value| value.parse().map_err(|_| ConfigError::Port { value }));
-        let given = flags.over(Layer { port: port.transpose()?, ..Layer::default() });
+        let fixed = flags.over(Layer { port: port.transpose()?, ..Layer::default() });
         let named = file.is_some();
         Ok(Layers {
             known: known.to_vec(),
@@ -91,44 +92,45 @@ impl Layers {
             named,
             file: Layer::default(),
             tried: (Found::Nothing, None),
-            given,
+            fixed,
             administrator: toml::Table::new(),
         })
     }
 
-    /// The file that is looked at, whether it is there or not.
+    /// The path of the settings file, which may be missing.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What was there when the file was last taken, or found wanting.
+    /// The file as given to the last [`Layers::take`], whether that succeeded or not.
     pub fn tried(&self) -> &Found {
         &self.tried.0
     }
 
-    /// Why what was last found is not in force.
+    /// The error of the last [`Layers::take`], if it failed.
     pub fn problem(&self) -> Option<&str> {
         self.tried.1.as_deref()
     }
 
-    /// Whether there is a file in which nothing is said. Most likely it is half of one.
+    /// Whether there is a file without any settings. Most likely it is being written.
     pub fn file_is_blank(&self) -> bool {
         matches!(self.tried.0, Found::Text(_)) && self.file == Layer::default()
     }
 
-    /// What all layers come to.
+    /// The settings that result from all layers.
     ///
     /// # Errors
-    /// If they contradict each other.
+    /// If settings contradict each other.
     pub fn settings(&self) -> Result<Settings, ConfigError> {
         self.with(&self.file, &self.administrator)
     }
 
-    /// Takes what was found for the file's layer, and tells what all come to then. A file that says
-    /// nothing any more is none that somebody has written: its defaults would allow more than it did.
+    /// Replaces the file's layer, and returns the settings that result from all layers.
     ///
     /// # Errors
-    /// If it cannot be taken: then nothing changes.
+    /// If the file is wrong, or the settings contradict each other, or the file has lost all its settings:
+    /// nobody writes such a file on purpose, and the defaults would allow more than the file did. Then no
+    /// setting changes.
     pub fn take(&mut self, found: Found) -> Result<Settings, ConfigError> {
         let taken = self.parsed(&found).and_then(|file| {
             let settings = self.with(&file, &self.administrator)?;
@@ -140,11 +142,11 @@ impl Layers {
         Ok(settings)
     }
 
-    /// Adds the keys of a text to the administrator's layer, in place of what they were there, and
-    /// tells what all layers come to then.
+    /// Sets the keys of a text, which has the form of the file, in the administrator's layer. Returns the
+    /// settings that result from all layers.
     ///
     /// # Errors
-    /// If it is wrong, or has keys that do not change without a restart: then nothing changes.
+    /// If the text is wrong, or has keys that need a restart. Then no setting changes.
     pub fn add(&mut self, text: &str) -> Result<Settings, ConfigError> {
         let at = |offset: usize, message: String| {
             let (line, column) = position(text, offset);
@@ -160,14 +162,14 @@ impl Layers {
         let mut administrator = self.administrator.clone();
         let added: toml::Table = text.parse().map_err(|error| at(0, format!("{error}")))?;
         administrator.extend(added);
-        self.administer(administrator)
+        self.set_administrator(administrator)
     }
 
-    /// Takes a key out of the administrator's layer, or all keys, and tells what all layers come to
-    /// then.
+    /// Removes a key, or all keys, from the administrator's layer. Returns the settings that result from
+    /// all layers.
     ///
     /// # Errors
-    /// If there is no such key, or the other layers contradict each other without it: then nothing
+    /// If there is no such key, or the other settings contradict each other without it. Then no setting
     /// changes.
     pub fn clear(&mut self, key: Option<&str>) -> Result<Settings, ConfigError> {
         let mut administrator = self.administrator.clone();
@@ -178,25 +180,25 @@ impl Layers {
             Some(key) => drop(administrator.remove(key)),
             None => administrator.clear(),
         }
-        self.administer(administrator)
+        self.set_administrator(administrator)
     }
 
-    /// What the administrator has said, by key.
+    /// The administrator's layer, by key.
     pub fn administrator(&self) -> &toml::Table {
         &self.administrator
     }
 
-    fn administer(&mut self, administrator: toml::Table) -> Result<Settings, ConfigError> {
+    fn set_administrator(&mut self, administrator: toml::Table) -> Result<Settings, ConfigError> {
         let settings = self.with(&self.file, &administrator)?;
         self.administrator = administrator;
         Ok(settings)
     }
 
     fn with(&self, file: &Layer, administrator: &toml::Table) -> Result<Settings, ConfigError> {
-        // Each of its keys was read before.
+        // Cannot fail: each of its keys was parsed when it was added.
         let top = Layer::deserialize(administrator.clone())
             .map_err(|error| ConfigError::Administrator { message: error.to_string() })?;
-        let layer = top.over(self.given.clone().over(file.clone()));
+        let layer = top.over(self.fixed.clone().over(file.clone()));
         let settings = Settings::complete(layer, &self.known);
         settings.agree()?;
         Ok(settings)
@@ -298,20 +300,19 @@ mod tests {
             assert!(error.contains(expected), "{error}");
             assert_eq!((layers.tried(), layers.problem()), (&found, Some(error.as_str())));
             assert_eq!(facts(&layers), (3, 1, "https://a.example".into()), "{expected}");
-            // What is wrong with the file does not stand in the administrator's way.
+            // An error in the file does not prevent changes by the administrator.
             layers.add("max-websockets = 4").unwrap();
             assert_eq!(facts(&layers), (4, 1, "https://a.example".into()), "{expected}");
             layers.add("max-websockets = 3").unwrap();
         }
-        // Another layer may have been right with the file as it was alone.
+        // The administrator's layer must not contradict the file's.
         layers.take(text("trusted-proxies = [\"loopback\"]\nproxy-protocol = true")).unwrap();
         let error = layers.add("trusted-proxies = []").unwrap_err().to_string();
         assert!(error.starts_with("proxy-protocol: nobody could connect"), "{error}");
         assert_eq!(layers.problem(), None);
     }
 
-    /// However changes follow upon each other, what is in force is what the uppermost layer says that was
-    /// told of it and not taken back.
+    /// After any sequence of changes, each setting has the value of the topmost layer that sets it.
     #[test]
     fn no_change_forgets_what_another_said() {
         const KEYS: [&str; 3] = ["max-sessions", "max-websockets", "handshake-rate"];
@@ -331,20 +332,20 @@ mod tests {
                 (random >> 33) as usize % below
             };
             // Some of the keys, each with a number of its own.
-            let said: [Option<usize>; 3] =
+            let values: [Option<usize>; 3] =
                 std::array::from_fn(|key| (draw(2) == 0).then_some(step * 3 + key));
-            let lines = KEYS.iter().zip(said).filter_map(|(key, value)| Some((key, value?)));
+            let lines = KEYS.iter().zip(values).filter_map(|(key, value)| Some((key, value?)));
             let lines: String = lines.map(|(key, value)| format!("{key} = {value}\n")).collect();
             match draw(6) {
                 0 => {
                     let blank = lines.is_empty() && file != [None; 3];
                     assert_eq!(layers.take(text(&lines)).is_err(), blank);
-                    file = if blank { file } else { said };
+                    file = if blank { file } else { values };
                 }
                 1 => drop(layers.take(text(&format!("{lines}broken"))).unwrap_err()),
                 2 => {
                     layers.add(&lines).unwrap();
-                    administrator = std::array::from_fn(|key| said[key].or(administrator[key]));
+                    administrator = std::array::from_fn(|key| values[key].or(administrator[key]));
                 }
                 3 => drop(layers.add(&format!("{lines}port = 1")).unwrap_err()),
                 4 => {
@@ -395,8 +396,9 @@ mod tests {
             (Layer::default(), None, "", Ok(3000)),
             (Layer::default(), Some("99999"), "port = 2", Err("PORT: `99999` is no port number")),
         ] {
-            let told = layers(flags, port).map(|mut layers| layers.take(text(file)).unwrap().port);
-            assert_eq!(told, expected.map_err(str::to_owned));
+            let result =
+                layers(flags, port).map(|mut layers| layers.take(text(file)).unwrap().port);
+            assert_eq!(result, expected.map_err(str::to_owned));
         }
     }
 }

@@ -1,17 +1,17 @@
-//! The rules of the settings file, as the operator writes them.
+//! The `[[rules]]` tables of the settings file.
 
 use serde::Deserialize;
 
 use crate::policy::{Networks, Origins, Pattern, Rule, Transports};
 
-/// Rules of one file; each request looks through them.
+/// The most rules of one file. Bounded, because a request is compared with all of them.
 const MOST_RULES: usize = 256;
 
 /// One `[[rules]]` table.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RuleText {
-    /// What logs call it; its number if it has none.
+    /// The name in logs. `None` for the number of the rule.
     pub name: Option<String>,
     pub origins: Option<Vec<String>>,
     pub networks: Option<Vec<String>>,
@@ -21,10 +21,12 @@ pub struct RuleText {
     pub transports: Vec<String>,
 }
 
-/// What is wrong with the rules: with which of them, counted from 0, and with which of its keys.
+/// An error in a rule.
 #[derive(Debug)]
 pub struct BadRule {
+    /// The index of the rule.
     pub at: usize,
+    /// Its key with the error.
     pub key: &'static str,
     pub message: String,
 }
@@ -71,10 +73,10 @@ impl RuleText {
     }
 }
 
-/// Reads all rules.
+/// Parses all rules. `known` are the names of the transports.
 ///
 /// # Errors
-/// What is wrong with the first that is.
+/// The first error.
 pub fn read(texts: &[RuleText], known: &[&'static str]) -> Result<Vec<Rule>, BadRule> {
     if texts.len() > MOST_RULES {
         let message = format!("expected {MOST_RULES} rules at most");

@@ -1,4 +1,4 @@
-//! All settings, complete.
+//! The settings that result from all layers.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,13 +7,14 @@ use super::values::{Size, Time};
 use super::{ConfigError, Layer, rules};
 use crate::policy::{BreakerSettings, Caps, Networks, Origins, Policy, Transports};
 
-/// What is around a message in a packet, at most: the names of event and namespace, ids, punctuation.
+/// The most bytes of a message's packet besides its text: the names of event and namespace, ids,
+/// punctuation.
 const FRAMING: usize = 1024;
 
-/// The chat lets so much of a rate of bytes through at once.
+/// The largest burst of the chat's rate of bytes, in seconds of that rate.
 const BURST_SECONDS: usize = 2;
 
-/// All settings, complete.
+/// All settings. See the reference in docs/configuration.md.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `None` for all addresses.
@@ -25,13 +26,13 @@ pub struct Settings {
     /// As many as [`Settings::tls_cert`].
     pub tls_key: Vec<PathBuf>,
     pub redirect_port: Option<u16>,
-    /// `None` for not at all.
+    /// `None` to send no HSTS header.
     pub hsts: Option<Duration>,
     pub proxy_protocol: bool,
     pub static_dir: Option<PathBuf>,
     pub log: String,
     pub log_dir: Option<PathBuf>,
-    /// Of all files together.
+    /// For all log files together.
     pub log_bytes: usize,
     pub ping_interval: Duration,
     pub ping_timeout: Duration,
@@ -39,7 +40,7 @@ pub struct Settings {
     pub connect_timeout: Duration,
     pub max_payload: usize,
     pub queue_bytes: usize,
-    /// Of all queues together; 0 for no bound.
+    /// For all queues together; 0 for no bound.
     pub queue_bytes_total: usize,
     pub queue_messages: usize,
     pub stream_bytes: usize,
@@ -57,11 +58,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The keys that differ in `new` and are not of the policy, which alone changes without a restart.
+    /// The keys that differ in `new` and need a restart, which are all but those of the policy.
     pub fn fixed_differences(&self, new: &Settings) -> Vec<String> {
         macro_rules! differing {
             ($($field:ident)*) => {{
-                // Complete, or this does not compile.
+                // Does not compile if a field is missing.
                 let Settings { policy: _, $($field),* } = self;
                 let all = [$((stringify!($field), *$field != new.$field)),*];
                 let names = all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name);
@@ -74,9 +75,9 @@ impl Settings {
             max_header_bytes shutdown_timeout message_max message_rate byte_rate duplicate_names)
     }
 
-    /// Checks what no layer can tell by itself.
+    /// Checks that settings do not contradict each other. No layer can check this by itself.
     pub(crate) fn agree(&self) -> Result<(), ConfigError> {
-        let wrong = |key, message: String| Err(ConfigError::Together { key, message });
+        let wrong = |key, message: String| Err(ConfigError::Contradiction { key, message });
         let (certs, keys) = (self.tls_cert.len(), self.tls_key.len());
         if certs != keys {
             let message = format!("{certs} of them, but {keys} of tls-key: each needs its own key");
@@ -112,10 +113,10 @@ impl Settings {
             );
             return wrong("message-max", message);
         }
-        let at_once = self.byte_rate.saturating_mul(BURST_SECONDS);
-        if self.byte_rate > 0 && at_once < message {
+        let burst = self.byte_rate.saturating_mul(BURST_SECONDS);
+        if self.byte_rate > 0 && burst < message {
             let message = format!(
-                "{message} bytes of a message are more than the {at_once} that a byte-rate of {} lets through at once",
+                "{message} bytes of a message are more than the {burst} that a byte-rate of {} lets through at once",
                 self.byte_rate
             );
             return wrong("message-max", message);
@@ -130,7 +131,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Puts the defaults where a layer that was validated says nothing.
+    /// Completes a validated layer with the defaults.
     pub(crate) fn complete(layer: Layer, known: &[&'static str]) -> Self {
         let time = |time: Option<Time>, default: u64| {
             time.map_or(Duration::from_secs(default), |Time(time)| time)
@@ -175,7 +176,7 @@ impl Settings {
     }
 }
 
-/// The policy of a layer that was validated: what could not be read was refused with it.
+/// The policy of a validated layer. Parsing cannot fail here, because validation has parsed the same texts.
 fn policy(layer: &Layer, known: &[&'static str]) -> Policy {
     fn strs(list: &Option<Vec<String>>) -> Option<impl Iterator<Item = &str>> {
         list.as_ref().map(|list| list.iter().map(String::as_str))

@@ -1,4 +1,4 @@
-//! Layers, errors, and that every key is told of.
+//! Tests of layers and errors, and that every key is documented.
 
 use std::path::Path;
 use std::time::Duration;
@@ -185,7 +185,7 @@ fn the_shipped_file_says_nothing_but_the_defaults() {
     let layer = Layer::from_text(shipped, Path::new(DEFAULT_FILE), &known).unwrap();
     let with = Settings::complete(layer, &known);
     assert_eq!(format!("{with:?}"), format!("{:?}", Settings::complete(Layer::default(), &known)));
-    // Every key is in it, if only as a comment.
+    // The file has every key, some in comments.
     for key in known_keys() {
         let there =
             shipped.contains(&format!("{key} = ")) || shipped.contains(&format!("[[{key}]]"));
@@ -193,7 +193,7 @@ fn the_shipped_file_says_nothing_but_the_defaults() {
     }
 }
 
-/// Rows of the reference in docs/configuration.md: what clap and the shipped file know.
+/// The rows that the reference in docs/configuration.md should have, made of the flags and the shipped file.
 fn reference() -> Vec<String> {
     let shipped = include_str!("../../transports.toml");
     let example = |key: &str| {
@@ -242,8 +242,11 @@ fn the_reference_names_every_setting() {
     let rows = table.lines().filter(|line| line.starts_with("| `")).count();
     assert_eq!(rows, known_keys().len(), "and none that there is not");
     for key in known_keys() {
-        let told = docs.matches(&format!("| `{key}`")).count();
-        assert!(told >= 2, "{key}: one row with its meaning, one in the reference, not {told}");
+        let mentions = docs.matches(&format!("| `{key}`")).count();
+        assert!(
+            mentions >= 2,
+            "{key}: one row with its meaning, one in the reference, not {mentions}"
+        );
     }
 }
 
@@ -263,14 +266,14 @@ fn every_number_has_bounds_and_is_kept_to_them() {
         let too_much = layer(bounds.most + if hsts { 1000 } else { 1 });
         let error = too_much.unwrap_err();
         match key {
-            // The type of a port is enough.
+            // The type of a port bounds it already.
             "port" | "redirect-port" => assert!(error.contains("0 to 65535"), "{error}"),
             _ => {
                 let expected = format!("{key}: expected {} at most", bounds.in_words(bounds.most));
                 assert!(error.ends_with(&expected), "{error}");
             }
         }
-        // As far as numbers go: nothing overflows on the way to be refused.
+        // The largest numbers are refused without an overflow.
         for absurd in [u64::from(u32::MAX) + 1, i64::MAX as u64] {
             assert!(file(&format!("{key} = {absurd}")).is_err() || absurd <= bounds.most, "{key}");
         }

@@ -1,4 +1,4 @@
-//! Which values can be.
+//! Validation of single settings.
 
 use super::bounds::BOUNDS;
 use super::rules::{self, BadRule};
@@ -6,21 +6,21 @@ use super::values::Time;
 use super::{Layer, host};
 use crate::policy::{Networks, Origins, Transports};
 
-/// A value that cannot be.
+/// An invalid value.
 pub(super) struct Invalid {
     pub key: &'static str,
-    /// Where `key` is a list of tables: which of them it is about, and which key in there.
+    /// If `key` is a list of tables: the index of the table, and its key with the error.
     pub within: Option<(usize, &'static str)>,
     pub message: String,
 }
 
-/// A secret that is not guessed.
+/// Characters of the admin token, so that it cannot be guessed.
 const SHORTEST_TOKEN: usize = 16;
-/// It has to fit into a header.
+/// Characters of the admin token, so that it fits into a header.
 const LONGEST_TOKEN: usize = 256;
 
 impl Layer {
-    /// Checks each value by itself.
+    /// Checks each setting by itself. `known` are the names of the transports.
     pub(super) fn validate(&self, known: &[&'static str]) -> Result<(), Invalid> {
         let invalid = |key, message: String| Err(Invalid { key, within: None, message });
         if let Some(list) = &self.transports
@@ -43,7 +43,7 @@ impl Layer {
                 let message = format!("expected {SHORTEST_TOKEN} characters at least");
                 return invalid("admin-token", message);
             }
-            // Others do not come in by a header, or not as they were.
+            // A header cannot carry other tokens, or not unchanged.
             let printable = token.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
             if !printable || token.trim() != token || token.len() > LONGEST_TOKEN {
                 return invalid(

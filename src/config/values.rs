@@ -48,7 +48,7 @@ impl TryFrom<Scalar> for Size {
     }
 }
 
-/// Reads `25s` as 25 times what `s` stands for.
+/// Parses a whole number with one of the units, and multiplies it by the unit's factor.
 fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let text = text.trim();
     let end = text.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
