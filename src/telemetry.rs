@@ -1,4 +1,4 @@
-//! Log sinks.
+//! The log: its filter, and the sinks that it is written to.
 
 mod log_files;
 
@@ -14,18 +14,18 @@ use tracing_subscriber::{Layer as _, fmt};
 
 use log_files::{LogFiles, Status};
 
-/// Lines that may wait to be written, to stderr and to a file; the next are lost.
+/// Lines that may wait for each sink. Further lines are lost.
 const LINES_WAITING: usize = 8192;
 
-/// Reads a level (`debug`) or a filter (`parlance::engine=debug,warn`). A bare level is ours alone;
-/// of the libraries only warnings are shown.
+/// Parses a level (`debug`) or a filter (`parlance::engine=debug,warn`). A level applies to this crate only,
+/// and libraries log at `warn`; `off` applies to both.
 ///
 /// # Errors
-/// If it is neither, with what was expected.
+/// If it is neither: a message that says what is expected.
 pub fn filter(text: &str) -> Result<EnvFilter, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     if !text.is_ascii() {
-        // The library's own reader counts on it.
+        // tracing-subscriber's parser assumes ASCII.
         return Err(format!("`{text}` is no log filter: expected ASCII"));
     }
     let directives = match LEVELS.contains(&text) {
@@ -39,43 +39,44 @@ pub fn filter(text: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(&directives).map_err(|error| format!("`{text}` is no log filter: {error}"))
 }
 
-/// How log files are doing.
+/// The state of the log files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileLog {
     pub folder: PathBuf,
-    /// Why no lines can be written at the moment, if they cannot.
+    /// The error because of which lines cannot be written at the moment.
     pub trouble: Option<String>,
-    /// Lines that did not get into a file since the start.
+    /// The number of lines that were not written to a file since the start.
     pub lost: u64,
 }
 
 static FILE_LOG: OnceLock<(Arc<Status>, ErrorCounter)> = OnceLock::new();
 
-/// How log files are doing, if there are any.
+/// The state of the log files; `None` if there are none.
 pub fn file_log_status() -> Option<FileLog> {
-    let (status, waited) = FILE_LOG.get()?;
-    let lost = status.lost() + waited.dropped_lines() as u64;
+    let (status, queue) = FILE_LOG.get()?;
+    let lost = status.lost() + queue.dropped_lines() as u64;
     Some(FileLog { folder: status.folder.clone(), trouble: status.trouble(), lost })
 }
 
-/// Writes a line to stderr, at any level of the log. If nobody can read it, so be it.
+/// Writes a line to stderr, whatever the level of the log. Ignores errors: there is no other place to
+/// report them.
 pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Where log files are, and how many bytes they may have together.
+/// The folder of the log files, and the bound of their bytes together.
 #[derive(Debug, Clone, Copy)]
 pub struct Files<'a> {
     pub folder: &'a Path,
     pub bytes: u64,
 }
 
-/// Sends logs to stderr for people and, if a folder is given, to files there. Both are written by
-/// threads of their own, so that who does not read stderr holds up nobody; what is returned flushes
-/// them when dropped.
+/// Starts the log: to stderr and, if `files` is given, to files. Each sink has a thread of its own, so that
+/// a reader of stderr that stops reading blocks no other thread. The returned guards flush the sinks when
+/// they are dropped.
 ///
 /// # Errors
-/// If the filter is wrong, or the folder cannot be written.
+/// If the filter is wrong, or the log files cannot be written.
 pub fn init(log: &str, files: Option<Files<'_>>) -> Result<Vec<WorkerGuard>, String> {
     let builder = NonBlockingBuilder::default().buffered_lines_limit(LINES_WAITING);
     let (writer, guard) = builder.finish(std::io::stderr());
@@ -98,7 +99,7 @@ pub fn init(log: &str, files: Option<Files<'_>>) -> Result<Vec<WorkerGuard>, Str
         }
         None => None,
     };
-    // A second call, as in tests, leaves the first in place.
+    // Fails if the log was started before, as in tests. That one stays.
     let _ = tracing_subscriber::registry().with(stderr).with(file).try_init();
     Ok(guards)
 }
