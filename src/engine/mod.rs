@@ -27,7 +27,7 @@ mod sid;
 mod state;
 mod sync;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _};
+use futures::StreamExt as _;
 use http::StatusCode;
 use http::header::{CONNECTION, UPGRADE};
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
@@ -24,8 +24,10 @@ use tracing::debug;
 
 use super::head::{self, Head, Parsed};
 use super::patience::{Patience, SLOW};
-use super::write::{write_bare_end, write_chunked, write_end, write_head};
-use super::{Body, Clock, Coming, HttpLimits, Incoming, Parked, ParkedOutcome, Request, Response};
+use super::write::{write_bare_end, write_chunk, write_chunked, write_end, write_head};
+use super::{
+    Body, BodyStream, Clock, Coming, HttpLimits, Incoming, Parked, ParkedOutcome, Request, Response,
+};
 use crate::net::ConnWriter;
 use crate::net::first_bytes::{FirstBytes, PEEK_BYTES};
 
@@ -398,23 +400,28 @@ impl<'a> Http1<'a> {
         true
     }
 
-    async fn stream(&mut self, mut stream: impl futures::Stream<Item = Bytes> + Unpin) -> bool {
+    /// Sends a body that comes piece by piece, to its end. False if the connection ended before that.
+    async fn stream(&mut self, mut stream: Pin<Box<dyn BodyStream>>) -> bool {
+        stream.as_mut().set_writer(&self.writer);
         loop {
-            let chunk = poll_fn(|cx| {
-                if let Poll::Ready(chunk) = stream.poll_next_unpin(cx) {
-                    return Poll::Ready(Some(chunk));
+            if !self.writer.is_clear() && !self.flush().await {
+                return false;
+            }
+            let piece = poll_fn(|cx| {
+                if let Poll::Ready(piece) = stream.poll_next_unpin(cx) {
+                    return Poll::Ready(Some(piece));
                 }
                 self.poll_end(cx).map(|()| None)
             });
-            let Some(chunk) = chunk.await else { return false };
-            let last = chunk.is_none();
-            if chunk.as_ref().is_some_and(Bytes::is_empty) {
-                // On the wire that would be the end.
-                continue;
-            }
-            self.writer.write(|out| write_chunk(out, &chunk.unwrap_or_default()));
-            if !self.writer.is_clear() && !self.flush().await || last {
-                return last;
+            match piece.await {
+                None => return false,
+                // On the wire an empty chunk would be the end.
+                Some(Some(piece)) if piece.is_empty() => {}
+                Some(Some(piece)) => drop(self.writer.write(|out| write_chunk(out, &piece))),
+                Some(None) => {
+                    self.writer.write(|out| write_chunk(out, &[]));
+                    return true;
+                }
             }
         }
     }
@@ -432,7 +439,7 @@ pub(crate) struct InFlight {
 enum Rest {
     Put,
     Parked(Box<dyn Parked>),
-    Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+    Stream(Pin<Box<dyn BodyStream>>),
     Takeover(Box<dyn FnOnce(Arc<ConnWriter>, Bytes) + Send>),
 }
 
@@ -454,11 +461,4 @@ impl ParsedRequest {
         let ParsedRequest { request, close, body_read } = self;
         (request, ResponseContext { close, body_read })
     }
-}
-
-/// The empty chunk is the last.
-fn write_chunk(out: &mut Vec<u8>, chunk: &[u8]) {
-    out.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-    out.extend_from_slice(chunk);
-    out.extend_from_slice(b"\r\n");
 }

@@ -21,13 +21,25 @@ pub type Response = http::Response<Body>;
 pub enum Body {
     Whole(Bytes),
     /// Comes piece by piece.
-    Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+    Stream(Pin<Box<dyn BodyStream>>),
     /// Comes whole, but later: the answer to a poll.
     Parked(Box<dyn Parked>),
     /// After the head, the connection is no longer HTTP, and somebody else's. What has been read of
     /// it already comes with it.
     Takeover(Box<dyn FnOnce(Arc<ConnWriter>, Bytes) + Send>),
 }
+
+/// A body that comes piece by piece.
+pub trait BodyStream: Stream<Item = Bytes> + Send {
+    /// Lets pieces go to the connection directly, as chunks ([`write_chunk`](super::write::write_chunk)), by
+    /// whoever has them, as long as the stream is being polled and pending. Called once, when the head is
+    /// written; never called if hyper writes the answer.
+    fn set_writer(self: Pin<&mut Self>, writer: &Arc<ConnWriter>) {
+        let _ = writer;
+    }
+}
+
+impl<I: Iterator<Item = Bytes> + Send> BodyStream for futures::stream::Iter<I> {}
 
 /// A response, or what else a request comes to: at once or later. Most need not wait for anything; the answer to
 /// a poll is known at once to be one that comes later.

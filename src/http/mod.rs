@@ -14,4 +14,6 @@ pub(crate) mod write;
 
 pub use body::{BodyError, Clock, Coming, HyperBody, Incoming, read_body};
 pub use limits::HttpLimits;
-pub use message::{Body, Parked, ParkedOutcome, Request, Response, ResponseFuture, response};
+pub use message::{
+    Body, BodyStream, Parked, ParkedOutcome, Request, Response, ResponseFuture, response,
+};

@@ -53,6 +53,13 @@ pub(crate) fn write_chunked(out: &mut Vec<u8>) {
     write_bare_end(out);
 }
 
+/// Appends a chunk of a body; the empty one is the last.
+pub(crate) fn write_chunk(out: &mut Vec<u8>, chunk: &[u8]) {
+    out.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+    out.extend_from_slice(chunk);
+    out.extend_from_slice(b"\r\n");
+}
+
 fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
     let mut at = digits.len();
     loop {

@@ -1,8 +1,11 @@
 //! What streaming transports have in common: one response that carries packets as they come, and
 //! POSTs for those of the client.
 
+use std::pin::Pin;
 use std::slice::from_ref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::Stream;
@@ -11,9 +14,13 @@ use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 
 use super::poll::{Purpose, accept_payload, purpose, unsupported};
 use super::{Error, Exchange};
-use crate::dialect::{Control, Dialect, Frame, Heartbeat};
-use crate::engine::{CloseReason, Drain, Drained, Session, TransportInfo};
-use crate::http::{Body, Response, ResponseFuture, response};
+use crate::dialect::{Control, Dialect, Frame, Heartbeat, Wire};
+use crate::engine::{
+    CloseReason, Connection, DirectWriter, Drain, Drained, SendOutcome, Session, TransportInfo,
+};
+use crate::http::write::write_chunk;
+use crate::http::{Body, BodyStream, Response, ResponseFuture, response};
+use crate::net::ConnWriter;
 
 /// How one transport dresses its stream.
 pub(super) struct Shape {
@@ -41,7 +48,8 @@ pub(super) fn serve(
             let session = exchange.session;
             let drain = session.take_up(info).map_err(Error::from);
             ResponseFuture::Ready(drain.map(|drain| {
-                dress(respond(shape.content_type, packets(session, drain, info, shape)))
+                let content_type = shape.content_type;
+                dress(respond(content_type, PacketStream::new(session, drain, info, shape)))
             }))
         }
         Purpose::Post => ResponseFuture::Waiting(Box::pin(accept_payload(exchange, info))),
@@ -57,10 +65,7 @@ pub(super) fn respond_once(dialect: &dyn Dialect, frames: &[Frame], shape: Shape
     respond(shape.content_type, futures::stream::iter([Bytes::from(body)]))
 }
 
-fn respond(
-    content_type: &'static str,
-    stream: impl Stream<Item = Bytes> + Send + 'static,
-) -> Response {
+fn respond(content_type: &'static str, stream: impl BodyStream + 'static) -> Response {
     let mut response = response(StatusCode::OK, content_type, Bytes::new());
     *response.body_mut() = Body::Stream(Box::pin(stream));
     let headers = response.headers_mut();
@@ -82,54 +87,135 @@ fn write(
     write(out, &String::from_utf8_lossy(&payload.body));
 }
 
-/// One response's chunks. Dropping it before its end is how a lost connection is noticed.
-fn packets(
+/// One response's pieces. Dropping it before its end is how a lost connection is noticed.
+struct PacketStream {
     session: Arc<Session>,
-    drain: Drain,
+    /// Nothing after the last packet.
+    drain: Option<Drain>,
     info: &'static TransportInfo,
-    shape: Shape,
-) -> impl Stream<Item = Bytes> + Send {
-    let Shape { prelude, write: dress, .. } = shape;
-    let first = (Some(drain), Some(prelude), 0);
-    futures::stream::unfold(first, move |(drain, prelude, sent)| {
-        let session = Arc::clone(&session);
-        async move {
-            let mut drain = drain?;
-            if let Some(prelude) = prelude {
-                let sent = prelude.len();
-                return Some((Bytes::from(prelude), (Some(drain), None, sent)));
-            }
-            let dialect = session.dialect();
-            let (mut batch, mut chunk) = (Vec::new(), Vec::new());
-            let drained = drain.next(&mut batch).await;
-            for frame in &batch {
-                write(&mut chunk, dialect, from_ref(frame), dress);
-            }
-            let last = match drained {
-                Drained::Promoted => {
-                    // The client's answer proves that this way is open.
-                    if dialect.rules().heartbeat == Heartbeat::ServerAsks {
-                        write(&mut chunk, dialect, &[dialect.control(Control::Ping)], dress);
-                    }
-                    None
-                }
-                Drained::Packets => {
-                    let full = sent + chunk.len() > session.limits().stream_bytes;
-                    full.then(|| recycle(&session, info))
-                }
-                Drained::Released | Drained::Stuck | Drained::Asks => None,
-                Drained::Superseded => Some(dialect.control(Control::Noop)),
-                Drained::Closed(reason) => Some(dialect.ending(reason.ending())),
-            };
-            let sent = sent + chunk.len();
-            if let Some(frame) = last {
-                write(&mut chunk, dialect, &[frame], dress);
-                drain.finish();
-                return Some((Bytes::from(chunk), (None, None, sent)));
-            }
-            Some((Bytes::from(chunk), (Some(drain), None, sent)))
+    /// Until it is sent.
+    prelude: Option<Vec<u8>>,
+    format: Format,
+    batch: Vec<Frame>,
+}
+
+/// Writes packets in the form of one response, and counts its bytes.
+#[derive(Debug, Clone)]
+struct Format {
+    write: fn(&mut Vec<u8>, &str),
+    sent: Arc<AtomicUsize>,
+    most: usize,
+}
+
+impl Format {
+    fn piece(&self, frames: &[Frame], dialect: &dyn Dialect) -> Vec<u8> {
+        let mut piece = Vec::new();
+        for frame in frames {
+            write(&mut piece, dialect, from_ref(frame), self.write);
         }
-    })
+        self.count(piece.len());
+        piece
+    }
+
+    fn count(&self, bytes: usize) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether the response has grown to its bound.
+    fn is_full(&self) -> bool {
+        self.sent.load(Ordering::Relaxed) > self.most
+    }
+}
+
+impl PacketStream {
+    fn new(
+        session: Arc<Session>,
+        drain: Drain,
+        info: &'static TransportInfo,
+        shape: Shape,
+    ) -> Self {
+        let most = session.limits().stream_bytes;
+        let format = Format { write: shape.write, sent: Arc::default(), most };
+        format.count(shape.prelude.len());
+        let prelude = Some(shape.prelude);
+        PacketStream { session, drain: Some(drain), info, prelude, format, batch: Vec::new() }
+    }
+
+    /// What is sent after the packets, and whether that is the end.
+    fn after(&self, drained: Drained) -> (Option<Frame>, bool) {
+        let dialect = self.session.dialect();
+        match drained {
+            // The client's answer proves that this way is open.
+            Drained::Promoted if dialect.rules().heartbeat == Heartbeat::ServerAsks => {
+                (Some(dialect.control(Control::Ping)), false)
+            }
+            Drained::Packets | Drained::Stuck if self.format.is_full() => {
+                (Some(recycle(&self.session, self.info)), true)
+            }
+            Drained::Packets
+            | Drained::Stuck
+            | Drained::Promoted
+            | Drained::Released
+            | Drained::Asks => (None, false),
+            Drained::Superseded => (Some(dialect.control(Control::Noop)), true),
+            Drained::Closed(reason) => (Some(dialect.ending(reason.ending())), true),
+        }
+    }
+}
+
+impl Stream for PacketStream {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let this = &mut *self;
+        if let Some(prelude) = this.prelude.take() {
+            return Poll::Ready(Some(prelude.into()));
+        }
+        let Some(drain) = &mut this.drain else { return Poll::Ready(None) };
+        let drained = ready!(drain.poll_next(cx, &mut this.batch));
+        let mut frames = std::mem::take(&mut this.batch);
+        let sent = this.format.piece(&frames, this.session.dialect());
+        frames.clear();
+        let (more, last) = this.after(drained);
+        frames.extend(more);
+        let rest = this.format.piece(&frames, this.session.dialect());
+        if last && let Some(drain) = this.drain.take() {
+            drain.finish();
+        }
+        Poll::Ready(Some([sent, rest].concat().into()))
+    }
+}
+
+impl BodyStream for PacketStream {
+    fn set_writer(mut self: Pin<&mut Self>, writer: &Arc<ConnWriter>) {
+        if let Some(prelude) = self.prelude.take() {
+            writer.write(|out| write_chunk(out, &prelude));
+        }
+        if let Some(drain) = &self.drain {
+            let (writer, format) = (Arc::clone(writer), self.format.clone());
+            drain.set_direct_writer(Arc::new(StreamWriter { writer, format }));
+        }
+    }
+}
+
+/// Writes packets to the connection of a response without its task being woken.
+#[derive(Debug)]
+struct StreamWriter {
+    writer: Arc<ConnWriter>,
+    format: Format,
+}
+
+impl DirectWriter for StreamWriter {
+    fn try_send(&self, frames: &[Frame], dialect: &dyn Dialect, _wire: &Wire) -> SendOutcome {
+        let piece = self.format.piece(frames, dialect);
+        let whole = self.writer.write(|out| write_chunk(out, &piece));
+        // The task has to see to the end of a response that is full.
+        if whole && !self.format.is_full() { SendOutcome::Sent } else { SendOutcome::Stuck }
+    }
+
+    fn connection(&self) -> Option<Arc<dyn Connection>> {
+        Some(Arc::clone(&self.writer) as Arc<dyn Connection>)
+    }
 }
 
 /// Ends a response that has grown to its bound: the browser keeps all of it in memory.
@@ -140,4 +226,93 @@ fn recycle(session: &Arc<Session>, info: &'static TransportInfo) -> Frame {
     }
     session.close_on(info, CloseReason::StreamFull);
     dialect.ending(CloseReason::StreamFull.ending())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use futures::StreamExt as _;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::super::REGISTRY;
+    use super::*;
+    use crate::dialect::Message;
+    use crate::engine::testing::{Deaf, new_session};
+    use crate::engine::{Engine, Limits};
+    use crate::net::ByteStream;
+
+    fn shape() -> Shape {
+        let write = |out: &mut Vec<u8>, packet: &str| out.extend_from_slice(packet.as_bytes());
+        Shape { content_type: "", prelude: b"prelude".to_vec(), write }
+    }
+
+    /// A stream, its session, and both ends of its connection.
+    async fn stream(
+        stream_bytes: usize,
+    ) -> (PacketStream, Arc<Session>, Arc<ConnWriter>, TcpStream, Engine) {
+        let info = REGISTRY.iter().map(|transport| transport.info());
+        let info = info.into_iter().find(|info| info.streams && !info.duplex).unwrap();
+        let engine = Engine::new(Limits { stream_bytes, ..Limits::default() }, Deaf);
+        let session = engine.open(new_session(info)).unwrap();
+        let drain = session.take_up(info).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let server = ByteStream::plain(listener.accept().await.unwrap().0);
+        let writer = Arc::new(ConnWriter::new(server, None));
+        let stream = PacketStream::new(Arc::clone(&session), drain, info, shape());
+        (stream, session, writer, client, engine)
+    }
+
+    async fn reads(client: &mut TcpStream, expected: &[u8]) {
+        let mut read = vec![0; expected.len()];
+        client.read_exact(&mut read).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&read), String::from_utf8_lossy(expected));
+    }
+
+    #[tokio::test]
+    async fn packets_go_to_the_connection_without_waking_its_task() {
+        let (mut stream, session, writer, mut client, _engine) = stream(1000).await;
+        Pin::new(&mut stream).set_writer(&writer);
+        reads(&mut client, b"7\r\nprelude\r\n").await;
+        let open = stream.next().await.unwrap();
+        assert!(open.starts_with(b"0{"), "{open:?}");
+        assert!(stream.next().now_or_never().is_none());
+        session.send(Message::Text("one".into()));
+        session.send(Message::Text("two".into()));
+        reads(&mut client, b"4\r\n4one\r\n4\r\n4two\r\n").await;
+        assert!(stream.next().now_or_never().is_none(), "nothing is sent twice");
+        // The bound of one response holds for what is written directly, too.
+        session.send(Message::Text("x".repeat(1000).as_str().into()));
+        let last = stream.next().now_or_never().flatten().unwrap();
+        assert_eq!(last, "6", "the client is to ask for the next response");
+        assert!(stream.next().now_or_never().unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_gets_no_more_directly() {
+        let (mut stream, session, writer, _client, _engine) = stream(1 << 30).await;
+        Pin::new(&mut stream).set_writer(&writer);
+        stream.next().await.unwrap();
+        while writer.is_clear() {
+            assert!(stream.next().now_or_never().is_none());
+            session.send(Message::Text("x".repeat(10_000).as_str().into()));
+        }
+        let held = writer.held();
+        session.send(Message::Text("y".into()));
+        assert_eq!(writer.held(), held, "it waits in the queue");
+        assert_eq!(stream.next().now_or_never().flatten().unwrap(), "", "the task flushes first");
+    }
+
+    #[tokio::test]
+    async fn without_a_writer_the_task_gets_all() {
+        let (mut stream, session, _writer, _client, _engine) = stream(1000).await;
+        assert_eq!(stream.next().await.unwrap(), "prelude");
+        stream.next().await.unwrap();
+        session.send(Message::Text("one".into()));
+        assert_eq!(stream.next().await.unwrap(), "4one");
+        session.close(CloseReason::ShuttingDown);
+        assert_eq!(stream.next().await.unwrap(), "1");
+        assert!(stream.next().await.is_none());
+    }
 }
