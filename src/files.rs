@@ -1,8 +1,12 @@
 //! Files that the operator names: regular ones alone, so that none is waited for.
 
+mod watch;
+
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::path::Path;
+
+pub use watch::{Watch, fingerprint};
 
 /// Reads a regular file of at most `most` bytes, through links.
 ///

@@ -49,4 +49,5 @@ pub mod policy;
 pub mod server;
 pub mod socketio;
 pub mod telemetry;
+pub mod token_bucket;
 pub mod transport;

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use parlance::engine::{Engine, Limits};
+use parlance::files::Watch;
 use parlance::negotiate::Negotiator;
 use parlance::policy::Networks;
 use parlance::server::pages::Pages;
-use parlance::server::tls::{Pair, Tls};
+use parlance::server::tls::{Found, Pair, Tls};
 use parlance::server::{HttpLimits, Listener, Server};
 use parlance::socketio::{App, Event, Socket, SocketIo};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -421,25 +422,35 @@ async fn sessions_run_over_tls() {
 
 // --- Files --------------------------------------------------------------------------------------
 
+async fn look(tls: &Tls, watch: &mut Watch<Found>) {
+    if let Some(found) = watch.look().await {
+        tls.take(found);
+    }
+}
+
+async fn reload(tls: &Tls, watch: &mut Watch<Found>) {
+    tls.take(watch.now().await.unwrap());
+}
+
 #[tokio::test]
 async fn new_certificates_take_over_and_bad_ones_do_not() {
     let files = Files::new("reload");
     let first = files.make("a", &["a.example"]);
     let tls = files.load(&["a"]);
     let mut watch = tls.watch();
-    let server = start(|listener| listener.with_tls(tls)).await;
+    let server = start(|listener| listener.with_tls(tls.clone())).await;
     assert!(server.shown("a.example").await == first);
     let (mut ws, ..) = Ws::join(server.tls("a.example").await).await;
 
     // Nothing new: nothing happens.
-    watch.look().await;
+    look(&tls, &mut watch).await;
     assert!(server.shown("a.example").await == first);
 
     // What has just changed may not be all of it.
     let second = files.make("a", &["a.example", "second.reload.example"]);
-    watch.look().await;
+    look(&tls, &mut watch).await;
     assert!(server.shown("a.example").await == first);
-    watch.look().await;
+    look(&tls, &mut watch).await;
     assert!(server.shown("a.example").await == second);
     logged(&["certificates loaded", "second.reload.example"]).await;
     ws.talks().await;
@@ -450,16 +461,16 @@ async fn new_certificates_take_over_and_bad_ones_do_not() {
     let other = rcgen::generate_simple_self_signed(["a.example".into()]).unwrap();
     let refused = "new certificates refused, the old ones stay";
     std::fs::write(&cert, other.cert.pem()).unwrap();
-    watch.look().await;
-    watch.look().await;
+    look(&tls, &mut watch).await;
+    look(&tls, &mut watch).await;
     let why = format!("tls-key: {} is not the key of {}", key.display(), cert.display());
     logged(&[refused, &why]).await;
     assert!(server.shown("a.example").await == second);
     std::fs::remove_file(&cert).unwrap();
-    watch.reload().await;
+    reload(&tls, &mut watch).await;
     logged(&[refused, &format!("tls-cert: {} cannot be read", cert.display())]).await;
     std::fs::write(&cert, "").unwrap();
-    watch.reload().await;
+    reload(&tls, &mut watch).await;
     logged(&[refused, &format!("tls-cert: {} holds no certificate", cert.display())]).await;
     assert!(server.shown("a.example").await == second);
 
@@ -468,11 +479,11 @@ async fn new_certificates_take_over_and_bad_ones_do_not() {
     let before = count();
     std::fs::write(&cert, other.cert.pem()).unwrap();
     for _ in 0..5 {
-        watch.look().await;
+        look(&tls, &mut watch).await;
     }
     assert_eq!(count(), before + 1);
     std::fs::write(&cert, good).unwrap();
-    watch.reload().await;
+    reload(&tls, &mut watch).await;
     assert!(server.shown("a.example").await == second);
     ws.talks().await;
 }
@@ -484,10 +495,10 @@ async fn one_bad_pair_is_refused_with_all_others() {
     let b = files.make("b", &["b.example"]);
     let tls = files.load(&["a", "b"]);
     let mut watch = tls.watch();
-    let server = start(|listener| listener.with_tls(tls)).await;
+    let server = start(|listener| listener.with_tls(tls.clone())).await;
     files.make("a", &["a.example"]);
     files.write("b.key", "-----BEGIN PRIVATE KEY-----\nMA==\n-----END PRIVATE KEY-----\n");
-    watch.reload().await;
+    reload(&tls, &mut watch).await;
     assert!(server.shown("a.example").await == a);
     assert!(server.shown("b.example").await == b);
 }

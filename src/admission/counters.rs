@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use super::addresses::{AddressTable, Expires};
 use crate::policy::{Client, Counts, LABELS, Refusal};
+use crate::token_bucket::{Bucket, Rate};
 
-/// A handshake rate lets so much come at once.
-const BURST: Duration = Duration::from_secs(10);
+/// So many seconds' worth of handshakes may come at once.
+const BURST_SECONDS: u64 = 10;
 
 #[derive(Debug, Default)]
 pub struct ConnectionCounters {
@@ -25,29 +26,27 @@ pub struct ConnectionCounters {
 #[derive(Debug, Default)]
 struct Address {
     sessions: usize,
-    /// When its handshakes will all be paid for.
-    paid_at: Option<Instant>,
+    handshakes: Bucket,
 }
 
 impl Expires for Address {
     fn is_blank(&mut self, now: Instant) -> bool {
-        self.sessions == 0 && self.paid_at.is_none_or(|at| at <= now)
+        self.sessions == 0 && self.handshakes.is_full(now)
     }
 }
 
 impl Address {
     /// Takes a handshake out of what its rate allows; returns how long to wait if nothing is left.
     fn pay(&mut self, per_second: u32, now: Instant) -> Option<Duration> {
-        if per_second == 0 {
-            return None;
+        let per_second = u64::from(per_second);
+        let rate = Rate::per_second(per_second, per_second * BURST_SECONDS);
+        match rate.take(self.handshakes, 1, now) {
+            Ok(left) => {
+                self.handshakes = left;
+                None
+            }
+            Err(wait) => Some(wait),
         }
-        let price = Duration::from_secs(1) / per_second;
-        let paid_at = self.paid_at.map_or(now, |at| at.max(now)) + price;
-        if paid_at > now + BURST.max(price) {
-            return Some(paid_at - now - BURST.max(price));
-        }
-        self.paid_at = Some(paid_at);
-        None
     }
 }
 

@@ -11,7 +11,6 @@ mod rate_limits;
 mod recent;
 mod room;
 mod text;
-mod token_bucket;
 
 use std::sync::Arc;
 

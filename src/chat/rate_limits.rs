@@ -15,8 +15,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ChatSettings;
-use super::token_bucket::{Bucket, Rate};
 use crate::engine::{Session, Sid};
+use crate::token_bucket::{Bucket, Rate};
 
 /// A bucket holds the tokens of this many seconds. This is the largest burst.
 const BURST_SECONDS: u64 = 2;
@@ -100,9 +100,9 @@ pub struct RateLimits {
 impl RateLimits {
     pub fn new(settings: &ChatSettings, rate_limit_stats: Arc<RateLimitStats>) -> Self {
         let count = u64::from(settings.message_rate);
-        let count = Rate::new(count, (count * BURST_SECONDS).max(SMALLEST_BURST));
+        let count = Rate::per_second(count, (count * BURST_SECONDS).max(SMALLEST_BURST));
         let bytes = u64::try_from(settings.byte_rate).unwrap_or(u64::MAX);
-        let bytes = Rate::new(bytes, bytes.saturating_mul(BURST_SECONDS));
+        let bytes = Rate::per_second(bytes, bytes.saturating_mul(BURST_SECONDS));
         let rates = [count, bytes, count];
         let count = count.times(ADDRESS_FACTOR);
         let bytes = bytes.times(ADDRESS_FACTOR_BYTES);
@@ -336,7 +336,7 @@ mod tests {
         let (start, mut all) = (Instant::now(), limits(50, 0));
         let address = |n: u32| IpAddr::V4(Ipv4Addr::from(n));
         for n in 0..MAX_KEYS as u32 {
-            let rate = Rate::new(1, 10);
+            let rate = Rate::per_second(1, 10);
             let bucket = rate.take(Bucket::default(), 5, start).unwrap();
             *all.addresses.get(address(n), start) = [bucket; KINDS];
         }

@@ -1,7 +1,5 @@
 //! Changes of the policy while the server runs: by signal, by the file, by an administrator.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
@@ -9,10 +7,8 @@ use tracing::{info, warn};
 use super::signals::ReloadSignal;
 use super::status::House;
 use crate::config::{ConfigError, Found, Layers, Settings};
+use crate::files::{self, Watch};
 use crate::server::admin::{AdminError, AdminRequest};
-
-/// How often the file is looked at.
-const LOOK: Duration = Duration::from_secs(2);
 
 /// A wish, and where the answer goes.
 pub type Request = (AdminRequest, oneshot::Sender<Result<Value, AdminError>>);
@@ -29,30 +25,30 @@ pub struct Reloader {
 impl Reloader {
     /// Runs as long as the server.
     pub async fn run(mut self, mut signal: ReloadSignal) {
-        let mut seen = self.layers.tried().clone();
-        let mut look = tokio::time::interval(LOOK);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let path = self.layers.path().to_owned();
+        let in_force = files::fingerprint(self.layers.tried());
+        let mut file = Watch::new(in_force, move || Found::at(&path));
         loop {
             tokio::select! {
                 () = signal.next() => {
-                    seen = self.look().await;
-                    let _ = self.take(seen.clone(), "SIGHUP");
-                }
-                _ = look.tick() => {
-                    let before = std::mem::replace(&mut seen, self.look().await);
-                    // A file is not written in one go: it has to be the same at two looks.
-                    if seen == before && seen != *self.layers.tried() {
-                        let _ = self.take(seen.clone(), "the file changed");
+                    if let Some(found) = file.now().await {
+                        let _ = self.take(found, "SIGHUP");
                     }
+                }
+                found = file.changed() => {
+                    let _ = self.take(found, "the file changed");
                 }
                 Some((wish, answer)) = self.wishes.recv() => {
                     let granted = match wish {
                         AdminRequest::Look => Ok(self.house.status(&self.layers)),
                         AdminRequest::Change(text) if text.trim().is_empty() => {
-                            seen = self.look().await;
-                            self.take(seen.clone(), "an administrator asked")
-                                .map(|changes| self.said(changes))
-                                .map_err(|error| AdminError::file(error.to_string()))
+                            match file.now().await {
+                                Some(found) => self
+                                    .take(found, "an administrator asked")
+                                    .map(|changes| self.said(changes))
+                                    .map_err(|error| AdminError::file(error.to_string())),
+                                None => Err(AdminError::stopping()),
+                            }
                         }
                         AdminRequest::Change(text) => self.administer(|layers| layers.add(&text)),
                         AdminRequest::Clear(key) => self.administer(|layers| layers.clear(key.as_deref())),
@@ -61,12 +57,6 @@ impl Reloader {
                 }
             }
         }
-    }
-
-    async fn look(&self) -> Found {
-        let path = self.layers.path().to_owned();
-        let looking = tokio::task::spawn_blocking(move || Found::at(&path)).await;
-        looking.unwrap_or_else(|error| Found::Unreadable(error.to_string()))
     }
 
     /// Takes what was found for the file's layer.

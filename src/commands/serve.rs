@@ -19,16 +19,13 @@ use crate::engine::{Engine, Limits, QueueLimits};
 use crate::negotiate::Negotiator;
 use crate::server::admin::{Admin, AdminError, AdminRequest};
 use crate::server::pages::Pages;
-use crate::server::tls::{Tls, Watch};
+use crate::server::tls::Tls;
 use crate::server::{self, HttpLimits, Listener, Server};
 use crate::socketio::SocketIo;
 use crate::telemetry;
 
 /// How long a session that the server ended waits for a poll to say so.
 const LINGER: std::time::Duration = std::time::Duration::from_secs(30);
-
-/// Time between two looks at the files of certificates.
-const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// How long tasks may take to notice the end.
 const AT_THE_END: std::time::Duration = std::time::Duration::from_millis(500);
@@ -128,8 +125,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     info!(%address, transports, "started");
     if let Some(tls) = tls {
         info!(names = tls.names().join(","), "certificates loaded");
-        essential
-            .spawn("the watcher of the certificates", follow(tls.watch(), ReloadSignal::new()?));
+        essential.spawn("the watcher of the certificates", follow(tls, ReloadSignal::new()?));
     }
     telemetry::tell(&format!("listening on {}", listener.url(host)?));
     if let Some(redirect) = redirect {
@@ -205,11 +201,15 @@ fn listener(mut listener: Listener, settings: &Settings, tls: Option<Tls>) -> Li
 }
 
 /// Keeps certificates up to date with their files, for ever.
-async fn follow(mut watch: Watch, mut reload_signal: ReloadSignal) {
+async fn follow(tls: Tls, mut reload_signal: ReloadSignal) {
+    let mut files = tls.watch();
     loop {
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => watch.look().await,
-            () = reload_signal.next() => watch.reload().await,
+        let found = tokio::select! {
+            found = files.changed() => Some(found),
+            () = reload_signal.next() => files.now().await,
+        };
+        if let Some(found) = found {
+            tls.take(found);
         }
     }
 }

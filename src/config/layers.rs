@@ -25,7 +25,7 @@ pub struct Sources {
 }
 
 /// The result of reading the settings file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Found {
     Text(String),
     /// There is no file.

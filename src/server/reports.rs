@@ -16,13 +16,14 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::admission::Welcome;
 use crate::engine::Sid;
+use crate::token_bucket::{Bucket, Rate};
 
 /// Bytes of one report, and of its line in the log.
 const LARGEST: usize = 16 * 1024;
 /// Reports are rare; a flood of them would drown the log. Of all together,
-const OF_ALL: Rate = Rate { pause: Duration::from_secs(1), burst: 10 };
+const OF_ALL: Rate = Rate::one_per(Duration::from_secs(1), 10);
 /// and of one address, where several people may sit.
-const OF_ADDRESS: Rate = Rate { pause: Duration::from_secs(60), burst: 5 };
+const OF_ADDRESS: Rate = Rate::one_per(Duration::from_secs(60), 5);
 /// Addresses that are told apart at once; any more count as one.
 const ADDRESSES: usize = 1024;
 /// Characters of an id: easy to read out, hard to mix up among those of a day.
@@ -89,39 +90,26 @@ fn quoted(text: &[u8]) -> String {
     line
 }
 
-/// So many at once, and then one after each pause.
-struct Rate {
-    pause: Duration,
-    burst: u32,
-}
-
-/// When what was admitted is paid for: by all, and by each address.
+/// How many reports may still come: from all, and from each address.
 #[derive(Default)]
 struct Gate {
-    all: Option<Instant>,
-    addresses: HashMap<IpAddr, Instant>,
-}
-
-impl Rate {
-    /// When one more is paid for, if it is admitted.
-    fn pay(&self, paid_at: Option<Instant>, now: Instant) -> Option<Instant> {
-        let next = paid_at.map_or(now, |at| at.max(now)) + self.pause;
-        (next <= now + self.pause * self.burst).then_some(next)
-    }
+    all: Bucket,
+    addresses: HashMap<IpAddr, Bucket>,
 }
 
 impl Gate {
     fn admits(&mut self, address: IpAddr, now: Instant) -> bool {
         if self.addresses.len() >= ADDRESSES {
-            self.addresses.retain(|_, paid_at| *paid_at > now);
+            self.addresses.retain(|_, bucket| !bucket.is_full(now));
         }
         let known = self.addresses.contains_key(&address) || self.addresses.len() < ADDRESSES;
         let address = if known { address } else { Ipv4Addr::UNSPECIFIED.into() };
-        let of_address = OF_ADDRESS.pay(self.addresses.get(&address).copied(), now);
-        let Some((of_all, of_address)) = OF_ALL.pay(self.all, now).zip(of_address) else {
+        let bucket = self.addresses.get(&address).copied().unwrap_or_default();
+        let left = OF_ADDRESS.take(bucket, 1, now);
+        let (Ok(of_all), Ok(of_address)) = (OF_ALL.take(self.all, 1, now), left) else {
             return false;
         };
-        self.all = Some(of_all);
+        self.all = of_all;
         self.addresses.insert(address, of_address);
         true
     }
@@ -164,7 +152,7 @@ mod tests {
         assert_eq!(id, ID_LENGTH);
         assert_eq!(post(&route, &"x".repeat(17_000)).await.0, StatusCode::PAYLOAD_TOO_LARGE);
         let mut last = status;
-        for _ in 0..OF_ADDRESS.burst {
+        for _ in 0..OF_ADDRESS.capacity().unwrap() {
             last = post(&route, "again").await.0;
         }
         assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
@@ -185,9 +173,10 @@ mod tests {
         assert_eq!(flood(&mut gate, address(1), now), 1);
         assert!(gate.admits(address(3), now));
         // What is remembered is bounded, and who does not fit in waits with others.
-        gate.addresses = (0..ADDRESSES as u32)
-            .map(|number| (address(number + 10), now + Duration::from_secs(3600)))
-            .collect();
+        let hours = Rate::one_per(Duration::from_secs(3600), 1);
+        let bucket = hours.take(Bucket::default(), 1, now).unwrap();
+        gate.addresses =
+            (0..ADDRESSES as u32).map(|number| (address(number + 10), bucket)).collect();
         let mut admitted = 0;
         for number in 20_000..20_100 {
             now += Duration::from_secs(1);

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
-use crate::files;
+use crate::files::{self, Watch};
 
 /// Bytes of one file; a certificate with all that vouch for it has a few thousand.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -57,6 +57,8 @@ pub struct Tls {
 
 struct Shared {
     pairs: Vec<Pair>,
+    /// The files at the start.
+    loaded: u64,
     current: RwLock<Current>,
 }
 
@@ -64,7 +66,6 @@ struct Shared {
 struct Current {
     config: Arc<ServerConfig>,
     names: Vec<String>,
-    fingerprint: u64,
 }
 
 impl Tls {
@@ -74,10 +75,11 @@ impl Tls {
     /// # Errors
     /// In one line, with the file that is wrong.
     pub fn load(pairs: Vec<Pair>) -> Result<Self, TlsError> {
-        let (files, fingerprint) = read(&pairs);
-        let (config, names) = build(&pairs, &files?)?;
-        let current = RwLock::new(Current { config, names, fingerprint });
-        Ok(Tls { shared: Arc::new(Shared { pairs, current }) })
+        let found = Found::at(&pairs);
+        let loaded = files::fingerprint(&found);
+        let (config, names) = build(&pairs, &found.0?)?;
+        let current = RwLock::new(Current { config, names });
+        Ok(Tls { shared: Arc::new(Shared { pairs, loaded, current }) })
     }
 
     /// The names that the certificates are for.
@@ -91,11 +93,27 @@ impl Tls {
         TlsAcceptor::from(Arc::clone(&current.config)).accept(tcp)
     }
 
-    /// Follows the files from what is loaded now.
-    pub fn watch(&self) -> Watch {
-        let current = self.shared.current.read().unwrap_or_else(PoisonError::into_inner);
-        let fingerprint = current.fingerprint;
-        Watch { tls: self.clone(), seen: fingerprint, tried: fingerprint }
+    /// Follows the files from what was loaded at the start.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn watch(&self) -> Watch<Found> {
+        let shared = Arc::clone(&self.shared);
+        Watch::new(shared.loaded, move || Found::at(&shared.pairs))
+    }
+
+    /// Loads what was found. Connections that there are keep what they have. If it cannot be used, all
+    /// that was stays.
+    pub fn take(&self, Found(files): Found) {
+        let Shared { pairs, current, .. } = &*self.shared;
+        match files.and_then(|files| build(pairs, &files)) {
+            Ok((config, names)) => {
+                info!(names = names.join(","), "certificates loaded");
+                let mut current = current.write().unwrap_or_else(PoisonError::into_inner);
+                *current = Current { config, names };
+            }
+            Err(error) => warn!(%error, "new certificates refused, the old ones stay"),
+        }
     }
 }
 
@@ -105,80 +123,37 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Follows the files of a [`Tls`], and loads them when they have changed. Connections that there are
-/// keep what they have. If what is new cannot be used, all that was stays.
-#[derive(Debug)]
-pub struct Watch {
-    tls: Tls,
-    /// The files at the last look.
-    seen: u64,
-    /// The files when they were last loaded, or found wanting.
-    tried: u64,
-}
-
-impl Watch {
-    /// Looks at the files, and loads what is new once it has been the same at two looks in a row: a
-    /// certificate and its key are not written in one go.
-    pub async fn look(&mut self) {
-        let (files, fingerprint) = self.read().await;
-        let settled = fingerprint == std::mem::replace(&mut self.seen, fingerprint);
-        if settled && fingerprint != self.tried {
-            self.take(files, fingerprint);
-        }
-    }
-
-    /// Loads the files now, changed or not.
-    pub async fn reload(&mut self) {
-        let (files, fingerprint) = self.read().await;
-        self.seen = fingerprint;
-        self.take(files, fingerprint);
-    }
-
-    async fn read(&self) -> (Result<Vec<Files>, TlsError>, u64) {
-        let shared = Arc::clone(&self.tls.shared);
-        let reading = tokio::task::spawn_blocking(move || read(&shared.pairs)).await;
-        // It does not panic, so this is the end of the process.
-        reading.unwrap_or_else(|_| (Ok(Vec::new()), self.seen))
-    }
-
-    fn take(&mut self, files: Result<Vec<Files>, TlsError>, fingerprint: u64) {
-        let Shared { pairs, current } = &*self.tls.shared;
-        self.tried = fingerprint;
-        match files.and_then(|files| build(pairs, &files)) {
-            Ok((config, names)) => {
-                info!(names = names.join(","), "certificates loaded");
-                let mut current = current.write().unwrap_or_else(PoisonError::into_inner);
-                *current = Current { config, names, fingerprint };
-            }
-            Err(error) => warn!(%error, "new certificates refused, the old ones stay"),
-        }
-    }
-}
+/// What is in all files, or the first of them that cannot be read.
+pub struct Found(Result<Vec<Files>, TlsError>);
 
 /// What is in the two files of a pair.
+#[derive(Hash)]
 struct Files {
     cert: Vec<u8>,
     key: Vec<u8>,
 }
 
-/// Reads all files; the number tells one state of them from another.
-fn read(pairs: &[Pair]) -> (Result<Vec<Files>, TlsError>, u64) {
-    let read = |setting, path: &Path| {
-        let unreadable = |source| TlsError::Unreadable { setting, path: path.to_owned(), source };
-        files::read(path, LARGEST_FILE).map_err(unreadable)
-    };
-    let files: Result<Vec<Files>, TlsError> = pairs
-        .iter()
-        .map(|Pair { cert, key }| {
+impl Found {
+    fn at(pairs: &[Pair]) -> Self {
+        let read = |setting, path: &Path| {
+            let unreadable =
+                |source| TlsError::Unreadable { setting, path: path.to_owned(), source };
+            files::read(path, LARGEST_FILE).map_err(unreadable)
+        };
+        let files = pairs.iter().map(|Pair { cert, key }| {
             Ok(Files { cert: read("tls-cert", cert)?, key: read("tls-key", key)? })
-        })
-        .collect();
-    let mut hasher = DefaultHasher::new();
-    match &files {
-        Ok(files) => files.iter().for_each(|Files { cert, key }| (cert, key).hash(&mut hasher)),
-        Err(error) => error.to_string().hash(&mut hasher),
+        });
+        Found(files.collect())
     }
-    (files, hasher.finish())
+}
+
+impl Hash for Found {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match &self.0 {
+            Ok(files) => files.hash(state),
+            Err(error) => error.to_string().hash(state),
+        }
+    }
 }
 
 /// Connections are upgraded to WebSocket, which HTTP/2 does in another way.

@@ -1,4 +1,5 @@
 //! A token bucket in two halves: the rate, which many buckets share, and the level of one bucket.
+//! Whatever has a rate uses it: messages, handshakes, reports.
 
 use std::time::Duration;
 
@@ -7,7 +8,9 @@ use tokio::time::Instant;
 /// How fast a bucket refills, and how much it holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Rate {
-    per_second: u64,
+    /// Tokens that a bucket gains during `period`; 0 for no limit.
+    tokens: u64,
+    period: Duration,
     capacity: u64,
 }
 
@@ -20,21 +23,28 @@ pub struct Bucket {
 
 impl Rate {
     /// Tokens per second, and tokens of a full bucket. 0 per second means no limit.
-    pub fn new(per_second: u64, capacity: u64) -> Self {
-        Rate { per_second, capacity }
+    pub const fn per_second(tokens: u64, capacity: u64) -> Self {
+        Rate { tokens, period: Duration::from_secs(1), capacity }
+    }
+
+    /// One token in each `period`. `capacity`: tokens of a full bucket.
+    pub const fn one_per(period: Duration, capacity: u64) -> Self {
+        Rate { tokens: 1, period, capacity }
     }
 
     /// Multiplies both the refill rate and the capacity.
     #[must_use]
     pub fn times(self, factor: u64) -> Self {
         Rate {
-            per_second: self.per_second.saturating_mul(factor),
+            tokens: self.tokens.saturating_mul(factor),
             capacity: self.capacity.saturating_mul(factor),
+            ..self
         }
     }
 
+    /// Whether this limits anything.
     pub fn is_limited(&self) -> bool {
-        self.per_second > 0
+        self.tokens > 0
     }
 
     /// Tokens of a full bucket; `None` if there is no limit.
@@ -58,12 +68,14 @@ impl Rate {
 
     /// The time in which a bucket gains `count` tokens.
     fn refill_time(&self, count: u64) -> Duration {
-        let nanos = u128::from(count) * 1_000_000_000 / u128::from(self.per_second.max(1));
+        let nanos = u128::from(count).saturating_mul(self.period.as_nanos());
+        let nanos = nanos / u128::from(self.tokens.max(1));
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
 
 impl Bucket {
+    /// Whether the bucket is no different from a new one.
     pub fn is_full(&self, now: Instant) -> bool {
         self.full_at.is_none_or(|at| at <= now)
     }
@@ -87,7 +99,7 @@ mod tests {
     fn a_burst_then_a_rate() {
         let start = Instant::now();
         for (per_second, capacity) in [(2, 20), (7, 14), (3, 10), (50, 100), (1, 10)] {
-            let rate = Rate::new(per_second, capacity);
+            let rate = Rate::per_second(per_second, capacity);
             let (taken, bucket) = drain(rate, Bucket::default(), 1, start);
             assert_eq!(taken as u64, capacity, "{per_second}/s");
             let (taken, bucket) = drain(rate, bucket, 1, start + Duration::from_millis(3010));
@@ -100,7 +112,7 @@ mod tests {
     #[test]
     fn how_long_to_wait_for_many() {
         let start = Instant::now();
-        let rate = Rate::new(1000, 10_000);
+        let rate = Rate::per_second(1000, 10_000);
         let bucket = rate.take(Bucket::default(), 9_000, start).unwrap();
         assert!(!bucket.is_full(start + Duration::from_secs(8)));
         assert!(bucket.is_full(start + Duration::from_secs(9)));
@@ -111,7 +123,7 @@ mod tests {
     #[test]
     fn more_than_it_holds_is_all_of_it() {
         let start = Instant::now();
-        let rate = Rate::new(1000, 2000);
+        let rate = Rate::per_second(1000, 2000);
         let bucket = rate.take(Bucket::default(), 50_000, start).unwrap();
         assert_eq!(rate.take(bucket, 1, start).unwrap_err(), Duration::from_millis(1));
         let bucket = rate.take(bucket, 1000, start + Duration::from_secs(1)).unwrap();
@@ -121,7 +133,7 @@ mod tests {
 
     #[test]
     fn many_together_have_as_much_as_each() {
-        let (rate, start) = (Rate::new(2, 10).times(10), Instant::now());
+        let (rate, start) = (Rate::per_second(2, 10).times(10), Instant::now());
         assert_eq!(rate.capacity(), Some(100));
         let (taken, bucket) = drain(rate, Bucket::default(), 1, start);
         assert_eq!(taken, 100);
@@ -129,8 +141,18 @@ mod tests {
     }
 
     #[test]
+    fn one_in_each_period() {
+        let start = Instant::now();
+        let rate = Rate::one_per(Duration::from_secs(60), 5);
+        let (taken, bucket) = drain(rate, Bucket::default(), 1, start);
+        assert_eq!(taken, 5);
+        assert_eq!(drain(rate, bucket, 1, start + Duration::from_secs(59)).0, 0);
+        assert_eq!(drain(rate, bucket, 1, start + Duration::from_secs(60)).0, 1);
+    }
+
+    #[test]
     fn zero_is_no_bound() {
-        let rate = Rate::new(0, 10);
+        let rate = Rate::per_second(0, 10);
         let now = Instant::now();
         assert!(!rate.is_limited() && rate.times(10).capacity().is_none());
         let bucket = rate.take(Bucket::default(), u64::MAX, now).unwrap();
