@@ -93,6 +93,17 @@ impl Drop for Share {
     }
 }
 
+/// The system's limit of open files.
+///
+/// # Errors
+/// The system's; and everywhere but on Unix, which alone has such a limit.
+pub fn open_files() -> io::Result<u64> {
+    #[cfg(unix)]
+    return rlimit::getrlimit(rlimit::Resource::NOFILE).map(|(soft, _)| soft);
+    #[cfg(not(unix))]
+    return Err(io::ErrorKind::Unsupported.into());
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         self.share.counts.free.add_permits(1);
@@ -116,8 +127,7 @@ impl Slots {
     /// more than half of the total). How many connections may wait depends on the process's limit
     /// of open files.
     pub fn new(connections: usize, per_address: usize) -> Self {
-        let limit = rlimit::getrlimit(rlimit::Resource::NOFILE).map(|(soft, _)| soft);
-        Slots::with(connections, per_address, waiting(connections, &limit))
+        Slots::with(connections, per_address, waiting(connections, &open_files()))
     }
 
     fn with(connections: usize, per_address: usize, waiting: usize) -> Self {

@@ -14,7 +14,7 @@ use super::HttpLimits;
 use super::listen::ListenerConfig;
 use crate::http::write::{write_end, write_head};
 use crate::http::{Body, Response};
-use crate::net::slots::NoSlot;
+use crate::net::slots::{NoSlot, open_files};
 use crate::transport::Error;
 
 /// Files besides the slots: for who waits for one, for listeners, logs, settings, certificates and pages.
@@ -97,7 +97,7 @@ pub fn raise_file_limit(connections: usize) -> usize {
     let wanted = u64::try_from(connections.saturating_add(RESERVE)).unwrap_or(u64::MAX);
     let limit = rlimit::increase_nofile_limit(wanted).or_else(|error| {
         warn!(%error, "cannot raise the limit of open files");
-        rlimit::getrlimit(rlimit::Resource::NOFILE).map(|(soft, _)| soft)
+        open_files()
     });
     let fit = fitting(connections, &limit);
     if fit < connections {
