@@ -83,22 +83,17 @@ impl LogFiles {
             is_removed = self.open.as_ref().is_some_and(|open| !self.folder.is_in_place(open));
             self.open = self.open.take().filter(|_| !is_removed);
         }
+        if self.open.is_none() {
+            self.folder.create()?;
+            self.open = Some(self.folder.open(self.folder.last_of(day)?)?);
+        }
         if let Some(open) = self.open.take_if(|open| open.name.day != day || !fits(open)) {
             let part = if open.name.day == day { open.name.part + 1 } else { 0 };
             self.open = Some(self.folder.open(Name { day, part })?);
         }
-        if self.open.is_none() {
-            self.folder.create()?;
-            let last = self.folder.last_of(day)?;
-            let mut open = self.folder.open(last)?;
-            if !fits(&open) {
-                open = self.folder.open(Name { part: last.part + 1, ..last })?;
-            }
-            if is_removed {
-                let path = self.folder.path_of(open.name);
-                warn!(path = %path.display(), "the log file was removed or renamed: there is a new one");
-            }
-            self.open = Some(open);
+        if let Some(open) = self.open.as_ref().filter(|_| is_removed) {
+            let path = self.folder.path_of(open.name);
+            warn!(path = %path.display(), "the log file was removed or renamed: there is a new one");
         }
         self.open.as_mut().ok_or_else(|| io::Error::other("there is no file"))
     }
