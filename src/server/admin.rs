@@ -107,9 +107,13 @@ struct Stranger;
 
 impl warp::reject::Reject for Stranger {}
 
+const SCHEME: &[u8] = b"Bearer ";
+
 async fn admit(admin: Admin, headers: HeaderMap) -> Result<Admin, Rejection> {
-    let token = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    let token = token.and_then(|token| token.strip_prefix(b"Bearer ")).map(<[u8]>::trim_ascii);
+    let header = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    // The scheme is of any case (RFC 9110, 11.1).
+    let (scheme, token) = header.split_at(header.len().min(SCHEME.len()));
+    let token = scheme.eq_ignore_ascii_case(SCHEME).then_some(token.trim_ascii());
     match token.is_some_and(|token| same(token, admin.token.as_bytes())) {
         true => Ok(admin),
         false => Err(warp::reject::custom(Stranger)),

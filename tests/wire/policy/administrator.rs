@@ -30,6 +30,18 @@ async fn an_administrator_changes_the_policy() {
         let answer = ask("POST", &unsaid, "").await;
         assert_eq!((answer.status, &answer.json()["error"]), (401, &json!("token")));
     }
+    // The scheme is of any case, the token is not.
+    for (value, status) in [
+        (format!("bearer {TOKEN}"), 200),
+        (format!("BEARER  {TOKEN} "), 200),
+        (format!("Bearer{TOKEN}"), 401),
+        (format!("Basic {TOKEN}"), 401),
+        (format!("Bearer {}", TOKEN.to_uppercase()), 401),
+        ("Bearer".into(), 401),
+    ] {
+        let answer = ask("GET", &[("Authorization", &value)], "").await;
+        assert_eq!(answer.status, status, "{value}");
+    }
     let answer = ask("GET", &key, "").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["transports"][0], "websocket");
