@@ -1,4 +1,4 @@
-//! What is remembered of each network, within a bound: what has nothing in it any more is swept out.
+//! A bounded table of facts about client networks. Entries that hold no facts any more are swept out.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,79 +6,83 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Networks that are remembered at once.
-pub(super) const MOST: usize = 100_000;
-/// The first sweep for networks of which nothing is left to know.
+/// The most networks that [`AddressTable::entry`] keeps.
+pub(super) const MAX_NETWORKS: usize = 100_000;
+/// The table size at which the first sweep runs. After a sweep, the next one runs at twice the size
+/// that was left.
 const FIRST_SWEEP: usize = 1024;
-/// A full memory is not swept more often than this.
+/// The shortest time between two sweeps of a full table.
 const SWEEP_PAUSE: Duration = Duration::from_secs(60);
 
-/// What may be remembered of a network.
+/// The facts about one network.
 pub(super) trait Expires: Default {
-    /// Whether there is nothing worth remembering.
-    fn is_blank(&mut self, now: Instant) -> bool;
+    /// Whether they can be dropped without any effect on later decisions.
+    fn is_expired(&mut self, now: Instant) -> bool;
 }
 
-/// By the address that a network is counted by.
+/// Facts by network. The key is the rate-limit key: an IPv4 address, or an IPv6 /64.
 #[derive(Debug, Default)]
 pub(super) struct AddressTable<T> {
-    known: HashMap<IpAddr, T>,
+    entries: HashMap<IpAddr, T>,
     sweep_at: usize,
-    /// When it was last worth while to sweep a full memory.
-    swept: Option<Instant>,
+    last_sweep: Option<Instant>,
 }
 
 impl<T: Expires> AddressTable<T> {
     pub fn get_mut(&mut self, network: IpAddr) -> Option<&mut T> {
-        self.known.get_mut(&network)
+        self.entries.get_mut(&network)
     }
 
-    /// What is known of a network, which may be nothing yet. `None` if no more can be remembered.
+    /// The entry of a network, made if there is none. `None` if the table is full.
     pub fn entry(&mut self, network: IpAddr, now: Instant) -> Option<&mut T> {
-        if !self.known.contains_key(&network) {
-            self.make_room(now);
-            if self.known.len() >= MOST {
+        if !self.entries.contains_key(&network) {
+            self.sweep_if_large(now);
+            if self.entries.len() >= MAX_NETWORKS {
                 return None;
             }
         }
-        Some(self.known.entry(network).or_default())
+        Some(self.entries.entry(network).or_default())
     }
 
-    /// [`AddressTable::entry`] for what has to be remembered, because something else bounds it.
-    pub fn must_have(&mut self, network: IpAddr, now: Instant) -> &mut T {
-        if !self.known.contains_key(&network) {
-            self.make_room(now);
+    /// Like [`AddressTable::entry`], but ignores [`MAX_NETWORKS`]. Callers bound the number of entries
+    /// by other means.
+    pub fn entry_beyond_max(&mut self, network: IpAddr, now: Instant) -> &mut T {
+        if !self.entries.contains_key(&network) {
+            self.sweep_if_large(now);
         }
-        self.known.entry(network).or_default()
+        self.entries.entry(network).or_default()
     }
 
-    pub fn remove_blank(&mut self, network: IpAddr, now: Instant) {
-        if self.known.get_mut(&network).is_some_and(|known| known.is_blank(now)) {
-            self.known.remove(&network);
+    pub fn remove_if_expired(&mut self, network: IpAddr, now: Instant) {
+        if self.entries.get_mut(&network).is_some_and(|entry| entry.is_expired(now)) {
+            self.entries.remove(&network);
         }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (IpAddr, &T)> {
-        self.known.iter().map(|(network, known)| (*network, known))
+        self.entries.iter().map(|(network, entry)| (*network, entry))
     }
 
-    /// Sweeps, if that was not done a moment ago. Returns whether it was done.
+    /// Removes expired entries, unless the last sweep was less than [`SWEEP_PAUSE`] ago. Returns
+    /// whether it swept.
     pub fn sweep(&mut self, now: Instant) -> bool {
-        let due = self.swept.is_none_or(|last| now - last > SWEEP_PAUSE);
+        let due = self.last_sweep.is_none_or(|last| now - last > SWEEP_PAUSE);
         if due {
-            self.known.retain(|_, known| !known.is_blank(now));
-            self.sweep_at = self.known.len() * 2;
-            self.swept = Some(now);
+            self.entries.retain(|_, entry| !entry.is_expired(now));
+            self.sweep_at = self.entries.len() * 2;
+            self.last_sweep = Some(now);
         }
         due
     }
 
-    fn make_room(&mut self, now: Instant) {
-        let grown = (self.sweep_at.max(FIRST_SWEEP)..MOST).contains(&self.known.len());
+    fn sweep_if_large(&mut self, now: Instant) {
+        let grown = (self.sweep_at.max(FIRST_SWEEP)..MAX_NETWORKS).contains(&self.entries.len());
         if grown {
-            self.swept = None;
+            // The table doubled since the last sweep, so the cost of another one is spread over many
+            // inserts: it need not wait.
+            self.last_sweep = None;
         }
-        if grown || self.known.len() >= MOST {
+        if grown || self.entries.len() >= MAX_NETWORKS {
             self.sweep(now);
         }
     }
@@ -87,6 +91,6 @@ impl<T: Expires> AddressTable<T> {
 #[cfg(test)]
 impl<T> AddressTable<T> {
     pub fn len(&self) -> usize {
-        self.known.len()
+        self.entries.len()
     }
 }

@@ -1,4 +1,4 @@
-//! The circuit breakers of all networks.
+//! The WebSocket circuit breakers of all networks, and the log lines when they change state.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
@@ -11,16 +11,16 @@ use tracing::info;
 use super::addresses::{AddressTable, Expires};
 use super::client::ClientInfo;
 use crate::engine::Session;
-use crate::policy::breaker::{Answer, Failure, Kind, Network, Opened, Report, Returns};
+use crate::policy::breaker::{Answer, Failure, Kind, Network, Opened, Report, Returned};
 use crate::policy::{BreakerSettings, Client};
 
-/// Breakers that are kept at once, each with what it remembers. Who comes beyond has none.
-const MOST_BREAKERS: usize = 20_000;
+/// The most breakers that are kept. Clients that would need one more have no breaker.
+const MAX_BREAKERS: usize = 20_000;
 
-/// Whose WebSockets are judged together.
+/// The clients that share a breaker.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject {
-    /// What limits count a client by.
+    /// The rate-limit key: an IPv4 address, or an IPv6 /64.
     pub network: IpAddr,
     pub kind: Kind,
 }
@@ -32,15 +32,16 @@ impl Subject {
         Subject { network, kind: Kind { generation, agent: hasher.finish() } }
     }
 
-    /// As its handshake was: not all clients say on a WebSocket who they are.
+    /// Takes them from the handshake of the session, because some clients send no `User-Agent` with a
+    /// WebSocket request.
     pub fn of(session: &Session) -> Option<Self> {
         let (handshake, client_info) = (session.handshake(), ClientInfo::of(session)?);
         Some(Subject::new(handshake.bucket, handshake.generation, client_info.visitor().agent))
     }
 }
 
-/// A network as people write it.
-pub fn written(network: IpAddr) -> String {
+/// A rate-limit key in the usual notation: an address, or an IPv6 prefix with `/64`.
+pub fn network_name(network: IpAddr) -> String {
     match network {
         network if network == Client::Unknown.bucket() => Client::Unknown.to_string(),
         IpAddr::V4(address) => address.to_string(),
@@ -48,27 +49,28 @@ pub fn written(network: IpAddr) -> String {
     }
 }
 
+/// All breakers, behind one lock. No other lock is taken while it is held.
 #[derive(Debug, Default)]
 pub struct Breakers {
-    known: Mutex<Known>,
-    clients: AtomicU64,
+    table: Mutex<Table>,
+    next_client: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct Table {
     networks: AddressTable<Network>,
-    /// Breakers of all of them.
+    /// The number of breakers in all networks.
     breakers: usize,
 }
 
 impl Expires for Network {
-    fn is_blank(&mut self, now: Instant) -> bool {
-        Network::is_blank(self, now)
+    fn is_expired(&mut self, now: Instant) -> bool {
+        Network::is_expired(self, now)
     }
 }
 
-impl Known {
-    /// Does something with what is known of a network, if anything is.
+impl Table {
+    /// Calls `act` with the entry of a network, if there is one, and keeps the number of breakers right.
     fn with<R>(&mut self, network: IpAddr, act: impl FnOnce(&mut Network) -> R) -> Option<R> {
         let network = self.networks.get_mut(network)?;
         let before = network.breakers();
@@ -79,51 +81,53 @@ impl Known {
 
     /// Whether one more breaker can be kept.
     fn has_room(&mut self, now: Instant) -> bool {
-        if self.breakers >= MOST_BREAKERS && self.networks.sweep(now) {
+        if self.breakers >= MAX_BREAKERS && self.networks.sweep(now) {
             self.breakers = self.networks.iter().map(|(_, network)| network.breakers()).sum();
         }
-        self.breakers < MOST_BREAKERS
+        self.breakers < MAX_BREAKERS
     }
 }
 
 impl Breakers {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether such a client may have a WebSocket. `test`: it would open one now, and can be refused.
+    /// Whether a client may use a WebSocket. With `test`, it is about to open one and accepts a refusal,
+    /// so it may serve as the test of a half-open breaker.
     pub fn ask(&self, subject: Subject, test: bool, settings: &BreakerSettings) -> Answer {
         if settings.failures == 0 {
-            return Answer::Free;
+            return Answer::Allowed;
         }
         let (Subject { network, kind }, now) = (subject, Instant::now());
-        let answer = self.known().with(network, |network| network.ask(kind, test, now));
+        let answer = self.table().with(network, |network| network.ask(kind, test, now));
         if answer == Some(Answer::Test { first: true }) {
             info!(
-                network = %written(network),
+                network = %network_name(network),
                 generation = kind.generation,
                 "WebSocket circuit breaker half-open: one WebSocket is let through as a test"
             );
         }
-        answer.unwrap_or(Answer::Free)
+        answer.unwrap_or(Answer::Allowed)
     }
 
-    /// A test ended, and nothing is learned from it.
-    pub fn untested(&self, Subject { network, kind }: Subject) {
-        self.known().with(network, |network| network.untested(kind));
+    /// Reports that a test ended without a result.
+    pub fn test_inconclusive(&self, Subject { network, kind }: Subject) {
+        self.table().with(network, |network| network.test_inconclusive(kind));
     }
 
-    /// A WebSocket carries packets both ways.
-    pub fn carries(&self, network: IpAddr) {
+    /// Reports that a WebSocket has started to carry packets in both directions.
+    pub fn carrying_started(&self, network: IpAddr) {
         let now = Instant::now();
-        let mut known = self.known();
-        // Bounded by the WebSockets that there are.
-        known.networks.must_have(network, now);
-        let closed = known.with(network, |network| network.carries(now));
-        drop(known);
+        let mut table = self.table();
+        // The number of these entries is bounded by the number of open WebSockets. A network where
+        // WebSockets work must be in the table, or a breaker could open there.
+        table.networks.entry_beyond_max(network, now);
+        let closed = table.with(network, |network| network.carrying_started(now));
+        drop(table);
         for (kind, agent) in closed.into_iter().flatten() {
             info!(
-                network = %written(network),
+                network = %network_name(network),
                 generation = kind.generation,
                 agent = &*agent,
                 "WebSocket circuit breaker closed: a WebSocket of this network carried packets"
@@ -131,17 +135,17 @@ impl Breakers {
         }
     }
 
-    /// A WebSocket that carried packets ended.
-    pub fn carried(&self, network: IpAddr) {
-        self.known().with(network, |network| network.carried(Instant::now()));
+    /// Reports the end of a WebSocket after [`Breakers::carrying_started`].
+    pub fn carrying_ended(&self, network: IpAddr) {
+        self.table().with(network, |network| network.carrying_ended(Instant::now()));
     }
 
-    /// A number for a client that others do not have.
-    pub fn client(&self) -> u64 {
-        self.clients.fetch_add(1, Ordering::Relaxed)
+    /// A new, unique number for a client.
+    pub fn new_client(&self) -> u64 {
+        self.next_client.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A WebSocket failed; `agent` is its client's.
+    /// Reports a failed WebSocket. `agent` is the `User-Agent` of its client.
     pub fn failed(
         &self,
         Subject { network, kind }: Subject,
@@ -150,45 +154,46 @@ impl Breakers {
         settings: &BreakerSettings,
     ) {
         let now = Instant::now();
-        let mut known = self.known();
-        // A test has a breaker.
+        let mut table = self.table();
+        // A test comes from an existing breaker, so it needs no room.
         let has_room =
-            failure.test || known.has_room(now) && known.networks.entry(network, now).is_some();
+            failure.test || table.has_room(now) && table.networks.entry(network, now).is_some();
         if !has_room {
             return;
         }
         let opened =
-            known.with(network, |network| network.failed(kind, agent, failure, now, settings));
-        drop(known);
-        tell(network, kind, opened.flatten(), now);
+            table.with(network, |network| network.failed(kind, agent, failure, now, settings));
+        drop(table);
+        log_opened(network, kind, opened.flatten(), now);
     }
 
-    /// A client is there without the WebSocket that it had.
-    pub fn returns(
+    /// Reports that a client sent a request after its WebSocket failed.
+    pub fn client_returned(
         &self,
         Subject { network, kind }: Subject,
-        who: Returns,
+        who: Returned,
         settings: &BreakerSettings,
     ) {
         let now = Instant::now();
         let opened =
-            self.known().with(network, |network| network.returns(kind, who, now, settings));
-        tell(network, kind, opened.flatten(), now);
+            self.table().with(network, |network| network.client_returned(kind, who, now, settings));
+        log_opened(network, kind, opened.flatten(), now);
     }
 
-    /// The session of that client is over.
-    pub fn left(&self, Subject { network, kind }: Subject, client: u64) {
-        self.known().with(network, |network| network.left(kind, client, Instant::now()));
+    /// Reports that the session of a client is over.
+    pub fn client_left(&self, Subject { network, kind }: Subject, client: u64) {
+        self.table().with(network, |network| network.client_left(kind, client, Instant::now()));
     }
 
-    /// Breakers that are not closed: calls `show` for `most` of them, and returns how many there are.
-    pub fn report(&self, most: usize, mut show: impl FnMut(IpAddr, &Report<'_>)) -> usize {
-        let (now, known) = (Instant::now(), self.known());
-        let networks = known.networks.iter();
-        let all = networks.flat_map(|(at, network)| network.reports(now).map(move |one| (at, one)));
+    /// Calls `show` for at most `max` breakers that are not closed, under the lock. Returns the number of
+    /// all such breakers.
+    pub fn report(&self, max: usize, mut show: impl FnMut(IpAddr, &Report<'_>)) -> usize {
+        let (now, table) = (Instant::now(), self.table());
+        let networks = table.networks.iter();
+        let all = networks.flat_map(|(at, network)| network.reports(now).map(move |it| (at, it)));
         let mut count = 0;
         for (network, report) in all {
-            if count < most {
+            if count < max {
                 show(network, &report);
             }
             count += 1;
@@ -196,22 +201,22 @@ impl Breakers {
         count
     }
 
-    /// How many breakers are not closed.
+    /// The number of breakers that are not closed.
     pub fn count(&self) -> usize {
         self.report(0, |_, _| {})
     }
 }
 
-fn tell(network: IpAddr, kind: Kind, opened: Option<Opened>, now: Instant) {
-    let Some(Opened { seen, agent, rest, again }) = opened else { return };
+fn log_opened(network: IpAddr, kind: Kind, opened: Option<Opened>, now: Instant) {
+    let Some(Opened { cause, agent, rest, again }) = opened else { return };
     info!(
-        network = %written(network),
+        network = %network_name(network),
         generation = kind.generation,
         agent = &*agent,
-        clients = seen.clients,
-        silent = seen.silent,
-        dropped = seen.clients - seen.silent,
-        since_seconds = (now - seen.since).as_secs(),
+        clients = cause.clients,
+        silent = cause.silent,
+        dropped = cause.clients - cause.silent,
+        since_seconds = (now - cause.since).as_secs(),
         seconds = rest.as_secs(),
         "{}",
         match again {
@@ -226,18 +231,18 @@ fn tell(network: IpAddr, kind: Kind, opened: Option<Opened>, now: Instant) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::addresses as memory;
+    use super::super::addresses::MAX_NETWORKS;
     use super::*;
     use crate::policy::breaker::{Evidence, Proof};
     use std::time::Duration;
 
     fn fail(breakers: &Breakers, network: u32, agent: &str) {
         let subject = Subject::new(IpAddr::from(network.to_be_bytes()), "3.x-4.x", agent);
-        let (client, opened) = (breakers.client(), Instant::now());
+        let (client, opened) = (breakers.new_client(), Instant::now());
         let (evidence, proof) = (Evidence::Silent, Proof::Given);
         let failure = Failure { client, opened, evidence, proof, test: false };
         breakers.failed(subject, agent, failure, &BreakerSettings::default());
-        breakers.left(subject, client);
+        breakers.client_left(subject, client);
     }
 
     #[tokio::test(start_paused = true)]
@@ -246,21 +251,21 @@ mod tests {
         for network in 0..150_000 {
             fail(&breakers, network, "a");
         }
-        assert_eq!(breakers.known().breakers, MOST_BREAKERS);
-        // Who does well is remembered all the same: nothing may be withheld from them.
+        assert_eq!(breakers.table().breakers, MAX_BREAKERS);
+        // Networks where WebSockets work are kept beyond the bound: no breaker may open there.
         for network in 200_000..300_000_u32 {
-            breakers.carries(IpAddr::from(network.to_be_bytes()));
+            breakers.carrying_started(IpAddr::from(network.to_be_bytes()));
         }
-        assert!(breakers.known().networks.len() <= memory::MOST + MOST_BREAKERS);
+        assert!(breakers.table().networks.len() <= MAX_NETWORKS + MAX_BREAKERS);
         let first = IpAddr::from(200_000_u32.to_be_bytes());
-        assert!(breakers.known().networks.get_mut(first).is_some());
+        assert!(breakers.table().networks.get_mut(first).is_some());
         for network in 200_000..300_000_u32 {
-            breakers.carried(IpAddr::from(network.to_be_bytes()));
+            breakers.carrying_ended(IpAddr::from(network.to_be_bytes()));
         }
         tokio::time::advance(Duration::from_secs(3600)).await;
         fail(&breakers, 400_000, "a");
-        let known = breakers.known();
-        assert_eq!((known.breakers, known.networks.len()), (1, 1));
+        let table = breakers.table();
+        assert_eq!((table.breakers, table.networks.len()), (1, 1));
     }
 
     #[tokio::test]
@@ -269,7 +274,7 @@ mod tests {
         let settings = BreakerSettings { failures: 1, ..BreakerSettings::default() };
         for network in 0..3_u32 {
             let subject = Subject::new(IpAddr::from(network.to_be_bytes()), "3.x-4.x", "a");
-            let (client, opened) = (breakers.client(), Instant::now());
+            let (client, opened) = (breakers.new_client(), Instant::now());
             let (evidence, proof) = (Evidence::Silent, Proof::Given);
             let failure = Failure { client, opened, evidence, proof, test: false };
             breakers.failed(subject, "a", failure, &settings);
@@ -283,10 +288,10 @@ mod tests {
 
     #[test]
     fn networks_are_written_as_people_write_them() {
-        let written = |client: Client| written(client.bucket());
+        let name = |client: Client| network_name(client.bucket());
         let at = |text: &str| Client::Address(text.parse().unwrap());
-        assert_eq!(written(at("192.0.2.7")), "192.0.2.7");
-        assert_eq!(written(at("2001:db8:1:2:3::4")), "2001:db8:1:2::/64");
-        assert_eq!(written(Client::Unknown), "unknown");
+        assert_eq!(name(at("192.0.2.7")), "192.0.2.7");
+        assert_eq!(name(at("2001:db8:1:2:3::4")), "2001:db8:1:2::/64");
+        assert_eq!(name(Client::Unknown), "unknown");
     }
 }

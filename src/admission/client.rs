@@ -1,5 +1,5 @@
-//! Who a request comes from, as the policy wants to know it; and what stays of that for the life of
-//! a session.
+//! The client behind a request, as the policy sees it, and the part that is kept as long as its
+//! session.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -15,20 +15,24 @@ use crate::http::headers::header;
 use crate::policy::forwarded::{Headers, Source};
 use crate::policy::{Client, Networks, Policy, Refusal, Scheme, Site, Visitor, origin};
 
-/// Where a request came from.
+/// The other end of a connection: its address, and the scheme of the connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
     pub remote: IpAddr,
     pub scheme: Scheme,
 }
 
-/// Bytes of a user agent that rules are about.
+/// Bytes of a user agent that are kept, and compared with rules.
 const AGENT_MAX: usize = 512;
-/// Bytes of a path that rules are about: no URL of the engine is longer.
+/// Bytes of a path that are kept, and compared with rules. No URL of the engine is longer.
 const PATH_MAX: usize = 128;
 
-/// What the proxies on the way say; nothing if the connection is not from one that is trusted.
-pub(super) fn said<'a>(headers: &'a HeaderMap, peer: Peer, trusted: &Networks) -> Headers<'a> {
+/// The headers by which proxies name the client. Empty if `peer` is no trusted proxy.
+pub(super) fn forwarded_headers<'a>(
+    headers: &'a HeaderMap,
+    peer: Peer,
+    trusted: &Networks,
+) -> Headers<'a> {
     if !trusted.contains(peer.remote) {
         return Headers::default();
     }
@@ -40,19 +44,19 @@ pub(super) fn said<'a>(headers: &'a HeaderMap, peer: Peer, trusted: &Networks) -
     }
 }
 
-/// Whether somebody on the way claims to speak for a client.
-pub(super) fn speaks_for_another(headers: &HeaderMap) -> bool {
+/// Whether a request has headers that proxies add, whoever wrote them.
+pub(super) fn has_forwarded_headers(headers: &HeaderMap) -> bool {
     headers.contains_key(FORWARDED)
         || ["x-forwarded-for", "x-forwarded-proto"].iter().any(|name| headers.contains_key(*name))
 }
 
-/// The lines of one header, whatever bytes are in them: a client's own must not hide the proxy's.
+/// The lines of one header. A line that is not UTF-8 is kept, because a client's own line must not hide
+/// the one that the proxy added.
 fn lines(headers: &HeaderMap, name: impl AsHeaderName) -> Vec<Cow<'_, str>> {
     let lines = headers.get_all(name).iter();
     lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect()
 }
 
-/// Who asks.
 pub(super) fn visitor<'a>(
     headers: &'a HeaderMap,
     path: &'a str,
@@ -62,47 +66,47 @@ pub(super) fn visitor<'a>(
     Visitor {
         client: source.client,
         scheme: source.scheme,
-        // No origin that is looked at has a longer one.
+        // A longer host cannot match an origin, because these are not longer either.
         host: source
             .host
             .as_deref()
             .or_else(|| header(headers, HOST))
-            .filter(|host| host.len() <= origin::LONGEST),
-        origin: page(headers),
+            .filter(|host| host.len() <= origin::MAX_LENGTH),
+        origin: page_origin(headers),
         site: site(headers),
-        agent: start(agent, AGENT_MAX),
-        path: start(path, PATH_MAX),
+        agent: prefix(agent, AGENT_MAX),
+        path: prefix(path, PATH_MAX),
     }
 }
 
-/// The origin of the page that a request is from. What cannot be one is still named, by something that
-/// no rule names.
-fn page(headers: &HeaderMap) -> Option<&str> {
+/// The origin of the page that made a request, from `Origin` or else from `Referer`. A value that is no
+/// origin becomes a placeholder that no rule can match, so that it does not count as absent.
+fn page_origin(headers: &HeaderMap) -> Option<&str> {
     let mut origins = headers.get_all(ORIGIN).iter();
     let named = match (origins.next(), origins.next()) {
         (Some(_), Some(_)) => Some("(several)"),
         (Some(origin), None) => Some(origin.to_str().unwrap_or("(no text)")),
         (None, _) => headers.get(REFERER).and_then(|url| origin::of_url(url.as_bytes())),
     };
-    named.map(|origin| if origin.len() <= origin::LONGEST { origin } else { "(too long)" })
+    named.map(|origin| if origin.len() <= origin::MAX_LENGTH { origin } else { "(too long)" })
 }
 
 fn site(headers: &HeaderMap) -> Site {
     match header(headers, "sec-fetch-site") {
-        Some("same-origin") => Site::Own,
-        Some("same-site" | "cross-site") => Site::HyperBody,
-        // `none`: somebody has typed the address.
-        _ => Site::Unsaid,
+        Some("same-origin") => Site::SameOrigin,
+        Some("same-site" | "cross-site") => Site::Other,
+        // `none`: the user typed the address.
+        _ => Site::Unknown,
     }
 }
 
-/// As many bytes of a text as that, or a few less.
-fn start(text: &str, most: usize) -> &str {
-    let end = most.min(text.len());
+/// The first `max` bytes of a text, or a few less where a character would be split.
+fn prefix(text: &str, max: usize) -> &str {
+    let end = max.min(text.len());
     (0..=end).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
-/// What is known of who opened a session. It takes up a place as long as it is kept.
+/// The client that opened a session. Holds the permit of the session.
 #[derive(Debug)]
 pub struct ClientInfo {
     client: Client,
@@ -113,12 +117,12 @@ pub struct ClientInfo {
     agent: Box<str>,
     path: Box<str>,
     joined: Mutex<Joined>,
-    /// There once a WebSocket of the session has failed.
+    /// Set when a WebSocket of the session has failed.
     return_watch: OnceLock<Box<ReturnWatch>>,
     _permit: SessionPermit,
 }
 
-/// The namespaces that a session is in. Nearly all are in `/` alone.
+/// The namespaces that a session has joined. Nearly all sessions join `/` alone.
 #[derive(Debug, Default)]
 struct Joined {
     root: bool,
@@ -141,50 +145,50 @@ impl ClientInfo {
         }
     }
 
-    /// The client_info that opened a session.
+    /// The client that opened a session.
     pub fn of(session: &Session) -> Option<&Self> {
         session.handshake().extensions.downcast_ref()
     }
 
-    /// What its client's coming back is told to.
+    /// The watch for the client's next request after a failed WebSocket, made by `new` the first time.
     pub(super) fn return_watch(&self, new: impl FnOnce() -> ReturnWatch) -> &ReturnWatch {
         self.return_watch.get_or_init(|| Box::new(new()))
     }
 
-    /// A request goes on with the session, and is no WebSocket.
-    pub(super) fn goes_on(&self) {
+    /// The client sent a request on this session by another transport than WebSocket.
+    pub(super) fn client_returned(&self) {
         if let Some(return_watch) = self.return_watch.get() {
-            return_watch.returns();
+            return_watch.client_returned();
         }
     }
 
-    /// Takes note that the session is in a namespace, or not any more.
-    pub(super) fn is_in(&self, namespace: &str, is_in: bool) {
+    /// Remembers that the session has joined or left a namespace.
+    pub(super) fn set_joined(&self, namespace: &str, is_joined: bool) {
         let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
-        match (namespace, is_in) {
-            ("/", _) => joined.root = is_in,
+        match (namespace, is_joined) {
+            ("/", _) => joined.root = is_joined,
             (name, true) => joined.others.push(name.into()),
             (name, false) => joined.others.retain(|known| **known != *name),
         }
     }
 
-    /// Whether the session may go on as it is, on that transport and in its namespaces.
+    /// Whether a policy allows the session as it is, on its `transport` and with its namespaces.
     ///
     /// # Errors
-    /// The reason why not.
-    pub(super) fn may_stay(&self, policy: &Policy, transport: &'static str) -> Result<(), Refusal> {
-        policy.keeps(&self.visitor(), transport)?;
+    /// The policy's refusal.
+    pub(super) fn check(&self, policy: &Policy, transport: &'static str) -> Result<(), Refusal> {
+        policy.check_session(&self.visitor(), transport)?;
         match policy.rules.is_empty() {
             true => Ok(()),
-            false => self.namespaces_allow(policy, transport),
+            false => self.check_namespaces(policy, transport),
         }
     }
 
-    /// Whether the session may be on that transport with the namespaces that it is in.
+    /// Whether a policy allows all namespaces of the session on a transport.
     ///
     /// # Errors
-    /// The reason why not.
-    pub(super) fn namespaces_allow(
+    /// The policy's refusal.
+    pub(super) fn check_namespaces(
         &self,
         policy: &Policy,
         transport: &'static str,
@@ -193,7 +197,7 @@ impl ClientInfo {
         let joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
         let root = joined.root.then_some("/");
         let mut names = root.into_iter().chain(joined.others.iter().map(|name| &**name));
-        names.try_for_each(|name| policy.admits(&visitor, transport, name))
+        names.try_for_each(|name| policy.check_namespace(&visitor, transport, name))
     }
 
     pub fn visitor(&self) -> Visitor<'_> {
@@ -235,11 +239,12 @@ mod tests {
         let path = format!("/{}", "é".repeat(7_000));
         let nothing = Headers::default();
         let source = forwarded::source(peer.remote, peer.scheme, &nothing, &trusted);
-        let who = visitor(&headers, &path, &source);
-        let lengths = (who.path.len(), who.agent.len(), who.origin, who.host);
+        let visitor_of_long = visitor(&headers, &path, &source);
+        let Visitor { path: kept_path, agent, origin, host, .. } = visitor_of_long;
+        let lengths = (kept_path.len(), agent.len(), origin, host);
         assert_eq!(lengths, (PATH_MAX - 1, AGENT_MAX, Some("(too long)"), None));
-        // As long as they may be, and kept.
-        let host = "h".repeat(origin::LONGEST);
+        // Values of the greatest length that is kept.
+        let host = "h".repeat(origin::MAX_LENGTH);
         headers.insert(HOST, HeaderValue::from_str(&host).unwrap());
         headers.insert(ORIGIN, HeaderValue::from_str(&host).unwrap());
         let counters = std::sync::Arc::new(super::super::ConnectionCounters::default());
@@ -277,7 +282,7 @@ mod tests {
             if let Some(referer) = referer {
                 headers.insert(REFERER, HeaderValue::from_bytes(referer).unwrap());
             }
-            assert_eq!(page(&headers), named, "{origins:?} {referer:?}");
+            assert_eq!(page_origin(&headers), named, "{origins:?} {referer:?}");
         }
     }
 
@@ -285,7 +290,7 @@ mod tests {
     fn lines_of_a_proxy_are_one_list() {
         let peer = Peer { remote: "10.0.0.1".parse().unwrap(), scheme: Scheme::Http };
         let trusted = Networks::parse(["10.0.0.1"]).unwrap();
-        // A line of the client's own, and one that the proxy added after it.
+        // The first line is the client's own; the proxy added the second.
         let headers = headers(&[
             ("x-forwarded-for", "\u{f6}, 1.2.3.4"),
             ("x-forwarded-for", "192.0.2.7"),
@@ -295,8 +300,8 @@ mod tests {
             ("user-agent", "Old"),
         ]);
         let who = |peer: Peer| {
-            let said = said(&headers, peer, &trusted);
-            let source = forwarded::source(peer.remote, peer.scheme, &said, &trusted);
+            let forwarded = forwarded_headers(&headers, peer, &trusted);
+            let source = forwarded::source(peer.remote, peer.scheme, &forwarded, &trusted);
             let who = visitor(&headers, "/socket.io/", &source);
             assert_eq!((who.host, who.agent), (Some("inner"), "Old"));
             (who.client.to_string(), who.scheme)

@@ -1,5 +1,5 @@
-//! What there is at the moment: sessions, WebSockets, and what is known of each address. The facts
-//! behind decisions that depend on numbers.
+//! Counts the sessions and WebSockets that exist, the sessions and handshakes of each address, and the
+//! refusals.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,9 +12,11 @@ use super::addresses::{AddressTable, Expires};
 use crate::policy::{Client, Counts, LABELS, Refusal};
 use crate::token_bucket::{Bucket, Rate};
 
-/// So many seconds' worth of handshakes may come at once.
+/// An address that was idle may send the handshakes of this many seconds at once.
 const BURST_SECONDS: u64 = 10;
 
+/// Counts by permit: each session and each WebSocket holds one, and dropping it counts down. No other lock
+/// is taken while `addresses` is locked.
 #[derive(Debug, Default)]
 pub struct ConnectionCounters {
     sessions: AtomicUsize,
@@ -30,14 +32,15 @@ struct Address {
 }
 
 impl Expires for Address {
-    fn is_blank(&mut self, now: Instant) -> bool {
+    fn is_expired(&mut self, now: Instant) -> bool {
         self.sessions == 0 && self.handshakes.is_full(now)
     }
 }
 
 impl Address {
-    /// Takes a handshake out of what its rate allows; returns how long to wait if nothing is left.
-    fn pay(&mut self, per_second: u32, now: Instant) -> Option<Duration> {
+    /// Takes a handshake from the rate limit. If none is left, returns how long to wait. `per_second` of 0
+    /// sets no limit.
+    fn take_handshake(&mut self, per_second: u32, now: Instant) -> Option<Duration> {
         let per_second = u64::from(per_second);
         let rate = Rate::per_second(per_second, per_second * BURST_SECONDS);
         match rate.take(self.handshakes, 1, now) {
@@ -55,18 +58,19 @@ impl ConnectionCounters {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place for a session, to be given back if it is refused, and counts what there was
-    /// before. `rate` is of handshakes per second and address, 0 for no bound.
+    /// Takes a permit for a session, and returns the counts without it. `rate` bounds the handshakes per
+    /// second and address; 0 sets no bound. An address that the full table has no room for is not
+    /// bounded.
     pub fn permit(self: &Arc<Self>, client: Client, rate: u32) -> (SessionPermit, Counts) {
         let (now, address) = (Instant::now(), client.bucket());
         let sessions = self.sessions.fetch_add(1, Ordering::Relaxed);
         let mut addresses = self.addresses();
-        let known = addresses.entry(address, now);
-        let counted = known.is_some();
-        let (of_address, wait) = match known {
-            Some(known) => {
-                known.sessions += 1;
-                (known.sessions - 1, known.pay(rate, now))
+        let entry = addresses.entry(address, now);
+        let counted = entry.is_some();
+        let (of_address, wait) = match entry {
+            Some(entry) => {
+                entry.sessions += 1;
+                (entry.sessions - 1, entry.take_handshake(rate, now))
             }
             None => (0, None),
         };
@@ -77,33 +81,35 @@ impl ConnectionCounters {
         (permit, Counts { sessions, of_address, websockets, wait, breaker: None })
     }
 
-    /// Takes a place for a WebSocket; tells how many there were before.
-    pub fn websocket(self: &Arc<Self>) -> (WebSocketPermit, usize) {
+    /// Takes a permit for a WebSocket, and returns how many there were before.
+    pub fn websocket_permit(self: &Arc<Self>) -> (WebSocketPermit, usize) {
         let before = self.websockets.fetch_add(1, Ordering::Relaxed);
         (WebSocketPermit(Arc::clone(self)), before)
     }
 
-    pub fn refused(&self, refusal: &Refusal) {
+    pub fn count_refusal(&self, refusal: &Refusal) {
         let label = refusal.label();
         if let Some(at) = LABELS.iter().position(|known| *known == label) {
             self.refusals[at].fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// How often each reason was given since the start.
+    /// The number of refusals since the start, by label.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         LABELS.iter().copied().zip(self.refusals.iter().map(|count| count.load(Ordering::Relaxed)))
     }
 
+    /// The number of open WebSockets.
     pub fn websockets(&self) -> usize {
         self.websockets.load(Ordering::Relaxed)
     }
 }
 
-/// A session's place, given back when it is dropped.
+/// Counts a session until it is dropped.
 #[derive(Debug)]
 pub struct SessionPermit {
     counters: Arc<ConnectionCounters>,
+    /// `None` if the table had no room for the address.
     address: Option<IpAddr>,
 }
 
@@ -112,13 +118,13 @@ impl Drop for SessionPermit {
         self.counters.sessions.fetch_sub(1, Ordering::Relaxed);
         let Some(address) = self.address else { return };
         let mut addresses = self.counters.addresses();
-        let Some(known) = addresses.get_mut(address) else { return };
-        known.sessions = known.sessions.saturating_sub(1);
-        addresses.remove_blank(address, Instant::now());
+        let Some(entry) = addresses.get_mut(address) else { return };
+        entry.sessions = entry.sessions.saturating_sub(1);
+        addresses.remove_if_expired(address, Instant::now());
     }
 }
 
-/// A WebSocket's place, given back when it is dropped.
+/// Counts a WebSocket until it is dropped.
 #[derive(Debug)]
 pub struct WebSocketPermit(Arc<ConnectionCounters>);
 
@@ -130,7 +136,7 @@ impl Drop for WebSocketPermit {
 
 #[cfg(test)]
 mod tests {
-    use super::super::addresses as memory;
+    use super::super::addresses::MAX_NETWORKS;
     use super::*;
 
     fn ip(text: &str) -> Client {
@@ -150,7 +156,7 @@ mod tests {
         assert_eq!(counters.addresses().len(), 0, "nothing is remembered of who left");
         let (_fourth, counts) = counters.permit(ip("2001:db8::1"), 0);
         assert_eq!((counts.sessions, counts.of_address), (0, 0));
-        let (permit, before) = counters.websocket();
+        let (permit, before) = counters.websocket_permit();
         assert_eq!((before, counters.websockets()), (0, 1));
         drop(permit);
         assert_eq!(counters.websockets(), 0);
@@ -180,7 +186,7 @@ mod tests {
             let address = Client::Address(n.to_be_bytes().into());
             drop(counters.permit(address, 1));
         }
-        assert!(counters.addresses().len() <= memory::MOST);
+        assert!(counters.addresses().len() <= MAX_NETWORKS);
         let (_permit, counts) = counters.permit(ip("203.0.113.1"), 1);
         assert_eq!((counts.of_address, counts.wait), (0, None), "who is not remembered is let in");
         tokio::time::advance(Duration::from_secs(2 * 24 * 3600)).await;

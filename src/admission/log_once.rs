@@ -1,4 +1,4 @@
-//! What the log tells an operator about requests, once and not for each of them.
+//! Advice to the operator about requests, logged once and not for every request.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -9,49 +9,50 @@ use tracing::{info, warn};
 use crate::policy::forwarded::Doubt;
 use crate::policy::{Client, Networks, Refusal, Scheme, Visitor};
 
-/// What was told.
+/// Remembers the advice that was logged.
 #[derive(Debug, Default)]
 pub(super) struct LogOnce {
-    origins: Told<1000>,
-    unnamed: Told<1>,
-    mismatches: Told<1000>,
-    proxies: Told<1000>,
-    /// Anybody can pretend to be a proxy, but a real one is among the first to come.
-    strangers: Told<16>,
+    origins: LoggedNames<1000>,
+    unnamed_page: LoggedNames<1>,
+    mismatches: LoggedNames<1000>,
+    unclear_clients: LoggedNames<1000>,
+    /// Every client can pretend to be a proxy, but a real one is among the first to connect.
+    untrusted_proxies: LoggedNames<16>,
 }
 
-/// Names of which something was told. Beyond `MOST` nothing is new.
+/// Names that were logged: at most `MAX`, further ones are not logged.
 #[derive(Debug, Default)]
-struct Told<const MOST: usize>(Mutex<HashSet<Box<str>>>);
+struct LoggedNames<const MAX: usize>(Mutex<HashSet<Box<str>>>);
 
-impl<const MOST: usize> Told<MOST> {
-    fn known(&self) -> MutexGuard<'_, HashSet<Box<str>>> {
+impl<const MAX: usize> LoggedNames<MAX> {
+    fn names(&self) -> MutexGuard<'_, HashSet<Box<str>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a name is to be logged now.
     fn is_new(&self, name: &str) -> bool {
-        let mut known = self.known();
-        known.len() < MOST && !known.contains(name) && known.insert(name.into())
+        let mut names = self.names();
+        names.len() < MAX && !names.contains(name) && names.insert(name.into())
     }
 }
 
 impl LogOnce {
-    pub fn forget(&self) {
-        let LogOnce { origins, unnamed, mismatches, proxies, strangers } = self;
-        for told in [origins, mismatches, proxies] {
-            told.known().clear();
-        }
-        unnamed.known().clear();
-        strangers.known().clear();
+    /// Lets all advice be logged once more.
+    pub fn clear(&self) {
+        self.origins.names().clear();
+        self.unnamed_page.names().clear();
+        self.mismatches.names().clear();
+        self.unclear_clients.names().clear();
+        self.untrusted_proxies.names().clear();
     }
 
-    /// Says what would allow a page that was refused.
-    pub fn refused(&self, refusal: &Refusal, remote: Client) {
+    /// Names the setting that would allow a refused page.
+    pub fn refusal(&self, refusal: &Refusal, remote: Client) {
         match refusal {
             Refusal::Origin { origin, setting } if self.origins.is_new(origin) => {
                 info!(%remote, origin, setting, "origin refused: this setting would allow it");
             }
-            Refusal::Unnamed if self.unnamed.is_new("") => info!(
+            Refusal::Unnamed if self.unnamed_page.is_new("") => info!(
                 %remote,
                 "a script, frame or form that names no page was refused: unless origins is \"*\", it has to \
                  come with Origin or Referer, which a Referrer-Policy or a privacy tool may keep back"
@@ -60,11 +61,11 @@ impl LogOnce {
         }
     }
 
-    /// Warns of what seems to be a proxy that nobody has named.
-    pub fn stranger(&self, proxy: IpAddr, trusted: &Networks) {
-        if self.strangers.is_new(&proxy.to_string()) {
+    /// Warns of an address that seems to be a proxy, but that trusted-proxies does not name.
+    pub fn untrusted_proxy(&self, proxy: IpAddr, trusted: &Networks) {
+        if self.untrusted_proxies.is_new(&proxy.to_string()) {
             warn!(
-                address = %proxy, setting = trusted.with(proxy),
+                address = %proxy, setting = trusted.setting_with(proxy),
                 "Forwarded or X-Forwarded-… from an address that trusted-proxies does not name: if it is \
                  a proxy of yours, all its clients count as one; this setting would change that"
             );
@@ -72,8 +73,8 @@ impl LogOnce {
     }
 
     /// Advises on a proxy that leaves clients unknown.
-    pub fn doubt(&self, proxy: IpAddr, doubt: Doubt) {
-        if !self.proxies.is_new(&format!("{doubt:?} {proxy}")) {
+    pub fn unclear_client(&self, proxy: IpAddr, doubt: Doubt) {
+        if !self.unclear_clients.is_new(&format!("{doubt:?} {proxy}")) {
             return;
         }
         match doubt {
@@ -90,7 +91,8 @@ impl LogOnce {
         }
     }
 
-    /// Advises on a page whose scheme is not that of its connection.
+    /// Advises on a page whose scheme differs from that of its connection. `consequence` completes the
+    /// message.
     pub fn mismatch(&self, visitor: &Visitor<'_>, page: Scheme, consequence: &str) {
         let origin = visitor.origin.unwrap_or_default();
         if self.mismatches.is_new(origin) {
@@ -111,12 +113,12 @@ mod tests {
 
     #[test]
     fn each_name_is_new_once_and_so_many_are() {
-        let told = Told::<2>::default();
+        let logged = LoggedNames::<2>::default();
         for (name, new) in [("a", true), ("a", false), ("b", true), ("b", false), ("c", false)] {
-            assert_eq!(told.is_new(name), new, "{name}");
+            assert_eq!(logged.is_new(name), new, "{name}");
         }
-        assert_eq!(told.known().len(), 2);
-        told.known().clear();
-        assert!(told.is_new("c"));
+        assert_eq!(logged.names().len(), 2);
+        logged.names().clear();
+        assert!(logged.is_new("c"));
     }
 }

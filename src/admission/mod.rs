@@ -1,5 +1,6 @@
-//! Who may come in: who asks, what there is at the moment, what the policy says to it, and what comes of that.
-//! A refusal is data here ([`Denial`]); how it is said is for others.
+//! Admission: gathers the facts about a request (client, counters, circuit breakers), asks the policy,
+//! and applies its decision. The policy's refusals are data here ([`Denial`]); other rooms turn them
+//! into answers.
 
 mod addresses;
 mod breakers;
@@ -9,11 +10,13 @@ mod gate;
 mod log_once;
 mod monitor;
 mod namespace_guard;
+mod request;
 
-pub use breakers::{Breakers, written};
+pub use breakers::{Breakers, network_name};
 pub use client::{ClientInfo, Peer};
 pub use counters::ConnectionCounters;
-pub(crate) use gate::cut;
-pub use gate::{Admitted, Ask, Denial, Gate, Welcome};
-pub use monitor::{Ended, WebSocketMonitor};
+pub(crate) use gate::truncated;
+pub use gate::{Gate, Welcome};
+pub use monitor::WebSocketMonitor;
 pub use namespace_guard::PolicyLayer;
+pub use request::{AccessRequest, Admitted, Denial};

@@ -1,4 +1,4 @@
-//! Watches how each WebSocket fares, for the circuit breakers.
+//! Reports to the circuit breakers whether each WebSocket works.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,100 +13,130 @@ use super::counters::WebSocketPermit;
 use super::gate::Gate;
 use crate::engine::{CloseReason, Session};
 use crate::policy::WEBSOCKET;
-use crate::policy::breaker::{Evidence, Failure, Proof, Returns};
+use crate::policy::breaker::{Evidence, Failure, Proof, Returned};
 
-/// Takes up a place among the WebSockets, and tells the breaker how this one fared.
+/// Holds the permit of one WebSocket, and reports to its circuit breaker how the WebSocket ended.
+///
+/// Its owner calls [`WebSocketMonitor::received`] for everything that comes from the client, and then
+/// one of [`WebSocketMonitor::closed`], [`lost`](WebSocketMonitor::lost),
+/// [`closed_by_server`](WebSocketMonitor::closed_by_server) and
+/// [`abandoned`](WebSocketMonitor::abandoned), each before the session is told.
 pub struct WebSocketMonitor {
     gate: Arc<Gate>,
-    /// Nobody, if there is no session for it.
+    /// `None` if the WebSocket has no session.
     subject: Option<Subject>,
     opened: Instant,
-    /// Its client wants a subprotocol. There is none to be had, so it may well leave at once, which
-    /// tells nothing about the network.
-    subprotocol: bool,
-    /// A half-open breaker let it through, and waits to hear.
-    test: bool,
-    heard: bool,
-    carries: bool,
-    _place: WebSocketPermit,
+    /// The client asked for a subprotocol. The server supports none, so the client may close at once;
+    /// that says nothing about the network.
+    wants_subprotocol: bool,
+    /// A half-open breaker let this WebSocket through as its test, and waits for the result.
+    is_test: bool,
+    received: bool,
+    /// Packets of the session travel in both directions.
+    carrying: bool,
+    _permit: WebSocketPermit,
 }
 
-/// How a WebSocket came to its end.
+/// How a WebSocket ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// The client closed it in good order.
+enum Ended {
     Closed,
-    /// The connection broke.
     Lost,
-    /// The server closed it.
-    ByUs,
-    /// Its client went on by another transport.
-    GivenUp,
+    ByServer,
+    Abandoned,
 }
 
 impl WebSocketMonitor {
-    /// Of the WebSocket that a request with these headers opens.
+    /// For the WebSocket that a request with these headers opens.
     pub(super) fn new(
         gate: Arc<Gate>,
         headers: &HeaderMap,
         subject: Option<Subject>,
-        test: bool,
-        place: WebSocketPermit,
+        is_test: bool,
+        permit: WebSocketPermit,
     ) -> Self {
-        let (opened, subprotocol) = (Instant::now(), headers.contains_key(SEC_WEBSOCKET_PROTOCOL));
-        let (heard, carries) = (false, false);
-        WebSocketMonitor { gate, subject, opened, subprotocol, test, heard, carries, _place: place }
+        WebSocketMonitor {
+            gate,
+            subject,
+            opened: Instant::now(),
+            wants_subprotocol: headers.contains_key(SEC_WEBSOCKET_PROTOCOL),
+            is_test,
+            received: false,
+            carrying: false,
+            _permit: permit,
+        }
     }
 
-    /// Something came from the client. To be called before the session hears of it: what comes while
-    /// the session is on this WebSocket shows that it works, and the packets of a probe do not.
-    pub fn heard(&mut self, session: &Session) {
-        self.heard = true;
-        if !self.carries
+    /// Something came from the client. Must be called before the session gets it, because a packet
+    /// proves that this WebSocket works only if the session was on it already: the packets of a probe
+    /// do not count.
+    pub fn received(&mut self, session: &Session) {
+        self.received = true;
+        if !self.carrying
             && let Some(subject) = self.subject
             && session.transport() == WEBSOCKET
         {
-            self.carries = true;
-            self.gate.breakers().carries(subject.network);
+            self.carrying = true;
+            self.gate.breakers().carrying_started(subject.network);
         }
     }
 
-    /// The WebSocket is over. To be called before the session hears of it.
-    pub fn ended(&mut self, how: Ended, session: &Session) {
+    /// The client closed the WebSocket with a close frame.
+    pub fn closed(&mut self, session: &Session) {
+        self.ended(Ended::Closed, session);
+    }
+
+    /// The connection broke.
+    pub fn lost(&mut self, session: &Session) {
+        self.ended(Ended::Lost, session);
+    }
+
+    /// The server closed the WebSocket.
+    pub fn closed_by_server(&mut self, session: &Session) {
+        self.ended(Ended::ByServer, session);
+    }
+
+    /// The client went on by another transport, and left the WebSocket open.
+    pub fn abandoned(&mut self, session: &Session) {
+        self.ended(Ended::Abandoned, session);
+    }
+
+    fn ended(&mut self, how: Ended, session: &Session) {
         let Some(subject) = self.subject else { return };
-        if std::mem::take(&mut self.carries) {
-            self.gate.breakers().carried(subject.network);
+        if std::mem::take(&mut self.carrying) {
+            self.gate.breakers().carrying_ended(subject.network);
             return;
         }
-        let proof = proof(how, session).filter(|_| !self.subprotocol);
+        let proof = proof(how, session).filter(|_| !self.wants_subprotocol);
         let (Some(proof), Some(client_info)) = (proof, ClientInfo::of(session)) else { return };
         let return_watch =
             client_info.return_watch(|| ReturnWatch::new(Arc::clone(&self.gate), subject));
-        return_watch.awaited.store(proof != Proof::Given, Ordering::Relaxed);
+        return_watch.armed.store(proof != Proof::Given, Ordering::Relaxed);
         let failure = Failure {
             client: return_watch.client,
             opened: self.opened,
-            evidence: if self.heard { Evidence::Dropped } else { Evidence::Silent },
+            evidence: if self.received { Evidence::Dropped } else { Evidence::Silent },
             proof,
-            test: std::mem::take(&mut self.test),
+            test: std::mem::take(&mut self.is_test),
         };
         let (agent, settings) = (client_info.visitor().agent, self.gate.policy().breaker);
         self.gate.breakers().failed(return_watch.subject, agent, failure, &settings);
     }
 }
 
-/// What makes the end of a WebSocket that carried nothing a failure of it; nothing if it is none.
+/// The proof that is needed for the end of a WebSocket to count as its failure. `None` if it is no
+/// failure. Only for WebSockets that carried no packets.
 fn proof(how: Ended, session: &Session) -> Option<Proof> {
     use CloseReason::{ConnectTimeout, PingTimeout};
-    let on_it = session.transport() == WEBSOCKET;
-    match (how, on_it, session.close_reason()) {
-        // A sign of life, and of a wish.
+    let is_current = session.transport() == WEBSOCKET;
+    match (how, is_current, session.close_reason()) {
+        // The client's close frame arrived, so the WebSocket works.
         (Ended::Closed, ..) => None,
         (_, true, Some(PingTimeout | ConnectTimeout)) => Some(Proof::Given),
         (Ended::Lost, true, None) => Some(Proof::RequestOrHandshake),
-        (Ended::GivenUp, false, None) => Some(Proof::Given),
-        (Ended::Lost | Ended::ByUs, false, None) => Some(Proof::Request),
-        // The session is over, and not because of its WebSocket.
+        (Ended::Abandoned, false, None) => Some(Proof::Given),
+        (Ended::Lost | Ended::ByServer, false, None) => Some(Proof::Request),
+        // The session ended for a reason that has nothing to do with its WebSocket.
         _ => None,
     }
 }
@@ -114,42 +144,43 @@ fn proof(how: Ended, session: &Session) -> Option<Proof> {
 impl Drop for WebSocketMonitor {
     fn drop(&mut self) {
         let Some(subject) = self.subject else { return };
-        if self.carries {
-            self.gate.breakers().carried(subject.network);
-        } else if self.test {
-            self.gate.breakers().untested(subject);
+        if self.carrying {
+            self.gate.breakers().carrying_ended(subject.network);
+        } else if self.is_test {
+            self.gate.breakers().test_inconclusive(subject);
         }
     }
 }
 
-/// Belongs to a session of which a WebSocket failed: tells the breaker when its client is there
-/// without it, and when it has left.
+/// Belongs to a session whose WebSocket failed. Reports to the breaker when the client sends its next
+/// request without a WebSocket, and when the session is over.
 #[derive(Debug)]
 pub(super) struct ReturnWatch {
     gate: Arc<Gate>,
     subject: Subject,
     client: u64,
-    awaited: AtomicBool,
+    /// The breaker waits for the client's next request as a proof.
+    armed: AtomicBool,
 }
 
 impl ReturnWatch {
     fn new(gate: Arc<Gate>, subject: Subject) -> Self {
-        let client = gate.breakers().client();
-        ReturnWatch { gate, subject, client, awaited: AtomicBool::new(false) }
+        let client = gate.breakers().new_client();
+        ReturnWatch { gate, subject, client, armed: AtomicBool::new(false) }
     }
 
-    /// Its client is there, by another transport.
-    pub fn returns(&self) {
-        if self.awaited.swap(false, Ordering::Relaxed) {
+    /// The client sent a request by another transport.
+    pub fn client_returned(&self) {
+        if self.armed.swap(false, Ordering::Relaxed) {
             let settings = self.gate.policy().breaker;
-            let who = Returns::Client(self.client);
-            self.gate.breakers().returns(self.subject, who, &settings);
+            let who = Returned::Client(self.client);
+            self.gate.breakers().client_returned(self.subject, who, &settings);
         }
     }
 }
 
 impl Drop for ReturnWatch {
     fn drop(&mut self) {
-        self.gate.breakers().left(self.subject, self.client);
+        self.gate.breakers().client_left(self.subject, self.client);
     }
 }

@@ -1,4 +1,5 @@
-//! An application behind the policy: rules may keep namespaces to some transports.
+//! Applies the policy when a client joins a namespace: a rule may allow a namespace on some transports
+//! only.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use serde_json::Value;
 use super::Gate;
 use crate::socketio::{App, ConnectError, DisconnectReason, Event, Socket};
 
-/// An [`App`] whose namespaces the [`Gate`] watches over.
+/// Wraps an [`App`], and asks the [`Gate`] before each join.
 #[derive(Debug)]
 pub struct PolicyLayer<A> {
     app: A,
@@ -26,13 +27,13 @@ impl<A: App> App for PolicyLayer<A> {
     }
 
     async fn admit(&self, socket: &Socket, auth: &Value) -> Result<(), ConnectError> {
-        let admitted = self.gate.admits(socket.session(), socket.namespace());
+        let admitted = self.gate.check_namespace(socket.session(), socket.namespace());
         admitted.map_err(|refusal| ConnectError::new(refusal.to_string()))?;
         self.app.admit(socket, auth).await
     }
 
     async fn connect(&self, socket: &Socket, auth: &Value) {
-        self.gate.is_in(socket.session(), socket.namespace(), true);
+        self.gate.set_joined(socket.session(), socket.namespace(), true);
         self.app.connect(socket, auth).await;
     }
 
@@ -41,7 +42,7 @@ impl<A: App> App for PolicyLayer<A> {
     }
 
     async fn disconnect(&self, socket: &Socket, reason: DisconnectReason) {
-        self.gate.is_in(socket.session(), socket.namespace(), false);
+        self.gate.set_joined(socket.session(), socket.namespace(), false);
         self.app.disconnect(socket, reason).await;
     }
 }

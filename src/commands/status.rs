@@ -39,12 +39,12 @@ impl House {
         Value::Object(status)
     }
 
-    /// What there is at the moment.
+    /// The current numbers.
     fn now(&self) -> Value {
-        let census = self.gate.counters();
+        let counters = self.gate.counters();
         json!({
             "sessions": self.engine.session_count(),
-            "websockets": census.websockets(),
+            "websockets": counters.websockets(),
             "breakers": self.gate.breakers().count(),
             "queue-bytes": memory::held(),
         })
@@ -55,21 +55,21 @@ impl House {
         let mut shown = Vec::new();
         let seconds = |time: Duration| format!("{}s", time.as_millis().div_ceil(1000));
         self.gate.breakers().report(BREAKERS_SHOWN, |network, breaker| {
-            let Report { kind, agent, state, seen } = breaker;
+            let Report { kind, agent, state, cause } = breaker;
             let left = match state {
                 State::Open(left) => Value::from(seconds(*left)),
                 _ => Value::Null,
             };
             shown.push(json!({
-                "network": admission::written(network),
+                "network": admission::network_name(network),
                 "generation": kind.generation,
                 "agent": agent,
                 "state": state.name(),
                 "left": left,
-                "clients": seen.clients,
-                "silent": seen.silent,
-                "dropped": seen.clients - seen.silent,
-                "since": seconds(seen.since.elapsed()),
+                "clients": cause.clients,
+                "silent": cause.silent,
+                "dropped": cause.clients - cause.silent,
+                "since": seconds(cause.since.elapsed()),
             }));
         });
         shown.into()

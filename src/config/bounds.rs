@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Layer;
 use super::values::{Size, Time};
-use crate::policy::breaker::MOST_FAILURES;
+use crate::policy::breaker::MAX_FAILURES;
 
 /// The bounds of one setting.
 pub(super) struct Bounds {
@@ -69,7 +69,7 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
     "max-sessions-per-address" max_sessions_per_address Count 1, MANY, or 0;
     "max-websockets" max_websockets Count 1, MANY, or 0;
     "handshake-rate" handshake_rate Count 1, FAST, or 0;
-    "breaker-failures" breaker_failures Count 1, MOST_FAILURES as u64, or 0;
+    "breaker-failures" breaker_failures Count 1, MAX_FAILURES as u64, or 0;
     "breaker-rest" breaker_rest Time 1, DAY;
     "breaker-longest" breaker_longest Time 1, DAY;
     "log-bytes" log_bytes Size MIB, MIB * MIB;

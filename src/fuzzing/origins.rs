@@ -69,7 +69,7 @@ fn of_its_host(name: &str, origin: &str) {
 
 /// The setting that is offered to who runs the server allows that page, and what was allowed before.
 fn offered(rules: &Origins, origin: &str) {
-    let setting = rules.with(origin);
+    let setting = rules.setting_with(origin);
     let table: toml::Table = toml::from_str(&setting).expect("a line for the settings file");
     let list: Vec<String> = table["origins"].clone().try_into().expect("a list");
     let offered = Origins::parse(list.iter().map(String::as_str)).expect("of origins");

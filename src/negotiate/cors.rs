@@ -1,4 +1,4 @@
-//! What an answer carries for the browser that asked.
+//! Completes answers for browsers: CORS headers, and the form of errors.
 
 use bytes::Bytes;
 use http::header::{
@@ -12,30 +12,33 @@ use crate::http::headers::header;
 use crate::http::{Response, response};
 use crate::transport::Error;
 
-/// What a response has to be like for the one who asked.
-pub(super) struct Dress {
+/// The facts of a request that the form of its answer depends on.
+pub(super) struct AnswerForm {
     pub cors: Cors,
-    upgrading: bool,
-    old_ie: bool,
+    /// Errors are text, not JSON.
+    is_upgrade: bool,
+    /// Internet Explorer, whose XSS filter is switched off, as the reference servers do.
+    is_old_ie: bool,
 }
 
-impl Dress {
+impl AnswerForm {
     pub fn of(headers: &HeaderMap) -> Self {
-        Dress {
+        AnswerForm {
             cors: Cors::of(headers),
-            upgrading: headers.contains_key(UPGRADE),
-            old_ie: header(headers, USER_AGENT)
+            is_upgrade: headers.contains_key(UPGRADE),
+            is_old_ie: header(headers, USER_AGENT)
                 .is_some_and(|agent| agent.contains(";MSIE") || agent.contains("Trident/")),
         }
     }
 
-    pub fn put_on(&self, answer: Result<Response, Error>) -> Response {
-        let mut response = answer.unwrap_or_else(|error| match self.upgrading {
+    /// Turns an error into a response, and adds the headers that browsers need.
+    pub fn complete(&self, answer: Result<Response, Error>) -> Response {
+        let mut response = answer.unwrap_or_else(|error| match self.is_upgrade {
             true => error.text(),
             false => error.json(),
         });
         self.cors.apply(response.headers_mut());
-        if self.old_ie {
+        if self.is_old_ie {
             let name = HeaderName::from_static("x-xss-protection");
             response.headers_mut().insert(name, HeaderValue::from_static("0"));
         }
@@ -43,18 +46,18 @@ impl Dress {
     }
 }
 
-/// What pages of other origins need to read our answers. Clients before 3.x send credentials, which
-/// `*` does not allow, so the origin is echoed; whether it may connect at all is policy.
+/// The CORS headers of an answer. Clients before 3.x send credentials, which `*` does not allow, so the
+/// origin of the request is repeated. Whether a page may connect is up to the policy, not to CORS.
 pub(super) struct Cors {
     origin: Option<HeaderValue>,
-    asked_headers: Option<HeaderValue>,
+    requested_headers: Option<HeaderValue>,
 }
 
 impl Cors {
     pub fn of(headers: &HeaderMap) -> Self {
         Cors {
             origin: headers.get(ORIGIN).cloned(),
-            asked_headers: headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned(),
+            requested_headers: headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned(),
         }
     }
 
@@ -72,20 +75,21 @@ impl Cors {
         }
     }
 
-    /// What was asked for, but for what proxies alone have to say: a page could pass for one of
-    /// another host, if a proxy does not throw that away.
+    /// The requested headers, without the forwarding headers, which only proxies may set. Otherwise a page
+    /// could name another host or client, if a proxy does not remove these headers.
     fn allowed_headers(&self) -> HeaderValue {
-        let asked = self.asked_headers.as_ref().and_then(|asked| asked.to_str().ok());
-        let asked = asked.unwrap_or("Content-Type");
-        let of_proxies = |name: &str| {
+        let requested = self.requested_headers.as_ref().and_then(|names| names.to_str().ok());
+        let requested = requested.unwrap_or("Content-Type");
+        let is_forwarding = |name: &str| {
             let name = name.trim().to_ascii_lowercase();
             name == "forwarded" || name.starts_with("x-forwarded-")
         };
-        let allowed: Vec<&str> = asked.split(',').filter(|name| !of_proxies(name)).collect();
+        let allowed: Vec<&str> = requested.split(',').filter(|name| !is_forwarding(name)).collect();
         let allowed = HeaderValue::try_from(allowed.join(","));
         allowed.unwrap_or(HeaderValue::from_static("Content-Type"))
     }
 
+    /// The answer to a preflight request.
     pub fn preflight(&self) -> Response {
         let mut response = response(StatusCode::NO_CONTENT, "", Bytes::new());
         let headers = response.headers_mut();

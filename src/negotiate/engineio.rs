@@ -1,4 +1,4 @@
-//! From an Engine.IO request to the transport and the session that it is for.
+//! Engine.IO requests: finds the transport and the session of each, or opens a session.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use base64::Engine as _;
 use http::header::SEC_WEBSOCKET_KEY;
 use http::{HeaderMap, Method};
 
-use super::cors::Dress;
+use super::cors::AnswerForm;
 use super::{Negotiator, by_name, log};
-use crate::admission::{Admitted, Ask, ClientInfo, Peer};
+use crate::admission::{AccessRequest, Admitted, ClientInfo, Peer};
 use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::socketio09::SocketIo09;
@@ -20,25 +20,25 @@ use crate::policy::Step;
 use crate::transport::{Error, Query, REGISTRY, Transport};
 
 impl Negotiator {
-    /// Answers an Engine.IO request, whatever it is.
+    /// Answers an Engine.IO request (engineio.md). Errors become answers.
     pub fn serve(&self, request: Request, peer: Peer) -> ResponseFuture {
-        let dress = Dress::of(request.headers());
+        let form = AnswerForm::of(request.headers());
         if request.method() == Method::OPTIONS {
-            // Before anything is looked up: a preflight carries neither cookie nor body.
-            return ResponseFuture::Ready(dress.cors.preflight());
+            // A preflight request carries neither cookie nor body, so it needs no session.
+            return ResponseFuture::Ready(form.cors.preflight());
         }
         let remote = self.gate.client(request.headers(), peer);
         let query = match Query::parse(request.uri().query().unwrap_or_default()) {
             Ok(query) => Arc::new(query),
             Err(error) => {
                 self.log(&error, remote, "", "");
-                return ResponseFuture::Ready(dress.put_on(Err(error)));
+                return ResponseFuture::Ready(form.complete(Err(error)));
             }
         };
-        let (gate, asked) = (Arc::clone(&self.gate), Arc::clone(&query));
+        let (gate, sent) = (Arc::clone(&self.gate), Arc::clone(&query));
         let finish = move |answer: Result<Response, Error>| {
-            dress.put_on(answer.inspect_err(|error| {
-                let (transport, sid) = (asked.transport.as_deref(), asked.sid.as_deref());
+            form.complete(answer.inspect_err(|error| {
+                let (transport, sid) = (sent.transport.as_deref(), sent.sid.as_deref());
                 log(&gate, error, remote, transport.unwrap_or_default(), sid.unwrap_or_default());
             }))
         };
@@ -50,6 +50,7 @@ impl Negotiator {
         }
     }
 
+    /// Decides about a request, and passes it to its transport.
     fn answer(
         &self,
         request: Request,
@@ -66,13 +67,13 @@ impl Negotiator {
             Some(_) => Step::Continues,
         };
         let session = query.sid.as_deref().and_then(|sid| self.engine.session(sid));
-        // Those of 0.9 have URLs of their own.
+        // A session of 0.9 has URLs of its own, and cannot be reached by these.
         let session = session.filter(|session| session.dialect().slot() != SocketIo09.slot());
         let admitted = self.gate.decide(
             request.headers(),
             request.uri().path(),
             peer,
-            Ask {
+            AccessRequest {
                 transport: Some(transport.info()),
                 by_element: transport.by_element(),
                 step,
@@ -106,11 +107,13 @@ impl Negotiator {
         }))
     }
 
+    /// The transport that the query names.
     fn transport(&self, query: &Query) -> Result<&'static dyn Transport, Error> {
-        let claims = |transport: &&dyn Transport| transport.matches(query);
-        REGISTRY.iter().copied().find(claims).ok_or_else(|| self.unknown_transport())
+        let is_named = |transport: &&dyn Transport| transport.matches(query);
+        REGISTRY.iter().copied().find(is_named).ok_or_else(|| self.unknown_transport())
     }
 
+    /// Opens a session. `offered` are the transports that the policy allows to offer.
     async fn open(
         &self,
         transport: &'static dyn Transport,
@@ -121,16 +124,16 @@ impl Negotiator {
         offered: &[&'static str],
     ) -> Result<Arc<Session>, Error> {
         let info = transport.info();
-        let own_client = query.client.as_deref() == Some("parlance");
-        let offers = |name: &&'static str| {
+        let is_own_client = query.client.as_deref() == Some("parlance");
+        let as_upgrade = |name: &&'static str| {
             let other = by_name(name)?;
             let other_info = other.info();
-            let better = (other_info.duplex || !info.streams)
+            let is_better = (other_info.duplex || !info.streams)
                 && !info.duplex
                 && other_info.wire != info.wire;
-            (other.advertised(own_client) && better).then_some(other_info.wire)
+            (other.advertised(is_own_client) && is_better).then_some(other_info.wire)
         };
-        let upgrades: Vec<&'static str> = offered.iter().filter_map(offers).collect();
+        let upgrades: Vec<&'static str> = offered.iter().filter_map(as_upgrade).collect();
         let client = client_info.visitor().client;
         let handshake = Handshake {
             remote: client.address(),
@@ -154,14 +157,14 @@ fn dialect(query: &Query) -> Result<&'static dyn Dialect, Error> {
     }
 }
 
-/// The cache buster of 1.0.5–1.3.7: milliseconds, a dash, a counter.
+/// Whether `t` has the form of 1.0.5–1.3.7: 13 digits of milliseconds, a dash, a counter.
 fn has_early_buster(query: &Query) -> bool {
     let parts = query.t.as_deref().and_then(|t| t.split_once('-'));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     parts.is_some_and(|(millis, n)| millis.len() == 13 && digits(millis) && digits(n))
 }
 
-/// Which clients speak like this, for logs.
+/// The generation of the client, as far as its query shows it. For logs and circuit breakers.
 fn generation(query: &Query) -> &'static str {
     match query.eio.as_deref() {
         Some("4") => "3.x-4.x",
@@ -172,14 +175,14 @@ fn generation(query: &Query) -> &'static str {
     }
 }
 
-/// What the handshake tells of the strings to come (engineio.md §4.1.3).
+/// How the client encodes strings, by its handshake (engineio.md §4.1.3).
 fn wire(query: &Query, headers: &HeaderMap) -> Wire {
     let early = has_early_buster(query);
     let (polling, socket) = match query.eio.as_deref() {
         Some("2") => (Strings::Double, Strings::Double),
         Some("3") if early => (Strings::Double, Strings::Sniff),
         Some("3") if query.t.is_some() => (Strings::Sniff, Strings::Plain),
-        // No polling seen. The WebSocket library of the first Node clients gives itself away.
+        // A WebSocket handshake without `t`. The first Node clients are known by their key.
         Some("3") if has_early_key(headers) => (Strings::Sniff, Strings::Sniff),
         Some("3") => (Strings::Sniff, Strings::Plain),
         _ => (Strings::Plain, Strings::Plain),
@@ -192,7 +195,7 @@ fn wire(query: &Query, headers: &HeaderMap) -> Wire {
     }
 }
 
-/// Early Node clients make their key of the version and the clock: base64 of `13-<ms>`.
+/// Whether `Sec-WebSocket-Key` is that of early Node clients: base64 of `13-<milliseconds>`.
 fn has_early_key(headers: &HeaderMap) -> bool {
     let key = header(headers, SEC_WEBSOCKET_KEY).unwrap_or_default();
     base64::engine::general_purpose::STANDARD.decode(key).is_ok_and(|key| {

@@ -1,4 +1,5 @@
-//! From an HTTP request to the transport and the session that it is for, under the policy.
+//! Negotiation: asks the policy about each request below the engine's path, and passes it to its
+//! transport and session.
 
 mod cors;
 mod engineio;
@@ -8,13 +9,13 @@ use std::sync::Arc;
 
 use tracing::debug;
 
-use crate::admission::{Gate, WebSocketMonitor, cut};
+use crate::admission::{Denial, Gate, WebSocketMonitor, truncated};
 use crate::engine::{Engine, Session};
 use crate::http::Request;
 use crate::policy::{Client, Policy, Transports};
 use crate::transport::{self, Error, Exchange, Query, REGISTRY, Transport};
 
-/// Answers all requests below the path of the engine.
+/// Answers all requests below the engine's path.
 #[derive(Clone)]
 pub struct Negotiator {
     engine: Engine,
@@ -26,7 +27,7 @@ impl Negotiator {
         Negotiator { engine, gate }
     }
 
-    /// Allows all transports and all origins.
+    /// A negotiator whose policy allows all transports and all origins.
     pub fn allow_all(engine: Engine) -> Self {
         let policy = Policy::open(Transports::all(transport::names()));
         Self::new(engine, Gate::new(policy))
@@ -40,11 +41,11 @@ impl Negotiator {
         &self.gate
     }
 
-    pub(super) fn unknown_transport(&self) -> Error {
+    fn unknown_transport(&self) -> Error {
         Error::TransportUnknown { allowed: self.gate.policy().transports.names().to_vec() }
     }
 
-    pub(super) fn exchange(
+    fn exchange(
         &self,
         request: Request,
         query: Arc<Query>,
@@ -54,26 +55,33 @@ impl Negotiator {
         Exchange { request, query, session, engine: self.engine.clone(), monitor }
     }
 
-    /// Leaves a line in the log about a request that was refused. `transport` and `sid` are as sent.
+    /// See [`log`].
     fn log(&self, error: &Error, remote: Client, transport: &str, sid: &str) {
         log(&self.gate, error, remote, transport, sid);
     }
 }
 
-pub(super) fn by_name(name: &str) -> Option<&'static dyn Transport> {
+/// The transport with this policy name.
+fn by_name(name: &str) -> Option<&'static dyn Transport> {
     REGISTRY.iter().copied().find(|transport| transport.info().name == name)
 }
 
-/// Leaves a line in the log about a request that was refused. `transport` and `sid` are as sent.
+/// Logs a request that is answered with an error. `transport` and `sid` are the client's own text.
 fn log(gate: &Gate, error: &Error, remote: Client, transport: &str, sid: &str) {
-    let (transport, sid) = (cut(transport), cut(sid));
+    let (transport, sid) = (truncated(transport), truncated(sid));
     let (reason, code) = (error.reason().unwrap_or_default(), error.code());
     let label = match error {
         Error::Refused { refusal, .. } => {
-            gate.tell(refusal, remote);
+            gate.log_refusal(refusal, remote);
             refusal.label()
         }
         _ => "",
     };
     debug!(%remote, transport, sid, code, label, %error, %reason, "request refused");
+}
+
+impl From<Denial> for Error {
+    fn from(Denial { refusal, allowed }: Denial) -> Self {
+        Error::Refused { refusal, allowed }
+    }
 }

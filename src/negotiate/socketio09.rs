@@ -1,5 +1,5 @@
-//! From a request of generation 0.9 to the transport and the session that it is for (reference:
-//! socketio-0.9.md §1, §2, §8).
+//! Requests of generation 0.9: handshakes, and the URLs of a session (reference: socketio-0.9.md §1, §2,
+//! §8).
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 
 use super::cors::Cors;
 use super::{Negotiator, by_name};
-use crate::admission::{Admitted, Ask, Peer};
+use crate::admission::{AccessRequest, Admitted, Peer};
 use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, UNKNOWN_SID_ON_SOCKET, Url};
 use crate::dialect::{Dialect, Wire};
 use crate::engine::{CloseReason, Handshake, NewSession, Session};
@@ -19,22 +19,22 @@ use crate::transport::{Error, Query};
 static DIALECT: SocketIo09 = SocketIo09;
 const GENERATION: &str = "0.9";
 
-/// A handshake that does not come about: the generation's own words, and then why. Only
-/// [`HandshakeError::BadOrigin`] is for good: the client stops trying at a 403 (§11.4).
+/// The answer to a handshake that fails: the phrase of 0.9, and the reason. The client tries again after
+/// all of them but [`HandshakeError::BadOrigin`]: it stops at a 403 (§11.4).
 #[derive(Debug, thiserror::Error)]
 enum HandshakeError {
     #[error("handshake bad origin: {0}")]
     BadOrigin(String),
     #[error("handshake error: {0}")]
-    NotNow(String),
-    /// It would be refused again.
+    Unavailable(String),
+    /// The same request would fail again.
     #[error("handshake error: {0}")]
     Malformed(String),
 }
 
 impl Negotiator {
-    /// Answers a request whose path goes on with `path` below the mount. `None` if it is none of
-    /// this generation.
+    /// Answers a request with the path `path` below the engine's path. `None` if it is not of this
+    /// generation.
     pub async fn serve_0_9(&self, request: Request, path: &str, peer: Peer) -> Option<Response> {
         let raw_query = request.uri().query().unwrap_or_default().to_owned();
         let url = Url::parse(path, &raw_query)?;
@@ -47,7 +47,7 @@ impl Negotiator {
                 let text = "Protocol version not supported.";
                 response(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", text)
             }
-            Url::Handshake => self.shake_hands(&request, &raw_query, peer),
+            Url::Handshake => self.answer_handshake_0_9(&request, &raw_query, peer),
             Url::Disconnect { .. } if request.headers().contains_key(UPGRADE) => {
                 Error::bad_request("to leave needs no upgrade").text()
             }
@@ -59,11 +59,11 @@ impl Negotiator {
             }
             Url::Open { transport, sid } => {
                 let remote = self.gate().client(request.headers(), peer);
-                let upgrading = request.headers().contains_key(UPGRADE);
+                let is_upgrade = request.headers().contains_key(UPGRADE);
                 let answer = self.open_0_9(request, transport, sid, &raw_query, peer).await;
                 answer.unwrap_or_else(|error| {
                     self.log(&error, remote, transport, sid);
-                    if upgrading { error.text() } else { error.json() }
+                    if is_upgrade { error.text() } else { error.json() }
                 })
             }
         };
@@ -71,8 +71,9 @@ impl Negotiator {
         Some(response)
     }
 
-    fn shake_hands(&self, request: &Request, raw_query: &str, peer: Peer) -> Response {
-        // Which of several calls back is nobody's to guess.
+    /// Answers a handshake as text, or as a script if the query has a JSONP index.
+    fn answer_handshake_0_9(&self, request: &Request, raw_query: &str, peer: Peer) -> Response {
+        // If the index is repeated, no script is sent: it is not known which callback waits.
         let index = socketio09::jsonp_index(raw_query)
             .filter(|_| Query::single(raw_query, "jsonp").is_ok());
         let answer = self.handshake_0_9(request, raw_query, peer);
@@ -88,6 +89,7 @@ impl Negotiator {
         }
     }
 
+    /// Reserves a session. Logs errors.
     fn handshake_0_9(
         &self,
         request: &Request,
@@ -100,28 +102,29 @@ impl Negotiator {
         })
     }
 
-    /// Reserves a session, and puts what its client is to know of it into words.
+    /// Reserves a session, and returns the body of the handshake.
     fn reserve_0_9(&self, request: &Request, raw_query: &str, peer: Peer) -> Result<String, Error> {
         Query::single(raw_query, "jsonp")?;
-        let in_0_9 = |name: &&'static str| by_name(name).is_some_and(|known| known.supports_v09());
-        let ask = Ask {
+        let is_in_0_9 =
+            |name: &&'static str| by_name(name).is_some_and(|known| known.supports_v09());
+        let access = AccessRequest {
             transport: None,
             by_element: socketio09::jsonp_index(raw_query).is_some(),
             step: Step::Opens,
             session: None,
             generation: GENERATION,
         };
-        let admitted = self.gate().decide(request.headers(), request.uri().path(), peer, ask)?;
+        let admitted = self.gate().decide(request.headers(), request.uri().path(), peer, access)?;
         let Admitted { client_info, offered, .. } = admitted;
         let client_info = client_info.ok_or(Error::bad_request("it opens no session"))?;
-        let transports: Vec<&'static str> = offered.iter().copied().filter(in_0_9).collect();
+        let transports: Vec<&'static str> = offered.iter().copied().filter(is_in_0_9).collect();
         let Some(transport) = transports.first().and_then(|name| by_name(name)) else {
-            return Err(self.gate().nothing_in_common("of generation 0.9", offered).into());
+            return Err(self.gate().deny_no_common_transport("of generation 0.9", offered).into());
         };
         let plan = NewSession {
             dialect: &DIALECT,
-            wire: Wire::default(),
-            // Until one is opened.
+            wire: Wire { base64: true, ..Wire::default() },
+            // A placeholder, until the client opens a transport.
             transport: transport.info(),
             upgrades: &[],
             handshake: Handshake {
@@ -138,13 +141,14 @@ impl Negotiator {
         Ok(socketio09::handshake(session.sid().as_str(), silence, &transports))
     }
 
-    /// The living session of that sid, if it is of this generation: the URLs of one are no way into
-    /// the sessions of another.
+    /// The open session with this sid, if it is of 0.9. These URLs must not reach sessions of other
+    /// generations.
     fn session_0_9(&self, sid: &str) -> Option<Arc<Session>> {
         let session = self.engine().session(sid)?;
         (session.dialect().slot() == DIALECT.slot()).then_some(session)
     }
 
+    /// Serves a request on a session. `name` is the transport in the URL.
     async fn open_0_9(
         &self,
         request: Request,
@@ -157,14 +161,14 @@ impl Negotiator {
         let Some(transport) = transport else { return Err(self.unknown_transport()) };
         let step = if transport.info().duplex { Step::Starts } else { Step::Continues };
         let session = self.session_0_9(sid);
-        let ask = Ask {
+        let access = AccessRequest {
             transport: Some(transport.info()),
             by_element: transport.by_element(),
             step,
             session: session.as_deref(),
             generation: GENERATION,
         };
-        let admitted = self.gate().decide(request.headers(), request.uri().path(), peer, ask)?;
+        let admitted = self.gate().decide(request.headers(), request.uri().path(), peer, access)?;
         let headers = request.headers();
         if headers.contains_key(UPGRADE) && !transport.info().duplex {
             return Err(Error::bad_request("this transport has no upgrade"));
@@ -173,16 +177,17 @@ impl Negotiator {
         let j = Query::single(raw_query, "i")?;
         let query = Arc::new(Query { j, ..Query::default() });
         let Some(session) = session else {
-            // It is gone, or was another server's: the client shakes hands again (§7).
+            // The session has ended, or was on another server. The answer has the client make a new
+            // handshake (§7).
             if request.method() == Method::POST {
                 let (content_type, body) = DIALECT.post_answer();
                 return Ok(response(StatusCode::OK, content_type, body));
             }
-            let words = match transport.info().duplex {
+            let packets = match transport.info().duplex {
                 true => &UNKNOWN_SID_ON_SOCKET[..],
                 false => &UNKNOWN_SID,
             };
-            return Ok(transport.respond_once(&request, &query, &DIALECT, words));
+            return Ok(transport.respond_once(&request, &query, &DIALECT, packets));
         };
         self.engine().start(&session, transport.info());
         transport.serve(self.exchange(request, query, session, admitted.monitor)).wait().await
@@ -200,7 +205,7 @@ impl From<Error> for HandshakeError {
             StatusCode::BAD_REQUEST if !matches!(error, Error::Refused { .. }) => {
                 HandshakeError::Malformed(why)
             }
-            _ => HandshakeError::NotNow(why),
+            _ => HandshakeError::Unavailable(why),
         }
     }
 }
@@ -209,7 +214,7 @@ impl HandshakeError {
     fn status(&self) -> StatusCode {
         match self {
             HandshakeError::BadOrigin(_) => StatusCode::FORBIDDEN,
-            HandshakeError::NotNow(_) => StatusCode::SERVICE_UNAVAILABLE,
+            HandshakeError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             HandshakeError::Malformed(_) => StatusCode::BAD_REQUEST,
         }
     }

@@ -1,22 +1,22 @@
-//! Who a request is from, as far as that is known.
+//! The client that a request comes from.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::network::rate_limit_key;
 
-/// Who a request is from.
+/// The client that a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Client {
     Address(IpAddr),
-    /// Trusted proxies say nothing that can be read of it, or contradict each other. All such clients
-    /// share the bounds of one address, and are in no network.
+    /// Trusted proxies give no readable address, or contradict each other. All such clients share the rate
+    /// limits of one address, and match no network.
     Unknown,
 }
 
 impl Client {
-    /// What limits of abuse count it by: its address, of IPv6 the /64, and one value that no client has
-    /// for all that are unknown.
+    /// The rate-limit key: the IPv4 address or the IPv6 /64. All unknown clients share 0.0.0.0, which no
+    /// client can have.
     pub fn bucket(self) -> IpAddr {
         match self {
             Client::Address(address) => rate_limit_key(address),

@@ -1,20 +1,18 @@
-//! Who is behind a proxy: what `Forwarded` (RFC 7239) and the `X-Forwarded-…` headers say, as far
-//! as they were written by proxies that are trusted.
+//! Finds the client behind trusted proxies, by `Forwarded` (RFC 7239) and the `X-Forwarded-…` headers.
 //!
 //! Everything that the nearest proxy did not write may be the client's own text. So each header is read
-//! from its near end, and what cannot be read, or is said in two ways, makes the client unknown: never
-//! the proxy, and never whoever it would like to be.
+//! from its end, where the nearest proxy writes. If an entry cannot be read, or the headers contradict
+//! each other, the client is unknown: it is not taken for the proxy, and cannot choose an address.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Client, Networks, Scheme};
 
-/// Hops that are looked at. A chain that is longer is a loop, or a lie.
-const MOST_HOPS: usize = 16;
+/// The most hops that are followed. A longer chain is a loop or forged.
+const MAX_HOPS: usize = 16;
 
-/// The lines of each header in the order in which they came, empty if there is none. Bytes that are no
-/// UTF-8 are replaced, not left out.
+/// The lines of each header in the order of the request. Invalid UTF-8 is replaced, not left out.
 #[derive(Debug, Clone, Default)]
 pub struct Headers<'a> {
     pub forwarded: Vec<Cow<'a, str>>,
@@ -23,12 +21,12 @@ pub struct Headers<'a> {
     pub x_host: Vec<Cow<'a, str>>,
 }
 
-/// Where a request really came from.
+/// The origin of a request, behind the trusted proxies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source<'a> {
     pub client: Client,
     pub scheme: Scheme,
-    /// The host that the client asked for, where a proxy says so.
+    /// The host that the client asked for, if a proxy names it.
     pub host: Option<Cow<'a, str>>,
     /// Why the client is unknown, if it is.
     pub doubt: Option<Doubt>,
@@ -37,9 +35,9 @@ pub struct Source<'a> {
 /// Why trusted proxies leave a client unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    /// Both kinds of headers are there and tell different stories: one of them is the client's own.
+    /// `Forwarded` and `X-Forwarded-…` differ, so the client wrote one of them.
     Contradiction,
-    /// What is said of the client is no address.
+    /// The headers give no readable address.
     NoAddress,
 }
 
@@ -49,11 +47,13 @@ impl Source<'_> {
     }
 }
 
-/// Finds the client of a request whose connection came from `peer`. Each trusted proxy is believed
-/// in what it says of the one before it, and nothing further: the first address, from the near end,
-/// that is not trusted is the client, and how it reached that proxy is the scheme. What anybody
-/// else wrote does not count. A proxy that knows one kind of headers passes the other on as the
-/// client wrote it, so where both are there they have to agree; a host that only one names is not known.
+/// Finds the client of a request whose connection came from `peer` by `scheme`.
+///
+/// Each trusted proxy is believed about the hop before it, and about nothing else. So the client is the
+/// last address in the list that is not trusted, and the scheme is the one by which it reached the proxy
+/// that names it. A proxy that knows one kind of headers passes the other on as the client wrote it.
+/// Therefore both kinds have to agree if both are present; a host that only one of them names is
+/// dropped.
 pub fn source<'a>(
     peer: IpAddr,
     scheme: Scheme,
@@ -65,13 +65,13 @@ pub fn source<'a>(
         return direct;
     }
     if headers.forwarded.is_empty() {
-        return customary(direct, headers, trusted);
+        return by_x_forwarded(direct, headers, trusted);
     }
-    let standard = standard(direct.clone(), &headers.forwarded, trusted);
+    let standard = by_forwarded(direct.clone(), &headers.forwarded, trusted);
     if headers.x_for.is_empty() && headers.x_proto.is_empty() {
         return standard;
     }
-    let customary = customary(direct.clone(), headers, trusted);
+    let customary = by_x_forwarded(direct.clone(), headers, trusted);
     match (customary.client, customary.scheme) == (standard.client, standard.scheme) {
         true => {
             let host = standard.host.filter(|host| customary.host.as_ref() == Some(host));
@@ -81,20 +81,25 @@ pub fn source<'a>(
     }
 }
 
-fn standard<'a>(direct: Source<'a>, lines: &'a [Cow<'_, str>], trusted: &Networks) -> Source<'a> {
+/// Follows `Forwarded` from the nearest proxy to the client.
+fn by_forwarded<'a>(
+    direct: Source<'a>,
+    lines: &'a [Cow<'_, str>],
+    trusted: &Networks,
+) -> Source<'a> {
     let (mut found, mut hops) = (direct, 0);
-    // A proxy adds to the last line, or a line of its own behind it.
+    // A proxy appends to the last line, or adds a line after it.
     for line in lines.iter().rev() {
         let Some(elements) = split(line, ',') else { return found.unknown(Doubt::NoAddress) };
         for element in elements.iter().rev() {
             hops += 1;
-            let said = Element::read(element).filter(|_| hops <= MOST_HOPS);
-            let Some(Element { client, proto, host }) = said else {
+            let element = Element::parse(element).filter(|_| hops <= MAX_HOPS);
+            let Some(Element { client, proto, host }) = element else {
                 return found.unknown(Doubt::NoAddress);
             };
             found.scheme = proto.as_deref().and_then(scheme).unwrap_or(found.scheme);
             found.host = host.or(found.host);
-            // It says nothing of its client, which may be itself.
+            // A proxy that names no client may have sent the request itself.
             let Some(client) = client else { return found };
             let Some(client) = address(&client) else { return found.unknown(Doubt::NoAddress) };
             found.client = Client::Address(client);
@@ -106,7 +111,7 @@ fn standard<'a>(direct: Source<'a>, lines: &'a [Cow<'_, str>], trusted: &Network
     found
 }
 
-/// What one proxy says, in the terms of RFC 7239.
+/// One element of `Forwarded`: the part that one proxy wrote.
 #[derive(Default)]
 struct Element<'a> {
     client: Option<Cow<'a, str>>,
@@ -115,8 +120,8 @@ struct Element<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// `None` if it is not as the standard has it, says something twice, or nothing.
-    fn read(text: &'a str) -> Option<Self> {
+    /// `None` if it is malformed, empty, or repeats a parameter.
+    fn parse(text: &'a str) -> Option<Self> {
         let mut element = Element::default();
         let pairs = split(text, ';')?;
         let mut pairs = pairs.into_iter().map(str::trim).filter(|pair| !pair.is_empty()).peekable();
@@ -138,8 +143,8 @@ impl<'a> Element<'a> {
     }
 }
 
-/// Splits where `separator` stands outside of quoted strings. `None` if one of these does not end: it
-/// could hide anything that follows.
+/// Splits at each `separator` outside of quoted strings. `None` if a quoted string does not end, because
+/// it could hide the entries that follow. Of a long list, only the last parts are returned.
 fn split(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut parts, mut from, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (at, c) in text.char_indices() {
@@ -150,9 +155,9 @@ fn split(text: &str, separator: char) -> Option<Vec<&str>> {
             c if c == separator && !quoted => {
                 parts.push(&text[from..at]);
                 from = at + c.len_utf8();
-                // Those at the near end are the ones that count.
-                if parts.len() > 2 * MOST_HOPS {
-                    parts.drain(..MOST_HOPS);
+                // Only the last `MAX_HOPS` parts are used.
+                if parts.len() > 2 * MAX_HOPS {
+                    parts.drain(..MAX_HOPS);
                 }
             }
             _ => {}
@@ -162,7 +167,7 @@ fn split(text: &str, separator: char) -> Option<Vec<&str>> {
     (!quoted).then_some(parts)
 }
 
-/// A value without its quotes. `None` if these are not around all of it.
+/// A value without its quotes and escapes. `None` if it is empty without quotes, or quoted in part.
 fn unquoted(value: &str) -> Option<Cow<'_, str>> {
     let Some(rest) = value.strip_prefix('"') else {
         return (!value.is_empty() && !value.contains('"')).then_some(Cow::Borrowed(value));
@@ -185,16 +190,21 @@ fn unquoted(value: &str) -> Option<Cow<'_, str>> {
     (!escaped).then_some(Cow::Owned(plain))
 }
 
-/// The items of a comma-separated list, the nearest hop first.
+/// The items of comma-separated lines, from the nearest hop to the farthest.
 fn hops<'a>(lines: &'a [Cow<'_, str>]) -> impl Iterator<Item = &'a str> {
     lines.iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
 }
 
-fn customary<'a>(direct: Source<'a>, headers: &'a Headers<'_>, trusted: &Networks) -> Source<'a> {
+/// Follows the `X-Forwarded-…` headers from the nearest proxy to the client.
+fn by_x_forwarded<'a>(
+    direct: Source<'a>,
+    headers: &'a Headers<'_>,
+    trusted: &Networks,
+) -> Source<'a> {
     let (mut found, mut walked) = (direct, 0);
     for hop in hops(&headers.x_for) {
         walked += 1;
-        let Some(client) = address(hop).filter(|_| walked <= MOST_HOPS) else {
+        let Some(client) = address(hop).filter(|_| walked <= MAX_HOPS) else {
             found = found.unknown(Doubt::NoAddress);
             break;
         };
@@ -203,9 +213,10 @@ fn customary<'a>(direct: Source<'a>, headers: &'a Headers<'_>, trusted: &Network
             break;
         }
     }
-    // Some proxies add to these lists and some replace them: of a shorter one the far end counts.
+    // Some proxies append to these lists and some replace them. If a list is shorter than the list of
+    // addresses, its farthest item counts.
     let at = |lines: &'a [Cow<'_, str>]| {
-        let items = hops(lines).take(walked.clamp(1, MOST_HOPS));
+        let items = hops(lines).take(walked.clamp(1, MAX_HOPS));
         items.last().filter(|item| !item.is_empty())
     };
     found.scheme = at(&headers.x_proto).and_then(scheme).unwrap_or(found.scheme);
@@ -225,7 +236,8 @@ fn scheme(text: &str) -> Option<Scheme> {
     }
 }
 
-/// An address with or without a port, IPv6 with or without brackets. One that nobody can have is none.
+/// Reads an address with or without a port, IPv6 with or without brackets. `None` for the unspecified
+/// address, which no client can have.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().ok();

@@ -1,8 +1,8 @@
-//! The operator's policy: pure decisions from input.
+//! The operator's policy: pure functions from facts to decisions.
 //!
-//! [`Policy::decide`] answers whether a request may open or go on with a session, and which
-//! transports its visitor may use. A refusal carries its reason as data, so that one value becomes
-//! the HTTP answer, the log line and the count.
+//! [`Policy::decide`] answers whether a request may open or use a session, and which transports its
+//! visitor may use. A [`Refusal`] carries its reason as data, so the same value becomes the HTTP
+//! answer, the log line and the count.
 
 pub mod breaker;
 mod client;
@@ -23,38 +23,38 @@ pub use refusal::{LABELS, Refusal};
 pub use rules::{Pattern, Rule};
 pub use transports::{Transports, UnknownTransport};
 
-/// What the operator allows.
+/// The settings that decide about requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// For whom no rule has another list.
+    /// The transports where no rule gives another list.
     pub transports: Transports,
     pub rules: Vec<Rule>,
     pub origins: Origins,
-    /// The scheme of the page decides: pages of https by https only, pages of http by http only.
+    /// Pages that were loaded by https may connect by https only, and pages loaded by http by http only.
     pub match_origin_protocol: bool,
-    /// Whose word on clients and schemes is taken.
+    /// The proxies whose forwarding headers are believed.
     pub trusted_proxies: Networks,
     pub caps: Caps,
     pub breaker: BreakerSettings,
 }
 
-/// Bounds on numbers; 0 sets none.
+/// Bounds on numbers. 0 sets no bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Caps {
     /// Sessions at once.
     pub sessions: usize,
-    /// Sessions at once of one address, or one /64 of IPv6.
+    /// Sessions at once of one IPv4 address or IPv6 /64.
     pub sessions_per_address: usize,
-    /// WebSockets at once. One more is not offered: its client stays on what it has.
+    /// WebSockets at once. Above it, no more are offered, and clients stay on their other transports.
     pub websockets: usize,
-    /// Handshakes per second of one address; ten seconds' worth may come at once.
+    /// Handshakes per second of one address. Those of ten seconds may come at once.
     pub handshakes_per_address: u32,
 }
 
 impl Caps {
-    /// What settings begin with: fits a machine with 1 GB of memory. An idle session takes 7 kB, over
-    /// TLS 17 kB; so many of them leave room for what waits for clients. One address is a school, or
-    /// many clients of a mobile carrier, and all of them may come back at the same moment.
+    /// The defaults. They fit a machine with 1 GB of memory: an idle session takes 7 kB, or 17 kB over
+    /// TLS, and 30,000 sessions leave room for outbound queues. One address may be a school, or many
+    /// clients of a mobile carrier, and all of them may reconnect at the same moment.
     pub const STANDARD: Caps = Caps {
         sessions: 30_000,
         sessions_per_address: 1_000,
@@ -78,7 +78,7 @@ impl Scheme {
         }
     }
 
-    /// The port that is meant where none is named.
+    /// The default port of the scheme.
     pub fn port(self) -> u16 {
         match self {
             Scheme::Http => 80,
@@ -87,101 +87,102 @@ impl Scheme {
     }
 }
 
-/// Who asks.
+/// The client behind a request, and its page.
 #[derive(Debug, Clone, Copy)]
 pub struct Visitor<'a> {
     pub client: Client,
     pub scheme: Scheme,
-    /// The `Host` that was asked for.
+    /// The `Host` header, or the host that a trusted proxy names.
     pub host: Option<&'a str>,
-    /// The `Origin` header, or that of the `Referer`, which is what scripts and frames have.
+    /// The `Origin` header, or else the origin of the `Referer`: scripts and frames send only that.
     pub origin: Option<&'a str>,
     pub site: Site,
-    /// The `User-Agent`, or nothing.
+    /// The `User-Agent`; empty if there is none.
     pub agent: &'a str,
     /// The path of the request.
     pub path: &'a str,
 }
 
-/// Where the page of a request is from, as far as its browser says so without naming it
-/// (`Sec-Fetch-Site`).
+/// How the page of a request relates to the server, by `Sec-Fetch-Site`. Browsers send it even where they
+/// do not name the page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Site {
-    /// Nothing is said: no browser, an old one, or one that came by plain http.
+    /// No header: no browser, an old one, or a request by plain http.
     #[default]
-    Unsaid,
-    /// From the origin that the request is for.
-    Own,
-    /// From another, be it of the same site.
-    HyperBody,
+    Unknown,
+    SameOrigin,
+    /// Another origin, of the same site or not.
+    Other,
 }
 
-/// What a request is for.
+/// The effect of a request on sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// It would open a session.
+    /// Opens a session.
     Opens,
-    /// It goes on with one.
+    /// Uses a session on its transport.
     Continues,
-    /// It would move one to this transport.
+    /// Moves a session to this transport.
     Upgrades,
-    /// It begins to use one, or goes back to it: 0.9 opens its sessions without a transport.
+    /// Uses a session of 0.9 on a WebSocket, for the first time or again. The handshake of 0.9 names no
+    /// transport.
     Starts,
 }
 
-/// What a decision is made from.
+/// The facts for a decision.
 #[derive(Debug, Clone, Copy)]
 pub struct PolicyInput<'a> {
     pub visitor: Visitor<'a>,
-    /// Policy name of the transport that the request is for, if it is for one.
+    /// The transport of the request, if it names one.
     pub transport: Option<&'static str>,
     pub step: Step,
-    /// An element of any page can make it and have its answer run there: a script, a frame, a form.
+    /// An element of any page (a script, a frame, a form) can send this request, and the answer runs in
+    /// that page.
     pub by_element: bool,
     pub counts: Counts,
 }
 
-/// What there is already, without what the request asks for.
+/// The numbers before this request is admitted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
     pub sessions: usize,
     /// Sessions of the visitor's address.
     pub of_address: usize,
     pub websockets: usize,
-    /// How long the visitor's address has to wait for its next handshake.
+    /// The time until the visitor's address may send its next handshake, if it has to wait.
     pub wait: Option<Duration>,
-    /// How much longer the circuit breaker for such clients is open.
+    /// The time for which the circuit breaker of such clients stays open, if it is open.
     pub breaker: Option<Duration>,
 }
 
-/// What comes of the input.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision<'a> {
-    /// What this visitor may use: named in refusals.
+    /// The transports that this visitor may use. Refusals name them.
     pub allowed: &'a Transports,
-    /// The breaker for `websocket` is open, or all of them are taken.
+    /// The circuit breaker is open, or as many WebSockets as allowed are open.
     no_websocket: bool,
     pub verdict: Result<(), Refusal>,
 }
 
 impl Decision<'_> {
-    /// What this visitor may be told of for an upgrade or a first try, preferred first.
+    /// The transports to offer to this visitor, preferred first.
     pub fn offered(&self) -> Vec<&'static str> {
         let names = self.allowed.names();
         let others = names.iter().copied().filter(|name| *name != WEBSOCKET);
         match self.no_websocket && names != [WEBSOCKET] {
             true => others.collect(),
-            // Better than nothing.
+            // A list with `websocket` alone is offered in any case: there is nothing else to try.
             false => names.to_vec(),
         }
     }
 }
 
-/// The transport that breakers are about, and of which there may be too many.
+/// The transport that has circuit breakers, and a bound on its number.
 pub const WEBSOCKET: &str = "websocket";
 
 impl Policy {
-    /// Everything for everybody.
+    /// Allows everything to everybody.
     pub fn open(transports: Transports) -> Self {
         Policy {
             transports,
@@ -204,60 +205,65 @@ impl Policy {
         }
     }
 
-    /// Whether a session may go on as it is, whatever the numbers are.
+    /// Whether a session is allowed on a transport. Numbers and circuit breakers do not count here.
     ///
     /// # Errors
-    /// The reason why not.
-    pub fn keeps(&self, visitor: &Visitor<'_>, transport: &'static str) -> Result<(), Refusal> {
-        let (transports, rule) = self.list(visitor);
+    /// The refusal.
+    pub fn check_session(
+        &self,
+        visitor: &Visitor<'_>,
+        transport: &'static str,
+    ) -> Result<(), Refusal> {
+        let (transports, rule) = self.transports_and_rule(visitor);
         match transports.allows(transport) {
-            true => self.lets_in(visitor),
+            true => self.check_page(visitor),
             false => Err(Refusal::transport(transport, transports, rule)),
         }
     }
 
-    /// Whether pages like the visitor's may connect at all.
-    fn lets_in(&self, visitor: &Visitor<'_>) -> Result<(), Refusal> {
+    /// Whether the visitor's page may connect.
+    fn check_page(&self, visitor: &Visitor<'_>) -> Result<(), Refusal> {
         match visitor.origin {
             Some(origin) if !self.origins.allow(origin, visitor.host) => {
                 return Err(Refusal::origin(origin, &self.origins));
             }
-            None if visitor.site == Site::HyperBody && !self.origins.allow_all() => {
+            None if visitor.site == Site::Other && !self.origins.allow_all() => {
                 return Err(Refusal::Unnamed);
             }
             _ => {}
         }
-        match self.mismatch(visitor).filter(|_| self.match_origin_protocol) {
+        match self.scheme_mismatch(visitor).filter(|_| self.match_origin_protocol) {
             Some(page) => Err(Refusal::Scheme { page, reached: visitor.scheme }),
             None => Ok(()),
         }
     }
 
-    /// Whether enough is known of the page that has an element make its requests: a browser names it,
-    /// unless the page or somebody else keeps it from that.
-    fn is_named(&self, visitor: &Visitor<'_>) -> Result<(), Refusal> {
+    /// Whether a page may connect by an element. Such a request needs no permission to be read, so the
+    /// page must be known: by name, or as a page of this server.
+    fn check_element_page(&self, visitor: &Visitor<'_>) -> Result<(), Refusal> {
         if visitor.origin.is_some() || self.origins.allow_all() {
             return Ok(());
         }
-        let host = visitor.host.filter(|_| visitor.site == Site::Own).ok_or(Refusal::Unnamed)?;
-        let own = format!("{}://{host}", visitor.scheme.name());
-        match self.origins.allow(&own, Some(host)) {
+        let host =
+            visitor.host.filter(|_| visitor.site == Site::SameOrigin).ok_or(Refusal::Unnamed)?;
+        let own_origin = format!("{}://{host}", visitor.scheme.name());
+        match self.origins.allow(&own_origin, Some(host)) {
             true => Ok(()),
-            false => Err(Refusal::origin(&own, &self.origins)),
+            false => Err(Refusal::origin(&own_origin, &self.origins)),
         }
     }
 
-    /// Whether a namespace may be joined on that transport.
+    /// Whether a namespace may be joined on a transport.
     ///
     /// # Errors
-    /// The reason why not.
-    pub fn admits(
+    /// The refusal.
+    pub fn check_namespace(
         &self,
         visitor: &Visitor<'_>,
         transport: &'static str,
         namespace: &str,
     ) -> Result<(), Refusal> {
-        let rule = self.rules.iter().find(|rule| rule.fits(visitor, Some(namespace)));
+        let rule = self.rules.iter().find(|rule| rule.matches(visitor, Some(namespace)));
         match rule {
             Some(rule) if !rule.transports.allows(transport) => {
                 Err(Refusal::transport(transport, &rule.transports, Some(rule)))
@@ -266,19 +272,19 @@ impl Policy {
         }
     }
 
-    /// The list for a visitor, and the rule that gives it.
-    fn list(&self, visitor: &Visitor<'_>) -> (&Transports, Option<&Rule>) {
-        let rule = self.rules.iter().find(|rule| rule.fits(visitor, None));
+    /// The transports for a visitor, and the rule that gives them, if one does.
+    fn transports_and_rule(&self, visitor: &Visitor<'_>) -> (&Transports, Option<&Rule>) {
+        let rule = self.rules.iter().find(|rule| rule.matches(visitor, None));
         (rule.map_or(&self.transports, |rule| &rule.transports), rule)
     }
 
     /// The transports for a visitor, preferred first.
     pub fn transports_for(&self, visitor: &Visitor<'_>) -> &Transports {
-        self.list(visitor).0
+        self.transports_and_rule(visitor).0
     }
 
-    /// The scheme of the visitor's page, if it is not that of the request.
-    pub fn mismatch(&self, visitor: &Visitor<'_>) -> Option<Scheme> {
+    /// The scheme of the visitor's page, if it differs from that of the request.
+    pub fn scheme_mismatch(&self, visitor: &Visitor<'_>) -> Option<Scheme> {
         let page = Origin::parse(visitor.origin?)?;
         page.web_scheme().filter(|scheme| *scheme != visitor.scheme)
     }
@@ -286,11 +292,11 @@ impl Policy {
     fn verdict(&self, input: &PolicyInput<'_>) -> Result<(), Refusal> {
         let PolicyInput { visitor, transport, step, by_element, counts } = input;
         match transport {
-            Some(transport) => self.keeps(visitor, transport)?,
-            None => self.lets_in(visitor)?,
+            Some(transport) => self.check_session(visitor, transport)?,
+            None => self.check_page(visitor)?,
         }
         if *by_element {
-            self.is_named(visitor)?;
+            self.check_element_page(visitor)?;
         }
         let Caps { sessions, sessions_per_address, websockets, .. } = self.caps;
         if *step == Step::Opens {
@@ -316,7 +322,7 @@ impl Policy {
         }
     }
 
-    /// What differs between two policies, a line for each setting.
+    /// The differences from this policy to a new one: `setting: old -> new`, one line for each.
     pub fn difference(&self, new: &Policy) -> Vec<String> {
         let mut lines = Vec::new();
         let mut compare = |key: &str, old: String, new: String| {
@@ -347,10 +353,10 @@ impl Policy {
         ] {
             compare(key, of(&self.caps).to_string(), of(&new.caps).to_string());
         }
-        let (ours, theirs) = (self.breaker, new.breaker);
-        compare("breaker-failures", ours.failures.to_string(), theirs.failures.to_string());
-        compare("breaker-rest", format!("{:?}", ours.rest), format!("{:?}", theirs.rest));
-        compare("breaker-longest", format!("{:?}", ours.longest), format!("{:?}", theirs.longest));
+        let (old, new) = (self.breaker, new.breaker);
+        compare("breaker-failures", old.failures.to_string(), new.failures.to_string());
+        compare("breaker-rest", format!("{:?}", old.rest), format!("{:?}", new.rest));
+        compare("breaker-longest", format!("{:?}", old.longest), format!("{:?}", new.longest));
         lines
     }
 }

@@ -1,4 +1,4 @@
-//! Networks: which addresses a setting is about, and which addresses count as one client.
+//! Networks in settings, host names, and the rate-limit key of an address.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,22 +6,22 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-/// A set of networks, such as the proxies that are trusted.
+/// A set of networks, such as the trusted proxies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Networks(Vec<IpNet>);
 
-/// Text that names no network.
+/// Text that is not a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no network, expected an address or a range such as 10.0.0.0/8 or 2001:db8::/32")]
-pub struct NoNetwork(String);
+pub struct InvalidNetwork(String);
 
 impl Networks {
-    /// Reads addresses and ranges in CIDR form. `loopback` and `private` stand for the ranges of that
-    /// kind (RFC 1918, RFC 4193).
+    /// Reads addresses and ranges in CIDR form. `loopback` stands for 127.0.0.0/8 and ::1, `private` for
+    /// the private ranges of RFC 1918 and RFC 4193. Empty items are skipped.
     ///
     /// # Errors
-    /// If one of them is neither.
-    pub fn parse<'a>(list: impl IntoIterator<Item = &'a str>) -> Result<Self, NoNetwork> {
+    /// The first item that is none of these.
+    pub fn parse<'a>(list: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidNetwork> {
         let mut networks = Vec::new();
         for text in list.into_iter().map(str::trim).filter(|text| !text.is_empty()) {
             let names: &[&str] = match text {
@@ -30,7 +30,7 @@ impl Networks {
                 _ => &[text],
             };
             for name in names {
-                networks.push(network(name).ok_or_else(|| NoNetwork(text.to_owned()))?);
+                networks.push(network(name).ok_or_else(|| InvalidNetwork(text.to_owned()))?);
             }
         }
         Ok(Networks(networks))
@@ -41,8 +41,8 @@ impl Networks {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The setting of `trusted-proxies` that would name that address, too.
-    pub fn with(&self, address: IpAddr) -> String {
+    /// The line `trusted-proxies = […]` with this address added, for the configuration file.
+    pub fn setting_with(&self, address: IpAddr) -> String {
         let names = self.0.iter().map(ToString::to_string);
         let names: Vec<String> = names.chain([address.to_canonical().to_string()]).collect();
         format!("trusted-proxies = {names:?}")
@@ -60,11 +60,11 @@ impl fmt::Display for Networks {
     }
 }
 
-/// The longest name that there can be (RFC 1035).
+/// The greatest length of a name (RFC 1035).
 const NAME_MAX: usize = 253;
 const LABEL_MAX: usize = 63;
 
-/// Whether a text can be the name of a host. Some write the dot at the end that every full name has.
+/// Whether a text can be a host name. The final dot of a fully qualified name may be present.
 pub fn is_host_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=LABEL_MAX).contains(&label.len())
@@ -79,8 +79,8 @@ fn network(text: &str) -> Option<IpNet> {
     address.ok().or_else(|| IpNet::from_str(text).ok()).map(|network| network.trunc())
 }
 
-/// The address that limits count by. Of IPv6 that is the first half: who has one address there has
-/// the whole /64.
+/// The address that rate limits count by. For IPv6 it is the /64 prefix, because a client that has one
+/// address of a /64 usually has all of them.
 pub fn rate_limit_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -112,7 +112,7 @@ mod tests {
             assert_eq!(networks.contains(address.parse().unwrap()), inside, "{address}");
         }
         assert!(!Networks::default().contains("127.0.0.1".parse().unwrap()));
-        let setting = networks.with("::ffff:192.0.2.9".parse().unwrap());
+        let setting = networks.setting_with("::ffff:192.0.2.9".parse().unwrap());
         assert!(setting.starts_with("trusted-proxies = [\"10.0.0.0/8\", \"::1/128\""), "{setting}");
         assert!(setting.ends_with(", \"192.0.2.9\"]"), "{setting}");
         for wrong in ["10.0.0.0/33", "example.com", "10.0.0", "10.0.0.0/8/8"] {

@@ -1,4 +1,4 @@
-//! Which pages may connect: where they came from, by scheme, host and port.
+//! Origins of pages (scheme, host and port), and the rules for which of them may connect.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -6,40 +6,37 @@ use std::str::FromStr;
 
 use super::Scheme;
 
-/// Bytes of an `Origin` that are looked at, and repeated in answers and logs. Longer than any host
-/// name can be.
-pub const LONGEST: usize = 300;
+/// The greatest length in bytes of an origin. More than the longest host name needs; longer text is no
+/// origin, and is cut where answers and logs repeat it.
+pub const MAX_LENGTH: usize = 300;
 
-/// Where a page came from, as its `Origin` header says it.
+/// The origin of a page, as in an `Origin` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin<'a> {
-    /// `None` for what old Node clients send: host and port alone.
+    /// `None` if old Node clients sent host and port alone.
     pub scheme: Option<&'a str>,
     pub host: &'a str,
     pub port: Option<u16>,
 }
 
 impl<'a> Origin<'a> {
-    /// Reads `scheme://host[:port]`, or `host[:port]`. `None` for `null` and for what is no origin.
+    /// Reads `scheme://host[:port]` or `host[:port]`. `None` for `null` and for all other text.
     pub fn parse(text: &'a str) -> Option<Self> {
         let (scheme, authority) = match text.split_once("://") {
             Some((scheme, authority)) => (Some(scheme), authority),
             None => (None, text),
         };
-        let scheme_is_one = scheme.is_none_or(|scheme| {
+        let scheme_is_valid = scheme.is_none_or(|scheme| {
             !scheme.is_empty()
                 && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
         });
         let (host, port) = split_port(authority)?;
-        let named = scheme.is_some() || !host.eq_ignore_ascii_case("null");
-        (text.len() <= LONGEST && scheme_is_one && is_host(host) && named).then_some(Origin {
-            scheme,
-            host,
-            port,
-        })
+        let is_null = scheme.is_none() && host.eq_ignore_ascii_case("null");
+        (text.len() <= MAX_LENGTH && scheme_is_valid && is_host(host) && !is_null)
+            .then_some(Origin { scheme, host, port })
     }
 
-    /// `http` or `https`, if it is one of them.
+    /// The scheme, if it is `http` or `https`.
     pub fn web_scheme(&self) -> Option<Scheme> {
         match self.scheme? {
             scheme if scheme.eq_ignore_ascii_case("http") => Some(Scheme::Http),
@@ -53,7 +50,8 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// The origin of a URL, without path, query and fragment, whatever bytes are in these.
+/// The origin of a URL. Path, query and fragment may contain any bytes. The result is not checked
+/// further: [`Origin::parse`] does that.
 pub fn of_url(url: &[u8]) -> Option<&str> {
     let scheme = url.windows(3).position(|window| window == b"://")?;
     let rest = &url[scheme + 3..];
@@ -61,7 +59,7 @@ pub fn of_url(url: &[u8]) -> Option<&str> {
     std::str::from_utf8(&url[..scheme + 3 + end]).ok()
 }
 
-/// Splits `host:port`; an IPv6 address stands in brackets.
+/// Splits `host[:port]`, with an IPv6 host in brackets. `None` if the port is not 1–65535.
 fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => {
@@ -72,7 +70,7 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-/// A name in the letters of DNS, an IPv4 address, or an IPv6 address in brackets.
+/// Whether a text is a DNS name, an IPv4 address, or an IPv6 address in brackets.
 fn is_host(text: &str) -> bool {
     if let Some(rest) = text.strip_prefix('[') {
         return rest.strip_suffix(']').is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok());
@@ -91,7 +89,7 @@ pub struct Origins(Vec<Rule>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Rule {
     Any,
-    /// Pages of the host and port that the request itself is for.
+    /// Pages of the host and port in the request's `Host`.
     SameHost,
     /// Pages without an origin of their own: sandboxed frames, files.
     Null,
@@ -104,9 +102,9 @@ enum Rule {
     },
 }
 
-/// A rule that names no origin.
+/// A rule that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoOrigin {
+pub enum InvalidOrigin {
     #[error(
         "`{0}` is no origin, expected *, same-host, null, https://host[:port], *.example.com or a host name"
     )]
@@ -117,7 +115,7 @@ pub enum NoOrigin {
     OfSocket(String, String),
 }
 
-/// Rules that are words.
+/// The rules that are keywords.
 const KEYWORDS: [(&str, Rule); 4] = [
     ("*", Rule::Any),
     ("same-host", Rule::SameHost),
@@ -126,19 +124,19 @@ const KEYWORDS: [(&str, Rule); 4] = [
 ];
 
 impl FromStr for Rule {
-    type Err = NoOrigin;
+    type Err = InvalidOrigin;
 
-    fn from_str(text: &str) -> Result<Self, NoOrigin> {
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
         let text = text.trim();
-        let said = || text.chars().take(LONGEST).collect::<String>();
+        let quoted = || text.chars().take(MAX_LENGTH).collect::<String>();
         let bare = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
         if let Some((word, rule)) = KEYWORDS.iter().find(|(word, _)| *word == bare) {
             return match text.ends_with('/') {
-                true => Err(NoOrigin::Keyword(said(), word)),
+                true => Err(InvalidOrigin::Keyword(quoted(), word)),
                 false => Ok(rule.clone()),
             };
         }
-        let wrong = || NoOrigin::Other(said());
+        let invalid = || InvalidOrigin::Other(quoted());
         let (scheme, authority) = match bare.split_once("://") {
             Some((scheme, authority)) => (Some(scheme), authority),
             None => (None, bare.as_str()),
@@ -148,19 +146,20 @@ impl FromStr for Rule {
             None => (false, authority),
         };
         let whole = format!("{}://{authority}", scheme.unwrap_or("any"));
-        let Origin { host, port, .. } = Origin::parse(&whole).ok_or_else(wrong)?;
+        let Origin { host, port, .. } = Origin::parse(&whole).ok_or_else(invalid)?;
         // An address has no subdomains.
         if subdomains && host.starts_with('[') {
-            return Err(wrong());
+            return Err(invalid());
         }
-        let page = match scheme {
+        let page_scheme = match scheme {
             Some("ws") => Some("http"),
             Some("wss") => Some("https"),
             _ => None,
         };
-        if let (Some(page), Some(scheme)) = (page, scheme) {
-            let meant = format!("{page}{}", said().get(scheme.len()..).unwrap_or_default());
-            return Err(NoOrigin::OfSocket(said(), meant));
+        if let (Some(page_scheme), Some(scheme)) = (page_scheme, scheme) {
+            let meant =
+                format!("{page_scheme}{}", quoted().get(scheme.len()..).unwrap_or_default());
+            return Err(InvalidOrigin::OfSocket(quoted(), meant));
         }
         Ok(Rule::Pattern {
             scheme: scheme.map(str::to_owned),
@@ -197,14 +196,14 @@ impl fmt::Display for Rule {
 }
 
 impl Origins {
-    /// Reads rules: `*` allows all, `same-host` (or `self`) the pages of the host that the request
-    /// is for, `null` pages without an origin. Everything else is a pattern
-    /// `[scheme://][*.]host[:port]`: without a scheme any scheme and, without a port, any port;
-    /// with a scheme and no port the scheme's own.
+    /// Reads rules. `*` allows all pages, `same-host` (or `self`) the pages of the host that the request
+    /// names, `null` the pages without an origin. Everything else is a pattern
+    /// `[scheme://][*.]host[:port]`. A pattern without a scheme allows any scheme and, if it has no port,
+    /// any port. A pattern with a scheme and without a port allows the default port of the scheme.
     ///
     /// # Errors
-    /// The first that is none of these.
-    pub fn parse<'a>(rules: impl IntoIterator<Item = &'a str>) -> Result<Self, NoOrigin> {
+    /// The first rule that is not valid.
+    pub fn parse<'a>(rules: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidOrigin> {
         rules.into_iter().map(str::parse).collect::<Result<_, _>>().map(Origins)
     }
 
@@ -213,12 +212,12 @@ impl Origins {
         Origins(vec![Rule::Any])
     }
 
-    /// Whether every page may connect, also one that is not named.
+    /// Whether every page may connect, even one that a request does not name.
     pub fn allow_all(&self) -> bool {
         self.0.contains(&Rule::Any)
     }
 
-    /// Whether a page of that origin may connect to a server that it calls `host`.
+    /// Whether a page of an origin may connect. `host` is the `Host` of its request.
     pub fn allow(&self, origin: &str, host: Option<&str>) -> bool {
         let page = Origin::parse(origin);
         self.0.iter().any(|rule| match (rule, &page) {
@@ -227,7 +226,7 @@ impl Origins {
             (Rule::SameHost, Some(page)) => same_host(page, host),
             (Rule::Pattern { scheme, host, subdomains, port }, Some(page)) => {
                 let name = page.host;
-                let host_fits = match subdomains {
+                let host_matches = match subdomains {
                     true => name.len().checked_sub(host.len() + 1).is_some_and(|at| {
                         at > 0
                             && name.as_bytes()[at] == b'.'
@@ -235,7 +234,7 @@ impl Origins {
                     }),
                     false => name.eq_ignore_ascii_case(host),
                 };
-                host_fits
+                host_matches
                     && scheme.as_deref().is_none_or(|scheme| {
                         page.scheme.is_some_and(|own| own.eq_ignore_ascii_case(scheme))
                     })
@@ -245,9 +244,9 @@ impl Origins {
         })
     }
 
-    /// The setting that would allow an origin that is refused. What no rule can name is allowed by `*`
-    /// alone.
-    pub fn with(&self, origin: &str) -> String {
+    /// The line `origins = […]` that would allow a refused origin, for the configuration file. Only `*`
+    /// allows text that is no origin.
+    pub fn setting_with(&self, origin: &str) -> String {
         let mut names = self.names();
         match Origins::parse([origin]) {
             Ok(rule) if rule.allow(origin, None) => names.extend(rule.names()),
@@ -261,16 +260,16 @@ impl Origins {
     }
 }
 
-/// Whether a page came from the host that it asks, whatever carried the request there: behind a
-/// proxy the port that the page sees may be left out.
+/// Whether a page came from the host that its request names. The scheme of the connection does not count,
+/// because a proxy may end TLS.
 fn same_host(page: &Origin<'_>, host: Option<&str>) -> bool {
     let Some((name, port)) = host.and_then(split_port) else { return false };
-    let port_fits = match port {
+    let port_matches = match port {
         Some(port) => page.effective_port().is_none_or(|own| own == port),
-        // Left out by the browser: the default port of the page's scheme.
+        // Browsers leave out the default port of the page's scheme.
         None => page.port.is_none(),
     };
-    name.eq_ignore_ascii_case(page.host) && port_fits
+    name.eq_ignore_ascii_case(page.host) && port_matches
 }
 
 #[cfg(test)]
@@ -370,7 +369,7 @@ mod tests {
 
     #[test]
     fn odd_origins_are_none() {
-        let long = format!("http://{}", "a".repeat(LONGEST));
+        let long = format!("http://{}", "a".repeat(MAX_LENGTH));
         for odd in [
             "null",
             "",
@@ -401,15 +400,15 @@ mod tests {
     #[test]
     fn what_would_allow_it() {
         let origins = Origins::parse(["same-host", "HTTPS://b.example:443/"]).unwrap();
-        let setting = origins.with("https://a.example");
+        let setting = origins.setting_with("https://a.example");
         assert_eq!(setting, r#"origins = ["same-host", "https://b.example", "https://a.example"]"#);
         let rules: Vec<String> =
             toml::from_str::<toml::Table>(&setting).unwrap()["origins"].clone().try_into().unwrap();
         let rules = Origins::parse(rules.iter().map(String::as_str)).unwrap();
         assert!(rules.allow("https://a.example", None));
         let none = Origins::parse([]).unwrap();
-        assert_eq!(none.with("null"), r#"origins = ["null"]"#);
-        let long = format!("http://{}", "a".repeat(LONGEST));
+        assert_eq!(none.setting_with("null"), r#"origins = ["null"]"#);
+        let long = format!("http://{}", "a".repeat(MAX_LENGTH));
         for odd in [
             "no origin at all",
             "(no text)",
@@ -419,7 +418,7 @@ mod tests {
             "same-host",
             &long,
         ] {
-            assert_eq!(origins.with(odd), r#"origins = ["*"]"#, "{odd}");
+            assert_eq!(origins.setting_with(odd), r#"origins = ["*"]"#, "{odd}");
         }
     }
 }

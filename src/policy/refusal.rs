@@ -1,15 +1,15 @@
-//! Why requests are refused.
+//! The reasons for which the policy refuses requests.
 
 use std::time::Duration;
 
 use super::{Origins, Rule, Scheme, Transports, origin};
 
-/// Why a request was refused. The text is for people; [`Refusal::label`] is for logs and counts.
+/// The policy's refusal of a request. The text is for people, [`Refusal::label`] for logs and counts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("transport {asked} is not allowed here{}; allowed: {allowed}", by(.rule))]
+    #[error("transport {asked} is not allowed here{}; allowed: {allowed}", rule_suffix(.rule))]
     Transport { asked: &'static str, allowed: String, rule: Option<String> },
-    /// `setting` is what would allow it, for the log alone.
+    /// `setting` is a line of the configuration file that would allow it. It is logged, and never sent.
     #[error("origin {origin} is not allowed here")]
     Origin { origin: String, setting: String },
     #[error("it is not said which page this comes from, and not all pages may connect")]
@@ -35,16 +35,16 @@ pub enum Refusal {
     Breaker { left: Duration },
 }
 
-fn by(rule: &Option<String>) -> String {
+fn rule_suffix(rule: &Option<String>) -> String {
     rule.as_ref().map_or_else(String::new, |rule| format!(" (rule {rule})"))
 }
 
-/// Whole seconds, rounded up: who waits so long has waited enough.
+/// Whole seconds, rounded up, so that a client that waits for them does not come too early.
 fn seconds(time: &Duration) -> u64 {
     time.as_millis().div_ceil(1000) as u64
 }
 
-/// All labels, in the order of [`Refusal::index`].
+/// The labels of all refusals, in the order of [`Refusal::index`].
 pub const LABELS: [&str; 9] = [
     "transport",
     "origin",
@@ -68,9 +68,9 @@ impl Refusal {
     }
 
     pub(super) fn origin(text: &str, origins: &Origins) -> Self {
-        // The header is the client's own text: cut it before it is repeated.
-        let origin = text.chars().take(origin::LONGEST).collect();
-        Refusal::Origin { origin, setting: origins.with(text) }
+        // The header is the client's own text, so it is cut before answers and logs repeat it.
+        let origin = text.chars().take(origin::MAX_LENGTH).collect();
+        Refusal::Origin { origin, setting: origins.setting_with(text) }
     }
 
     fn index(&self) -> usize {
@@ -87,21 +87,21 @@ impl Refusal {
         }
     }
 
-    /// A short word for logs and counts.
+    /// One of [`LABELS`].
     pub fn label(&self) -> &'static str {
         LABELS[self.index()]
     }
 
-    /// The reason together with what is allowed instead.
+    /// The reason, and the transports that are allowed.
     pub fn with_allowed(&self, allowed: &[&str]) -> String {
         match self {
-            // It names them itself.
+            // Its text contains them.
             Refusal::Transport { .. } => self.to_string(),
             _ => format!("{self}; allowed transports: {}", allowed.join(", ")),
         }
     }
 
-    /// How long to wait before it is worth another try, in whole seconds, where that is known.
+    /// The time in seconds after which another try may succeed, if it is known.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Refusal::Handshakes { wait } => Some(seconds(wait)),

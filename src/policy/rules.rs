@@ -1,33 +1,34 @@
-//! Rules that refine the list of transports for some visitors.
+//! Rules: other lists of transports for some visitors.
 
 use super::{Networks, Origins, Transports, Visitor};
 
-/// A rule: all conditions that are given must hold. The first rule that fits gives the list.
+/// A list of transports for the visitors that meet all conditions of the rule. The first rule that
+/// matches gives the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// What logs call it.
+    /// The name in refusals and logs.
     pub name: String,
     pub origins: Option<Origins>,
     pub networks: Option<Networks>,
-    /// Patterns of user agents.
+    /// Patterns of user agents; empty for any.
     pub agents: Vec<Pattern>,
-    /// Patterns of request paths.
+    /// Patterns of request paths; empty for any.
     pub paths: Vec<Pattern>,
-    /// Patterns of namespaces. A rule with some is asked when a namespace is joined, and only then.
+    /// Patterns of namespaces. A rule that has any applies only when a namespace is joined.
     pub namespaces: Vec<Pattern>,
     pub transports: Transports,
 }
 
 impl Rule {
-    pub(super) fn fits(&self, visitor: &Visitor<'_>, namespace: Option<&str>) -> bool {
+    pub(super) fn matches(&self, visitor: &Visitor<'_>, namespace: Option<&str>) -> bool {
         let any = |patterns: &[Pattern], text: &str| {
-            patterns.is_empty() || patterns.iter().any(|pattern| pattern.fits(text))
+            patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text))
         };
-        let namespace_fits = match namespace {
+        let namespace_matches = match namespace {
             Some(namespace) => !self.namespaces.is_empty() && any(&self.namespaces, namespace),
             None => self.namespaces.is_empty(),
         };
-        namespace_fits
+        namespace_matches
             && self.origins.as_ref().is_none_or(|origins| {
                 visitor.origin.is_some_and(|origin| origins.allow(origin, visitor.host))
             })
@@ -39,7 +40,7 @@ impl Rule {
     }
 }
 
-/// Text in which `*` stands for anything, in any case.
+/// A text in which `*` stands for any characters. Upper and lower case are the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(String);
 
@@ -48,7 +49,7 @@ impl Pattern {
         Pattern(text.to_ascii_lowercase())
     }
 
-    pub fn fits(&self, text: &str) -> bool {
+    pub fn matches(&self, text: &str) -> bool {
         let text = text.to_ascii_lowercase();
         let mut parts = self.0.split('*');
         let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
@@ -69,7 +70,7 @@ mod tests {
 
     #[test]
     fn patterns() {
-        for (pattern, text, fits) in [
+        for (pattern, text, matches) in [
             ("", "", true),
             ("", "x", false),
             ("*", "", true),
@@ -84,7 +85,7 @@ mod tests {
             ("/socket.io/1/*", "/socket.io/1/websocket/x", true),
             ("ab*", "xab", false),
         ] {
-            assert_eq!(Pattern::new(pattern).fits(text), fits, "{pattern} {text}");
+            assert_eq!(Pattern::new(pattern).matches(text), matches, "{pattern} {text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The decision table, row by row.
+//! Tables of requests and decisions.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn visitor() -> Visitor<'static> {
         scheme: Scheme::Http,
         host: Some("chat.example"),
         origin: Some("http://page.example"),
-        site: Site::Unsaid,
+        site: Site::Unknown,
         agent: "Mozilla/4.0 (compatible; MSIE 8.0)",
         path: "/socket.io/",
     }
@@ -41,7 +41,7 @@ fn rule(name: &str, transports: &str) -> Rule {
     }
 }
 
-/// The label of what a decision says; empty for yes.
+/// The label of a refusal; empty if the decision allows the request.
 fn label(decision: &Decision<'_>) -> &'static str {
     decision.verdict.as_ref().err().map_or("", Refusal::label)
 }
@@ -49,7 +49,7 @@ fn label(decision: &Decision<'_>) -> &'static str {
 #[test]
 fn transports_and_origins() {
     use Step::{Continues, Opens, Starts, Upgrades};
-    let own = |origin| Policy {
+    let restricted = |origin| Policy {
         origins: Origins::parse([origin]).unwrap(),
         ..policy("websocket,polling")
     };
@@ -73,16 +73,16 @@ fn transports_and_origins() {
             "transport",
         ),
         ("websocket alone, direct", policy("websocket"), "websocket", Opens, ""),
-        ("the page is named", own("http://page.example"), "xhr-polling", Opens, ""),
-        ("another is named", own("http://other.example"), "xhr-polling", Opens, "origin"),
+        ("the page is named", restricted("http://page.example"), "xhr-polling", Opens, ""),
+        ("another is named", restricted("http://other.example"), "xhr-polling", Opens, "origin"),
         (
             "another is named, later on",
-            own("http://other.example"),
+            restricted("http://other.example"),
             "xhr-polling",
             Continues,
             "origin",
         ),
-        ("the page's is another host", own("same-host"), "websocket", Opens, "origin"),
+        ("the page's is another host", restricted("same-host"), "websocket", Opens, "origin"),
     ] {
         assert_eq!(label(&policy.decide(&input(transport, step))), expected, "{case}");
     }
@@ -115,7 +115,7 @@ fn refusals_name_what_is_allowed() {
     let long = format!("http://{}", "é".repeat(5000));
     let visitor = Visitor { origin: Some(&long), ..visitor() };
     let named = Policy { origins: Origins::parse(["a.example"]).unwrap(), ..policy("polling") };
-    let refusal = named.keeps(&visitor, "xhr-polling").unwrap_err();
+    let refusal = named.check_session(&visitor, "xhr-polling").unwrap_err();
     assert!(refusal.to_string().chars().count() < 350);
 }
 
@@ -165,17 +165,17 @@ fn rules_refine_and_the_first_that_fits_wins() {
 
 #[test]
 fn pages_that_are_not_named() {
-    use Site::{HyperBody, Own, Unsaid};
+    use Site::{Other, SameOrigin, Unknown};
     for (case, origins, site, plain, by_element) in [
-        ("all may", "*", Unsaid, "", ""),
-        ("all may, from elsewhere", "*", HyperBody, "", ""),
-        ("some may", "https://a.example", Unsaid, "", "unnamed"),
-        ("some may, from elsewhere", "https://a.example", HyperBody, "unnamed", "unnamed"),
-        ("some may, and not those of here", "https://a.example", Own, "", "origin"),
-        ("those of here may", "same-host", Own, "", ""),
-        ("those of here may, by name", "http://chat.example", Own, "", ""),
-        ("those of here may, but is it one", "same-host", Unsaid, "", "unnamed"),
-        ("files may", "null", Unsaid, "", "unnamed"),
+        ("all may", "*", Unknown, "", ""),
+        ("all may, from elsewhere", "*", Other, "", ""),
+        ("some may", "https://a.example", Unknown, "", "unnamed"),
+        ("some may, from elsewhere", "https://a.example", Other, "unnamed", "unnamed"),
+        ("some may, and not those of here", "https://a.example", SameOrigin, "", "origin"),
+        ("those of here may", "same-host", SameOrigin, "", ""),
+        ("those of here may, by name", "http://chat.example", SameOrigin, "", ""),
+        ("those of here may, but is it one", "same-host", Unknown, "", "unnamed"),
+        ("files may", "null", Unknown, "", "unnamed"),
     ] {
         let policy = Policy { origins: Origins::parse([origins]).unwrap(), ..policy("polling") };
         let visitor = Visitor { origin: None, site, ..visitor() };
@@ -186,7 +186,7 @@ fn pages_that_are_not_named() {
                 assert_eq!(label(&policy.decide(&input)), expected, "{case}, {by_element}");
             }
         }
-        let kept = policy.keeps(&visitor, "xhr-polling");
+        let kept = policy.check_session(&visitor, "xhr-polling");
         assert_eq!(kept.err().map_or("", |refusal| refusal.label()), plain, "{case}, goes on");
     }
 }
@@ -196,9 +196,9 @@ fn rules_of_namespaces_are_asked_on_joining() {
     let admin = Rule { namespaces: vec![Pattern::new("/admin*")], ..rule("admin", "websocket") };
     let policy = Policy { rules: vec![admin], ..policy("websocket,polling") };
     assert_eq!(policy.transports_for(&visitor()).names().len(), 3, "not asked before");
-    assert_eq!(policy.admits(&visitor(), "xhr-polling", "/"), Ok(()));
-    assert_eq!(policy.admits(&visitor(), "websocket", "/admin"), Ok(()));
-    let refusal = policy.admits(&visitor(), "xhr-polling", "/admin/x").unwrap_err();
+    assert_eq!(policy.check_namespace(&visitor(), "xhr-polling", "/"), Ok(()));
+    assert_eq!(policy.check_namespace(&visitor(), "websocket", "/admin"), Ok(()));
+    let refusal = policy.check_namespace(&visitor(), "xhr-polling", "/admin/x").unwrap_err();
     assert_eq!(refusal.label(), "transport");
 }
 
@@ -224,7 +224,7 @@ fn the_scheme_of_the_page_decides() {
         }
     }
     let visitor = Visitor { origin: Some("https://a.example"), ..visitor() };
-    assert_eq!(policy("polling").mismatch(&visitor), Some(Https), "advice, while it is off");
+    assert_eq!(policy("polling").scheme_mismatch(&visitor), Some(Https), "advice, while it is off");
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! The ordered allow-list of transports.
+//! The ordered list of allowed transports.
 
-/// Transports that may be used, the preferred ones first.
+/// The allowed transports, preferred first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transports(Vec<&'static str>);
 
-/// A name in the operator's list that no transport has.
+/// A list of transports that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownTransport {
     #[error("unknown transport \"{name}\": known are {known}")]
@@ -14,44 +14,44 @@ pub enum UnknownTransport {
 }
 
 impl Transports {
-    /// Reads an ordered list. `polling` stands for both polling forms; a repeated name counts once.
+    /// Reads an ordered list. `polling` stands for both polling transports. A repeated name counts once.
     ///
     /// # Errors
-    /// If a name is not among `known`, or there is none.
+    /// If a name is not among `known`, or if there is no name.
     pub fn parse<'a>(
         list: impl IntoIterator<Item = &'a str>,
         known: &[&'static str],
     ) -> Result<Self, UnknownTransport> {
-        let all = || {
+        let known_names = || {
             let names: Vec<_> =
                 known.iter().copied().chain(["polling (both polling forms)"]).collect();
             names.join(", ")
         };
         let mut names: Vec<&'static str> = Vec::new();
         for name in list.into_iter().map(str::trim).filter(|name| !name.is_empty()) {
-            let meant = |candidate: &str| match name {
+            let is_meant = |candidate: &str| match name {
                 "polling" => matches!(candidate, "xhr-polling" | "jsonp-polling"),
                 _ => candidate == name,
             };
             let mut found = false;
-            for candidate in known.iter().copied().filter(|candidate| meant(candidate)) {
+            for candidate in known.iter().copied().filter(|candidate| is_meant(candidate)) {
                 found = true;
                 if !names.contains(&candidate) {
                     names.push(candidate);
                 }
             }
             if !found {
-                return Err(UnknownTransport::Name { name: name.to_owned(), known: all() });
+                return Err(UnknownTransport::Name { name: name.to_owned(), known: known_names() });
             }
         }
         if names.is_empty() {
-            Err(UnknownTransport::Empty { known: all() })
+            Err(UnknownTransport::Empty { known: known_names() })
         } else {
             Ok(Transports(names))
         }
     }
 
-    /// All there are, in their order.
+    /// All of the `known` transports, in their order.
     pub fn all(known: Vec<&'static str>) -> Self {
         Transports(known)
     }

@@ -1,4 +1,4 @@
-//! What requests of the engine are answered with instead of success.
+//! The errors that engine requests are answered with.
 
 use std::borrow::Cow;
 
@@ -6,13 +6,12 @@ use http::header::{CONNECTION, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use crate::admission::Denial;
 use crate::engine::{Refused, Unavailable};
 use crate::http::{BodyError, Response, response};
 use crate::policy::Refusal;
 
-/// What a request can be answered with instead of success. The numbers are Engine.IO's
-/// (engineio.md §10).
+/// An error answer. Its codes and messages are those of Engine.IO (engineio.md §10), unless a variant says
+/// otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error("Transport unknown")]
@@ -23,24 +22,24 @@ pub enum Error {
     BadMethod,
     #[error("Bad request")]
     BadRequest { reason: &'static str },
-    /// A parameter of the protocol, of which nobody can tell which is meant.
+    /// A protocol parameter is present more than once, so its value is ambiguous.
     #[error("Bad request")]
     Repeated { parameter: &'static str },
-    /// What the application is to be told is more than is kept with a session.
+    /// The application's part of the query is longer than a session keeps.
     #[error("Bad request")]
     QueryTooLong { limit: usize },
-    /// The policy's word, and what this visitor may use instead.
+    /// The policy refuses the request. `allowed`: the transports that this visitor may use.
     #[error("{}", message(.refusal))]
     Refused { refusal: Refusal, allowed: Vec<&'static str> },
     #[error("Unsupported protocol version")]
     BadProtocol,
-    /// Not one of the reference's: a body over `max-payload`. The session is not touched.
+    /// Not in the reference: a body over `max-payload`. The session goes on.
     #[error("Payload too large")]
     TooLarge { limit: usize },
-    /// Not one of the reference's: no session can be opened now, but later perhaps.
+    /// Not in the reference: no session can be opened now. A later try may succeed.
     #[error("Service unavailable")]
     Unavailable { reason: String },
-    /// Not one of the reference's: the body did not come in time, or not whole.
+    /// Not in the reference: the body did not come in time, or not whole.
     #[error("Request body incomplete")]
     Incomplete,
 }
@@ -50,6 +49,7 @@ impl Error {
         Error::BadRequest { reason }
     }
 
+    /// The integer code of Engine.IO.
     pub fn code(&self) -> u8 {
         match self {
             Error::TransportUnknown { .. }
@@ -87,7 +87,7 @@ impl Error {
         }
     }
 
-    /// What we know beyond the message of the reference, in words.
+    /// A reason that is more exact than the message of the reference.
     pub fn reason(&self) -> Option<Cow<'_, str>> {
         Some(match self {
             Error::TransportUnknown { allowed } => {
@@ -110,8 +110,8 @@ impl Error {
         })
     }
 
-    /// As clients of polling transports expect it: JSON with an integer code. What we know beyond
-    /// the reference's message stands in fields of its own.
+    /// The answer for polling transports: JSON with `code` and `message` as in the reference, and the
+    /// server's own fields `reason` and `allowed`.
     pub fn json(&self) -> Response {
         let mut body = json!({ "code": self.code(), "message": self.to_string() });
         if let Some(reason) = self.reason() {
@@ -121,15 +121,15 @@ impl Error {
             body["allowed"] = allowed.iter().copied().collect::<Value>();
         }
         let mut response = response(self.status(), "application/json", body.to_string());
-        self.say_when(response.headers_mut());
+        self.set_retry_after(response.headers_mut());
         if let Error::Incomplete = self {
-            // The rest of the body may still come, and is no request.
+            // The rest of the body may still come, and must not be read as a request.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
-    fn say_when(&self, headers: &mut HeaderMap) {
+    fn set_retry_after(&self, headers: &mut HeaderMap) {
         if let Error::Refused { refusal, .. } = self
             && let Some(seconds) = refusal.retry_after()
         {
@@ -137,8 +137,8 @@ impl Error {
         }
     }
 
-    /// In one line: the message of the reference, and what we know beyond it: what was wrong, or why the policy
-    /// refuses and what is allowed.
+    /// The message of the reference and the reason in one line, with the allowed transports if the policy
+    /// refuses.
     fn line(&self) -> String {
         match self {
             Error::Refused { refusal, allowed } => {
@@ -152,7 +152,7 @@ impl Error {
         }
     }
 
-    /// As upgrade requests are answered: by a line of text.
+    /// The answer for upgrade requests: one line of text.
     pub fn text(&self) -> Response {
         let status = match self {
             Error::Refused { .. } if self.status() == StatusCode::FORBIDDEN => {
@@ -160,11 +160,12 @@ impl Error {
             }
             _ => self.status(),
         };
-        // The type is the reference's, and what is refused may be the client's own text.
+        // The content type is that of the reference. The line may repeat the client's own text, so HTML in
+        // it is escaped.
         let line = self.line().replace('&', "&amp;").replace('<', "&lt;");
         let mut response = response(status, "text/html", line);
-        self.say_when(response.headers_mut());
-        // Who asked for another protocol has nothing more to say in this one.
+        self.set_retry_after(response.headers_mut());
+        // A client that asked for another protocol sends no more HTTP requests on this connection.
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
@@ -172,7 +173,7 @@ impl Error {
     }
 }
 
-/// The message of the reference that is nearest (engineio.md §10).
+/// The nearest message of the reference (engineio.md §10).
 fn message(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Transport { .. } => "Transport unknown",
@@ -181,12 +182,6 @@ fn message(refusal: &Refusal) -> &'static str {
         Refusal::Sessions { .. } | Refusal::WebSockets { .. } | Refusal::Breaker { .. } => {
             "Service unavailable"
         }
-    }
-}
-
-impl From<Denial> for Error {
-    fn from(Denial { refusal, allowed }: Denial) -> Self {
-        Error::Refused { refusal, allowed }
     }
 }
 

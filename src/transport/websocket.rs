@@ -14,7 +14,7 @@ use tracing::Instrument;
 use super::ws_frames::Fault;
 use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
 use super::{Error, Exchange, Query, Transport};
-use crate::admission::{Ended, WebSocketMonitor};
+use crate::admission::WebSocketMonitor;
 use crate::dialect::{Dialect, Frame, Packet, Requests, SocketMessage, Wire};
 use crate::engine::{Begun, CloseReason, Drain, Drained, Session, TransportInfo};
 use crate::http::headers::header_has;
@@ -164,7 +164,7 @@ async fn run(
     // The session may go on without this connection, and what was begun here never ends.
     session.begun(Begun::Message, 0);
     if let Some(monitor) = &mut monitor {
-        monitor.ended(end.as_seen(), &session);
+        end.report(monitor, &session);
     }
     match end {
         End::Closed => {
@@ -172,11 +172,11 @@ async fn run(
             let _ = tokio::time::timeout(CLOSE_PATIENCE, reader.close(WsClose::Plain)).await;
         }
         End::Lost => drop(drain),
-        End::GivenUp => {
+        End::Abandoned => {
             drain.finish();
             Box::pin(keep_open(reader, &session)).await;
         }
-        End::ByUs(close) => {
+        End::ByServer(close) => {
             drain.finish();
             if let Some(ending) = ending_packet(&session) {
                 writer.put_message(&ending);
@@ -199,18 +199,20 @@ enum End {
     /// The client closed it in good order.
     Closed,
     Lost,
-    ByUs(WsClose),
-    /// The client went on by another transport, and takes the end of this one for the end of all.
-    GivenUp,
+    /// The server closes it.
+    ByServer(WsClose),
+    /// The client went on by another transport, but would take the end of this connection for the end of
+    /// the session.
+    Abandoned,
 }
 
 impl End {
-    fn as_seen(&self) -> Ended {
+    fn report(&self, monitor: &mut WebSocketMonitor, session: &Session) {
         match self {
-            End::Closed => Ended::Closed,
-            End::Lost => Ended::Lost,
-            End::ByUs(_) => Ended::ByUs,
-            End::GivenUp => Ended::GivenUp,
+            End::Closed => monitor.closed(session),
+            End::Lost => monitor.lost(session),
+            End::ByServer(_) => monitor.closed_by_server(session),
+            End::Abandoned => monitor.abandoned(session),
         }
     }
 }
@@ -231,7 +233,7 @@ async fn read(
         if let WsEvent::Text(_) | WsEvent::Binary(_) | WsEvent::Alive = &event
             && let Some(monitor) = &mut *monitor
         {
-            monitor.heard(session);
+            monitor.received(session);
         }
         let packet = match event {
             WsEvent::Text(text) => dialect.read_text(&text, wire),
@@ -253,7 +255,7 @@ async fn read(
                     fault => CloseReason::Malformed(fault.reason()),
                 };
                 session.close_on(&INFO, reason);
-                return End::ByUs(WsClose::For(fault));
+                return End::ByServer(WsClose::For(fault));
             }
         };
         match packet {
@@ -261,15 +263,15 @@ async fn read(
                 let leaves = packet == Packet::Close;
                 // Boxed, as all that most connections do for a moment only.
                 if Box::pin(session.submit(&INFO, [packet])).await.is_err() {
-                    return End::ByUs(WsClose::Plain);
+                    return End::ByServer(WsClose::Plain);
                 }
                 if leaves {
-                    return End::ByUs(WsClose::Plain);
+                    return End::ByServer(WsClose::Plain);
                 }
             }
             Err(error) => {
                 session.close_on(&INFO, CloseReason::Malformed(error.0));
-                return End::ByUs(WsClose::Plain);
+                return End::ByServer(WsClose::Plain);
             }
         }
     }
@@ -317,15 +319,17 @@ async fn flush(
         | Drained::Asks
         | Drained::Released => None,
         Drained::Superseded => Some(let_go(session)),
-        Drained::Closed(CloseReason::TooLarge) => Some(End::ByUs(WsClose::For(Fault::TooLarge))),
-        Drained::Closed(_) => Some(End::ByUs(WsClose::Plain)),
+        Drained::Closed(CloseReason::TooLarge) => {
+            Some(End::ByServer(WsClose::For(Fault::TooLarge)))
+        }
+        Drained::Closed(_) => Some(End::ByServer(WsClose::Plain)),
     }
 }
 
 /// What becomes of a connection that does not carry its session any more.
 fn let_go(session: &Session) -> End {
     let lenient = session.dialect().rules().requests == Requests::Lenient;
-    if lenient && session.is_open() { End::GivenUp } else { End::ByUs(WsClose::Plain) }
+    if lenient && session.is_open() { End::Abandoned } else { End::ByServer(WsClose::Plain) }
 }
 
 fn message(frame: Frame, session: &Session) -> SocketMessage {

@@ -1,4 +1,7 @@
+use super::single::{AGENT_SHOWN, BREAKER_MEMORY, FAILURE_MEMORY, MAX_RECORDS, PROOF_TIME};
 use super::*;
+
+mod random;
 
 const SETTINGS: BreakerSettings = BreakerSettings {
     failures: 3,
@@ -10,31 +13,32 @@ const NEW: Kind = Kind { generation: "3.x-4.x", agent: 1 };
 const OTHER: Kind = Kind { generation: "3.x-4.x", agent: 2 };
 const KINDS: [Kind; 3] = [OLD, NEW, OTHER];
 
-/// What happens to the WebSockets of a network; clients are of the kind [`NEW`] unless it is named.
+/// An event in a network, or a check. Clients are of the kind [`NEW`], unless the event names another.
 #[derive(Debug, Clone, Copy)]
 enum Event {
-    /// So many seconds pass.
+    /// This many seconds pass.
     Pass(u64),
-    /// The client's WebSocket, opened so many seconds ago, failed in this way.
+    /// The WebSocket of a client failed: the client's number, the age of the WebSocket in seconds, how it
+    /// failed, and the proof that is needed.
     Fails(u64, u64, Evidence, Proof),
     FailsOf(Kind, u64),
-    /// It is back by a request of its session.
+    /// The client sends a request on its session.
     Returns(u64),
-    /// Somebody shakes hands without a WebSocket.
+    /// A client opens a session without a WebSocket.
     ShakesHands,
     Leaves(u64),
-    /// A WebSocket carries packets, and one that did ends.
+    /// A WebSocket starts to carry packets; such a WebSocket ends.
     Carries,
     Carried,
-    /// A client opens one, if it may: as the test, freely, or not at all.
+    /// A client asks for a WebSocket, and may open it as the test, or freely, or not at all.
     Tests,
     Free,
     Refused,
-    /// The test fails, maybe, or tells nothing.
+    /// The test fails, or fails if the client is present, or ends without a result.
     TestFails(u64),
     TestBreaks(u64),
     TestTellsNothing,
-    /// Where the breaker stands.
+    /// The state of the breaker; for an open one, the seconds that are left.
     IsClosed,
     IsOpen(u64),
     IsHalfOpen,
@@ -44,7 +48,7 @@ use Event::*;
 use Evidence::{Dropped, Silent};
 use Proof::{Given, Request, RequestOrHandshake};
 
-/// A failure for sure of a client that is there.
+/// A proven failure of a client that is present.
 fn silent(client: u64) -> Event {
     Fails(client, 1, Silent, Given)
 }
@@ -55,7 +59,7 @@ fn state(network: &Network, kind: Kind, now: Instant) -> State {
 }
 
 fn play(case: &str, events: &[Event]) {
-    let (mut network, mut now) = (Network::default(), Instant::now() + MEMORY);
+    let (mut network, mut now) = (Network::default(), Instant::now() + FAILURE_MEMORY);
     let fail = |network: &mut Network, kind, failure, now| {
         network.failed(kind, "Agent", failure, now, &SETTINGS);
     };
@@ -75,18 +79,18 @@ fn play(case: &str, events: &[Event]) {
                 fail(&mut network, kind, failure, now);
             }
             Returns(client) => {
-                network.returns(NEW, super::Returns::Client(client), now, &SETTINGS);
+                network.client_returned(NEW, super::Returned::Client(client), now, &SETTINGS);
             }
             ShakesHands => {
-                network.returns(NEW, super::Returns::Anew, now, &SETTINGS);
+                network.client_returned(NEW, super::Returned::NewSession, now, &SETTINGS);
             }
-            Leaves(client) => network.left(NEW, client, now),
+            Leaves(client) => network.client_left(NEW, client, now),
             Carries => {
-                network.carries(now);
+                network.carrying_started(now);
             }
-            Carried => network.carried(now),
+            Carried => network.carrying_ended(now),
             Tests => assert!(matches!(ask(&mut network), Answer::Test { .. }), "{what}"),
-            Free => assert_eq!(ask(&mut network), Answer::Free, "{what}"),
+            Free => assert_eq!(ask(&mut network), Answer::Allowed, "{what}"),
             Refused => assert!(matches!(ask(&mut network), Answer::Withheld(_)), "{what}"),
             TestFails(client) => {
                 let (evidence, proof, opened) = (Dropped, Given, now);
@@ -98,7 +102,7 @@ fn play(case: &str, events: &[Event]) {
                 let failure = Failure { client, opened, evidence, proof, test: true };
                 fail(&mut network, NEW, failure, now);
             }
-            TestTellsNothing => network.untested(NEW),
+            TestTellsNothing => network.test_inconclusive(NEW),
             IsClosed => assert_eq!(state(&network, NEW, now), State::Closed, "{what}"),
             IsOpen(left) => {
                 let open = State::Open(Duration::from_secs(left));
@@ -293,7 +297,7 @@ fn open_half_open_closed() {
 
 #[test]
 fn what_an_opening_tells() {
-    let (mut network, now) = (Network::default(), Instant::now() + MEMORY);
+    let (mut network, now) = (Network::default(), Instant::now() + FAILURE_MEMORY);
     let mut opened = None;
     for (client, evidence) in [(1, Silent), (2, Dropped), (3, Silent)] {
         let age = Duration::from_secs(10 * client);
@@ -303,12 +307,12 @@ fn what_an_opening_tells() {
     }
     let opened = opened.expect("three are enough");
     let since = now - Duration::from_secs(30);
-    assert_eq!(opened.seen, Seen { clients: 3, silent: 2, since });
+    assert_eq!(opened.cause, Cause { clients: 3, silent: 2, since });
     assert_eq!((opened.rest, opened.again), (SETTINGS.rest, false));
     assert_eq!(opened.agent.len(), AGENT_SHOWN);
-    let closed = network.carries(now);
+    let closed = network.carrying_started(now);
     assert_eq!(closed, [(NEW, "x".repeat(AGENT_SHOWN).into())]);
-    assert_eq!(network.carries(now), [], "that is told once");
+    assert_eq!(network.carrying_started(now), [], "that is told once");
 }
 
 #[test]
@@ -320,154 +324,36 @@ fn off() {
         let failure = Failure { client, opened: now, evidence, proof, test: false };
         assert_eq!(network.failed(NEW, "", failure, now, &off), None);
     }
-    assert!(network.is_blank(now));
+    assert!(network.is_expired(now));
 }
 
 #[test]
 fn nothing_is_remembered_for_ever() {
-    let (mut network, mut now) = (Network::default(), Instant::now() + MEMORY);
-    assert!(network.is_blank(now));
+    let (mut network, mut now) = (Network::default(), Instant::now() + FAILURE_MEMORY);
+    assert!(network.is_expired(now));
     let opened = now;
     let failure = |client, proof| Failure { client, opened, evidence: Silent, proof, test: false };
     network.failed(NEW, "", failure(1, Request), now, &SETTINGS);
     network.failed(OLD, "", failure(2, Given), now, &SETTINGS);
-    network.left(OLD, 2, now);
-    network.carries(now);
-    network.carried(now);
+    network.client_left(OLD, 2, now);
+    network.carrying_started(now);
+    network.carrying_ended(now);
     network.failed(OLD, "", failure(2, Given), now, &SETTINGS);
-    assert!(!network.is_blank(now));
-    now += MEMORY + Duration::from_secs(1);
-    assert!(network.is_blank(now), "it was healthy, and that was long ago");
+    assert!(!network.is_expired(now));
+    now += FAILURE_MEMORY + Duration::from_secs(1);
+    assert!(network.is_expired(now), "it was healthy, and that was long ago");
     for client in 0..3 {
         network.failed(NEW, "", Failure { opened: now, ..failure(client, Given) }, now, &SETTINGS);
     }
     now += SETTINGS.rest;
-    assert!(!network.is_blank(now), "half-open");
-    now += FORGOTTEN + Duration::from_secs(1);
-    assert!(network.is_blank(now), "and never tested");
-}
-
-/// A small generator of numbers (xorshift), the same for each run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
-
-/// Whatever happens in whatever order: nothing is withheld in a healthy network, a breaker opens for
-/// several clients only that are there together, one test is made at a time, and memory is bounded.
-#[test]
-fn whatever_happens() {
-    let mut openings = 0;
-    for seed in 1..=200 {
-        let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
-        let (mut network, mut now) = (Network::default(), Instant::now() + FORGOTTEN);
-        let mut carrying = 0_usize;
-        let mut healthy_until = now;
-        // Clients that are there, with their kind, and when they came.
-        let mut there: Vec<(u64, Kind, Instant)> = Vec::new();
-        let mut testing: Vec<(u64, Kind)> = Vec::new();
-        // Clients that failed ever, with their kind, and from when until when they were there.
-        let mut failed: Vec<(u64, Kind, Instant, Option<Instant>)> = Vec::new();
-        for step in 0..2000 {
-            let kind = KINDS[dice.roll(3) as usize];
-            let mut opened = None;
-            match dice.roll(12) {
-                0 => now += Duration::from_secs(dice.roll(2 * 600)),
-                1..=3 => now += Duration::from_millis(dice.roll(5000)),
-                4 | 5 => there.push((step, kind, now)),
-                6 if !there.is_empty() => {
-                    let (client, kind, _) =
-                        there.swap_remove(dice.roll(there.len() as u64) as usize);
-                    testing.retain(|(tester, of)| {
-                        let his = *tester == client;
-                        if his {
-                            network.untested(*of);
-                        }
-                        !his
-                    });
-                    network.left(kind, client, now);
-                    let known = failed.iter_mut().find(|(known, ..)| *known == client);
-                    known.into_iter().for_each(|(.., left)| *left = Some(now));
-                }
-                7 | 8 if !there.is_empty() => {
-                    let (client, kind, opened_at) = there[dice.roll(there.len() as u64) as usize];
-                    let test = testing.contains(&(client, kind));
-                    testing.retain(|known| *known != (client, kind));
-                    let evidence = if dice.roll(2) == 0 { Silent } else { Dropped };
-                    let proof = [Given, Given, Request, RequestOrHandshake][dice.roll(4) as usize];
-                    let failure = Failure { client, opened: opened_at, evidence, proof, test };
-                    if failed.iter().all(|(known, ..)| *known != client) {
-                        failed.push((client, kind, opened_at, None));
-                    }
-                    opened = network.failed(kind, "", failure, now, &SETTINGS).map(|o| (kind, o));
-                }
-                9 => {
-                    let who = match there.first() {
-                        Some((client, ..)) if dice.roll(2) == 0 => super::Returns::Client(*client),
-                        _ => super::Returns::Anew,
-                    };
-                    opened =
-                        network.returns(kind, who, now, &SETTINGS).map(|opened| (kind, opened));
-                }
-                10 if dice.roll(20) == 0 => {
-                    carrying += 1;
-                    network.carries(now);
-                    testing.clear();
-                }
-                10 if carrying > 0 => {
-                    carrying -= 1;
-                    network.carried(now);
-                    healthy_until = now + RECENT;
-                }
-                _ => {
-                    let tester = there.iter().find(|(_, of, _)| *of == kind).copied();
-                    if let Some((client, kind, _)) = tester
-                        && let Answer::Test { .. } = network.ask(kind, true, now)
-                    {
-                        testing.push((client, kind));
-                    }
-                }
-            }
-            let healthy = carrying > 0 || now < healthy_until;
-            for kind in KINDS {
-                let answer = network.ask(kind, false, now);
-                assert!(!healthy || answer == Answer::Free, "{seed}:{step} {kind:?} {answer:?}");
-                let tests = testing.iter().filter(|(_, of)| *of == kind).count();
-                assert!(tests <= 1, "{seed}:{step} {tests} tests at a time");
-                if let Answer::Withheld(left) = answer {
-                    assert!(left <= SETTINGS.longest);
-                }
-            }
-            if let Some((kind, Opened { seen, again, .. })) = &opened {
-                assert!(!healthy, "{seed}:{step}");
-                let mine = || failed.iter().filter(|(_, of, ..)| of == kind);
-                let together = |moment: Instant| {
-                    let there = mine().filter(|(.., came, left)| {
-                        *came <= moment && left.is_none_or(|left| left >= moment)
-                    });
-                    there.count()
-                };
-                let most = mine().map(|(.., came, _)| together(*came)).max().unwrap_or_default();
-                assert!(seen.clients <= most, "{seed}:{step} {seen:?}, of {most}");
-                assert!(*again || seen.clients >= SETTINGS.failures, "{seed}:{step} {seen:?}");
-                openings += 1;
-            }
-            assert!(network.breakers.len() <= MOST_KINDS);
-            assert!(network.breakers.iter().all(|one| one.failures.len() <= MOST_REMEMBERED));
-        }
-    }
-    assert!(openings > 100, "they open, too: {openings}");
+    assert!(!network.is_expired(now), "half-open");
+    now += BREAKER_MEMORY + Duration::from_secs(1);
+    assert!(network.is_expired(now), "and never tested");
 }
 
 #[test]
 fn kinds_and_failures_are_bounded() {
-    let (mut network, now) = (Network::default(), Instant::now() + MEMORY);
+    let (mut network, now) = (Network::default(), Instant::now() + FAILURE_MEMORY);
     for agent in 0..100 {
         for client in 0..100 {
             let (evidence, proof) = (Silent, Request);
@@ -475,8 +361,8 @@ fn kinds_and_failures_are_bounded() {
             network.failed(Kind { agent, ..NEW }, "", failure, now, &SETTINGS);
         }
     }
-    assert_eq!(network.breakers(), MOST_KINDS);
-    assert!(network.breakers.iter().all(|one| one.failures.len() == MOST_REMEMBERED));
-    let later = now + PROOF + Duration::from_secs(1);
-    assert!(network.is_blank(later));
+    assert_eq!(network.breakers(), MAX_KINDS);
+    assert!(network.breakers.iter().all(|one| one.failures.len() == MAX_RECORDS));
+    let later = now + PROOF_TIME + Duration::from_secs(1);
+    assert!(network.is_expired(later));
 }

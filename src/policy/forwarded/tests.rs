@@ -1,4 +1,5 @@
-//! Who the client is, row by row. `10.0.0.0/8` is trusted, and `10.0.0.1` is who connects.
+//! Tables of headers and the client that they give. `10.0.0.0/8` is trusted, and most connections come from
+//! `10.0.0.1`.
 
 use super::*;
 use Scheme::{Http, Https};
@@ -181,12 +182,12 @@ fn both_kinds_of_headers_have_to_agree() {
 
 #[test]
 fn long_chains_end() {
-    for length in [MOST_HOPS, MOST_HOPS + 1, 100_000] {
+    for length in [MAX_HOPS, MAX_HOPS + 1, 100_000] {
         let chain = vec!["10.0.0.2"; length].join(",");
         let x = Headers { x_for: lines(&[&chain]), ..Headers::default() };
         let chain = vec!["for=10.0.0.2"; length].join(",");
         let standard = Headers { forwarded: lines(&[&chain]), ..Headers::default() };
-        let expected = client(if length == MOST_HOPS { "10.0.0.2" } else { "-" });
+        let expected = client(if length == MAX_HOPS { "10.0.0.2" } else { "-" });
         for headers in [x, standard] {
             assert_eq!(find("10.0.0.1", &headers).0, expected, "{length}");
         }
@@ -200,7 +201,8 @@ fn hosts() {
     assert_eq!(find("192.0.2.1", &headers).2, None);
 }
 
-/// Whatever a client writes in front of what its proxy adds, it is who the proxy says, or unknown.
+/// Random text of the client in front of the entry that its proxy adds: the client is the one that the
+/// proxy names, or unknown.
 #[test]
 fn nobody_chooses_who_to_be() {
     const PIECES: [&str; 12] = [
