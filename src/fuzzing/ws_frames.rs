@@ -1,21 +1,21 @@
-//! Frames of WebSockets, as clients send them.
+//! FrameParser of WebSockets, as clients send them.
 
 use bytes::Bytes;
 
 use super::input::Input;
-use crate::transport::ws_frames::{Fault, Frames, Said};
+use crate::transport::ws_frames::{Fault, FrameParser, Message};
 
-/// Bytes of a message, at most.
+/// The greatest length of a message in bytes.
 const MAX: usize = 1024;
 
 /// How bytes are chopped changes nothing of what is said, nor what is wrong with it; no more is said than came; and
 /// messages come out of whatever frames they were put into.
 pub fn ws_frames(data: &[u8]) {
     let whole = read(data, data.len().max(1));
-    let size = |said: &Said| match said {
-        Said::Text(text) => text.len(),
-        Said::Binary(data) | Said::Ping(data) | Said::Close(data) => data.len(),
-        Said::Pong => 0,
+    let size = |said: &Message| match said {
+        Message::Text(text) => text.len(),
+        Message::Binary(data) | Message::Ping(data) | Message::Close(data) => data.len(),
+        Message::Pong => 0,
     };
     assert!(whole.0.iter().all(|said| size(said) <= MAX), "over the bound");
     assert!(whole.0.iter().map(size).sum::<usize>() <= data.len(), "more than came");
@@ -33,7 +33,7 @@ pub fn ws_frames(data: &[u8]) {
 }
 
 /// Puts a message, a piece of the input, into frames, perhaps with a ping between them.
-fn framed(input: &mut Input<'_>, out: &mut Vec<u8>) -> Vec<Said> {
+fn framed(input: &mut Input<'_>, out: &mut Vec<u8>) -> Vec<Message> {
     let mut said = Vec::new();
     let (choices, payload) = (input.byte(), input.short());
     let size = usize::from(input.byte()) + 1;
@@ -50,12 +50,12 @@ fn framed(input: &mut Input<'_>, out: &mut Vec<u8>) -> Vec<Said> {
         put(out, opcode | last, &payload[at * size..end], choices);
         if choices & 2 != 0 && at + 1 < count {
             put(out, 0x89, b"ping", choices);
-            said.push(Said::Ping(Bytes::from_static(b"ping")));
+            said.push(Message::Ping(Bytes::from_static(b"ping")));
         }
     }
     said.push(match text {
-        Some(text) => Said::Text(text.to_owned()),
-        None => Said::Binary(Bytes::copy_from_slice(payload)),
+        Some(text) => Message::Text(text.to_owned()),
+        None => Message::Binary(Bytes::copy_from_slice(payload)),
     });
     said
 }
@@ -75,20 +75,20 @@ fn put(out: &mut Vec<u8>, first: u8, payload: &[u8], key: u8) {
 }
 
 /// All that is said up to a close frame, the input coming in pieces of that many bytes, and what is wrong then.
-fn read(input: &[u8], piece: usize) -> (Vec<Said>, Option<Fault>) {
-    let mut frames = Frames::new(MAX);
+fn read(input: &[u8], piece: usize) -> (Vec<Message>, Option<Fault>) {
+    let mut frames = FrameParser::new(MAX);
     let (mut said, mut waiting) = (Vec::new(), Vec::new());
     for piece in input.chunks(piece) {
         waiting.extend_from_slice(piece);
         loop {
-            let (used, result) = frames.read(&mut waiting);
+            let (used, result) = frames.parse(&mut waiting);
             waiting.drain(..used);
             match result {
                 Ok(Some(something)) => said.push(something),
                 Ok(None) => break,
                 Err(fault) => return (said, Some(fault)),
             }
-            if let Some(Said::Close(_)) = said.last() {
+            if let Some(Message::Close(_)) = said.last() {
                 return (said, None);
             }
         }

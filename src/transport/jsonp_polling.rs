@@ -1,7 +1,7 @@
-//! `jsonp-polling`: packets down as a script that calls the page back, packets up as a form.
+//! `jsonp-polling`: packets to the client are a script that calls a function of the page, packets from it
+//! are a form.
 //!
-//! For pages that may not read responses of another origin, or cannot make requests but by
-//! elements.
+//! For browsers whose pages cannot read responses of another origin.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -21,8 +21,9 @@ pub struct JsonpPolling;
 static INFO: TransportInfo =
     TransportInfo { name: "jsonp-polling", wire: "polling", streams: false, duplex: false };
 
-/// A form triples a byte at worst (`%XX`), and has a name before the value.
+/// A form encodes a byte as three at most (`%XX`).
 const FORM_GROWTH: usize = 3;
+/// Bytes for the field's name.
 const FORM_NAME: usize = 16;
 
 impl Transport for JsonpPolling {
@@ -64,11 +65,11 @@ impl Transport for JsonpPolling {
 
 fn poll(exchange: &Exchange) -> Result<Response, Error> {
     let callback = exchange.query.callback();
-    let form = move |dialect: &dyn Dialect, frames: &[Frame]| script(dialect, callback, frames);
-    park(&exchange.session, &INFO, Arc::new(form))
+    let encode = move |dialect: &dyn Dialect, frames: &[Frame]| script(dialect, callback, frames);
+    park(&exchange.session, &INFO, Arc::new(encode))
 }
 
-/// A script of another type would not be run once `nosniff` is set.
+/// The content type and body of an answer. Browsers run no script of another type under `nosniff`.
 fn script(dialect: &dyn Dialect, callback: u32, frames: &[Frame]) -> (&'static str, Bytes) {
     let payload = dialect.payload(frames, true);
     let text = String::from_utf8_lossy(&payload.body);
@@ -79,19 +80,19 @@ async fn post(exchange: Exchange) -> Result<Response, Error> {
     let max = exchange.session.limits().max_payload;
     accept(exchange, &INFO, max * FORM_GROWTH + FORM_NAME, |session, body, _| {
         let Some(field) = field(body) else {
-            // The reference servers take a form without the field for one without packets.
+            // The reference servers accept a form without the field as one without packets.
             return Ok(Vec::new());
         };
         let payload = session.dialect().jsonp_field(&field)?;
         if payload.len() > max {
-            return Err(PostError::Refused(Error::TooLarge { limit: max }));
+            return Err(PostError::Answer(Error::TooLarge { limit: max }));
         }
         Ok(session.dialect().read_text_payload(&payload, session.wire())?)
     })
     .await
 }
 
-/// The form field that holds the payload.
+/// The value of the field `d`, which holds the payload.
 fn field(body: &[u8]) -> Option<Cow<'_, str>> {
     form_urlencoded::parse(body).find(|(key, _)| key == "d").map(|(_, value)| value)
 }

@@ -1,9 +1,9 @@
-//! How packets reach one browser.
+//! The ways by which packets reach a browser.
 //!
-//! A [`Transport`] serves one HTTP request for one session: it *drains* the session's outbound
-//! queue when the browser can take something, and *feeds* back what the browser sent. WebSocket
-//! does so for the life of an upgraded connection, polling for one response. A transport is one
-//! file here and one line in [`REGISTRY`].
+//! A [`Transport`] serves one HTTP request for one session: it sends the packets of the session's
+//! outbound queue to the browser, and submits the browser's packets to the session. WebSocket does so
+//! for the life of an upgraded connection, polling for one response. A transport is one file here and
+//! one line in [`REGISTRY`].
 
 pub mod error;
 mod eventsource;
@@ -28,43 +28,45 @@ use crate::net::ConnWriter;
 pub use error::Error;
 pub use query::Query;
 
-/// One way for packets to travel.
+/// A way by which packets travel.
 pub trait Transport: Send + Sync {
+    /// Its names and properties, for the policy and the session.
     fn info(&self) -> &'static TransportInfo;
 
-    /// Whether a request of its wire name is for this transport.
+    /// Whether a query names this transport.
     fn matches(&self, query: &Query) -> bool;
 
-    /// Whether the handshake names it as something to upgrade to; `own_client` is our own page's.
-    fn advertised(&self, own_client: bool) -> bool {
-        let _ = own_client;
+    /// Whether handshakes may offer it as an upgrade. `is_own_client`: the client is that of Parlance's
+    /// page, which knows more transports than published clients.
+    fn advertised(&self, is_own_client: bool) -> bool {
+        let _ = is_own_client;
         false
     }
 
-    /// Whether clients of generation 0.9 know it.
+    /// Whether clients of generation 0.9 support it.
     fn supports_v09(&self) -> bool {
         false
     }
 
-    /// Whether an element of any page can make its requests and have the answers run there, with nothing
-    /// that names the page but what the browser sends by itself.
+    /// Whether an element of any page (a script, a frame, a form) can send its requests, and the answers
+    /// run in that page. Then only headers that the browser adds by itself name the page.
     fn by_element(&self) -> bool {
         false
     }
 
-    /// Looks at a request before a session is opened or looked up for it.
+    /// Checks the form of a request, before a session is opened for it.
     ///
     /// # Errors
-    /// If this cannot be a request of this transport.
+    /// If a request of this transport cannot have this form.
     fn check(&self, request: &Request) -> Result<(), Error> {
         let _ = request;
         Ok(())
     }
 
-    /// Serves one request.
+    /// Serves one request of a session.
     fn serve(&self, exchange: Exchange) -> ResponseFuture<Result<Response, Error>>;
 
-    /// Answers a request that no session is there for with these packets, and no more to come.
+    /// Answers a request without a session: sends these packets, and closes.
     fn respond_once(
         &self,
         request: &Request,
@@ -94,7 +96,7 @@ pub struct Exchange {
     pub query: Arc<Query>,
     pub session: Arc<Session>,
     pub engine: Engine,
-    /// For a WebSocket: what counts it, and watches how it fares.
+    /// For a WebSocket: holds its permit, and reports how it ends.
     pub monitor: Option<WebSocketMonitor>,
 }
 

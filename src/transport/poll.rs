@@ -1,4 +1,5 @@
-//! What both polling forms have in common: one response for what waits, one POST for what comes.
+//! The common part of both polling transports: a GET that is parked until packets wait, and a POST with
+//! packets.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,50 +22,50 @@ use crate::http::{Body, Incoming, Parked, ParkedOutcome, Response, read_body, re
 use crate::memory::Charge;
 use crate::net::ConnWriter;
 
-/// How long an idle poll is held where there are no heartbeats on polls (socketio-0.9.md §7).
+/// How long an idle poll is parked in generation 0.9, which has no heartbeats on polls
+/// (socketio-0.9.md §7).
 const IDLE_POLL: Duration = Duration::from_secs(20);
-/// Elsewhere a heartbeat ends it sooner than this.
-const NO_HOLD: Duration = Duration::from_secs(7 * 24 * 3600);
+/// In other generations a heartbeat ends the poll long before this.
+const UNTIL_HEARTBEAT: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// A poll that waits for something to be answered with. Dropping it is how a lost connection is
-/// noticed.
+/// A parked poll. If its connection is lost it is dropped, and its [`Drain`] reports that to the session.
 struct ParkedPoll {
     drain: Drain,
-    until: Instant,
-    form: Form,
+    deadline: Instant,
+    encode: Encode,
     batch: Vec<Frame>,
-    /// What it is to be answered with besides.
-    due: Drained,
-    /// Where the answer is written, once that is known.
+    /// Why it is answered now.
+    drained: Drained,
+    /// Writes the answer. `None` until the connection is known.
     responder: Option<Arc<PollResponder>>,
 }
 
-/// How one transport answers a poll with packets: a content type and a body.
-pub(super) type Form = Arc<dyn Fn(&dyn Dialect, &[Frame]) -> (&'static str, Bytes) + Send + Sync>;
+/// Encodes packets as the answer to a poll: its content type and body.
+pub(super) type Encode = Arc<dyn Fn(&dyn Dialect, &[Frame]) -> (&'static str, Bytes) + Send + Sync>;
 
 /// Parks a poll.
 ///
 /// # Errors
-/// If the session has no use for it.
+/// If the session cannot take a poll now.
 pub(super) fn park(
     session: &Arc<Session>,
     info: &'static TransportInfo,
-    form: Form,
+    encode: Encode,
 ) -> Result<Response, Error> {
     let drain = session.attach(info)?;
-    let hold = match session.dialect().rules().requests {
-        Requests::Strict => NO_HOLD,
-        // Without heartbeats, clients take a poll that never ends for a dead server.
+    let longest = match session.dialect().rules().requests {
+        Requests::Strict => UNTIL_HEARTBEAT,
+        // Without heartbeats, clients take a poll without an answer for a dead server.
         Requests::Lenient => IDLE_POLL.min(session.limits().ping_interval),
     };
-    let until = Instant::now() + hold;
+    let deadline = Instant::now() + longest;
     let mut response = response(StatusCode::OK, "", Bytes::new());
     let parked = ParkedPoll {
         drain,
-        until,
-        form,
+        deadline,
+        encode,
         batch: Vec::new(),
-        due: Drained::Released,
+        drained: Drained::Released,
         responder: None,
     };
     *response.body_mut() = Body::Parked(Box::new(parked));
@@ -73,12 +74,13 @@ pub(super) fn park(
 
 impl Parked for ParkedPoll {
     fn until(&self) -> Instant {
-        self.until
+        self.deadline
     }
 
     fn begin(&mut self, writer: &Arc<ConnWriter>, head: Vec<u8>) {
-        let (writer, form) = (Arc::clone(writer), Arc::clone(&self.form));
-        let responder = Arc::new(PollResponder { writer, head, form, answer: Answer::default() });
+        let (writer, encode) = (Arc::clone(writer), Arc::clone(&self.encode));
+        let answer = Answer::default();
+        let responder = Arc::new(PollResponder { writer, head, encode, answer });
         self.drain.set_direct_writer(Arc::clone(&responder) as Arc<dyn DirectWriter>);
         self.responder = Some(responder);
     }
@@ -94,13 +96,13 @@ impl Parked for ParkedPoll {
         cx: &mut Context<'_>,
         read_ahead: &mut dyn FnMut(&mut Context<'_>) -> Poll<bool>,
     ) -> Poll<ParkedOutcome> {
-        // Nothing is written before it is known where.
+        // `begin` sets the responder before the connection waits here.
         let Some(responder) = &self.responder else { return Poll::Ready(ParkedOutcome::Lost) };
         let waited =
             responder.answer.poll_outcome(cx, &mut self.drain, &mut self.batch, read_ahead);
         waited.map(|waited| match waited {
             PollOutcome::Drained(drained) => {
-                self.due = drained;
+                self.drained = drained;
                 ParkedOutcome::Due
             }
             PollOutcome::Answered => ParkedOutcome::Answered,
@@ -109,11 +111,11 @@ impl Parked for ParkedPoll {
     }
 
     fn give(mut self: Box<Self>) {
-        let answer = self.formed();
+        let answer = self.encode_answer();
         let ParkedPoll { drain, responder, .. } = *self;
         let Some(responder) = responder else { return };
         if responder.answer.claim(drain) {
-            responder.put(answer);
+            responder.write(answer);
         }
     }
 
@@ -123,51 +125,51 @@ impl Parked for ParkedPoll {
     ) -> BoxFuture<'static, (&'static str, Bytes)> {
         Box::pin(async move {
             let next = self.drain.next(&mut self.batch);
-            let due = timeout_at(self.until, next).await.unwrap_or(Drained::Released);
-            self.due = due;
-            let (content_type, bytes) = self.formed();
+            let drained = timeout_at(self.deadline, next).await.unwrap_or(Drained::Released);
+            self.drained = drained;
+            let (content_type, bytes) = self.encode_answer();
             let mut charge = Charge::default();
             charge.set(bytes.len());
-            let unread = Arc::new(Unread { bytes, writer, _charge: charge });
-            self.drain.finish_by(&(Arc::clone(&unread) as Arc<dyn Connection>));
-            (content_type, Bytes::from_owner(OnItsWay(unread)))
+            let sending = Arc::new(SendingAnswer { bytes, writer, _charge: charge });
+            self.drain.finish_by(&(Arc::clone(&sending) as Arc<dyn Connection>));
+            (content_type, Bytes::from_owner(AnswerBytes(sending)))
         })
     }
 }
 
 impl ParkedPoll {
-    /// The answer with what there is: its content type and body.
-    fn formed(&mut self) -> (&'static str, Bytes) {
+    /// Encodes the packets of `batch`, and a packet for `drained` if there is one for it.
+    fn encode_answer(&mut self) -> (&'static str, Bytes) {
         let dialect = self.drain.session().dialect();
-        self.batch.extend(match self.due {
+        self.batch.extend(match self.drained {
             Drained::Packets | Drained::Stuck | Drained::Asks => None,
             Drained::Released | Drained::Superseded | Drained::Promoted => {
                 Some(dialect.control(Control::Noop))
             }
             Drained::Closed(reason) => Some(dialect.ending(reason.ending())),
         });
-        (self.form)(dialect, &self.batch)
+        (self.encode)(dialect, &self.batch)
     }
 }
 
-/// An answer on its way by the HTTP library.
+/// An answer that hyper sends. The session counts its bytes until hyper drops them.
 #[derive(Debug)]
-struct Unread {
+struct SendingAnswer {
     bytes: Bytes,
     writer: Arc<ConnWriter>,
     _charge: Charge,
 }
 
-/// The bytes of it.
-struct OnItsWay(Arc<Unread>);
+/// The bytes of a [`SendingAnswer`], as their owner.
+struct AnswerBytes(Arc<SendingAnswer>);
 
-impl AsRef<[u8]> for OnItsWay {
+impl AsRef<[u8]> for AnswerBytes {
     fn as_ref(&self) -> &[u8] {
         &self.0.bytes
     }
 }
 
-impl Connection for Unread {
+impl Connection for SendingAnswer {
     fn held(&self) -> usize {
         self.bytes.len()
     }
@@ -177,11 +179,12 @@ impl Connection for Unread {
     }
 }
 
-/// A parked poll's place on its connection, where packets can be put.
+/// Writes the answer to a parked poll to its connection, also from tasks that queue packets.
 struct PollResponder {
     writer: Arc<ConnWriter>,
+    /// The head of the response, up to the content type.
     head: Vec<u8>,
-    form: Form,
+    encode: Encode,
     answer: Answer,
 }
 
@@ -192,7 +195,7 @@ impl std::fmt::Debug for PollResponder {
 }
 
 impl PollResponder {
-    fn put(&self, (content_type, body): (&str, Bytes)) -> SendOutcome {
+    fn write(&self, (content_type, body): (&str, Bytes)) -> SendOutcome {
         let whole = self.writer.write(|out| {
             out.extend_from_slice(&self.head);
             write_end(out, content_type, &body);
@@ -203,7 +206,7 @@ impl PollResponder {
 
 impl DirectWriter for PollResponder {
     fn try_send(&self, frames: &[Frame], dialect: &dyn Dialect, _wire: &Wire) -> SendOutcome {
-        self.put((self.form)(dialect, frames))
+        self.write((self.encode)(dialect, frames))
     }
 
     fn connection(&self) -> Option<Arc<dyn Connection>> {
@@ -211,22 +214,26 @@ impl DirectWriter for PollResponder {
     }
 }
 
-/// Takes a POST: reads the body, has `read` make packets of it, and hands these on in order. The
-/// answer comes when they were taken, because that is when the client sends the next.
+/// Serves a POST: reads the body, parses it with `parse`, and submits the packets in order. The answer is
+/// sent when the session has taken them, because then the client sends the next POST: that is the
+/// back-pressure.
 ///
-/// `limit` bounds the raw body in bytes, which may be longer than the payload in it.
+/// `limit` bounds the raw body in bytes. It may be longer than the payload in it.
+///
+/// # Errors
+/// If the session takes no POST now, if the body is too large or incomplete, or what `parse` returns.
 pub(super) async fn accept(
     exchange: Exchange,
     info: &'static TransportInfo,
     limit: usize,
-    read: impl FnOnce(&Arc<Session>, &Bytes, Option<&str>) -> Result<Vec<Packet>, PostError>,
+    parse: impl FnOnce(&Arc<Session>, &Bytes, Option<&str>) -> Result<Vec<Packet>, PostError>,
 ) -> Result<Response, Error> {
     let Exchange { request, session, .. } = exchange;
     let mut posting = session.begin_post(info)?;
     let (parts, body) = request.into_parts();
     let body = match body {
         Incoming::Whole(_) => read_body(body, limit, |_| {}).await?,
-        // Seldom, and boxed for that.
+        // Rare, so its state is boxed to keep this future small.
         coming => {
             let reading = Box::pin(read_body(coming, limit, |held| posting.holds(held)));
             match select(reading, Box::pin(session.over())).await {
@@ -235,17 +242,20 @@ pub(super) async fn accept(
             }
         }
     };
-    match read(&session, &body, media_type(&parts.headers)) {
+    match parse(&session, &body, media_type(&parts.headers)) {
         Ok(packets) => posting.session().submit(info, packets).await?,
-        // The reference servers say "ok" to such a body and end the session (engineio.md §9).
+        // The reference servers answer "ok" and end the session (engineio.md §9).
         Err(PostError::Malformed(error)) => session.malformed(error),
-        Err(PostError::Refused(error)) => return Err(error),
+        Err(PostError::Answer(error)) => return Err(error),
     }
     let (content_type, body) = session.dialect().post_answer();
     Ok(response(StatusCode::OK, content_type, body))
 }
 
-/// Takes a POST whose body is a payload as it is.
+/// Serves a POST whose body is a payload without further encoding.
+///
+/// # Errors
+/// As [`accept`].
 pub(super) async fn accept_payload(
     exchange: Exchange,
     info: &'static TransportInfo,
@@ -255,21 +265,23 @@ pub(super) async fn accept_payload(
         let dialect = session.dialect();
         let octets = content_type.is_some_and(|kind| kind.eq_ignore_ascii_case(OCTETS));
         if octets && !dialect.takes_octets() {
-            // Unlike other malformed bodies, this one is answered with an error (engineio.md §9).
+            // The reference servers answer this malformed body with an error (engineio.md §9).
             session.malformed(Malformed("binary body"));
             let reason = "this protocol has no binary payloads";
-            return Err(PostError::Refused(Error::bad_request(reason)));
+            return Err(PostError::Answer(Error::bad_request(reason)));
         }
         Ok(dialect.read_payload(body, octets, session.wire())?)
     })
     .await
 }
 
-/// A body that holds no packets.
+/// The reason why a body holds no packets.
 #[derive(Debug)]
 pub(super) enum PostError {
+    /// The session ends, and the answer is "ok".
     Malformed(Malformed),
-    Refused(Error),
+    /// The error is the answer. `parse` has ended the session if it has to end.
+    Answer(Error),
 }
 
 impl From<Malformed> for PostError {
@@ -278,11 +290,11 @@ impl From<Malformed> for PostError {
     }
 }
 
-/// What a request on a living session is there for.
+/// The purpose of a request on an open session, by its method.
 pub(super) enum Purpose {
     Poll,
     Post,
-    /// A method that no client uses; the reference servers answer 500 and nothing.
+    /// No client uses other methods. The reference servers answer 500 without a body.
     Other,
 }
 
@@ -294,6 +306,7 @@ pub(super) fn purpose(method: &Method) -> Purpose {
     }
 }
 
+/// The answer to [`Purpose::Other`].
 pub(super) fn unsupported() -> Response {
     response(StatusCode::INTERNAL_SERVER_ERROR, "", Bytes::new())
 }

@@ -2,32 +2,33 @@
 
 use super::Error;
 
-/// The parameters that the server looks at. All else in the query is the application's.
+/// The parameters of the protocol. All other parameters belong to the application.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
     pub eio: Option<String>,
     pub transport: Option<String>,
     pub sid: Option<String>,
-    /// A cache buster; its form tells client generations apart.
+    /// A cache buster. Its form depends on the client's generation.
     pub t: Option<String>,
     pub b64: bool,
-    /// The JSONP callback index, as sent.
+    /// The JSONP callback index, as the client sent it.
     pub j: Option<String>,
-    /// Set by our own client.
+    /// `parlance` if the client is that of Parlance's page.
     pub client: Option<String>,
 }
 
-/// Bytes of the application's part that are kept: enough for the tokens that people put there.
+/// The greatest length in bytes of the application's part, which is kept as long as the session. Enough
+/// for the access tokens that applications put there.
 const APPLICATION_MAX: usize = 2048;
 
 /// The parameters of the protocol.
 const PROTOCOL: [&str; 8] = ["EIO", "transport", "sid", "t", "b64", "j", "client", "jsonp"];
 
 impl Query {
-    /// Reads a raw query string.
+    /// Parses a raw query string.
     ///
     /// # Errors
-    /// If a parameter of the protocol is there more than once.
+    /// If a parameter of the protocol is present more than once.
     pub fn parse(raw: &str) -> Result<Self, Error> {
         let (mut query, mut b64) = (Query::default(), None);
         for (key, value) in form_urlencoded::parse(raw.as_bytes()) {
@@ -52,7 +53,7 @@ impl Query {
     /// The value of one parameter of a raw query string, for the URLs of 0.9.
     ///
     /// # Errors
-    /// If it is there more than once.
+    /// If it is present more than once.
     pub fn single(raw: &str, parameter: &'static str) -> Result<Option<String>, Error> {
         let mut values = form_urlencoded::parse(raw.as_bytes()).filter(|(key, _)| key == parameter);
         let value = values.next().map(|(_, value)| value.into_owned());
@@ -62,16 +63,17 @@ impl Query {
         }
     }
 
-    /// The callback index: digits only, whatever was sent.
+    /// The callback index: the digits of `j`, at most 9 of them. Everything else is dropped, because the
+    /// index becomes part of a script.
     pub fn callback(&self) -> u32 {
         let digits = self.j.iter().flat_map(|j| j.chars()).filter(char::is_ascii_digit);
         digits.take(9).collect::<String>().parse().unwrap_or(0)
     }
 
-    /// What of a raw query string is the application's.
+    /// The application's part of a raw query string, encoded again.
     ///
     /// # Errors
-    /// If it is longer than what is kept with a session.
+    /// If it is longer than [`APPLICATION_MAX`].
     pub fn application_part(raw: &str) -> Result<Box<str>, Error> {
         let pairs = form_urlencoded::parse(raw.as_bytes());
         let own = pairs.filter(|(key, _)| !PROTOCOL.contains(&&**key));
@@ -122,7 +124,7 @@ mod tests {
         let raw = "q=a%20b&EIO=3&transport=polling&t=1&b64=1&j=0&sid=x&client=parlance&q=2";
         assert_eq!(part(raw), Ok("q=a+b&q=2".into()));
         assert_eq!(part("EIO=4&transport=websocket"), Ok(String::new()));
-        // What it is when it is kept counts: `\u{1}` takes three bytes then.
+        // The length after encoding counts: `\u{1}` takes three bytes.
         for (raw, fits) in [
             (format!("q={}", "a".repeat(APPLICATION_MAX - 2)), true),
             (format!("q={}", "a".repeat(APPLICATION_MAX - 1)), false),

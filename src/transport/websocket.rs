@@ -1,4 +1,4 @@
-//! `websocket`: one connection both ways, from the first packet or after an upgrade.
+//! `websocket`: one connection in both directions, from the first packet or after an upgrade.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,11 +27,11 @@ pub struct WebSocket;
 static INFO: TransportInfo =
     TransportInfo { name: "websocket", wire: "websocket", streams: true, duplex: true };
 
-/// Bytes of what a client may still send that is being turned away.
-const SAID_MAX: usize = 1024;
+/// The greatest length in bytes of a message on a connection whose packets are discarded.
+const CLOSING_MAX_MESSAGE: usize = 1024;
 
 /// How long a client may take to answer a close frame.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Transport for WebSocket {
     fn info(&self) -> &'static TransportInfo {
@@ -54,11 +54,11 @@ impl Transport for WebSocket {
         if !header_has(headers, CONNECTION, "upgrade") {
             return Err(Error::bad_request("no WebSocket upgrade: Connection says otherwise"));
         }
-        if only(headers, SEC_WEBSOCKET_VERSION) != Some(b"13") {
+        if single_value(headers, SEC_WEBSOCKET_VERSION) != Some(b"13") {
             return Err(Error::bad_request("only WebSocket version 13 is spoken"));
         }
-        match only(headers, SEC_WEBSOCKET_KEY) {
-            // hyper reads this request, and keeps the connection until the answer is out.
+        match single_value(headers, SEC_WEBSOCKET_KEY) {
+            // hyper reads requests with a body, and keeps the connection until the answer is sent.
             Some(key) if is_key(key) && matches!(request.body(), Incoming::Hyper(_)) => {
                 Err(Error::bad_request("no WebSocket upgrade: the request has a body"))
             }
@@ -86,24 +86,24 @@ impl Transport for WebSocket {
         frames: &[Frame],
     ) -> Response {
         let frames = frames.to_vec();
-        switching(request, move |writer, early| {
+        switch_protocols(request, move |writer, early| {
             tokio::spawn(async move {
-                let (writer, reader) = ws_io::open(writer, early, SAID_MAX);
-                writer.put(&frames, dialect, &Wire::default());
-                say_goodbye(reader, WsClose::Plain).await;
+                let (writer, reader) = ws_io::open(writer, early, CLOSING_MAX_MESSAGE);
+                writer.write_packets(&frames, dialect, &Wire::default());
+                close(reader, WsClose::Plain).await;
             });
         })
     }
 }
 
-/// The value of a header that is there once.
-fn only(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
+/// The value of a header that is present once.
+fn single_value(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none()).map(HeaderValue::as_bytes)
 }
 
-/// Whether that is 16 bytes of base64 (RFC 6455 §4.2.1). The bits that say nothing, in the last character before
-/// the padding, are not looked at: other servers do not either.
+/// Whether a key is 16 bytes of base64 (RFC 6455 §4.2.1). The unused bits in the last character before the
+/// padding may have any value, as on other servers.
 fn is_key(key: &[u8]) -> bool {
     let digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(digit)
@@ -112,24 +112,24 @@ fn is_key(key: &[u8]) -> bool {
 /// Answers 101 and leaves the connection to a task of its own.
 fn accept(exchange: Exchange) -> Response {
     let Exchange { request, session, engine, monitor, .. } = exchange;
-    // A refusal comes as a close after the 101, for clients cannot read the answer to a failed
-    // upgrade.
+    // If the session does not take the WebSocket, it is closed after the 101, because clients cannot read
+    // the answer to a failed upgrade.
     let drain = session.take_up(&INFO);
     let max_message = session.limits().max_payload;
-    switching(&request, move |writer, early| match drain {
+    switch_protocols(&request, move |writer, early| match drain {
         Ok(drain) => {
             let span = session.span().clone();
             engine.spawn(run(writer, early, drain, max_message, monitor).instrument(span));
         }
         Err(_) => engine.spawn(async move {
-            let (_, reader) = ws_io::open(writer, early, SAID_MAX);
-            say_goodbye(reader, WsClose::Plain).await;
+            let (_, reader) = ws_io::open(writer, early, CLOSING_MAX_MESSAGE);
+            close(reader, WsClose::Plain).await;
         }),
     })
 }
 
-/// The answer after which the connection is `then`'s.
-fn switching(
+/// The answer 101. After it, `then` gets the connection, and the bytes that came after the request.
+fn switch_protocols(
     request: &Request,
     then: impl FnOnce(Arc<ConnWriter>, Bytes) + Send + 'static,
 ) -> Response {
@@ -161,7 +161,7 @@ async fn run(
         end = read(&mut reader, &session, &mut monitor) => end,
         end = write(&writer, &mut drain, &session) => end,
     };
-    // The session may go on without this connection, and what was begun here never ends.
+    // The session may go on without this connection, so an incomplete message here counts no longer.
     session.begun(Begun::Message, 0);
     if let Some(monitor) = &mut monitor {
         end.report(monitor, &session);
@@ -169,34 +169,34 @@ async fn run(
     match end {
         End::Closed => {
             drain.closed_by_client();
-            let _ = tokio::time::timeout(CLOSE_PATIENCE, reader.close(WsClose::Plain)).await;
+            let _ = tokio::time::timeout(CLOSE_TIMEOUT, reader.close(WsClose::Plain)).await;
         }
         End::Lost => drop(drain),
         End::Abandoned => {
             drain.finish();
             Box::pin(keep_open(reader, &session)).await;
         }
-        End::ByServer(close) => {
+        End::ByServer(with) => {
             drain.finish();
             if let Some(ending) = ending_packet(&session) {
-                writer.put_message(&ending);
+                writer.write_message(&ending);
             }
-            // Its memory goes when it is over, which for most connections is never.
-            Box::pin(say_goodbye(reader, close)).await;
+            // Boxed, so that its state takes memory only while it runs.
+            Box::pin(close(reader, with)).await;
         }
     }
 }
 
-/// What the dialect says on a WebSocket before it is closed, if the session is over.
+/// The last packet before a WebSocket is closed, if the session is over and the dialect has one.
 fn ending_packet(session: &Session) -> Option<SocketMessage> {
     let dialect = session.dialect();
     let reason = session.close_reason().filter(|_| dialect.rules().ending_on_sockets)?;
     Some(message(dialect.ending(reason.ending()), session))
 }
 
-/// How a connection came to its end.
+/// How a connection ended.
 enum End {
-    /// The client closed it in good order.
+    /// The client sent a close frame.
     Closed,
     Lost,
     /// The server closes it.
@@ -207,6 +207,7 @@ enum End {
 }
 
 impl End {
+    /// Tells the monitor.
     fn report(&self, monitor: &mut WebSocketMonitor, session: &Session) {
         match self {
             End::Closed => monitor.closed(session),
@@ -217,18 +218,19 @@ impl End {
     }
 }
 
+/// Submits packets from the client to the session, until the connection ends.
 async fn read(
     reader: &mut WsReader,
     session: &Arc<Session>,
     monitor: &mut Option<WebSocketMonitor>,
 ) -> End {
     let (dialect, wire) = (session.dialect(), session.wire());
-    let mut begun = 0;
+    let mut partial = 0;
     loop {
         let event = reader.next().await;
-        let grown = if let WsEvent::Begun(bytes) = event { bytes } else { 0 };
-        if std::mem::replace(&mut begun, grown) != grown {
-            session.begun(Begun::Message, grown);
+        let bytes = if let WsEvent::Partial(bytes) = event { bytes } else { 0 };
+        if std::mem::replace(&mut partial, bytes) != bytes {
+            session.begun(Begun::Message, bytes);
         }
         if let WsEvent::Text(_) | WsEvent::Binary(_) | WsEvent::Alive = &event
             && let Some(monitor) = &mut *monitor
@@ -242,14 +244,14 @@ async fn read(
                 session.heard(&INFO);
                 continue;
             }
-            WsEvent::Begun(_) => continue,
+            WsEvent::Partial(_) => continue,
             WsEvent::Closed => return End::Closed,
             WsEvent::Lost => return End::Lost,
-            WsEvent::Deaf => {
+            WsEvent::NotReading => {
                 session.close_on(&INFO, CloseReason::SlowReader);
                 return End::Lost;
             }
-            WsEvent::Faulty(fault) => {
+            WsEvent::Fault(fault) => {
                 let reason = match fault {
                     Fault::TooLarge => CloseReason::TooLarge,
                     fault => CloseReason::Malformed(fault.reason()),
@@ -260,12 +262,12 @@ async fn read(
         };
         match packet {
             Ok(packet) => {
-                let leaves = packet == Packet::Close;
-                // Boxed, as all that most connections do for a moment only.
+                let is_close = packet == Packet::Close;
+                // Boxed, so that its state takes memory only while a packet is submitted.
                 if Box::pin(session.submit(&INFO, [packet])).await.is_err() {
                     return End::ByServer(WsClose::Plain);
                 }
-                if leaves {
+                if is_close {
                     return End::ByServer(WsClose::Plain);
                 }
             }
@@ -277,15 +279,15 @@ async fn read(
     }
 }
 
-/// Sees to all that does not go straight from the session to the writer.
+/// Writes the packets that the session does not write directly, and pings, until the connection ends.
 async fn write(writer: &WsWriter, drain: &mut Drain, session: &Arc<Session>) -> End {
     let mut batch = Vec::new();
     loop {
         let drained = drain.next(&mut batch).await;
-        writer.put(&batch, session.dialect(), session.wire());
+        writer.write_packets(&batch, session.dialect(), session.wire());
         batch = Vec::new();
         if matches!(drained, Drained::Promoted | Drained::Asks) {
-            writer.put_ping();
+            writer.write_ping();
         }
         if let Some(end) = Box::pin(flush(writer, drain, session, drained)).await {
             return end;
@@ -293,20 +295,20 @@ async fn write(writer: &WsWriter, drain: &mut Drain, session: &Arc<Session>) -> 
     }
 }
 
-/// Waits until all is out that was put for `drained`, and tells whether that was the end.
+/// Flushes, and then returns the end of the connection if `drained` is one.
 async fn flush(
     writer: &WsWriter,
     drain: &mut Drain,
     session: &Session,
     drained: Drained,
 ) -> Option<End> {
-    // A client that does not read must not keep a session that is over.
+    // If the session is over, a client that does not read must not hold the connection forever.
     let flushed = if let Drained::Closed(_) = drained {
-        tokio::time::timeout(CLOSE_PATIENCE, writer.flush()).await.unwrap_or(Ok(()))
+        tokio::time::timeout(CLOSE_TIMEOUT, writer.flush()).await.unwrap_or(Ok(()))
     } else {
         tokio::select! {
             flushed = writer.flush() => flushed,
-            () = drain.ended() => return Some(let_go(session)),
+            () = drain.ended() => return Some(end_of_superseded(session)),
         }
     };
     if flushed.is_err() {
@@ -318,7 +320,7 @@ async fn flush(
         | Drained::Promoted
         | Drained::Asks
         | Drained::Released => None,
-        Drained::Superseded => Some(let_go(session)),
+        Drained::Superseded => Some(end_of_superseded(session)),
         Drained::Closed(CloseReason::TooLarge) => {
             Some(End::ByServer(WsClose::For(Fault::TooLarge)))
         }
@@ -326,8 +328,9 @@ async fn flush(
     }
 }
 
-/// What becomes of a connection that does not carry its session any more.
-fn let_go(session: &Session) -> End {
+/// The end of a connection when another transport has its session. Clients of lenient dialects must not
+/// see it closed while the session is open.
+fn end_of_superseded(session: &Session) -> End {
     let lenient = session.dialect().rules().requests == Requests::Lenient;
     if lenient && session.is_open() { End::Abandoned } else { End::ByServer(WsClose::Plain) }
 }
@@ -339,24 +342,25 @@ fn message(frame: Frame, session: &Session) -> SocketMessage {
     }
 }
 
-/// How often a connection that was given up looks whether its session is over.
-const LOOK: Duration = Duration::from_millis(500);
+/// The interval at which an abandoned connection checks whether its session is over.
+const SESSION_CHECK: Duration = Duration::from_millis(500);
 
-/// Holds a connection that was given up, without a word, until its session is over, another is given up or
-/// the client ends it. What a proxy held back until then arrives too late to do harm.
+/// Keeps an abandoned connection open, and discards everything from it, until its session is over, the
+/// client abandons another connection, or the client closes it. Packets that a proxy delayed until then do
+/// no harm.
 async fn keep_open(mut reader: WsReader, session: &Session) {
-    // Nothing that it still says matters, so it may not say much; and the next one that is given up takes its place.
-    if !reader.limit(SAID_MAX) {
-        return say_goodbye(reader, WsClose::Plain).await;
+    // Its messages are discarded, so they have to be short.
+    if !reader.set_max(CLOSING_MAX_MESSAGE) {
+        return close(reader, WsClose::Plain).await;
     }
-    let mine = session.give_up_connection();
+    let number = session.give_up_connection();
     let over = async {
-        while session.is_open() && session.connections_given_up() == mine {
-            tokio::time::sleep(LOOK).await;
+        while session.is_open() && session.connections_given_up() == number {
+            tokio::time::sleep(SESSION_CHECK).await;
         }
     };
     let left = async {
-        while let WsEvent::Text(_) | WsEvent::Binary(_) | WsEvent::Alive | WsEvent::Begun(_) =
+        while let WsEvent::Text(_) | WsEvent::Binary(_) | WsEvent::Alive | WsEvent::Partial(_) =
             reader.next().await
         {}
     };
@@ -364,24 +368,25 @@ async fn keep_open(mut reader: WsReader, session: &Session) {
         () = over => {}
         () = left => {}
     }
-    say_goodbye(reader, WsClose::Plain).await;
+    close(reader, WsClose::Plain).await;
 }
 
-/// Closes from our side, after all that was put: a close frame, and some patience for the client's.
-async fn say_goodbye(mut reader: WsReader, close: WsClose) {
-    let goodbye = async {
-        if reader.close(close).await.is_err() {
+/// Closes a connection from the server's side: a close frame after everything written before, then up to
+/// [`CLOSE_TIMEOUT`] for the client's close frame.
+async fn close(mut reader: WsReader, with: WsClose) {
+    let closing = async {
+        if reader.close(with).await.is_err() {
             return;
         }
-        let mut faulty = close != WsClose::Plain;
-        while !faulty {
+        let mut is_faulty = with != WsClose::Plain;
+        while !is_faulty {
             match reader.next().await {
                 WsEvent::Closed | WsEvent::Lost => return,
-                event => faulty = matches!(event, WsEvent::Faulty(_)),
+                event => is_faulty = matches!(event, WsEvent::Fault(_)),
             }
         }
-        // Nothing more is wanted of what the client sends.
+        // Further bytes from the client are not parsed.
         reader.writer().hang_up(usize::MAX).await;
     };
-    let _ = tokio::time::timeout(CLOSE_PATIENCE, goodbye).await;
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
 }

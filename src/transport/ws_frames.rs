@@ -1,7 +1,7 @@
-//! What a client's WebSocket frames say (RFC 6455 §5): bytes in, messages out.
+//! Parses the WebSocket frames of a client (RFC 6455 §5): bytes in, messages out.
 //!
-//! Frames are looked at as they come in and not when they are whole: what is wrong ends the connection with the
-//! first byte that is, and memory is used for what came, never for what a header promises.
+//! FrameParser are checked as their bytes come in, not when they are complete. So the first wrong byte fails the
+//! connection, and memory grows with the bytes that came, not with the length that a header announces.
 
 use std::io::Cursor;
 
@@ -9,31 +9,33 @@ use bytes::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-/// Bytes of a control frame, at most.
+/// The greatest payload of a control frame in bytes.
 const CONTROL_MAX: u64 = 125;
 
-/// What a client said.
+/// A message or control frame of a client.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Said {
+pub(crate) enum Message {
     Text(String),
     Binary(Bytes),
     Ping(Bytes),
     Pong,
-    /// A close frame, with its payload: nothing, or a code and a reason.
+    /// A close frame with its payload, which is empty or a code and a reason.
     Close(Bytes),
 }
 
-/// Why a connection is failed (RFC 6455 §7.4.1).
+/// The reason to fail a connection (RFC 6455 §7.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
+    /// A message is longer than allowed.
     TooLarge,
-    /// Text, or the reason of a close frame, is no UTF-8.
+    /// Text, or the reason of a close frame, is not UTF-8.
     BadText,
-    /// What the protocol does not allow.
+    /// The frames violate the protocol.
     Protocol(&'static str),
 }
 
 impl Fault {
+    /// The close code.
     pub fn code(self) -> u16 {
         match self {
             Fault::Protocol(_) => 1002,
@@ -42,6 +44,7 @@ impl Fault {
         }
     }
 
+    /// The reason in the close frame.
     pub fn reason(self) -> &'static str {
         match self {
             Fault::TooLarge => "payload too large",
@@ -51,45 +54,45 @@ impl Fault {
     }
 }
 
-/// The frames of one connection, from the client's side.
+/// Parses the frames of one connection.
 #[derive(Debug)]
-pub(crate) struct Frames {
-    /// Bytes of a message, at most.
+pub(crate) struct FrameParser {
+    /// The greatest length of a message in bytes.
     max: usize,
-    /// The frame whose payload is coming in.
-    frame: Option<Frame>,
-    /// The data frames of the message that is coming in.
-    message: Option<Incoming>,
-    /// The payload of the control frame that is coming in.
+    /// The frame whose payload is incomplete.
+    frame: Option<PartialFrame>,
+    /// The message that is incomplete.
+    message: Option<PartialMessage>,
+    /// The payload of an incomplete control frame.
     control: Vec<u8>,
 }
 
 #[derive(Debug)]
-struct Frame {
+struct PartialFrame {
     opcode: OpCode,
-    last: bool,
-    /// The key that the next byte is masked with comes first.
+    is_last: bool,
+    /// The masking key, rotated so that its first byte masks the next byte of the payload.
     mask: [u8; 4],
-    /// Bytes that are still to come.
+    /// Bytes of the payload that are missing.
     left: u64,
 }
 
 #[derive(Debug)]
-struct Incoming {
-    text: bool,
+struct PartialMessage {
+    is_text: bool,
     data: Vec<u8>,
-    /// Bytes of text that are known to be UTF-8.
-    checked: usize,
+    /// Bytes of text that are valid UTF-8.
+    valid: usize,
 }
 
-impl Frames {
-    /// Frames of messages of at most `max` bytes.
+impl FrameParser {
+    /// A parser that accepts messages of at most `max` bytes.
     pub fn new(max: usize) -> Self {
-        Frames { max, frame: None, message: None, control: Vec::new() }
+        FrameParser { max, frame: None, message: None, control: Vec::new() }
     }
 
-    /// Takes messages of at most `max` bytes from here on. False, and nothing changes, if more is held already.
-    pub fn limit(&mut self, max: usize) -> bool {
+    /// Sets the greatest length of a message. Returns false, and changes nothing, if more is held already.
+    pub fn set_max(&mut self, max: usize) -> bool {
         let fits = self.held() <= max;
         if fits {
             self.max = max;
@@ -97,20 +100,21 @@ impl Frames {
         fits
     }
 
-    /// Whether a message has begun and is not whole.
-    pub fn is_amid(&self) -> bool {
+    /// Whether a message is incomplete.
+    pub fn in_message(&self) -> bool {
         self.message.is_some()
     }
 
-    /// Bytes that are held of it.
+    /// Bytes of memory that the incomplete message takes.
     pub fn held(&self) -> usize {
         self.message.as_ref().map_or(0, |message| message.data.capacity())
     }
 
-    /// Reads up to the next thing that the client said, and tells how many bytes that took. Where nothing is
-    /// said yet, the bytes that are left are the beginning of a header: fewer than 14, and to be brought again
-    /// with those that follow. Payload is unmasked in place.
-    pub fn read(&mut self, input: &mut [u8]) -> (usize, Result<Option<Said>, Fault>) {
+    /// Parses up to the end of the next message or control frame, and returns how many bytes that took.
+    /// `None` means that all frames so far are incomplete; then the bytes that are left are the beginning of
+    /// a header, fewer than 14, and have to be passed again with the bytes that follow. Payload is unmasked
+    /// in place.
+    pub fn parse(&mut self, input: &mut [u8]) -> (usize, Result<Option<Message>, Fault>) {
         let mut at = 0;
         loop {
             let mut frame = match self.frame.take() {
@@ -131,26 +135,26 @@ impl Frames {
             at += count;
             frame.left -= count as u64;
             frame.mask.rotate_left(count % 4);
-            let whole = frame.left == 0;
-            let said = match frame.opcode {
+            let is_complete = frame.left == 0;
+            let message = match frame.opcode {
                 OpCode::Control(control) => {
                     self.control.extend_from_slice(chunk);
-                    if whole { self.control(control).map(Some) } else { Ok(None) }
+                    if is_complete { self.control(control).map(Some) } else { Ok(None) }
                 }
-                OpCode::Data(_) => self.data(chunk, whole && frame.last),
+                OpCode::Data(_) => self.data(chunk, is_complete && frame.is_last),
             };
-            if !whole {
+            if !is_complete {
                 self.frame = Some(frame);
             }
-            match said {
-                Ok(None) if whole => {}
-                said => return (at, said),
+            match message {
+                Ok(None) if is_complete => {}
+                message => return (at, message),
             }
         }
     }
 
-    /// Reads a header, and tells its length; `None` if it is not all there.
-    fn header(&mut self, input: &[u8]) -> Result<Option<(Frame, usize)>, Fault> {
+    /// Parses a header, and returns its length too. `None` if it is incomplete.
+    fn header(&mut self, input: &[u8]) -> Result<Option<(PartialFrame, usize)>, Fault> {
         if let Some(first) = input.first() {
             if first & 0x70 != 0 {
                 return Err(Fault::Protocol("reserved bits are set"));
@@ -176,10 +180,13 @@ impl Frames {
             OpCode::Data(data) => self.begin(data, left)?,
         }
         let length = cursor.position() as usize;
-        Ok(Some((Frame { opcode: header.opcode, last: header.is_final, mask, left }, length)))
+        Ok(Some((
+            PartialFrame { opcode: header.opcode, is_last: header.is_final, mask, left },
+            length,
+        )))
     }
 
-    /// Begins a data frame of that length.
+    /// Begins a data frame with a payload of `length` bytes.
     fn begin(&mut self, data: Data, length: u64) -> Result<(), Fault> {
         let continues = matches!(data, Data::Continue);
         match &self.message {
@@ -191,48 +198,48 @@ impl Frames {
         if length > (self.max - before) as u64 {
             return Err(Fault::TooLarge);
         }
-        self.message.get_or_insert_with(|| Incoming {
-            text: matches!(data, Data::Text),
+        self.message.get_or_insert_with(|| PartialMessage {
+            is_text: matches!(data, Data::Text),
             data: Vec::new(),
-            checked: 0,
+            valid: 0,
         });
         Ok(())
     }
 
-    /// Takes a piece of a message, which `ends` with it or not.
-    fn data(&mut self, piece: &[u8], ends: bool) -> Result<Option<Said>, Fault> {
+    /// Appends a piece to the message. `is_end`: it is the last one.
+    fn data(&mut self, piece: &[u8], is_end: bool) -> Result<Option<Message>, Fault> {
         let Some(message) = &mut self.message else { return Ok(None) };
         message.data.extend_from_slice(piece);
-        if !ends {
-            return if message.text { message.check().map(|()| None) } else { Ok(None) };
+        if !is_end {
+            return if message.is_text { message.check_text().map(|()| None) } else { Ok(None) };
         }
         let Some(message) = self.message.take() else { return Ok(None) };
-        if message.text {
-            String::from_utf8(message.data).map(Said::Text).map(Some).map_err(|_| Fault::BadText)
+        if message.is_text {
+            String::from_utf8(message.data).map(Message::Text).map(Some).map_err(|_| Fault::BadText)
         } else {
-            Ok(Some(Said::Binary(message.data.into())))
+            Ok(Some(Message::Binary(message.data.into())))
         }
     }
 
-    /// A whole control frame.
-    fn control(&mut self, control: Control) -> Result<Said, Fault> {
+    /// Handles a complete control frame.
+    fn control(&mut self, control: Control) -> Result<Message, Fault> {
         let payload = Bytes::from(std::mem::take(&mut self.control));
         match control {
-            Control::Ping => Ok(Said::Ping(payload)),
-            Control::Close => check_close(&payload).map(|()| Said::Close(payload)),
-            // Reserved ones were refused with their header.
-            Control::Pong | Control::Reserved(_) => Ok(Said::Pong),
+            Control::Ping => Ok(Message::Ping(payload)),
+            Control::Close => check_close(&payload).map(|()| Message::Close(payload)),
+            // Reserved opcodes have failed in `header`.
+            Control::Pong | Control::Reserved(_) => Ok(Message::Pong),
         }
     }
 }
 
-impl Incoming {
-    /// Looks whether what came so far can be the beginning of UTF-8.
-    fn check(&mut self) -> Result<(), Fault> {
-        match std::str::from_utf8(&self.data[self.checked..]) {
-            Ok(_) => self.checked = self.data.len(),
-            // The last character is not all there.
-            Err(error) if error.error_len().is_none() => self.checked += error.valid_up_to(),
+impl PartialMessage {
+    /// Checks that the data so far can be the beginning of UTF-8.
+    fn check_text(&mut self) -> Result<(), Fault> {
+        match std::str::from_utf8(&self.data[self.valid..]) {
+            Ok(_) => self.valid = self.data.len(),
+            // The last character is incomplete.
+            Err(error) if error.error_len().is_none() => self.valid += error.valid_up_to(),
             Err(_) => return Err(Fault::BadText),
         }
         Ok(())
@@ -246,7 +253,7 @@ fn check_close(payload: &[u8]) -> Result<(), Fault> {
             _ => Err(Fault::Protocol("half a close code")),
         };
     };
-    // Those that may travel (RFC 6455 §7.4, and what IANA has added since).
+    // The codes that a close frame may carry (RFC 6455 §7.4, and later additions by IANA).
     if !matches!(u16::from_be_bytes(*code), 1000..=1003 | 1007..=1014 | 3000..=4999) {
         return Err(Fault::Protocol("close code that may not be sent"));
     }
@@ -285,25 +292,26 @@ mod tests {
         bytes
     }
 
-    /// All that is said, the input coming in pieces of that many bytes; the fault, and how much had come by then.
-    fn read(input: &[u8], piece: usize) -> (Vec<Said>, Option<(Fault, usize)>) {
-        let mut frames = Frames::new(1000);
-        let (mut said, mut waiting, mut came) = (Vec::new(), Vec::new(), 0);
+    /// Parses input in pieces of `piece` bytes. Returns the messages, and the fault with the number of bytes
+    /// that had come by then.
+    fn parse_all(input: &[u8], piece: usize) -> (Vec<Message>, Option<(Fault, usize)>) {
+        let mut frames = FrameParser::new(1000);
+        let (mut messages, mut waiting, mut came) = (Vec::new(), Vec::new(), 0);
         for piece in input.chunks(piece) {
             came += piece.len();
             waiting.extend_from_slice(piece);
             loop {
-                let (used, result) = frames.read(&mut waiting);
+                let (used, result) = frames.parse(&mut waiting);
                 waiting.drain(..used);
                 match result {
-                    Ok(Some(something)) => said.push(something),
+                    Ok(Some(message)) => messages.push(message),
                     Ok(None) => break,
-                    Err(fault) => return (said, Some((fault, came))),
+                    Err(fault) => return (messages, Some((fault, came))),
                 }
             }
             assert!(waiting.len() < 14);
         }
-        (said, None)
+        (messages, None)
     }
 
     #[test]
@@ -321,22 +329,22 @@ mod tests {
         ]
         .concat();
         let expected = vec![
-            Said::Text("4a".into()),
-            Said::Ping(Bytes::from_static(b"ping")),
-            Said::Text("4€😀".into()),
-            Said::Binary(vec![0xff; 200].into()),
-            Said::Pong,
-            Said::Text(String::new()),
-            Said::Close(Bytes::from_static(b"\x03\xe8ok")),
+            Message::Text("4a".into()),
+            Message::Ping(Bytes::from_static(b"ping")),
+            Message::Text("4€😀".into()),
+            Message::Binary(vec![0xff; 200].into()),
+            Message::Pong,
+            Message::Text(String::new()),
+            Message::Close(Bytes::from_static(b"\x03\xe8ok")),
         ];
         for piece in 1..=input.len() {
-            assert_eq!(read(&input, piece), (expected.clone(), None), "{piece}");
+            assert_eq!(parse_all(&input, piece), (expected.clone(), None), "{piece}");
         }
     }
 
     #[test]
     fn what_is_wrong_is_wrong_with_its_first_byte() {
-        // The bytes, how many of them are needed to see it, and the code.
+        // The bytes, how many of them show the fault, and the code.
         let split = frame(0x01, &[b'4', 0xed]);
         let mut second = split.clone();
         second.extend(frame(0x00, &[0xa0, b'x', b'y']));
@@ -367,19 +375,23 @@ mod tests {
                 1009,
             ),
         ] {
-            let (said, fault) = read(&input, 1);
+            let (messages, fault) = parse_all(&input, 1);
             let (fault, came) = fault.expect(name);
-            assert_eq!((said.len(), fault.code(), came), (0, code, needed), "{name}: {fault:?}");
-            let at_once = read(&input, usize::MAX).1.expect(name).0;
+            assert_eq!(
+                (messages.len(), fault.code(), came),
+                (0, code, needed),
+                "{name}: {fault:?}"
+            );
+            let at_once = parse_all(&input, usize::MAX).1.expect(name).0;
             assert_eq!(at_once, fault, "{name}");
         }
     }
 
     #[test]
     fn a_promise_costs_nothing() {
-        let mut frames = Frames::new(100 << 20);
+        let mut frames = FrameParser::new(100 << 20);
         let mut header = [0x82, 0xff, 0, 0, 0, 0, 6, 0, 0, 0, 1, 2, 3, 4, 5];
-        assert_eq!(frames.read(&mut header), (15, Ok(None)));
+        assert_eq!(frames.parse(&mut header), (15, Ok(None)));
         assert!(frames.message.is_some_and(|message| message.data.capacity() < 64));
     }
 }

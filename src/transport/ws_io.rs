@@ -1,4 +1,4 @@
-//! WebSocket connections: bytes of a [`ConnWriter`], as what the client said and as packets on their way out.
+//! A WebSocket connection on a [`ConnWriter`]: events from the client, and packets to it.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -9,74 +9,77 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::ws_frames::{Fault, Frames, Said};
+use super::ws_frames::{Fault, FrameParser, Message};
 use crate::dialect::{Dialect, Frame, SocketMessage, Wire};
 use crate::engine::{Connection, DirectWriter, SendOutcome};
 use crate::net::scratch::with_input;
 use crate::net::{Broken, ConnWriter};
 
-/// Reads in a row: a message may have pieces without end.
-const READS: u8 = 16;
-/// Bytes by which a message grows until that is told again.
-const STEP: usize = 64 * 1024;
-/// Bytes of answers to pings that may wait for a client that does not read.
-const ANSWERS_MAX: usize = 64 * 1024;
+/// The most reads without an event before the task yields, because a message may have any number of
+/// pieces.
+const READS_BEFORE_YIELD: u8 = 16;
+/// The bytes by which an incomplete message grows between two [`WsEvent::Partial`].
+const PARTIAL_STEP: usize = 64 * 1024;
+/// The most bytes of pongs that may wait for a client that does not read.
+const PONGS_MAX: usize = 64 * 1024;
 
-/// The `Sec-WebSocket-Accept` that answers a key.
+/// The `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key`.
 pub(super) fn accept_key(key: &[u8]) -> String {
     derive_accept_key(key)
 }
 
-/// What became of waiting for the client.
+/// An event from the client.
 #[derive(Debug)]
 pub(super) enum WsEvent {
     Text(String),
     Binary(Bytes),
-    /// A ping or pong: a sign of life, answered already where it wants an answer.
+    /// A ping or pong, which is a sign of life. A ping has been answered.
     Alive,
-    /// Nothing that is whole: of a message so many bytes are here. Pings in its midst are no sign of life, or it need
-    /// never come to its end.
-    Begun(usize),
-    /// The client closed the connection in good order.
+    /// A message is incomplete, and takes this many bytes of memory. Pings and pongs within a message give
+    /// this event too: they are no sign of life, or the message could go on forever.
+    Partial(usize),
+    /// The client sent a close frame.
     Closed,
     /// The connection broke.
     Lost,
-    /// A client that sends pings and does not read the answers.
-    Deaf,
-    /// What the client sent fails the connection.
-    Faulty(Fault),
+    /// The client sends pings, but does not read the pongs.
+    NotReading,
+    /// The client's bytes fail the connection.
+    Fault(Fault),
 }
 
-/// How we close a connection, as its close frame says it (RFC 6455 §7.4).
+/// The close frame that the server sends (RFC 6455 §7.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WsClose {
-    /// No code, as the reference servers do.
+    /// Without a code, as the reference servers send it.
     Plain,
+    /// With the code and reason of a fault.
     For(Fault),
 }
 
-/// Reads what the client sends, and closes.
+/// Reads from the client, answers pings, and closes the connection.
 pub(super) struct WsReader {
-    frames: Frames,
-    /// What was read and not looked at; empty but for moments and halves of headers.
-    rest: BytesMut,
+    frames: FrameParser,
+    /// Bytes that were read and not parsed. Between two events it is empty, or holds further frames or the
+    /// beginning of a header.
+    unparsed: BytesMut,
     out: Arc<WsWriter>,
-    /// Bytes of answers that the client has not read, at most.
-    unread: usize,
-    /// Our close frame is put.
-    closed: bool,
+    /// An upper bound of the bytes of pongs that the client has not read.
+    unread_pongs: usize,
+    /// The server's close frame was written.
+    close_written: bool,
     /// The payload of the client's close frame.
-    close: Option<Bytes>,
-    /// What was last told of a message that is not whole, in bytes.
-    begun: usize,
+    client_close: Option<Bytes>,
+    /// The bytes in the last [`WsEvent::Partial`], 0 outside of messages.
+    reported: usize,
 }
 
-/// Writes packets, from wherever they come.
+/// Writes packets and control frames. Tasks that queue packets call it too.
 #[derive(Debug)]
 pub(super) struct WsWriter(Arc<ConnWriter>);
 
-/// Takes over a connection after its handshake. `early` came with the request, `max_message` bounds
-/// inbound messages, in bytes.
+/// Takes over a connection after its handshake. `early`: the bytes that came after the request.
+/// `max_message`: the greatest length of a message from the client in bytes.
 pub(super) fn open(
     writer: Arc<ConnWriter>,
     early: Bytes,
@@ -84,29 +87,30 @@ pub(super) fn open(
 ) -> (Arc<WsWriter>, WsReader) {
     let out = Arc::new(WsWriter(writer));
     let reader = WsReader {
-        frames: Frames::new(max_message),
-        rest: BytesMut::from(early),
+        frames: FrameParser::new(max_message),
+        unparsed: BytesMut::from(early),
         out: Arc::clone(&out),
-        unread: 0,
-        closed: false,
-        close: None,
-        begun: 0,
+        unread_pongs: 0,
+        close_written: false,
+        client_close: None,
+        reported: 0,
     };
     (out, reader)
 }
 
 impl WsReader {
-    /// The next event. After the end, and after a fault, there is nothing to be asked for.
+    /// Waits for the next event. Must not be called after [`WsEvent::Lost`], [`WsEvent::NotReading`] or
+    /// [`WsEvent::Fault`].
     pub async fn next(&mut self) -> WsEvent {
-        // Who sends without a pause must not have the thread for itself.
+        // A client that sends without a pause must not keep the thread from other tasks.
         tokio::task::consume_budget().await;
-        if self.close.is_some() {
+        if self.client_close.is_some() {
             return WsEvent::Closed;
         }
-        if let Some(event) = self.look_at_rest() {
+        if let Some(event) = self.parse_unparsed() {
             return event;
         }
-        let mut reads = READS;
+        let mut reads = READS_BEFORE_YIELD;
         loop {
             match self.read() {
                 Ok(Some(event)) => return event,
@@ -114,7 +118,7 @@ impl WsReader {
                     reads -= 1;
                     if reads == 0 {
                         tokio::task::yield_now().await;
-                        reads = READS;
+                        reads = READS_BEFORE_YIELD;
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -127,130 +131,136 @@ impl WsReader {
         }
     }
 
-    /// Reads once; `None` if what came is not enough for an event.
+    /// Reads once. `None` if the bytes complete no event.
     fn read(&mut self) -> io::Result<Option<WsEvent>> {
         with_input(|input| {
             let count = self.writer().stream().try_read(input)?;
             let input = &mut input[..count];
             Ok(if input.is_empty() {
                 Some(WsEvent::Lost)
-            } else if self.rest.is_empty() {
-                let (used, said) = self.frames.read(input);
-                self.rest.extend_from_slice(&input[used..]);
-                self.event_of(said)
+            } else if self.unparsed.is_empty() {
+                let (used, message) = self.frames.parse(input);
+                self.unparsed.extend_from_slice(&input[used..]);
+                self.event_of(message)
             } else {
-                self.rest.extend_from_slice(input);
-                self.look_at_rest()
+                self.unparsed.extend_from_slice(input);
+                self.parse_unparsed()
             })
         })
     }
 
-    fn look_at_rest(&mut self) -> Option<WsEvent> {
-        if self.rest.is_empty() {
+    fn parse_unparsed(&mut self) -> Option<WsEvent> {
+        if self.unparsed.is_empty() {
             return None;
         }
-        let (used, said) = self.frames.read(&mut self.rest);
-        self.rest.advance(used);
-        if self.rest.is_empty() {
-            self.rest = BytesMut::new();
+        let (used, message) = self.frames.parse(&mut self.unparsed);
+        self.unparsed.advance(used);
+        if self.unparsed.is_empty() {
+            self.unparsed = BytesMut::new();
         }
-        self.event_of(said)
+        self.event_of(message)
     }
 
-    fn event_of(&mut self, said: Result<Option<Said>, Fault>) -> Option<WsEvent> {
-        let begun = self.frames.held();
-        let grown = begun.saturating_sub(self.begun);
-        self.begun = if begun == 0 { 0 } else { self.begun };
-        Some(match said {
-            Ok(None) if grown < STEP => return None,
+    fn event_of(&mut self, message: Result<Option<Message>, Fault>) -> Option<WsEvent> {
+        let held = self.frames.held();
+        let grown = held.saturating_sub(self.reported);
+        self.reported = if held == 0 { 0 } else { self.reported };
+        Some(match message {
+            Ok(None) if grown < PARTIAL_STEP => return None,
             Ok(None) => {
-                self.begun = begun;
-                WsEvent::Begun(begun)
+                self.reported = held;
+                WsEvent::Partial(held)
             }
-            Ok(Some(Said::Text(text))) => WsEvent::Text(text),
-            Ok(Some(Said::Binary(data))) => WsEvent::Binary(data),
-            Ok(Some(Said::Ping(data))) => self.answer(&data),
-            Ok(Some(Said::Pong)) => self.alive(),
-            Ok(Some(Said::Close(payload))) => {
-                self.close = Some(payload);
+            Ok(Some(Message::Text(text))) => WsEvent::Text(text),
+            Ok(Some(Message::Binary(data))) => WsEvent::Binary(data),
+            Ok(Some(Message::Ping(data))) => self.answer_ping(&data),
+            Ok(Some(Message::Pong)) => self.sign_of_life(),
+            Ok(Some(Message::Close(payload))) => {
+                self.client_close = Some(payload);
                 WsEvent::Closed
             }
-            Err(fault) => WsEvent::Faulty(fault),
+            Err(fault) => WsEvent::Fault(fault),
         })
     }
 
-    fn answer(&mut self, data: &[u8]) -> WsEvent {
-        if self.closed {
-            return self.alive();
+    fn answer_ping(&mut self, data: &[u8]) -> WsEvent {
+        if self.close_written {
+            return self.sign_of_life();
         }
-        let clear = self.out.0.write(|out| write_frame(out, OpCode::Control(Control::Pong), data));
-        self.unread = if clear { 0 } else { self.unread + data.len() + 2 };
-        if self.unread > ANSWERS_MAX { WsEvent::Deaf } else { self.alive() }
+        let pong = OpCode::Control(Control::Pong);
+        let all_sent = self.out.0.write(|out| append_frame(out, pong, data));
+        self.unread_pongs = if all_sent { 0 } else { self.unread_pongs + data.len() + 2 };
+        if self.unread_pongs > PONGS_MAX { WsEvent::NotReading } else { self.sign_of_life() }
     }
 
-    fn alive(&self) -> WsEvent {
-        if self.frames.is_amid() { WsEvent::Begun(self.frames.held()) } else { WsEvent::Alive }
+    fn sign_of_life(&self) -> WsEvent {
+        match self.frames.in_message() {
+            true => WsEvent::Partial(self.frames.held()),
+            false => WsEvent::Alive,
+        }
     }
 
-    /// Takes no message of more than `max` bytes from here on. False if more has been begun already.
-    pub fn limit(&mut self, max: usize) -> bool {
-        self.frames.limit(max)
+    /// Sets the greatest length of a message in bytes. Returns false, and changes nothing, if an incomplete
+    /// message is longer already.
+    pub fn set_max(&mut self, max: usize) -> bool {
+        self.frames.set_max(max)
     }
 
     pub fn writer(&self) -> &ConnWriter {
         &self.out.0
     }
 
+    /// Waits until there is something to read. Meanwhile, flushes.
     async fn wait(&self) -> Result<(), Broken> {
         let out = self.writer();
         let mut readable = poll_fn(|cx| out.stream().poll_read_ready(cx));
         if out.is_clear() {
             return readable.await.map_err(|_| Broken);
         }
-        // Seldom, and boxed for that.
+        // Rare, so the flush is boxed to keep this future small.
         tokio::select! {
             readable = &mut readable => readable.map_err(|_| Broken),
             flushed = Box::pin(out.flush()) => flushed,
         }
     }
 
-    /// Sends a close frame, after what was put before: the answer to the client's, if that came already.
+    /// Sends a close frame after everything written before. If the client has sent one, its payload is
+    /// repeated as the answer.
     pub async fn close(&mut self, close: WsClose) -> Result<(), Broken> {
-        if !std::mem::replace(&mut self.closed, true) {
-            let payload = match (&self.close, close) {
+        if !std::mem::replace(&mut self.close_written, true) {
+            let payload = match (&self.client_close, close) {
                 (Some(theirs), _) => theirs.to_vec(),
                 (None, WsClose::Plain) => Vec::new(),
                 (None, WsClose::For(fault)) => {
                     [&fault.code().to_be_bytes(), fault.reason().as_bytes()].concat()
                 }
             };
-            self.out.0.write(|out| write_frame(out, OpCode::Control(Control::Close), &payload));
+            self.out.0.write(|out| append_frame(out, OpCode::Control(Control::Close), &payload));
         }
         self.out.0.flush().await
     }
 }
 
 impl WsWriter {
-    /// Puts packets; [`WsWriter::flush`] waits until they are gone.
-    pub fn put(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> bool {
+    /// Writes packets. Returns whether the connection took all bytes; [`WsWriter::flush`] waits for the rest.
+    pub fn write_packets(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> bool {
         self.0.write(|out| {
             for frame in frames {
                 match frame {
-                    Frame::Text(text) => write_frame(out, OpCode::Data(Data::Text), text),
-                    Frame::Binary(data) => write_message(out, &dialect.socket_binary(data, wire)),
+                    Frame::Text(text) => append_frame(out, OpCode::Data(Data::Text), text),
+                    Frame::Binary(data) => append_message(out, &dialect.socket_binary(data, wire)),
                 }
             }
         })
     }
 
-    /// Puts one message.
-    pub fn put_message(&self, message: &SocketMessage) {
-        self.0.write(|out| write_message(out, message));
+    pub fn write_message(&self, message: &SocketMessage) {
+        self.0.write(|out| append_message(out, message));
     }
 
-    /// Puts a ping, which every client answers.
-    pub fn put_ping(&self) {
-        self.0.write(|out| write_frame(out, OpCode::Control(Control::Ping), &[]));
+    /// Writes a ping, which every client answers.
+    pub fn write_ping(&self) {
+        self.0.write(|out| append_frame(out, OpCode::Control(Control::Ping), &[]));
     }
 
     pub async fn flush(&self) -> Result<(), Broken> {
@@ -260,7 +270,11 @@ impl WsWriter {
 
 impl DirectWriter for WsWriter {
     fn try_send(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> SendOutcome {
-        if self.put(frames, dialect, wire) { SendOutcome::Sent } else { SendOutcome::Stuck }
+        if self.write_packets(frames, dialect, wire) {
+            SendOutcome::Sent
+        } else {
+            SendOutcome::Stuck
+        }
     }
 
     fn connection(&self) -> Option<Arc<dyn Connection>> {
@@ -268,17 +282,17 @@ impl DirectWriter for WsWriter {
     }
 }
 
-fn write_message(out: &mut Vec<u8>, message: &SocketMessage) {
+fn append_message(out: &mut Vec<u8>, message: &SocketMessage) {
     match message {
-        SocketMessage::Text(text) => write_frame(out, OpCode::Data(Data::Text), text),
-        SocketMessage::Binary(data) => write_frame(out, OpCode::Data(Data::Binary), data),
+        SocketMessage::Text(text) => append_frame(out, OpCode::Data(Data::Text), text),
+        SocketMessage::Binary(data) => append_frame(out, OpCode::Data(Data::Binary), data),
     }
 }
 
-/// Frames of a server are whole messages, and not masked.
-fn write_frame(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) {
+/// Appends a complete message or control frame. A server does not mask its frames.
+fn append_frame(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) {
     let header = FrameHeader { opcode, ..FrameHeader::default() };
-    // Nothing can fail in memory.
+    // Writing to a `Vec` cannot fail.
     let _ = header.format(payload.len() as u64, out);
     out.extend_from_slice(payload);
 }
@@ -297,21 +311,21 @@ mod tests {
         let stream = ByteStream::plain(listener.accept().await.unwrap().0);
         let (out, mut reader) = open(Arc::new(ConnWriter::new(stream, None)), Bytes::new(), 1000);
         for size in [0, 62] {
-            reader.unread = 0;
+            reader.unread_pongs = 0;
             while out.0.write(|out| out.resize(1 << 16, 0)) {}
-            for _ in 0..ANSWERS_MAX / (size + 2) {
-                assert!(matches!(reader.answer(&vec![0; size]), WsEvent::Alive));
+            for _ in 0..PONGS_MAX / (size + 2) {
+                assert!(matches!(reader.answer_ping(&vec![0; size]), WsEvent::Alive));
             }
-            assert!(matches!(reader.answer(&vec![0; size]), WsEvent::Deaf), "{size}");
+            assert!(matches!(reader.answer_ping(&vec![0; size]), WsEvent::NotReading), "{size}");
         }
     }
 
     #[test]
     fn frames_are_whole_and_bare() {
         let mut out = Vec::new();
-        write_message(&mut out, &SocketMessage::Text("42[]".into()));
-        write_message(&mut out, &SocketMessage::Binary(vec![7; 126].into()));
-        write_frame(&mut out, OpCode::Control(Control::Ping), &[]);
+        append_message(&mut out, &SocketMessage::Text("42[]".into()));
+        append_message(&mut out, &SocketMessage::Binary(vec![7; 126].into()));
+        append_frame(&mut out, OpCode::Control(Control::Ping), &[]);
         assert_eq!(out[..10], *b"\x81\x0442[]\x82\x7e\x00\x7e");
         assert_eq!(out[out.len() - 3..], *b"\x07\x89\x00");
         assert_eq!(out.len(), 6 + 4 + 126 + 2);

@@ -1,4 +1,4 @@
-//! `xhr-polling`: a GET that waits for packets, a POST for those that come.
+//! `xhr-polling`: a GET waits for packets to the client, a POST carries packets from it.
 
 use std::sync::Arc;
 
@@ -52,9 +52,9 @@ impl Transport for XhrPolling {
 fn poll(exchange: &Exchange) -> Result<Response, Error> {
     let Exchange { session, query, .. } = exchange;
     let text_only = query.b64 || session.wire().base64;
-    let form = move |dialect: &dyn Dialect, frames: &[Frame]| {
+    let encode = move |dialect: &dyn Dialect, frames: &[Frame]| {
         let payload = dialect.payload(frames, text_only);
         (payload.content_type, payload.body)
     };
-    park(session, &INFO, Arc::new(form))
+    park(session, &INFO, Arc::new(encode))
 }
