@@ -10,28 +10,28 @@ use crate::dialect::{
     Dialect, Frame, Malformed, Message, OCTETS, Packet, SocketMessage, StringMode, Strings, Wire,
 };
 
-/// The wire of Socket.IO 3 and 4.
+/// The dialect of Socket.IO 3 and 4.
 pub fn engineio4(data: &[u8]) {
     let (body, choices) = choices(data);
-    reads(&EngineIo4, body, choices);
-    escaped_for_a_form(&EngineIo4, &String::from_utf8_lossy(body));
+    check_all(&EngineIo4, body, choices);
+    check_form(&EngineIo4, &String::from_utf8_lossy(body));
 }
 
-/// The wire of Socket.IO 1 and 2. Its lengths count what JavaScript counts.
+/// The dialect of Socket.IO 1 and 2. Its lengths are checked against a model that counts as JavaScript does.
 pub fn engineio3(data: &[u8]) {
     let (body, choices) = choices(data);
-    reads(&EngineIo3, body, choices);
+    check_all(&EngineIo3, body, choices);
     let (text, wire) = (String::from_utf8_lossy(body), Wire::default());
-    let expected = in_javascript(&text)
+    let expected = split_as_javascript(&text)
         .and_then(|packets| packets.iter().map(|text| EngineIo3.read_text(text, &wire)).collect());
     let read: Option<Vec<_>> = EngineIo3.read_text_payload(&text, &wire).ok();
     assert_eq!(read, expected.ok());
 }
 
-/// The wire of Socket.IO 0.9.
+/// The dialect of Socket.IO 0.9.
 pub fn socketio09(data: &[u8]) {
     let (body, choices) = choices(data);
-    reads(&SocketIo09, body, choices);
+    check_all(&SocketIo09, body, choices);
     let text = String::from_utf8_lossy(body);
     let field = serde_json::to_string(&text).expect("a string is JSON");
     assert_eq!(SocketIo09.jsonp_field(&field).expect("a JSON string"), text);
@@ -51,9 +51,9 @@ fn choices(data: &[u8]) -> (&[u8], Choices) {
     (input.0, Choices { octets: byte & 1 != 0, base64: byte & 2 != 0, strings })
 }
 
-/// What all dialects have in common: reading ends well or with an error, costs no more than what came, and
-/// what was read can be written and read again.
-fn reads(dialect: &dyn Dialect, body: &[u8], choices: Choices) {
+/// Holds for all dialects: parsing succeeds or fails, yields no more than came in, and its result can be
+/// encoded and parsed again.
+fn check_all(dialect: &dyn Dialect, body: &[u8], choices: Choices) {
     let wire = || Wire {
         base64: choices.base64,
         polling_strings: StringMode::new(choices.strings),
@@ -62,21 +62,21 @@ fn reads(dialect: &dyn Dialect, body: &[u8], choices: Choices) {
     };
     let text = String::from_utf8_lossy(body);
     if let Ok(packets) = dialect.read_payload(body, choices.octets, &wire()) {
-        measured(&packets, body.len());
-        written_again(dialect, &packets);
+        check_size(&packets, body.len());
+        check_round_trip(dialect, &packets);
     }
     let as_text = dialect.read_text_payload(&text, &wire());
     assert_eq!(as_text, dialect.read_payload(body, false, &wire()));
     let alone =
         [dialect.read_text(&text, &wire()), dialect.read_binary(Bytes::copy_from_slice(body))];
-    alone.into_iter().flatten().for_each(|packet| measured(&[packet], body.len()));
-    in_frames(dialect, body, &wire());
-    in_script(dialect, &text);
+    alone.into_iter().flatten().for_each(|packet| check_size(&[packet], body.len()));
+    check_websocket(dialect, body, &wire());
+    check_script(dialect, &text);
     let _ = dialect.jsonp_field(&text);
 }
 
-/// There are no more packets than bytes, and no more in them than U+FFFD for each.
-fn measured(packets: &[Packet], came: usize) {
+/// There are no more packets than bytes, and at most three bytes of content for each byte: U+FFFD.
+fn check_size(packets: &[Packet], came: usize) {
     let size = |packet: &Packet| match packet {
         Packet::Message(Message::Text(text)) => text.len(),
         Packet::Message(Message::Binary(data)) => data.len(),
@@ -86,8 +86,8 @@ fn measured(packets: &[Packet], came: usize) {
     assert!(packets.iter().map(size).sum::<usize>() <= 3 * came, "more content than came");
 }
 
-/// Messages go the other way as well, alone and together.
-fn written_again(dialect: &dyn Dialect, packets: &[Packet]) {
+/// Messages that are encoded in one payload are the same when they are parsed.
+fn check_round_trip(dialect: &dyn Dialect, packets: &[Packet]) {
     let messages = packets.iter().filter(|packet| matches!(packet, Packet::Message(_))).cloned();
     let messages: Vec<Packet> = messages.collect();
     let frames: Vec<Frame> = messages.iter().map(|message| frame(dialect, message)).collect();
@@ -116,8 +116,8 @@ fn frame(dialect: &dyn Dialect, message: &Packet) -> Frame {
     }
 }
 
-/// Binary data survives a WebSocket, as binary or as text.
-fn in_frames(dialect: &dyn Dialect, data: &[u8], wire: &Wire) {
+/// Binary data in a WebSocket message is the same when it is parsed.
+fn check_websocket(dialect: &dyn Dialect, data: &[u8], wire: &Wire) {
     let data = Bytes::copy_from_slice(data);
     let read = match dialect.socket_binary(&data, wire) {
         SocketMessage::Binary(message) => dialect.read_binary(message),
@@ -127,23 +127,23 @@ fn in_frames(dialect: &dyn Dialect, data: &[u8], wire: &Wire) {
         }
     };
     if dialect.slot() == SocketIo09.slot() {
-        // As base64 in a text message: it knows nothing else.
+        // 0.9 has base64 in a text message instead.
         assert!(matches!(read, Ok(Packet::Message(Message::Text(_)))), "{read:?}");
     } else {
         assert_eq!(read, Ok(Packet::Message(Message::Binary(data))));
     }
 }
 
-/// A payload survives a script.
-fn in_script(dialect: &dyn Dialect, payload: &str) {
+/// A payload in a script is the same when JavaScript reads it.
+fn check_script(dialect: &dyn Dialect, payload: &str) {
     let script = String::from_utf8(dialect.jsonp_script(7, payload)).expect("a script is text");
     let string = script.split_once('(').and_then(|(_, rest)| rest.strip_suffix(");"));
     let string = serde_json::from_str::<String>(string.expect("a call"));
     assert_eq!(string.expect("of one string"), payload);
 }
 
-/// A payload survives the form that Engine.IO's JSONP client sends it by (engineio.md §5).
-fn escaped_for_a_form(dialect: &dyn Dialect, payload: &str) {
+/// A payload that Engine.IO's JSONP client escapes for its form is the same when it is parsed (engineio.md §5).
+fn check_form(dialect: &dyn Dialect, payload: &str) {
     if payload.contains("\\\n") {
         return; // the client's own escaping loses a newline behind a backslash
     }
@@ -151,8 +151,8 @@ fn escaped_for_a_form(dialect: &dyn Dialect, payload: &str) {
     assert_eq!(dialect.jsonp_field(&field).expect("any field"), payload);
 }
 
-/// Takes a payload apart as JavaScript would: by UTF-16 units.
-fn in_javascript(text: &str) -> Result<Vec<String>, Malformed> {
+/// Splits a payload as JavaScript would: by UTF-16 units.
+fn split_as_javascript(text: &str) -> Result<Vec<String>, Malformed> {
     const WRONG: Malformed = Malformed("by the model");
     let units: Vec<u16> = text.encode_utf16().collect();
     let (mut packets, mut rest) = (Vec::new(), &units[..]);

@@ -1,4 +1,4 @@
-//! What clients write into the headers by which proxies tell of them.
+//! The headers in which proxies pass on the client's address.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -7,11 +7,11 @@ use super::input::Input;
 use crate::policy::forwarded::{Headers, source};
 use crate::policy::{Client, Networks, Scheme};
 
-/// Behind a trusted proxy a client is who the proxy says, or unknown, and never anybody else, whatever it
-/// wrote into the same headers before. What comes from elsewhere is not looked at.
+/// Behind a trusted proxy, a client has the address that the proxy gives, or none, whatever the client wrote
+/// into the same headers before. The headers of other peers are ignored.
 pub fn forwarded(data: &[u8]) {
     let mut input = Input(data);
-    let proxy = Proxy::chosen(input.byte());
+    let proxy = Proxy::new(input.byte());
     let mut headers = Headers::default();
     while !input.0.is_empty() {
         let list = match input.byte() {
@@ -28,9 +28,9 @@ pub fn forwarded(data: &[u8]) {
     assert_eq!((direct.client, direct.host), (Client::Address(proxy.client), None));
     let _ = source(near, Scheme::Http, &headers, &trusted);
 
-    proxy.writes(&mut headers, proxy.client);
+    proxy.write(&mut headers, proxy.client);
     if proxy.is_followed {
-        proxy.writes(&mut headers, IpAddr::from([10, 0, 0, 2]));
+        proxy.write(&mut headers, IpAddr::from([10, 0, 0, 2]));
     }
     let found = source(near, Scheme::Http, &headers, &trusted);
     assert_eq!(found.client == Client::Unknown, found.doubt.is_some());
@@ -41,19 +41,19 @@ pub fn forwarded(data: &[u8]) {
     }
 }
 
-/// The proxy that the client talks to.
+/// The proxy that the client connects to.
 struct Proxy {
     client: IpAddr,
-    /// It knows `Forwarded` alone, else the other headers alone.
+    /// Writes only `Forwarded`, instead of only the `X-Forwarded-*` headers.
     is_standard: bool,
-    /// It adds to the last line that is there, else a line of its own.
+    /// Extends the last header of a name, instead of adding one.
     joins: bool,
-    /// There is another of its kind between it and the server.
+    /// There is a second proxy of the same kind between this one and the server.
     is_followed: bool,
 }
 
 impl Proxy {
-    fn chosen(byte: u8) -> Self {
+    fn new(byte: u8) -> Self {
         let client = match byte & 8 != 0 {
             true => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 7]),
             false => IpAddr::from([192, 0, 2, 7]),
@@ -66,24 +66,24 @@ impl Proxy {
         }
     }
 
-    fn writes(&self, headers: &mut Headers<'_>, client: IpAddr) {
+    fn write(&self, headers: &mut Headers<'_>, client: IpAddr) {
         if self.is_standard {
             let name = match client {
                 IpAddr::V4(_) => client.to_string(),
                 IpAddr::V6(_) => format!("\"[{client}]:4711\""),
             };
-            self.adds(&mut headers.forwarded, format!("for={name};proto=https;host=chat.example"));
+            self.add(&mut headers.forwarded, format!("for={name};proto=https;host=chat.example"));
         } else {
-            self.adds(&mut headers.x_for, client.to_string());
-            self.adds(&mut headers.x_proto, "https".into());
-            self.adds(&mut headers.x_host, "chat.example".into());
+            self.add(&mut headers.x_for, client.to_string());
+            self.add(&mut headers.x_proto, "https".into());
+            self.add(&mut headers.x_host, "chat.example".into());
         }
     }
 
-    fn adds(&self, lines: &mut Vec<Cow<'_, str>>, said: String) {
+    fn add(&self, lines: &mut Vec<Cow<'_, str>>, value: String) {
         match lines.last_mut().filter(|_| self.joins) {
-            Some(line) => line.to_mut().push_str(&format!(", {said}")),
-            None => lines.push(said.into()),
+            Some(line) => line.to_mut().push_str(&format!(", {value}")),
+            None => lines.push(value.into()),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::dialect::{AckRequest, Body, Dialect, Frame, Incoming, SocketPacket, W
 
 const DIALECTS: [&dyn Dialect; 3] = [&EngineIo4, &EngineIo3, &SocketIo09];
 
-/// Decoding ends well or with an error, and what was decoded can be encoded and decoded again.
+/// Decoding succeeds or fails, and a decoded packet can be encoded and decoded again.
 pub fn grammar(data: &[u8]) {
     let mut input = Input(data);
     let dialect = DIALECTS[usize::from(input.byte()) % DIALECTS.len()];
@@ -32,7 +32,7 @@ pub fn grammar(data: &[u8]) {
     }
 }
 
-/// Encodes a packet and decodes it; `None` if a client's packet of its kind is never sent by the server.
+/// Encodes a packet and decodes it again. `None` if the server sends no packets of its kind in this form.
 fn again(dialect: &dyn Dialect, packet: &SocketPacket, wire: &Wire) -> Option<Incoming> {
     let text = encoded(dialect, packet, wire)?;
     if let Body::Connect(_) = packet.body
@@ -67,7 +67,7 @@ fn encoded(dialect: &dyn Dialect, packet: &SocketPacket, wire: &Wire) -> Option<
     Some(text.strip_prefix('4').expect("a message").to_owned())
 }
 
-/// What the server asks for is always an answer of the application.
+/// The server asks only for acknowledgements by the application, so that kind comes back.
 fn without_ack_kind(mut packet: SocketPacket) -> SocketPacket {
     if let Body::Event { ack, .. } = &mut packet.body
         && let Some(AckRequest::OnReceipt(id)) = ack.clone()

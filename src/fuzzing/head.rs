@@ -1,7 +1,7 @@
-//! The reader of request heads, against the HTTP library.
+//! The parser of request heads, compared with hyper.
 //!
-//! A connection is read by both, in turns. Where they see different requests in the same bytes, one can be
-//! hidden in another.
+//! The server reads a connection with both, in turns. If they saw different requests in the same bytes, a
+//! client could hide a request in another one.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -24,29 +24,29 @@ use crate::server::HttpLimits;
 
 const MOUNT: &str = "/socket.io/";
 
-/// What our reader takes for a request, the library takes for the same one: method, path, headers, body.
-/// Where it only says how long a request is, that is so; and what it waits to be ended has not ended.
+/// hyper accepts each request that our parser accepts, as the same one: method, path, headers, body. If our
+/// parser only finds the length of a request, that is right. If our parser waits for more, so does hyper.
 pub fn head(data: &[u8]) {
     let limits = HttpLimits::default();
-    let heard = by_the_library(data, &limits);
-    let (mut rest, mut heard) = (data, heard.iter());
+    let requests = by_hyper(data, &limits);
+    let (mut rest, mut requests) = (data, requests.iter());
     let mut over = false;
-    while rest.len() <= limits.max_header_bytes || heard.len() > 0 {
-        let theirs = heard.next();
+    while rest.len() <= limits.max_header_bytes || requests.len() > 0 {
+        let theirs = requests.next();
         let ours = parse(rest, &limits, Some(MOUNT));
-        early(rest, &limits, &ours);
+        check_prefix(rest, &limits, &ours);
         let whole = match (ours, theirs) {
             (Parsed::Whole(_), theirs) if over => {
                 assert!(theirs.is_none(), "a request after the last");
                 return;
             }
             (Parsed::Whole(head), Some(theirs)) => {
-                same(&head, theirs, &rest[head.size..]);
+                check_same(&head, theirs, &rest[head.size..]);
                 over = head.close;
                 head.size + head.length
             }
             (Parsed::Whole(head), None) => {
-                panic!("not for the library: {} {} {:?}", head.method, head.uri, head.headers)
+                panic!("not for hyper: {} {} {:?}", head.method, head.uri, head.headers)
             }
             (Parsed::Unsupported { whole: Some(whole) }, Some(theirs)) => {
                 let body = theirs.length.expect("of known length") as usize;
@@ -56,7 +56,7 @@ pub fn head(data: &[u8]) {
                 over = theirs.ends;
                 whole
             }
-            // The library has the connection from here on.
+            // hyper has the connection from here on.
             (Parsed::Unsupported { .. }, _) => return,
             (Parsed::Partial, Some(theirs)) if rest.len() <= limits.max_header_bytes => {
                 panic!("waited for more of {} {}", theirs.head.method, theirs.head.uri)
@@ -68,8 +68,8 @@ pub fn head(data: &[u8]) {
     }
 }
 
-/// A head that came in two pieces is no other head.
-fn early(bytes: &[u8], limits: &HttpLimits, ours: &Parsed) {
+/// A prefix of a head is incomplete, wherever it is cut.
+fn check_prefix(bytes: &[u8], limits: &HttpLimits, ours: &Parsed) {
     let Parsed::Whole(head) = ours else { return };
     let cut = bytes.iter().map(|&byte| usize::from(byte)).sum::<usize>() % head.size;
     match parse(&bytes[..cut], limits, Some(MOUNT)) {
@@ -79,7 +79,7 @@ fn early(bytes: &[u8], limits: &HttpLimits, ours: &Parsed) {
     }
 }
 
-fn same(ours: &Head, theirs: &Heard, behind: &[u8]) {
+fn check_same(ours: &Head, theirs: &Request, behind: &[u8]) {
     assert_eq!((&ours.method, &ours.uri), (&theirs.head.method, &theirs.head.uri));
     assert_eq!(ours.headers, theirs.head.headers);
     assert_eq!(theirs.length, Some(ours.length as u64), "of the body");
@@ -87,62 +87,62 @@ fn same(ours: &Head, theirs: &Heard, behind: &[u8]) {
     assert_eq!(theirs.whole, ours.length <= behind.len(), "of the body");
 }
 
-/// A request that the library heard.
-struct Heard {
+/// A request that hyper found.
+struct Request {
     head: http::request::Parts,
-    /// Bytes of its body, where its head says so.
+    /// Bytes of its body, if its head gives them.
     length: Option<u64>,
-    /// What came of the body.
+    /// The part of the body that came.
     body: Vec<u8>,
-    /// All of it came.
+    /// Whether all of the body came.
     whole: bool,
-    /// The client said that it is the last.
+    /// Whether the connection ends after it.
     ends: bool,
 }
 
-/// All requests that the library finds in what a client sends.
-fn by_the_library(data: &[u8], limits: &HttpLimits) -> Vec<Heard> {
-    let heard = RefCell::new(Vec::<Heard>::new());
+/// All requests that hyper finds in the bytes of a client.
+fn by_hyper(data: &[u8], limits: &HttpLimits) -> Vec<Request> {
+    let requests = RefCell::new(Vec::<Request>::new());
     let service = service_fn(|request: http::Request<Incoming>| async {
         let (head, mut body) = request.into_parts();
         let length = body.size_hint().exact();
         let ends = head.version != http::Version::HTTP_11
             || crate::http::headers::header_has(&head.headers, http::header::CONNECTION, "close");
-        heard.borrow_mut().push(Heard { head, length, body: Vec::new(), whole: false, ends });
+        requests.borrow_mut().push(Request { head, length, body: Vec::new(), whole: false, ends });
         while let Some(Ok(frame)) = body.frame().await {
-            if let (Ok(data), Some(heard)) = (frame.into_data(), heard.borrow_mut().last_mut()) {
-                heard.body.extend_from_slice(&data);
+            if let (Ok(data), Some(last)) = (frame.into_data(), requests.borrow_mut().last_mut()) {
+                last.body.extend_from_slice(&data);
             }
         }
-        if let Some(heard) = heard.borrow_mut().last_mut() {
-            heard.whole = heard.length.is_none_or(|length| length == heard.body.len() as u64);
+        if let Some(last) = requests.borrow_mut().last_mut() {
+            last.whole = last.length.is_none_or(|length| length == last.body.len() as u64);
         }
-        // Success would end HTTP on this connection, if the request is CONNECT.
+        // A success of CONNECT would end HTTP on this connection.
         let mut answer = http::Response::new(Empty::<Bytes>::new());
         *answer.status_mut() = http::StatusCode::NOT_FOUND;
         Ok::<_, Infallible>(answer)
     });
     let client = TokioIo::new(Client(data));
     let mut connection = Box::pin(fallback::reader(limits).serve_connection(client, service));
-    let news = Arc::new(News(AtomicBool::new(true)));
-    let waker = Waker::from(Arc::clone(&news));
-    // It is over, or waits for what does not come.
-    while news.0.swap(false, Ordering::Relaxed)
+    let woken = Arc::new(Woken(AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&woken));
+    // Polls until the connection ends, or waits for bytes that do not come.
+    while woken.0.swap(false, Ordering::Relaxed)
         && connection.as_mut().poll(&mut Context::from_waker(&waker)).is_pending()
     {}
     drop(connection);
-    heard.into_inner()
+    requests.into_inner()
 }
 
-struct News(AtomicBool);
+struct Woken(AtomicBool);
 
-impl Wake for News {
+impl Wake for Woken {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// A client that has sent all that it sends, stays, and reads every answer.
+/// A client that sends these bytes, keeps its connection open, and reads every answer.
 struct Client<'a>(&'a [u8]);
 
 impl AsyncRead for Client<'_> {

@@ -1,8 +1,8 @@
-//! Choices and data made of bytes.
+//! Makes choices and data of the bytes of an input.
 
 use std::borrow::Cow;
 
-/// Bytes that are used up from the front. Where none are left, each is 0.
+/// The rest of an input, which is consumed from the front. Past its end, each byte is 0.
 pub struct Input<'a>(pub &'a [u8]);
 
 impl<'a> Input<'a> {
@@ -12,7 +12,7 @@ impl<'a> Input<'a> {
         first
     }
 
-    /// As many bytes as the next byte says, if there are so many.
+    /// A length of one byte, then that many bytes, or all that are left.
     pub fn short(&mut self) -> &'a [u8] {
         let length = usize::from(self.byte()).min(self.0.len());
         let (short, rest) = self.0.split_at(length);
@@ -28,7 +28,7 @@ impl<'a> Input<'a> {
         line
     }
 
-    /// All that is left, as text.
+    /// The rest as text.
     pub fn text(&self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.0)
     }

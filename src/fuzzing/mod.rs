@@ -1,8 +1,8 @@
-//! What no bytes may do, whoever sends them: for each reader of input a property of all input.
+//! Properties that hold for any input, one for each parser of input.
 //!
-//! A property is a function that panics where it does not hold. `fuzz/` runs each without end, guided by
-//! coverage; the tests of this module replay its seeds, and run for a moment with inputs of their own that
-//! are the same each time.
+//! A property is a function that panics if it does not hold. The targets in `fuzz/` run each as long as you
+//! like, guided by coverage. The tests of this module run each for a moment: with the seeds of the targets, and
+//! with inputs derived from them, which are the same each time.
 
 mod dialects;
 mod forwarded;

@@ -6,24 +6,24 @@ use super::input::Input;
 use crate::policy::origin::of_url;
 use crate::policy::{Origin, Origins};
 
-/// A rule that is accepted is written as it is read and fits some page; what a rule allows is of the host
-/// that it names, by another reader of URLs; what is refused is told a setting that would allow it.
+/// A rule that is accepted is written as it is read, and matches some page. Another URL parser agrees that the
+/// pages it allows are of the host it names. A refusal comes with a setting that would allow the page.
 pub fn origins(data: &[u8]) {
     let mut input = Input(data);
     let line = |input: &mut Input<'_>| String::from_utf8_lossy(input.line()).into_owned();
     let of_a_url = of_url(data);
     assert!(of_a_url.is_none_or(|origin| data.starts_with(origin.as_bytes())));
     let (rules, origin, host) = (line(&mut input), line(&mut input), line(&mut input));
-    // The other reader takes no longer schemes.
+    // The other parser accepts no longer schemes.
     let long = |text: &str| text.split_once("://").is_some_and(|(scheme, _)| scheme.len() > 64);
     for rule in rules.split(',').filter(|rule| !long(rule) && !long(&origin)) {
         let Ok(parsed) = Origins::parse([rule]) else { continue };
         let name = parsed.names().concat();
         assert_eq!(Origins::parse([&*name]).as_ref(), Ok(&parsed), "{rule:?} is written {name:?}");
         if !matches!(&*name, "*" | "same-host" | "null") {
-            fits_some_page(&parsed, &name);
+            check_matches_page(&parsed, &name);
             if parsed.allow(&origin, Some(&host)) {
-                of_its_host(&name, &origin);
+                check_host(&name, &origin);
             }
         }
     }
@@ -32,7 +32,7 @@ pub fn origins(data: &[u8]) {
         assert!(host.to_ascii_lowercase().starts_with(&page.host.to_ascii_lowercase()));
     }
     if let Ok(parsed) = Origins::parse(rules.split(',')) {
-        offered(&parsed, &origin);
+        check_offered_setting(&parsed, &origin);
     }
     if let Some(origin) = of_url(origin.as_bytes()) {
         let (_, authority) = origin.split_once("://").expect("with a scheme");
@@ -40,8 +40,8 @@ pub fn origins(data: &[u8]) {
     }
 }
 
-/// A browser can come from somewhere that the rule is about.
-fn fits_some_page(rule: &Origins, name: &str) {
+/// There is a page that a browser can open and the rule matches.
+fn check_matches_page(rule: &Origins, name: &str) {
     let (scheme, authority) = name.split_once("://").unwrap_or(("https", name));
     let authority = authority.replacen("*.", "sub.", 1);
     let page = format!("{scheme}://{authority}");
@@ -51,8 +51,8 @@ fn fits_some_page(rule: &Origins, name: &str) {
     assert!(rule.allow(&page, None), "{name:?} does not fit {page:?}");
 }
 
-/// Another reader finds the same host in an origin that is allowed.
-fn of_its_host(name: &str, origin: &str) {
+/// Another URL parser finds the rule's host in an origin that the rule allows.
+fn check_host(name: &str, origin: &str) {
     let (_, authority) = name.split_once("://").unwrap_or(("", name));
     let url = if origin.contains("://") { origin.to_owned() } else { format!("http://{origin}") };
     let url: Uri =
@@ -67,8 +67,8 @@ fn of_its_host(name: &str, origin: &str) {
     assert!(fits, "{name:?} allows {origin:?}");
 }
 
-/// The setting that is offered to who runs the server allows that page, and what was allowed before.
-fn offered(rules: &Origins, origin: &str) {
+/// The setting that is offered to the operator allows the page.
+fn check_offered_setting(rules: &Origins, origin: &str) {
     let setting = rules.setting_with(origin);
     let table: toml::Table = toml::from_str(&setting).expect("a line for the settings file");
     let list: Vec<String> = table["origins"].clone().try_into().expect("a list");

@@ -7,10 +7,11 @@ use futures::FutureExt as _;
 use super::input::Input;
 use crate::net::proxy_protocol::{HeaderError, ProxyHeader, begins, read};
 
-/// Reading takes the header and not one byte more, and any header that a proxy can make tells the client.
+/// Parsing consumes the header and not one byte more. Each header that a proxy can make yields the client's
+/// address.
 pub fn proxy_header(data: &[u8]) {
     if let Ok((_, taken)) = read_all(data) {
-        assert!(begins(data), "what begins otherwise is no header");
+        assert!(begins(data), "a header that does not begin like one");
         assert_eq!(read_all(&data[..taken]).ok().map(|(_, taken)| taken), Some(taken));
         assert!(read_all(&data[..taken - 1]).is_err(), "the last byte belongs to it");
     }
@@ -23,17 +24,17 @@ pub fn proxy_header(data: &[u8]) {
         false => IpAddr::from([address[0], address[1], address[2], address[3]]),
     };
     let expected = |encrypted| ProxyHeader { client: Some(client.to_canonical()), encrypted };
-    reads(&version_1(client), expected(false), input.0);
-    reads(&version_2(client, encrypted, addition), expected(encrypted), input.0);
+    check(&version_1(client), expected(false), input.0);
+    check(&version_2(client, encrypted, addition), expected(encrypted), input.0);
 }
 
-fn reads(header: &[u8], expected: ProxyHeader, behind: &[u8]) {
+fn check(header: &[u8], expected: ProxyHeader, behind: &[u8]) {
     let read = read_all(&[header, behind].concat());
     let (read, taken) = read.unwrap_or_else(|error| panic!("{error}: {header:02x?}"));
     assert_eq!((read, taken), (expected, header.len()));
 }
 
-/// What a header tells, and how many bytes it has.
+/// Returns the header, and its length in bytes.
 fn read_all(data: &[u8]) -> Result<(ProxyHeader, usize), HeaderError> {
     let mut rest = data;
     let header = read(&mut rest).now_or_never().expect("all bytes are here")?;
@@ -54,7 +55,7 @@ fn version_2(client: IpAddr, encrypted: bool, addition: &[u8]) -> Vec<u8> {
         }
     }
     body.extend([0xdc, 0x04, 0x01, 0xbb]);
-    // An addition of a kind that nobody has given a meaning to, and one about TLS.
+    // Two fields of additional information: one of a type without a meaning, one about TLS.
     body.extend([0xe0, 0, addition.len() as u8]);
     body.extend(addition);
     body.extend([0x20, 0, 5, u8::from(encrypted), 0, 0, 0, 0]);

@@ -4,7 +4,7 @@ use super::input::Input;
 use crate::dialect::socketio09::{Url, jsonp_index};
 use crate::transport::query::Query;
 
-/// What is the protocol's and what is the application's come apart, and nothing is in both.
+/// The protocol's parameters and the application's are separated, and none is in both parts.
 pub fn query(data: &[u8]) {
     let mut input = Input(data);
     let path = String::from_utf8_lossy(input.line());

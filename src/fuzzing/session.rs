@@ -1,4 +1,5 @@
-//! Sessions, in any order of events: packets both ways, transports that come, go and break, upgrades, time.
+//! The life of a session, in any order of events: packets both ways, transports that attach, end and break,
+//! upgrades, time.
 
 mod client;
 mod model;
@@ -14,14 +15,14 @@ use super::input::Input;
 const MOST_STEPS: usize = 200;
 
 thread_local! {
-    /// Its clock stands still while there is something to do, and jumps to the next timer else.
+    /// Its clock stands still while a task is ready, and otherwise jumps to the next timer.
     static RUNTIME: Runtime =
         Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
 }
 
-/// Every packet that was pushed is delivered exactly once and in order, or the session is closed; the same
-/// holds for messages of the client, for which the receiver is called one after the other and told of the
-/// end once. What is due happens when it is due. What waits for the client never exceeds its bound.
+/// Every packet that was pushed arrives exactly once and in order, or the session is closed. The same holds for
+/// messages of the client: the receiver is called for one at a time, and once for the end. Deadlines are met.
+/// Queues never exceed their bounds. Nothing is left over at the end.
 pub fn session(data: &[u8]) {
     RUNTIME.with(|runtime| runtime.block_on(run(Input(data))));
 }
@@ -34,25 +35,25 @@ async fn run(mut input: Input<'_>) {
         }
         step(&mut client, &mut input).await;
     }
-    client.ends().await;
+    client.finish().await;
 }
 
 async fn step(client: &mut Client, input: &mut Input<'_>) {
     let step = input.byte();
     match step % 18 {
-        0..=2 => client.is_told(step / 18 % 4, input.byte()),
-        3 => client.attaches(input.byte()),
-        4 => client.is_taken_up(input.byte()),
-        5..=7 => client.polls(input.byte()),
-        8 => client.lets_go(input.byte()),
-        9 => client.diverts(input.byte()),
-        10 | 11 => client.submits(input),
-        12 => client.is_heard(input.byte()),
-        13 => client.posts(input.byte()),
+        0..=2 => client.push(step / 18 % 4, input.byte()),
+        3 => client.attach(input.byte()),
+        4 => client.take_up(input.byte()),
+        5..=7 => client.drain(input.byte()),
+        8 => client.end_drain(input.byte()),
+        9 => client.set_direct_writer(input.byte()),
+        10 | 11 => client.submit(input),
+        12 => client.heard(input.byte()),
+        13 => client.post(input.byte()),
         14 => tokio::time::sleep(Duration::from_millis(20 * u64::from(input.byte()))).await,
-        15 => client.misses(Duration::from_millis(50 * u64::from(input.byte()))).await,
-        16 => client.is_nudged(input.byte()),
-        _ => client.is_closed(input.byte()),
+        15 => client.pause(Duration::from_millis(50 * u64::from(input.byte()))).await,
+        16 => client.nudge(input.byte()),
+        _ => client.close(input.byte()),
     }
-    client.looks_around(step % 18).await;
+    client.check(step % 18).await;
 }

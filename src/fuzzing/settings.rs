@@ -6,8 +6,7 @@ use std::time::Duration;
 use crate::config::{ConfigError, Layer, Settings};
 use crate::transport;
 
-/// What is wrong is told with its place in the file; what is accepted is within the bounds that the server
-/// counts on.
+/// An error names its place in the file. Accepted settings are within the bounds that the server relies on.
 pub fn settings(data: &[u8]) {
     let (text, known) = (String::from_utf8_lossy(data), transport::names());
     let layer = match Layer::from_text(&text, Path::new("t.toml"), &known) {

@@ -1,15 +1,16 @@
-//! The short form of fuzzing, for `make test`: the seeds, and inputs made of them, the same each time.
+//! Runs each property for a moment, for `make test`: with its seeds, and inputs derived from them, which are the
+//! same each time.
 
 use std::fs;
 use std::path::Path;
 
-/// For each target its property, and how many inputs it is given besides its seeds.
+/// Makes a test of each property, with a number of inputs besides its seeds.
 macro_rules! targets {
     ($($name:ident: $inputs:literal,)*) => {
         $(
             #[test]
             fn $name() {
-                attack(stringify!($name), super::$name, $inputs);
+                run(stringify!($name), super::$name, $inputs);
             }
         )*
 
@@ -34,10 +35,10 @@ targets! {
     ws_frames: 20_000,
 }
 
-/// Bytes of an input that is made here, about.
+/// Inputs stop growing at about this many bytes.
 const LONG: usize = 4096;
 
-fn attack(name: &str, property: fn(&[u8]), inputs: usize) {
+fn run(name: &str, property: fn(&[u8]), inputs: usize) {
     let seeds = seeds(name);
     for (_, seed) in &seeds {
         try_with(property, seed);
@@ -52,21 +53,21 @@ fn attack(name: &str, property: fn(&[u8]), inputs: usize) {
     }
 }
 
-/// Says which input it was, if the property does not hold.
+/// Runs a property, and prints the input if it panics.
 fn try_with(property: fn(&[u8]), input: &[u8]) {
-    struct Told<'a>(&'a [u8]);
-    impl Drop for Told<'_> {
+    struct PrintOnPanic<'a>(&'a [u8]);
+    impl Drop for PrintOnPanic<'_> {
         fn drop(&mut self) {
             if std::thread::panicking() {
                 eprintln!("the input was b\"{}\"", self.0.escape_ascii());
             }
         }
     }
-    let _told = Told(input);
+    let _print = PrintOnPanic(input);
     property(input);
 }
 
-/// The seeds of a target by their names, in the order of these. There is an empty one always.
+/// The seeds of a target with their names, sorted by name. The first is an empty one.
 fn seeds(name: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(name);
     let mut seeds = vec![(String::new(), Vec::new())];
@@ -80,7 +81,7 @@ fn seeds(name: &str) -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
-/// Numbers that look random (SplitMix64).
+/// Pseudorandom numbers (SplitMix64).
 struct Dice(u64);
 
 impl Dice {

@@ -1,10 +1,10 @@
-//! Files of IIS that are checked.
+//! The check of a `web.config` of IIS.
 
 use std::time::Duration;
 
 use crate::commands::web_config::{Needs, inspect};
 
-/// Whatever is found is at a place of the file, in order, in words of one line.
+/// Each finding is at a place that exists and says how to fix it. Findings are in the order of the file.
 pub fn web_config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let needs = Needs { silence: Duration::from_secs(45), max_payload: 1_000_000 };

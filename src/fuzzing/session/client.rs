@@ -1,4 +1,4 @@
-//! A client and its connections, which do what they are told.
+//! A client with its connections, driven step by step.
 
 use std::any::Any;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::model::{Connection, Inbound, Opens, Outbound, Shared};
+use super::model::{Connection, Inbound, Outbound, Shared, TestHandler};
 use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::socketio09::SocketIo09;
@@ -24,11 +24,11 @@ use crate::transport::REGISTRY;
 
 const DIALECTS: [&dyn Dialect; 3] = [&EngineIo4, &EngineIo3, &SocketIo09];
 
-/// Bytes that wait for a client beyond the bound: packets of the session layer, of which there are a few.
+/// Bytes that may wait beyond the bound of the queue: a few packets of the session layer.
 const CONTROL: usize = 4096;
-/// How late the clock may be.
+/// How late a timer may fire.
 const MOMENT: Duration = Duration::from_millis(10);
-/// How much later than the shortest that can be a silent client may be noticed: calls may keep us.
+/// How late the session may notice that its client is silent: calls of the receiver may delay it.
 const SLACK: Duration = Duration::from_secs(2);
 
 pub struct Client {
@@ -38,21 +38,23 @@ pub struct Client {
     inbound: Shared<Inbound>,
     /// Connections that drain the session, or did.
     drains: [Option<Drain>; 3],
+    /// The POST under way.
     posting: Option<Box<dyn Any>>,
-    submitting: Option<Submitting>,
+    submission: Option<Submission>,
+    /// Whether the application knows of the session.
     started: bool,
-    /// The transport that had the session, and the packet that was next, when we last looked.
-    seen: (&'static str, usize),
-    /// When an upgrade was taken back, as long as the client has not come to the former transport.
-    forsaken: Option<Instant>,
+    /// The session's transport, and the number of the next packet, at the last check.
+    last_check: (&'static str, usize),
+    /// When an upgrade was reverted. `None` once the client uses the former transport.
+    reverted: Option<Instant>,
     /// When the client last gave a sign of life.
     alive: Instant,
 }
 
-/// Packets that wait to be taken.
-struct Submitting {
-    taken: BoxFuture<'static, Result<(), Refused>>,
-    /// The messages among them.
+/// Packets of the client that the session has not accepted yet.
+struct Submission {
+    accepted: BoxFuture<'static, Result<(), Refused>>,
+    /// The numbers of the messages among them.
     numbers: Vec<usize>,
 }
 
@@ -75,10 +77,10 @@ impl Client {
     pub fn new(input: &mut Input<'_>) -> Self {
         let (kind, transport) = (input.byte(), info(input.byte()));
         let inbound = Shared::default();
-        let slow = Duration::from_millis(if kind & 4 != 0 { 30 } else { 0 });
-        let engine = Engine::new(limits(), Opens { inbound: inbound.clone(), slow });
+        let call_time = Duration::from_millis(if kind & 4 != 0 { 30 } else { 0 });
+        let engine = Engine::new(limits(), TestHandler { inbound: inbound.clone(), call_time });
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let plan = NewSession {
+        let new_session = NewSession {
             dialect: DIALECTS[usize::from(kind & 3) % 3],
             wire: Wire::default(),
             transport,
@@ -91,21 +93,21 @@ impl Client {
                 extensions: Box::new(()),
             },
         };
-        let session = engine.reserve(plan).expect("a session");
+        let session = engine.reserve(new_session).expect("a session");
         if kind & 8 == 0 {
             engine.start(&session, transport);
         }
         Client {
             engine,
-            seen: (session.transport(), 0),
+            last_check: (session.transport(), 0),
             session,
             outbound: Shared::default(),
             inbound,
             drains: [None, None, None],
             posting: None,
-            submitting: None,
+            submission: None,
             started: kind & 8 == 0,
-            forsaken: None,
+            reverted: None,
             alive: Instant::now(),
         }
     }
@@ -114,48 +116,49 @@ impl Client {
         self.session.dialect().rules().requests == Requests::Lenient
     }
 
-    pub fn is_told(&mut self, kind: u8, size: u8) {
+    /// Pushes a packet to the client, as an application would.
+    pub fn push(&mut self, kind: u8, size: u8) {
         if !self.started {
-            return; // no application knows of it
+            return;
         }
         let delivery = match kind {
             0 | 1 => Delivery::Reliable,
             2 => Delivery::Volatile,
             _ => Delivery::Conflated(u32::from(size % 2)),
         };
-        let frames = self.outbound.get().packet(delivery, kind == 1, usize::from(size) * 8);
+        let frames = self.outbound.lock().packet(delivery, kind == 1, usize::from(size) * 8);
         self.session.push(&frames, delivery);
     }
 
-    pub fn attaches(&mut self, choice: u8) {
-        self.starts(info(choice));
+    pub fn attach(&mut self, choice: u8) {
+        self.start(info(choice));
         let drain = self.session.attach(info(choice)).ok();
-        self.keeps(drain);
+        self.add_drain(drain);
     }
 
-    pub fn is_taken_up(&mut self, choice: u8) {
-        self.starts(info(choice));
+    pub fn take_up(&mut self, choice: u8) {
+        self.start(info(choice));
         let drain = self.session.take_up(info(choice)).ok();
-        self.keeps(drain);
+        self.add_drain(drain);
     }
 
-    fn keeps(&mut self, drain: Option<Drain>) {
+    fn add_drain(&mut self, drain: Option<Drain>) {
         let Some(drain) = drain else { return };
         if self.is_lenient() {
             self.alive = Instant::now();
         }
         let free = self.drains.iter().position(Option::is_none).unwrap_or(0);
         self.drains[free] = Some(drain);
-        self.polls(free as u8);
+        self.drain(free as u8);
     }
 
-    /// One of the connections takes what there is for it, until it has to wait.
-    pub fn polls(&mut self, choice: u8) {
+    /// One of the connections takes the packets that wait for it.
+    pub fn drain(&mut self, choice: u8) {
         let Some(drain) = &mut self.drains[usize::from(choice) % 3] else { return };
         let mut batch = Vec::new();
         loop {
             let polled = drain.poll_next(&mut Context::from_waker(Waker::noop()), &mut batch);
-            self.outbound.get().arrive(&batch);
+            self.outbound.lock().arrive(&batch);
             batch.clear();
             match polled {
                 Poll::Ready(
@@ -167,8 +170,8 @@ impl Client {
         }
     }
 
-    /// One of the connections ends: served, closed, or broken.
-    pub fn lets_go(&mut self, choice: u8) {
+    /// One of the connections ends: its request is answered, or the client closes it, or it breaks.
+    pub fn end_drain(&mut self, choice: u8) {
         let Some(drain) = self.drains[usize::from(choice) % 3].take() else { return };
         match choice / 3 % 3 {
             0 => drain.finish(),
@@ -177,8 +180,8 @@ impl Client {
         }
     }
 
-    /// Packets go into one of the connections directly from here on.
-    pub fn diverts(&mut self, choice: u8) {
+    /// From now on, the session writes to one of the connections directly.
+    pub fn set_direct_writer(&mut self, choice: u8) {
         let Some(drain) = &self.drains[usize::from(choice) % 3] else { return };
         let outcome = match choice / 3 % 4 {
             0 => SendOutcome::Sent,
@@ -189,21 +192,21 @@ impl Client {
         drain.set_direct_writer(Arc::new(Connection { outbound: self.outbound.clone(), outcome }));
     }
 
-    /// Packets come from the client, unless some wait already: then it waits with them, or goes away.
-    pub fn submits(&mut self, input: &mut Input<'_>) {
-        self.goes_on();
-        if self.submitting.is_some() {
+    /// The client sends packets. If earlier ones wait still, it goes on waiting, or drops them.
+    pub fn submit(&mut self, input: &mut Input<'_>) {
+        self.poll_submission();
+        if self.submission.is_some() {
             if input.byte() < 64 {
-                self.submitting = None;
+                self.submission = None;
             }
             return;
         }
         let (info, count) = (info(input.byte()), 1 + input.byte() % 4);
-        self.starts(info);
+        self.start(info);
         let mut numbers = Vec::new();
         let mut packet = |choice: u8| match choice % 16 {
             0..=6 => {
-                let (number, message) = self.inbound.get().message();
+                let (number, message) = self.inbound.lock().message();
                 numbers.push(number);
                 Packet::Message(message)
             }
@@ -216,68 +219,70 @@ impl Client {
         };
         let packets: Vec<Packet> = (0..count).map(|_| packet(input.byte())).collect();
         let session = Arc::clone(&self.session);
-        let taken = Box::pin(async move { session.submit(info, packets).await });
-        self.submitting = Some(Submitting { taken, numbers });
-        self.goes_on();
+        let accepted = Box::pin(async move { session.submit(info, packets).await });
+        self.submission = Some(Submission { accepted, numbers });
+        self.poll_submission();
     }
 
-    /// Has packets taken that wait for that.
-    fn goes_on(&mut self) {
-        let Some(Submitting { taken, .. }) = &mut self.submitting else { return };
-        let polled = taken.poll_unpin(&mut Context::from_waker(Waker::noop()));
+    /// Continues a submission that waits.
+    fn poll_submission(&mut self) {
+        let Some(Submission { accepted, .. }) = &mut self.submission else { return };
+        let polled = accepted.poll_unpin(&mut Context::from_waker(Waker::noop()));
         self.alive = Instant::now();
-        if let Poll::Ready(taken) = polled
-            && let Some(Submitting { numbers, .. }) = self.submitting.take()
-            && taken.is_ok()
+        if let Poll::Ready(accepted) = polled
+            && let Some(Submission { numbers, .. }) = self.submission.take()
+            && accepted.is_ok()
             && self.session.is_open()
         {
-            self.inbound.get().taken(numbers);
+            self.inbound.lock().accepted(numbers);
         }
     }
 
-    pub fn is_heard(&mut self, choice: u8) {
+    pub fn heard(&mut self, choice: u8) {
         self.session.heard(info(choice));
         self.alive = Instant::now();
     }
 
-    /// A POST begins, or ends.
-    pub fn posts(&mut self, choice: u8) {
-        self.starts(info(choice));
+    /// Ends the POST under way, or begins one.
+    pub fn post(&mut self, choice: u8) {
+        self.start(info(choice));
         if self.posting.take().is_none() {
             self.posting =
                 self.session.begin_post(info(choice)).ok().map(|post| Box::new(post) as _);
         }
     }
 
-    /// The process is stopped for a while.
-    pub async fn misses(&mut self, time: Duration) {
+    /// The whole process is paused.
+    pub async fn pause(&mut self, time: Duration) {
         tokio::time::advance(time).await;
         self.alive = Instant::now();
     }
 
-    pub fn is_nudged(&mut self, choice: u8) {
+    /// Nudges the receiver, starts the session, or sets a deadline.
+    pub fn nudge(&mut self, choice: u8) {
         match choice % 3 {
             0 => self.session.nudge(),
-            1 => self.starts(info(choice / 3)),
+            1 => self.start(info(choice / 3)),
             _ => {
-                let late = Instant::now() + Duration::from_millis(10 * u64::from(choice));
-                self.session.expire(Some((late, CloseReason::ConnectTimeout)));
+                let deadline = Instant::now() + Duration::from_millis(10 * u64::from(choice));
+                self.session.expire(Some((deadline, CloseReason::ConnectTimeout)));
             }
         }
     }
 
-    /// The application hears of it, as it does before any transport serves it.
-    fn starts(&mut self, info: &'static TransportInfo) {
+    /// Starts the session, as happens before a transport first serves it.
+    fn start(&mut self, info: &'static TransportInfo) {
         let was_open = self.session.is_open();
         self.engine.start(&self.session, info);
         if !std::mem::replace(&mut self.started, true) {
-            assert_eq!(self.session.is_open(), was_open, "over as it began");
+            assert_eq!(self.session.is_open(), was_open, "closed by its start");
             self.alive = Instant::now();
-            self.seen.0 = self.session.transport();
+            self.last_check.0 = self.session.transport();
         }
     }
 
-    pub fn is_closed(&mut self, choice: u8) {
+    /// Closes the session in one of several ways, or removes its deadline.
+    pub fn close(&mut self, choice: u8) {
         match choice % 8 {
             0 => self.session.close(CloseReason::ServerClosed),
             1 => self.session.close_on(info(choice / 8), CloseReason::TooLarge),
@@ -287,12 +292,12 @@ impl Client {
         }
     }
 
-    /// What holds after every step.
-    pub async fn looks_around(&mut self, step: u8) {
+    /// Checks what holds after every step.
+    pub async fn check(&mut self, step: u8) {
         for _ in 0..4 {
             tokio::task::yield_now().await;
         }
-        // The keeper was there: looking once more finds nothing due.
+        // All deadlines that are due were handled: a look-up, which would handle them, changes nothing.
         let before = self.state();
         let _ticked = self.engine.session(self.session.sid().as_str());
         assert_eq!(self.state(), before, "was due before");
@@ -301,27 +306,27 @@ impl Client {
         let held = self.session.held();
         assert!(held <= queue.bytes + queue.bytes / 2 + CONTROL, "{held} bytes wait");
 
-        let (transport, mut outbound) = (self.session.transport(), self.outbound.get());
-        if transport != self.seen.0 && !self.is_lenient() {
+        let (transport, mut outbound) = (self.session.transport(), self.outbound.lock());
+        if transport != self.last_check.0 && !self.is_lenient() {
             match step {
-                10 | 11 => outbound.upgraded(self.seen.1),
+                10 | 11 => outbound.upgraded(self.last_check.1),
                 _ => {
                     outbound.reverted();
-                    self.forsaken = Some(Instant::now());
+                    self.reverted = Some(Instant::now());
                 }
             }
         }
-        self.forsaken.take_if(|_| !self.session.is_open() || self.session.is_drained());
-        let forsaken = self.forsaken.map_or(Duration::ZERO, |since| since.elapsed());
-        assert!(forsaken < upgrade_timeout + MOMENT, "open, and nobody came for {forsaken:?}");
-        self.seen = (transport, outbound.next());
+        self.reverted.take_if(|_| !self.session.is_open() || self.session.is_drained());
+        let waited = self.reverted.map_or(Duration::ZERO, |since| since.elapsed());
+        assert!(waited < upgrade_timeout + MOMENT, "open, {waited:?} after it was reverted");
+        self.last_check = (transport, outbound.next());
         if self.session.is_open() && !self.is_lenient() && self.started {
             let silent = self.alive.elapsed();
             assert!(silent <= ping_interval + ping_timeout + SLACK, "open, silent for {silent:?}");
         }
     }
 
-    /// What a look at the clock may change.
+    /// The state that the deadlines of a session may change.
     fn state(&self) -> impl PartialEq + std::fmt::Debug + use<> {
         let session = &self.session;
         (
@@ -330,28 +335,27 @@ impl Client {
         )
     }
 
-    /// All that was pushed and may still arrive does. Then the session ends, and nothing is left of it.
-    pub async fn ends(mut self) {
+    /// Checks that all packets arrive, closes the session, and checks that nothing is left of it.
+    pub async fn finish(mut self) {
         if self.session.is_open() {
             let name = self.session.transport();
             let choice = REGISTRY.iter().position(|transport| transport.info().name == name);
             let choice = choice.expect("a transport") as u8;
             self.session.heard(info(choice));
             if !self.session.is_drained() {
-                self.attaches(choice);
+                self.attach(choice);
             }
-            (0..3).for_each(|at| self.polls(at));
+            (0..3).for_each(|at| self.drain(at));
             if self.session.is_open() && self.session.transport() == name {
-                // A poll that was only released has not taken what came after.
-                assert!(self.outbound.get().is_complete(), "lost: {:?}", self.outbound.get());
+                assert!(self.outbound.lock().is_complete(), "lost: {:?}", self.outbound.lock());
             }
         }
         self.session.close(CloseReason::ServerClosed);
         self.drains = [None, None, None];
-        (self.posting, self.submitting) = (None, None);
+        (self.posting, self.submission) = (None, None);
         tokio::time::sleep(limits().linger + SLACK).await;
-        self.inbound.get().check();
-        assert_eq!((self.engine.session_count(), self.engine.task_count()), (0, 0), "of the past");
-        assert_eq!(Arc::strong_count(&self.session), 1, "somebody keeps the session");
+        self.inbound.lock().check();
+        assert_eq!((self.engine.session_count(), self.engine.task_count()), (0, 0), "left over");
+        assert_eq!(Arc::strong_count(&self.session), 1, "the session leaks");
     }
 }

@@ -1,4 +1,4 @@
-//! What has to come of what goes through a session.
+//! A model of the packets that go through a session, which checks that none is lost, repeated or late.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use crate::dialect::{Dialect, Frame, Message, Wire};
 use crate::engine::{CloseReason, Delivery, DirectWriter, Handler, Receiver, SendOutcome, Session};
 
-/// Something that several look at.
+/// A value that the client and its connections share.
 #[derive(Debug, Default)]
 pub struct Shared<T>(Arc<Mutex<T>>);
 
@@ -20,19 +20,19 @@ impl<T> Clone for Shared<T> {
 }
 
 impl<T> Shared<T> {
-    pub fn get(&self) -> MutexGuard<'_, T> {
+    pub fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Packets to the client, numbered as they were pushed.
+/// Packets to the client, numbered in the order in which they were pushed.
 #[derive(Debug, Default)]
 pub struct Outbound {
     pushed: Vec<Pushed>,
-    /// The first that may come now.
+    /// The first packet that may arrive now.
     next: usize,
-    /// Where the transport before an upgrade goes on, if the upgrade is taken back.
-    kept: Option<usize>,
+    /// The value of `next` before an unconfirmed upgrade.
+    before_upgrade: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -42,7 +42,7 @@ struct Pushed {
 }
 
 impl Outbound {
-    /// The frames of a new packet.
+    /// Makes the frames of a new packet.
     pub fn packet(&mut self, delivery: Delivery, attached: bool, size: usize) -> Vec<Frame> {
         let number = self.pushed.len();
         self.pushed.push(Pushed { reliable: delivery == Delivery::Reliable, attached });
@@ -53,7 +53,7 @@ impl Outbound {
         frames
     }
 
-    /// Frames arrive at the client.
+    /// Checks frames that arrive at the client.
     pub fn arrive(&mut self, frames: &[Frame]) {
         let mut frames = frames.iter();
         while let Some(frame) = frames.next() {
@@ -61,7 +61,7 @@ impl Outbound {
             let text = std::str::from_utf8(text).expect("text");
             let Some(number) = text.strip_prefix('m').and_then(|text| text.split(' ').next())
             else {
-                continue; // of the session layer
+                continue; // a packet of the session layer
             };
             let at: usize = number.parse().expect("a number");
             assert!(at >= self.next, "packet {at} again, or late: {} was next", self.next);
@@ -78,23 +78,23 @@ impl Outbound {
         self.next
     }
 
-    /// Another transport has the session since packet `next`, for the time being.
+    /// The session was upgraded before packet `next` arrived.
     pub fn upgraded(&mut self, next: usize) {
-        self.kept = Some(next);
+        self.before_upgrade = Some(next);
     }
 
-    /// What that transport got has not arrived.
+    /// The upgrade was reverted: the packets since then are sent again.
     pub fn reverted(&mut self) {
-        self.next = self.kept.take().expect("only an upgrade is taken back");
+        self.next = self.before_upgrade.take().expect("an upgrade before the revert");
     }
 
-    /// Whether all has come that had to.
+    /// Whether all reliable packets have arrived.
     pub fn is_complete(&self) -> bool {
         !self.pushed[self.next..].iter().any(|packet| packet.reliable)
     }
 }
 
-/// A connection that packets go to directly.
+/// A connection to which the session writes directly.
 #[derive(Debug)]
 pub struct Connection {
     pub outbound: Shared<Outbound>,
@@ -103,21 +103,24 @@ pub struct Connection {
 
 impl DirectWriter for Connection {
     fn try_send(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> SendOutcome {
-        self.outbound.get().arrive(frames);
+        self.outbound.lock().arrive(frames);
         self.outcome
     }
 }
 
-/// Messages of the client, numbered, and the calls that they become.
+/// Messages of the client, numbered, and the receiver's calls.
 #[derive(Debug, Default)]
 pub struct Inbound {
     submitted: usize,
-    /// Those that the session has taken for sure.
-    taken: Vec<usize>,
-    heard: Vec<usize>,
+    /// The messages that the session has certainly accepted.
+    accepted: Vec<usize>,
+    /// The messages for which the receiver was called.
+    received: Vec<usize>,
     opened: usize,
     closed: usize,
+    /// Whether a call is under way.
     calling: bool,
+    /// Whether a call was dropped before its end.
     cut_short: bool,
 }
 
@@ -128,69 +131,69 @@ impl Inbound {
         (number, Message::Text(number.to_string()))
     }
 
-    pub fn taken(&mut self, numbers: Vec<usize>) {
-        self.taken.extend(numbers);
+    pub fn accepted(&mut self, numbers: Vec<usize>) {
+        self.accepted.extend(numbers);
     }
 
-    /// The session is over, and has had time.
+    /// Checks the calls after the end of the session.
     pub fn check(&self) {
         assert!(!self.cut_short && !self.calling, "a call did not run to its end");
         assert!(self.opened <= 1, "opened {} times", self.opened);
         assert_eq!(self.closed, self.opened, "told of the end");
-        assert!(self.heard.is_sorted_by(|a, b| a < b), "out of order: {:?}", self.heard);
-        let lost = self.taken.iter().find(|number| self.heard.binary_search(number).is_err());
-        assert_eq!(lost, None, "taken and never heard, of {:?}", self.heard);
+        assert!(self.received.is_sorted_by(|a, b| a < b), "out of order: {:?}", self.received);
+        let lost = self.accepted.iter().find(|number| self.received.binary_search(number).is_err());
+        assert_eq!(lost, None, "accepted and not received, of {:?}", self.received);
     }
 }
 
-/// Makes the application of a session.
-pub struct Opens {
+/// Makes the receivers of sessions.
+pub struct TestHandler {
     pub inbound: Shared<Inbound>,
     /// How long each call takes.
-    pub slow: Duration,
+    pub call_time: Duration,
 }
 
-impl Handler for Opens {
+impl Handler for TestHandler {
     fn open(&self, _session: &Arc<Session>) -> Box<dyn Receiver> {
-        Box::new(Application { inbound: self.inbound.clone(), slow: self.slow })
+        Box::new(TestReceiver { inbound: self.inbound.clone(), call_time: self.call_time })
     }
 }
 
-struct Application {
+struct TestReceiver {
     inbound: Shared<Inbound>,
-    slow: Duration,
+    call_time: Duration,
 }
 
-/// A call under way; dropped before its end it is one that was cut short.
+/// A call under way. If it is dropped before its end, the call was cut short.
 struct Call(Shared<Inbound>);
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let mut inbound = self.0.get();
+        let mut inbound = self.0.lock();
         inbound.cut_short |= std::mem::take(&mut inbound.calling);
     }
 }
 
-impl Application {
-    fn call(&mut self, note: impl FnOnce(&mut Inbound) + Send + 'static) -> BoxFuture<'_, ()> {
-        let (inbound, slow) = (self.inbound.clone(), self.slow);
+impl TestReceiver {
+    fn call(&mut self, record: impl FnOnce(&mut Inbound) + Send + 'static) -> BoxFuture<'_, ()> {
+        let (inbound, call_time) = (self.inbound.clone(), self.call_time);
         Box::pin(async move {
             {
-                let mut inbound = inbound.get();
+                let mut inbound = inbound.lock();
                 assert!(!std::mem::replace(&mut inbound.calling, true), "two calls at once");
                 assert!(inbound.closed == 0, "a call after the last");
-                note(&mut inbound);
+                record(&mut inbound);
             }
             let call = Call(inbound);
-            if !slow.is_zero() {
-                tokio::time::sleep(slow).await;
+            if !call_time.is_zero() {
+                tokio::time::sleep(call_time).await;
             }
-            call.0.get().calling = false;
+            call.0.lock().calling = false;
         })
     }
 }
 
-impl Receiver for Application {
+impl Receiver for TestReceiver {
     fn opened(&mut self) -> BoxFuture<'_, ()> {
         self.call(|inbound| inbound.opened += 1)
     }
@@ -198,7 +201,7 @@ impl Receiver for Application {
     fn message(&mut self, message: Message) -> BoxFuture<'_, ()> {
         let Message::Text(number) = message else { panic!("no such message was sent") };
         let number = number.parse().expect("a number");
-        self.call(move |inbound| inbound.heard.push(number))
+        self.call(move |inbound| inbound.received.push(number))
     }
 
     fn nudged(&mut self) -> BoxFuture<'_, ()> {
