@@ -1,7 +1,7 @@
-//! An Engine.IO server without Socket.IO: it sends every message back.
+//! An Engine.IO server without Socket.IO that sends every message back.
 //!
-//! Its times are those that the public Engine.IO protocol suite expects. Run it with
-//! `cargo run --example engineio_echo`; the port is 3000 or that of the variable `PORT`.
+//! Run it with `cargo run --example engineio_echo`. It listens on port 3000, or on the port in the variable
+//! `PORT`. Its times are those that the public Engine.IO protocol test suite expects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,17 +29,17 @@ impl Receiver for EchoSession {
     }
 }
 
-// One thread, so that requests are handled in the order in which they come.
+// One thread, so that requests are handled in the order in which they arrive.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let hasty = Limits {
+    let short = Limits {
         ping_interval: Duration::from_millis(300),
         ping_timeout: Duration::from_millis(200),
         ..Limits::default()
     };
-    // The suites want these times; with CALM set, they are what servers have every day.
+    // The test suite needs short times. With `CALM` set, the server has the usual ones.
     let calm = std::env::var_os("CALM").is_some();
-    let limits = if calm { Limits::default() } else { hasty };
+    let limits = if calm { Limits::default() } else { short };
     let negotiator = Negotiator::allow_all(Engine::new(limits, Echo));
     let server = Server::new("/engine.io/", negotiator, None, HttpLimits::default());
 

@@ -1,8 +1,8 @@
-//! Acknowledgements from clients, and binary both ways.
+//! Acknowledgements from clients, and binary data both ways.
 //!
-//! Who sends `ask` is asked `question` with the same arguments, and hears its own acknowledgement
-//! back as `answer`. Run it with `cargo run --example socketio_ask`; the port is 3000 or that of
-//! the variable `PORT`.
+//! On the event `ask`, the server sends the client a `question` with the same arguments, and then sends its
+//! acknowledgement back as `answer`. Run it with `cargo run --example socketio_ask`. It listens on port
+//! 3000, or on the port in the variable `PORT`.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ impl App for Ask {
         }
         let answer = socket.emit_with_ack("question", event.args, event.attachments);
         let socket = socket.clone();
-        // The client's answer is handled after this event, so it is awaited elsewhere.
+        // The acknowledgement is handled after this call returns, so a task of its own awaits it.
         tokio::spawn(async move {
             match tokio::time::timeout(Duration::from_secs(10), answer).await {
                 Ok(Ok(answer)) => socket.emit_with("answer", answer.args, answer.attachments),
-                Ok(Err(lost)) => eprintln!("no answer: {lost}"),
-                Err(late) => eprintln!("no answer: {late}"),
+                Ok(Err(error)) => eprintln!("no answer: {error}"),
+                Err(timeout) => eprintln!("no answer: {timeout}"),
             }
         });
     }

@@ -1,8 +1,8 @@
-//! The chat of the Socket.IO get-started tutorial: everybody hears every `chat message`.
+//! The chat of the Socket.IO get-started tutorial: all clients get every `chat message`.
 //!
-//! It shows what takes the place of `io.emit`: the application keeps the sockets, and sends one
-//! [`Broadcast`] to all of them. Run it with `cargo run --example socketio_chat`; the port is 3000 or
-//! that of the variable `PORT`.
+//! It shows how to do what `io.emit` does in Node: the application keeps the sockets, and emits one
+//! [`Broadcast`] to all of them. Run it with `cargo run --example socketio_chat`. It listens on port 3000,
+//! or on the port in the variable `PORT`.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! A Socket.IO server that greets with the auth payload, sends messages back, and sends away who says
+//! A Socket.IO server that sends the auth payload and messages back, and disconnects a client on the event
 //! `goodbye`.
 //!
-//! It is what the public Socket.IO protocol suite expects. Run it with
-//! `cargo run --example socketio_echo`; the port is 3000 or that of the variable `PORT`.
+//! The public Socket.IO protocol test suite expects such a server. Run it with
+//! `cargo run --example socketio_echo`. It listens on port 3000, or on the port in the variable `PORT`.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ impl App for Echo {
     }
 
     async fn connect(&self, socket: &Socket, auth: &Value) {
-        // The suite looks out for this event only after it has handled the answer before it.
+        // The test suite listens for this event only after it has handled the connect packet.
         tokio::time::sleep(Duration::from_millis(5)).await;
         socket.emit("auth", [auth.clone()]);
     }
@@ -35,17 +35,17 @@ impl App for Echo {
     }
 }
 
-// One thread, so that requests are handled in the order in which they come.
+// One thread, so that requests are handled in the order in which they arrive.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let hasty = Limits {
+    let short = Limits {
         ping_interval: Duration::from_millis(300),
         ping_timeout: Duration::from_millis(200),
         ..Limits::default()
     };
-    // The suites want these times; with CALM set, they are what servers have every day.
+    // The test suite needs short times. With `CALM` set, the server has the usual ones.
     let calm = std::env::var_os("CALM").is_some();
-    let limits = if calm { Limits::default() } else { hasty };
+    let limits = if calm { Limits::default() } else { short };
     let app = SocketIo::new(Echo, Duration::from_secs(if calm { 45 } else { 1 }));
     let negotiator = Negotiator::allow_all(Engine::new(limits, app));
     let server = Server::new("/socket.io/", negotiator, None, HttpLimits::default());
