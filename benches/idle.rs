@@ -1,8 +1,8 @@
-//! What an idle session costs: opens many Socket.IO sessions over WebSocket against the release
-//! build, in a process of its own, and reads that process's resident memory before and after.
+//! Memory of an idle session: starts the release build as a process of its own, opens many Socket.IO
+//! sessions over WebSocket, and reads the resident memory of the process before and after.
 //!
-//! `cargo bench --bench idle [-- SESSIONS]`. Fails if a session costs more than 10 KB. Linux only:
-//! the figure comes from `/proc`.
+//! `cargo bench --bench idle [-- SESSIONS]`. Fails if a session costs more than 10 KB. Linux only,
+//! because the figures come from `/proc`.
 
 use std::io::{self, BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,7 +25,7 @@ impl Server {
     fn start() -> io::Result<Self> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_parlance"))
             .args(["--host", "127.0.0.1", "--port", "0", "--log", "error"])
-            // A load is one address with more clients than an address is to have.
+            // All clients come from one machine, more than the limits of an address allow.
             .args([
                 "--max-sessions",
                 "0",
@@ -75,21 +75,25 @@ async fn open(address: SocketAddr, eio: u8, n: usize) -> io::Result<TcpStream> {
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await?;
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     if eio == 4 {
-        until(&mut stream, &mut heard, b"0{").await?;
+        read_until(&mut stream, &mut received, b"0{").await?;
         // "40" in a frame masked with zeros.
         stream.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'4', b'0']).await?;
-        until(&mut stream, &mut heard, b"40{").await?;
+        read_until(&mut stream, &mut received, b"40{").await?;
     } else {
-        until(&mut stream, &mut heard, b"\x81\x0240").await?;
+        read_until(&mut stream, &mut received, b"\x81\x0240").await?;
     }
     Ok(stream)
 }
 
-async fn until(stream: &mut TcpStream, heard: &mut Vec<u8>, wanted: &[u8]) -> io::Result<()> {
-    while !heard.windows(wanted.len()).any(|window| window == wanted) {
-        if stream.read_buf(heard).await? == 0 {
+async fn read_until(
+    stream: &mut TcpStream,
+    received: &mut Vec<u8>,
+    wanted: &[u8],
+) -> io::Result<()> {
+    while !received.windows(wanted.len()).any(|window| window == wanted) {
+        if stream.read_buf(received).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
@@ -98,7 +102,7 @@ async fn until(stream: &mut TcpStream, heard: &mut Vec<u8>, wanted: &[u8]) -> io
 
 async fn measure(eio: u8, sessions: usize) -> io::Result<f64> {
     let server = Server::start()?;
-    // The first few bring in what is made once: pages, code, the allocator's arenas.
+    // The first sessions allocate memory that is needed only once: pages, code, the allocator's arenas.
     for n in 0..50 {
         drop(open(server.address, eio, n).await?);
     }

@@ -1,8 +1,8 @@
-//! Micro-benchmarks: what a dialect does for one chat message, and what a broadcast costs before
-//! the first byte leaves the process, and what the engine adds to a packet that comes in.
+//! Micro-benchmarks: the work of a dialect for one chat message, of a broadcast up to the connections, and
+//! of the engine for an inbound packet.
 //!
-//! `cargo bench --bench micro [-- FILTER]`, about a minute. For comparing one state of the code with another on one
-//! machine: how the whole server does, `benches/run.mjs` measures.
+//! `cargo bench --bench micro [-- FILTER]` takes about a minute. It compares two states of the code on one
+//! machine; `benches/run.mjs` measures the whole server.
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
@@ -28,7 +28,7 @@ use tokio::runtime::{Builder, Runtime};
 const DIALECTS: [(&str, &dyn Dialect); 3] =
     [("engineio4", &EngineIo4), ("engineio3", &EngineIo3), ("socketio09", &SocketIo09)];
 
-/// About as long as each other in characters that people see.
+/// Two messages of about the same number of user-visible characters.
 const TEXTS: [(&str, &str); 2] = [
     ("ascii", "The quick brown fox jumps over the lazy dog, and nobody in the room is surprised."),
     (
@@ -44,13 +44,13 @@ fn args(text: &str) -> Vec<Value> {
     vec![json!({ "username": "anna", "message": text })]
 }
 
-fn said(text: &str) -> SocketPacket {
+fn message_packet(text: &str) -> SocketPacket {
     let body = Body::Event { name: "new message".to_owned(), args: args(text), ack: None };
     SocketPacket { namespace: Arc::from("/"), body, attachments: Vec::new() }
 }
 
-/// The event as a client of that dialect writes it: without the escapes of the server.
-fn spoken(dialect: &str, text: &str) -> String {
+/// The event as a client of that dialect encodes it: without the escapes of the server.
+fn client_packet(dialect: &str, text: &str) -> String {
     let text = Value::from(text);
     match dialect {
         "socketio09" => format!(r#"5:::{{"name":"new message","args":[{text}]}}"#),
@@ -58,16 +58,16 @@ fn spoken(dialect: &str, text: &str) -> String {
     }
 }
 
-/// The same as the body of a POST.
-fn posted(dialect: &str, packet: &str) -> String {
+/// The body of a POST with one packet.
+fn post_body(dialect: &str, packet: &str) -> String {
     match dialect {
         "engineio3" => format!("{}:{packet}", packet.encode_utf16().count()),
         _ => packet.to_owned(),
     }
 }
 
-/// Understands a packet down to its event.
-fn understand(dialect: &dyn Dialect, packet: Packet, wire: &Wire) -> Body {
+/// Decodes the Socket.IO packet in a message packet.
+fn decode_message(dialect: &dyn Dialect, packet: Packet, wire: &Wire) -> Body {
     let Packet::Message(Message::Text(text)) = packet else { panic!("no message: {packet:?}") };
     dialect.decode(&text, wire).expect("the grammar").expect("a packet").packet.body
 }
@@ -80,7 +80,7 @@ fn dialects(criterion: &mut Criterion) {
 
         let mut group = criterion.benchmark_group(format!("encode/{language}"));
         for (name, dialect) in DIALECTS {
-            let packet = said(text);
+            let packet = message_packet(text);
             group.bench_function(name, |bench| {
                 bench.iter(|| dialect.encode(black_box(&packet), &wire));
             });
@@ -89,9 +89,9 @@ fn dialects(criterion: &mut Criterion) {
 
         let mut group = criterion.benchmark_group(format!("decode-websocket/{language}"));
         for (name, dialect) in DIALECTS {
-            let packet = spoken(name, text);
+            let packet = client_packet(name, text);
             let decode = |packet: &str| {
-                understand(dialect, dialect.read_text(packet, &wire).expect("a packet"), &wire)
+                decode_message(dialect, dialect.read_text(packet, &wire).expect("a packet"), &wire)
             };
             assert_eq!(decode(&packet), event, "{name}");
             group.bench_function(name, |bench| bench.iter(|| decode(black_box(&packet))));
@@ -100,11 +100,11 @@ fn dialects(criterion: &mut Criterion) {
 
         let mut group = criterion.benchmark_group(format!("decode-polling/{language}"));
         for (name, dialect) in DIALECTS {
-            let body = posted(name, &spoken(name, text));
+            let body = post_body(name, &client_packet(name, text));
             let decode = |body: &str| {
                 let packets = dialect.read_payload(body.as_bytes(), false, &wire);
                 let packets = packets.expect("a payload").into_iter();
-                packets.map(|packet| understand(dialect, packet, &wire)).collect::<Vec<_>>()
+                packets.map(|packet| decode_message(dialect, packet, &wire)).collect::<Vec<_>>()
             };
             assert_eq!(decode(&body), slice::from_ref(&event), "{name}");
             group.bench_function(name, |bench| bench.iter(|| decode(black_box(&body))));
@@ -114,7 +114,7 @@ fn dialects(criterion: &mut Criterion) {
         for count in [1, 10] {
             let mut group = criterion.benchmark_group(format!("payload-of-{count}/{language}"));
             for (name, dialect) in DIALECTS {
-                let frames = vec![dialect.encode(&said(text), &wire); count].concat();
+                let frames = vec![dialect.encode(&message_packet(text), &wire); count].concat();
                 group.bench_function(name, |bench| {
                     bench.iter(|| dialect.payload(black_box(&frames), true));
                 });
@@ -124,7 +124,7 @@ fn dialects(criterion: &mut Criterion) {
     }
 }
 
-/// Collects who connects.
+/// Collects the sockets of clients that connect.
 struct Lobby(Arc<Mutex<Vec<Socket>>>);
 
 impl App for Lobby {
@@ -135,11 +135,11 @@ impl App for Lobby {
     async fn event(&self, _socket: &Socket, _event: Event) {}
 }
 
-/// A connection that takes everything and sends nothing.
+/// A connection that accepts all packets and sends nothing.
 #[derive(Debug)]
-struct Abyss;
+struct NullWriter;
 
-impl DirectWriter for Abyss {
+impl DirectWriter for NullWriter {
     fn try_send(&self, frames: &[Frame], _dialect: &dyn Dialect, _wire: &Wire) -> SendOutcome {
         black_box(frames);
         SendOutcome::Sent
@@ -149,8 +149,8 @@ impl DirectWriter for Abyss {
 static WEBSOCKET: TransportInfo =
     TransportInfo { name: "websocket", wire: "websocket", streams: true, duplex: true };
 
-/// What a session on a WebSocket is made of.
-fn plan(dialect: &'static dyn Dialect) -> NewSession<'static> {
+/// A new session on a WebSocket.
+fn new_session(dialect: &'static dyn Dialect) -> NewSession<'static> {
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let handshake = Handshake {
         remote: Some(address),
@@ -162,7 +162,7 @@ fn plan(dialect: &'static dyn Dialect) -> NewSession<'static> {
     NewSession { dialect, wire: Wire::default(), transport: &WEBSOCKET, upgrades: &[], handshake }
 }
 
-/// A room full of sockets of one dialect, all of which wait for packets.
+/// A room with [`ROOM`] sockets of one dialect, all of which wait for packets.
 struct Room {
     sockets: Vec<Socket>,
     _drains: Vec<Drain>,
@@ -176,13 +176,13 @@ impl Room {
         let engine = Engine::new(Limits::default(), lobby);
         let mut drains = Vec::with_capacity(ROOM);
         for _ in 0..ROOM {
-            let session = engine.open(plan(dialect)).expect("a session");
+            let session = engine.open(new_session(dialect)).expect("a session");
             if !dialect.rules().joins_by_itself {
                 let join = dialect.read_text("40", session.wire()).expect("a packet");
                 session.submit(&WEBSOCKET, [join]).await.expect("its transport");
             }
             let mut drain = session.attach(&WEBSOCKET).expect("the only one");
-            drain.set_direct_writer(Arc::new(Abyss));
+            drain.set_direct_writer(Arc::new(NullWriter));
             let mut greetings = Vec::new();
             while drain.next(&mut greetings).now_or_never().is_some() {}
             drains.push(drain);
@@ -192,7 +192,7 @@ impl Room {
         Room { sockets, _drains: drains, _engine: engine }
     }
 
-    fn tell(&self, text: &str) {
+    fn broadcast(&self, text: &str) {
         let broadcast = Broadcast::new(Arc::from("/"), "new message", args(text));
         self.sockets.iter().for_each(|socket| socket.emit_shared(&broadcast));
     }
@@ -202,8 +202,8 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// One message to everybody, from the event to the last connection: written at once, and held back by a
-/// cork as the chat room does it, alone and ten at a time.
+/// One message to all sockets, from the event to the last connection: without a cork, and with a cork as in
+/// the chat room, for one message at a time and for ten.
 fn broadcast(criterion: &mut Criterion) {
     let (_, text) = TEXTS[0];
     let runtime = runtime();
@@ -212,7 +212,7 @@ fn broadcast(criterion: &mut Criterion) {
         let room = runtime.block_on(Room::new(dialect));
         group.throughput(Throughput::Elements(ROOM as u64));
         group.bench_function(BenchmarkId::new("straight", name), |bench| {
-            bench.iter(|| room.tell(text));
+            bench.iter(|| room.broadcast(text));
         });
         for count in [1, 10] {
             group.throughput(Throughput::Elements((count * ROOM) as u64));
@@ -220,7 +220,7 @@ fn broadcast(criterion: &mut Criterion) {
                 bench.iter(|| {
                     runtime.block_on(async {
                         let mut cork = Cork::default();
-                        (0..count).for_each(|_| cork.hold(|| room.tell(text)));
+                        (0..count).for_each(|_| cork.hold(|| room.broadcast(text)));
                         while !cork.is_idle() {
                             cork.release().await;
                         }
@@ -232,7 +232,7 @@ fn broadcast(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// An application that does nothing with what it hears.
+/// A receiver that ignores its messages.
 struct Ignore;
 
 impl Handler for Ignore {
@@ -248,13 +248,12 @@ impl Receiver for Ignore {
     }
 }
 
-/// Packets on their way in, from the transport to the end of the receiver's call: what the engine
-/// adds to each packet.
+/// Inbound packets, from the transport to the end of the receiver's call.
 fn submit(criterion: &mut Criterion) {
     let runtime = runtime();
     let _entered = runtime.enter();
     let engine = Engine::new(Limits::default(), Ignore);
-    let session = engine.open(plan(&EngineIo3)).expect("a session");
+    let session = engine.open(new_session(&EngineIo3)).expect("a session");
     let message = || Packet::Message(Message::Text("2".to_owned()));
     let mut group = criterion.benchmark_group("submit");
     for (name, packet, count) in [
