@@ -1,34 +1,36 @@
-//! Parlance: a chat server that every Socket.IO client ever shipped can talk to, on one port.
+//! Parlance: a Socket.IO server with a chat, for clients of every generation, on one port.
 //!
-//! This page is the map of the house. A room imports only from rooms below it:
+//! The modules are layers: a module imports only from modules in the rows below its own.
 //!
-//! | room | knows |
+//! | module | task |
 //! |---|---|
-//! | [`cli`], [`commands`] | arguments; how to put the house together for one command |
-//! | [`server`] | sockets, HTTP connections, pages, shutdown |
-//! | [`chat`] | people, names, messages; the chat-room actor |
-//! | [`socketio`] | namespaces, events, acknowledgements; the [`socketio::App`] trait |
-//! | [`transport`] | beside it: how packets reach one browser; the [`transport::Transport`] trait |
-//! | [`engine`] | sessions: heartbeat, upgrade, outbound queue, end |
-//! | [`dialect`] | bytes ⇄ packets for each wire generation |
+//! | [`cli`] | flags and commands |
+//! | [`commands`] | puts the other modules together for one command |
+//! | [`server`] | listeners, pages, reports, administration, shutdown |
+//! | [`negotiate`] | requests for sessions: which dialect, session and transport |
+//! | [`transport`] | how packets reach a browser; the [`transport::Transport`] trait |
+//! | [`admission`], [`chat`] | who may connect · members, names, messages, the chat room |
+//! | [`http`], [`socketio`] | HTTP/1.1 connections · namespaces, events, acknowledgements; the [`socketio::App`] trait |
+//! | [`net`], [`engine`] | connections as byte streams · sessions: heartbeat, upgrade, outbound queue, end |
 //! | [`config`] | settings and their layers |
-//! | [`policy`], [`telemetry`], [`files`] | decisions from facts; log sinks; files that the operator names |
-//! | [`memory`] | how much the process holds for clients |
+//! | [`dialect`], [`policy`] | bytes ⇄ packets for each generation of the wire protocol · decisions about clients |
+//! | [`telemetry`], [`files`], [`memory`] | log sinks · files that the operator names · the memory held for clients |
 //!
-//! # One message, walking
+//! # How a message travels
 //!
-//! A browser sends `42["new message","hi"]` in a WebSocket frame. The [`transport`] that holds the
-//! connection has the session's [`dialect`] read it as a packet and submits that to the
-//! [`engine::Session`], which counts it as a sign of life and hands its text to the receiver whose
-//! turn it is. There [`socketio`] decodes an event of the namespace `/` and calls the application,
-//! [`chat::Chat`], which puts it into the bounded inbox of the room: if the room is busy, this
-//! client waits here, and nobody else.
-//!
-//! The room takes it out in its one order of events, checks name, size and rate, and makes a
-//! [`socketio::Broadcast`] of it. For each member that is encoded once per dialect, and the shared
-//! bytes are pushed to the session's outbound queue. Whatever transport drains that queue at the
-//! moment is woken and writes all that waits in one go: WebSocket frames, or the answer to a
-//! parked poll. If a queue is full, its session is closed as a slow reader; the room never waits.
+//! 1. A browser sends `42["new message","hi"]` in a WebSocket frame. The [`transport`] decodes it with the
+//!    session's [`dialect`] and submits the packet to the [`engine::Session`].
+//! 2. The session counts the packet as a sign of life, and passes its text to its receiver, one call at a
+//!    time.
+//! 3. The receiver is [`socketio`]. It decodes an event of the namespace `/` and calls the application,
+//!    [`chat::Chat`], which puts the event into the bounded inbox of the room. While the room is busy, only
+//!    this client waits.
+//! 4. The room handles all events in one order. It checks name, size and rate, and makes a
+//!    [`socketio::Broadcast`], which is encoded once for each dialect. The shared bytes are pushed to the
+//!    outbound queue of each member's session.
+//! 5. If the connection of a session waits for packets, they are written to it directly, otherwise by the
+//!    transport's task: as WebSocket frames, or as the answer to a parked poll. If a queue is full, its
+//!    session is closed as a slow reader. The room never waits.
 
 pub mod admission;
 pub mod chat;
