@@ -14,7 +14,8 @@
 //! | [`net`], [`engine`] | connections as byte streams · sessions: heartbeat, upgrade, outbound queue, end |
 //! | [`config`] | settings and their layers |
 //! | [`dialect`], [`policy`] | bytes ⇄ packets for each generation of the wire protocol · decisions about clients |
-//! | [`telemetry`], [`files`], [`memory`] | log sinks · files that the operator names · the memory held for clients |
+//! | [`telemetry`], [`files`] | log sinks · files that the operator names |
+//! | [`memory`], [`token_bucket`] | the memory held for clients · rate limits |
 //!
 //! # How a message travels
 //!
