@@ -19,7 +19,7 @@ const MAX_BREAKERS: usize = 20_000;
 
 /// The clients that share a breaker.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject {
+pub(super) struct Subject {
     /// The rate-limit key: an IPv4 address, or an IPv6 /64.
     pub network: IpAddr,
     pub kind: Kind,
@@ -41,7 +41,7 @@ impl Subject {
 }
 
 /// A rate-limit key in the usual notation: an address, or an IPv6 prefix with `/64`.
-pub fn network_name(network: IpAddr) -> String {
+pub(crate) fn network_name(network: IpAddr) -> String {
     match network {
         network if network == Client::Unknown.bucket() => Client::Unknown.to_string(),
         IpAddr::V4(address) => address.to_string(),
@@ -73,16 +73,16 @@ impl Table {
     /// Calls `act` with the entry of a network, if there is one, and keeps the number of breakers right.
     fn with<R>(&mut self, network: IpAddr, act: impl FnOnce(&mut Network) -> R) -> Option<R> {
         let network = self.networks.get_mut(network)?;
-        let before = network.breakers();
+        let before = network.breaker_count();
         let result = act(network);
-        self.breakers = self.breakers + network.breakers() - before;
+        self.breakers = self.breakers + network.breaker_count() - before;
         Some(result)
     }
 
     /// Whether one more breaker can be kept.
     fn has_room(&mut self, now: Instant) -> bool {
         if self.breakers >= MAX_BREAKERS && self.networks.sweep(now) {
-            self.breakers = self.networks.iter().map(|(_, network)| network.breakers()).sum();
+            self.breakers = self.networks.iter().map(|(_, network)| network.breaker_count()).sum();
         }
         self.breakers < MAX_BREAKERS
     }
@@ -95,7 +95,7 @@ impl Breakers {
 
     /// Whether a client may use a WebSocket. With `test`, it is about to open one and accepts a refusal,
     /// so it may serve as the test of a half-open breaker.
-    pub fn ask(&self, subject: Subject, test: bool, settings: &BreakerSettings) -> Answer {
+    pub(super) fn ask(&self, subject: Subject, test: bool, settings: &BreakerSettings) -> Answer {
         if settings.failures == 0 {
             return Answer::Allowed;
         }
@@ -112,12 +112,12 @@ impl Breakers {
     }
 
     /// Reports that a test ended without a result.
-    pub fn test_inconclusive(&self, Subject { network, kind }: Subject) {
+    pub(super) fn test_inconclusive(&self, Subject { network, kind }: Subject) {
         self.table().with(network, |network| network.test_inconclusive(kind));
     }
 
     /// Reports that a WebSocket has started to carry packets in both directions.
-    pub fn carrying_started(&self, network: IpAddr) {
+    pub(super) fn carrying_started(&self, network: IpAddr) {
         let now = Instant::now();
         let mut table = self.table();
         // The number of these entries is bounded by the number of open WebSockets. A network where
@@ -136,17 +136,17 @@ impl Breakers {
     }
 
     /// Reports the end of a WebSocket after [`Breakers::carrying_started`].
-    pub fn carrying_ended(&self, network: IpAddr) {
+    pub(super) fn carrying_ended(&self, network: IpAddr) {
         self.table().with(network, |network| network.carrying_ended(Instant::now()));
     }
 
     /// A new, unique number for a client.
-    pub fn new_client(&self) -> u64 {
+    pub(super) fn new_client(&self) -> u64 {
         self.next_client.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Reports a failed WebSocket. `agent` is the `User-Agent` of its client.
-    pub fn failed(
+    pub(super) fn failed(
         &self,
         Subject { network, kind }: Subject,
         agent: &str,
@@ -168,7 +168,7 @@ impl Breakers {
     }
 
     /// Reports that a client sent a request after its WebSocket failed.
-    pub fn client_returned(
+    pub(super) fn client_returned(
         &self,
         Subject { network, kind }: Subject,
         who: Returned,
@@ -181,7 +181,7 @@ impl Breakers {
     }
 
     /// Reports that the session of a client is over.
-    pub fn client_left(&self, Subject { network, kind }: Subject, client: u64) {
+    pub(super) fn client_left(&self, Subject { network, kind }: Subject, client: u64) {
         self.table().with(network, |network| network.client_left(kind, client, Instant::now()));
     }
 

@@ -146,7 +146,7 @@ impl ClientInfo {
     }
 
     /// The client that opened a session.
-    pub fn of(session: &Session) -> Option<&Self> {
+    pub(crate) fn of(session: &Session) -> Option<&Self> {
         session.handshake().extensions.downcast_ref()
     }
 
@@ -200,7 +200,7 @@ impl ClientInfo {
         names.try_for_each(|name| policy.check_namespace(&visitor, transport, name))
     }
 
-    pub fn visitor(&self) -> Visitor<'_> {
+    pub(crate) fn visitor(&self) -> Visitor<'_> {
         Visitor {
             client: self.client,
             scheme: self.scheme,

@@ -82,12 +82,12 @@ impl ConnectionCounters {
     }
 
     /// Takes a permit for a WebSocket, and returns how many there were before.
-    pub fn websocket_permit(self: &Arc<Self>) -> (WebSocketPermit, usize) {
+    pub(super) fn websocket_permit(self: &Arc<Self>) -> (WebSocketPermit, usize) {
         let before = self.websockets.fetch_add(1, Ordering::Relaxed);
         (WebSocketPermit(Arc::clone(self)), before)
     }
 
-    pub fn count_refusal(&self, refusal: &Refusal) {
+    pub(super) fn count_refusal(&self, refusal: &Refusal) {
         let label = refusal.label();
         if let Some(at) = LABELS.iter().position(|known| *known == label) {
             self.refusals[at].fetch_add(1, Ordering::Relaxed);

@@ -74,7 +74,7 @@ impl Gate {
     }
 
     /// Whether an address is that of a trusted proxy.
-    pub fn trusts(&self, address: IpAddr) -> bool {
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.policy.load().trusted_proxies.contains(address)
     }
 
@@ -137,7 +137,7 @@ impl Gate {
     }
 
     /// The facts for the page of the client that sent this request.
-    pub fn welcome(&self, headers: &HeaderMap, path: &str, peer: Peer) -> Welcome {
+    pub(crate) fn welcome(&self, headers: &HeaderMap, path: &str, peer: Peer) -> Welcome {
         let policy = self.policy.load();
         let forwarded = client::forwarded_headers(headers, peer, &policy.trusted_proxies);
         let source =
@@ -152,7 +152,7 @@ impl Gate {
 
     /// Refuses, and counts, a client that the policy allows but that supports none of the `offered`
     /// transports. `asked` stands in the refusal for a transport's name.
-    pub fn deny_no_common_transport(
+    pub(crate) fn deny_no_common_transport(
         &self,
         asked: &'static str,
         offered: Vec<&'static str>,
@@ -163,14 +163,14 @@ impl Gate {
     }
 
     /// The client that sent a request, as trusted proxies name it.
-    pub fn client(&self, headers: &HeaderMap, peer: Peer) -> Client {
+    pub(crate) fn client(&self, headers: &HeaderMap, peer: Peer) -> Client {
         let policy = self.policy.load();
         let forwarded = client::forwarded_headers(headers, peer, &policy.trusted_proxies);
         forwarded::source(peer.remote, peer.scheme, &forwarded, &policy.trusted_proxies).client
     }
 
     /// Logs the setting that would have allowed a refused request, once for each origin.
-    pub fn log_refusal(&self, refusal: &Refusal, remote: Client) {
+    pub(crate) fn log_refusal(&self, refusal: &Refusal, remote: Client) {
         self.log_once.refusal(refusal, remote);
     }
 }

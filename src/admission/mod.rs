@@ -12,11 +12,12 @@ mod monitor;
 mod namespace_guard;
 mod request;
 
-pub use breakers::{Breakers, network_name};
+pub use breakers::Breakers;
+pub(crate) use breakers::network_name;
 pub use client::{ClientInfo, Peer};
 pub use counters::ConnectionCounters;
 pub(crate) use gate::truncated;
 pub use gate::{Gate, Welcome};
 pub use monitor::WebSocketMonitor;
 pub use namespace_guard::PolicyLayer;
-pub use request::{AccessRequest, Admitted, Denial};
+pub(crate) use request::{AccessRequest, Admitted, Denial};

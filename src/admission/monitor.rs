@@ -70,7 +70,7 @@ impl WebSocketMonitor {
     /// Something came from the client. Must be called before the session gets it, because a packet
     /// proves that this WebSocket works only if the session was on it already: the packets of a probe
     /// do not count.
-    pub fn received(&mut self, session: &Session) {
+    pub(crate) fn received(&mut self, session: &Session) {
         self.received = true;
         if !self.carrying
             && let Some(subject) = self.subject
@@ -82,22 +82,22 @@ impl WebSocketMonitor {
     }
 
     /// The client closed the WebSocket with a close frame.
-    pub fn closed(&mut self, session: &Session) {
+    pub(crate) fn closed(&mut self, session: &Session) {
         self.ended(Ended::Closed, session);
     }
 
     /// The connection broke.
-    pub fn lost(&mut self, session: &Session) {
+    pub(crate) fn lost(&mut self, session: &Session) {
         self.ended(Ended::Lost, session);
     }
 
     /// The server closed the WebSocket.
-    pub fn closed_by_server(&mut self, session: &Session) {
+    pub(crate) fn closed_by_server(&mut self, session: &Session) {
         self.ended(Ended::ByServer, session);
     }
 
     /// The client went on by another transport, and left the WebSocket open.
-    pub fn abandoned(&mut self, session: &Session) {
+    pub(crate) fn abandoned(&mut self, session: &Session) {
         self.ended(Ended::Abandoned, session);
     }
 

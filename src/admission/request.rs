@@ -15,7 +15,7 @@ use crate::policy::forwarded::{self, Source};
 use crate::policy::{Counts, Decision, Policy, PolicyInput, Refusal, Step, Visitor};
 
 /// The purpose of a request.
-pub struct AccessRequest<'a> {
+pub(crate) struct AccessRequest<'a> {
     /// `None` for the handshake of 0.9, which names no transport.
     pub transport: Option<&'static TransportInfo>,
     /// See [`PolicyInput::by_element`].
@@ -29,13 +29,13 @@ pub struct AccessRequest<'a> {
 
 /// A refusal of the policy, and the transports that this client may use, preferred first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denial {
+pub(crate) struct Denial {
     pub refusal: Refusal,
     pub allowed: Vec<&'static str>,
 }
 
 /// A request that the policy allows.
-pub struct Admitted {
+pub(crate) struct Admitted {
     /// For the new session, if the request opens one.
     pub client_info: Option<ClientInfo>,
     /// For the new WebSocket, if the request opens one.
@@ -108,7 +108,7 @@ impl Gate {
     ///
     /// # Errors
     /// The policy's refusal.
-    pub fn decide(
+    pub(crate) fn decide(
         self: &Arc<Self>,
         headers: &HeaderMap,
         path: &str,

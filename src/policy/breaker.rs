@@ -182,7 +182,7 @@ impl Network {
     }
 
     /// The number of its breakers, open or not.
-    pub fn breakers(&self) -> usize {
+    pub fn breaker_count(&self) -> usize {
         self.breakers.len()
     }
 

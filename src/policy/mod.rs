@@ -167,7 +167,7 @@ pub struct Decision<'a> {
 
 impl Decision<'_> {
     /// The transports to offer to this visitor, preferred first.
-    pub fn offered(&self) -> Vec<&'static str> {
+    pub(crate) fn offered(&self) -> Vec<&'static str> {
         let names = self.allowed.names();
         let others = names.iter().copied().filter(|name| *name != WEBSOCKET);
         match self.no_websocket && names != [WEBSOCKET] {
@@ -195,7 +195,8 @@ impl Policy {
         }
     }
 
-    pub fn decide(&self, input: &PolicyInput<'_>) -> Decision<'_> {
+    /// Decides about a request.
+    pub(crate) fn decide(&self, input: &PolicyInput<'_>) -> Decision<'_> {
         let PolicyInput { visitor, counts, .. } = input;
         let full = self.caps.websockets > 0 && counts.websockets >= self.caps.websockets;
         Decision {
@@ -209,7 +210,7 @@ impl Policy {
     ///
     /// # Errors
     /// The refusal.
-    pub fn check_session(
+    pub(crate) fn check_session(
         &self,
         visitor: &Visitor<'_>,
         transport: &'static str,
@@ -238,7 +239,7 @@ impl Policy {
         }
     }
 
-    /// Whether a page may connect by an element. Such a request needs no permission to be read, so the
+    /// Whether a page may connect by an element. CORS does not keep the page from such an answer, so the
     /// page must be known: by name, or as a page of this server.
     fn check_element_page(&self, visitor: &Visitor<'_>) -> Result<(), Refusal> {
         if visitor.origin.is_some() || self.origins.allow_all() {
@@ -257,7 +258,7 @@ impl Policy {
     ///
     /// # Errors
     /// The refusal.
-    pub fn check_namespace(
+    pub(crate) fn check_namespace(
         &self,
         visitor: &Visitor<'_>,
         transport: &'static str,
@@ -279,12 +280,12 @@ impl Policy {
     }
 
     /// The transports for a visitor, preferred first.
-    pub fn transports_for(&self, visitor: &Visitor<'_>) -> &Transports {
+    pub(crate) fn transports_for(&self, visitor: &Visitor<'_>) -> &Transports {
         self.transports_and_rule(visitor).0
     }
 
     /// The scheme of the visitor's page, if it differs from that of the request.
-    pub fn scheme_mismatch(&self, visitor: &Visitor<'_>) -> Option<Scheme> {
+    pub(crate) fn scheme_mismatch(&self, visitor: &Visitor<'_>) -> Option<Scheme> {
         let page = Origin::parse(visitor.origin?)?;
         page.web_scheme().filter(|scheme| *scheme != visitor.scheme)
     }
@@ -323,7 +324,7 @@ impl Policy {
     }
 
     /// The differences from this policy to a new one: `setting: old -> new`, one line for each.
-    pub fn difference(&self, new: &Policy) -> Vec<String> {
+    pub(crate) fn difference(&self, new: &Policy) -> Vec<String> {
         let mut lines = Vec::new();
         let mut compare = |key: &str, old: String, new: String| {
             if old != new {

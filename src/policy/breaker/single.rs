@@ -18,13 +18,13 @@ pub(super) const AGENT_SHOWN: usize = 100;
 /// shorter than this.
 pub(super) const PROOF_TIME: Duration = Duration::from_secs(60);
 /// The time in which published clients open a new session after they have lost one.
-pub(super) const RECONNECT_TIME: Duration = Duration::from_secs(5);
+const RECONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long failures of clients that have left are kept.
 pub(super) const FAILURE_MEMORY: Duration = Duration::from_secs(600);
 /// How long an open or half-open breaker is kept without any event.
 pub(super) const BREAKER_MEMORY: Duration = Duration::from_secs(24 * 3600);
 /// How long a client has to wait while another one makes the test.
-pub(super) const TEST_TIME: Duration = Duration::from_secs(10);
+const TEST_TIME: Duration = Duration::from_secs(10);
 
 /// The breaker for one kind of client in one network.
 #[derive(Debug)]
@@ -47,6 +47,7 @@ enum Phase {
     HalfOpen { since: Instant, testing: bool },
 }
 
+/// A failure, until it is proven and for some time after.
 #[derive(Debug)]
 pub(super) struct FailureRecord {
     failure: Failure,
@@ -66,7 +67,7 @@ impl Breaker {
         self.phase == Phase::Closed
     }
 
-    /// Whether it can be forgotten.
+    /// Whether it can be forgotten without any effect on later decisions.
     pub fn is_expired(&mut self, now: Instant) -> bool {
         self.drop_expired_failures(now);
         match self.phase {

@@ -361,7 +361,7 @@ fn kinds_and_failures_are_bounded() {
             network.failed(Kind { agent, ..NEW }, "", failure, now, &SETTINGS);
         }
     }
-    assert_eq!(network.breakers(), MAX_KINDS);
+    assert_eq!(network.breaker_count(), MAX_KINDS);
     assert!(network.breakers.iter().all(|one| one.failures.len() == MAX_RECORDS));
     let later = now + PROOF_TIME + Duration::from_secs(1);
     assert!(network.is_expired(later));
