@@ -1,6 +1,7 @@
 //! Parlance: a Socket.IO server with a chat, for clients of every generation, on one port.
 //!
 //! The modules are layers: a module imports only from modules in the rows below its own.
+//! `docs/architecture.md` says from which, and `tests/house.rs` holds the code to it.
 //!
 //! | module | task |
 //! |---|---|

@@ -3,6 +3,8 @@
 //! A connection costs a task and no buffers while it waits, and an answer to a poll may be written by
 //! whoever has the packets. All that is less plain than that, the pages and every request that has
 //! something odd about it, is left to the HTTP library, one request at a time.
+//!
+//! Long because reading, parking, writing and lingering share the state of one connection.
 
 use std::cell::RefCell;
 use std::future::poll_fn;

@@ -1,4 +1,6 @@
 //! Files of `static-dir`: looked for at each request, and sent so that who does not read them costs little.
+//!
+//! Long because a third of it are its tests.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};

@@ -1,4 +1,6 @@
 //! The pages: built into the binary, or served from a folder.
+//!
+//! Long because a third of it are its tests.
 
 use std::path::Path;
 use std::sync::Arc;
