@@ -19,7 +19,7 @@ mod values;
 use std::path::PathBuf;
 
 pub use layer::{Layer, unknown_variables};
-pub use layers::{Found, Layers, Sources};
+pub use layers::{FileContent, Layers, Sources};
 pub use rules::RuleText;
 pub use settings::Settings;
 pub use values::{Size, Time};

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use super::signals::ReloadSignal;
 use super::status::House;
-use crate::config::{ConfigError, Found, Layers, Settings};
+use crate::config::{ConfigError, FileContent, Layers, Settings};
 use crate::files::{self, Watch};
 use crate::server::admin::{AdminError, AdminRequest};
 
@@ -26,8 +26,8 @@ impl Reloader {
     /// Runs as long as the server.
     pub async fn run(mut self, mut signal: ReloadSignal) {
         let path = self.layers.path().to_owned();
-        let in_force = files::fingerprint(self.layers.tried());
-        let mut file = Watch::new(in_force, move || Found::at(&path));
+        let in_force = files::fingerprint(self.layers.last_file());
+        let mut file = Watch::new(in_force, move || FileContent::read(&path));
         loop {
             tokio::select! {
                 () = signal.next() => {
@@ -50,8 +50,8 @@ impl Reloader {
                                 None => Err(AdminError::stopping()),
                             }
                         }
-                        AdminRequest::Change(text) => self.administer(|layers| layers.add(&text)),
-                        AdminRequest::Clear(key) => self.administer(|layers| layers.clear(key.as_deref())),
+                        AdminRequest::Change(text) => self.administer(|layers| layers.set_admin(&text)),
+                        AdminRequest::Clear(key) => self.administer(|layers| layers.clear_admin(key.as_deref())),
                     };
                     let _ = answer.send(granted);
                 }
@@ -60,8 +60,8 @@ impl Reloader {
     }
 
     /// Takes what was found for the file's layer.
-    fn take(&mut self, found: Found, why: &str) -> Result<Vec<String>, ConfigError> {
-        let taken = self.layers.take(found);
+    fn take(&mut self, found: FileContent, why: &str) -> Result<Vec<String>, ConfigError> {
+        let taken = self.layers.apply_file(found);
         if let Ok(settings) = &taken {
             let keys = self.started.fixed_differences(settings);
             if !keys.is_empty() {

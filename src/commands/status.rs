@@ -30,7 +30,7 @@ impl House {
         let mut status = settings(&self.gate.policy());
         status.insert("administrator".into(), json!(layers.administrator()));
         let file =
-            json!({ "path": layers.path().display().to_string(), "problem": layers.problem() });
+            json!({ "path": layers.path().display().to_string(), "problem": layers.file_error() });
         status.insert("file".into(), file);
         status.insert("now".into(), self.now());
         status.insert("log".into(), log_files());

@@ -18,16 +18,16 @@ pub struct Layer {
     /// Port to listen on, 0 for any free one [default: 3000] [env: PORT as well]
     #[arg(long, env = "PARLANCE_PORT")]
     pub port: Option<u16>,
-    /// Certificates in PEM form, the default first; `port` speaks https then
+    /// Certificates in PEM form, the default one first; `port` then serves https
     #[arg(long, env = "PARLANCE_TLS_CERT", value_delimiter = ',', value_name = "FILE,…")]
     pub tls_cert: Option<Vec<PathBuf>>,
     /// Their keys in PEM form, in the same order
     #[arg(long, env = "PARLANCE_TLS_KEY", value_delimiter = ',', value_name = "FILE,…")]
     pub tls_key: Option<Vec<PathBuf>>,
-    /// Plain port whose requests are sent on to https [default: none]
+    /// Port for plain HTTP, which redirects to https [default: none]
     #[arg(long, env = "PARLANCE_REDIRECT_PORT", value_name = "PORT")]
     pub redirect_port: Option<u16>,
-    /// Time for which browsers are told to come by https only, 0 for not at all [default: 0]
+    /// Time for which browsers use https only (HSTS), 0 for never [default: 0]
     #[arg(long, env = "PARLANCE_HSTS", value_name = "TIME")]
     pub hsts: Option<Time>,
     /// Whether connections begin with a PROXY header of a trusted proxy [default: false]
@@ -36,16 +36,16 @@ pub struct Layer {
     /// Allowed transports, preferred first; `polling` means both polling forms [default: all]
     #[arg(long, env = "PARLANCE_TRANSPORTS", value_delimiter = ',', value_name = "NAME,…")]
     pub transports: Option<Vec<String>>,
-    /// Lists of transports for some visitors; in the file only
+    /// Lists of transports for some clients; only in the file
     #[arg(skip)]
     pub rules: Option<Vec<RuleText>>,
     /// Pages that may connect: `*`, `same-host`, origins or host names, `*.` for subdomains [default: *]
     #[arg(long, env = "PARLANCE_ORIGINS", value_delimiter = ',', value_name = "ORIGIN,…")]
     pub origins: Option<Vec<String>>,
-    /// Refuse connections whose scheme is not that of their page [default: false]
+    /// Refuse connections whose scheme differs from that of their page [default: false]
     #[arg(long, env = "PARLANCE_MATCH_ORIGIN_PROTOCOL", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub match_origin_protocol: Option<bool>,
-    /// Networks of proxies whose word on clients and schemes is taken [default: none]
+    /// Networks of proxies whose headers about clients and schemes are trusted [default: none]
     #[arg(long, env = "PARLANCE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORK,…")]
     pub trusted_proxies: Option<Vec<String>>,
     /// Folder to serve instead of the built-in pages
@@ -57,13 +57,13 @@ pub struct Layer {
     /// Folder for log files, a new one each day
     #[arg(long, env = "PARLANCE_LOG_DIR", value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
-    /// Bytes of all log files together, the oldest go first [default: 1024MiB]
+    /// Bytes of all log files together, the oldest are removed first [default: 1024MiB]
     #[arg(long, env = "PARLANCE_LOG_BYTES", value_name = "SIZE")]
     pub log_bytes: Option<Size>,
     /// Time between heartbeats [default: 25s]
     #[arg(long, env = "PARLANCE_PING_INTERVAL", value_name = "TIME")]
     pub ping_interval: Option<Time>,
-    /// Time that a heartbeat may go without an answer [default: 20s]
+    /// Time to answer a heartbeat [default: 20s]
     #[arg(long, env = "PARLANCE_PING_TIMEOUT", value_name = "TIME")]
     pub ping_timeout: Option<Time>,
     /// Time that an upgrade may take [default: 10s]
@@ -84,7 +84,7 @@ pub struct Layer {
     /// Packets that may wait for one client [default: 4096]
     #[arg(long, env = "PARLANCE_QUEUE_MESSAGES", value_name = "N")]
     pub queue_messages: Option<usize>,
-    /// Bytes of one streamed response, after which the next is asked for [default: 1MiB]
+    /// Bytes of one streamed response, after which the client requests the next [default: 1MiB]
     #[arg(long, env = "PARLANCE_STREAM_BYTES", value_name = "SIZE")]
     pub stream_bytes: Option<Size>,
     /// Sessions at once, 0 for no bound [default: 30000]
@@ -99,19 +99,19 @@ pub struct Layer {
     /// Handshakes per second of one address, ten seconds' worth at once, 0 for no bound [default: 100]
     #[arg(long, env = "PARLANCE_HANDSHAKE_RATE", value_name = "N")]
     pub handshake_rate: Option<u32>,
-    /// Clients of one network whose WebSockets fail until the circuit breaker opens, 0 for never [default: 5]
+    /// Clients of one network whose WebSockets fail before its circuit breaker opens, 0 for never [default: 5]
     #[arg(long, env = "PARLANCE_BREAKER_FAILURES", value_name = "N")]
     pub breaker_failures: Option<usize>,
-    /// Time for which it is open first; it doubles with each failed test [default: 10m]
+    /// Time for which a circuit breaker opens first; it doubles with each failed test [default: 10m]
     #[arg(long, env = "PARLANCE_BREAKER_REST", value_name = "TIME")]
     pub breaker_rest: Option<Time>,
-    /// Longest time for which it is open [default: 1h]
+    /// Longest time for which a circuit breaker is open [default: 1h]
     #[arg(long, env = "PARLANCE_BREAKER_LONGEST", value_name = "TIME")]
     pub breaker_longest: Option<Time>,
-    /// Secret that lets its bearer change the policy by HTTP [default: none]
+    /// Secret for changing the policy over HTTP [default: none]
     #[arg(long, env = "PARLANCE_ADMIN_TOKEN", value_name = "TEXT", hide_env_values = true)]
     pub admin_token: Option<String>,
-    /// Connections at once; one more waits for 2 s, and is refused [default: 100000]
+    /// Connections at once; a further one waits up to 2 s and is then refused [default: 100000]
     #[arg(long, env = "PARLANCE_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
     /// Connections at once of one address, 0 for no bound; never more than half of all [default: 4000]
@@ -129,7 +129,7 @@ pub struct Layer {
     /// Bytes of all headers of one request [default: 16KiB]
     #[arg(long, env = "PARLANCE_MAX_HEADER_BYTES", value_name = "SIZE")]
     pub max_header_bytes: Option<Size>,
-    /// Time for clients to be told when the server stops [default: 10s]
+    /// Time to close all sessions when the server stops [default: 10s]
     #[arg(long, env = "PARLANCE_SHUTDOWN_TIMEOUT", value_name = "TIME")]
     pub shutdown_timeout: Option<Time>,
     /// Bytes of one chat message [default: 64KiB]

@@ -26,21 +26,21 @@ pub struct Sources {
 
 /// The result of reading the settings file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Found {
+pub enum FileContent {
     Text(String),
     /// There is no file.
-    Nothing,
+    Missing,
     /// It cannot be read, for this reason.
     Unreadable(String),
 }
 
-impl Found {
+impl FileContent {
     /// Reads the file. Blocks on the disk only: a path that is not a regular file is an error.
-    pub fn at(path: &Path) -> Self {
+    pub fn read(path: &Path) -> Self {
         match files::read_text(path, LARGEST_FILE) {
-            Ok(text) => Found::Text(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
-            Err(error) => Found::Unreadable(error.to_string()),
+            Ok(text) => FileContent::Text(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => FileContent::Missing,
+            Err(error) => FileContent::Unreadable(error.to_string()),
         }
     }
 }
@@ -57,7 +57,7 @@ pub struct Layers {
     /// The file's layer in force.
     file: Layer,
     /// The file as last read, and the error if it is not in force.
-    tried: (Found, Option<String>),
+    last_file: (FileContent, Option<String>),
     /// Flags, environment and `PORT`, which never change.
     fixed: Layer,
     /// The administrator's layer, in the form of a file.
@@ -71,8 +71,8 @@ impl Layers {
     /// The first error in any of them.
     pub fn read(sources: Sources, known: &[&'static str]) -> Result<Self, ConfigError> {
         let mut layers = Layers::without_file(sources, known)?;
-        let found = Found::at(&layers.path);
-        layers.take(found)?;
+        let content = FileContent::read(&layers.path);
+        layers.apply_file(content)?;
         Ok(layers)
     }
 
@@ -91,7 +91,7 @@ impl Layers {
             path: file.unwrap_or_else(|| DEFAULT_FILE.into()),
             named,
             file: Layer::default(),
-            tried: (Found::Nothing, None),
+            last_file: (FileContent::Missing, None),
             fixed,
             administrator: toml::Table::new(),
         })
@@ -102,19 +102,19 @@ impl Layers {
         &self.path
     }
 
-    /// The file as given to the last [`Layers::take`], whether that succeeded or not.
-    pub fn tried(&self) -> &Found {
-        &self.tried.0
+    /// The file as given to the last [`Layers::apply_file`], whether that succeeded or not.
+    pub fn last_file(&self) -> &FileContent {
+        &self.last_file.0
     }
 
-    /// The error of the last [`Layers::take`], if it failed.
-    pub fn problem(&self) -> Option<&str> {
-        self.tried.1.as_deref()
+    /// The error of the last [`Layers::apply_file`], if it failed.
+    pub fn file_error(&self) -> Option<&str> {
+        self.last_file.1.as_deref()
     }
 
     /// Whether there is a file without any settings. Most likely it is being written.
     pub fn file_is_blank(&self) -> bool {
-        matches!(self.tried.0, Found::Text(_)) && self.file == Layer::default()
+        matches!(self.last_file.0, FileContent::Text(_)) && self.file == Layer::default()
     }
 
     /// The settings that result from all layers.
@@ -131,12 +131,12 @@ impl Layers {
     /// If the file is wrong, or the settings contradict each other, or the file has lost all its settings:
     /// nobody writes such a file on purpose, and the defaults would allow more than the file did. Then no
     /// setting changes.
-    pub fn take(&mut self, found: Found) -> Result<Settings, ConfigError> {
-        let taken = self.parsed(&found).and_then(|file| {
+    pub fn apply_file(&mut self, content: FileContent) -> Result<Settings, ConfigError> {
+        let taken = self.parsed(&content).and_then(|file| {
             let settings = self.with(&file, &self.administrator)?;
             Ok((file, settings))
         });
-        self.tried = (found, taken.as_ref().err().map(ToString::to_string));
+        self.last_file = (content, taken.as_ref().err().map(ToString::to_string));
         let (file, settings) = taken?;
         self.file = file;
         Ok(settings)
@@ -147,7 +147,7 @@ impl Layers {
     ///
     /// # Errors
     /// If the text is wrong, or has keys that need a restart. Then no setting changes.
-    pub fn add(&mut self, text: &str) -> Result<Settings, ConfigError> {
+    pub fn set_admin(&mut self, text: &str) -> Result<Settings, ConfigError> {
         let at = |offset: usize, message: String| {
             let (line, column) = position(text, offset);
             ConfigError::File { path: "body".into(), line, column, message }
@@ -171,7 +171,7 @@ impl Layers {
     /// # Errors
     /// If there is no such key, or the other settings contradict each other without it. Then no setting
     /// changes.
-    pub fn clear(&mut self, key: Option<&str>) -> Result<Settings, ConfigError> {
+    pub fn clear_admin(&mut self, key: Option<&str>) -> Result<Settings, ConfigError> {
         let mut administrator = self.administrator.clone();
         match key {
             Some(key) if !LIVE.contains(&key) => {
@@ -200,21 +200,21 @@ impl Layers {
             .map_err(|error| ConfigError::Administrator { message: error.to_string() })?;
         let layer = top.over(self.fixed.clone().over(file.clone()));
         let settings = Settings::complete(layer, &self.known);
-        settings.agree()?;
+        settings.check_consistency()?;
         Ok(settings)
     }
 
-    fn parsed(&self, found: &Found) -> Result<Layer, ConfigError> {
+    fn parsed(&self, content: &FileContent) -> Result<Layer, ConfigError> {
         let path = self.path.clone();
         let had_some = self.file != Layer::default();
-        let text = match found {
-            Found::Text(text) => text,
-            Found::Nothing if had_some => return Err(ConfigError::Gone { path }),
-            Found::Nothing if self.named => {
+        let text = match content {
+            FileContent::Text(text) => text,
+            FileContent::Missing if had_some => return Err(ConfigError::Gone { path }),
+            FileContent::Missing if self.named => {
                 return Err(ConfigError::Unreadable { path, why: "it is not there".into() });
             }
-            Found::Nothing => return Ok(Layer::default()),
-            Found::Unreadable(why) => {
+            FileContent::Missing => return Ok(Layer::default()),
+            FileContent::Unreadable(why) => {
                 return Err(ConfigError::Unreadable { path, why: why.clone() });
             }
         };
@@ -237,8 +237,8 @@ mod tests {
         Layers::without_file(sources, &KNOWN).map_err(|error| error.to_string())
     }
 
-    fn text(text: &str) -> Found {
-        Found::Text(text.into())
+    fn text(text: &str) -> FileContent {
+        FileContent::Text(text.into())
     }
 
     /// `max-websockets`, `max-sessions`, the names of `origins`.
@@ -252,64 +252,64 @@ mod tests {
         let flags = Layer { max_websockets: Some(2), ..Layer::default() };
         let mut layers = layers(flags, None).unwrap();
         let file = "max-websockets = 1\nmax-sessions = 1\norigins = [\"https://a.example\"]";
-        layers.take(text(file)).unwrap();
+        layers.apply_file(text(file)).unwrap();
         assert_eq!(facts(&layers), (2, 1, "https://a.example".into()));
-        layers.add("max-websockets = 3").unwrap();
-        layers.add("max-sessions = 3").unwrap();
+        layers.set_admin("max-websockets = 3").unwrap();
+        layers.set_admin("max-sessions = 3").unwrap();
         assert_eq!(facts(&layers), (3, 3, "https://a.example".into()), "one adds to the other");
-        layers.take(text("max-sessions = 7\norigins = [\"https://b.example\"]")).unwrap();
+        layers.apply_file(text("max-sessions = 7\norigins = [\"https://b.example\"]")).unwrap();
         assert_eq!(facts(&layers), (3, 3, "https://b.example".into()), "it stays over a reload");
-        layers.add("max-sessions = 4").unwrap();
+        layers.set_admin("max-sessions = 4").unwrap();
         assert_eq!(
             serde_json::to_value(layers.administrator()).unwrap(),
             serde_json::json!({ "max-sessions": 4, "max-websockets": 3 })
         );
-        layers.clear(Some("max-sessions")).unwrap();
-        layers.clear(Some("breaker-failures")).unwrap();
+        layers.clear_admin(Some("max-sessions")).unwrap();
+        layers.clear_admin(Some("breaker-failures")).unwrap();
         assert_eq!(facts(&layers), (3, 7, "https://b.example".into()));
-        layers.clear(None).unwrap();
+        layers.clear_admin(None).unwrap();
         assert_eq!(facts(&layers), (2, 7, "https://b.example".into()));
     }
 
     #[test]
     fn what_cannot_be_changes_no_layer() {
         let mut layers = layers(Layer::default(), None).unwrap();
-        layers.take(text("max-sessions = 1\norigins = [\"https://a.example\"]")).unwrap();
-        layers.add("max-websockets = 3\nproxy-protocol = true").unwrap_err();
-        layers.add("max-websockets = 3").unwrap();
+        layers.apply_file(text("max-sessions = 1\norigins = [\"https://a.example\"]")).unwrap();
+        layers.set_admin("max-websockets = 3\nproxy-protocol = true").unwrap_err();
+        layers.set_admin("max-websockets = 3").unwrap();
         for (wrong, expected) in [
             ("max-websockets = -1", "body:1:18: "),
             ("\nport = 1", "body:2:1: port: it changes with a restart only"),
             ("max-websockets = 4\nno-such-key = 1", "body:2:1: unknown field"),
             ("max-websockets", "body:1:"),
         ] {
-            let error = layers.add(wrong).unwrap_err().to_string();
+            let error = layers.set_admin(wrong).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
-        let error = layers.clear(Some("port")).unwrap_err().to_string();
+        let error = layers.clear_admin(Some("port")).unwrap_err().to_string();
         assert!(error.starts_with("`port` is no setting that changes without"), "{error}");
-        for (found, expected) in [
+        for (content, expected) in [
             (text(""), "transports.toml has no settings any more"),
             (text("# max-sessions = 1\n\n"), "transports.toml has no settings any more"),
-            (Found::Nothing, "transports.toml is gone"),
-            (Found::Unreadable("it is a folder".into()), "cannot be read: it is a folder"),
+            (FileContent::Missing, "transports.toml is gone"),
+            (FileContent::Unreadable("it is a folder".into()), "cannot be read: it is a folder"),
             (text("max-sessions = 0\norigins = ["), "transports.toml:2:"),
             (text("max-sessions = 0\nproxy-protocol = true"), "proxy-protocol: nobody could"),
         ] {
-            let error = layers.take(found.clone()).unwrap_err().to_string();
+            let error = layers.apply_file(content.clone()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
-            assert_eq!((layers.tried(), layers.problem()), (&found, Some(error.as_str())));
+            assert_eq!((layers.last_file(), layers.file_error()), (&content, Some(error.as_str())));
             assert_eq!(facts(&layers), (3, 1, "https://a.example".into()), "{expected}");
             // An error in the file does not prevent changes by the administrator.
-            layers.add("max-websockets = 4").unwrap();
+            layers.set_admin("max-websockets = 4").unwrap();
             assert_eq!(facts(&layers), (4, 1, "https://a.example".into()), "{expected}");
-            layers.add("max-websockets = 3").unwrap();
+            layers.set_admin("max-websockets = 3").unwrap();
         }
         // The administrator's layer must not contradict the file's.
-        layers.take(text("trusted-proxies = [\"loopback\"]\nproxy-protocol = true")).unwrap();
-        let error = layers.add("trusted-proxies = []").unwrap_err().to_string();
+        layers.apply_file(text("trusted-proxies = [\"loopback\"]\nproxy-protocol = true")).unwrap();
+        let error = layers.set_admin("trusted-proxies = []").unwrap_err().to_string();
         assert!(error.starts_with("proxy-protocol: nobody could connect"), "{error}");
-        assert_eq!(layers.problem(), None);
+        assert_eq!(layers.file_error(), None);
     }
 
     /// After any sequence of changes, each setting has the value of the topmost layer that sets it.
@@ -339,25 +339,27 @@ mod tests {
             match draw(6) {
                 0 => {
                     let blank = lines.is_empty() && file != [None; 3];
-                    assert_eq!(layers.take(text(&lines)).is_err(), blank);
+                    assert_eq!(layers.apply_file(text(&lines)).is_err(), blank);
                     file = if blank { file } else { values };
                 }
-                1 => drop(layers.take(text(&format!("{lines}broken"))).unwrap_err()),
+                1 => drop(layers.apply_file(text(&format!("{lines}broken"))).unwrap_err()),
                 2 => {
-                    layers.add(&lines).unwrap();
+                    layers.set_admin(&lines).unwrap();
                     administrator = std::array::from_fn(|key| values[key].or(administrator[key]));
                 }
-                3 => drop(layers.add(&format!("{lines}port = 1")).unwrap_err()),
+                3 => drop(layers.set_admin(&format!("{lines}port = 1")).unwrap_err()),
                 4 => {
                     let key = draw(3);
-                    layers.clear(Some(KEYS[key])).unwrap();
+                    layers.clear_admin(Some(KEYS[key])).unwrap();
                     administrator[key] = None;
                 }
                 _ if draw(5) == 0 => {
-                    layers.clear(None).unwrap();
+                    layers.clear_admin(None).unwrap();
                     administrator = [None; 3];
                 }
-                _ => assert_eq!(layers.take(Found::Nothing).is_err(), file != [None; 3]),
+                _ => {
+                    assert_eq!(layers.apply_file(FileContent::Missing).is_err(), file != [None; 3])
+                }
             }
             let flags = [None, Some(77), None];
             let expected = std::array::from_fn(|key| {
@@ -370,18 +372,18 @@ mod tests {
     #[test]
     fn a_file_that_never_said_anything_may_go_on_so() {
         let mut layers = layers(Layer::default(), None).unwrap();
-        for found in [Found::Nothing, text(""), text("# nothing"), Found::Nothing] {
-            layers.take(found).unwrap();
-            assert_eq!(layers.problem(), None);
-            assert_eq!(layers.file_is_blank(), layers.tried() != &Found::Nothing);
+        for content in [FileContent::Missing, text(""), text("# nothing"), FileContent::Missing] {
+            layers.apply_file(content).unwrap();
+            assert_eq!(layers.file_error(), None);
+            assert_eq!(layers.file_is_blank(), layers.last_file() != &FileContent::Missing);
         }
-        layers.take(text("port = 1")).unwrap();
+        layers.apply_file(text("port = 1")).unwrap();
         assert!(!layers.file_is_blank());
         let named = Sources { file: Some("t.toml".into()), ..Sources::default() };
         let mut named = Layers::without_file(named, &KNOWN).unwrap();
-        let error = named.take(Found::Nothing).unwrap_err().to_string();
+        let error = named.apply_file(FileContent::Missing).unwrap_err().to_string();
         assert_eq!(error, "t.toml cannot be read: it is not there");
-        named.take(text("")).unwrap();
+        named.apply_file(text("")).unwrap();
     }
 
     #[test]
@@ -397,7 +399,7 @@ mod tests {
             (Layer::default(), Some("99999"), "port = 2", Err("PORT: `99999` is no port number")),
         ] {
             let result =
-                layers(flags, port).map(|mut layers| layers.take(text(file)).unwrap().port);
+                layers(flags, port).map(|mut layers| layers.apply_file(text(file)).unwrap().port);
             assert_eq!(result, expected.map_err(str::to_owned));
         }
     }

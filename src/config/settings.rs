@@ -76,7 +76,7 @@ impl Settings {
     }
 
     /// Checks that settings do not contradict each other. No layer can check this by itself.
-    pub(crate) fn agree(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check_consistency(&self) -> Result<(), ConfigError> {
         let wrong = |key, message: String| Err(ConfigError::Contradiction { key, message });
         let (certs, keys) = (self.tls_cert.len(), self.tls_key.len());
         if certs != keys {

@@ -104,7 +104,7 @@ fn errors_of_listening() {
     }
     let agree = |text: &str| {
         let settings = Settings::complete(file(text).unwrap(), &KNOWN);
-        settings.agree().map_err(|error| error.to_string())
+        settings.check_consistency().map_err(|error| error.to_string())
     };
     for (text, expected) in [
         (

@@ -20,7 +20,7 @@ pub fn settings(data: &[u8]) {
         Err(error) => panic!("not of the file: {error}"),
     };
     let settings = Settings::complete(layer, &known);
-    if settings.agree().is_ok() {
+    if settings.check_consistency().is_ok() {
         assert_eq!(settings.tls_cert.len(), settings.tls_key.len());
         assert!(!settings.proxy_protocol || !settings.policy.trusted_proxies.is_empty());
     }
