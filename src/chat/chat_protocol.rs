@@ -106,7 +106,7 @@ impl ChatProtocol {
         })
     }
 
-    /// Makes the event that tells a page of a notice; `None` if its page has no event for it.
+    /// Makes the event for a notice; `None` if the page has no event for it.
     pub fn render(self, notice: &Notice<'_>) -> Option<(&'static str, Vec<Value>)> {
         use ChatProtocol::{Bare, Nicknames, Users};
         let user = |name: &Name| json!({ "username": name.as_str() });

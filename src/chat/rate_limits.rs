@@ -234,7 +234,7 @@ mod tests {
         Sid::random().unwrap()
     }
 
-    /// How often that can be taken, and what is said then.
+    /// How often `costs` can be taken, and the error then.
     fn drain(
         limits: &mut RateLimits,
         sid: Sid,

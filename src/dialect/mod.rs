@@ -6,13 +6,13 @@
 
 pub mod engineio3;
 pub mod engineio4;
-pub mod grammar;
+pub(crate) mod grammar;
 #[cfg(test)]
 mod hostile;
-pub mod json;
-pub mod packet;
+pub(crate) mod json;
+mod packet;
 pub mod socketio09;
-pub mod utf8;
+mod utf8;
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
