@@ -45,7 +45,7 @@ pub use direct_writer::{Connection, DirectWriter, SendOutcome};
 pub use handshake::{Extensions, Handshake, NewSession, TransportInfo};
 pub use limits::{Limits, PER_PACKET, QueueLimits};
 pub use queue::Delivery;
-pub use reason::{CloseReason, Refused, Unavailable};
+pub use reason::{CloseReason, SessionError, Unavailable};
 pub use receiver::Receiver;
 pub use session::Session;
 pub use session::drain::{Drain, Drained};

@@ -1,4 +1,4 @@
-//! Why sessions end, why none can be opened, and why requests for them are refused.
+//! Why sessions end, why none can be opened, and why a session does not take a request.
 
 use crate::dialect::Ending;
 
@@ -78,9 +78,9 @@ impl CloseReason {
     }
 }
 
-/// Why a transport could not take up a session.
+/// Why a session does not take a request of a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum SessionError {
     #[error("the session is gone")]
     Gone,
     #[error("the session is on another transport")]

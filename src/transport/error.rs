@@ -6,7 +6,7 @@ use http::header::{CONNECTION, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use crate::engine::{Refused, Unavailable};
+use crate::engine::{SessionError, Unavailable};
 use crate::http::{BodyError, Response, response};
 use crate::policy::Refusal;
 
@@ -200,13 +200,17 @@ impl From<Unavailable> for Error {
     }
 }
 
-impl From<Refused> for Error {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Gone => Error::SidUnknown,
-            Refused::WrongTransport => Error::bad_request("the session is on another transport"),
-            Refused::Overlap => Error::bad_request("another request of the same kind is open"),
-            Refused::AlreadyUpgrading => Error::bad_request("an upgrade is under way, or done"),
+impl From<SessionError> for Error {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Gone => Error::SidUnknown,
+            SessionError::WrongTransport => {
+                Error::bad_request("the session is on another transport")
+            }
+            SessionError::Overlap => Error::bad_request("another request of the same kind is open"),
+            SessionError::AlreadyUpgrading => {
+                Error::bad_request("an upgrade is under way, or done")
+            }
         }
     }
 }

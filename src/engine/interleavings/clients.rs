@@ -140,8 +140,8 @@ async fn serve(session: Arc<Session>, line: Arc<Line>) {
         kept -= 1;
         let mut drain = match session.attach(&POLLING) {
             Ok(drain) => drain,
-            Err(refused) => {
-                assert_ne!(refused, Refused::Overlap);
+            Err(error) => {
+                assert_ne!(error, SessionError::Overlap);
                 line.put(vec![OVER.into()]);
                 continue;
             }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::super::handshake::TransportInfo;
-use super::super::reason::{CloseReason, Refused};
+use super::super::reason::{CloseReason, SessionError};
 use super::super::state::Phase;
 use super::super::state::outlet::Ticket;
 use super::Session;
@@ -23,7 +23,7 @@ impl Session {
     ///
     /// # Errors
     /// If there is nothing for it to drain. An overlap ends the session (engineio.md §9).
-    pub fn attach(self: &Arc<Self>, info: &'static TransportInfo) -> Result<Drain, Refused> {
+    pub fn attach(self: &Arc<Self>, info: &'static TransportInfo) -> Result<Drain, SessionError> {
         let greeting = || self.open.clone();
         let mut state = self.state();
         let before = if state.is_new() { "" } else { state.transport.name };
@@ -42,11 +42,11 @@ impl Session {
                 }
                 Ok(Drain::new(Arc::clone(self), ticket))
             }
-            Err(refused) => {
-                if refused == Refused::Overlap {
+            Err(error) => {
+                if error == SessionError::Overlap {
                     self.close(CloseReason::Overlap("GET"));
                 }
-                Err(refused)
+                Err(error)
             }
         }
     }
@@ -56,7 +56,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::attach`] and [`Session::attach_candidate`].
-    pub fn take_up(self: &Arc<Self>, info: &'static TransportInfo) -> Result<Drain, Refused> {
+    pub fn take_up(self: &Arc<Self>, info: &'static TransportInfo) -> Result<Drain, SessionError> {
         let at_once = {
             let state = self.state();
             let again = state.transport.wire == info.wire && (state.is_new() || !info.duplex);
@@ -73,7 +73,7 @@ impl Session {
     pub fn attach_candidate(
         self: &Arc<Self>,
         info: &'static TransportInfo,
-    ) -> Result<Drain, Refused> {
+    ) -> Result<Drain, SessionError> {
         let attached = self.state().attach_candidate(info, Instant::now());
         self.span.in_scope(|| match attached {
             Ok(_) => debug!(transport = info.name, "upgrade: probing"),

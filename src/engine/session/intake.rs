@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::super::handshake::TransportInfo;
 use super::super::inbox::{Call, Input};
-use super::super::reason::{CloseReason, Refused};
+use super::super::reason::{CloseReason, SessionError};
 use super::super::state::outlet::Wake;
 use super::super::state::{Phase, State};
 use super::Session;
@@ -25,7 +25,7 @@ impl Session {
         self: &Arc<Self>,
         info: &'static TransportInfo,
         packets: impl IntoIterator<Item = Packet>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), SessionError> {
         let mut packets = packets.into_iter();
         let mut next = packets.next();
         poll_fn(|cx| self.poll_submit(cx, info, &mut next, &mut packets)).await
@@ -39,20 +39,20 @@ impl Session {
         info: &'static TransportInfo,
         next: &mut Option<Packet>,
         packets: &mut impl Iterator<Item = Packet>,
-    ) -> Poll<Result<(), Refused>> {
+    ) -> Poll<Result<(), SessionError>> {
         loop {
             let Some(packet) = next.take() else { return Poll::Ready(Ok(())) };
             let mut state = self.state();
             let candidate = state.candidate.as_ref();
             if candidate.is_some_and(|candidate| candidate.info.wire == info.wire) {
                 if !self.probe(packet, state) {
-                    return Poll::Ready(Err(Refused::AlreadyUpgrading));
+                    return Poll::Ready(Err(SessionError::AlreadyUpgrading));
                 }
                 *next = packets.next();
                 continue;
             }
             if state.transport.wire != info.wire && !self.is_lenient() {
-                return Poll::Ready(Err(Refused::WrongTransport));
+                return Poll::Ready(Err(SessionError::WrongTransport));
             }
             let (confirmed, confirmed_wake) = state.heard(Instant::now());
             *next = Some(packet);

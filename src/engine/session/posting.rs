@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::handshake::TransportInfo;
-use super::super::reason::{CloseReason, Refused};
+use super::super::reason::{CloseReason, SessionError};
 use super::super::state::Phase;
 use super::Session;
 
@@ -23,10 +23,13 @@ impl Session {
     ///
     /// # Errors
     /// If one is under way, which ends the session (engineio.md §9), or none is wanted.
-    pub fn begin_post(self: &Arc<Self>, info: &'static TransportInfo) -> Result<Posting, Refused> {
+    pub fn begin_post(
+        self: &Arc<Self>,
+        info: &'static TransportInfo,
+    ) -> Result<Posting, SessionError> {
         let mut state = self.state();
         if matches!(state.phase, Phase::Closed(_)) {
-            return Err(Refused::Gone);
+            return Err(SessionError::Gone);
         }
         let at_once = if self.is_lenient() {
             LENIENT_POSTS
@@ -34,7 +37,7 @@ impl Session {
             let candidate = state.candidate.as_ref();
             let probing = candidate.is_some_and(|candidate| candidate.info.wire == info.wire);
             if state.transport.wire != info.wire && !probing {
-                return Err(Refused::WrongTransport);
+                return Err(SessionError::WrongTransport);
             }
             1
         };
@@ -43,7 +46,7 @@ impl Session {
             if !self.is_lenient() {
                 self.close(CloseReason::Overlap("POST"));
             }
-            return Err(Refused::Overlap);
+            return Err(SessionError::Overlap);
         }
         state.posting += 1;
         Ok(Posting { session: Arc::clone(self), held: 0 })

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::super::handshake::TransportInfo;
 use super::super::limits::Limits;
-use super::super::reason::Refused;
+use super::super::reason::SessionError;
 use super::liveness::Liveness;
 use super::outlet::{Outlet, Ticket, Wake};
 use super::upgrade::{Candidate, ProbeStep, Release, Unconfirmed};
@@ -33,18 +33,18 @@ impl State {
         greeting: impl FnOnce() -> Frame,
         limits: &Limits,
         now: Instant,
-    ) -> Result<(Ticket, Wake), Refused> {
+    ) -> Result<(Ticket, Wake), SessionError> {
         if matches!(self.phase, Phase::Closed(_)) {
-            return Err(Refused::Gone);
+            return Err(SessionError::Gone);
         }
         let mut replaced = None;
         match dialect.rules().requests {
             Requests::Strict => {
                 if self.transport.wire != info.wire {
-                    return Err(Refused::WrongTransport);
+                    return Err(SessionError::WrongTransport);
                 }
                 if self.outlet.is_some() {
-                    return Err(Refused::Overlap);
+                    return Err(SessionError::Overlap);
                 }
             }
             Requests::Lenient => {
@@ -69,13 +69,13 @@ impl State {
         &mut self,
         info: &'static TransportInfo,
         now: Instant,
-    ) -> Result<Ticket, Refused> {
+    ) -> Result<Ticket, SessionError> {
         if self.phase != Phase::Open {
-            return Err(Refused::Gone);
+            return Err(SessionError::Gone);
         }
         // Nothing is better than a duplex transport.
         if self.candidate.is_some() || self.transport.duplex || self.transport.wire == info.wire {
-            return Err(Refused::AlreadyUpgrading);
+            return Err(SessionError::AlreadyUpgrading);
         }
         let outlet = self.new_outlet();
         let ticket = outlet.ticket;

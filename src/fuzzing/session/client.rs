@@ -17,7 +17,7 @@ use crate::dialect::socketio09::SocketIo09;
 use crate::dialect::{Dialect, Malformed, Packet, Requests, Wire};
 use crate::engine::{
     CloseReason, Delivery, Drain, Drained, Engine, Handshake, Limits, NewSession, QueueLimits,
-    Refused, SendOutcome, Session, TransportInfo,
+    SendOutcome, Session, SessionError, TransportInfo,
 };
 use crate::fuzzing::input::Input;
 use crate::transport::REGISTRY;
@@ -53,7 +53,7 @@ pub struct Client {
 
 /// Packets of the client that the session has not accepted yet.
 struct Submission {
-    accepted: BoxFuture<'static, Result<(), Refused>>,
+    accepted: BoxFuture<'static, Result<(), SessionError>>,
     /// The numbers of the messages among them.
     numbers: Vec<usize>,
 }

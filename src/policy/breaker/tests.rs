@@ -33,7 +33,7 @@ enum Event {
     /// A client asks for a WebSocket, and may open it as the test, or freely, or not at all.
     Tests,
     Free,
-    Refused,
+    Withheld,
     /// The test fails, or fails if the client is present, or ends without a result.
     TestFails(u64),
     TestBreaks(u64),
@@ -91,7 +91,7 @@ fn play(case: &str, events: &[Event]) {
             Carried => network.carrying_ended(now),
             Tests => assert!(matches!(ask(&mut network), Answer::Test { .. }), "{what}"),
             Free => assert_eq!(ask(&mut network), Answer::Allowed, "{what}"),
-            Refused => assert!(matches!(ask(&mut network), Answer::Withheld(_)), "{what}"),
+            Withheld => assert!(matches!(ask(&mut network), Answer::Withheld(_)), "{what}"),
             TestFails(client) => {
                 let (evidence, proof, opened) = (Dropped, Given, now);
                 let failure = Failure { client, opened, evidence, proof, test: true };
@@ -246,22 +246,22 @@ fn what_is_evidence() {
 
 #[test]
 fn open_half_open_closed() {
-    let opens = [silent(1), silent(2), silent(3), IsOpen(600), Refused];
+    let opens = [silent(1), silent(2), silent(3), IsOpen(600), Withheld];
     for (case, events) in [
-        ("it counts down", vec![Pass(599), IsOpen(1), Refused, Pass(1), IsHalfOpen]),
+        ("it counts down", vec![Pass(599), IsOpen(1), Withheld, Pass(1), IsHalfOpen]),
         ("failures while it is open", vec![silent(4), silent(5), silent(6), IsOpen(600)]),
-        ("one test at a time", vec![Pass(600), Tests, Refused, IsHalfOpen, Refused]),
+        ("one test at a time", vec![Pass(600), Tests, Withheld, IsHalfOpen, Withheld]),
         (
             "a test that tells nothing makes room for the next",
-            vec![Pass(600), Tests, Refused, TestTellsNothing, Tests, Refused],
+            vec![Pass(600), Tests, Withheld, TestTellsNothing, Tests, Withheld],
         ),
         (
             "a test whose client leaves before it tells anything",
-            vec![Pass(600), Tests, Leaves(9), Refused, TestTellsNothing, IsHalfOpen, Tests],
+            vec![Pass(600), Tests, Leaves(9), Withheld, TestTellsNothing, IsHalfOpen, Tests],
         ),
         (
             "a test that broke, and nobody comes back from",
-            vec![Pass(600), Tests, TestBreaks(9), Refused, Pass(60), Refused, Pass(1), Tests],
+            vec![Pass(600), Tests, TestBreaks(9), Withheld, Pass(60), Withheld, Pass(1), Tests],
         ),
         (
             "each failed test doubles the rest, up to the longest",
@@ -270,7 +270,7 @@ fn open_half_open_closed() {
                 .enumerate()
                 .flat_map(|(n, rests)| {
                     let client = 10 + n as u64;
-                    [Pass(rests[0]), Tests, TestFails(client), IsOpen(rests[1]), Refused]
+                    [Pass(rests[0]), Tests, TestFails(client), IsOpen(rests[1]), Withheld]
                 })
                 .collect(),
         ),

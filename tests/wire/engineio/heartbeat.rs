@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use parlance::dialect::{Message, Packet};
-use parlance::engine::{CloseReason, Drained, Engine, Limits, Refused};
+use parlance::engine::{CloseReason, Drained, Engine, Limits, SessionError};
 use tokio::time::{Instant, sleep};
 
 use crate::support::apps::{Echo, tap};
@@ -49,7 +49,7 @@ async fn the_captured_timeline_of_protocol_4() {
     assert_eq!(since(start), 1000);
     assert_eq!(poll(&session).await, (vec![], TIMED_OUT));
     assert_eq!(since(start), 1500);
-    assert_eq!(session.attach(&POLLING).err(), Some(Refused::Gone));
+    assert_eq!(session.attach(&POLLING).err(), Some(SessionError::Gone));
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,7 +60,7 @@ async fn the_captured_timeline_of_protocol_3() {
     assert!(poll(&session).await.0[0].starts_with("0{"));
     assert_eq!(poll(&session).await, (vec![], TIMED_OUT));
     assert_eq!(since(start), 1500);
-    assert_eq!(session.attach(&POLLING).err(), Some(Refused::Gone));
+    assert_eq!(session.attach(&POLLING).err(), Some(SessionError::Gone));
 }
 
 #[tokio::test(start_paused = true)]
