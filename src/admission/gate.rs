@@ -26,7 +26,7 @@ pub struct Gate {
     breakers: Breakers,
     log_once: LogOnce,
     /// Cancels the task that closes sessions for the policy in force, when a newer policy replaces it.
-    moving: Mutex<CancellationToken>,
+    closing: Mutex<CancellationToken>,
 }
 
 /// The facts that a page gets before it connects.
@@ -47,7 +47,7 @@ impl Gate {
             counters: Arc::default(),
             breakers: Breakers::default(),
             log_once: LogOnce::default(),
-            moving: Mutex::default(),
+            closing: Mutex::default(),
         })
     }
 
@@ -86,8 +86,8 @@ impl Gate {
         let old = self.policy.swap(Arc::clone(&new));
         let cancelled = CancellationToken::new();
         let previous = {
-            let mut moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *moving, cancelled.clone())
+            let mut current = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *current, cancelled.clone())
         };
         previous.cancel();
         let changes = old.difference(&new);
@@ -95,12 +95,12 @@ impl Gate {
             // Refusals under the new policy are logged once again.
             self.log_once.clear();
         }
-        let spawned = engine.clone();
+        let task_engine = engine.clone();
         engine.spawn(async move {
             tokio::select! {
                 () = cancelled.cancelled() => {}
-                () = spawned.stopping().cancelled() => {}
-                () = close_disallowed(&spawned, &new) => {}
+                () = task_engine.stopping().cancelled() => {}
+                () = close_disallowed(&task_engine, &new) => {}
             }
         });
         changes

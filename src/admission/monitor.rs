@@ -20,7 +20,7 @@ use crate::policy::breaker::{Evidence, Failure, Proof, Returned};
 /// Its owner calls [`WebSocketMonitor::received`] for everything that comes from the client, and then
 /// one of [`WebSocketMonitor::closed`], [`lost`](WebSocketMonitor::lost),
 /// [`closed_by_server`](WebSocketMonitor::closed_by_server) and
-/// [`abandoned`](WebSocketMonitor::abandoned), each before the session is told.
+/// [`abandoned`](WebSocketMonitor::abandoned), each before the session gets to know.
 pub struct WebSocketMonitor {
     gate: Arc<Gate>,
     /// `None` if the WebSocket has no session.

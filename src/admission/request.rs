@@ -197,7 +197,8 @@ impl Gate {
             Step::Upgrades | Step::Starts => request.session.and_then(Subject::of),
             Step::Continues => None,
         };
-        // A client that opens its session on a WebSocket may know no other transport, so it is no test.
+        // The policy never refuses to open a session on a WebSocket because of a breaker, so such a client
+        // does not make a test.
         let may_test = request.is_duplex() && step != Step::Opens;
         let answer = subject.map(|subject| self.breakers().ask(subject, may_test, &policy.breaker));
         if let Some(Answer::Withheld(left)) = answer {

@@ -12,7 +12,7 @@ pub enum Refusal {
     /// `setting` is a line of the configuration file that would allow it. It is logged, and never sent.
     #[error("origin {origin} is not allowed here")]
     Origin { origin: String, setting: String },
-    #[error("it is not said which page this comes from, and not all pages may connect")]
+    #[error("the request does not name its page, and not all pages may connect")]
     Unnamed,
     #[error(
         "the page was loaded by {} and this connection came by {}: they must be the same",

@@ -98,9 +98,9 @@ impl Parked for ParkedPoll {
     ) -> Poll<ParkedOutcome> {
         // `begin` sets the responder before the connection waits here.
         let Some(responder) = &self.responder else { return Poll::Ready(ParkedOutcome::Lost) };
-        let waited =
+        let outcome =
             responder.answer.poll_outcome(cx, &mut self.drain, &mut self.batch, read_ahead);
-        waited.map(|waited| match waited {
+        outcome.map(|outcome| match outcome {
             PollOutcome::Drained(drained) => {
                 self.drained = drained;
                 ParkedOutcome::Due
@@ -196,15 +196,17 @@ impl std::fmt::Debug for PollResponder {
 
 impl PollResponder {
     fn write(&self, (content_type, body): (&str, Bytes)) -> SendOutcome {
-        let whole = self.writer.write(|out| {
+        let all_sent = self.writer.write(|out| {
             out.extend_from_slice(&self.head);
             write_end(out, content_type, &body);
         });
-        self.answer.give(whole)
+        self.answer.give(all_sent)
     }
 }
 
 impl DirectWriter for PollResponder {
+    /// Called under the session's lock. The writer's lock comes after it in the lock order (session → writer
+    /// → TLS).
     fn try_send(&self, frames: &[Frame], dialect: &dyn Dialect, _wire: &Wire) -> SendOutcome {
         self.write((self.encode)(dialect, frames))
     }

@@ -269,6 +269,8 @@ impl WsWriter {
 }
 
 impl DirectWriter for WsWriter {
+    /// Called under the session's lock. The writer's lock comes after it in the lock order (session → writer
+    /// → TLS).
     fn try_send(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> SendOutcome {
         if self.write_packets(frames, dialect, wire) {
             SendOutcome::Sent
