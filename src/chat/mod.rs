@@ -1,6 +1,6 @@
 //! The chat: an [`App`] that hands everything to one room.
 //!
-//! [`Chat`] runs in the calls of many sessions and only translates their events. The [`room`] is one
+//! [`Chat`] runs in the calls of many sessions and only translates their events. The room is one
 //! task that owns all members. Between them is a bounded inbox: while the room is busy, a client that
 //! sends something waits, and no other client does.
 
