@@ -14,6 +14,7 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --lib --profile test --features shuttle -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --lib
 
 # Browsers old and new, clients and tools from npm. Does nothing the second time.
 setup:

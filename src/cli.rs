@@ -1,5 +1,7 @@
 //! Arguments.
 
+#![allow(missing_docs, reason = "doc comments here are the text of --help")]
+
 use std::collections::HashSet;
 use std::error::Error as _;
 use std::path::PathBuf;

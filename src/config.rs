@@ -29,6 +29,7 @@ pub const DEFAULT_FILE: &str = "transports.toml";
 
 /// An error in the settings, with its place.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum ConfigError {
     #[error("{} cannot be read: {why}", .path.display())]
     Unreadable { path: PathBuf, why: String },

@@ -1,3 +1,5 @@
+//! The `parlance` command.
+
 use std::process::ExitCode;
 
 use parlance::cli::{Cli, Command};

@@ -42,6 +42,7 @@ pub fn filter(text: &str) -> Result<EnvFilter, String> {
 /// The state of the log files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileLog {
+    /// Where the files are.
     pub folder: PathBuf,
     /// The error because of which lines cannot be written at the moment.
     pub trouble: Option<String>,
@@ -67,7 +68,9 @@ pub fn tell(line: &str) {
 /// The folder of the log files, and the bound of their bytes together.
 #[derive(Debug, Clone, Copy)]
 pub struct Files<'a> {
+    /// Where the files are.
     pub folder: &'a Path,
+    /// Bytes of all files together.
     pub bytes: u64,
 }
 

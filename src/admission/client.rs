@@ -18,7 +18,9 @@ use crate::policy::{Client, Networks, Policy, Refusal, Scheme, Site, Visitor, or
 /// The other end of a connection: its address, and the scheme of the connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
+    /// The address at the other end of the connection, or as a PROXY header says.
     pub remote: IpAddr,
+    /// How the connection was made.
     pub scheme: Scheme,
 }
 

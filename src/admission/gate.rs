@@ -41,6 +41,7 @@ pub struct Welcome {
 }
 
 impl Gate {
+    /// Puts a first policy in force.
     pub fn new(policy: Policy) -> Arc<Self> {
         Arc::new(Gate {
             policy: ArcSwap::from_pointee(policy),
@@ -51,10 +52,12 @@ impl Gate {
         })
     }
 
+    /// Sessions, WebSockets and refusals, counted.
     pub fn counters(&self) -> &Arc<ConnectionCounters> {
         &self.counters
     }
 
+    /// The circuit breakers for WebSockets.
     pub fn breakers(&self) -> &Breakers {
         &self.breakers
     }

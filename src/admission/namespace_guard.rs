@@ -16,6 +16,7 @@ pub struct PolicyLayer<A> {
 }
 
 impl<A: App> PolicyLayer<A> {
+    /// Guards `app` by the policy that is in force in `gate`.
     pub fn new(app: A, gate: Arc<Gate>) -> Self {
         PolicyLayer { app, gate }
     }

@@ -36,12 +36,16 @@ pub fn listed<'a>(names: impl Iterator<Item = &'a Name>) -> Vec<&'a str> {
 /// Why a name cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadName {
+    /// It is no string.
     #[error("a name is a text")]
     NoText,
+    /// It has no characters.
     #[error("a name has at least one character")]
     Empty,
+    /// It has too many characters.
     #[error("a name has at most {MAX_CHARACTERS} characters")]
     TooLong,
+    /// It has a control character, or one that turns the direction of text.
     #[error("a name has no control characters and none that turn the direction of text")]
     Forbidden,
 }
@@ -67,6 +71,7 @@ impl Name {
         Ok(Name(name))
     }
 
+    /// The name as it is shown.
     pub fn as_str(&self) -> &str {
         &self.0
     }

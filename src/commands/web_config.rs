@@ -13,8 +13,11 @@ pub const LARGEST: u64 = 1 << 20;
 /// What hands requests to the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Module {
+    /// iisnode, which runs Node.
     IisNode,
+    /// HttpPlatformHandler.
     HttpPlatform,
+    /// The ASP.NET Core Module.
     AspNetCore,
     /// URL Rewrite and Application Request Routing, to a server that runs by itself.
     ReverseProxy,
@@ -53,9 +56,12 @@ pub struct Needs {
     pub max_payload: usize,
 }
 
+/// How bad a [`Finding`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
+    /// Something does not work.
     Error,
+    /// Something works less well than it could.
     Advice,
 }
 
@@ -66,8 +72,11 @@ pub struct Finding {
     pub line: u32,
     /// From 1.
     pub column: u32,
+    /// How bad it is.
     pub severity: Severity,
+    /// What is wrong.
     pub problem: String,
+    /// What to write instead.
     pub fix: String,
 }
 
@@ -85,6 +94,7 @@ impl fmt::Display for Finding {
 /// What a file says.
 #[derive(Debug)]
 pub struct Report {
+    /// What passes requests on; `None` if nothing does.
     pub module: Option<Module>,
     /// In the order of the file.
     pub findings: Vec<Finding>,

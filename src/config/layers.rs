@@ -27,6 +27,7 @@ pub struct Sources {
 /// The result of reading the settings file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum FileContent {
+    /// The text of the file.
     Text(String),
     /// There is no file.
     Missing,

@@ -13,11 +13,17 @@ const MOST_RULES: usize = 256;
 pub struct RuleText {
     /// The name in logs. `None` for the number of the rule.
     pub name: Option<String>,
+    /// The origins that it is for; `None` for all.
     pub origins: Option<Vec<String>>,
+    /// The networks of clients that it is for; `None` for all.
     pub networks: Option<Vec<String>>,
+    /// The user agents that it is for, as patterns; `None` for all.
     pub agents: Option<Vec<String>>,
+    /// The paths of pages that it is for, as patterns; `None` for all.
     pub paths: Option<Vec<String>>,
+    /// The namespaces that it is for, as patterns; `None` for all.
     pub namespaces: Option<Vec<String>>,
+    /// What is allowed, preferred first.
     pub transports: Vec<String>,
 }
 

@@ -19,41 +19,69 @@ const BURST_SECONDS: usize = 2;
 pub struct Settings {
     /// `None` for all addresses.
     pub host: Option<String>,
+    /// The TCP port; 0 lets the system choose.
     pub port: u16,
+    /// What changes without a restart: transports, rules, origins, proxies, caps, the breaker.
     pub policy: Policy,
+    /// The token of the administrator's requests; `None` switches them off.
     pub admin_token: Option<String>,
+    /// Files of certificates; none for plain HTTP.
     pub tls_cert: Vec<PathBuf>,
     /// As many as [`Settings::tls_cert`].
     pub tls_key: Vec<PathBuf>,
+    /// A port whose requests are redirected to https.
     pub redirect_port: Option<u16>,
     /// `None` to send no HSTS header.
     pub hsts: Option<Duration>,
+    /// Whether connections of trusted proxies begin with a PROXY header.
     pub proxy_protocol: bool,
+    /// A folder to serve in place of the built-in pages.
     pub static_dir: Option<PathBuf>,
+    /// The level or the filter of the log.
     pub log: String,
+    /// A folder for log files; `None` for none.
     pub log_dir: Option<PathBuf>,
     /// For all log files together.
     pub log_bytes: usize,
+    /// The time between two heartbeats.
     pub ping_interval: Duration,
+    /// How long the answer to a heartbeat may take.
     pub ping_timeout: Duration,
+    /// How long an upgrade may take.
     pub upgrade_timeout: Duration,
+    /// How long a client of 3.x or 4.x may take to join a namespace.
     pub connect_timeout: Duration,
+    /// Bytes of one packet or one request body.
     pub max_payload: usize,
+    /// Bytes that may wait for one client.
     pub queue_bytes: usize,
     /// For all queues together; 0 for no bound.
     pub queue_bytes_total: usize,
+    /// Packets that may wait for one client.
     pub queue_messages: usize,
+    /// Bytes of one streamed response, after which the client opens the next.
     pub stream_bytes: usize,
+    /// Open connections, WebSockets included.
     pub max_connections: usize,
+    /// Open connections of one address; 0 for no bound.
     pub max_connections_per_address: usize,
+    /// How long the head of a request may take.
     pub header_timeout: Duration,
+    /// How long the body of a request may take.
     pub body_timeout: Duration,
+    /// Headers of one request.
     pub max_headers: usize,
+    /// Bytes of the head of one request.
     pub max_header_bytes: usize,
+    /// How long a shutdown waits for clients.
     pub shutdown_timeout: Duration,
+    /// Bytes of one chat message.
     pub message_max: usize,
+    /// Messages a second of one person; 0 for no bound.
     pub message_rate: u32,
+    /// Bytes of messages a second of one person; 0 for no bound.
     pub byte_rate: usize,
+    /// Whether several people may have the same name.
     pub duplicate_names: bool,
 }
 

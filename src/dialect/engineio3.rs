@@ -15,6 +15,7 @@ use super::{
     base64_encode, json,
 };
 
+/// The dialect of Socket.IO 1.x and 2.x: Engine.IO 2 and 3.
 #[derive(Debug)]
 pub struct EngineIo3;
 

@@ -12,6 +12,7 @@ use super::{
     base64_decode, base64_encode, json,
 };
 
+/// The dialect of Socket.IO 3.x and 4.x: Engine.IO 4.
 #[derive(Debug)]
 pub struct EngineIo4;
 

@@ -32,9 +32,13 @@ pub const COUNT: usize = 3;
 /// The content of the packet that opens a session.
 #[derive(Debug, Clone, Copy)]
 pub struct Opening<'a> {
+    /// The session's id.
     pub sid: &'a str,
+    /// Wire names of the transports that the client may upgrade to.
     pub upgrades: &'a [&'static str],
+    /// The time between two heartbeats.
     pub ping_interval: Duration,
+    /// How long the answer to a heartbeat may take.
     pub ping_timeout: Duration,
     /// Bytes.
     pub max_payload: usize,
@@ -87,7 +91,9 @@ fn add(packets: &mut Vec<Packet>, packet: Packet) -> Result<(), Malformed> {
 /// One HTTP body of packets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Payload {
+    /// The response's `Content-Type`.
     pub content_type: &'static str,
+    /// The payload.
     pub body: Bytes,
 }
 
@@ -109,6 +115,7 @@ pub enum Heartbeat {
 /// servers of their time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaction {
+    /// The packet is dropped; the session goes on.
     Ignore,
     /// Close the connection, without a packet first.
     Close,
@@ -130,7 +137,9 @@ pub enum Requests {
 /// How sessions of a dialect behave, as data.
 #[derive(Debug)]
 pub struct Rules {
+    /// Who starts heartbeats.
     pub heartbeat: Heartbeat,
+    /// Which requests may overlap.
     pub requests: Requests,
     /// Whether [`Dialect::ending`] is sent on WebSockets, too, before the close frame.
     pub ending_on_sockets: bool,
@@ -144,6 +153,7 @@ pub struct Rules {
     pub not_joined: Reaction,
     /// To a request to join a namespace that is joined already.
     pub joined_twice: Reaction,
+    /// The ids that the application sees.
     pub socket_ids: SocketIds,
 }
 
@@ -162,6 +172,7 @@ pub trait Dialect: std::fmt::Debug + Send + Sync + 'static {
     /// The index of this dialect, below [`COUNT`]: a broadcast keeps its encoded forms by it.
     fn slot(&self) -> usize;
 
+    /// How sessions of this dialect behave.
     fn rules(&self) -> &'static Rules;
 
     /// The packet that opens a session.
@@ -169,6 +180,7 @@ pub trait Dialect: std::fmt::Debug + Send + Sync + 'static {
         engineio4::opening(facts)
     }
 
+    /// Encodes a packet of the session layer.
     fn control(&self, control: Control) -> Frame {
         engineio4::control(control)
     }
@@ -265,7 +277,9 @@ pub trait Dialect: std::fmt::Debug + Send + Sync + 'static {
 /// One WebSocket message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SocketMessage {
+    /// A text message: valid UTF-8.
     Text(Bytes),
+    /// A binary message.
     Binary(Bytes),
 }
 

@@ -12,9 +12,15 @@ pub enum Packet {
     /// Ends the session.
     Close,
     /// A heartbeat. `probe` marks the one that tests a transport during an upgrade.
-    Ping { probe: bool },
+    Ping {
+        /// Whether it is the question of a probe.
+        probe: bool,
+    },
     /// The answer to a heartbeat.
-    Pong { probe: bool },
+    Pong {
+        /// Whether it is the answer to a probe.
+        probe: bool,
+    },
     /// Data for the application.
     Message(Message),
     /// Moves the session to the probed transport.
@@ -26,15 +32,23 @@ pub enum Packet {
 /// The content of a message packet.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Message {
+    /// Text, which a Socket.IO packet is.
     Text(String),
+    /// Bytes: an attachment, or an application's own.
     Binary(Bytes),
 }
 
 /// A packet that the session layer itself sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
+    /// A heartbeat question.
     Ping,
-    Pong { probe: bool },
+    /// A heartbeat answer.
+    Pong {
+        /// Whether it is the answer to a probe.
+        probe: bool,
+    },
+    /// Nothing; ends a poll.
     Noop,
 }
 
@@ -60,10 +74,12 @@ pub enum Frame {
 }
 
 impl Frame {
+    /// A text packet that is known at compile time.
     pub const fn fixed(text: &'static str) -> Self {
         Frame::Text(Bytes::from_static(text.as_bytes()))
     }
 
+    /// A text packet.
     pub fn text(text: String) -> Self {
         Frame::Text(Bytes::from(text))
     }
@@ -75,6 +91,7 @@ impl Frame {
         }
     }
 
+    /// Whether it has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -90,29 +107,41 @@ pub(crate) fn as_text(bytes: &Bytes) -> Cow<'_, str> {
 pub struct SocketPacket {
     /// `/` for the default namespace; always begins with a slash.
     pub namespace: Arc<str>,
+    /// What it says.
     pub body: Body,
     /// Binary parts, in the order of their placeholder numbers.
     pub attachments: Vec<Bytes>,
 }
 
+/// What a Socket.IO packet says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
     /// From a client: a request to join the namespace, with its auth payload as an object. To a client:
     /// the answer, with the socket id.
     Connect(Value),
+    /// The sender leaves the namespace.
     Disconnect,
+    /// An event, perhaps with the wish for an acknowledgement.
     Event {
+        /// Its name.
         name: String,
+        /// Its arguments, with placeholders for attachments.
         args: Vec<Value>,
+        /// The id of the acknowledgement, if the sender wants one.
         ack: Option<AckRequest>,
     },
+    /// The acknowledgement of an event.
     Ack {
+        /// As the event gave it.
         id: AckId,
+        /// What the receiver answers.
         args: Vec<Value>,
     },
     /// Why a namespace could not be joined.
     ConnectError {
+        /// The reason in short.
         message: String,
+        /// More, for programs.
         data: Option<Value>,
     },
 }
@@ -128,6 +157,7 @@ impl From<u64> for AckId {
 }
 
 impl AckId {
+    /// The id as a number, if it is one.
     pub fn number(&self) -> Option<u64> {
         self.0.parse().ok()
     }
@@ -150,6 +180,7 @@ pub struct Malformed(pub &'static str);
 /// A decoded Socket.IO packet, without its attachments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incoming {
+    /// The packet, without its attachments.
     pub packet: SocketPacket,
     /// The number of attachments, which follow as binary messages.
     pub due: usize,

@@ -21,6 +21,7 @@ use super::{
 
 pub use handshake::{Url, handshake, jsonp_handshake, jsonp_index};
 
+/// The dialect of Socket.IO 0.9 and before.
 #[derive(Debug)]
 pub struct SocketIo09;
 

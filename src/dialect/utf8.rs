@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Strings {
+    /// UTF-8, as of Engine.IO 4.
     Plain = 0,
+    /// UTF-8 of UTF-8, as early clients of Engine.IO 3 write it.
     Double = 1,
     /// Not known yet: the first packet that is not ASCII decides.
     Sniff = 2,
@@ -23,6 +25,7 @@ pub enum Strings {
 pub struct StringMode(AtomicU8);
 
 impl StringMode {
+    /// Starts with what the client is taken for.
     pub const fn new(strings: Strings) -> Self {
         StringMode(AtomicU8::new(strings as u8))
     }

@@ -37,5 +37,8 @@ pub enum SendOutcome {
     Stuck,
     /// They answered the request, which is over. Unless that is all `done`, its transport has to
     /// see to the rest.
-    Answered { done: bool },
+    Answered {
+        /// Whether nothing is left to write.
+        done: bool,
+    },
 }

@@ -39,10 +39,14 @@ pub type Extensions = Box<dyn std::any::Any + Send + Sync>;
 /// What a new session is made of.
 #[derive(Debug)]
 pub struct NewSession<'a> {
+    /// The wire generation.
     pub dialect: &'static dyn Dialect,
+    /// How the session's packets travel, as its handshake says.
     pub wire: Wire,
+    /// The transport that it begins on.
     pub transport: &'static TransportInfo,
     /// Wire names that the open packet offers.
     pub upgrades: &'a [&'static str],
+    /// What applications may know of the client.
     pub handshake: Handshake,
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 /// Bounds and times of all sessions.
 #[derive(Debug, Clone)]
 pub struct Limits {
+    /// The time between two heartbeats.
     pub ping_interval: Duration,
+    /// How long the answer to a heartbeat may take.
     pub ping_timeout: Duration,
     /// From the first byte of an upgrade to its last packet.
     pub upgrade_timeout: Duration,

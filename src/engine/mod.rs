@@ -91,6 +91,7 @@ impl Engine {
         self.inner.clock.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// The limits of its sessions.
     pub fn limits(&self) -> &Limits {
         &self.inner.shared.limits
     }

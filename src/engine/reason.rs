@@ -18,6 +18,7 @@ pub enum CloseReason {
     /// Nothing was heard in time.
     #[error("ping timeout")]
     PingTimeout,
+    /// The client broke the protocol: how.
     #[error("parse error: {0}")]
     Malformed(&'static str),
     /// A message larger than `max-payload`.
@@ -49,6 +50,7 @@ pub enum CloseReason {
     /// The policy changed, and does not allow it any more: the client is to come back another way.
     #[error("moved: {0} is not allowed any more")]
     Moved(&'static str),
+    /// The server is shutting down.
     #[error("server shutting down")]
     ShuttingDown,
 }
@@ -81,12 +83,16 @@ impl CloseReason {
 /// Why a session does not take a request of a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
+    /// There is no such session, or it is over.
     #[error("the session is gone")]
     Gone,
+    /// The session is on another transport.
     #[error("the session is on another transport")]
     WrongTransport,
+    /// Another request of the same kind is open.
     #[error("another request of the same kind is open")]
     Overlap,
+    /// An upgrade is under way, or done.
     #[error("an upgrade is under way, or done")]
     AlreadyUpgrading,
 }
@@ -94,8 +100,10 @@ pub enum SessionError {
 /// Why no session could be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
+    /// The server is shutting down.
     #[error("the server is shutting down")]
     Stopping,
+    /// The system has no random numbers.
     #[error("the system gives no randomness")]
     NoRandomness,
 }

@@ -79,22 +79,27 @@ impl Session {
         Session { sid, dialect, wire, handshake, shared, open, state: Mutex::new(state), span }
     }
 
+    /// The session's id.
     pub fn sid(&self) -> Sid {
         self.sid
     }
 
+    /// The wire generation.
     pub fn dialect(&self) -> &'static dyn Dialect {
         self.dialect
     }
 
+    /// How its packets travel, as its handshake says.
     pub fn wire(&self) -> &Wire {
         &self.wire
     }
 
+    /// What its handshake told of the client.
     pub fn handshake(&self) -> &Handshake {
         &self.handshake
     }
 
+    /// The limits that it has.
     pub fn limits(&self) -> &Limits {
         &self.shared.limits
     }
@@ -122,6 +127,7 @@ impl Session {
         self.state().transport.name
     }
 
+    /// Whether it is neither closing nor over.
     pub fn is_open(&self) -> bool {
         self.state().phase == Phase::Open
     }

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 pub struct Sid([u8; Sid::LENGTH]);
 
 impl Sid {
+    /// Characters of an id.
     pub const LENGTH: usize = 20;
 
     /// # Errors
@@ -31,6 +32,7 @@ impl Sid {
         bytes.iter().all(ours).then_some(Sid(bytes))
     }
 
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         // Both constructors admit ASCII only.
         std::str::from_utf8(&self.0).unwrap_or_default()

@@ -182,6 +182,7 @@ impl HyperBody {
 
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum BodyError {
     #[error("the body is over {limit} bytes")]
     TooLarge { limit: usize },

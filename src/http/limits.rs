@@ -9,6 +9,7 @@ pub struct HttpLimits {
     pub header_timeout: Duration,
     /// For the body of a request, from when its head is there.
     pub body_timeout: Duration,
+    /// Headers of one request.
     pub max_headers: usize,
     /// Bytes of the request line and all headers.
     pub max_header_bytes: usize,

@@ -14,11 +14,14 @@ use tokio::time::Instant;
 use super::Incoming;
 use crate::net::ConnWriter;
 
+/// A request whose body may still come.
 pub type Request = http::Request<Incoming>;
+/// A response.
 pub type Response = http::Response<Body>;
 
 /// A response body.
 pub enum Body {
+    /// All of it.
     Whole(Bytes),
     /// Comes piece by piece.
     Stream(Pin<Box<dyn BodyStream>>),
@@ -44,7 +47,9 @@ impl<I: Iterator<Item = Bytes> + Send> BodyStream for futures::stream::Iter<I> {
 /// A response, or what else a request comes to: at once or later. Most need not wait for anything; the answer to
 /// a poll is known at once to be one that comes later.
 pub enum ResponseFuture<T = Response> {
+    /// The answer is there.
     Ready(T),
+    /// The answer comes later.
     Waiting(BoxFuture<'static, T>),
 }
 

@@ -23,6 +23,7 @@ pub struct Negotiator {
 }
 
 impl Negotiator {
+    /// A negotiator for the sessions of `engine`, under the policy in `gate`.
     pub fn new(engine: Engine, gate: Arc<Gate>) -> Self {
         Negotiator { engine, gate }
     }
@@ -33,10 +34,12 @@ impl Negotiator {
         Self::new(engine, Gate::new(policy))
     }
 
+    /// The sessions.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
+    /// The policy in force.
     pub fn gate(&self) -> &Arc<Gate> {
         &self.gate
     }

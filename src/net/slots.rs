@@ -47,6 +47,7 @@ impl NoSlot {
 
 /// The result of [`Slots::admit`].
 pub enum Admission {
+    /// It has a slot.
     Slot(Slot),
     /// There is no slot, but a permit to wait for one, or to be refused with an answer.
     Wait(OwnedSemaphorePermit, NoSlot),

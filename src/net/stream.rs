@@ -25,6 +25,7 @@ pub struct ByteStream {
 }
 
 impl ByteStream {
+    /// A connection without TLS.
     pub fn plain(tcp: TcpStream) -> Self {
         ByteStream { tcp, tls: None }
     }

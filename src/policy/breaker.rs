@@ -49,6 +49,7 @@ const HEALTHY: Duration = Duration::from_secs(600);
 /// The clients that share a breaker within a network: those of one generation and one `User-Agent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind {
+    /// The client's generation, as the log names it.
     pub generation: &'static str,
     /// A hash of the `User-Agent`.
     pub agent: u64,
@@ -81,8 +82,11 @@ pub struct Failure {
     /// The number of the client. Each session counts as one client, because many clients may share an
     /// address.
     pub client: u64,
+    /// When the WebSocket was opened.
     pub opened: Instant,
+    /// What it showed.
     pub evidence: Evidence,
+    /// What shows that the client was present.
     pub proof: Proof,
     /// Whether it was the test of a half-open breaker.
     pub test: bool,
@@ -103,7 +107,10 @@ pub enum Answer {
     /// The breaker is closed, or it is half-open and the question was only whether to offer a WebSocket.
     Allowed,
     /// As the test of a half-open breaker. `first`: the first test since the breaker was open.
-    Test { first: bool },
+    Test {
+        /// Whether it is the first one since the breaker was open.
+        first: bool,
+    },
     /// Not now: the breaker is open for this long, or another client makes the test.
     Withheld(Duration),
 }
@@ -111,13 +118,16 @@ pub enum Answer {
 /// The state of a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
+    /// WebSockets are allowed.
     Closed,
     /// For this much longer.
     Open(Duration),
+    /// One WebSocket is let through as a test.
     HalfOpen,
 }
 
 impl State {
+    /// The name in the log and in answers to the administrator.
     pub fn name(self) -> &'static str {
         match self {
             State::Closed => "closed",
@@ -143,7 +153,9 @@ pub struct Cause {
 pub struct Opened {
     /// The `User-Agent` of its kind, cut to 100 characters.
     pub agent: Box<str>,
+    /// What was seen.
     pub cause: Cause,
+    /// How long it stays open.
     pub rest: Duration,
     /// A test failed.
     pub again: bool,
@@ -152,10 +164,13 @@ pub struct Opened {
 /// One breaker, for status reports.
 #[derive(Debug, Clone, Copy)]
 pub struct Report<'a> {
+    /// The clients that it is for.
     pub kind: Kind,
     /// The `User-Agent` of its kind, cut to 100 characters.
     pub agent: &'a str,
+    /// Where it stands.
     pub state: State,
+    /// What was seen when it opened.
     pub cause: Cause,
 }
 

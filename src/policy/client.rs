@@ -8,6 +8,7 @@ use super::network::rate_limit_key;
 /// The client that a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Client {
+    /// A known address.
     Address(IpAddr),
     /// Trusted proxies give no readable address, or contradict each other. All such clients share the rate
     /// limits of one address, and match no network.
@@ -24,6 +25,7 @@ impl Client {
         }
     }
 
+    /// The address, if it is known.
     pub fn address(self) -> Option<IpAddr> {
         match self {
             Client::Address(address) => Some(address),

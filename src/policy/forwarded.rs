@@ -15,16 +15,22 @@ const MAX_HOPS: usize = 16;
 /// The lines of each header in the order of the request. Invalid UTF-8 is replaced, not left out.
 #[derive(Debug, Clone, Default)]
 pub struct Headers<'a> {
+    /// Each `Forwarded`, in order.
     pub forwarded: Vec<Cow<'a, str>>,
+    /// Each `X-Forwarded-For`, in order.
     pub x_for: Vec<Cow<'a, str>>,
+    /// Each `X-Forwarded-Proto`, in order.
     pub x_proto: Vec<Cow<'a, str>>,
+    /// Each `X-Forwarded-Host`, in order.
     pub x_host: Vec<Cow<'a, str>>,
 }
 
 /// The origin of a request, behind the trusted proxies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source<'a> {
+    /// Who sent the request.
     pub client: Client,
+    /// How the client reached the outermost trusted proxy, or this server.
     pub scheme: Scheme,
     /// The host that the client asked for, if a proxy names it.
     pub host: Option<Cow<'a, str>>,

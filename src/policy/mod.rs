@@ -28,13 +28,17 @@ pub use transports::{Transports, UnknownTransport};
 pub struct Policy {
     /// The transports where no rule gives another list.
     pub transports: Transports,
+    /// Exceptions for some visitors; the first that fits counts.
     pub rules: Vec<Rule>,
+    /// The origins of pages that may connect.
     pub origins: Origins,
     /// Pages that were loaded by https may connect by https only, and pages loaded by http by http only.
     pub match_origin_protocol: bool,
     /// The proxies whose forwarding headers are believed.
     pub trusted_proxies: Networks,
+    /// Bounds on sessions and WebSockets.
     pub caps: Caps,
+    /// When WebSockets are withheld from a network.
     pub breaker: BreakerSettings,
 }
 
@@ -66,11 +70,14 @@ impl Caps {
 /// How a request reached this server, or the trusted proxy in front of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scheme {
+    /// Without TLS.
     Http,
+    /// With TLS.
     Https,
 }
 
 impl Scheme {
+    /// As in a URL.
     pub fn name(self) -> &'static str {
         match self {
             Scheme::Http => "http",
@@ -90,12 +97,15 @@ impl Scheme {
 /// The client behind a request, and its page.
 #[derive(Debug, Clone, Copy)]
 pub struct Visitor<'a> {
+    /// Who asks.
     pub client: Client,
+    /// How the client reached this server, or the proxy in front of it.
     pub scheme: Scheme,
     /// The `Host` header, or the host that a trusted proxy names.
     pub host: Option<&'a str>,
     /// The `Origin` header, or else the origin of the `Referer`: scripts and frames send only that.
     pub origin: Option<&'a str>,
+    /// Where the page is from, as the browser says.
     pub site: Site,
     /// The `User-Agent`; empty if there is none.
     pub agent: &'a str,
@@ -110,6 +120,7 @@ pub enum Site {
     /// No header: no browser, an old one, or a request by plain http.
     #[default]
     Unknown,
+    /// From this very origin.
     SameOrigin,
     /// Another origin, of the same site or not.
     Other,
@@ -132,22 +143,27 @@ pub enum Step {
 /// The facts for a decision.
 #[derive(Debug, Clone, Copy)]
 pub struct PolicyInput<'a> {
+    /// Who asks, and from where.
     pub visitor: Visitor<'a>,
     /// The transport of the request, if it names one.
     pub transport: Option<&'static str>,
+    /// What the request is to a session.
     pub step: Step,
     /// An element of any page (a script, a frame, a form) can send this request, and the answer runs in
     /// that page.
     pub by_element: bool,
+    /// What there is at the moment.
     pub counts: Counts,
 }
 
 /// The numbers before this request is admitted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
+    /// Open sessions.
     pub sessions: usize,
     /// Sessions of the visitor's address.
     pub of_address: usize,
+    /// Open WebSockets.
     pub websockets: usize,
     /// The time until the visitor's address may send its next handshake, if it has to wait.
     pub wait: Option<Duration>,
@@ -162,6 +178,7 @@ pub struct Decision<'a> {
     pub allowed: &'a Transports,
     /// The circuit breaker is open, or as many WebSockets as allowed are open.
     no_websocket: bool,
+    /// Whether it is allowed.
     pub verdict: Result<(), Refusal>,
 }
 

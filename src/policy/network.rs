@@ -36,6 +36,7 @@ impl Networks {
         Ok(Networks(networks))
     }
 
+    /// Whether an address is in one of them.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
@@ -48,6 +49,7 @@ impl Networks {
         format!("trusted-proxies = {names:?}")
     }
 
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -15,7 +15,9 @@ pub const MAX_LENGTH: usize = 300;
 pub struct Origin<'a> {
     /// `None` if old Node clients sent host and port alone.
     pub scheme: Option<&'a str>,
+    /// The host's name or address.
     pub host: &'a str,
+    /// The port, if the header names one.
     pub port: Option<u16>,
 }
 
@@ -104,6 +106,7 @@ enum Rule {
 
 /// A rule that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum InvalidOrigin {
     #[error(
         "`{0}` is no origin, expected *, same-host, null, https://host[:port], *.example.com or a host name"
@@ -255,6 +258,7 @@ impl Origins {
         format!("origins = {names:?}")
     }
 
+    /// As they are written in the settings.
     pub fn names(&self) -> Vec<String> {
         self.0.iter().map(ToString::to_string).collect()
     }

@@ -6,6 +6,7 @@ use super::{Origins, Rule, Scheme, Transports, origin};
 
 /// The policy's refusal of a request. The text is for people, [`Refusal::label`] for logs and counts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum Refusal {
     #[error("transport {asked} is not allowed here{}; allowed: {allowed}", rule_suffix(.rule))]
     Transport { asked: &'static str, allowed: String, rule: Option<String> },

@@ -8,7 +8,9 @@ use super::{Networks, Origins, Transports, Visitor};
 pub struct Rule {
     /// The name in refusals and logs.
     pub name: String,
+    /// The origins that it is for; `None` for all.
     pub origins: Option<Origins>,
+    /// The networks of clients that it is for; `None` for all.
     pub networks: Option<Networks>,
     /// Patterns of user agents; empty for any.
     pub agents: Vec<Pattern>,
@@ -16,6 +18,7 @@ pub struct Rule {
     pub paths: Vec<Pattern>,
     /// Patterns of namespaces. A rule that has any applies only when a namespace is joined.
     pub namespaces: Vec<Pattern>,
+    /// What is allowed, preferred first.
     pub transports: Transports,
 }
 
@@ -45,10 +48,12 @@ impl Rule {
 pub struct Pattern(String);
 
 impl Pattern {
+    /// Reads a pattern: `*` stands for any text.
     pub fn new(text: &str) -> Self {
         Pattern(text.to_ascii_lowercase())
     }
 
+    /// Whether a text is of this pattern, as a whole.
     pub fn matches(&self, text: &str) -> bool {
         let text = text.to_ascii_lowercase();
         let mut parts = self.0.split('*');

@@ -6,6 +6,7 @@ pub struct Transports(Vec<&'static str>);
 
 /// A list of transports that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum UnknownTransport {
     #[error("unknown transport \"{name}\": known are {known}")]
     Name { name: String, known: String },
@@ -56,10 +57,12 @@ impl Transports {
         Transports(known)
     }
 
+    /// The names, preferred first.
     pub fn names(&self) -> &[&'static str] {
         &self.0
     }
 
+    /// Whether a transport is in the list.
     pub fn allows(&self, name: &str) -> bool {
         self.0.contains(&name)
     }

@@ -31,15 +31,20 @@ pub type AdminHandler =
 /// The way in.
 #[derive(Clone)]
 pub struct Admin {
+    /// The secret that requests have to present.
     pub token: Arc<str>,
+    /// What answers them.
     pub handler: Arc<AdminHandler>,
 }
 
 /// Why a wish was not granted: a name for programs, and the reason in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminError {
+    /// The status of the response.
     pub status: StatusCode,
+    /// The error in short, for programs.
     pub error: &'static str,
+    /// The error in a sentence, for people.
     pub reason: String,
 }
 
@@ -58,6 +63,7 @@ impl AdminError {
         AdminError::new(StatusCode::CONFLICT, "file", reason)
     }
 
+    /// The server is stopping.
     pub fn stopping() -> Self {
         let reason = "the server is shutting down";
         AdminError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", reason)

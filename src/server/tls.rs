@@ -26,12 +26,15 @@ const LARGEST_FILE: u64 = 1 << 20;
 /// A certificate, with those that vouch for it, and its key: two files in PEM form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
+    /// The file of the certificates.
     pub cert: PathBuf,
+    /// The file of the private key.
     pub key: PathBuf,
 }
 
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum TlsError {
     #[error("{setting}: {} cannot be read: {source}", .path.display())]
     Unreadable { setting: &'static str, path: PathBuf, source: io::Error },

@@ -10,7 +10,9 @@ use tokio::sync::oneshot;
 /// The content of an acknowledgement.
 #[derive(Debug, PartialEq)]
 pub struct Answer {
+    /// The arguments that the client sent.
     pub args: Vec<Value>,
+    /// Binary parts of the arguments, in order.
     pub attachments: Vec<Bytes>,
 }
 

@@ -49,11 +49,14 @@ pub trait App: Send + Sync + 'static {
 /// The answer to a client that may not join.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConnectError {
+    /// What the client is told in a word.
     pub message: String,
+    /// More, for programs.
     pub data: Option<Value>,
 }
 
 impl ConnectError {
+    /// A refusal without data.
     pub fn new(message: impl Into<String>) -> Self {
         ConnectError { message: message.into(), data: None }
     }
@@ -62,10 +65,12 @@ impl ConnectError {
 /// An event of a client.
 #[derive(Debug)]
 pub struct Event {
+    /// The event's name.
     pub name: String,
     /// Its arguments. In place of each binary part is `{"_placeholder":true,"num":N}`, where N is an index
     /// into `attachments`.
     pub args: Vec<Value>,
+    /// Binary parts of the arguments, in order.
     pub attachments: Vec<Bytes>,
     /// Sends the acknowledgement, if the client wants one.
     pub ack: Option<Responder>,
@@ -79,6 +84,7 @@ pub struct Responder {
 }
 
 impl Responder {
+    /// Sends the acknowledgement.
     pub fn send(self, args: impl IntoIterator<Item = Value>) {
         self.send_with(args, Vec::new());
     }
@@ -92,10 +98,13 @@ impl Responder {
 /// Why a client left a namespace. The texts are those of the Node server (socketio.md §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DisconnectReason {
+    /// The client left.
     #[error("client namespace disconnect")]
     ByClient,
+    /// The application disconnected it.
     #[error("server namespace disconnect")]
     ByServer,
+    /// The session ended.
     #[error("{0}")]
     Session(CloseReason),
 }

@@ -18,6 +18,7 @@ pub struct Broadcast {
 }
 
 impl Broadcast {
+    /// An event of a namespace, not encoded yet.
     pub fn new(namespace: Arc<str>, name: &str, args: Vec<Value>) -> Self {
         let body = Body::Event { name: name.to_owned(), args, ack: None };
         Broadcast {

@@ -56,10 +56,12 @@ impl Socket {
         }
     }
 
+    /// The namespace that was joined.
     pub fn namespace(&self) -> &Arc<str> {
         &self.0.namespace
     }
 
+    /// The session below.
     pub fn session(&self) -> &Arc<Session> {
         &self.0.session
     }
@@ -69,6 +71,7 @@ impl Socket {
         self.0.left.load(Ordering::Acquire)
     }
 
+    /// Sends an event to this client.
     pub fn emit(&self, name: &str, args: impl IntoIterator<Item = Value>) {
         self.emit_with(name, args, Vec::new());
     }

@@ -13,6 +13,7 @@ use crate::policy::Refusal;
 /// An error answer. Its codes and messages are those of Engine.IO (engineio.md §10), unless a variant says
 /// otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum Error {
     #[error("Transport unknown")]
     TransportUnknown { allowed: Vec<&'static str> },
@@ -45,6 +46,7 @@ pub enum Error {
 }
 
 impl Error {
+    /// A request that breaks the protocol.
     pub fn bad_request(reason: &'static str) -> Self {
         Error::BadRequest { reason }
     }
@@ -66,6 +68,7 @@ impl Error {
         }
     }
 
+    /// The status of the response.
     pub fn status(&self) -> StatusCode {
         match self {
             Error::Refused { refusal, .. } => match refusal {

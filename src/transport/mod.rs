@@ -92,9 +92,13 @@ pub fn names() -> Vec<&'static str> {
 
 /// A request and the session that it is for.
 pub struct Exchange {
+    /// The request as it came.
     pub request: Request,
+    /// What its query says.
     pub query: Arc<Query>,
+    /// The session that it is for.
     pub session: Arc<Session>,
+    /// All sessions.
     pub engine: Engine,
     /// For a WebSocket: holds its permit, and reports how it ends.
     pub monitor: Option<WebSocketMonitor>,

@@ -5,11 +5,15 @@ use super::Error;
 /// The parameters of the protocol. All other parameters belong to the application.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
+    /// `EIO`: the version of Engine.IO.
     pub eio: Option<String>,
+    /// `transport`: the wire name.
     pub transport: Option<String>,
+    /// `sid`: the session.
     pub sid: Option<String>,
     /// A cache buster. Its form depends on the client's generation.
     pub t: Option<String>,
+    /// `b64`: whether binary packets are to be sent as text.
     pub b64: bool,
     /// The JSONP callback index, as the client sent it.
     pub j: Option<String>,

@@ -7,12 +7,18 @@ use crate::dialect::script;
 /// What the URL of a request asks for (socketio-0.9.md §1).
 #[derive(Debug, PartialEq, Eq)]
 pub enum Url<'a> {
+    /// A handshake.
     Handshake,
+    /// A request of a session, which opens or continues a transport.
     Open {
+        /// The transport, by its name in URLs.
         transport: &'a str,
+        /// The session's id.
         sid: &'a str,
     },
+    /// The end of a session.
     Disconnect {
+        /// The session's id.
         sid: &'a str,
     },
     /// The protocol number is not 1.

@@ -61,6 +61,7 @@ impl Drain {
         Drain { session, ticket, detach: Detach::Lost }
     }
 
+    /// The session that is drained.
     pub fn session(&self) -> &Arc<Session> {
         &self.session
     }
