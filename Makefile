@@ -3,7 +3,7 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run test lint setup build test-rust test-interop test-browser fuzz shuttle bench bench-micro bench-quick bench-tools clean
+.PHONY: run test lint deny elsewhere setup build test-rust test-interop test-browser fuzz shuttle bench bench-micro bench-quick bench-tools clean
 
 run:
 	cargo run --release
@@ -15,6 +15,21 @@ lint:
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --lib --profile test --features shuttle -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --lib
+	@if command -v cargo-deny >/dev/null; then $(DENY); else echo "not checked: make deny"; fi
+
+# Licences, sources and versions of the dependencies (deny.toml): needs cargo install --locked cargo-deny.
+DENY = cargo deny check bans licenses sources
+deny:
+	$(DENY)
+
+# The oldest Rust that builds this, and Windows: needs rustup and a C compiler, x86_64-w64-mingw32-gcc.
+elsewhere:
+	rustup toolchain install --profile minimal $(OLDEST)
+	cargo +$(OLDEST) check --all-targets --target-dir target/elsewhere
+	rustup target add $(WINDOWS)
+	cargo check --target $(WINDOWS) --target-dir target/elsewhere
+OLDEST = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+WINDOWS = x86_64-pc-windows-gnu
 
 # Browsers old and new, clients and tools from npm. Does nothing the second time.
 setup:
