@@ -123,7 +123,8 @@ fn by_hyper(data: &[u8], limits: &HttpLimits) -> Vec<Request> {
         Ok::<_, Infallible>(answer)
     });
     let client = TokioIo::new(Client(data));
-    let mut connection = Box::pin(fallback::reader(limits).serve_connection(client, service));
+    let mut connection =
+        Box::pin(fallback::hyper_builder(limits).serve_connection(client, service));
     let woken = Arc::new(Woken(AtomicBool::new(true)));
     let waker = Waker::from(Arc::clone(&woken));
     // Polls until the connection ends, or waits for bytes that do not come.

@@ -1,5 +1,4 @@
-//! Bodies of requests. Each comes with the clock that it has to come by, so that nobody can read one
-//! without.
+//! Request bodies. Each contains its own deadline, so that no code can read one without a deadline.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -20,80 +19,81 @@ use crate::net::ConnWriter;
 
 /// The body of a request.
 pub enum Incoming {
-    /// All of it is here.
+    /// The whole body has arrived.
     Whole(Bytes),
-    /// Some is still on its way.
-    Coming(Box<Coming>),
-    /// It comes in a form that hyper reads.
+    /// A part of the body is still to be read from the connection.
+    Partial(Box<PartialBody>),
+    /// hyper reads the body.
     Hyper(HyperBody),
 }
 
-/// A body of known length that has not arrived whole.
-pub struct Coming {
-    /// What is here.
+/// A body of known length of which a part has arrived.
+pub struct PartialBody {
+    /// The part that has arrived.
     pub(crate) first: Vec<u8>,
-    /// Bytes of all of it.
+    /// Length of the whole body in bytes.
     pub(crate) length: usize,
     pub(crate) writer: Arc<ConnWriter>,
-    pub(crate) clock: Clock,
-    /// Told when the last byte was read, so that the next request may be.
+    pub(crate) deadline: BodyDeadline,
+    /// Set when the last byte was read: only then may the next request be read.
     pub(crate) read: Arc<AtomicBool>,
 }
 
-/// A body that the HTTP library reads. It fails when its time is over.
+/// A body that hyper reads. Reading fails after the deadline.
 pub struct HyperBody {
     body: hyper::body::Incoming,
-    clock: Clock,
+    deadline: BodyDeadline,
     late: Arc<AtomicBool>,
 }
 
-/// How long a server that stops waits for what was begun.
+/// How long a server that stops still waits for bodies.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The time that a body has, from when it is made: all of it, however little comes at a time.
-pub struct Clock {
+/// The deadline of a whole body. Bytes that arrive do not extend it.
+pub struct BodyDeadline {
     until: Instant,
     stopping: CancellationToken,
-    /// Made when something is waited for.
+    /// Created on the first wait.
     alarm: Option<Box<Alarm>>,
 }
 
 struct Alarm {
     sleep: Pin<Box<Sleep>>,
     stopping: Pin<Box<WaitForCancellationFutureOwned>>,
-    hurried: bool,
+    /// Whether the deadline was moved up because the server stops.
+    shortened: bool,
 }
 
-impl Clock {
-    /// `time` is how long it may take, or [`GRACE`] from when `stopping` is cancelled, if that is sooner.
+impl BodyDeadline {
+    /// Expires after `time`, or [`GRACE`] after `stopping` is cancelled, whichever is sooner.
     pub fn new(time: Duration, stopping: &CancellationToken) -> Self {
-        Clock { until: Instant::now() + time, stopping: stopping.clone(), alarm: None }
+        BodyDeadline { until: Instant::now() + time, stopping: stopping.clone(), alarm: None }
     }
 
-    /// Ready when the time is over.
-    pub fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Clock { until, stopping, alarm } = self;
+    /// Ready when the deadline has expired.
+    pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let BodyDeadline { until, stopping, alarm } = self;
         let alarm = alarm.get_or_insert_with(|| {
             let stopping = Box::pin(stopping.clone().cancelled_owned());
-            Box::new(Alarm { sleep: Box::pin(sleep_until(*until)), stopping, hurried: false })
+            Box::new(Alarm { sleep: Box::pin(sleep_until(*until)), stopping, shortened: false })
         });
-        if !alarm.hurried && alarm.stopping.as_mut().poll(cx).is_ready() {
-            alarm.hurried = true;
+        if !alarm.shortened && alarm.stopping.as_mut().poll(cx).is_ready() {
+            alarm.shortened = true;
             alarm.sleep.as_mut().reset((*until).min(Instant::now() + GRACE));
         }
         alarm.sleep.as_mut().poll(cx)
     }
 
-    async fn over(&mut self) {
-        std::future::poll_fn(|cx| self.poll_over(cx)).await;
+    async fn expired(&mut self) {
+        std::future::poll_fn(|cx| self.poll_expired(cx)).await;
     }
 }
 
-/// Reads a request body of at most `limit` bytes. `held` is told how many bytes of memory that takes, each time that it
-/// is more.
+/// Reads a request body of at most `limit` bytes. Calls `held` with the size of the buffer in bytes
+/// each time that it grows.
 ///
 /// # Errors
-/// If it is larger, or does not come whole within its time.
+/// If the body is larger than `limit`, or incomplete at its deadline.
 pub async fn read_body(
     body: Incoming,
     limit: usize,
@@ -101,7 +101,7 @@ pub async fn read_body(
 ) -> Result<Bytes, BodyError> {
     let length = match &body {
         Incoming::Whole(bytes) => bytes.len(),
-        Incoming::Coming(coming) => coming.length,
+        Incoming::Partial(partial) => partial.length,
         Incoming::Hyper(body) => usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX),
     };
     if length > limit {
@@ -109,16 +109,18 @@ pub async fn read_body(
     }
     match body {
         Incoming::Whole(bytes) => Ok(bytes),
-        Incoming::Coming(coming) => coming.collect(held).await.map_err(|_| BodyError::Incomplete),
+        Incoming::Partial(partial) => {
+            partial.collect(held).await.map_err(|_| BodyError::Incomplete)
+        }
         Incoming::Hyper(body) => collect(body, limit, held).await,
     }
 }
 
-impl Coming {
+impl PartialBody {
     async fn collect(self, held: impl FnMut(usize)) -> io::Result<Bytes> {
-        let Coming { first, length, writer, mut clock, read } = self;
-        let bytes = match select(pin!(rest(first, length, &writer, held)), pin!(clock.over())).await
-        {
+        let PartialBody { first, length, writer, mut deadline, read } = self;
+        let reading = pin!(read_rest(first, length, &writer, held));
+        let bytes = match select(reading, pin!(deadline.expired())).await {
             Either::Left((bytes, _)) => bytes?,
             Either::Right(_) => return Err(ErrorKind::TimedOut.into()),
         };
@@ -127,7 +129,8 @@ impl Coming {
     }
 }
 
-async fn rest(
+/// Reads until `first` has `length` bytes.
+async fn read_rest(
     mut first: Vec<u8>,
     length: usize,
     writer: &ConnWriter,
@@ -135,7 +138,7 @@ async fn rest(
 ) -> io::Result<Vec<u8>> {
     let mut at = first.len();
     while at < length {
-        // As much room as has come so far, so that a promise of much costs nothing.
+        // Double the buffer as bytes arrive, so that a large Content-Length alone allocates nothing.
         let room = length.min((at * 2).max(4096));
         if room > first.len() {
             first.resize(room, 0);
@@ -170,17 +173,17 @@ async fn collect(
 }
 
 impl HyperBody {
-    pub(crate) fn new(body: hyper::body::Incoming, clock: Clock) -> Self {
-        HyperBody { body, clock, late: Arc::default() }
+    pub(crate) fn new(body: hyper::body::Incoming, deadline: BodyDeadline) -> Self {
+        HyperBody { body, deadline, late: Arc::default() }
     }
 
-    /// Becomes true when the body did not come whole in its time, whoever reads it.
+    /// A flag that becomes true if the body is incomplete at its deadline.
     pub(crate) fn late(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.late)
     }
 }
 
-/// Why there is no body.
+/// Why a body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum BodyError {
@@ -190,9 +193,9 @@ pub enum BodyError {
     Incomplete,
 }
 
-/// Why a body that the HTTP library reads ended before its end.
+/// Why a body that hyper reads broke off.
 #[derive(Debug, thiserror::Error)]
-pub enum Cut {
+pub enum HyperBodyError {
     #[error("the body did not come whole in time")]
     Late,
     #[error(transparent)]
@@ -201,18 +204,18 @@ pub enum Cut {
 
 impl Body for HyperBody {
     type Data = Bytes;
-    type Error = Cut;
+    type Error = HyperBodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, HyperBodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(Cut::Broken)));
+            return Poll::Ready(frame.map(|frame| frame.map_err(HyperBodyError::Broken)));
         }
-        ready!(self.clock.poll_over(cx));
+        ready!(self.deadline.poll_expired(cx));
         self.late.store(true, Ordering::Release);
-        Poll::Ready(Some(Err(Cut::Late)))
+        Poll::Ready(Some(Err(HyperBodyError::Late)))
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -239,11 +242,11 @@ mod tests {
     async fn a_body_has_its_time_and_less_in_a_shutdown() {
         for (time, stopped, over) in [(10, 60, 10), (10, 0, 2), (10, 3, 5), (10, 9, 10)] {
             let (start, stopping) = (Instant::now(), CancellationToken::new());
-            let mut clock = Clock::new(Duration::from_secs(time), &stopping);
+            let mut deadline = BodyDeadline::new(Duration::from_secs(time), &stopping);
             let stop = sleep(Duration::from_secs(stopped));
-            select(pin!(clock.over()), pin!(stop)).await;
+            select(pin!(deadline.expired()), pin!(stop)).await;
             stopping.cancel();
-            clock.over().await;
+            deadline.expired().await;
             assert_eq!(start.elapsed().as_secs(), over, "stopped after {stopped} of {time} s");
         }
     }
@@ -255,7 +258,7 @@ mod tests {
         let writer = ConnWriter::new(ByteStream::plain(listener.accept().await.unwrap().0), None);
         let body: Vec<u8> = (0..100_000_u32).flat_map(u32::to_be_bytes).collect();
         let mut held = Vec::new();
-        let reading = rest(body[..3].to_vec(), body.len(), &writer, |bytes| held.push(bytes));
+        let reading = read_rest(body[..3].to_vec(), body.len(), &writer, |bytes| held.push(bytes));
         let (read, written) = tokio::join!(reading, client.write_all(&body[3..]));
         written.unwrap();
         assert!(read.unwrap() == body);

@@ -1,8 +1,9 @@
-//! HTTP/1.1 as the engine's clients speak it: whole requests, answers of known length or in chunks.
+//! HTTP/1.1 connections for the engine's requests: parses plain requests, and writes responses of
+//! known length or in chunks.
 //!
-//! A connection costs a task and no buffers while it waits, and an answer to a poll may be written by
-//! whoever has the packets. All that is less plain than that, the pages and every request that has
-//! something odd about it, is left to the HTTP library, one request at a time.
+//! While a connection waits, it costs a task and no buffers. Any task that has packets may write the
+//! answer to a parked poll. All other requests (pages, unusual or broken requests) go to hyper, one
+//! request at a time: see [`fallback`](super::fallback).
 //!
 //! Long because reading, parking, writing and lingering share the state of one connection.
 
@@ -19,101 +20,122 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::StatusCode;
-use http::header::{CONNECTION, UPGRADE};
+use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tracing::debug;
 
 use super::head::{self, Head, Parsed};
+use super::headers::add_hsts;
 use super::patience::{Patience, SLOW};
 use super::write::{write_bare_end, write_chunk, write_chunked, write_end, write_head};
 use super::{
-    Body, BodyStream, Clock, Coming, HttpLimits, Incoming, Parked, ParkedOutcome, Request, Response,
+    Body, BodyDeadline, BodyStream, HttpLimits, Incoming, Parked, ParkedOutcome, PartialBody,
+    Request, Response,
 };
 use crate::net::ConnWriter;
 use crate::net::first_bytes::{FirstBytes, PEEK_BYTES};
 
 /// Bytes read at a time.
 const READ: usize = 16 * 1024;
-/// Bytes of the head of an answer to a poll, mostly.
+/// Capacity in bytes for the head of a poll response; most fit.
 const HEAD: usize = 192;
-/// Bytes of a refused body that are read, and how long, so that the answer is not lost with it.
+/// Unread bytes of a request body that are discarded before the connection is closed. Otherwise, the
+/// close would be a reset, and the client could lose the answer.
 pub(crate) const LINGER_BYTES: usize = 64 * 1024 * 1024;
+/// How long to discard them.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 thread_local! {
     static ROOM: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
 }
 
-/// One connection, between its requests and in them.
+/// One HTTP/1.1 connection.
 pub(crate) struct Http1<'a> {
     pub writer: Arc<ConnWriter>,
     pub limits: &'a HttpLimits,
-    /// Where the engine's paths begin, if it is to be found here.
+    /// The path of the engine; `None` on listeners without the engine.
     pub mount: Option<&'a str>,
     pub stopping: &'a CancellationToken,
-    /// Goes off at the deadline or before it.
+    /// The `Strict-Transport-Security` header of every response on this connection.
+    pub hsts: Option<&'a HeaderValue>,
+    /// Fires at the deadline or earlier: see [`Http1::poll_deadline`].
     alarm: Pin<Box<Sleep>>,
     deadline: Instant,
     stop: Pin<Box<WaitForCancellationFuture<'a>>>,
-    /// Read, and not used yet.
-    kept: Vec<u8>,
-    remote: IpAddr,
-    /// Nothing was read yet, and it may be another protocol that comes.
-    fresh: bool,
+    /// Bytes that were read and not parsed yet.
+    input: Vec<u8>,
+    pub(super) remote: IpAddr,
+    /// Whether the next bytes are the first of the connection, and may be of another protocol.
+    check_protocol: bool,
 }
 
-/// What comes next on a connection.
+/// The result of [`Http1::next`].
 pub(crate) enum NextRequest {
     Request(Box<ParsedRequest>),
-    /// A request that is not for us to read: these are the bytes that were read so far. If it is
-    /// plain to see how long the `whole` of it is, the connection may come back afterwards.
+    /// A request for hyper. `read` has the bytes that were read so far. `whole` is the length in
+    /// bytes of head and body, if it is certain; then the connection can return afterwards.
     Unsupported {
         read: Vec<u8>,
         whole: Option<usize>,
     },
-    /// The connection begins with something else.
+    /// The connection starts with another protocol.
     OtherProtocol(FirstBytes),
-    /// A request that was begun, and did not come to the end of its head in time.
+    /// The head of a request was incomplete at its deadline.
     Late,
-    /// Nothing.
+    /// The connection ended, idled too long, or is idle while the server stops.
     Over,
 }
 
-/// A request, and what is to be known when it is answered.
+/// A parsed request, and the facts that its response depends on.
 pub(crate) struct ParsedRequest {
     pub request: Request,
     close: bool,
-    /// Whether the body was read, if that is still to be done.
+    /// For a body that has not arrived whole: whether it was read.
     body_read: Option<Arc<AtomicBool>>,
 }
 
 impl<'a> Http1<'a> {
-    /// `remote` is who connected. `fresh` says that the first bytes may turn out to be another protocol's.
+    /// `remote` is the client's address, for the log. With `check_protocol`, the first bytes are
+    /// checked for other protocols.
     pub fn new(
         writer: Arc<ConnWriter>,
         remote: IpAddr,
-        fresh: bool,
+        check_protocol: bool,
         limits: &'a HttpLimits,
         mount: Option<&'a str>,
         stopping: &'a CancellationToken,
+        hsts: Option<&'a HeaderValue>,
     ) -> Self {
         let deadline = Instant::now() + limits.header_timeout;
         let alarm = Box::pin(sleep_until(deadline));
-        let (stop, kept) = (Box::pin(stopping.cancelled()), Vec::new());
-        Http1 { writer, limits, mount, stopping, alarm, deadline, stop, kept, remote, fresh }
+        let (stop, input) = (Box::pin(stopping.cancelled()), Vec::new());
+        Http1 {
+            writer,
+            limits,
+            mount,
+            stopping,
+            hsts,
+            alarm,
+            deadline,
+            stop,
+            input,
+            remote,
+            check_protocol,
+        }
     }
 
-    /// Sets the time for [`Http1::poll_late`]. The alarm itself is set anew only where it would be too
-    /// late: most deadlines are never met.
-    fn wait_until(&mut self, deadline: Instant) {
+    /// Sets the deadline for [`Http1::poll_deadline`]. Resets the timer only to make it earlier: most
+    /// deadlines are replaced before they expire, and a reset costs a lock.
+    fn set_deadline(&mut self, deadline: Instant) {
         self.deadline = deadline;
         if deadline < self.alarm.deadline() {
             self.alarm.as_mut().reset(deadline);
         }
     }
 
-    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when the deadline has expired.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.alarm.as_mut().poll(cx));
             if self.alarm.deadline() >= self.deadline {
@@ -127,20 +149,20 @@ impl<'a> Http1<'a> {
         if self.stopping.is_cancelled() { Poll::Ready(()) } else { self.stop.as_mut().poll(cx) }
     }
 
-    /// Bytes that were read by somebody else, and are the beginning of what comes next.
-    pub fn keep(&mut self, read: &[u8]) {
-        self.kept.extend_from_slice(read);
+    /// Returns bytes of the next request that hyper's fallback has read.
+    pub fn unread(&mut self, read: &[u8]) {
+        self.input.extend_from_slice(read);
     }
 
-    /// Waits for the next request, at most for the time that headers may take.
+    /// Waits for the next request, at most for the header timeout.
     pub async fn next(&mut self) -> NextRequest {
-        if !self.kept.is_empty() {
-            let read = std::mem::take(&mut self.kept);
-            if let Some(next) = self.take(&read) {
+        if !self.input.is_empty() {
+            let read = std::mem::take(&mut self.input);
+            if let Some(next) = self.parse(&read) {
                 return next;
             }
         }
-        self.wait_until(Instant::now() + self.limits.header_timeout);
+        self.set_deadline(Instant::now() + self.limits.header_timeout);
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
@@ -154,55 +176,55 @@ impl<'a> Http1<'a> {
                 Read::End => return Poll::Ready(NextRequest::Over),
             }
         }
-        let begun = !self.kept.is_empty();
+        let begun = !self.input.is_empty();
         if self.poll_stop(cx).is_ready() {
             if !begun {
                 return Poll::Ready(NextRequest::Over);
             }
-            self.wait_until(self.deadline.min(Instant::now() + LINGER));
+            self.set_deadline(self.deadline.min(Instant::now() + LINGER));
         }
-        ready!(self.poll_late(cx));
+        ready!(self.poll_deadline(cx));
         Poll::Ready(if begun { NextRequest::Late } else { NextRequest::Over })
     }
 
-    /// Reads what is there, once.
+    /// Reads once, without waiting.
     fn read(&mut self) -> Read {
         ROOM.with_borrow_mut(|room| match self.writer.stream().try_read(room) {
             Ok(0) => Read::End,
-            Ok(count) => Read::Some(self.take(&room[..count])),
+            Ok(count) => Read::Some(self.parse(&room[..count])),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Read::Nothing,
             Err(_) => Read::End,
         })
     }
 
-    /// Takes bytes that came. `None` if there is no request yet.
-    fn take(&mut self, bytes: &[u8]) -> Option<NextRequest> {
-        if std::mem::take(&mut self.fresh) {
+    /// Parses new bytes after those in `self.input`. `None` if the head is incomplete.
+    fn parse(&mut self, bytes: &[u8]) -> Option<NextRequest> {
+        if std::mem::take(&mut self.check_protocol) {
             let first = FirstBytes::of(&bytes[..bytes.len().min(PEEK_BYTES)]);
             if !first.may_be_http() {
                 return Some(NextRequest::OtherProtocol(first));
             }
         }
-        let mut kept = std::mem::take(&mut self.kept);
-        let parsed = if kept.is_empty() {
+        let mut input = std::mem::take(&mut self.input);
+        let parsed = if input.is_empty() {
             head::parse(bytes, self.limits, self.mount)
         } else {
-            kept.extend_from_slice(bytes);
-            // Nothing has come to its end that was open before.
+            input.extend_from_slice(bytes);
+            // Without a line end, new bytes cannot complete a head, so parsing again is useless.
             if bytes.contains(&b'\n') {
-                head::parse(&kept, self.limits, self.mount)
+                head::parse(&input, self.limits, self.mount)
             } else {
                 Parsed::Partial
             }
         };
-        let all = if kept.is_empty() { bytes } else { &kept[..] };
+        let all = if input.is_empty() { bytes } else { &input[..] };
         match parsed {
-            Parsed::Whole(head) => Some(NextRequest::Request(Box::new(self.parsed(*head, all)))),
+            Parsed::Whole(head) => Some(NextRequest::Request(Box::new(self.request(*head, all)))),
             Parsed::Partial if all.len() <= self.limits.max_header_bytes => {
-                if kept.is_empty() {
-                    kept.extend_from_slice(bytes);
+                if input.is_empty() {
+                    input.extend_from_slice(bytes);
                 }
-                self.kept = kept;
+                self.input = input;
                 None
             }
             Parsed::Partial => Some(NextRequest::Unsupported { read: all.to_vec(), whole: None }),
@@ -212,20 +234,21 @@ impl<'a> Http1<'a> {
         }
     }
 
-    /// Makes a request of a head and what is there of its body; the rest of `bytes` is kept.
-    fn parsed(&mut self, head: Head, bytes: &[u8]) -> ParsedRequest {
+    /// Builds the request from its head and the body in `bytes`. Bytes after the body stay in
+    /// `self.input`.
+    fn request(&mut self, head: Head, bytes: &[u8]) -> ParsedRequest {
         let Head { method, uri, headers, size, length, close } = head;
-        let behind = &bytes[size..];
+        let after_head = &bytes[size..];
         let mut body_read = None;
-        let body = if length <= behind.len() {
-            self.kept.extend_from_slice(&behind[length..]);
-            Incoming::Whole(Bytes::copy_from_slice(&behind[..length]))
+        let body = if length <= after_head.len() {
+            self.input.extend_from_slice(&after_head[length..]);
+            Incoming::Whole(Bytes::copy_from_slice(&after_head[..length]))
         } else {
             let read = Arc::new(AtomicBool::new(false));
             body_read = Some(Arc::clone(&read));
-            let (first, writer) = (behind.to_vec(), Arc::clone(&self.writer));
-            let clock = Clock::new(self.limits.body_timeout, self.stopping);
-            Incoming::Coming(Box::new(Coming { first, length, writer, clock, read }))
+            let (first, writer) = (after_head.to_vec(), Arc::clone(&self.writer));
+            let deadline = BodyDeadline::new(self.limits.body_timeout, self.stopping);
+            Incoming::Partial(Box::new(PartialBody { first, length, writer, deadline, read }))
         };
         let mut request = http::Request::new(body);
         *request.method_mut() = method;
@@ -234,17 +257,18 @@ impl<'a> Http1<'a> {
         ParsedRequest { request, close, body_read }
     }
 
-    /// Ends the connection with an answer to what did not become a request.
+    /// Sends an error response without a request, and closes the connection.
     pub async fn refuse(&mut self, response: Response) {
         let unread = ResponseContext { close: true, body_read: Some(Arc::default()) };
         let in_flight = self.begin(unread, response);
         self.finish(in_flight).await;
     }
 
-    /// Begins to send a response; [`Http1::finish`] waits for the rest.
+    /// Starts to send a response. [`Http1::finish`] does the rest.
     pub fn begin(&mut self, parsed: ResponseContext, response: Response) -> InFlight {
         let unread = parsed.body_read.is_some_and(|read| !read.load(Ordering::Acquire));
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        add_hsts(&mut parts.headers, self.hsts);
         let says_close = parts.headers.contains_key(CONNECTION);
         let upgrades = parts.headers.contains_key(UPGRADE);
         let close =
@@ -261,13 +285,13 @@ impl<'a> Http1<'a> {
                         _ => write_end(out, "", &body),
                     }
                 });
-                Rest::Put
+                Rest::Written
             }
             Body::Parked(mut parked) => {
                 let mut bytes = Vec::with_capacity(HEAD);
                 head(&mut bytes);
                 parked.begin(&self.writer, bytes);
-                if close || !self.kept.is_empty() {
+                if close || !self.input.is_empty() {
                     parked.set_pipelined();
                 }
                 Rest::Parked(parked)
@@ -290,17 +314,17 @@ impl<'a> Http1<'a> {
         InFlight { rest, close, unread }
     }
 
-    /// Sends what was begun. False if the connection is over, or somebody else's. What happens seldom
-    /// is boxed, so that a connection that waits does not keep the room for it.
+    /// Sends the rest of a response. Returns false if the connection has ended or was taken over. The
+    /// rare futures are boxed, so that an idle connection's task does not have their size.
     pub async fn finish(&mut self, in_flight: InFlight) -> bool {
         let InFlight { rest, close, unread } = in_flight;
         let sent = match rest {
-            Rest::Put => true,
-            Rest::Parked(parked) => self.wait(parked).await,
+            Rest::Written => true,
+            Rest::Parked(parked) => self.wait_for_poll(parked).await,
             Rest::Stream(stream) => Box::pin(self.stream(stream)).await,
             Rest::Takeover(take) => {
                 if self.writer.is_clear() || Box::pin(self.flush()).await {
-                    take(Arc::clone(&self.writer), std::mem::take(&mut self.kept).into());
+                    take(Arc::clone(&self.writer), std::mem::take(&mut self.input).into());
                 }
                 return false;
             }
@@ -315,7 +339,7 @@ impl<'a> Http1<'a> {
         !close
     }
 
-    /// Waits until all is with the system, but not for ever.
+    /// Waits until all written bytes are with the system. Cuts off a client that reads too slowly.
     async fn flush(&self) -> bool {
         let mut patience = Patience::new();
         loop {
@@ -327,10 +351,11 @@ impl<'a> Http1<'a> {
             }
             match held.saturating_sub(self.writer.held()) {
                 0 if over => break,
-                taken => patience.took(taken),
+                taken => patience.progress(taken),
             }
-            // The system tells only of much room, and there may be some before.
-            let room = timeout_at(patience.waits(), self.writer.stream().writable()).await;
+            // The system reports the socket as writable only when much of its buffer is free. So at
+            // the time-out, the loop tries once more.
+            let room = timeout_at(patience.start_wait(), self.writer.stream().writable()).await;
             if matches!(room, Ok(Err(_))) {
                 return false;
             }
@@ -340,16 +365,16 @@ impl<'a> Http1<'a> {
         false
     }
 
-    /// Reads ahead, no further than what may be a head: the rest is for later. Ready when the
-    /// connection ends.
+    /// Reads ahead into `self.input`, up to the maximum length of a head. Ready when the connection
+    /// ends.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.kept.len() < self.limits.max_header_bytes {
-            let heard = ROOM.with_borrow_mut(|room| {
-                let heard = self.writer.stream().try_read(room)?;
-                self.kept.extend_from_slice(&room[..heard]);
-                Ok::<_, std::io::Error>(heard)
+        while self.input.len() < self.limits.max_header_bytes {
+            let read = ROOM.with_borrow_mut(|room| {
+                let count = self.writer.stream().try_read(room)?;
+                self.input.extend_from_slice(&room[..count]);
+                Ok::<_, std::io::Error>(count)
             });
-            match heard {
+            match read {
                 Ok(0) => return Poll::Ready(()),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -363,39 +388,42 @@ impl<'a> Http1<'a> {
         Poll::Pending
     }
 
-    /// [`Http1::poll_end`] for who does not know whether anything was read: true if so, false at the end.
+    /// [`Http1::poll_end`] that is also ready, with true, when it has read bytes; with false at the
+    /// end of the connection.
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        let before = self.kept.len();
+        let before = self.input.len();
         match self.poll_end(cx) {
             Poll::Ready(()) => Poll::Ready(false),
-            Poll::Pending if self.kept.len() > before => Poll::Ready(true),
+            Poll::Pending if self.input.len() > before => Poll::Ready(true),
             Poll::Pending => Poll::Pending,
         }
     }
 
-    /// Waits until a parked poll is answered. False if the connection ended before that.
-    async fn wait(&mut self, mut parked: Box<dyn Parked>) -> bool {
+    /// Waits until a parked poll is answered. Returns false if the connection ended before.
+    async fn wait_for_poll(&mut self, mut parked: Box<dyn Parked>) -> bool {
         let until = parked.until();
-        self.wait_until(until.min(Instant::now() + self.limits.header_timeout));
+        self.set_deadline(until.min(Instant::now() + self.limits.header_timeout));
         let outcome = poll_fn(|cx| {
             loop {
                 let mut ahead = |cx: &mut Context<'_>| self.poll_ahead(cx);
                 if let Poll::Ready(outcome) = parked.poll_outcome(cx, &mut ahead) {
                     return Poll::Ready(outcome);
                 }
-                // Who was answered need not be waited for when the server stops.
+                // Registers for the wake-up at a shutdown: a poll that another task has answered
+                // meanwhile then ends at once.
                 let _ = self.poll_stop(cx);
-                ready!(self.poll_late(cx));
+                ready!(self.poll_deadline(cx));
                 if until <= self.deadline {
                     return Poll::Ready(ParkedOutcome::Due);
                 }
-                // A look now and then, for who was answered and has nothing more to say.
-                self.wait_until(until.min(self.deadline + self.limits.header_timeout));
+                // Poll again after each header timeout: another task may have answered without
+                // waking this one, and an answered client must not idle for longer.
+                self.set_deadline(until.min(self.deadline + self.limits.header_timeout));
             }
         });
         match outcome.await {
             ParkedOutcome::Due => parked.give(),
-            // Dropping the poll tells whoever it is of, if it was not answered.
+            // Dropping `parked` unanswered tells the session that the poll is lost.
             ParkedOutcome::Lost => return false,
             ParkedOutcome::Answered => {}
         }
@@ -437,22 +465,24 @@ pub(crate) struct InFlight {
     unread: bool,
 }
 
-/// What is still to be done for a response.
+/// The rest of the work for a response.
 enum Rest {
-    Put,
+    /// The response is written; only flushing is left.
+    Written,
     Parked(Box<dyn Parked>),
     Stream(Pin<Box<dyn BodyStream>>),
     Takeover(Box<dyn FnOnce(Arc<ConnWriter>, Bytes) + Send>),
 }
 
-/// What reading came to.
+/// The result of one read.
 enum Read {
+    /// Bytes, and the request that they completed, if any.
     Some(Option<NextRequest>),
     Nothing,
     End,
 }
 
-/// A request that has been handed on.
+/// The facts of a request that its response depends on.
 pub(crate) struct ResponseContext {
     close: bool,
     body_read: Option<Arc<AtomicBool>>,

@@ -1,4 +1,4 @@
-//! The head of a request: whether it is there, whole, and plain enough for `http1`.
+//! The parser for request heads: accepts plain requests of the engine, leaves all others to hyper.
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
@@ -7,14 +7,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use super::headers::header_has;
 use super::{HttpLimits, host};
 
-/// How many headers a request of ours has at most.
+/// How many headers a plain request has at most.
 const HEADERS: usize = 64;
 
-/// What some bytes are.
+/// The result of [`parse`].
 pub(crate) enum Parsed {
-    /// Not yet a head.
+    /// The head is incomplete.
     Partial,
-    /// Not for us to answer. If it is plain all the same, it is this long with its body.
+    /// A request for hyper. `whole` is its length in bytes, with the body, if that is certain.
     Unsupported {
         whole: Option<usize>,
     },
@@ -25,15 +25,16 @@ pub(crate) struct Head {
     pub method: Method,
     pub uri: Uri,
     pub headers: HeaderMap,
-    /// Bytes of the head.
+    /// Length of the head in bytes.
     pub size: usize,
-    /// Bytes of the body behind it.
+    /// Length of the body in bytes.
     pub length: usize,
-    /// The client wants no further answer on this connection.
+    /// Whether the client sent `Connection: close`.
     pub close: bool,
 }
 
-/// Reads the head that `bytes` begin with, as far as it is plain and for the engine below `mount`.
+/// Parses the request head at the start of `bytes`. Only a plain request for the engine below `mount`
+/// gives [`Parsed::Whole`].
 pub(crate) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&str>) -> Parsed {
     const ODD: Parsed = Parsed::Unsupported { whole: None };
     let mut found = [httparse::EMPTY_HEADER; HEADERS];
@@ -49,7 +50,7 @@ pub(crate) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&str>) -> P
     if size > limits.max_header_bytes {
         return ODD;
     }
-    // One copy of the head, which all that is made of it shares.
+    // One copy of the head. The header values and the URI are slices of it.
     let head = Bytes::copy_from_slice(&bytes[..size]);
     let shared = |part: &[u8]| {
         let at = part.as_ptr() as usize - bytes.as_ptr() as usize;
@@ -75,21 +76,21 @@ pub(crate) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&str>) -> P
         _ => return Parsed::Unsupported { whole },
     };
     let Ok(uri) = Uri::from_maybe_shared(shared(path.as_bytes())) else { return ODD };
-    let ours = mount.is_some_and(|mount| is_engines(mount, uri.path()));
-    if odd || !ours || length > 0 && method != Method::POST {
+    let for_engine = mount.is_some_and(|mount| is_engine_path(mount, uri.path()));
+    if odd || !for_engine || length > 0 && method != Method::POST {
         return Parsed::Unsupported { whole };
     }
     Parsed::Whole(Box::new(Head { method, uri, headers, size, length, close }))
 }
 
-/// Whether a path is the engine's. Generation 0.9 has its protocol number behind the mount, as nothing
-/// else has.
-pub(crate) fn is_engines(mount: &str, path: &str) -> bool {
+/// Whether a path is the engine's. Clients of 0.9 append their protocol number to `mount`; no page
+/// below it starts with a digit.
+pub(crate) fn is_engine_path(mount: &str, path: &str) -> bool {
     path.strip_prefix(mount)
         .is_some_and(|below| below.is_empty() || below.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Bytes of the body; `None` if that is not plain to see, or more than anybody takes.
+/// The length of the body in bytes; `None` if `Content-Length` is repeated, malformed or huge.
 fn length(headers: &HeaderMap) -> Option<usize> {
     let mut lines = headers.get_all(CONTENT_LENGTH).iter();
     let Some(line) = lines.next() else { return Some(0) };

@@ -1,7 +1,7 @@
-//! What headers say.
+//! Helpers to read headers.
 
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderMap, HeaderValue};
 
 /// The media type of a request, without parameters.
 pub fn media_type(headers: &HeaderMap) -> Option<&str> {
@@ -9,11 +9,19 @@ pub fn media_type(headers: &HeaderMap) -> Option<&str> {
     Some(value.split(';').next().unwrap_or(value).trim())
 }
 
+/// The first value of a header, if it is visible ASCII.
 pub fn header(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Whether a comma-separated header holds that word, in any case.
+/// Adds the `Strict-Transport-Security` header (RFC 6797), if there is one for this connection.
+pub fn add_hsts(headers: &mut HeaderMap, hsts: Option<&HeaderValue>) {
+    if let Some(hsts) = hsts {
+        headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+    }
+}
+
+/// Whether a comma-separated header contains `word`, ignoring case.
 pub fn header_has(headers: &HeaderMap, name: http::header::HeaderName, word: &str) -> bool {
     headers
         .get_all(name)

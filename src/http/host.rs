@@ -1,14 +1,16 @@
-//! The `Host` header: that there is one, and what it names (RFC 9112, 3.2).
+//! The `Host` header: checks and parses it (RFC 9112, 3.2).
 
 use http::header::HOST;
 use http::{HeaderMap, Version};
 
 use crate::policy::network::is_host_name;
 
-/// Whether a request says for which host it is, once and in form. It may say that it is for none.
+/// Checks that a request has exactly one `Host` header, and that it is valid. It may be empty, and
+/// before HTTP/1.1 it may be missing.
 ///
 /// # Errors
-/// What is wrong with it; a proxy on the way may then have taken it for another host than we would.
+/// The reason, for the client. Such a request is dangerous because a proxy may have read another
+/// host from it than this server would.
 pub(crate) fn check(headers: &HeaderMap, version: Version) -> Result<(), &'static str> {
     let mut lines = headers.get_all(HOST).iter();
     match (lines.next(), lines.next()) {
@@ -16,13 +18,13 @@ pub(crate) fn check(headers: &HeaderMap, version: Version) -> Result<(), &'stati
         (None, _) => Err("the Host header is missing"),
         (Some(_), Some(_)) => Err("there is more than one Host header"),
         (Some(line), None) => {
-            let sound = line.to_str().is_ok_and(|given| given.is_empty() || of(given).is_some());
-            sound.then_some(()).ok_or("the Host header is no host name or address")
+            let valid = line.to_str().is_ok_and(|given| given.is_empty() || of(given).is_some());
+            valid.then_some(()).ok_or("the Host header is no host name or address")
         }
     }
 }
 
-/// The host of `name`, `name:port`, `[address]` or `[address]:port`; nothing else comes through.
+/// The host in `name`, `name:port`, `[address]` or `[address]:port`. `None` for any other form.
 pub(crate) fn of(given: &str) -> Option<&str> {
     let (host, port) = match given.strip_prefix('[') {
         Some(rest) => {
@@ -38,14 +40,14 @@ pub(crate) fn of(given: &str) -> Option<&str> {
             (name, port)
         }
     };
-    let port_is_sound = match port.strip_prefix(':') {
+    let port_is_valid = match port.strip_prefix(':') {
         Some(digits) => {
             let port = digits.bytes().all(|byte| byte.is_ascii_digit());
             digits.is_empty() || port && digits.parse::<u16>().is_ok()
         }
         None => port.is_empty(),
     };
-    port_is_sound.then_some(host)
+    port_is_valid.then_some(host)
 }
 
 #[cfg(test)]

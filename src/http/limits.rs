@@ -5,19 +5,21 @@ use std::time::Duration;
 /// Bounds on connections and on requests.
 #[derive(Debug, Clone)]
 pub struct HttpLimits {
-    /// For the headers of a request, from the first moment that it can be expected.
+    /// For the head of a request, from the end of the previous response or the start of the
+    /// connection. So it also bounds how long a connection may be idle.
     pub header_timeout: Duration,
-    /// For the body of a request, from when its head is there.
+    /// For the body of a request, from the end of its head.
     pub body_timeout: Duration,
-    /// Headers of one request.
+    /// Number of headers of one request.
     pub max_headers: usize,
     /// Bytes of the request line and all headers.
     pub max_header_bytes: usize,
-    /// Connections at once, streams and WebSockets among them. More wait for 2 s, a few at a time, and get 503
-    /// then. Within the limit of open files: see [`raise_file_limit`](crate::server::raise_file_limit).
+    /// Open connections, including streams and WebSockets. A few more wait up to 2 s for a slot, then
+    /// get 503. The limit of open files bounds it, too: see
+    /// [`raise_file_limit`](crate::server::raise_file_limit).
     pub max_connections: usize,
-    /// Connections at once of one address (of IPv6, one /64), 0 for no bound, and never more than half of all;
-    /// trusted proxies have no bound. One more gets 503 at once.
+    /// Open connections of one address (for IPv6, of one /64); 0 for no bound. Never more than half of
+    /// `max_connections`. Trusted proxies have no bound. Further connections get 503 at once.
     pub max_connections_per_address: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Requests and answers.
+//! Requests and responses.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,10 +25,10 @@ pub enum Body {
     Whole(Bytes),
     /// Comes piece by piece.
     Stream(Pin<Box<dyn BodyStream>>),
-    /// Comes whole, but later: the answer to a poll.
+    /// The answer to a poll, which comes later and whole.
     Parked(Box<dyn Parked>),
-    /// After the head, the connection is no longer HTTP, and somebody else's. What has been read of
-    /// it already comes with it.
+    /// After the head, the connection leaves HTTP (101). The function gets the connection, and the
+    /// bytes that were already read from it.
     Takeover(Box<dyn FnOnce(Arc<ConnWriter>, Bytes) + Send>),
 }
 
@@ -44,8 +44,8 @@ pub trait BodyStream: Stream<Item = Bytes> + Send {
 
 impl<I: Iterator<Item = Bytes> + Send> BodyStream for futures::stream::Iter<I> {}
 
-/// A response, or what else a request comes to: at once or later. Most need not wait for anything; the answer to
-/// a poll is known at once to be one that comes later.
+/// A response, or another result of type `T`, now or later. Most requests are answered without a
+/// boxed future. That includes polls: their response, a [`Body::Parked`], exists at once.
 pub enum ResponseFuture<T = Response> {
     /// The answer is there.
     Ready(T),
@@ -63,48 +63,52 @@ impl<T> ResponseFuture<T> {
     }
 }
 
-/// The answer to a poll, which is made when there is something to say, by whoever has it. Dropping it is how the
-/// loss of the connection is noticed.
+/// The answer to a parked poll. The task that queues a packet for the session may write it, directly
+/// to the connection. Dropping this without an answer reports the connection as lost.
 pub trait Parked: Send {
-    /// Until when it may be held.
+    /// When the poll must be answered at the latest.
     fn until(&self) -> Instant;
 
-    /// Has the answer written to a connection by whoever has it. `head` is what comes before the content type.
+    /// Lets any task write the answer to `writer` from now on. `head` is the head of the response up
+    /// to the content type.
     fn begin(&mut self, writer: &Arc<ConnWriter>, head: Vec<u8>);
 
-    /// Says that the connection has more to do after the answer, and has to be woken for it.
+    /// Asks to be woken after the answer, because the connection has more to do: another request was
+    /// read, or the connection must be closed.
     fn set_pipelined(&self);
 
-    /// Waits for the answer after [`Parked::begin`]. `read_ahead` reads what the client says meanwhile: ready
-    /// with true if it read anything, with false at the end of the connection.
+    /// Waits for the answer after [`Parked::begin`]. `read_ahead` reads the client's input meanwhile:
+    /// it is ready with true if it has read bytes, with false at the end of the connection.
     fn poll_outcome(
         &mut self,
         cx: &mut Context<'_>,
         read_ahead: &mut dyn FnMut(&mut Context<'_>) -> Poll<bool>,
     ) -> Poll<ParkedOutcome>;
 
-    /// Writes the answer that is due, or one that says nothing, unless another was written.
+    /// Writes the answer now, an empty one (a noop) if no packet waits. Does nothing if the answer was
+    /// already written.
     fn give(self: Box<Self>);
 
-    /// Waits for the answer, for a connection that somebody else writes to: its content type and body.
+    /// Waits for the answer in place of [`Parked::begin`], for a connection that hyper writes to.
+    /// Returns its content type and body.
     fn answer(
         self: Box<Self>,
         writer: Arc<ConnWriter>,
     ) -> BoxFuture<'static, (&'static str, Bytes)>;
 }
 
-/// How waiting for the answer to a poll ended.
+/// The result of [`Parked::poll_outcome`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParkedOutcome {
-    /// It was written.
+    /// The answer was written.
     Answered,
-    /// It is to be given: see [`Parked::give`].
+    /// The caller must write the answer: see [`Parked::give`].
     Due,
     /// The connection ended.
     Lost,
 }
 
-/// A response of one piece.
+/// A whole response that must not be cached. An empty `content_type` adds no header.
 pub fn response(
     status: StatusCode,
     content_type: &'static str,

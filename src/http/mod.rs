@@ -1,5 +1,5 @@
-//! HTTP/1.1: connections, heads and bodies of requests, and how answers are written. What is less than plain
-//! is read by hyper ([`fallback`]). Nothing here knows what a request is for.
+//! HTTP/1.1: connections, request heads and bodies, and response writing. hyper reads the requests
+//! that the parser here does not support ([`fallback`]). Nothing here knows the meaning of a request.
 
 mod body;
 pub(crate) mod conn;
@@ -12,7 +12,7 @@ mod message;
 mod patience;
 pub(crate) mod write;
 
-pub use body::{BodyError, Clock, Coming, HyperBody, Incoming, read_body};
+pub use body::{BodyDeadline, BodyError, HyperBody, Incoming, PartialBody, read_body};
 pub use limits::HttpLimits;
 pub use message::{
     Body, BodyStream, Parked, ParkedOutcome, Request, Response, ResponseFuture, response,

@@ -1,66 +1,68 @@
-//! How long a client may take for what it is sent.
+//! The limit on slow readers: how long a client may take to read a response.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Who takes nothing for so long is gone.
+/// The longest wait for a client that reads nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes a second. Who takes fewer loses our patience bit by bit.
-const FLOOR: u32 = 1024;
+/// Bytes a second that a client must read on average, or its time runs out.
+const MIN_RATE: u32 = 1024;
 
-/// Why an answer ended before its end.
+/// The reason in the log when a client reads too slowly.
 pub(super) const SLOW: &str = "slow reader: the answer is not taken";
 
-/// Runs out while something waits for a client, and is won back by each byte that it takes, and while nothing waits. So
-/// an answer takes no longer than [`PATIENCE`] and what [`FLOOR`] gives it, however it is taken.
+/// A budget of time for one reader. It shrinks while bytes wait for the client. It grows with each
+/// byte that the client reads, and while nothing waits, up to [`PATIENCE`]. So a response of n bytes
+/// takes at most [`PATIENCE`] plus n / [`MIN_RATE`] seconds.
 #[derive(Debug)]
 pub(super) struct Patience {
     left: Duration,
-    /// When that was left.
+    /// When `left` was last updated.
     at: Instant,
-    /// Whether something has waited since.
-    waits: bool,
+    /// Whether bytes have waited for the client since `at`.
+    waiting: bool,
 }
 
 impl Patience {
     pub fn new() -> Self {
-        Patience { left: PATIENCE, at: Instant::now(), waits: false }
+        Patience { left: PATIENCE, at: Instant::now(), waiting: false }
     }
 
-    /// Something waits for the client. Returns until when it may, unless some of it is taken.
-    pub fn waits(&mut self) -> Instant {
-        if !self.waits {
-            self.pass();
-            self.waits = true;
+    /// Notes that bytes wait for the client. Returns when the budget runs out if it reads none.
+    pub fn start_wait(&mut self) -> Instant {
+        if !self.waiting {
+            self.update();
+            self.waiting = true;
         }
         self.at + self.left
     }
 
     pub fn is_over(&self) -> bool {
-        self.waits && Instant::now() >= self.at + self.left
+        self.waiting && Instant::now() >= self.at + self.left
     }
 
-    /// The client took that many bytes, and may take more.
-    pub fn took(&mut self, bytes: usize) {
-        self.pass();
-        self.waits = false;
+    /// Notes that the client read `bytes` bytes, and that no more wait for it until the next
+    /// [`Patience::start_wait`].
+    pub fn progress(&mut self, bytes: usize) {
+        self.update();
+        self.waiting = false;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.win(Duration::from_secs(1) * bytes / FLOOR);
+        self.add(Duration::from_secs(1) * bytes / MIN_RATE);
     }
 
-    fn pass(&mut self) {
+    fn update(&mut self) {
         let now = Instant::now();
         let passed = now - self.at;
         self.at = now;
-        if self.waits {
+        if self.waiting {
             self.left = self.left.saturating_sub(passed);
         } else {
-            self.win(passed);
+            self.add(passed);
         }
     }
 
-    fn win(&mut self, time: Duration) {
+    fn add(&mut self, time: Duration) {
         self.left = (self.left + time).min(PATIENCE);
     }
 }
@@ -72,11 +74,11 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const A_SECONDS_WORTH: usize = FLOOR as usize;
+    const A_SECONDS_WORTH: usize = MIN_RATE as usize;
 
-    /// How much is left for who waits from now on.
+    /// The time left when bytes wait from now on.
     fn left(patience: &mut Patience) -> Duration {
-        patience.waits() - Instant::now()
+        patience.start_wait() - Instant::now()
     }
 
     #[tokio::test(start_paused = true)]
@@ -86,14 +88,14 @@ mod tests {
         assert_eq!(left(&mut patience), PATIENCE, "there is no more of it than that");
         advance(20 * SECOND).await;
         assert_eq!(left(&mut patience), 10 * SECOND, "to ask again changes nothing");
-        patience.took(0);
+        patience.progress(0);
         assert_eq!(left(&mut patience), 10 * SECOND);
         advance(9 * SECOND).await;
         assert!(!patience.is_over());
         advance(SECOND).await;
         assert!(patience.is_over());
         advance(10 * SECOND).await;
-        patience.took(0);
+        patience.progress(0);
         assert!(!patience.is_over(), "nothing waits");
         assert_eq!(left(&mut patience), Duration::ZERO);
     }
@@ -101,14 +103,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn bytes_and_rest_win_it_back() {
         let mut patience = Patience::new();
-        patience.waits();
+        patience.start_wait();
         advance(20 * SECOND).await;
-        patience.took(5 * A_SECONDS_WORTH);
+        patience.progress(5 * A_SECONDS_WORTH);
         assert_eq!(left(&mut patience), 15 * SECOND);
-        patience.took(0);
+        patience.progress(0);
         advance(5 * SECOND).await;
         assert_eq!(left(&mut patience), 20 * SECOND);
-        patience.took(usize::MAX);
+        patience.progress(usize::MAX);
         assert_eq!(left(&mut patience), PATIENCE);
     }
 
@@ -126,12 +128,12 @@ mod tests {
             let (mut patience, start) = (Patience::new(), Instant::now());
             let mut lost = None;
             while lost.is_none() && start.elapsed() < 1000 * SECOND {
-                let until = patience.waits();
+                let until = patience.start_wait();
                 advance(every * SECOND).await;
                 if Instant::now() >= until {
                     lost = Some(start.elapsed().as_secs());
                 }
-                patience.took(bytes);
+                patience.progress(bytes);
             }
             assert_eq!(lost, over, "{bytes} bytes every {every} s");
         }

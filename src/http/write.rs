@@ -1,4 +1,4 @@
-//! How answers are written.
+//! Writing response heads and bodies of known length.
 
 use std::cell::RefCell;
 use std::time::SystemTime;
@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode};
 
-/// Appends the head of a response to a request of HTTP/1.1, up to where [`write_end`] goes on. `close`
-/// says that no further request will be read.
+/// Appends the head of an HTTP/1.1 response without its end: [`write_end`], [`write_bare_end`] or
+/// [`write_chunked`] must follow. With `close`, adds `connection: close`.
 pub(crate) fn write_head(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap, close: bool) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
@@ -29,7 +29,7 @@ fn write_header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the rest of a response whose body is known. No content type if it is empty.
+/// Appends the end of a head, and the body. An empty `content_type` adds no header.
 pub(crate) fn write_end(out: &mut Vec<u8>, content_type: &str, body: &[u8]) {
     if !content_type.is_empty() {
         write_header(out, CONTENT_TYPE.as_str(), content_type.as_bytes());
@@ -41,13 +41,13 @@ pub(crate) fn write_end(out: &mut Vec<u8>, content_type: &str, body: &[u8]) {
     out.extend_from_slice(body);
 }
 
-/// Appends the rest of a response that has no body by its status.
+/// Appends the end of a head, for a status without a body.
 pub(crate) fn write_bare_end(out: &mut Vec<u8>) {
     write_date(out);
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the rest of the head of a response whose body comes in chunks.
+/// Appends the end of a head whose body is chunked.
 pub(crate) fn write_chunked(out: &mut Vec<u8>) {
     write_header(out, TRANSFER_ENCODING.as_str(), b"chunked");
     write_bare_end(out);
@@ -72,7 +72,7 @@ fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
     }
 }
 
-/// Appends the `Date` header, which is made once a second.
+/// Appends the `Date` header. Its text is cached for the current second.
 fn write_date(out: &mut Vec<u8>) {
     thread_local! {
         static MADE: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };

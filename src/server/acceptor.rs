@@ -1,5 +1,5 @@
-//! What comes before HTTP on a connection: a PROXY header, the TLS handshake. Who is turned away here
-//! is so by name.
+//! The start of a connection, before HTTP: the PROXY header and the TLS handshake. Each reason to
+//! close a connection here has a name.
 
 use std::io;
 use std::net::IpAddr;
@@ -17,10 +17,10 @@ use crate::net::first_bytes::{FirstBytes, PEEK_BYTES};
 use crate::net::proxy_protocol::{self, HeaderError};
 use crate::policy::{Networks, Scheme};
 
-/// The way in of one listener.
+/// What one listener requires before HTTP.
 #[derive(Clone, Default)]
 pub(super) struct Acceptor {
-    /// Who may, and has to, send a PROXY header.
+    /// The only addresses that may connect. They must send a PROXY header.
     pub proxies: Option<Arc<Networks>>,
     pub tls: Option<Tls>,
 }
@@ -52,11 +52,12 @@ pub(super) enum AcceptError {
     Broken(io::Error),
 }
 
-/// A TLS record: fatal alert, handshake failure. It has the other end say so at once.
+/// A TLS record: fatal alert, handshake_failure. With it, a TLS client fails at once with a clear error.
 const ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 40];
 
 impl AcceptError {
-    /// Why a connection that begins like this is not for a port of plain HTTP.
+    /// Why a port of plain HTTP closes a connection that starts with `first`. `None` for HTTP, and for
+    /// garbage, which gets 400.
     pub fn from_plain(first: &FirstBytes) -> Option<Self> {
         match first {
             FirstBytes::Tls => Some(AcceptError::TlsOnPlain),
@@ -66,28 +67,29 @@ impl AcceptError {
         }
     }
 
-    /// What to say before the connection is closed, in the language of the other side.
+    /// Bytes to send before closing, in the client's protocol.
     pub fn alert(&self) -> Option<&'static [u8]> {
         matches!(self, AcceptError::TlsOnPlain).then_some(&ALERT)
     }
 
-    /// `remote` is who is turned away.
+    /// Logs the error. `remote` is the client's address.
     pub fn log(&self, remote: IpAddr) {
         debug!(%remote, reason = %self, "connection refused");
     }
 }
 
 impl Acceptor {
-    /// Nothing comes before HTTP.
-    pub fn is_open(&self) -> bool {
+    /// Whether connections start with HTTP.
+    pub fn is_plain(&self) -> bool {
         self.proxies.is_none() && self.tls.is_none()
     }
 
-    /// Brings a connection to where HTTP begins, and `peer` to what was learned on the way.
+    /// Reads the PROXY header and does the TLS handshake, as configured. Updates `peer` with the
+    /// client's address and scheme. The caller sets the deadline.
     ///
     /// # Errors
-    /// If it is to be closed.
-    pub async fn admit(
+    /// If the connection must be closed.
+    pub async fn accept(
         &self,
         mut tcp: TcpStream,
         peer: &mut Peer,
@@ -96,9 +98,9 @@ impl Acceptor {
             if !proxies.contains(peer.remote) {
                 return Err(AcceptError::UntrustedProxy);
             }
-            let told = proxy_protocol::read(&mut tcp).await.map_err(AcceptError::ProxyHeader)?;
-            peer.remote = told.client.unwrap_or(peer.remote);
-            if told.encrypted {
+            let header = proxy_protocol::read(&mut tcp).await.map_err(AcceptError::ProxyHeader)?;
+            peer.remote = header.client.unwrap_or(peer.remote);
+            if header.encrypted {
                 peer.scheme = Scheme::Https;
             }
         }
@@ -117,7 +119,7 @@ impl Acceptor {
     }
 }
 
-/// Looks at the first bytes, and leaves them where they are.
+/// Peeks at the first bytes without consuming them.
 async fn first_bytes(tcp: &TcpStream) -> Result<FirstBytes, AcceptError> {
     let mut first = [0; PEEK_BYTES];
     match tcp.peek(&mut first).await.map_err(AcceptError::Broken)? {
@@ -126,24 +128,25 @@ async fn first_bytes(tcp: &TcpStream) -> Result<FirstBytes, AcceptError> {
     }
 }
 
+/// The answer to plain HTTP on the TLS port.
 const SPEAKS_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     Content-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 23\r\n\
     Connection: close\r\n\r\n\
     this port speaks https\n";
 
-/// Bytes of a request that are read after the answer was sent.
-const READ_ON: u64 = 256 * 1024;
+/// Bytes of the request that are discarded after the answer.
+const DISCARD: u64 = 256 * 1024;
 
-/// Tells someone who speaks plain HTTP to the TLS port.
-pub(super) async fn say_https(mut tcp: TcpStream, patience: Duration) {
-    let say = async {
+/// Answers plain HTTP on the TLS port, within `patience`, and closes the connection.
+pub(super) async fn answer_plain_http(mut tcp: TcpStream, patience: Duration) {
+    let answer = async {
         tcp.write_all(SPEAKS_HTTPS).await?;
         tcp.shutdown().await?;
-        // If it were closed with something unread, the answer might be lost.
-        tokio::io::copy(&mut tcp.take(READ_ON), &mut tokio::io::sink()).await
+        // Closing with unread input would reset the connection, and the answer could be lost.
+        tokio::io::copy(&mut tcp.take(DISCARD), &mut tokio::io::sink()).await
     };
-    let _ = tokio::time::timeout(patience, say).await;
+    let _ = tokio::time::timeout(patience, answer).await;
 }
 
 #[cfg(test)]

@@ -1,44 +1,31 @@
-//! Sockets to listen on, and how connections that come by one are treated.
+//! Listening sockets and their configuration.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::STRICT_TRANSPORT_SECURITY;
-use http::{HeaderValue, Response};
+use http::HeaderValue;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use super::acceptor::Acceptor;
 use super::tls::Tls;
-use crate::admission::Peer;
 use crate::policy::{Networks, Scheme};
 
-/// A socket that listens, and how connections that come by it are treated: in the simplest case, and
-/// made from a [`TcpListener`], plain HTTP is spoken at once.
+/// A listening socket and its configuration. One made from a [`TcpListener`] speaks plain HTTP.
 pub struct Listener {
     pub(super) socket: TcpListener,
     pub(super) config: ListenerConfig,
 }
 
-/// What a connection meets with.
+/// How a listener treats its connections.
 #[derive(Clone, Default)]
 pub(super) struct ListenerConfig {
     pub acceptor: Acceptor,
-    /// All requests are sent on to this port, by https.
+    /// All requests are redirected to https on this port.
     pub redirect_to: Option<u16>,
-    /// Told with every answer that goes out by https.
+    /// The `Strict-Transport-Security` header of every response on an https connection.
     pub hsts: Option<HeaderValue>,
-}
-
-impl ListenerConfig {
-    /// Adds what answers to `peer` carry by these config.
-    pub fn put_on<B>(&self, mut response: Response<B>, peer: Peer) -> Response<B> {
-        if let (Some(hsts), Scheme::Https) = (&self.hsts, peer.scheme) {
-            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
-        }
-        response
-    }
 }
 
 impl From<TcpListener> for Listener {
@@ -48,32 +35,31 @@ impl From<TcpListener> for Listener {
 }
 
 impl Listener {
-    /// Connections have to speak TLS.
+    /// Requires TLS.
     pub fn with_tls(mut self, tls: Tls) -> Self {
         self.config.acceptor.tls = Some(tls);
         self
     }
 
-    /// Connections have to come from one of `proxies`, and begin with a PROXY header that tells for
-    /// whom.
+    /// Requires connections to come from one of `proxies` and to start with a PROXY header.
     pub fn behind_proxies(mut self, proxies: Networks) -> Self {
         self.config.acceptor.proxies = Some(Arc::new(proxies));
         self
     }
 
-    /// Browsers that come by https are told to do so for `time` (RFC 6797).
+    /// Tells browsers on https connections to use only https for `time` (RFC 6797).
     pub fn with_hsts(mut self, time: Duration) -> Self {
         self.config.hsts = HeaderValue::from_str(&format!("max-age={}", time.as_secs())).ok();
         self
     }
 
-    /// Nothing is served: every request is sent on to the same host, by https and to `port`.
+    /// Redirects every request to https on the same host and `port`, and serves nothing else.
     pub fn redirecting_to(mut self, port: u16) -> Self {
         self.config.redirect_to = Some(port);
         self
     }
 
-    /// The address to type into a browser. `host` is where it was asked to listen.
+    /// The URL to open in a browser. `host` is the configured host, `None` for all addresses.
     ///
     /// # Errors
     /// If the system does not know the socket's address.
@@ -86,7 +72,7 @@ impl Listener {
     }
 }
 
-/// The address to type into a browser, of a plain listener.
+/// The URL to open in a browser, of a plain listener.
 pub fn url(host: Option<&str>, address: SocketAddr) -> String {
     url_of(Scheme::Http, host, address)
 }
@@ -98,11 +84,11 @@ fn url_of(scheme: Scheme, host: Option<&str>, address: SocketAddr) -> String {
     }
 }
 
-/// Binds to a host and port; without a host to all addresses, IPv6 and IPv4. `setting` is where the
-/// port comes from.
+/// Binds to a host and port; without a host, to all IPv6 and IPv4 addresses. `setting` is the name of
+/// the port's setting, for errors.
 ///
 /// # Errors
-/// In one line, with what to do about it.
+/// If the port cannot be used. The error is one line and names a remedy.
 pub async fn bind_for(setting: &str, host: Option<&str>, port: u16) -> anyhow::Result<TcpListener> {
     let addresses: Vec<SocketAddr> = match host {
         Some(host) => lookup_host((host, port))
@@ -134,19 +120,19 @@ pub async fn bind_for(setting: &str, host: Option<&str>, port: u16) -> anyhow::R
     Err(anyhow::anyhow!("cannot listen on port {port}: {advice}"))
 }
 
-/// Binds as [`bind_for`] does, to what `port` says.
+/// [`bind_for`] with the setting `port`.
 ///
 /// # Errors
-/// In one line, with what to do about it.
+/// As [`bind_for`].
 pub async fn bind(host: Option<&str>, port: u16) -> anyhow::Result<TcpListener> {
     bind_for("port", host, port).await
 }
 
-/// Connections that may wait to be accepted; a crowd comes back at once after a restart.
+/// How many connections may wait to be accepted. After a restart, all clients reconnect at once.
 const BACKLOG: u32 = 4096;
 
-/// Bytes that the system may keep of each connection. By itself it would keep up to 4 MB, which nobody counts: some
-/// hundred slow readers would have all that it has for TCP, and everybody would be slow.
+/// Send buffer of each connection in the kernel, in bytes. The default grows to 4 MB, which no bound
+/// of ours counts: a few hundred slow readers would use up the kernel's TCP memory.
 const SEND_BUFFER: u32 = 64 * 1024;
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -156,7 +142,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    // Before the first connection, for they have it from here.
+    // Accepted connections inherit it, so it is set before the first one.
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.listen(BACKLOG)
 }

@@ -1,4 +1,4 @@
-//! Refuses connections for which there is no slot, and asks the system for the files that slots need.
+//! Refuses connections that get no slot, and raises the limit of open files for the slots.
 
 use std::io::{self, Read as _, Write as _};
 use std::sync::{Mutex, PoisonError};
@@ -17,55 +17,55 @@ use crate::http::{Body, Response};
 use crate::net::slots::{NoSlot, open_files};
 use crate::transport::Error;
 
-/// Files besides the slots: for who waits for one, for listeners, logs, settings, certificates and pages.
+/// Open files besides the slots: waiting connections, listeners, logs, settings, certificates, pages.
 const RESERVE: usize = 256;
-/// When to come back.
+/// The `Retry-After` header.
 const RETRY_SECONDS: u16 = 10;
-/// Between two lines in the log.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
+/// The minimum time between two lines in the log for one reason.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Connections that were refused, by reason.
+/// Counts refused connections, by reason.
 #[derive(Default)]
 pub(super) struct Refusals([Mutex<RefusalCount>; 2]);
 
-/// Connections that were refused for one reason.
+/// Connections refused for one reason.
 #[derive(Default)]
 struct RefusalCount {
-    told: Option<Instant>,
-    /// Since it was told.
+    last_logged: Option<Instant>,
+    /// Refusals since then.
     count: u64,
 }
 
 impl Refusals {
-    /// Refuses a connection that there is not even room for to be heard. Who speaks plain HTTP may still
-    /// find the answer.
-    pub fn turn_away(&self, tcp: &TcpStream, why: NoSlot, config: &ListenerConfig) {
+    /// Refuses a connection that cannot even wait, without a task for it. Only plain HTTP gets an
+    /// answer, as far as that is possible without waiting.
+    pub fn refuse_at_once(&self, tcp: &TcpStream, why: NoSlot, config: &ListenerConfig) {
         let response = self.refuse(why);
-        if let (Body::Whole(body), true) = (response.body(), config.acceptor.is_open()) {
+        if let (Body::Whole(body), true) = (response.body(), config.acceptor.is_plain()) {
             let mut bytes = Vec::new();
             write_head(&mut bytes, response.status(), response.headers(), true);
             write_end(&mut bytes, "", body);
-            // What was sent already would have the connection reset, and the answer lost.
+            // Closing with unread input would reset the connection, and the answer could be lost.
             let socket = SockRef::from(tcp);
             let _ = (&*socket).read(&mut [0; 4096]);
             let _ = (&*socket).write(&bytes);
         }
     }
 
-    /// The answer to a connection for which there is no slot. Leaves a line in the log, not for each.
+    /// Counts a refusal and returns its response.
     pub fn refuse(&self, why: NoSlot) -> Response {
         self.count(why);
         unavailable(why.reason())
     }
 
-    /// Takes note of one that was refused.
+    /// Counts a refusal, and logs it at most once per [`LOG_INTERVAL`].
     pub fn count(&self, why: NoSlot) {
         let refused = &self.0[why as usize];
         let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.count += 1;
-        if refused.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+        if refused.last_logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
             let count = refused.count;
-            *refused = RefusalCount { told: Some(Instant::now()), count: 0 };
+            *refused = RefusalCount { last_logged: Some(Instant::now()), count: 0 };
             match why {
                 NoSlot::AllTaken => warn!(
                     refused = count,
@@ -81,7 +81,7 @@ impl Refusals {
     }
 }
 
-/// Says to come back in a moment.
+/// A 503 with `Retry-After`.
 pub(super) fn unavailable(reason: &str) -> Response {
     let mut response = Error::Unavailable { reason: reason.to_owned() }.json();
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
@@ -91,8 +91,8 @@ pub(super) fn unavailable(reason: &str) -> Response {
 const TOO_FEW_FILES: &str =
     "the system allows fewer open files than max-connections needs: there are fewer connections";
 
-/// Asks the system for as many open files as `connections` need, and returns how many connections there
-/// may be with what it gives.
+/// Raises the process's limit of open files to what `connections` need. Returns how many connections
+/// fit into the limit that the system grants.
 pub fn raise_file_limit(connections: usize) -> usize {
     let wanted = u64::try_from(connections.saturating_add(RESERVE)).unwrap_or(u64::MAX);
     let limit = rlimit::increase_nofile_limit(wanted).or_else(|error| {
@@ -102,7 +102,8 @@ pub fn raise_file_limit(connections: usize) -> usize {
     let fit = fitting(connections, &limit);
     if fit < connections {
         let limit = limit.unwrap_or_default();
-        // The default asks for more than most systems give, and nobody for it in particular.
+        // Most systems grant less than the default needs. That is no reason for a warning unless the
+        // operator has set the number.
         if connections == HttpLimits::default().max_connections {
             info!(limit, max_connections = fit, "{TOO_FEW_FILES}");
         } else {
@@ -112,7 +113,7 @@ pub fn raise_file_limit(connections: usize) -> usize {
     fit
 }
 
-/// How many connections there may be within a limit of open files, if it is known.
+/// How many of `connections` fit into a limit of open files; all, if the limit is unknown.
 fn fitting(connections: usize, limit: &io::Result<u64>) -> usize {
     let Ok(limit) = limit else { return connections };
     let limit = usize::try_from(*limit).unwrap_or(usize::MAX);

@@ -24,7 +24,7 @@ use super::admin::{self, Admin};
 use super::folder::{Copies, Folder, Lack, SMALL, Sending, Version};
 use super::{no_slot, reports};
 use crate::admission::Welcome;
-use crate::http::fallback::{Answer, dressed};
+use crate::http::fallback::{Answer, to_hyper};
 use crate::http::{self as web, Body, HyperBody};
 use crate::policy::Scheme;
 use crate::transport::Error;
@@ -134,7 +134,7 @@ impl Pages {
                     return response.map(|_| StreamBody::new(pieces).boxed_unsync());
                 }
                 if response.status() == StatusCode::NOT_FOUND {
-                    return dressed(not_found("/socket.io/")).await;
+                    return to_hyper(not_found("/socket.io/"));
                 }
                 response.map(|body| body.map_err(Into::into).boxed_unsync())
             })
@@ -149,7 +149,7 @@ impl Pages {
         let late = request.body().late();
         let mut answer = (self.answer)(request).await;
         if late.load(Ordering::Acquire) {
-            answer = dressed(Error::Incomplete.json()).await;
+            answer = to_hyper(Error::Incomplete.json());
         }
         answer.headers_mut().insert(CONTENT_SECURITY_POLICY, content_policy);
         answer

@@ -1,4 +1,4 @@
-//! The plain port beside the https one: every request is sent on to https.
+//! The plain port beside the https port: redirects every request to https.
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
@@ -8,29 +8,29 @@ use http_body_util::{BodyExt as _, Full};
 use crate::http::fallback::Answer;
 use crate::http::host;
 
-/// Sends a request on to the same host and path at `port`.
+/// Redirects a request to https with the same host and path, at `port`.
 pub(super) fn answer<B>(request: &Request<B>, port: u16) -> Answer {
     let location = target(request, port).and_then(|target| HeaderValue::try_from(target).ok());
     let Some(location) = location else {
-        return say(StatusCode::BAD_REQUEST, "no usable Host header\n");
+        return response(StatusCode::BAD_REQUEST, "no usable Host header\n");
     };
-    // 308 keeps the method. Clients that do not know it have only ever sent GET.
+    // 308 keeps the method, but old clients do not know it. They only send GET here.
     let status = match *request.method() {
         Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
         _ => StatusCode::PERMANENT_REDIRECT,
     };
-    let mut response = say(status, "this is at https\n");
+    let mut response = response(status, "this is at https\n");
     response.headers_mut().insert(LOCATION, location);
     response
 }
 
-fn say(status: StatusCode, text: &'static str) -> Answer {
+fn response(status: StatusCode, text: &'static str) -> Answer {
     let body = Full::new(Bytes::from_static(text.as_bytes()));
     let mut response = Response::new(body.map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    // There is nothing more to say on this port.
+    // A client has no further use for a connection to this port.
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
@@ -38,14 +38,14 @@ fn say(status: StatusCode, text: &'static str) -> Answer {
 fn target<B>(request: &Request<B>, port: u16) -> Option<String> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let (given, None) = (hosts.next()?.to_str().ok()?, hosts.next()) else { return None };
-    // A request as to a proxy names the host twice.
+    // An absolute-form target, as sent to a proxy, names the host a second time.
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     if authority.is_some_and(|authority| !authority.eq_ignore_ascii_case(given)) {
         return None;
     }
     let host = host::of(given)?;
     let path = request.uri().path_and_query()?.as_str();
-    // `OPTIONS *` has none.
+    // The target of `OPTIONS *` is not a path.
     if !path.starts_with('/') {
         return None;
     }

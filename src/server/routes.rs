@@ -1,0 +1,60 @@
+//! Routing: which part of the server answers a request.
+
+use std::sync::Arc;
+
+use http::header::{CONNECTION, HeaderValue};
+use tracing::debug;
+
+use super::listen::ListenerConfig;
+use super::{Server, Shared, pages, redirect};
+use crate::admission::Peer;
+use crate::http::fallback::{self, Answer};
+use crate::http::head::is_engine_path;
+use crate::http::{HyperBody, Incoming, Request, ResponseFuture, host};
+use crate::net::ConnWriter;
+use crate::transport::Error;
+
+impl Server {
+    /// Answers a request for the engine.
+    pub(super) fn route_engine(&self, request: Request, peer: Peer) -> ResponseFuture {
+        let Shared { mount, negotiator, .. } = &*self.shared;
+        let below = request.uri().path().strip_prefix(mount).unwrap_or_default();
+        if below.is_empty() {
+            return negotiator.serve(request, peer);
+        }
+        let (below, mount, negotiator) = (below.to_owned(), *mount, negotiator.clone());
+        ResponseFuture::Waiting(Box::pin(async move {
+            let response = negotiator.serve_0_9(request, &below, peer).await;
+            response.unwrap_or_else(|| pages::not_found(mount))
+        }))
+    }
+
+    /// Answers a request that hyper has read: for the engine, for pages, or to be redirected. `writer`
+    /// is its connection.
+    pub(super) async fn route(
+        &self,
+        request: http::Request<HyperBody>,
+        writer: &Arc<ConnWriter>,
+        peer: Peer,
+        config: &ListenerConfig,
+    ) -> Answer {
+        if let Err(reason) = host::check(request.headers(), request.version()) {
+            debug!(remote = %peer.remote, reason, "request refused");
+            let mut refusal = Error::bad_request(reason).json();
+            refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            return fallback::to_hyper(refusal);
+        }
+        if let Some(port) = config.redirect_to {
+            return redirect::answer(&request, port);
+        }
+        let Shared { mount, negotiator, pages, .. } = &*self.shared;
+        if is_engine_path(mount, request.uri().path()) {
+            let response = self.route_engine(request.map(Incoming::Hyper), peer).wait().await;
+            return fallback::to_hyper(fallback::wait_for_poll(response, writer).await);
+        }
+        let Some(pages) = pages else { return fallback::to_hyper(pages::not_found(mount)) };
+        let (headers, path) = (request.headers(), request.uri().path());
+        let welcome = negotiator.gate().welcome(headers, path, peer);
+        pages.answer(request, welcome).await
+    }
+}
