@@ -1,4 +1,4 @@
-//! Arguments.
+//! Command-line arguments.
 
 #![allow(missing_docs, reason = "doc comments here are the text of --help")]
 
@@ -37,8 +37,8 @@ pub enum Command {
 }
 
 impl Cli {
-    /// Reads the process's arguments; flags may stand on either side of the command. Ends the
-    /// process with a message if they are wrong.
+    /// Parses the process's arguments. Flags may come before or after the command. Exits with a
+    /// message if they are wrong.
     pub fn read() -> Self {
         let flags = std::env::args_os().filter_map(|arg| {
             let arg = arg.into_string().ok()?;
@@ -49,7 +49,7 @@ impl Cli {
         let mut command = Cli::command().mut_args(|arg| {
             let given = arg.get_long().is_some_and(|name| flags.contains(name));
             let arg = arg.global(true);
-            // Nobody asks a variable about what the flag says; it may hold what cannot be.
+            // A flag overrides its environment variable, which may then even be invalid.
             if given { arg.env(None::<&str>) } else { arg }
         });
         let matches = command.try_get_matches_from_mut(std::env::args_os());
@@ -67,8 +67,8 @@ impl Cli {
     }
 }
 
-/// The one line about a value that cannot be, as for those that are found out later. Whether a flag
-/// or the environment had it is not known here, so both are named if there is something in both.
+/// One line about an invalid value, in the form of the errors of later validation. clap does not say
+/// whether the value came from the flag or the variable, so a variable that is set is named, too.
 fn wrong_value(error: &clap::Error) -> Option<String> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),

@@ -1,4 +1,5 @@
-//! Files that the operator names: regular ones alone, so that none is waited for.
+//! Reads files that the operator names. Accepts only regular files, because opening or reading others
+//! (FIFOs, devices) can block for ever.
 
 mod watch;
 
@@ -8,10 +9,10 @@ use std::path::Path;
 
 pub use watch::{Watch, fingerprint};
 
-/// Reads a regular file of at most `most` bytes, through links.
+/// Reads a regular file of at most `most` bytes. Follows symbolic links.
 ///
 /// # Errors
-/// As the system's. What is no regular file, or longer, is one, too: it says which.
+/// If the file cannot be read, is no regular file, or is longer.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -24,27 +25,27 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Looks at a regular file, through links.
+/// Returns the metadata of a regular file. Follows symbolic links.
 ///
 /// # Errors
-/// As the system's, and if it is no regular file: it says what else.
-pub fn look(path: &Path) -> io::Result<Metadata> {
+/// If the file cannot be accessed, or is no regular file.
+pub fn metadata(path: &Path) -> io::Result<Metadata> {
     std::fs::metadata(path).and_then(regular)
 }
 
-/// Opens a regular file, through links.
+/// Opens a regular file. Follows symbolic links.
 ///
 /// # Errors
-/// As [`look`].
+/// As [`metadata`].
 pub fn open(path: &Path) -> io::Result<File> {
-    // Before it is opened: that alone waits at a FIFO, and does something with some devices.
-    look(path)?;
+    // Check before opening, because opening blocks on a FIFO and has side effects on some devices.
+    metadata(path)?;
     let file = File::open(path)?;
     file.metadata().and_then(regular)?;
     Ok(file)
 }
 
-/// Reads a text, as [`read`] does.
+/// Reads a text file, as [`read`] does.
 ///
 /// # Errors
 /// As [`read`], and if it is not UTF-8.

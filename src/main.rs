@@ -6,7 +6,7 @@ use parlance::cli::{Cli, Command};
 use parlance::config::{Layers, Sources};
 use parlance::{commands, transport};
 
-/// It gives memory back to the system after a burst, and is quick.
+/// Fast, and returns memory to the system after a burst.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

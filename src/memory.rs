@@ -1,4 +1,4 @@
-//! Memory that the process holds for clients that have not taken it yet: one sum for all of them.
+//! The sum of all memory that holds data for clients until they have read it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -6,17 +6,17 @@ use bytes::Bytes;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
-/// Bytes that wait for clients at this moment, in the whole process.
+/// Bytes that wait for clients now, in the whole process.
 pub fn held() -> usize {
     HELD.load(Ordering::Relaxed)
 }
 
-/// A part of [`held`]; given back when it is dropped.
+/// A part of [`held`]. Dropping it subtracts its bytes.
 #[derive(Debug, Default)]
 pub struct Charge(usize);
 
 impl Charge {
-    /// Makes it that many bytes.
+    /// Changes the charge to `bytes`.
     pub fn set(&mut self, bytes: usize) {
         if bytes > self.0 {
             HELD.fetch_add(bytes - self.0, Ordering::Relaxed);
@@ -26,7 +26,7 @@ impl Charge {
         self.0 = bytes;
     }
 
-    /// The bytes of it.
+    /// The size of the charge in bytes.
     pub fn bytes(&self) -> usize {
         self.0
     }
@@ -38,7 +38,7 @@ impl Drop for Charge {
     }
 }
 
-/// Bytes that many clients share: they count once, until the last of them has them.
+/// Charges bytes that many clients share. They count once, until the last clone is dropped.
 pub fn shared(bytes: Bytes) -> Bytes {
     struct Shared(Bytes, #[expect(dead_code, reason = "it counts as long as it is there")] Charge);
 

@@ -1,5 +1,5 @@
-//! `parlance check`: the settings are read and validated before any command runs, so what is left
-//! is to say what they come to.
+//! `parlance check`: prints the settings in force. They are already read and validated when a command
+//! runs, so only files and folders are checked here.
 
 use std::path::Path;
 
@@ -10,8 +10,10 @@ use crate::config::{self, Settings};
 use crate::files;
 use crate::server::tls::{Pair, Tls};
 
+/// Checks the files and folders that the settings name, and prints the settings.
+///
 /// # Errors
-/// If the settings name something that is not there.
+/// If a file or folder is missing or invalid.
 pub fn run(settings: &Settings) -> Result<()> {
     pages_are_there(settings)?;
     if let Some(folder) = settings.log_dir.as_ref().filter(|path| path.exists() && !path.is_dir()) {
@@ -45,8 +47,10 @@ pub fn run(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
+/// Checks that `static-dir` exists, if it is set.
+///
 /// # Errors
-/// If the pages are to come from a folder that there is not.
+/// If it is no folder.
 pub(super) fn pages_are_there(settings: &Settings) -> Result<()> {
     match &settings.static_dir {
         Some(folder) if !folder.is_dir() => bail!("static-dir: {} is no folder", folder.display()),
@@ -54,10 +58,10 @@ pub(super) fn pages_are_there(settings: &Settings) -> Result<()> {
     }
 }
 
-/// Looks through a `web.config`, and says line by line what is wrong with it.
+/// Checks a `web.config` of IIS, and prints each finding with its line.
 ///
 /// # Errors
-/// If it cannot be read, or WebSockets would not work with it.
+/// If the file cannot be read, or has errors that keep WebSockets from working.
 pub fn web_config(settings: &Settings, path: &Path) -> Result<()> {
     let text = files::read_text(path, web_config::LARGEST)
         .with_context(|| format!("web-config: {} cannot be read", path.display()))?;
@@ -80,10 +84,10 @@ pub fn web_config(settings: &Settings, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads the certificates, if there are to be some.
+/// Loads the certificates that the settings name; `None` if they name none.
 ///
 /// # Errors
-/// If one of them cannot be used.
+/// If one cannot be used.
 pub(super) fn tls(settings: &Settings) -> Result<Option<Tls>> {
     let files = settings.tls_cert.iter().zip(&settings.tls_key);
     let pairs: Vec<Pair> =

@@ -1,4 +1,4 @@
-//! Tasks without which the server is of no use: when one of them ends, the process has to.
+//! Essential tasks: the process ends when one of them does, because the server is useless without it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,19 +7,19 @@ use std::panic::PanicHookInfo;
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::error;
 
-/// Tasks that are watched. They are aborted when this is dropped.
+/// A set of essential tasks. Dropping it aborts them.
 #[derive(Debug, Default)]
 pub struct Essential {
     tasks: JoinSet<()>,
     names: HashMap<Id, &'static str>,
 }
 
-/// One of them has ended.
+/// An essential task has ended.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// As [`Essential::spawn`] was told.
+    /// The name from [`Essential::spawn`].
     pub task: &'static str,
-    /// What it said when it panicked; nothing if it came to its end.
+    /// The panic message; `None` if the task returned.
     pub panic: Option<String>,
 }
 
@@ -35,25 +35,25 @@ impl fmt::Display for Ended {
 }
 
 impl Essential {
-    /// Runs a task that has to go on for as long as the process. `name` is for people.
+    /// Spawns a task that must run as long as the process. `name` appears in the log.
     pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let id = self.tasks.spawn(task).id();
         self.names.insert(id, name);
     }
 
-    /// Waits for the first that ends, however it does. May be dropped and called again.
+    /// Waits for the next task that returns or panics. Cancel-safe.
     pub async fn ended(&mut self) -> Ended {
         let Some(ended) = self.tasks.join_next_with_id().await else {
             return std::future::pending().await;
         };
         let (id, panic) = match ended {
             Ok((id, ())) => (id, None),
-            Err(error) => (error.id(), Some(in_words(error))),
+            Err(error) => (error.id(), Some(describe(error))),
         };
         Ended { task: self.names.remove(&id).unwrap_or("a task"), panic }
     }
 
-    /// Waits for the first that panics: while the server stops, some may end.
+    /// Waits for the next task that panics. For use while the server stops, when tasks may return.
     pub async fn panicked(&mut self) -> Ended {
         loop {
             let ended = self.ended().await;
@@ -64,25 +64,29 @@ impl Essential {
     }
 }
 
-fn in_words(error: JoinError) -> String {
+fn describe(error: JoinError) -> String {
     match error.try_into_panic() {
-        Ok(payload) => message(&*payload).to_owned(),
+        Ok(payload) => panic_message(&*payload).to_owned(),
         Err(error) => error.to_string(),
     }
 }
 
-fn message(payload: &(dyn std::any::Any + Send)) -> &str {
+fn panic_message(payload: &(dyn std::any::Any + Send)) -> &str {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("without a message")
 }
 
-/// Has panics told in the log, besides what the system writes to stderr.
+/// Logs panics, in addition to the default message on stderr.
 pub fn log_panics() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
         before(info);
         let at = info.location().map(ToString::to_string).unwrap_or_default();
-        error!(at, said = message(info.payload()), "panic: this is a fault of Parlance's own");
+        error!(
+            at,
+            said = panic_message(info.payload()),
+            "panic: this is a fault of Parlance's own"
+        );
     }));
 }
 
@@ -95,8 +99,8 @@ mod tests {
 
     use super::*;
 
-    /// What is told of a room that ends in that way, beside tasks that do not.
-    async fn told_of(room: impl Future<Output = ()> + Send + 'static) -> String {
+    /// The error when the task `room` ends while other tasks run on.
+    async fn error_of(room: impl Future<Output = ()> + Send + 'static) -> String {
         let mut essential = Essential::default();
         essential.spawn("the reloader", pending());
         essential.spawn("the room", room);
@@ -106,15 +110,15 @@ mod tests {
 
     #[tokio::test]
     async fn who_ends_is_named_and_why() {
-        assert_eq!(told_of(ready(())).await, "the room came to an end");
-        assert_eq!(told_of(async { panic!("no chair") }).await, "the room panicked: no chair");
+        assert_eq!(error_of(ready(())).await, "the room came to an end");
+        assert_eq!(error_of(async { panic!("no chair") }).await, "the room panicked: no chair");
         let chairs = 0;
         let room = async move { panic!("{chairs} chairs") };
-        assert_eq!(told_of(room).await, "the room panicked: 0 chairs");
+        assert_eq!(error_of(room).await, "the room panicked: 0 chairs");
         let odd = async { std::panic::panic_any(7) };
-        assert_eq!(told_of(odd).await, "the room panicked: without a message");
+        assert_eq!(error_of(odd).await, "the room panicked: without a message");
         let later = tokio::time::sleep(Duration::from_millis(1));
-        assert_eq!(told_of(later).await, "the room came to an end");
+        assert_eq!(error_of(later).await, "the room came to an end");
     }
 
     #[tokio::test]
@@ -123,7 +127,7 @@ mod tests {
         assert!(essential.ended().now_or_never().is_none(), "there is none to end");
         let (end, ending) = tokio::sync::oneshot::channel::<()>();
         essential.spawn("the room", async { drop(ending.await) });
-        // Whoever waits for something else, too, asks again and again.
+        // `select!` drops and repeats the call.
         for _ in 0..3 {
             tokio::task::yield_now().await;
             assert!(essential.ended().now_or_never().is_none());

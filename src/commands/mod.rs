@@ -1,4 +1,4 @@
-//! How the house is put together for each command.
+//! The commands: each assembles the modules that it needs.
 
 pub mod check;
 mod essential;

@@ -1,25 +1,26 @@
-//! Changes of the policy while the server runs: by signal, by the file, by an administrator.
+//! Changes the policy while the server runs: on SIGHUP, when the file changes, and on requests of an
+//! administrator.
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use super::signals::ReloadSignal;
-use super::status::House;
+use super::status::StatusSources;
 use crate::config::{ConfigError, FileContent, Layers, Settings};
 use crate::files::{self, Watch};
 use crate::server::admin::{AdminError, AdminRequest};
 
-/// A wish, and where the answer goes.
+/// An administrator's request, and the channel for its answer.
 pub type Request = (AdminRequest, oneshot::Sender<Result<Value, AdminError>>);
 
-/// Keeps the policy as its layers say.
+/// Applies the layers of settings to the policy in force.
 pub struct Reloader {
     pub layers: Layers,
-    /// What they said at the start.
+    /// The settings at the start of the process.
     pub started: Settings,
-    pub house: House,
-    pub wishes: mpsc::Receiver<Request>,
+    pub sources: StatusSources,
+    pub requests: mpsc::Receiver<Request>,
 }
 
 impl Reloader {
@@ -32,20 +33,20 @@ impl Reloader {
             tokio::select! {
                 () = signal.next() => {
                     if let Some(found) = file.now().await {
-                        let _ = self.take(found, "SIGHUP");
+                        let _ = self.reload(found, "SIGHUP");
                     }
                 }
                 found = file.changed() => {
-                    let _ = self.take(found, "the file changed");
+                    let _ = self.reload(found, "the file changed");
                 }
-                Some((wish, answer)) = self.wishes.recv() => {
-                    let granted = match wish {
-                        AdminRequest::Look => Ok(self.house.status(&self.layers)),
+                Some((request, answer)) = self.requests.recv() => {
+                    let result = match request {
+                        AdminRequest::Status => Ok(self.sources.status(&self.layers)),
                         AdminRequest::Change(text) if text.trim().is_empty() => {
                             match file.now().await {
                                 Some(found) => self
-                                    .take(found, "an administrator asked")
-                                    .map(|changes| self.said(changes))
+                                    .reload(found, "an administrator asked")
+                                    .map(|changes| self.change_report(changes))
                                     .map_err(|error| AdminError::file(error.to_string())),
                                 None => Err(AdminError::stopping()),
                             }
@@ -53,14 +54,14 @@ impl Reloader {
                         AdminRequest::Change(text) => self.administer(|layers| layers.set_admin(&text)),
                         AdminRequest::Clear(key) => self.administer(|layers| layers.clear_admin(key.as_deref())),
                     };
-                    let _ = answer.send(granted);
+                    let _ = answer.send(result);
                 }
             }
         }
     }
 
-    /// Takes what was found for the file's layer.
-    fn take(&mut self, found: FileContent, why: &str) -> Result<Vec<String>, ConfigError> {
+    /// Replaces the file's layer, and applies the settings.
+    fn reload(&mut self, found: FileContent, why: &str) -> Result<Vec<String>, ConfigError> {
         let taken = self.layers.apply_file(found);
         if let Ok(settings) = &taken {
             let keys = self.started.fixed_differences(settings);
@@ -78,16 +79,16 @@ impl Reloader {
     ) -> Result<Value, AdminError> {
         let changed = change(&mut self.layers);
         match self.apply("an administrator changed it", changed) {
-            Ok(changes) => Ok(self.said(changes)),
+            Ok(changes) => Ok(self.change_report(changes)),
             Err(error) => Err(AdminError::settings(error.to_string())),
         }
     }
 
-    fn said(&self, changes: Vec<String>) -> Value {
+    fn change_report(&self, changes: Vec<String>) -> Value {
         json!({ "changes": changes, "administrator": self.layers.administrator() })
     }
 
-    /// All or nothing: what cannot be read whole changes nothing.
+    /// Applies all settings or, after an error, none. Logs and returns the changes.
     fn apply(
         &self,
         why: &str,
@@ -95,7 +96,7 @@ impl Reloader {
     ) -> Result<Vec<String>, ConfigError> {
         match settings {
             Ok(settings) => {
-                let changes = self.house.gate.apply(settings.policy, &self.house.engine);
+                let changes = self.sources.gate.apply(settings.policy, &self.sources.engine);
                 match changes.is_empty() {
                     true => info!(why, "policy read again: nothing changed"),
                     false => info!(why, changes = changes.join("; "), "policy changed"),
@@ -105,7 +106,7 @@ impl Reloader {
             Err(error) => {
                 let path = self.layers.path().display();
                 match &error {
-                    // Nobody has said that its defaults should be in force, which allow more.
+                    // Falling back to the defaults could allow more than the operator wants.
                     ConfigError::Gone { .. } => {
                         warn!(why, %path, "policy not changed: the file is gone, the old one stays");
                     }

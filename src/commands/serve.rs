@@ -1,4 +1,4 @@
-//! `parlance serve`: the chat.
+//! `parlance serve`: assembles the chat server, runs it, and shuts it down.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::check;
 use super::essential::{self, Ended, Essential};
 use super::reload::{Reloader, Request};
 use super::signals::{ReloadSignal, Signals};
-use super::status::House;
+use super::status::StatusSources;
 use crate::admission::{Gate, PolicyLayer};
 use crate::chat::{Chat, ChatSettings};
 use crate::config::{self, Layers, Settings};
@@ -24,16 +24,16 @@ use crate::server::{self, HttpLimits, Listener, Server};
 use crate::socketio::SocketIo;
 use crate::telemetry;
 
-/// How long a session that the server ended waits for a poll to say so.
+/// How long a session that the server closed waits for a poll to fetch the closing packet.
 const LINGER: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// How long tasks may take to notice the end.
-const AT_THE_END: std::time::Duration = std::time::Duration::from_millis(500);
+/// How long blocking tasks may delay the end of the process.
+const RUNTIME_SHUTDOWN: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// Runs the server until it is told to stop.
+/// Runs the server until a signal stops it.
 ///
 /// # Errors
-/// If it cannot start, or something without which it is of no use has ended.
+/// If it cannot start, or an essential task ends.
 pub fn run(layers: Layers) -> Result<()> {
     let settings = layers.settings()?;
     let _logs = telemetry::init(&settings.log, log_files(&settings)).map_err(anyhow::Error::msg)?;
@@ -49,8 +49,8 @@ pub fn run(layers: Layers) -> Result<()> {
     let tls = check::tls(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(settings, layers, tls));
-    // What is stuck in the system, as reading a file can be, does not hold up the end.
-    runtime.shutdown_timeout(AT_THE_END);
+    // A blocking call that hangs, such as a read from a dead disk, must not keep the process alive.
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
     outcome
 }
 
@@ -102,13 +102,14 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
             }
         });
     }
-    let (wish, wishes) = mpsc::channel(ADMIN_INBOX);
-    let house = House { gate: Arc::clone(&gate), engine: engine.clone(), rate_limit_stats };
-    let reloader = Reloader { layers, started, house, wishes };
+    let (requests_in, requests) = mpsc::channel(ADMIN_INBOX);
+    let sources =
+        StatusSources { gate: Arc::clone(&gate), engine: engine.clone(), rate_limit_stats };
+    let reloader = Reloader { layers, started, sources, requests };
     essential.spawn("the watcher of the settings", reloader.run(reload_signal));
     let admin = settings.admin_token.as_deref().map(|token| Admin {
         token: token.into(),
-        handler: Arc::new(move |wanted| Box::pin(ask(wish.clone(), wanted))),
+        handler: Arc::new(move |request| Box::pin(forward(requests_in.clone(), request))),
     });
     let pages = Pages::new(settings.static_dir.as_deref(), admin);
     let negotiator = Negotiator::new(engine.clone(), gate);
@@ -125,7 +126,10 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     info!(%address, transports, "started");
     if let Some(tls) = tls {
         info!(names = tls.names().join(","), "certificates loaded");
-        essential.spawn("the watcher of the certificates", follow(tls, ReloadSignal::new()?));
+        essential.spawn(
+            "the watcher of the certificates",
+            watch_certificates(tls, ReloadSignal::new()?),
+        );
     }
     telemetry::tell(&format!("listening on {}", listener.url(host)?));
     if let Some(redirect) = redirect {
@@ -138,11 +142,11 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     essential.spawn("the listener", async move { accepting.run(listener).await });
     let signal = tokio::select! {
         signal = signals.next() => signal,
-        ended = essential.ended() => return Err(given_up(ended)),
+        ended = essential.ended() => return Err(essential_error(ended)),
     };
 
     info!(signal, sessions = engine.session_count(), "stopping");
-    // The listener stays open meanwhile: who is between two polls comes back to be told.
+    // The listener stays open meanwhile, so that clients between two polls can fetch the closing packet.
     let patience = settings.shutdown_timeout;
     let began = tokio::time::Instant::now();
     let drained = async {
@@ -153,9 +157,9 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     };
     let left = tokio::select! {
         left = drained => left,
-        // Who asks twice does not want to wait.
+        // A second signal ends the wait.
         _ = signals.next() => engine.session_count(),
-        panicked = essential.panicked() => return Err(given_up(panicked)),
+        panicked = essential.panicked() => return Err(essential_error(panicked)),
     };
     if left > 0 {
         warn!(sessions = left, "stopped before all clients were told");
@@ -170,23 +174,27 @@ fn log_files(settings: &Settings) -> Option<telemetry::Files<'_>> {
     Some(telemetry::Files { folder, bytes: settings.log_bytes as u64 })
 }
 
-/// There is no going on without what has ended: a supervisor starts the process anew, and clients come
-/// back by themselves.
-fn given_up(ended: Ended) -> anyhow::Error {
+/// Logs the end of an essential task. The process must end: a supervisor restarts it, and clients
+/// reconnect by themselves.
+fn essential_error(ended: Ended) -> anyhow::Error {
     error!(task = ended.task, panic = ended.panic, "the server cannot go on without this task");
     anyhow::Error::new(ended).context("the server cannot go on")
 }
 
-/// Wishes of administrators that may wait.
+/// How many requests of administrators may wait.
 const ADMIN_INBOX: usize = 8;
 
-async fn ask(wish: mpsc::Sender<Request>, wanted: AdminRequest) -> Result<Value, AdminError> {
+/// Sends a request to the [`Reloader`], and waits for the answer.
+async fn forward(
+    requests: mpsc::Sender<Request>,
+    request: AdminRequest,
+) -> Result<Value, AdminError> {
     let (answer, answered) = oneshot::channel();
-    wish.send((wanted, answer)).await.map_err(|_| AdminError::stopping())?;
+    requests.send((request, answer)).await.map_err(|_| AdminError::stopping())?;
     answered.await.map_err(|_| AdminError::stopping())?
 }
 
-/// What the settings make of the socket that people come by.
+/// Configures the main listener.
 fn listener(mut listener: Listener, settings: &Settings, tls: Option<Tls>) -> Listener {
     if let Some(tls) = tls {
         listener = listener.with_tls(tls);
@@ -200,8 +208,8 @@ fn listener(mut listener: Listener, settings: &Settings, tls: Option<Tls>) -> Li
     listener
 }
 
-/// Keeps certificates up to date with their files, for ever.
-async fn follow(tls: Tls, mut reload_signal: ReloadSignal) {
+/// Reloads the certificates when their files change, and on SIGHUP.
+async fn watch_certificates(tls: Tls, mut reload_signal: ReloadSignal) {
     let mut files = tls.watch();
     loop {
         let found = tokio::select! {

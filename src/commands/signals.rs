@@ -1,4 +1,4 @@
-//! How the system asks the process to end, and to look at its files again.
+//! Signals to end the process and to reload its files.
 
 use std::io;
 
@@ -54,22 +54,22 @@ impl Signals {
     }
 }
 
-/// Requests to look at files again: SIGHUP, where there is such a thing.
+/// The signal to reload files: SIGHUP on Unix, none on Windows.
 #[cfg(unix)]
 pub struct ReloadSignal(tokio::signal::unix::Signal);
 
 #[cfg(unix)]
 impl ReloadSignal {
-    /// From now on the signal does not end the process any more.
+    /// Installs the handler. From now on, the signal does not end the process.
     ///
     /// # Errors
-    /// If the system does not let us listen.
+    /// If the handler cannot be installed.
     pub fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         signal(SignalKind::hangup()).map(ReloadSignal)
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub async fn next(&mut self) {
         if self.0.recv().await.is_none() {
             std::future::pending().await
@@ -83,7 +83,7 @@ pub struct ReloadSignal;
 #[cfg(windows)]
 impl ReloadSignal {
     /// # Errors
-    /// None; as on other systems.
+    /// Never; the type is that of other systems.
     pub fn new() -> io::Result<Self> {
         Ok(ReloadSignal)
     }

@@ -1,4 +1,4 @@
-//! What an administrator is shown: the policy in force, where it comes from, and what there is.
+//! The status for administrators: the policy in force, its origin, and counters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use crate::policy::breaker::{Report, State};
 use crate::policy::{Policy, Rule};
 use crate::telemetry;
 
-/// Circuit breakers that are listed.
+/// How many circuit breakers are listed at most.
 const BREAKERS_SHOWN: usize = 100;
 
-/// Where the numbers come from.
-pub struct House {
+/// The parts of the server that the status is read from.
+pub struct StatusSources {
     pub gate: Arc<Gate>,
     pub engine: Engine,
     pub rate_limit_stats: Arc<RateLimitStats>,
 }
 
-impl House {
-    /// The settings of the policy by their keys, and beside them what explains them.
+impl StatusSources {
+    /// The policy's settings by their keys, together with file, counters, breakers and refusals.
     pub fn status(&self, layers: &Layers) -> Value {
         let mut status = settings(&self.gate.policy());
         status.insert("administrator".into(), json!(layers.administrator()));
@@ -75,21 +75,21 @@ impl House {
         shown.into()
     }
 
-    /// How often each reason was given since the start.
+    /// The number of refusals for each reason since the start.
     fn refused(&self) -> Value {
         let refusals = self.gate.counters().refusals().chain(self.rate_limit_stats.counts());
         refusals.map(|(label, count)| (label.to_owned(), Value::from(count))).collect()
     }
 }
 
-/// How the files of the log are doing, if there are any.
+/// The state of the log files; null without `log-dir`.
 fn log_files() -> Value {
     let Some(files) = telemetry::file_log_status() else { return Value::Null };
     let telemetry::FileLog { folder, trouble, lost } = files;
     json!({ "path": folder.display().to_string(), "problem": trouble, "lost": lost })
 }
 
-/// Each key that changes without a restart, with its value in force.
+/// The settings that can change without a restart, by their keys.
 fn settings(policy: &Policy) -> Map<String, Value> {
     let rules = policy.rules.iter();
     let rule = |rule: &Rule| json!({ "name": rule.name, "transports": rule.transports.names() });
@@ -110,7 +110,7 @@ fn settings(policy: &Policy) -> Map<String, Value> {
     settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// As it would be in the file.
+/// A duration as it is written in the file.
 fn time(time: Duration) -> String {
     match time.subsec_millis() {
         0 => format!("{}s", time.as_secs()),

@@ -1,4 +1,4 @@
-//! Reads a `web.config` of IIS and finds what would keep WebSockets, streams or polls from working.
+//! Checks a `web.config` of IIS for settings that keep WebSockets, streams or polls from working.
 
 mod site;
 
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use roxmltree::{Attribute, Document, Node};
 
-/// Bytes of a file that is looked at.
+/// Bytes of the largest file that is read.
 pub const LARGEST: u64 = 1 << 20;
 
-/// What hands requests to the program.
+/// The IIS module that passes requests to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Module {
     /// iisnode, which runs Node.
@@ -19,12 +19,12 @@ pub enum Module {
     HttpPlatform,
     /// The ASP.NET Core Module.
     AspNetCore,
-    /// URL Rewrite and Application Request Routing, to a server that runs by itself.
+    /// URL Rewrite and Application Request Routing, to a server that IIS does not start.
     ReverseProxy,
 }
 
 impl Module {
-    /// By the name of a module in a handler.
+    /// The module with this name in a handler.
     fn named(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
         match name.as_str() {
@@ -47,10 +47,10 @@ impl fmt::Display for Module {
     }
 }
 
-/// What the settings of the server want of the host.
+/// What the server's settings need from the host.
 #[derive(Debug, Clone, Copy)]
 pub struct Needs {
-    /// The longest time in which nothing may be sent: a heartbeat and its answer.
+    /// The longest silence on a healthy connection: a heartbeat and its answer.
     pub silence: Duration,
     /// Bytes of one message.
     pub max_payload: usize,
@@ -65,7 +65,7 @@ pub enum Severity {
     Advice,
 }
 
-/// One thing to mend, and how.
+/// One problem, and its fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// From 1.
@@ -91,7 +91,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What a file says.
+/// The result of a check.
 #[derive(Debug)]
 pub struct Report {
     /// What passes requests on; `None` if nothing does.
@@ -123,14 +123,14 @@ pub fn inspect(text: &str, needs: &Needs) -> Report {
             return Report { module: None, findings: vec![finding] };
         }
     };
-    let mut look = Look { document: &document, needs, findings: Vec::new() };
-    let module = look.everything();
-    let mut findings = look.findings;
+    let mut checker = Checker { document: &document, needs, findings: Vec::new() };
+    let module = checker.check();
+    let mut findings = checker.findings;
     findings.sort_by_key(|finding| (finding.line, finding.column));
     Report { module, findings }
 }
 
-struct Look<'a, 'input> {
+struct Checker<'a, 'input> {
     document: &'a Document<'input>,
     needs: &'a Needs,
     findings: Vec<Finding>,
@@ -138,10 +138,10 @@ struct Look<'a, 'input> {
 
 type El<'a, 'input> = Node<'a, 'input>;
 
-/// A path that every generation asks for.
+/// The path that clients of every protocol generation request.
 const ENGINE: &str = "socket.io/";
 
-impl<'a, 'input> Look<'a, 'input> {
+impl<'a, 'input> Checker<'a, 'input> {
     fn all(&self, name: &'static str) -> impl Iterator<Item = El<'a, 'input>> + use<'a, 'input> {
         let named = self.document.descendants().filter(move |node| node.has_tag_name(name));
         named.filter(|node| !is_elsewhere(node))
@@ -174,7 +174,7 @@ impl<'a, 'input> Look<'a, 'input> {
         self.say(node.range().start, Severity::Advice, problem, fix);
     }
 
-    fn everything(&mut self) -> Option<Module> {
+    fn check(&mut self) -> Option<Module> {
         let root = self.document.root_element();
         if !root.has_tag_name("configuration") {
             self.wrong(
@@ -279,7 +279,7 @@ impl<'a, 'input> Look<'a, 'input> {
         }
     }
 
-    /// iisnode maps one file; a rewrite rule has to send everything else there.
+    /// iisnode handles one file, so a rewrite rule must send all other requests to it.
     fn entry(&mut self, handler: El<'a, 'input>, path: &str) {
         let leads = |action: &El<'_, '_>| {
             action.attribute("url").is_some_and(|url| url.trim_start_matches('/') == path)
@@ -357,15 +357,16 @@ impl<'a, 'input> Look<'a, 'input> {
         self.process(core, "%ASPNETCORE_PORT%");
     }
 
-    /// What both modules have that start a program and forward to its port.
+    /// Checks the element of a module that starts a program and forwards requests to its port.
     fn process(&mut self, element: El<'a, 'input>, port: &str) {
         if element.attribute("processPath").is_none_or(str::is_empty) {
             self.wrong(element, "no program is named", "processPath=\".\\parlance.exe\"");
         }
         let arguments = element.attribute("arguments").into_iter();
         let variables = self.all("environmentVariable").filter_map(|node| node.attribute("value"));
-        let told = arguments.chain(variables).any(|text| text.to_ascii_uppercase().contains(port));
-        if !told {
+        let passes_port =
+            arguments.chain(variables).any(|text| text.to_ascii_uppercase().contains(port));
+        if !passes_port {
             self.wrong(
                 element,
                 format!("the program is not told its port: {port} stands nowhere"),
@@ -416,7 +417,7 @@ impl<'a, 'input> Look<'a, 'input> {
     }
 }
 
-/// Whether an element is about a part of the site where the engine is not.
+/// Whether an element applies only to a part of the site without the engine.
 fn is_elsewhere(node: &El<'_, '_>) -> bool {
     let location = node.ancestors().find(|node| node.has_tag_name("location"));
     location.and_then(|location| location.attribute("path")).is_some_and(|path| {
@@ -425,7 +426,7 @@ fn is_elsewhere(node: &El<'_, '_>) -> bool {
     })
 }
 
-/// `hh:mm:ss`, perhaps with days before it.
+/// Parses `hh:mm:ss` or `d.hh:mm:ss`.
 fn span(text: &str) -> Option<Duration> {
     let (days, clock) = text.split_once('.').unwrap_or(("0", text));
     let parts: Vec<u64> = clock.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;

@@ -1,4 +1,4 @@
-//! `/admin/policy`: reads and changes the policy, for who knows the token.
+//! `/admin/policy`: reads and changes the policy. Requests need the administrator's token.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ use serde_json::Value;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
-/// Bytes of a policy that is sent.
+/// Bytes of a request body at most.
 const LARGEST: u64 = 256 * 1024;
 
-/// What an administrator wants.
+/// A request of an administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdminRequest {
-    /// The policy in force, and what it has refused.
-    Look,
-    /// Settings as in the file, that are to win over it; empty to read the file again.
+    /// Returns the policy in force, and counters.
+    Status,
+    /// Sets settings in the file's syntax, which override the file. Empty to read the file again.
     Change(String),
-    /// The end of what was sent before: of one key, or of all.
+    /// Removes the override of one key, or all overrides.
     Clear(Option<String>),
 }
 
-/// Grants wishes, or says why not.
+/// Executes requests.
 pub type AdminHandler =
     dyn Fn(AdminRequest) -> BoxFuture<'static, Result<Value, AdminError>> + Send + Sync;
 
-/// The way in.
+/// The token and the handler of the admin API.
 #[derive(Clone)]
 pub struct Admin {
     /// The secret that requests have to present.
@@ -37,7 +37,7 @@ pub struct Admin {
     pub handler: Arc<AdminHandler>,
 }
 
-/// Why a wish was not granted: a name for programs, and the reason in one line.
+/// Why a request failed: an error name for programs, and the reason in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminError {
     /// The status of the response.
@@ -53,12 +53,12 @@ impl AdminError {
         AdminError { status, error, reason: reason.into() }
     }
 
-    /// What was sent cannot be: a setting, its value, or what it comes to with the others.
+    /// A setting is unknown, or its value is invalid alone or together with others.
     pub fn settings(reason: impl Into<String>) -> Self {
         AdminError::new(StatusCode::BAD_REQUEST, "settings", reason)
     }
 
-    /// The settings file cannot be taken as it is.
+    /// The settings file is invalid or missing.
     pub fn file(reason: impl Into<String>) -> Self {
         AdminError::new(StatusCode::CONFLICT, "file", reason)
     }
@@ -73,15 +73,15 @@ impl AdminError {
 pub(super) fn route(
     admin: Option<Admin>,
 ) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
-    // Without a token there is no such page.
-    let there = warp::path("admin").and(warp::path("policy")).and_then(move || {
+    // Without a token in the settings, the path does not exist.
+    let enabled = warp::path("admin").and(warp::path("policy")).and_then(move || {
         let admin = admin.clone();
         async move { admin.ok_or_else(warp::reject::not_found) }
     });
-    // Before anything else is looked at: nobody waits for the body of a stranger.
-    let admitted = there.and(warp::header::headers_cloned()).and_then(admit);
+    // The token is checked first, so that no body is read without it.
+    let authorized = enabled.and(warp::header::headers_cloned()).and_then(authorize);
     let whole = warp::path::end();
-    let look = whole.and(warp::get()).map(|| Ok(AdminRequest::Look));
+    let status = whole.and(warp::get()).map(|| Ok(AdminRequest::Status));
     let body = warp::body::content_length_limit(LARGEST).and(warp::body::bytes());
     let change = whole.and(warp::post()).and(body).map(|body: Bytes| {
         let text = String::from_utf8(body.to_vec()).map(AdminRequest::Change);
@@ -90,46 +90,46 @@ pub(super) fn route(
     let clear_all = whole.map(|| Ok(AdminRequest::Clear(None)));
     let clear_one = warp::path!(String).map(|key| Ok(AdminRequest::Clear(Some(key))));
     let clear = warp::delete().and(clear_all.or(clear_one).unify());
-    let wish = look.or(change).unify().or(clear).unify();
-    let granted = admitted.and(wish).then(
-        |admin: Admin, wish: Result<AdminRequest, AdminError>| async move {
-            answer(match wish {
-                Ok(wish) => (admin.handler)(wish).await,
-                Err(denied) => Err(denied),
+    let request = status.or(change).unify().or(clear).unify();
+    let answered = authorized.and(request).then(
+        |admin: Admin, request: Result<AdminRequest, AdminError>| async move {
+            answer(match request {
+                Ok(request) => (admin.handler)(request).await,
+                Err(error) => Err(error),
             })
         },
     );
-    granted.recover(|rejection: Rejection| async move {
-        match denied(&rejection) {
-            Some(denied) => Ok(answer(Err(denied))),
+    answered.recover(|rejection: Rejection| async move {
+        match rejection_error(&rejection) {
+            Some(error) => Ok(answer(Err(error))),
             None => Err(rejection),
         }
     })
 }
 
-/// Who does not know the token gets no further.
+/// The rejection of a request without the right token.
 #[derive(Debug)]
-struct Stranger;
+struct WrongToken;
 
-impl warp::reject::Reject for Stranger {}
+impl warp::reject::Reject for WrongToken {}
 
 const SCHEME: &[u8] = b"Bearer ";
 
-async fn admit(admin: Admin, headers: HeaderMap) -> Result<Admin, Rejection> {
+async fn authorize(admin: Admin, headers: HeaderMap) -> Result<Admin, Rejection> {
     let header = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
-    // The scheme is of any case (RFC 9110, 11.1).
+    // The scheme is case-insensitive (RFC 9110, 11.1).
     let (scheme, token) = header.split_at(header.len().min(SCHEME.len()));
     let token = scheme.eq_ignore_ascii_case(SCHEME).then_some(token.trim_ascii());
-    match token.is_some_and(|token| same(token, admin.token.as_bytes())) {
+    match token.is_some_and(|token| constant_time_eq(token, admin.token.as_bytes())) {
         true => Ok(admin),
-        false => Err(warp::reject::custom(Stranger)),
+        false => Err(warp::reject::custom(WrongToken)),
     }
 }
 
-/// What came of a request that was not heard out.
-fn denied(rejection: &Rejection) -> Option<AdminError> {
+/// The error for a request that a filter rejected; `None` for rejections of other routes.
+fn rejection_error(rejection: &Rejection) -> Option<AdminError> {
     use warp::reject::{LengthRequired, PayloadTooLarge};
-    if rejection.find::<Stranger>().is_some() {
+    if rejection.find::<WrongToken>().is_some() {
         let reason = "the header Authorization: Bearer … is missing, or its token is wrong";
         return Some(AdminError::new(StatusCode::UNAUTHORIZED, "token", reason));
     }
@@ -159,8 +159,8 @@ fn answer(outcome: Result<Value, AdminError>) -> Response {
     response
 }
 
-/// Compares without telling by its time how much was right.
-fn same(one: &[u8], other: &[u8]) -> bool {
+/// Compares in a time that depends only on the lengths, so that it does not reveal the token.
+fn constant_time_eq(one: &[u8], other: &[u8]) -> bool {
     let differences = one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
     one.len() == other.len() && std::hint::black_box(differences) == 0
 }
@@ -171,9 +171,9 @@ mod tests {
 
     #[test]
     fn tokens() {
-        assert!(same(b"secret", b"secret"));
-        assert!(!same(b"secret", b"secreT"));
-        assert!(!same(b"secret", b"secret "));
-        assert!(!same(b"", b"secret"));
+        assert!(constant_time_eq(b"secret", b"secret"));
+        assert!(!constant_time_eq(b"secret", b"secreT"));
+        assert!(!constant_time_eq(b"secret", b"secret "));
+        assert!(!constant_time_eq(b"", b"secret"));
     }
 }

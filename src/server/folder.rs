@@ -92,7 +92,7 @@ impl Folder {
 
     /// Looks for a file, and does not open it.
     pub async fn find(&self, name: &str) -> Result<Version, Lack> {
-        self.look(name, |path| Version::of(&files::look(path)?)).await
+        self.look(name, |path| Version::of(&files::metadata(path)?)).await
     }
 
     /// Reads a small file.

@@ -1,10 +1,10 @@
-//! What is set for the whole site, whatever hosts it: redirects, rewriting, filters, headers, buffers.
+//! Checks that do not depend on the module: redirects, rewriting, filters, headers, buffers.
 
 use regex::RegexBuilder;
 
-use super::{ENGINE, El, Look, Module, Severity};
+use super::{Checker, ENGINE, El, Module, Severity};
 
-impl<'a, 'input> Look<'a, 'input> {
+impl<'a, 'input> Checker<'a, 'input> {
     pub(super) fn redirecting(&mut self) {
         let is_on = |node: &El<'_, '_>| {
             node.attribute("enabled").is_some_and(|on| on.eq_ignore_ascii_case("true"))
@@ -41,7 +41,7 @@ impl<'a, 'input> Look<'a, 'input> {
             let text =
                 format!("the rule {name} takes requests for /socket.io/ away from the server");
             let fix = "a rule before it: <match url=\"^socket\\.io/\" /> with <action type=\"None\" /> and stopProcessing=\"true\"";
-            // With conditions it may be meant for other requests.
+            // With conditions, the rule may not apply to requests of the engine.
             match child("conditions") {
                 Some(_) => self.advise(rule, format!("{text}, if its conditions hold"), fix),
                 None => self.wrong(rule, text, fix),
@@ -49,7 +49,7 @@ impl<'a, 'input> Look<'a, 'input> {
         }
     }
 
-    /// Whether a rule's pattern fits the engine's path, and no rule before it lets that pass.
+    /// Whether a rule's pattern matches the engine's path, and no earlier rule exempts that path.
     fn catches(&mut self, rule: El<'a, 'input>, matched: El<'a, 'input>) -> bool {
         let fits = |matched: El<'_, '_>| {
             let pattern = matched.attribute("url").unwrap_or(".*");

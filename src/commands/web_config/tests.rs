@@ -1,4 +1,4 @@
-//! Files that host Parlance, and files that do not.
+//! Tests with files that can host Parlance, and with files that cannot.
 
 use super::*;
 
