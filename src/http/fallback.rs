@@ -89,7 +89,7 @@ pub(crate) async fn serve<F: Future<Output = Answer>>(
 type DynError = dyn std::error::Error + 'static;
 
 /// The innermost source of an error: hyper's own message says only where it occurred.
-fn root_cause<'a>(error: &'a DynError) -> &'a DynError {
+fn root_cause(error: &DynError) -> &DynError {
     std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error)
 }
 
