@@ -67,8 +67,9 @@ impl Cli {
     }
 }
 
-/// One line about an invalid value, in the form of the errors of later validation. clap does not say
-/// whether the value came from the flag or the variable, so a variable that is set is named, too.
+/// One line about an invalid value, in the form of the errors of later validation. clap does not
+/// say whether the value came from the flag or the variable, so a variable that is set is named,
+/// too.
 fn wrong_value(error: &clap::Error) -> Option<String> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),

@@ -1,5 +1,5 @@
-//! Reads files that the operator names. Accepts only regular files, because opening or reading others
-//! (FIFOs, devices) can block for ever.
+//! Reads files that the operator names. Accepts only regular files, because opening or reading
+//! others (FIFOs, devices) can block for ever.
 
 mod watch;
 

@@ -57,7 +57,8 @@ pub fn shared(bytes: Bytes) -> Bytes {
 mod tests {
     use super::*;
 
-    // Other tests of this process hold memory, too: what is counted here is larger than all of theirs.
+    // Other tests of this process hold memory, too: what is counted here is larger than all of
+    // theirs.
     const MUCH: usize = 1 << 40;
 
     #[test]

@@ -1,4 +1,5 @@
-//! Essential tasks: the process ends when one of them does, because the server is useless without it.
+//! Essential tasks: the process ends when one of them does, because the server is useless without
+//! it.
 
 use std::collections::HashMap;
 use std::fmt;

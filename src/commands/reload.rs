@@ -1,5 +1,5 @@
-//! Changes the policy while the server runs: on SIGHUP, when the file changes, and on requests of an
-//! administrator.
+//! Changes the policy while the server runs: on SIGHUP, when the file changes, and on requests of
+//! an administrator.
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};

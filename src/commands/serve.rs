@@ -146,7 +146,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     };
 
     info!(signal, sessions = engine.session_count(), "stopping");
-    // The listener stays open meanwhile, so that clients between two polls can fetch the closing packet.
+    // The listener stays open, so that clients between two polls can fetch the closing packet.
     let patience = settings.shutdown_timeout;
     let began = tokio::time::Instant::now();
     let drained = async {

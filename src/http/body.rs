@@ -138,7 +138,8 @@ async fn read_rest(
 ) -> io::Result<Vec<u8>> {
     let mut at = first.len();
     while at < length {
-        // Double the buffer as bytes arrive, so that a large Content-Length alone allocates nothing.
+        // Double the buffer as bytes arrive, so that a large Content-Length alone allocates
+        // nothing.
         let room = length.min((at * 2).max(4096));
         if room > first.len() {
             first.resize(room, 0);

@@ -1,9 +1,9 @@
 //! HTTP/1.1 connections for the engine's requests: parses plain requests, and writes responses of
 //! known length or in chunks.
 //!
-//! While a connection waits, it costs a task and no buffers. Any task that has packets may write the
-//! answer to a parked poll. All other requests (pages, unusual or broken requests) go to hyper, one
-//! request at a time: see [`fallback`](super::fallback).
+//! While a connection waits, it costs a task and no buffers. Any task that has packets may write
+//! the answer to a parked poll. All other requests (pages, unusual or broken requests) go to hyper,
+//! one request at a time: see [`fallback`](super::fallback).
 //!
 //! Long because reading, parking, writing and lingering share the state of one connection.
 
@@ -40,8 +40,8 @@ use crate::net::first_bytes::{FirstBytes, PEEK_BYTES};
 const READ: usize = 16 * 1024;
 /// Capacity in bytes for the head of a poll response; most fit.
 const HEAD: usize = 192;
-/// Unread bytes of a request body that are discarded before the connection is closed. Otherwise, the
-/// close would be a reset, and the client could lose the answer.
+/// Unread bytes of a request body that are discarded before the connection is closed. Otherwise,
+/// the close would be a reset, and the client could lose the answer.
 pub(crate) const LINGER_BYTES: usize = 64 * 1024 * 1024;
 /// How long to discard them.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
@@ -125,8 +125,8 @@ impl<'a> Http1<'a> {
         }
     }
 
-    /// Sets the deadline for [`Http1::poll_deadline`]. Resets the timer only to make it earlier: most
-    /// deadlines are replaced before they expire, and a reset costs a lock.
+    /// Sets the deadline for [`Http1::poll_deadline`]. Resets the timer only to make it earlier:
+    /// most deadlines are replaced before they expire, and a reset costs a lock.
     fn set_deadline(&mut self, deadline: Instant) {
         self.deadline = deadline;
         if deadline < self.alarm.deadline() {
@@ -314,8 +314,8 @@ impl<'a> Http1<'a> {
         InFlight { rest, close, unread }
     }
 
-    /// Sends the rest of a response. Returns false if the connection has ended or was taken over. The
-    /// rare futures are boxed, so that an idle connection's task does not have their size.
+    /// Sends the rest of a response. Returns false if the connection has ended or was taken over.
+    /// The rare futures are boxed, so that an idle connection's task does not have their size.
     pub async fn finish(&mut self, in_flight: InFlight) -> bool {
         let InFlight { rest, close, unread } = in_flight;
         let sent = match rest {
@@ -430,7 +430,8 @@ impl<'a> Http1<'a> {
         true
     }
 
-    /// Sends a body that comes piece by piece, to its end. False if the connection ended before that.
+    /// Sends a body that comes piece by piece, to its end. False if the connection ended before
+    /// that.
     async fn stream(&mut self, mut stream: Pin<Box<dyn BodyStream>>) -> bool {
         stream.as_mut().set_writer(&self.writer);
         loop {

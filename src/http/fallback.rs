@@ -39,8 +39,8 @@ pub(crate) type Answer = http::Response<AnswerBody>;
 const AHEAD: usize = 4096;
 
 /// Answers one request of `http` with `service`. `read` and `whole` are those of
-/// [`NextRequest::Unsupported`](super::conn::NextRequest::Unsupported). If the connection can be used
-/// again, returns the bytes that were read of the next request.
+/// [`NextRequest::Unsupported`](super::conn::NextRequest::Unsupported). If the connection can be
+/// used again, returns the bytes that were read of the next request.
 pub(crate) async fn serve<F: Future<Output = Answer>>(
     http: &mut Http1<'_>,
     read: Vec<u8>,
@@ -114,7 +114,8 @@ pub(crate) fn hyper_builder(limits: &HttpLimits) -> http1::Builder {
 type AnswerBody = UnsyncBoxBody<Bytes, Broken>;
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 
-/// Sets the flag when it is dropped, together with a response body that hyper has written or given up.
+/// Sets the flag when it is dropped, together with a response body that hyper has written or given
+/// up.
 struct SetOnDrop(Arc<AtomicBool>);
 
 impl Drop for SetOnDrop {
@@ -255,8 +256,8 @@ impl AsyncWrite for SharedIo {
         self.poll_patience(context, written)
     }
 
-    /// Writes the first non-empty buffer. Supporting this lets hyper send a shared body without a copy
-    /// for each reader.
+    /// Writes the first non-empty buffer. Supporting this lets hyper send a shared body without a
+    /// copy for each reader.
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,

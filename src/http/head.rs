@@ -33,8 +33,8 @@ pub(crate) struct Head {
     pub close: bool,
 }
 
-/// Parses the request head at the start of `bytes`. Only a plain request for the engine below `mount`
-/// gives [`Parsed::Whole`].
+/// Parses the request head at the start of `bytes`. Only a plain request for the engine below
+/// `mount` gives [`Parsed::Whole`].
 pub(crate) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&str>) -> Parsed {
     const ODD: Parsed = Parsed::Unsupported { whole: None };
     let mut found = [httparse::EMPTY_HEADER; HEADERS];

@@ -14,8 +14,8 @@ pub struct HttpLimits {
     pub max_headers: usize,
     /// Bytes of the request line and all headers.
     pub max_header_bytes: usize,
-    /// Open connections, including streams and WebSockets. A few more wait up to 2 s for a slot, then
-    /// get 503. The limit of open files bounds it, too: see
+    /// Open connections, including streams and WebSockets. A few more wait up to 2 s for a slot,
+    /// then get 503. The limit of open files bounds it, too: see
     /// [`raise_file_limit`](crate::server::raise_file_limit).
     pub max_connections: usize,
     /// Open connections of one address (for IPv6, of one /64); 0 for no bound. Never more than half of

@@ -34,9 +34,10 @@ pub enum Body {
 
 /// A body that comes piece by piece.
 pub trait BodyStream: Stream<Item = Bytes> + Send {
-    /// Lets pieces go to the connection directly, as chunks ([`write_chunk`](super::write::write_chunk)), by
-    /// whoever has them, as long as the stream is being polled and pending. Called once, when the head is
-    /// written; never called if hyper writes the answer.
+    /// Lets pieces go to the connection directly, as chunks
+    /// ([`write_chunk`](super::write::write_chunk)), by whoever has them, as long as the stream is
+    /// being polled and pending. Called once, when the head is written; never called if hyper
+    /// writes the answer.
     fn set_writer(self: Pin<&mut Self>, writer: &Arc<ConnWriter>) {
         let _ = writer;
     }
@@ -63,30 +64,31 @@ impl<T> ResponseFuture<T> {
     }
 }
 
-/// The answer to a parked poll. The task that queues a packet for the session may write it, directly
-/// to the connection. Dropping this without an answer reports the connection as lost.
+/// The answer to a parked poll. The task that queues a packet for the session may write it,
+/// directly to the connection. Dropping this without an answer reports the connection as lost.
 pub trait Parked: Send {
     /// When the poll must be answered at the latest.
     fn until(&self) -> Instant;
 
-    /// Lets any task write the answer to `writer` from now on. `head` is the head of the response up
-    /// to the content type.
+    /// Lets any task write the answer to `writer` from now on. `head` is the head of the response
+    /// up to the content type.
     fn begin(&mut self, writer: &Arc<ConnWriter>, head: Vec<u8>);
 
-    /// Asks to be woken after the answer, because the connection has more to do: another request was
-    /// read, or the connection must be closed.
+    /// Asks to be woken after the answer, because the connection has more to do: another request
+    /// was read, or the connection must be closed.
     fn set_pipelined(&self);
 
-    /// Waits for the answer after [`Parked::begin`]. `read_ahead` reads the client's input meanwhile:
-    /// it is ready with true if it has read bytes, with false at the end of the connection.
+    /// Waits for the answer after [`Parked::begin`]. `read_ahead` reads the client's input
+    /// meanwhile: it is ready with true if it has read bytes, with false at the end of the
+    /// connection.
     fn poll_outcome(
         &mut self,
         cx: &mut Context<'_>,
         read_ahead: &mut dyn FnMut(&mut Context<'_>) -> Poll<bool>,
     ) -> Poll<ParkedOutcome>;
 
-    /// Writes the answer now, an empty one (a noop) if no packet waits. Does nothing if the answer was
-    /// already written.
+    /// Writes the answer now, an empty one (a noop) if no packet waits. Does nothing if the answer
+    /// was already written.
     fn give(self: Box<Self>);
 
     /// Waits for the answer in place of [`Parked::begin`], for a connection that hyper writes to.

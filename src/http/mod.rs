@@ -1,5 +1,6 @@
 //! HTTP/1.1: connections, request heads and bodies, and response writing. hyper reads the requests
-//! that the parser here does not support ([`fallback`]). Nothing here knows the meaning of a request.
+//! that the parser here does not support ([`fallback`]). Nothing here knows the meaning of a
+//! request.
 
 mod body;
 pub(crate) mod conn;

@@ -13,8 +13,8 @@ const MIN_RATE: u32 = 1024;
 pub(super) const SLOW: &str = "slow reader: the answer is not taken";
 
 /// A budget of time for one reader. It shrinks while bytes wait for the client. It grows with each
-/// byte that the client reads, and while nothing waits, up to [`PATIENCE`]. So a response of n bytes
-/// takes at most [`PATIENCE`] plus n / [`MIN_RATE`] seconds.
+/// byte that the client reads, and while nothing waits, up to [`PATIENCE`]. So a response of n
+/// bytes takes at most [`PATIENCE`] plus n / [`MIN_RATE`] seconds.
 #[derive(Debug)]
 pub(super) struct Patience {
     left: Duration,

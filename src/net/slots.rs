@@ -1,5 +1,5 @@
-//! Connection slots: bounds on open connections, in total and per address, because each one costs an
-//! open file and memory. A few connections above the bound wait for a slot, so that they can be
+//! Connection slots: bounds on open connections, in total and per address, because each one costs
+//! an open file and memory. A few connections above the bound wait for a slot, so that they can be
 //! refused with a reason if none becomes free.
 
 use std::collections::HashMap;
@@ -153,8 +153,8 @@ impl Slots {
         }
     }
 
-    /// Waits up to [`WAIT`] for a slot. The wait is short because the connections that hold slots may
-    /// be WebSockets that stay open for hours. It fails at once if the address is at its bound.
+    /// Waits up to [`WAIT`] for a slot. The wait is short because the connections that hold slots
+    /// may be WebSockets that stay open for hours. It fails at once if the address is at its bound.
     ///
     /// # Errors
     /// Why the connection gets no slot.

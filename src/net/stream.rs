@@ -1,7 +1,7 @@
 //! One connection, plain or TLS, with non-blocking reads and writes.
 //!
-//! All methods take `&self`, so that any task can write a packet while another waits for input. Only
-//! one task may read at a time.
+//! All methods take `&self`, so that any task can write a packet while another waits for input.
+//! Only one task may read at a time.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -46,12 +46,14 @@ impl ByteStream {
         loop {
             match tls.reader().read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // The peer closed TCP without a TLS close_notify. Treat it as the end of the stream.
+                // The peer closed TCP without a TLS close_notify. Treat it as the end of the
+                // stream.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
                 read => return read,
             }
             if tls.read_tls(&mut Socket(&self.tcp))? == 0 {
-                // TCP has ended. The next `reader().read` says whether with or without close_notify.
+                // TCP has ended. The next `reader().read` says whether with or without
+                // close_notify.
                 continue;
             }
             let processed = tls.process_new_packets();
@@ -138,8 +140,8 @@ impl ByteStream {
         std::future::poll_fn(|cx| self.poll_shutdown(cx)).await
     }
 
-    /// Waits until there may be input. The caller must have read until `WouldBlock` before, or it may
-    /// wait for ever. Only one task at a time may wait.
+    /// Waits until there may be input. The caller must have read until `WouldBlock` before, or it
+    /// may wait for ever. Only one task at a time may wait.
     ///
     /// # Errors
     /// If the runtime is shutting down.
@@ -191,7 +193,8 @@ impl ByteStream {
     /// Resets the connection (RST) and discards unsent bytes.
     pub fn cut(&self) {
         let socket = SockRef::from(&self.tcp);
-        // Without a linger time, the system would keep unsent bytes for a client that does not read.
+        // Without a linger time, the system would keep unsent bytes for a client that does not
+        // read.
         let _ = socket.set_linger(Some(Duration::ZERO));
         let _ = socket.shutdown(Shutdown::Both);
     }
@@ -207,15 +210,15 @@ impl ByteStream {
     }
 }
 
-/// Reads from the socket. A short read means that the socket is empty, so the runtime is told to wait
-/// for new input without another system call.
+/// Reads from the socket. A short read means that the socket is empty, so the runtime is told to
+/// wait for new input without another system call.
 fn read(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     let mut last = None;
     let read = tcp.try_io(Interest::READABLE, || {
         let count = (&*SockRef::from(tcp)).read(buffer)?;
         if count > 0 && count < buffer.len() {
-            // Not an error: `WouldBlock` clears the runtime's readiness. Epoll is edge-triggered, so
-            // input that arrives now sets it again.
+            // Not an error: `WouldBlock` clears the runtime's readiness. Epoll is edge-triggered,
+            // so input that arrives now sets it again.
             last = Some(count);
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -224,8 +227,8 @@ fn read(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     last.map_or(read, Ok)
 }
 
-/// Writes to the socket. Asks the runtime only if the socket is full: that is rare, and the runtime's
-/// readiness flag costs a cache miss.
+/// Writes to the socket. Asks the runtime only if the socket is full: that is rare, and the
+/// runtime's readiness flag costs a cache miss.
 fn write(tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     let written = match (&*SockRef::from(tcp)).write(bytes) {
         Err(error) if error.kind() == ErrorKind::WouldBlock => tcp.try_write(bytes),

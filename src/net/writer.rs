@@ -1,5 +1,5 @@
-//! The writing side of one connection: writes are ordered and complete, and bytes that the connection
-//! does not accept at once are pending until it does.
+//! The writing side of one connection: writes are ordered and complete, and bytes that the
+//! connection does not accept at once are pending until it does.
 
 use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -60,8 +60,8 @@ impl ConnWriter {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the bytes that `fill` appends. Returns true if all of them are with the system. If not,
-    /// the caller must call [`ConnWriter::flush`] or [`ConnWriter::try_flush`] later.
+    /// Writes the bytes that `fill` appends. Returns true if all of them are with the system. If
+    /// not, the caller must call [`ConnWriter::flush`] or [`ConnWriter::try_flush`] later.
     pub fn write(&self, fill: impl FnOnce(&mut Vec<u8>)) -> bool {
         let mut out = self.out();
         match &mut *out {
@@ -117,9 +117,9 @@ impl ConnWriter {
         }
     }
 
-    /// Closes the writing half, then reads and discards up to `unread` bytes until the client closes.
-    /// Closing a socket with unread input would reset the connection, and the client could lose the
-    /// last answer. The caller sets the deadline.
+    /// Closes the writing half, then reads and discards up to `unread` bytes until the client
+    /// closes. Closing a socket with unread input would reset the connection, and the client could
+    /// lose the last answer. The caller sets the deadline.
     pub async fn hang_up(&self, unread: usize) {
         if self.stream.shut_down().await.is_err() {
             return;

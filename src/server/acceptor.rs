@@ -52,12 +52,13 @@ pub(super) enum AcceptError {
     Broken(io::Error),
 }
 
-/// A TLS record: fatal alert, handshake_failure. With it, a TLS client fails at once with a clear error.
+/// A TLS record: fatal alert, handshake_failure. With it, a TLS client fails at once with a clear
+/// error.
 const ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 40];
 
 impl AcceptError {
-    /// Why a port of plain HTTP closes a connection that starts with `first`. `None` for HTTP, and for
-    /// garbage, which gets 400.
+    /// Why a port of plain HTTP closes a connection that starts with `first`. `None` for HTTP, and
+    /// for garbage, which gets 400.
     pub fn from_plain(first: &FirstBytes) -> Option<Self> {
         match first {
             FirstBytes::Tls => Some(AcceptError::TlsOnPlain),

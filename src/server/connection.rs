@@ -67,8 +67,8 @@ impl Server {
         }
     }
 
-    /// Waits for a slot, then serves the connection, or refuses it if no slot becomes free. `permit`
-    /// bounds how many connections wait.
+    /// Waits for a slot, then serves the connection, or refuses it if no slot becomes free.
+    /// `permit` bounds how many connections wait.
     pub(super) async fn wait_for_slot(
         self,
         tcp: TcpStream,
@@ -126,8 +126,8 @@ impl Server {
             .then(|| Client::Address(remote).bucket())
     }
 
-    /// Reads the PROXY header and does the TLS handshake, within the header timeout. Returns `None`,
-    /// with a line in the log, if the connection must be closed.
+    /// Reads the PROXY header and does the TLS handshake, within the header timeout. Returns
+    /// `None`, with a line in the log, if the connection must be closed.
     async fn accept(
         &self,
         tcp: TcpStream,
@@ -209,7 +209,8 @@ fn peer(remote: SocketAddr) -> Peer {
     Peer { remote: remote.ip().to_canonical(), scheme: Scheme::Http }
 }
 
-/// Logs a connection that starts with another protocol, and answers it if that protocol has an alert.
+/// Logs a connection that starts with another protocol, and answers it if that protocol has an
+/// alert.
 fn reject_protocol(writer: &ConnWriter, first: &FirstBytes, remote: IpAddr) {
     let Some(error) = AcceptError::from_plain(first) else { return };
     error.log(remote);

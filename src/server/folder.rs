@@ -1,4 +1,5 @@
-//! Files of `static-dir`: looked for at each request, and sent so that who does not read them costs little.
+//! Files of `static-dir`, found anew for each request, and sent in a way that bounds the cost of
+//! slow readers.
 //!
 //! Long because a third of it are its tests.
 
@@ -20,19 +21,19 @@ use tracing::debug;
 use crate::files;
 use crate::net::slots::WAIT;
 
-/// Bytes of a file that is read at once: it does not stay open, and all who are sent it share it.
+/// Bytes of the largest file that is read whole: its readers share one copy.
 pub(super) const SMALL: u64 = 64 * 1024;
-/// Bytes of the largest that is sent.
+/// Bytes of the largest file that is sent.
 const LARGEST: u64 = 64 * 1024 * 1024;
-/// Bytes of a larger one that are read at a time. A reader has no more than these in memory.
+/// Bytes of a larger file that are read at a time, and so its memory for each reader.
 const PIECE: usize = 64 * 1024;
-/// Looks into the folder at once: each takes a thread, and an open file.
+/// Concurrent accesses to the folder: each takes a thread and an open file.
 const TURNS: usize = 32;
 /// Larger files that are sent at once: each stays open meanwhile.
 const PLACES: usize = 64;
-/// Of one client's address. One that does not read leaves the rest to others.
+/// Those of one client's address, so that a client that does not read leaves the rest to others.
 const PLACES_OF_ADDRESS: usize = 16;
-/// Contents that are shared at once. Those of many small files are much, too.
+/// Contents of small files in memory at once.
 const COPIES: usize = 256;
 
 /// Why there is no file.
@@ -56,7 +57,7 @@ fn changed() -> io::Error {
     io::Error::new(ErrorKind::ResourceBusy, "the file was changed while it was sent")
 }
 
-/// What tells a file from the one that was there before.
+/// Distinguishes versions of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Version {
     pub length: u64,
@@ -71,7 +72,8 @@ impl Version {
         }
     }
 
-    /// Weak: two writes of the same length within one tick of the file system's clock look the same.
+    /// Weak: two writes of the same length within one tick of the file system's clock look the
+    /// same.
     pub fn etag(&self) -> String {
         let since = self.modified.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         format!("W/\"{:x}-{:x}\"", since.unwrap_or_default().as_nanos(), self.length)
@@ -90,7 +92,7 @@ impl Folder {
         Folder { path: path.to_owned(), turns, places: Places::new() }
     }
 
-    /// Looks for a file, and does not open it.
+    /// Returns a file's version without opening it.
     pub async fn find(&self, name: &str) -> Result<Version, Lack> {
         self.look(name, |path| Version::of(&files::metadata(path)?)).await
     }
@@ -108,7 +110,7 @@ impl Folder {
         .await
     }
 
-    /// Opens a file that is sent to somebody, if there is a place for one more.
+    /// Opens a file to send it in pieces, if one of the [`PLACES`] is free within [`WAIT`].
     pub async fn open(&self, name: &str, client: IpAddr) -> Result<(Version, Sending), Lack> {
         let place = self.places.take(client).await;
         let place = place.ok_or(Lack::Busy("all places for large files are taken"))?;
@@ -117,8 +119,8 @@ impl Folder {
         Ok((sent.open.version, Sending(Arc::new(tokio::sync::Mutex::new(sent)))))
     }
 
-    /// Does something with a file in its turn. Plain names only: no way out of the folder, no hidden files, nothing
-    /// encoded.
+    /// Calls `then` with a file's path on a blocking thread, at most [`TURNS`] at once. Accepts
+    /// only plain names: no `..`, no hidden files, no percent-encoding.
     async fn look<T: Send + 'static>(
         &self,
         name: &str,
@@ -134,7 +136,7 @@ impl Folder {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Lack::Nothing)?;
         let (folder, name) = (self.path.clone(), name.to_owned());
         let looked = spawn_blocking(move || {
-            // Also if nobody waits for it any more.
+            // Held by the thread, which goes on even if the request is dropped.
             let _turn = turn;
             let looked = within(&folder, &name).and_then(|path| then(&path));
             looked.inspect_err(|error| debug!(name, %error, "no file of static-dir"))
@@ -143,8 +145,9 @@ impl Folder {
     }
 }
 
-/// The path of a file of the folder; links may lead to another place in it, but not out of it. Whoever can
-/// change names in there between two looks can read what we can: that is the operator.
+/// The path of a file in the folder. Symbolic links may point elsewhere in the folder, but not out
+/// of it. A link that changes between this check and the open could escape, but only the operator
+/// can change the folder.
 fn within(folder: &Path, name: &str) -> io::Result<PathBuf> {
     let folder = folder.canonicalize()?;
     let path = folder.join(name).canonicalize()?;
@@ -157,7 +160,7 @@ fn within(folder: &Path, name: &str) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// A file that is read, and what was read of it last.
+/// An open file, and the piece that was read last.
 struct Open {
     file: File,
     version: Version,
@@ -172,7 +175,7 @@ impl Open {
         Ok(Open { file, version, left: version.length, piece: Vec::new() })
     }
 
-    /// Reads the next piece. All pieces are of one version, or there is no end.
+    /// Reads the next piece. Fails if the file has changed, so that all pieces are of one version.
     fn read(&mut self) -> io::Result<()> {
         let length = usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE));
         self.piece.resize(length, 0);
@@ -197,7 +200,8 @@ struct Sent {
     _place: Place,
 }
 
-/// What is being sent of it. The file waits meanwhile, and is there until the last of these is gone.
+/// A piece that is being sent. It locks the file, so the next piece is read only after it is
+/// dropped.
 struct Piece(OwnedMutexGuard<Sent>);
 
 impl AsRef<[u8]> for Piece {
@@ -207,7 +211,7 @@ impl AsRef<[u8]> for Piece {
 }
 
 impl Sending {
-    /// One piece after the other: the next is read when the one before is out.
+    /// The pieces. Each is read only when the one before has been sent.
     pub fn pieces(self) -> impl Stream<Item = io::Result<Bytes>> + Send {
         futures::stream::unfold(Some(self), |sending| async move {
             let sending = sending?;
@@ -227,11 +231,11 @@ impl Sending {
 /// Bounds files that are open for readers.
 struct Places {
     all: Arc<Semaphore>,
-    /// Who has one or waits for one, and how many of these there are.
+    /// For each address: its places, and the number of requests that hold or await one.
     of_addresses: Mutex<HashMap<IpAddr, (Arc<Semaphore>, usize)>>,
 }
 
-/// Given back when it is dropped.
+/// A place; freed when it is dropped.
 struct Place {
     _of_all: OwnedSemaphorePermit,
     _of_address: OwnedSemaphorePermit,
@@ -248,11 +252,11 @@ impl Places {
         self.of_addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a place, but not for long.
+    /// Waits for a place, at most for [`WAIT`].
     async fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let (share, own) = Share::new(Arc::clone(self), address);
         let take = async {
-            // First this, so that nobody stands in the way of others while waiting for it.
+            // First the address's own place: waiting for it must not occupy one of all.
             let of_address = own.acquire_owned().await.ok()?;
             let of_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
             Some(Place { _of_all: of_all, _of_address: of_address, _share: share })
@@ -261,7 +265,7 @@ impl Places {
     }
 }
 
-/// Has the places of an address counted as long as it is there.
+/// Keeps the entry of an address in [`Places`] while one of its requests holds or awaits a place.
 struct Share {
     places: Arc<Places>,
     address: IpAddr,
@@ -292,11 +296,11 @@ impl Drop for Share {
     }
 }
 
-/// Contents that somebody is being sent, by their keys. Whoever is sent the same shares it.
+/// Contents that are being sent, by their keys, so that readers of the same content share one copy.
 #[derive(Default)]
 pub(super) struct Copies(Mutex<HashMap<String, Weak<Bytes>>>);
 
-/// One of them.
+/// A reference to a copy.
 struct Shared(Arc<Bytes>);
 
 impl AsRef<[u8]> for Shared {
@@ -311,7 +315,7 @@ impl Copies {
         copies.get(key)?.upgrade().map(Shared).map(Bytes::from_owner)
     }
 
-    /// Shares a content from now on, if there is room for it, or it has to be.
+    /// Adds a copy, unless [`COPIES`] exist and `has_to` is false.
     pub fn put(&self, key: String, content: Bytes, has_to: bool) -> Option<Bytes> {
         let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         copies.retain(|_, copy| copy.strong_count() > 0);

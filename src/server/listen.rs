@@ -84,8 +84,8 @@ fn url_of(scheme: Scheme, host: Option<&str>, address: SocketAddr) -> String {
     }
 }
 
-/// Binds to a host and port; without a host, to all IPv6 and IPv4 addresses. `setting` is the name of
-/// the port's setting, for errors.
+/// Binds to a host and port; without a host, to all IPv6 and IPv4 addresses. `setting` is the name
+/// of the port's setting, for errors.
 ///
 /// # Errors
 /// If the port cannot be used. The error is one line and names a remedy.
@@ -131,8 +131,8 @@ pub async fn bind(host: Option<&str>, port: u16) -> anyhow::Result<TcpListener> 
 /// How many connections may wait to be accepted. After a restart, all clients reconnect at once.
 const BACKLOG: u32 = 4096;
 
-/// Send buffer of each connection in the kernel, in bytes. The default grows to 4 MB, which no bound
-/// of ours counts: a few hundred slow readers would use up the kernel's TCP memory.
+/// Send buffer of each connection in the kernel, in bytes. The default grows to 4 MB, which no
+/// bound of ours counts: a few hundred slow readers would use up the kernel's TCP memory.
 const SEND_BUFFER: u32 = 64 * 1024;
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -115,8 +115,8 @@ impl Server {
         self.shared.connections.close();
     }
 
-    /// Waits until all HTTP connections have ended, at most for `patience`. WebSockets belong to the
-    /// engine's sessions and do not count.
+    /// Waits until all HTTP connections have ended, at most for `patience`. WebSockets belong to
+    /// the engine's sessions and do not count.
     pub async fn drained(&self, patience: Duration) {
         let _ = tokio::time::timeout(patience, self.shared.connections.wait()).await;
     }

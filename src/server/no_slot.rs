@@ -17,7 +17,8 @@ use crate::http::{Body, Response};
 use crate::net::slots::{NoSlot, open_files};
 use crate::transport::Error;
 
-/// Open files besides the slots: waiting connections, listeners, logs, settings, certificates, pages.
+/// Open files besides the slots: waiting connections, listeners, logs, settings, certificates,
+/// pages.
 const RESERVE: usize = 256;
 /// The `Retry-After` header.
 const RETRY_SECONDS: u16 = 10;
@@ -91,8 +92,8 @@ pub(super) fn unavailable(reason: &str) -> Response {
 const TOO_FEW_FILES: &str =
     "the system allows fewer open files than max-connections needs: there are fewer connections";
 
-/// Raises the process's limit of open files to what `connections` need. Returns how many connections
-/// fit into the limit that the system grants.
+/// Raises the process's limit of open files to what `connections` need. Returns how many
+/// connections fit into the limit that the system grants.
 pub fn raise_file_limit(connections: usize) -> usize {
     let wanted = u64::try_from(connections.saturating_add(RESERVE)).unwrap_or(u64::MAX);
     let limit = rlimit::increase_nofile_limit(wanted).or_else(|error| {
@@ -102,8 +103,8 @@ pub fn raise_file_limit(connections: usize) -> usize {
     let fit = fitting(connections, &limit);
     if fit < connections {
         let limit = limit.unwrap_or_default();
-        // Most systems grant less than the default needs. That is no reason for a warning unless the
-        // operator has set the number.
+        // Most systems grant less than the default needs. That is no reason for a warning unless
+        // the operator has set the number.
         if connections == HttpLimits::default().max_connections {
             info!(limit, max_connections = fit, "{TOO_FEW_FILES}");
         } else {

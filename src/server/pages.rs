@@ -46,14 +46,14 @@ const BUILT_IN: &[(&str, &[u8])] = &[
     ("diagnostics.js", include_bytes!("../../static/diagnostics.js")),
 ];
 
-/// The client library, whose list of transports is the policy's.
+/// The client library. The server inserts the policy's list of transports into it.
 const CLIENT: &str = "parlance.js";
 
 /// Paths that stand for a file of another name.
 const ALIASES: &[(&str, &str)] =
     &[("", "index.html"), ("diagnostics", "diagnostics.html"), ("favicon.ico", "icon.svg")];
 
-/// The file that a path below `/` stands for.
+/// The name of the file for a path below `/`.
 fn name_of(path: &str) -> &str {
     if is_client(path) {
         return CLIENT;
@@ -61,8 +61,8 @@ fn name_of(path: &str) -> &str {
     ALIASES.iter().find(|(alias, _)| *alias == path).map_or(path, |(_, name)| name)
 }
 
-/// Whether pages of any generation load the client from there: `socket.io.js`, `socket.io.min.js`, and
-/// of 0.9 `socket.io.v0.9.17.js` and `socket.io+websocket+xhr-polling.js`.
+/// Whether pages load the Socket.IO client from this path: `socket.io.js`, `socket.io.min.js`, and
+/// for 0.9 `socket.io.v0.9.17.js` and `socket.io+websocket+xhr-polling.js`.
 fn is_client(path: &str) -> bool {
     let kind = path.strip_prefix("socket.io/socket.io").and_then(|rest| rest.strip_suffix(".js"));
     kind.is_some_and(|kind| {
@@ -70,9 +70,9 @@ fn is_client(path: &str) -> bool {
     })
 }
 
-/// Nothing runs or loads in our pages but what this server gave them. `sockets` are the schemes by
-/// which they may open WebSockets: they are named because to older browsers 'self' is no WebSocket, and a
-/// proxy may have put its own name into `Host`.
+/// The Content-Security-Policy: pages may run and load only what this server sends. `sockets` are
+/// the schemes of allowed WebSockets. `'self'` is not enough, because older browsers do not apply
+/// it to WebSockets, and a proxy may have replaced `Host`.
 macro_rules! content_policy {
     ($sockets:literal) => {
         concat!(
@@ -84,7 +84,7 @@ macro_rules! content_policy {
     };
 }
 
-/// A page that is bound to its scheme is kept to it by the browser, too.
+/// For a page that may use only its own scheme, the browser enforces that, too.
 fn content_policy(bound_to: Option<Scheme>) -> HeaderValue {
     HeaderValue::from_static(match bound_to {
         None => content_policy!("ws: wss:"),
@@ -93,7 +93,7 @@ fn content_policy(bound_to: Option<Scheme>) -> HeaderValue {
     })
 }
 
-/// Answers everything outside of the engine's path.
+/// Answers all requests outside of the engine's path.
 #[derive(Clone)]
 pub struct Pages {
     answer: Arc<Handler>,
@@ -102,8 +102,8 @@ pub struct Pages {
 type Handler = dyn Fn(http::Request<HyperBody>) -> BoxFuture<'static, Answer> + Send + Sync;
 
 impl Pages {
-    /// `folder` replaces the built-in files but for the client library; `more` are routes that somebody
-    /// else answers.
+    /// `folder` replaces the built-in files, except the client library if the folder has none. `more`
+    /// adds the admin API.
     pub fn new(folder: Option<&Path>, more: impl Into<Option<Admin>>) -> Self {
         let source = Arc::new(Source::new(folder));
         let file = warp::path::full()
@@ -142,7 +142,7 @@ impl Pages {
         Pages { answer: Arc::new(answer) }
     }
 
-    /// `welcome` is what the page is told of the policy.
+    /// Answers a request. `welcome` is the part of the policy that the page gets.
     pub async fn answer(&self, mut request: http::Request<HyperBody>, welcome: Welcome) -> Answer {
         let content_policy = content_policy(welcome.bound_to);
         request.extensions_mut().insert(welcome);
@@ -156,7 +156,7 @@ impl Pages {
     }
 }
 
-/// Says what there is instead.
+/// A 404 that names the existing paths.
 pub fn not_found(mount: &str) -> web::Response {
     let text = format!("Not found. Pages are at /, Socket.IO is at {mount}\n");
     web::response(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
@@ -170,11 +170,11 @@ fn security_headers() -> HeaderMap {
     headers
 }
 
-/// What a request for a file says.
+/// The parts of a request for a file that matter here.
 struct Asked {
-    /// It wants to know of the file, and not to have it.
+    /// A HEAD request.
     bare: bool,
-    /// Versions that it has.
+    /// `If-None-Match`: the ETags of the client's cached versions.
     known: Option<String>,
     welcome: Welcome,
 }
@@ -186,7 +186,7 @@ impl Asked {
         known.any(|known| plain(known) == plain(etag))
     }
 
-    /// The list of transports for the client library, as it stands there.
+    /// The list of transports for the client library, as JSON.
     fn list(&self) -> String {
         serde_json::to_string(&self.welcome.transports).unwrap_or_default()
     }
@@ -203,7 +203,7 @@ fn busy(path: &str, reason: &'static str) -> Response<Bytes> {
 /// Where files come from.
 struct Source {
     folder: Option<Folder>,
-    /// Contents that are made or read for those who ask for them.
+    /// Contents of the responses in flight.
     copies: Copies,
 }
 
@@ -218,7 +218,7 @@ enum Content {
     Sending(u64, Sending),
     /// The length is what was asked for.
     Length(u64),
-    /// Who asks has it.
+    /// The client's cached version is current.
     Known,
 }
 
@@ -232,7 +232,7 @@ impl Source {
         let (etag, content) = match &self.folder {
             None => self.built_in(name, asked)?,
             Some(folder) => match self.of_folder(folder, name, asked).await {
-                // Pages of any making load it.
+                // Pages of the operator load the client, too.
                 Err(Lack::Nothing) if name == CLIENT => self.built_in(name, asked)?,
                 found => found?,
             },
@@ -258,8 +258,8 @@ impl Source {
         Ok((etag, Content::Whole(content)))
     }
 
-    /// What is not to be sent is not read; but of how long the client library is with its list in it, nothing else
-    /// tells.
+    /// Reads a file only if its content is sent. The exception is the client library: its length
+    /// depends on the inserted list.
     async fn of_folder(
         &self,
         folder: &Folder,
@@ -328,7 +328,7 @@ impl File {
     }
 }
 
-/// Puts the policy's list between the marks that the client file has for it.
+/// Inserts the policy's list between the two marks in the client library.
 fn with_policy(content: &Bytes, policy: &str) -> Bytes {
     const OPEN: &str = "/*transports*/";
     const CLOSE: &str = "/*end*/";
@@ -340,7 +340,7 @@ fn with_policy(content: &Bytes, policy: &str) -> Bytes {
     marked.map_or_else(|| content.clone(), Bytes::from)
 }
 
-/// FNV-1a: tells versions of a file apart.
+/// FNV-1a, to distinguish versions of a file.
 fn fingerprint(bytes: &[u8]) -> u64 {
     let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)

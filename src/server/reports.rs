@@ -1,5 +1,5 @@
-//! Reports that people send from the diagnostics page: each is logged under a short id that they
-//! can name to whoever reads the log.
+//! Reports from the diagnostics page. Each is logged with a short id, which the page shows, so that
+//! users can refer the operator to it.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -52,7 +52,7 @@ fn take(
     address: IpAddr,
 ) -> Result<String, (StatusCode, &'static str)> {
     if !enabled!(Level::INFO) {
-        // No number without a line in the log that it stands for.
+        // An id without its line in the log would be useless.
         return Err((StatusCode::SERVICE_UNAVAILABLE, "reports are not logged here"));
     }
     if !gate.lock().unwrap_or_else(PoisonError::into_inner).admits(address, Instant::now()) {
@@ -65,8 +65,8 @@ fn take(
     Ok(id)
 }
 
-/// Text as it stands in the log, in quotes: on one line, with nothing in it that a terminal acts upon, and
-/// of [`LARGEST`] bytes at most.
+/// Text as it stands in the log, in quotes: on one line, with nothing in it that a terminal acts
+/// upon, and of [`LARGEST`] bytes at most.
 fn quoted(text: &[u8]) -> String {
     const CUT: &str = "…";
     let mut line = String::from("\"");

@@ -29,8 +29,8 @@ impl Server {
         }))
     }
 
-    /// Answers a request that hyper has read: for the engine, for pages, or to be redirected. `writer`
-    /// is its connection.
+    /// Answers a request that hyper has read: for the engine, for pages, or to be redirected.
+    /// `writer` is its connection.
     pub(super) async fn route(
         &self,
         request: http::Request<HyperBody>,

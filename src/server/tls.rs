@@ -1,5 +1,5 @@
-//! TLS: certificates and their keys, which of them answers for which name, and how new ones take the
-//! place of old ones.
+//! TLS: certificates and their keys, which of them answers for which name, and how new ones take
+//! the place of old ones.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,10 +20,10 @@ use tracing::{info, warn};
 
 use crate::files::{self, Watch};
 
-/// Bytes of one file; a certificate with all that vouch for it has a few thousand.
+/// Bytes of one file at most; a certificate chain has a few thousand.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// A certificate, with those that vouch for it, and its key: two files in PEM form.
+/// A certificate chain and its private key: two PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
     /// The file of the certificates.
@@ -72,11 +72,11 @@ struct Current {
 }
 
 impl Tls {
-    /// Reads the files. A connection gets the first pair that has the name it asks for, or else the
-    /// very first.
+    /// Loads the files. A connection gets the first pair whose certificate has the requested name
+    /// (SNI), or else the first pair.
     ///
     /// # Errors
-    /// In one line, with the file that is wrong.
+    /// If a file cannot be read or used. The error is one line and names the file.
     pub fn load(pairs: Vec<Pair>) -> Result<Self, TlsError> {
         let found = Found::at(&pairs);
         let loaded = files::fingerprint(&found);
@@ -90,7 +90,7 @@ impl Tls {
         self.shared.current.read().unwrap_or_else(PoisonError::into_inner).names.clone()
     }
 
-    /// Does the handshake.
+    /// Does the handshake with the current certificates.
     pub(super) fn accept(&self, tcp: TcpStream) -> tokio_rustls::Accept<TcpStream> {
         let current = self.shared.current.read().unwrap_or_else(PoisonError::into_inner);
         TlsAcceptor::from(Arc::clone(&current.config)).accept(tcp)
@@ -105,8 +105,8 @@ impl Tls {
         Watch::new(shared.loaded, move || Found::at(&shared.pairs))
     }
 
-    /// Loads what was found. Connections that there are keep what they have. If it cannot be used, all
-    /// that was stays.
+    /// Replaces the certificates for new connections. If the new ones are invalid, the old ones
+    /// stay.
     pub fn take(&self, Found(files): Found) {
         let Shared { pairs, current, .. } = &*self.shared;
         match files.and_then(|files| build(pairs, &files)) {
@@ -159,7 +159,7 @@ impl Hash for Found {
     }
 }
 
-/// Connections are upgraded to WebSocket, which HTTP/2 does in another way.
+/// The only ALPN protocol: the server does not implement HTTP/2.
 const PROTOCOL: &[u8] = b"http/1.1";
 
 fn build(pairs: &[Pair], files: &[Files]) -> Result<(Arc<ServerConfig>, Vec<String>), TlsError> {
@@ -175,7 +175,7 @@ fn build(pairs: &[Pair], files: &[Files]) -> Result<(Arc<ServerConfig>, Vec<Stri
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(certificates));
     config.alpn_protocols = vec![PROTOCOL.to_vec()];
-    // What a client needs to come back quickly is kept by the client, not here.
+    // Session tickets are stored by clients, so resumption needs no memory here.
     config.ticketer = ring::Ticketer::new().map_err(TlsError::Setup)?;
     Ok((Arc::new(config), names))
 }
@@ -246,13 +246,13 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-/// A key with a passphrase, in either of its forms.
+/// Whether a key is encrypted with a passphrase (PKCS #8 or traditional form).
 fn is_encrypted(key: &[u8]) -> bool {
     let text = String::from_utf8_lossy(key);
     text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
 }
 
-/// Without the bytes of the file, which may be a key's.
+/// Describes an error without bytes of the file, which may be a private key.
 fn in_words(error: &pem::Error) -> String {
     match error {
         pem::Error::MissingSectionEnd { .. } => "a section has no end".into(),
