@@ -9,12 +9,12 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::support::MACHINE;
 use crate::support::http::{Answer, Http, request};
 use crate::support::packets::{Eio, Packet, form, text_payload};
 use crate::support::process::{Folder, Process, parlance};
 use crate::support::v09::framed;
 use crate::support::ws::{FIN, PING, TEXT, UPGRADE, frame};
+use crate::support::{MACHINE, until};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Wire {
@@ -483,8 +483,11 @@ async fn bodies_on_their_way() {
             }
         }
     }
-    let growth = process.resident().saturating_sub(before);
-    // There would be 180 MB of bodies, and the allocator does not give back at once what was there.
-    assert!(growth <= 96 << 20, "{growth} bytes");
     process.line("reason=slow reader: all queues together are full");
+    // There would be 180 MB of bodies. They may come faster than a busy machine ends their sessions, and the
+    // allocator does not give back at once what was there.
+    until("most of the memory is given back", || {
+        process.resident().saturating_sub(before) <= 96 << 20
+    })
+    .await;
 }
