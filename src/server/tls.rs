@@ -111,9 +111,11 @@ impl Tls {
         let Shared { pairs, current, .. } = &*self.shared;
         match files.and_then(|files| build(pairs, &files)) {
             Ok((config, names)) => {
-                info!(names = names.join(","), "certificates loaded");
-                let mut current = current.write().unwrap_or_else(PoisonError::into_inner);
-                *current = Current { config, names };
+                let list = names.join(",");
+                *current.write().unwrap_or_else(PoisonError::into_inner) =
+                    Current { config, names };
+                // Only now: whoever reads this may connect and expect the new ones.
+                info!(names = list, "certificates loaded");
             }
             Err(error) => warn!(%error, "new certificates refused, the old ones stay"),
         }
