@@ -1,25 +1,21 @@
 //! Files of `static-dir`, found anew for each request, and sent in a way that bounds the cost of
 //! slow readers.
-//!
-//! Long because a third of it are its tests.
 
-use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures::Stream;
-use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 use tracing::debug;
 
+use super::places::{Place, Places};
 use crate::files;
-use crate::net::slots::WAIT;
 
 /// Bytes of the largest file that is read whole: its readers share one copy.
 pub(super) const SMALL: u64 = 64 * 1024;
@@ -29,12 +25,6 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 const PIECE: usize = 64 * 1024;
 /// Concurrent accesses to the folder: each takes a thread and an open file.
 const TURNS: usize = 32;
-/// Larger files that are sent at once: each stays open meanwhile.
-const PLACES: usize = 64;
-/// Those of one client's address, so that a client that does not read leaves the rest to others.
-const PLACES_OF_ADDRESS: usize = 16;
-/// Contents of small files in memory at once.
-const COPIES: usize = 256;
 
 /// Why there is no file.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,7 +100,7 @@ impl Folder {
         .await
     }
 
-    /// Opens a file to send it in pieces, if one of the [`PLACES`] is free within [`WAIT`].
+    /// Opens a file to send it in pieces, if one of the [`Places`] is free in time.
     pub async fn open(&self, name: &str, client: IpAddr) -> Result<(Version, Sending), Lack> {
         let place = self.places.take(client).await;
         let place = place.ok_or(Lack::Busy("all places for large files are taken"))?;
@@ -228,117 +218,13 @@ impl Sending {
     }
 }
 
-/// Bounds files that are open for readers.
-struct Places {
-    all: Arc<Semaphore>,
-    /// For each address: its places, and the number of requests that hold or await one.
-    of_addresses: Mutex<HashMap<IpAddr, (Arc<Semaphore>, usize)>>,
-}
-
-/// A place; freed when it is dropped.
-struct Place {
-    _of_all: OwnedSemaphorePermit,
-    _of_address: OwnedSemaphorePermit,
-    _share: Share,
-}
-
-impl Places {
-    fn new() -> Arc<Self> {
-        let all = Arc::new(Semaphore::new(PLACES));
-        Arc::new(Places { all, of_addresses: Mutex::default() })
-    }
-
-    fn of_addresses(&self) -> MutexGuard<'_, HashMap<IpAddr, (Arc<Semaphore>, usize)>> {
-        self.of_addresses.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for a place, at most for [`WAIT`].
-    async fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let (share, own) = Share::new(Arc::clone(self), address);
-        let take = async {
-            // First the address's own place: waiting for it must not occupy one of all.
-            let of_address = own.acquire_owned().await.ok()?;
-            let of_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
-            Some(Place { _of_all: of_all, _of_address: of_address, _share: share })
-        };
-        timeout(WAIT, take).await.ok()?
-    }
-}
-
-/// Keeps the entry of an address in [`Places`] while one of its requests holds or awaits a place.
-struct Share {
-    places: Arc<Places>,
-    address: IpAddr,
-}
-
-impl Share {
-    fn new(places: Arc<Places>, address: IpAddr) -> (Self, Arc<Semaphore>) {
-        let own = {
-            let mut known = places.of_addresses();
-            let new = || (Arc::new(Semaphore::new(PLACES_OF_ADDRESS)), 0);
-            let (own, count) = known.entry(address).or_insert_with(new);
-            *count += 1;
-            Arc::clone(own)
-        };
-        (Share { places, address }, own)
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        let mut known = self.places.of_addresses();
-        if let Some((_, count)) = known.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                known.remove(&self.address);
-            }
-        }
-    }
-}
-
-/// Contents that are being sent, by their keys, so that readers of the same content share one copy.
-#[derive(Default)]
-pub(super) struct Copies(Mutex<HashMap<String, Weak<Bytes>>>);
-
-/// A reference to a copy.
-struct Shared(Arc<Bytes>);
-
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Copies {
-    pub fn get(&self, key: &str) -> Option<Bytes> {
-        let copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        copies.get(key)?.upgrade().map(Shared).map(Bytes::from_owner)
-    }
-
-    /// Adds a copy, unless [`COPIES`] exist and `has_to` is false.
-    pub fn put(&self, key: String, content: Bytes, has_to: bool) -> Option<Bytes> {
-        let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        copies.retain(|_, copy| copy.strong_count() > 0);
-        let copy = match copies.get(&key).and_then(Weak::upgrade) {
-            Some(copy) => copy,
-            None if has_to || copies.len() < COPIES => {
-                let copy = Arc::new(content);
-                copies.insert(key, Arc::downgrade(&copy));
-                copy
-            }
-            None => return None,
-        };
-        Some(Bytes::from_owner(Shared(copy)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
-    use std::time::Duration;
 
     use futures::{FutureExt as _, StreamExt as _};
 
+    use super::super::places::PLACES;
     use super::*;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -384,12 +270,12 @@ mod tests {
                 let next = pieces.next().now_or_never();
                 assert!(next.is_none(), "none comes before the last is out");
                 taken.extend_from_slice(&piece);
-                assert_eq!(folder.places.all.available_permits(), PLACES - 1);
+                assert_eq!(folder.places.free(), PLACES - 1);
             }
             assert!(taken == all, "{length}");
             assert!(pieces.next().await.is_none());
         }
-        assert_eq!(folder.places.all.available_permits(), PLACES);
+        assert_eq!(folder.places.free(), PLACES);
     }
 
     #[tokio::test]
@@ -430,7 +316,7 @@ mod tests {
             assert_eq!(taken.len() == long, whole, "{what}");
             let expected = (!whole).then(|| changed().to_string());
             assert_eq!(broken, expected, "{what}");
-            assert_eq!(folder.places.all.available_permits(), PLACES, "{what}");
+            assert_eq!(folder.places.free(), PLACES, "{what}");
         }
     }
 
@@ -454,54 +340,5 @@ mod tests {
             }
             assert_eq!(read.err(), lack, "{length}");
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn places_have_a_bound_of_each_address_and_of_all() {
-        let places = Places::new();
-        let address = |number: u8| IpAddr::from([192, 0, 2, number]);
-        let mut taken = Vec::new();
-        for number in 0..4 {
-            for _ in 0..PLACES_OF_ADDRESS {
-                taken.push(places.take(address(number)).now_or_never().flatten().expect("one"));
-            }
-            let start = tokio::time::Instant::now();
-            assert!(places.take(address(number)).await.is_none());
-            assert_eq!(start.elapsed(), WAIT);
-        }
-        assert!(places.take(address(9)).await.is_none(), "all are taken");
-        // Who waits gets the next, whoever it is from.
-        let waits = tokio::spawn({
-            let places = Arc::clone(&places);
-            async move { places.take(address(9)).await }
-        });
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        drop(taken.pop());
-        taken.push(waits.await.unwrap().expect("a place"));
-        assert_eq!(places.of_addresses().len(), 5);
-        taken.clear();
-        assert!(places.of_addresses().is_empty());
-        assert_eq!(places.all.available_permits(), PLACES);
-    }
-
-    #[test]
-    fn copies_are_shared_until_the_last_reader_has_gone() {
-        let copies = Copies::default();
-        let key = |number: usize| number.to_string();
-        let content = || Bytes::from(vec![b'x'; 100]);
-        let mut held: Vec<_> =
-            (0..COPIES).map(|number| copies.put(key(number), content(), false).unwrap()).collect();
-        let again = copies.put(key(0), content(), false).unwrap();
-        assert_eq!(again.as_ptr(), held[0].as_ptr());
-        assert_eq!(copies.get(&key(0)).unwrap().as_ptr(), held[0].as_ptr());
-        assert!(copies.put(key(COPIES), content(), false).is_none(), "there is a bound");
-        assert!(copies.put(key(COPIES), content(), true).is_some());
-        drop(again);
-        held.remove(0);
-        assert!(copies.get(&key(0)).is_none());
-        assert!(copies.put(key(COPIES), content(), false).is_some());
-        drop(held);
-        assert!(copies.put(key(0), content(), false).is_some());
-        assert_eq!(copies.0.lock().unwrap().len(), 1, "nothing is kept of who has gone");
     }
 }

@@ -4,10 +4,13 @@
 mod acceptor;
 pub mod admin;
 mod connection;
+mod copies;
 mod folder;
 mod listen;
 mod no_slot;
+mod page_files;
 pub mod pages;
+mod places;
 mod redirect;
 mod reports;
 mod routes;

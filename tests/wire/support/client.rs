@@ -41,11 +41,11 @@ pub struct Client {
     pub eio: Eio,
     pub via: Via,
     pub sid: String,
-    link: ConnWriter,
+    link: Line,
     inbox: VecDeque<Packet>,
 }
 
-enum ConnWriter {
+enum Line {
     Socket(Ws),
     Polls(Box<Polls>),
 }
@@ -72,7 +72,7 @@ impl Client {
                 eio,
                 via,
                 sid: sid_of(&open),
-                link: ConnWriter::Socket(ws),
+                link: Line::Socket(ws),
                 inbox: VecDeque::new(),
             };
         }
@@ -80,8 +80,8 @@ impl Client {
         let inbox = std::mem::take(&mut polls.early).into();
         let sid = polls.sid.clone();
         let link = match via {
-            Via::Upgraded => ConnWriter::Socket(polls.upgrade(server).await),
-            _ => ConnWriter::Polls(Box::new(polls)),
+            Via::Upgraded => Line::Socket(polls.upgrade(server).await),
+            _ => Line::Polls(Box::new(polls)),
         };
         Client { eio, via, sid, link, inbox }
     }
@@ -112,8 +112,8 @@ impl Client {
     /// Sends packets: a frame each, or one payload.
     pub async fn send_all(&mut self, packets: &[Packet]) {
         let ws = match &mut self.link {
-            ConnWriter::Polls(polls) => return polls.send(packets).await,
-            ConnWriter::Socket(ws) => ws,
+            Line::Polls(polls) => return polls.send(packets).await,
+            Line::Socket(ws) => ws,
         };
         for packet in packets {
             match (packet, self.eio) {
@@ -149,14 +149,14 @@ impl Client {
 
     async fn next_or_end(&mut self) -> Option<Packet> {
         let ws = match &mut self.link {
-            ConnWriter::Polls(polls) => {
+            Line::Polls(polls) => {
                 while self.inbox.is_empty() {
                     let packets = polls.poll().await;
                     self.inbox.extend(packets.into_iter().filter(|packet| *packet != "6".into()));
                 }
                 return self.inbox.pop_front();
             }
-            ConnWriter::Socket(ws) => ws,
+            Line::Socket(ws) => ws,
         };
         if let Some(packet) = self.inbox.pop_front() {
             return Some(packet);
@@ -225,10 +225,10 @@ impl Client {
     /// Asserts that the server ends the connection now, without a packet of Socket.IO first.
     pub async fn assert_closed(mut self) {
         match &mut self.link {
-            ConnWriter::Socket(ws) => {
+            Line::Socket(ws) => {
                 ws.closed().await;
             }
-            ConnWriter::Polls(polls) => {
+            Line::Polls(polls) => {
                 // An error if it is over already; else the farewell.
                 let answer = polls.get().await;
                 if answer.status == 200 {
@@ -243,7 +243,7 @@ impl Client {
 
     /// Goes away without a word.
     pub fn kill(self) {
-        if let ConnWriter::Socket(ws) = self.link {
+        if let Line::Socket(ws) = self.link {
             ws.abort();
         }
     }
@@ -251,16 +251,16 @@ impl Client {
     /// The WebSocket of a client that has one.
     pub fn into_ws(self) -> Ws {
         match self.link {
-            ConnWriter::Socket(ws) => ws,
-            ConnWriter::Polls(_) => panic!("a client that polls"),
+            Line::Socket(ws) => ws,
+            Line::Polls(_) => panic!("a client that polls"),
         }
     }
 
     /// The polls of a client that polls.
     pub fn polls(&mut self) -> &mut Polls {
         match &mut self.link {
-            ConnWriter::Polls(polls) => polls,
-            ConnWriter::Socket(_) => panic!("a client on a WebSocket"),
+            Line::Polls(polls) => polls,
+            Line::Socket(_) => panic!("a client on a WebSocket"),
         }
     }
 }
