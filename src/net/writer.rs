@@ -215,15 +215,18 @@ mod tests {
 
     use super::*;
 
+    /// A connection from both ends.
+    async fn connection() -> (ConnWriter, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let client = TcpStream::connect(address).await.expect("open");
+        let server = ByteStream::plain(listener.accept().await.expect("a connection").0);
+        (ConnWriter::new(server, None), client)
+    }
+
     #[tokio::test]
     async fn what_the_connection_does_not_take_is_kept_counted_and_given_back() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let mut client =
-            TcpStream::connect(listener.local_addr().expect("bound")).await.expect("open");
-        let writer = ConnWriter::new(
-            ByteStream::plain(listener.accept().await.expect("a connection").0),
-            None,
-        );
+        let (writer, mut client) = connection().await;
         let piece = |number: usize| format!("{number:07}\n").repeat(1024);
         let mut pieces = 0;
         while writer.held() < 1 << 20 {
@@ -274,13 +277,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_is_cut_holds_nothing_and_ends_for_both() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let mut client =
-            TcpStream::connect(listener.local_addr().expect("bound")).await.expect("open");
-        let writer = ConnWriter::new(
-            ByteStream::plain(listener.accept().await.expect("a connection").0),
-            None,
-        );
+        let (writer, mut client) = connection().await;
         while writer.write(|out| out.resize(1 << 16, b'x')) {}
         let flushed = writer.flush();
         writer.cut();
@@ -300,12 +297,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_broken_connection_holds_nothing() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("open");
-        let writer = ConnWriter::new(
-            ByteStream::plain(listener.accept().await.expect("a connection").0),
-            None,
-        );
+        let (writer, client) = connection().await;
         while writer.write(|out| out.resize(1 << 16, b'x')) {}
         assert!(writer.held() > 0);
         drop(client);
