@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::HeaderMap;
-use http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio::time::Instant;
 
 use super::breakers::Subject;
@@ -26,9 +24,6 @@ pub struct WebSocketMonitor {
     /// `None` if the WebSocket has no session.
     subject: Option<Subject>,
     opened: Instant,
-    /// The client asked for a subprotocol. The server supports none, so the client may close at once;
-    /// that says nothing about the network.
-    wants_subprotocol: bool,
     /// A half-open breaker let this WebSocket through as its test, and waits for the result.
     is_test: bool,
     received: bool,
@@ -47,10 +42,9 @@ enum Ended {
 }
 
 impl WebSocketMonitor {
-    /// For the WebSocket that a request with these headers opens.
+    /// For the WebSocket that a request opens.
     pub(super) fn new(
         gate: Arc<Gate>,
-        headers: &HeaderMap,
         subject: Option<Subject>,
         is_test: bool,
         permit: WebSocketPermit,
@@ -59,7 +53,6 @@ impl WebSocketMonitor {
             gate,
             subject,
             opened: Instant::now(),
-            wants_subprotocol: headers.contains_key(SEC_WEBSOCKET_PROTOCOL),
             is_test,
             received: false,
             carrying: false,
@@ -107,8 +100,8 @@ impl WebSocketMonitor {
             self.gate.breakers().carrying_ended(subject.network);
             return;
         }
-        let proof = proof(how, session).filter(|_| !self.wants_subprotocol);
-        let (Some(proof), Some(client_info)) = (proof, ClientInfo::of(session)) else { return };
+        let (proof, client_info) = (proof(how, session), ClientInfo::of(session));
+        let (Some(proof), Some(client_info)) = (proof, client_info) else { return };
         let return_watch =
             client_info.return_watch(|| ReturnWatch::new(Arc::clone(&self.gate), subject));
         return_watch.armed.store(proof != Proof::Given, Ordering::Relaxed);

@@ -122,7 +122,7 @@ impl Gate {
         let visitor = client::visitor(headers, path, &source);
         self.log_proxy(headers, peer, request.step, &source, &policy);
         let Reserved { session: permit, monitor, subject, counts } =
-            self.reserve(headers, &request, &visitor, &policy);
+            self.reserve(&request, &visitor, &policy);
         let decision = policy.decide(&PolicyInput {
             visitor,
             transport: request.transport_name(),
@@ -175,7 +175,6 @@ impl Gate {
     /// Takes the permits for a request, and asks the circuit breaker about its client.
     fn reserve(
         self: &Arc<Self>,
-        headers: &HeaderMap,
         request: &AccessRequest<'_>,
         visitor: &Visitor<'_>,
         policy: &Policy,
@@ -208,7 +207,7 @@ impl Gate {
         let monitor = (request.is_duplex() && step != Step::Continues).then(|| {
             let (permit, before) = self.counters().websocket_permit();
             counts.websockets = before;
-            WebSocketMonitor::new(Arc::clone(self), headers, subject, is_test, permit)
+            WebSocketMonitor::new(Arc::clone(self), subject, is_test, permit)
         });
         Reserved { session, monitor, subject, counts }
     }

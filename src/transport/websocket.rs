@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{
     CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{Method, StatusCode};
 use tracing::Instrument;
@@ -109,6 +109,15 @@ fn is_key(key: &[u8]) -> bool {
     key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(digit)
 }
 
+/// The first subprotocol that the client offers, as it is written. Clients end a WebSocket for which
+/// none of those that they offered was chosen.
+fn subprotocol(headers: &HeaderMap) -> Option<HeaderValue> {
+    let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut offers = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let first = offers.find_map(|offer| Some(offer.trim_ascii()).filter(|offer| !offer.is_empty()));
+    first.and_then(|offer| HeaderValue::from_bytes(offer).ok())
+}
+
 /// Answers 101 and leaves the connection to a task of its own.
 fn accept(exchange: Exchange) -> Response {
     let Exchange { request, session, engine, monitor, .. } = exchange;
@@ -142,6 +151,9 @@ fn switch_protocols(
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     if let Ok(value) = HeaderValue::from_str(&accept) {
         headers.insert(SEC_WEBSOCKET_ACCEPT, value);
+    }
+    if let Some(subprotocol) = subprotocol(request.headers()) {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }
     *response.body_mut() = Body::Takeover(Box::new(then));
     response

@@ -63,6 +63,15 @@ for (const origin of ['own', 'foreign']) {
   });
 }
 
+scenario('browsers that offer subprotocols get a WebSocket, at once and by an upgrade', async (scene) => {
+  const { url } = await scene.chat();
+  const wires = () => ['websocket', 'upgrade'];
+  const everybody = await clientsInPages(scene, url, { wires, tls: { protocols: ['chat.v2', 'chat.v1'] } });
+  await Promise.all(everybody.filter(({ spec }) => spec.wire === 'upgrade').map((client) => client.until('upgrade')));
+  await joinAll(everybody);
+  await exchangeNumbers(everybody, 3);
+});
+
 scenario('browsers upgrading in mid-conversation lose nothing', async (scene) => {
   const server = await scene.chat();
   const proxy = await scene.faultProxy(server);

@@ -1,7 +1,7 @@
 // From polling to WebSocket while people talk, and past every way in which that can fail.
 
 import assert from 'node:assert/strict';
-import { GENERATIONS } from './lib/clients.mjs';
+import { everyKind, GENERATIONS } from './lib/clients.mjs';
 import { FAULT_NAMES } from './lib/fault-proxy.mjs';
 import { exchangeNumbers, joinAll, login, Talk } from './lib/room.mjs';
 import { scenario } from './lib/scenario.mjs';
@@ -36,6 +36,20 @@ for (const round of [1, 2, 3]) {
     }
   });
 }
+
+/** The generations with the option `protocols`. Their WebSockets fail if none of these is chosen. */
+const WITH_PROTOCOLS = GENERATIONS.filter((generation) => ['2.1.1', '2.5.0', '3.1.3', '4.8.4'].includes(generation));
+const PROTOCOLS = { protocols: ['chat.v2', 'chat.v1'] };
+
+scenario('clients that offer subprotocols get a WebSocket, at once and by an upgrade', async (scene) => {
+  const { url } = await scene.chat();
+  const kinds = everyKind(WITH_PROTOCOLS, ['websocket', 'upgrade']).map((kind) => ({ ...kind, tls: PROTOCOLS }));
+  const everybody = await scene.clients(url, kinds);
+  await Promise.all(everybody.map((client) => client.spec.wire === 'upgrade' && client.until('upgrade')));
+  await joinAll(everybody);
+  await exchangeNumbers(everybody, 3);
+  for (const client of everybody) assert.equal(client.transport(), 'websocket', client.name);
+});
 
 /** The generations whose upgrades are made to fail. */
 const VICTIMS = GENERATIONS.filter((generation) => ['1.7.4', '2.5.0', '4.8.4'].includes(generation));

@@ -7,7 +7,7 @@ use parlance::policy::BreakerSettings;
 use parlance::policy::breaker::State;
 
 use crate::support::apps::Echo;
-use crate::support::http::{Header, Http, fetch};
+use crate::support::http::{Http, fetch};
 use crate::support::polls::{Polls, read_open, sid_of};
 use crate::support::process::{Folder, Process, parlance};
 use crate::support::server::{Setup, TestServer, target};
@@ -16,7 +16,6 @@ use crate::support::v09::Session09;
 use crate::support::ws::{UPGRADE, Ws};
 
 const SOCKET: &str = "EIO=4&transport=websocket";
-const PROTOCOLS: Header<'static> = ("Sec-WebSocket-Protocol", "mqtt");
 
 async fn server(failures: usize, rest: Duration) -> TestServer {
     let breaker = BreakerSettings { failures, rest, ..BreakerSettings::default() };
@@ -146,19 +145,6 @@ async fn what_is_no_evidence() {
         kill(&server, Ws::open(server.addr, &target(SOCKET)).await).await;
         let client = Polls::open(&server, "EIO=3").await;
         kill(&server, client.websocket().await).await;
-        assert_eq!(open(&server), 0);
-    }
-
-    // A client that wants a subprotocol, and leaves when it gets none.
-    let server = nervous().await;
-    let headers = [&UPGRADE[..], &[PROTOCOLS]].concat();
-    for _ in 0..5 {
-        let (ws, _) = Ws::attempt(server.addr, &target(SOCKET), &headers).await;
-        kill(&server, ws.expect("a WebSocket")).await;
-        let mut client = Polls::open(&server, "EIO=4").await;
-        let (ws, _) = Ws::attempt(server.addr, &client.upgrade_target(), &headers).await;
-        kill(&server, ws.expect("a WebSocket")).await;
-        client.say("4a").await;
         assert_eq!(open(&server), 0);
     }
 

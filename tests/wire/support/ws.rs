@@ -108,7 +108,6 @@ impl Ws {
             return (None, answer);
         }
         assert_eq!(answer.header("sec-websocket-accept"), Some(ACCEPT));
-        assert_eq!(answer.header("sec-websocket-protocol"), None);
         assert_eq!(answer.header("sec-websocket-extensions"), None);
         let (stream, input) = http.into_parts();
         (Some(Self::from_stream(stream, input)), answer)

@@ -2,6 +2,7 @@
 
 use crate::support::apps::Echo;
 use crate::support::http::Header;
+use crate::support::polls::Polls;
 use crate::support::server::{Setup, target};
 use crate::support::v09::Session09;
 use crate::support::ws::{KEY, UPGRADE, Ws};
@@ -55,5 +56,53 @@ async fn keys_and_versions_of_both_handshakes() {
         assert_eq!(session.poll().await, "1::");
     }
     assert!(server.engine.session_count() > 0);
+    server.assert_well().await;
+}
+
+#[tokio::test]
+async fn the_first_subprotocol_that_is_offered_is_chosen() {
+    let server = Setup::default().start(Echo).await;
+    let long = "x".repeat(3000);
+    for (offers, chosen) in [
+        (&[][..], None),
+        (&["a"], Some("a")),
+        (&["A, a"], Some("A")),
+        (&["a,b"], Some("a")),
+        (&["a , b"], Some("a")),
+        (&["a\t,\tb"], Some("a")),
+        (&["  a  "], Some("a")),
+        (&["a", "b"], Some("a")),
+        (&["b", "a, b"], Some("b")),
+        (&["a, a"], Some("a")),
+        (&[&long], Some(&*long)),
+        // Empty items count for nothing.
+        (&[""], None),
+        (&["", " , ,"], None),
+        (&["a,"], Some("a")),
+        (&["a,, b"], Some("a")),
+        (&[", b"], Some("b")),
+        (&["", "b"], Some("b")),
+        // What is no token comes back as it was written.
+        (&["a b, c"], Some("a b")),
+        (&["https://a.example/chat=1;x, c"], Some("https://a.example/chat=1;x")),
+        (&["\"a\""], Some("\"a\"")),
+    ] {
+        let offers: Vec<_> =
+            offers.iter().map(|offer| ("Sec-WebSocket-Protocol", *offer)).collect();
+        let headers = [&UPGRADE[..], &offers].concat();
+        let mut targets = ["EIO=4", "EIO=3"].map(|eio| format!("{eio}&transport=websocket"));
+        targets.iter_mut().for_each(|query| *query = target(query));
+        let upgrades = Polls::open(&server, "EIO=4").await;
+        let old = Session09::open(&server).await;
+        let unknown = Session09::named(&server, "00000000000000000000");
+        let others =
+            [upgrades.upgrade_target(), old.target("websocket"), unknown.target("websocket")];
+        for target in targets.iter().chain(&others) {
+            let (ws, answer) = Ws::attempt(server.addr, target, &headers).await;
+            assert!(ws.is_some(), "{offers:?} {target}: {} {}", answer.status, answer.text());
+            let answered = answer.header("sec-websocket-protocol");
+            assert_eq!(answered, chosen, "{offers:?} {target}");
+        }
+    }
     server.assert_well().await;
 }
