@@ -20,21 +20,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::http::fallback;
 use crate::http::head::{Head, Parsed, parse};
-use crate::server::HttpLimits;
-
-const MOUNT: &str = "/socket.io/";
+use crate::server::{HttpLimits, Mount};
 
 /// hyper accepts each request that our parser accepts, as the same one: method, path, headers, body. If our
 /// parser only finds the length of a request, that is right. If our parser waits for more, so does hyper.
 pub fn head(data: &[u8]) {
-    let limits = HttpLimits::default();
+    let (limits, mount) = (HttpLimits::default(), Mount::from("/socket.io/"));
     let requests = by_hyper(data, &limits);
     let (mut rest, mut requests) = (data, requests.iter());
     let mut over = false;
     while rest.len() <= limits.max_header_bytes || requests.len() > 0 {
         let theirs = requests.next();
-        let ours = parse(rest, &limits, Some(MOUNT));
-        check_prefix(rest, &limits, &ours);
+        let ours = parse(rest, &limits, Some(&mount));
+        check_prefix(rest, &limits, &mount, &ours);
         let whole = match (ours, theirs) {
             (Parsed::Whole(_), theirs) if over => {
                 assert!(theirs.is_none(), "a request after the last");
@@ -69,10 +67,10 @@ pub fn head(data: &[u8]) {
 }
 
 /// A prefix of a head is incomplete, wherever it is cut.
-fn check_prefix(bytes: &[u8], limits: &HttpLimits, ours: &Parsed) {
+fn check_prefix(bytes: &[u8], limits: &HttpLimits, mount: &Mount, ours: &Parsed) {
     let Parsed::Whole(head) = ours else { return };
     let cut = bytes.iter().map(|&byte| usize::from(byte)).sum::<usize>() % head.size;
-    match parse(&bytes[..cut], limits, Some(MOUNT)) {
+    match parse(&bytes[..cut], limits, Some(mount)) {
         Parsed::Whole(_) => panic!("a head before its end"),
         Parsed::Unsupported { .. } => panic!("a piece of a plain head is odd"),
         Parsed::Partial => {}

@@ -27,6 +27,7 @@ use tracing::debug;
 
 use super::head::{self, Head, Parsed};
 use super::headers::add_hsts;
+use super::path::Mount;
 use super::patience::{Patience, SLOW};
 use super::write::{write_bare_end, write_chunk, write_chunked, write_end, write_head};
 use super::{
@@ -55,7 +56,7 @@ pub(crate) struct Http1<'a> {
     pub writer: Arc<ConnWriter>,
     pub limits: &'a HttpLimits,
     /// The path of the engine; `None` on listeners without the engine.
-    pub mount: Option<&'a str>,
+    pub mount: Option<&'a Mount>,
     pub stopping: &'a CancellationToken,
     /// The `Strict-Transport-Security` header of every response on this connection.
     pub hsts: Option<&'a HeaderValue>,
@@ -103,7 +104,7 @@ impl<'a> Http1<'a> {
         remote: IpAddr,
         check_protocol: bool,
         limits: &'a HttpLimits,
-        mount: Option<&'a str>,
+        mount: Option<&'a Mount>,
         stopping: &'a CancellationToken,
         hsts: Option<&'a HeaderValue>,
     ) -> Self {

@@ -5,6 +5,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
 use super::headers::header_has;
+use super::path::Mount;
 use super::{HttpLimits, host};
 
 /// How many headers a plain request has at most.
@@ -35,7 +36,7 @@ pub(crate) struct Head {
 
 /// Parses the request head at the start of `bytes`. Only a plain request for the engine below
 /// `mount` gives [`Parsed::Whole`].
-pub(crate) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&str>) -> Parsed {
+pub(crate) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&Mount>) -> Parsed {
     const ODD: Parsed = Parsed::Unsupported { whole: None };
     let mut found = [httparse::EMPTY_HEADER; HEADERS];
     let mut parsed = httparse::Request::new(&mut found[..limits.max_headers.min(HEADERS)]);
@@ -76,18 +77,11 @@ pub(crate) fn parse(bytes: &[u8], limits: &HttpLimits, mount: Option<&str>) -> P
         _ => return Parsed::Unsupported { whole },
     };
     let Ok(uri) = Uri::from_maybe_shared(shared(path.as_bytes())) else { return ODD };
-    let for_engine = mount.is_some_and(|mount| is_engine_path(mount, uri.path()));
+    let for_engine = mount.is_some_and(|mount| mount.is_engine(uri.path()));
     if odd || !for_engine || length > 0 && method != Method::POST {
         return Parsed::Unsupported { whole };
     }
     Parsed::Whole(Box::new(Head { method, uri, headers, size, length, close }))
-}
-
-/// Whether a path is the engine's. Clients of 0.9 append their protocol number to `mount`; no page
-/// below it starts with a digit.
-pub(crate) fn is_engine_path(mount: &str, path: &str) -> bool {
-    path.strip_prefix(mount)
-        .is_some_and(|below| below.is_empty() || below.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// The length of the body in bytes; `None` if `Content-Length` is repeated, malformed or huge.
@@ -104,7 +98,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Parsed {
-        parse(text.as_bytes(), &HttpLimits::default(), Some("/socket.io/"))
+        parse(text.as_bytes(), &HttpLimits::default(), Some(&"/socket.io/".into()))
     }
 
     #[test]

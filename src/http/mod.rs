@@ -10,6 +10,7 @@ pub(crate) mod headers;
 pub(crate) mod host;
 mod limits;
 mod message;
+pub(crate) mod path;
 mod patience;
 pub(crate) mod write;
 

@@ -198,7 +198,7 @@ impl Server {
         // With TLS, the acceptor has already checked the protocol.
         let check_protocol = config.acceptor.tls.is_none();
         // A listener that redirects does not serve the engine.
-        let mount = config.redirect_to.is_none().then_some(*mount);
+        let mount = config.redirect_to.is_none().then_some(mount);
         let hsts = config.hsts.as_ref().filter(|_| peer.scheme == Scheme::Https);
         Http1::new(writer, peer.remote, check_protocol, limits, mount, stopping, hsts)
     }

@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 pub use crate::http::HttpLimits;
+pub use crate::http::path::Mount;
 use crate::negotiate::Negotiator;
 use crate::net::slots::{Admission, Slots};
 pub use listen::{Listener, bind, bind_for, url};
@@ -42,7 +43,7 @@ pub struct Server {
 }
 
 struct Shared {
-    mount: &'static str,
+    mount: Mount,
     negotiator: Negotiator,
     pages: Option<Pages>,
     limits: HttpLimits,
@@ -53,16 +54,16 @@ struct Shared {
 }
 
 impl Server {
-    /// `mount` is the path of the engine, with a slash at both ends.
+    /// `mount` is the path of the engine, or that of everything and that of the engine below it.
     pub fn new(
-        mount: &'static str,
+        mount: impl Into<Mount>,
         negotiator: Negotiator,
         pages: impl Into<Option<Pages>>,
         limits: HttpLimits,
     ) -> Self {
         let slots = Slots::new(limits.max_connections, limits.max_connections_per_address);
         let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
-        let pages = pages.into();
+        let (mount, pages) = (mount.into(), pages.into());
         let shared = Shared {
             mount,
             negotiator,

@@ -24,6 +24,7 @@ use super::page_files::{FileRequest, Source};
 use super::{no_slot, reports};
 use crate::admission::Welcome;
 use crate::http::fallback::{Answer, to_hyper};
+use crate::http::path::Mount;
 use crate::http::{self as web, Body, HyperBody};
 use crate::policy::Scheme;
 use crate::transport::Error;
@@ -91,9 +92,6 @@ impl Pages {
                     let pieces = sending.pieces().map_ok(Frame::data).map_err(Into::into);
                     return response.map(|_| StreamBody::new(pieces).boxed_unsync());
                 }
-                if response.status() == StatusCode::NOT_FOUND {
-                    return to_hyper(not_found("/socket.io/"));
-                }
                 response.map(|body| body.map_err(Into::into).boxed_unsync())
             })
         };
@@ -101,11 +99,19 @@ impl Pages {
     }
 
     /// Answers a request. `welcome` is the part of the policy that the page gets.
-    pub async fn answer(&self, mut request: http::Request<HyperBody>, welcome: Welcome) -> Answer {
+    pub async fn answer(
+        &self,
+        mut request: http::Request<HyperBody>,
+        welcome: Welcome,
+        mount: &Mount,
+    ) -> Answer {
         let content_policy = content_policy(welcome.bound_to);
         request.extensions_mut().insert(welcome);
         let late = request.body().late();
         let mut answer = (self.answer)(request).await;
+        if answer.status() == StatusCode::NOT_FOUND {
+            answer = to_hyper(not_found(mount));
+        }
         if late.load(Ordering::Acquire) {
             answer = to_hyper(Error::Incomplete.json());
         }
@@ -115,8 +121,9 @@ impl Pages {
 }
 
 /// A 404 that names the existing paths.
-pub fn not_found(mount: &str) -> web::Response {
-    let text = format!("Not found. Pages are at /, Socket.IO is at {mount}\n");
+pub(super) fn not_found(mount: &Mount) -> web::Response {
+    let (base, engine) = (mount.base(), mount.engine());
+    let text = format!("Not found. Pages are at {base}, Socket.IO is at {base}{}\n", &engine[1..]);
     web::response(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
 }
 

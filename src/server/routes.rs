@@ -9,23 +9,29 @@ use super::listen::ListenerConfig;
 use super::{Server, Shared, pages, redirect};
 use crate::admission::Peer;
 use crate::http::fallback::{self, Answer};
-use crate::http::head::is_engine_path;
+use crate::http::path::Part;
 use crate::http::{HyperBody, Incoming, Request, ResponseFuture, host};
 use crate::net::ConnWriter;
 use crate::transport::Error;
 
 impl Server {
     /// Answers a request for the engine.
-    pub(super) fn route_engine(&self, request: Request, peer: Peer) -> ResponseFuture {
+    pub(super) fn route_engine(&self, mut request: Request, peer: Peer) -> ResponseFuture {
+        self.shared.mount.enter(request.uri_mut());
+        self.answer_engine(request, peer)
+    }
+
+    /// Answers a request for the engine, whose path has its one form.
+    fn answer_engine(&self, request: Request, peer: Peer) -> ResponseFuture {
         let Shared { mount, negotiator, .. } = &*self.shared;
-        let below = request.uri().path().strip_prefix(mount).unwrap_or_default();
+        let below = mount.below_engine(request.uri().path()).unwrap_or_default();
         if below.is_empty() {
             return negotiator.serve(request, peer);
         }
-        let (below, mount, negotiator) = (below.to_owned(), *mount, negotiator.clone());
+        let (below, mount, negotiator) = (below.to_owned(), mount.clone(), negotiator.clone());
         ResponseFuture::Waiting(Box::pin(async move {
             let response = negotiator.serve_0_9(request, &below, peer).await;
-            response.unwrap_or_else(|| pages::not_found(mount))
+            response.unwrap_or_else(|| pages::not_found(&mount))
         }))
     }
 
@@ -33,7 +39,7 @@ impl Server {
     /// `writer` is its connection.
     pub(super) async fn route(
         &self,
-        request: http::Request<HyperBody>,
+        mut request: http::Request<HyperBody>,
         writer: &Arc<ConnWriter>,
         peer: Peer,
         config: &ListenerConfig,
@@ -48,13 +54,13 @@ impl Server {
             return redirect::answer(&request, port);
         }
         let Shared { mount, negotiator, pages, .. } = &*self.shared;
-        if is_engine_path(mount, request.uri().path()) {
-            let response = self.route_engine(request.map(Incoming::Hyper), peer).wait().await;
+        if mount.enter(request.uri_mut()) == Part::Engine {
+            let response = self.answer_engine(request.map(Incoming::Hyper), peer).wait().await;
             return fallback::to_hyper(fallback::wait_for_poll(response, writer).await);
         }
         let Some(pages) = pages else { return fallback::to_hyper(pages::not_found(mount)) };
         let (headers, path) = (request.headers(), request.uri().path());
         let welcome = negotiator.gate().welcome(headers, path, peer);
-        pages.answer(request, welcome).await
+        pages.answer(request, welcome, mount).await
     }
 }

@@ -9,6 +9,7 @@ mod hosts;
 mod life;
 mod logs;
 mod pages;
+mod paths;
 mod policy;
 mod slots;
 mod socketio;

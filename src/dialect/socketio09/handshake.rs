@@ -40,11 +40,17 @@ impl<'a> Url<'a> {
         if segments.next().is_some_and(|rest| !rest.is_empty()) || segments.next().is_some() {
             return None;
         }
+        let leaves =
+            || form_urlencoded::parse(query.as_bytes()).any(|(key, _)| key == "disconnect");
         Some(if protocol != "1" {
             Url::OtherProtocol
         } else if sid.is_empty() {
-            Url::Handshake
-        } else if form_urlencoded::parse(query.as_bytes()).any(|(key, _)| key == "disconnect") {
+            // `1//sid/?disconnect`, which names no transport, with its slashes folded.
+            match transport {
+                sid if !sid.is_empty() && leaves() => Url::Disconnect { sid },
+                _ => Url::Handshake,
+            }
+        } else if leaves() {
             Url::Disconnect { sid }
         } else {
             Url::Open { transport, sid }
@@ -90,6 +96,8 @@ mod tests {
         for (path, query) in [
             ("1//abc/", "disconnect=1"),
             ("1//abc", "disconnect"),
+            ("1/abc/", "disconnect=1"),
+            ("1/abc", "t=1&disconnect"),
             ("1/websocket/abc", "disconnect"),
             ("1/xhr-polling/abc/", "t=1&disconnect=1"),
         ] {

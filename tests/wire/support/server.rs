@@ -10,7 +10,7 @@ use parlance::engine::{Engine, Handler, Limits};
 use parlance::negotiate::Negotiator;
 use parlance::policy::{BreakerSettings, Caps, Networks, Origins, Policy, Rule, Transports};
 use parlance::server::pages::Pages;
-use parlance::server::{self, HttpLimits, Server};
+use parlance::server::{self, HttpLimits, Mount, Server};
 use parlance::socketio::{App, SocketIo};
 use parlance::transport;
 
@@ -34,6 +34,8 @@ pub struct Setup {
     pub trusted_proxies: &'static [&'static str],
     pub connect_timeout: Duration,
     pub pages: Option<Pages>,
+    /// The paths of everything, and of the engine below it.
+    pub mount: (&'static str, &'static str),
 }
 
 impl Default for Setup {
@@ -51,6 +53,7 @@ impl Default for Setup {
             trusted_proxies: &[],
             connect_timeout: Duration::from_secs(45),
             pages: None,
+            mount: ("/", MOUNT),
         }
     }
 }
@@ -95,9 +98,10 @@ impl Setup {
     }
 
     async fn start_behind(self, gate: Arc<Gate>, handler: impl Handler) -> TestServer {
+        let mount = Mount::new(self.mount.0, self.mount.1);
         let engine = Engine::new(self.limits, handler);
         let negotiator = Negotiator::new(engine.clone(), Arc::clone(&gate));
-        let server = Server::new(MOUNT, negotiator, self.pages, self.http);
+        let server = Server::new(mount, negotiator, self.pages, self.http);
         let listener = server::bind(Some("127.0.0.1"), 0).await.expect("a free port");
         let addr = listener.local_addr().expect("an address");
         let accepting = server.clone();
