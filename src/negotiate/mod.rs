@@ -28,7 +28,19 @@ impl Negotiator {
         Negotiator { engine, gate }
     }
 
-    /// A negotiator whose policy allows all transports and all origins.
+    /// A negotiator whose policy is [`Policy::open`], with all transports: all origins, no bounds, no
+    /// circuit breaker. A server that wants one has a policy of its own:
+    ///
+    /// ```
+    /// # use parlance::admission::Gate;
+    /// # use parlance::negotiate::Negotiator;
+    /// # use parlance::policy::{BreakerSettings, Policy, Transports};
+    /// # fn negotiator(engine: parlance::engine::Engine) -> Negotiator {
+    /// let transports = Transports::all(parlance::transport::names());
+    /// let policy = Policy { breaker: BreakerSettings::default(), ..Policy::open(transports) };
+    /// Negotiator::new(engine, Gate::new(policy))
+    /// # }
+    /// ```
     pub fn allow_all(engine: Engine) -> Self {
         let policy = Policy::open(Transports::all(transport::names()));
         Self::new(engine, Gate::new(policy))

@@ -32,6 +32,7 @@ pub struct BreakerSettings {
     pub longest: Duration,
 }
 
+/// The defaults of Parlance's own settings. [`Policy::open`](super::Policy::open) switches breakers off.
 impl Default for BreakerSettings {
     fn default() -> Self {
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);

@@ -199,7 +199,7 @@ impl Decision<'_> {
 pub const WEBSOCKET: &str = "websocket";
 
 impl Policy {
-    /// Allows everything to everybody.
+    /// Allows everything to everybody: no bounds, and no circuit breaker that would withhold WebSockets.
     pub fn open(transports: Transports) -> Self {
         Policy {
             transports,
@@ -208,7 +208,7 @@ impl Policy {
             match_origin_protocol: false,
             trusted_proxies: Networks::default(),
             caps: Caps::default(),
-            breaker: BreakerSettings::default(),
+            breaker: BreakerSettings { failures: 0, ..BreakerSettings::default() },
         }
     }
 

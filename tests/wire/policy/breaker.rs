@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use parlance::engine::Limits;
+use parlance::negotiate::Negotiator;
 use parlance::policy::BreakerSettings;
-use parlance::policy::breaker::State;
+use parlance::policy::breaker::{MAX_FAILURES, State};
 
 use crate::support::apps::Echo;
 use crate::support::http::{Http, fetch};
@@ -239,6 +240,21 @@ async fn a_client_that_lost_its_websocket_is_seen_to_come_back() {
     let answer = fetch(server.addr, "GET", "/socket.io/1/", &[], b"").await;
     assert!(answer.text().ends_with(":htmlfile,xhr-polling,jsonp-polling"), "{}", answer.text());
     ws.close().await;
+}
+
+/// A library server has a breaker only if it asks for one.
+#[tokio::test]
+async fn who_allows_all_gets_no_breaker() {
+    let server = Setup::default().start_with(Echo, Negotiator::allow_all).await;
+    let mut clients = Vec::new();
+    for n in 0..=MAX_FAILURES {
+        let mut client = Polls::open(&server, "EIO=4").await;
+        assert_eq!(client.open["upgrades"][0], "websocket", "after {n}");
+        fails(&server, &mut client).await;
+        clients.push(client);
+    }
+    assert_eq!(open(&server), 0);
+    clients.pop().unwrap().websocket().await;
 }
 
 /// Nobody ends the WebSocket but the server's own clocks: something on the way swallows all.

@@ -98,9 +98,20 @@ impl Setup {
     }
 
     async fn start_behind(self, gate: Arc<Gate>, handler: impl Handler) -> TestServer {
+        self.start_with(handler, |engine| Negotiator::new(engine, gate)).await
+    }
+
+    /// Starts a server for an application on bare sessions, with a negotiator of its own: the policy of
+    /// this setup does not count.
+    pub async fn start_with(
+        self,
+        handler: impl Handler,
+        negotiator: impl FnOnce(Engine) -> Negotiator,
+    ) -> TestServer {
         let mount = Mount::new(self.mount.0, self.mount.1);
         let engine = Engine::new(self.limits, handler);
-        let negotiator = Negotiator::new(engine.clone(), Arc::clone(&gate));
+        let negotiator = negotiator(engine.clone());
+        let gate = Arc::clone(negotiator.gate());
         let server = Server::new(mount, negotiator, self.pages, self.http);
         let listener = server::bind(Some("127.0.0.1"), 0).await.expect("a free port");
         let addr = listener.local_addr().expect("an address");
