@@ -42,6 +42,11 @@ pub fn origins(data: &[u8]) {
 
 /// There is a page that a browser can open and the rule matches.
 fn check_matches_page(rule: &Origins, name: &str) {
+    if name.ends_with("://") {
+        assert!(!matches!(name, "http://" | "https://" | "ws://" | "wss://"), "{name:?}");
+        assert!(rule.allow(name, None) && rule.allow(&format!("{name}a"), None), "{name:?}");
+        return;
+    }
     let (scheme, authority) = name.split_once("://").unwrap_or(("https", name));
     let authority = authority.replacen("*.", "sub.", 1);
     let page = format!("{scheme}://{authority}");
@@ -53,6 +58,10 @@ fn check_matches_page(rule: &Origins, name: &str) {
 
 /// Another URL parser finds the rule's host in an origin that the rule allows.
 fn check_host(name: &str, origin: &str) {
+    if name.ends_with("://") {
+        assert!(origin.to_ascii_lowercase().starts_with(name), "{name:?} allows {origin:?}");
+        return;
+    }
     let (_, authority) = name.split_once("://").unwrap_or(("", name));
     let url = if origin.contains("://") { origin.to_owned() } else { format!("http://{origin}") };
     let url: Uri =

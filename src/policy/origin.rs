@@ -28,13 +28,9 @@ impl<'a> Origin<'a> {
             Some((scheme, authority)) => (Some(scheme), authority),
             None => (None, text),
         };
-        let scheme_is_valid = scheme.is_none_or(|scheme| {
-            !scheme.is_empty()
-                && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
-        });
         let (host, port) = split_port(authority)?;
         let is_null = scheme.is_none() && host.eq_ignore_ascii_case("null");
-        (text.len() <= MAX_LENGTH && scheme_is_valid && is_host(host) && !is_null)
+        (text.len() <= MAX_LENGTH && scheme.is_none_or(is_scheme) && is_host(host) && !is_null)
             .then_some(Origin { scheme, host, port })
     }
 
@@ -59,6 +55,16 @@ pub fn of_url(url: &[u8]) -> Option<&str> {
     let rest = &url[scheme + 3..];
     let end = rest.iter().position(|b| b"/?#".contains(b)).unwrap_or(rest.len());
     std::str::from_utf8(&url[..scheme + 3 + end]).ok()
+}
+
+fn is_scheme(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+}
+
+/// Whether an origin is of a scheme, whatever follows: pages of an app may have no host (`file://`), or one
+/// that is no DNS name (`app://.`).
+fn is_of_scheme(origin: &str, scheme: &str) -> bool {
+    origin.split_once("://").is_some_and(|(own, _)| own.eq_ignore_ascii_case(scheme))
 }
 
 /// Splits `host[:port]`, with an IPv6 host in brackets. `None` if the port is not 1–65535.
@@ -95,6 +101,8 @@ enum Rule {
     SameHost,
     /// Pages without an origin of their own: sandboxed frames, files.
     Null,
+    /// All pages of a scheme of apps, files or extensions.
+    Scheme(String),
     Pattern {
         scheme: Option<String>,
         /// The host, or what follows `*.`.
@@ -109,7 +117,7 @@ enum Rule {
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum InvalidOrigin {
     #[error(
-        "`{0}` is no origin, expected *, same-host, null, https://host[:port], *.example.com or a host name"
+        "`{0}` is no origin, expected *, same-host, null, https://host[:port], *.example.com, a host name or a scheme of apps such as file://"
     )]
     Other(String),
     #[error("`{0}` is no origin: write {1}")]
@@ -126,6 +134,9 @@ const KEYWORDS: [(&str, Rule); 4] = [
     ("null", Rule::Null),
 ];
 
+/// The schemes whose pages come from a host, which a rule has to name.
+const WEB_SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
+
 impl FromStr for Rule {
     type Err = InvalidOrigin;
 
@@ -138,6 +149,14 @@ impl FromStr for Rule {
                 true => Err(InvalidOrigin::Keyword(quoted(), word)),
                 false => Ok(rule.clone()),
             };
+        }
+        let scheme_alone = text.strip_suffix("://").or_else(|| text.strip_suffix(":///"));
+        if let Some(scheme) = scheme_alone.map(str::to_ascii_lowercase)
+            && is_scheme(&scheme)
+            && scheme.len() <= MAX_LENGTH
+            && !WEB_SCHEMES.contains(&&*scheme)
+        {
+            return Ok(Rule::Scheme(scheme));
         }
         let invalid = || InvalidOrigin::Other(quoted());
         let (scheme, authority) = match bare.split_once("://") {
@@ -183,6 +202,7 @@ impl fmt::Display for Rule {
             Rule::Any => f.write_str("*"),
             Rule::SameHost => f.write_str("same-host"),
             Rule::Null => f.write_str("null"),
+            Rule::Scheme(scheme) => write!(f, "{scheme}://"),
             Rule::Pattern { scheme, host, subdomains, port } => {
                 if let Some(scheme) = scheme {
                     write!(f, "{scheme}://")?;
@@ -200,9 +220,10 @@ impl fmt::Display for Rule {
 
 impl Origins {
     /// Reads rules. `*` allows all pages, `same-host` (or `self`) the pages of the host that the request
-    /// names, `null` the pages without an origin. Everything else is a pattern
-    /// `[scheme://][*.]host[:port]`. A pattern without a scheme allows any scheme and, if it has no port,
-    /// any port. A pattern with a scheme and without a port allows the default port of the scheme.
+    /// names, `null` the pages without an origin, `scheme://` all pages of a scheme that is not http or
+    /// https. Everything else is a pattern `[scheme://][*.]host[:port]`. A pattern without a scheme allows
+    /// any scheme and, if it has no port, any port. A pattern with a scheme and without a port allows the
+    /// default port of the scheme.
     ///
     /// # Errors
     /// The first rule that is not valid.
@@ -225,7 +246,9 @@ impl Origins {
         let page = Origin::parse(origin);
         self.0.iter().any(|rule| match (rule, &page) {
             (Rule::Any, _) => true,
-            (Rule::Null, None) => origin == "null",
+            // Browsers write `null` for a file, most views of apps and some devices `file://`.
+            (Rule::Null, _) => origin == "null" || is_of_scheme(origin, "file"),
+            (Rule::Scheme(scheme), _) => is_of_scheme(origin, scheme),
             (Rule::SameHost, Some(page)) => same_host(page, host),
             (Rule::Pattern { scheme, host, subdomains, port }, Some(page)) => {
                 let name = page.host;
@@ -251,9 +274,12 @@ impl Origins {
     /// allows text that is no origin.
     pub fn setting_with(&self, origin: &str) -> String {
         let mut names = self.names();
-        match Origins::parse([origin]) {
-            Ok(rule) if rule.allow(origin, None) => names.extend(rule.names()),
-            _ => names = vec!["*".into()],
+        let scheme = origin.split_once("://").map_or("", |(scheme, _)| scheme);
+        let candidates = [origin, &format!("{scheme}://")];
+        let mut rules = candidates.into_iter().filter_map(|text| Origins::parse([text]).ok());
+        match rules.find(|rule| rule.allow(origin, None)) {
+            Some(rule) => names.extend(rule.names()),
+            None => names = vec!["*".into()],
         }
         format!("origins = {names:?}")
     }
@@ -277,152 +303,4 @@ fn same_host(page: &Origin<'_>, host: Option<&str>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rules() {
-        for (rules, origin, allowed) in [
-            (&["*"][..], "null", true),
-            (&["*"], "not an origin at all", true),
-            (&["null"], "null", true),
-            (&["Same-Host"], "http://chat.example:8080", true),
-            (&["NULL"], "null", true),
-            (&["null"], "http://null", false),
-            (&["same-host"], "http://Chat.example:8080", true),
-            (&["self"], "https://chat.example:8080", true),
-            (&["same-host"], "http://chat.example", false),
-            (&["same-host"], "http://evil.example:8080", false),
-            (&["same-host"], "null", false),
-            (&["https://a.example/"], "https://A.example", true),
-            (&["https://a.example"], "https://a.example:443", true),
-            (&["https://a.example"], "https://a.example:8443", false),
-            (&["https://a.example:8443"], "https://a.example:8443", true),
-            (&["https://a.example"], "http://a.example", false),
-            (&["https://a.example"], "https://a.example.evil", false),
-            (&["a.example"], "http://a.example:81", true),
-            (&["a.example"], "a.example:81", true),
-            (&["a.example:80"], "http://a.example", true),
-            (&["a.example"], "http://xa.example", false),
-            (&["*.example.com"], "http://a.b.example.com:9", true),
-            (&["*.example.com"], "http://example.com", false),
-            (&["*.example.com"], "http://evilexample.com", false),
-            (&["*.example.com"], "http://.example.com", false),
-            (&["https://*.example.com"], "http://a.example.com", false),
-            (&["https://*.example.com:444"], "https://a.example.com:444", true),
-            (&["https://*.example.com:444"], "https://a.example.com", false),
-            (&["http://[::1]:3000"], "http://[::1]:3000", true),
-            (&["http://[::1]"], "http://[::1]:80", true),
-            (&["http://[::1]:80"], "http://[::1]", true),
-            (&["app://local"], "app://local", true),
-            (&[], "http://a.example", false),
-            (&["b.example", "a.example"], "http://a.example", true),
-        ] {
-            let origins = Origins::parse(rules.iter().copied()).unwrap();
-            let got = origins.allow(origin, Some("chat.example:8080"));
-            assert_eq!(got, allowed, "{rules:?} {origin}");
-        }
-    }
-
-    #[test]
-    fn the_same_host_on_its_default_port() {
-        let origins = Origins::parse(["same-host"]).unwrap();
-        assert!(origins.allow("https://chat.example", Some("chat.example")));
-        assert!(origins.allow("https://chat.example", Some("chat.example:443")));
-        assert!(!origins.allow("https://chat.example:444", Some("chat.example")));
-        assert!(!origins.allow("https://chat.example", None));
-    }
-
-    #[test]
-    fn what_is_no_rule() {
-        for (wrong, meant) in [
-            ("", ""),
-            ("http://", ""),
-            ("a b", ""),
-            ("*.", ""),
-            ("a.*.b", ""),
-            ("a..b", ""),
-            (".a", ""),
-            ("http://a:99999", ""),
-            ("https://a/path", ""),
-            ("https://a.example:8:443", ""),
-            ("a.example:8:443", ""),
-            ("https://a.example:", ""),
-            ("a.example:+80", ""),
-            ("a.example:0", ""),
-            ("https://[::1", ""),
-            ("https://[a.example]", ""),
-            ("https://::1", ""),
-            ("*.[::1]", ""),
-            ("https://a%41", ""),
-            ("https://bücher.example", ""),
-            ("https://user@a.example", ""),
-            ("https:/a.example", ""),
-            ("same-host/", "write same-host"),
-            ("SELF/", "write self"),
-            ("*/", "write *"),
-            ("null/", "write null"),
-            ("wss://a.example", "write https://a.example"),
-            ("WS://*.a.example:81", "write http://*.a.example:81"),
-        ] {
-            let error = Origins::parse([wrong]).unwrap_err().to_string();
-            assert!(error.contains("is no origin"), "{wrong}: {error}");
-            assert!(error.ends_with(meant), "{wrong}: {error}");
-        }
-    }
-
-    #[test]
-    fn odd_origins_are_none() {
-        let long = format!("http://{}", "a".repeat(MAX_LENGTH));
-        for odd in [
-            "null",
-            "",
-            "http://",
-            "://a",
-            "http://a b",
-            "http://a:b",
-            "http://a:+1",
-            "http://a:1:2",
-            "http://é",
-            "http://a%00b",
-            "http://[]",
-            &long,
-        ] {
-            assert_eq!(Origin::parse(odd), None, "{odd}");
-        }
-    }
-
-    #[test]
-    fn origins_of_urls() {
-        assert_eq!(of_url(b"https://a.example:8/x?y#z"), Some("https://a.example:8"));
-        assert_eq!(of_url(b"https://a.example?y"), Some("https://a.example"));
-        assert_eq!(of_url(b"https://a.example/caf\xe9"), Some("https://a.example"));
-        assert_eq!(of_url(b"https://caf\xe9/"), None);
-        assert_eq!(of_url(b"about:blank"), None);
-    }
-
-    #[test]
-    fn what_would_allow_it() {
-        let origins = Origins::parse(["same-host", "HTTPS://b.example:443/"]).unwrap();
-        let setting = origins.setting_with("https://a.example");
-        assert_eq!(setting, r#"origins = ["same-host", "https://b.example", "https://a.example"]"#);
-        let rules: Vec<String> =
-            toml::from_str::<toml::Table>(&setting).unwrap()["origins"].clone().try_into().unwrap();
-        let rules = Origins::parse(rules.iter().map(String::as_str)).unwrap();
-        assert!(rules.allow("https://a.example", None));
-        let none = Origins::parse([]).unwrap();
-        assert_eq!(none.setting_with("null"), r#"origins = ["null"]"#);
-        let long = format!("http://{}", "a".repeat(MAX_LENGTH));
-        for odd in [
-            "no origin at all",
-            "(no text)",
-            "",
-            "http://a\"b",
-            "wss://a.example",
-            "same-host",
-            &long,
-        ] {
-            assert_eq!(origins.setting_with(odd), r#"origins = ["*"]"#, "{odd}");
-        }
-    }
-}
+mod tests;

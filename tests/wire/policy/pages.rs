@@ -29,6 +29,25 @@ fn rule(name: &str, transports: &str) -> Rule {
     }
 }
 
+/// Views of apps and small devices send `file://` where browsers send `null`.
+#[tokio::test]
+async fn pages_of_files_and_apps_connect_where_they_are_listed() {
+    for (origins, origin, opens) in [
+        (&["same-host", "null"][..], "file://", true),
+        (&["same-host", "null"], "null", true),
+        (&["file://"], "file://", true),
+        (&["file://"], "null", false),
+        (&["moz-extension://"], "moz-extension://0f4be8d5-6e1d-4a6f-9f0e-8f3f0f1d2b3c", true),
+        (&["same-host"], "file://", false),
+    ] {
+        let server = Setup { origins, ..Setup::default() }.start(Echo).await;
+        assert_eq!(socket_from(&server, SOCKET, origin).await.0, opens, "{origins:?} {origin}");
+        let answer = server.fetch("GET", POLLING, &[("Origin", origin)], b"").await;
+        assert_eq!(answer.status == 200, opens, "{origins:?} {origin}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+    }
+}
+
 /// Opens a WebSocket from a page of that origin.
 async fn socket_from(server: &TestServer, query: &str, origin: &str) -> (bool, u16) {
     let headers = [&UPGRADE[..], &[("Origin", origin)]].concat();
