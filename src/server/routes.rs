@@ -12,7 +12,7 @@ use crate::http::fallback::{self, Answer};
 use crate::http::path::Part;
 use crate::http::{HyperBody, Incoming, Request, ResponseFuture, host};
 use crate::net::ConnWriter;
-use crate::transport::Error;
+use crate::transport::{Error, Query};
 
 impl Server {
     /// Answers a request for the engine.
@@ -25,7 +25,8 @@ impl Server {
     fn answer_engine(&self, request: Request, peer: Peer) -> ResponseFuture {
         let Shared { mount, negotiator, .. } = &*self.shared;
         let below = mount.below_engine(request.uri().path()).unwrap_or_default();
-        if below.is_empty() {
+        // The query wins over the path: some clients of Engine.IO ask at the URLs of 0.9.
+        if below.is_empty() || Query::is_engineio(request.uri().query().unwrap_or_default()) {
             return negotiator.serve(request, peer);
         }
         let (below, mount, negotiator) = (below.to_owned(), mount.clone(), negotiator.clone());

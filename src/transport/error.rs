@@ -33,7 +33,7 @@ pub enum Error {
     #[error("{}", message(.refusal))]
     Refused { refusal: Refusal, allowed: Vec<&'static str> },
     #[error("Unsupported protocol version")]
-    BadProtocol,
+    BadProtocol { known: &'static str },
     /// Not in the reference: a body over `max-payload`. The session goes on.
     #[error("Payload too large")]
     TooLarge { limit: usize },
@@ -64,7 +64,7 @@ impl Error {
             | Error::TooLarge { .. }
             | Error::Incomplete => 3,
             Error::Refused { .. } | Error::Unavailable { .. } => 4,
-            Error::BadProtocol => 5,
+            Error::BadProtocol { .. } => 5,
         }
     }
 
@@ -107,7 +107,7 @@ impl Error {
             }
             Error::TooLarge { limit } => Cow::Owned(format!("at most {limit} bytes are taken")),
             Error::Incomplete => Cow::Borrowed("the body did not come whole in time"),
-            Error::BadProtocol => Cow::Borrowed("EIO has to be 4, 3 or 2"),
+            Error::BadProtocol { known } => Cow::Owned(format!("EIO has to be {known}")),
             Error::BadMethod => Cow::Borrowed("a session is opened by GET"),
             Error::SidUnknown => return None,
         })

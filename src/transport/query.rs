@@ -1,6 +1,6 @@
 //! The query string of an Engine.IO request (reference: engineio.md §2).
 
-use super::Error;
+use super::{Error, REGISTRY};
 
 /// The parameters of the protocol. All other parameters belong to the application.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,7 +54,24 @@ impl Query {
         Ok(query)
     }
 
-    /// The value of one parameter of a raw query string, for the URLs of 0.9.
+    /// Whether a raw query string is one of Engine.IO, whatever the path. Cocos2d-x and libraries for small
+    /// devices send it to the URLs of 0.9. An application of 0.9 may have a parameter `transport` of its
+    /// own, so it counts only with the name of a transport.
+    pub fn is_engineio(raw: &str) -> bool {
+        form_urlencoded::parse(raw.as_bytes()).any(|(key, value)| match &*key {
+            "EIO" => true,
+            "transport" => REGISTRY.iter().any(|transport| transport.info().wire == value),
+            _ => false,
+        })
+    }
+
+    /// The version of Engine.IO. Without `EIO` it is 3, which socket.io-client-swift before 16 and libraries
+    /// for small devices mean.
+    pub fn version(&self) -> &str {
+        self.eio.as_deref().filter(|eio| !eio.is_empty()).unwrap_or("3")
+    }
+
+    /// The value of one parameter of a raw query string.
     ///
     /// # Errors
     /// If it is present more than once.
@@ -101,6 +118,45 @@ mod tests {
         assert_eq!(query.sid.as_deref(), Some("abc"));
         assert!(query.b64);
         assert!(!Query::parse("b64=").unwrap().b64);
+    }
+
+    #[test]
+    fn a_missing_version_is_3() {
+        let of = |raw: &str| Query::parse(raw).unwrap().version().to_owned();
+        for (raw, version) in [
+            ("transport=polling&b64=1", "3"),
+            ("EIO=&transport=polling", "3"),
+            ("EIO&transport=polling", "3"),
+            ("eio=4&transport=polling", "3"),
+            ("EIO=4", "4"),
+            ("EIO=2", "2"),
+            ("EIO=abc", "abc"),
+            ("EIO=%204", " 4"),
+        ] {
+            assert_eq!(of(raw), version, "{raw}");
+        }
+    }
+
+    #[test]
+    fn engineio_is_known_by_its_query() {
+        for (raw, known) in [
+            ("transport=polling&b64=true", true),
+            ("EIO=2&transport=polling&b64=true", true),
+            ("transport=websocket&b64=true&sid=a", true),
+            ("q=1&EIO=3", true),
+            ("EIO=", true),
+            ("", false),
+            ("t=1363891012345", false),
+            ("t=1&jsonp=0", false),
+            ("t=1&disconnect=1", false),
+            ("t=1&transport=bus", false),
+            ("transport=xhr-polling", false),
+            ("transport=", false),
+            ("transports=websocket", false),
+            ("q=EIO=3", false),
+        ] {
+            assert_eq!(Query::is_engineio(raw), known, "{raw}");
+        }
     }
 
     #[test]

@@ -57,12 +57,14 @@ impl Transport for WebSocket {
         if single_value(headers, SEC_WEBSOCKET_VERSION) != Some(b"13") {
             return Err(Error::bad_request("only WebSocket version 13 is spoken"));
         }
-        match single_value(headers, SEC_WEBSOCKET_KEY) {
+        let key = single_value(headers, SEC_WEBSOCKET_KEY)
+            .filter(|key| is_key(key) || is_sid(key, request.uri().query()));
+        match key {
             // hyper reads requests with a body, and keeps the connection until the answer is sent.
-            Some(key) if is_key(key) && matches!(request.body(), Incoming::Hyper(_)) => {
+            Some(_) if matches!(request.body(), Incoming::Hyper(_)) => {
                 Err(Error::bad_request("no WebSocket upgrade: the request has a body"))
             }
-            Some(key) if is_key(key) => Ok(()),
+            Some(_) => Ok(()),
             _ if !headers.contains_key(SEC_WEBSOCKET_KEY) => {
                 Err(Error::bad_request("Sec-WebSocket-Key is missing"))
             }
@@ -107,6 +109,12 @@ fn single_value(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
 fn is_key(key: &[u8]) -> bool {
     let digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(digit)
+}
+
+/// Whether a key is the `sid` of the query, as Socket.IO libraries for Arduino send it.
+fn is_sid(key: &[u8], query: Option<&str>) -> bool {
+    let sid = Query::single(query.unwrap_or_default(), "sid").ok().flatten();
+    sid.is_some_and(|sid| !sid.is_empty() && sid.as_bytes() == key)
 }
 
 /// The first subprotocol that the client offers, as it is written. Clients end a WebSocket for which

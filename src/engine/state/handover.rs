@@ -94,10 +94,12 @@ impl State {
         (ProbeStep::Answered, candidate.outlet.take_waker())
     }
 
-    /// The client settles on the probed transport.
+    /// The client settles on the new transport. Libraries for small devices do so without a probe. They
+    /// have left the former transport already, so there is no way back for them.
     pub fn upgrade(&mut self, limits: &Limits, now: Instant) -> (ProbeStep, Wake, Wake) {
-        let probed = self.candidate.take_if(|candidate| candidate.probed.is_some());
-        let Some(mut candidate) = probed else { return (ProbeStep::Failed, None, None) };
+        let Some(mut candidate) = self.candidate.take() else {
+            return (ProbeStep::Failed, None, None);
+        };
         let former = self.transport;
         let parked = self.outlet.take().and_then(|mut outlet| outlet.take_waker());
         let promoted = candidate.outlet.take_waker();
@@ -106,8 +108,10 @@ impl State {
         candidate.outlet.promoted = true;
         self.outlet = Some(candidate.outlet);
         self.transport = candidate.info;
-        let deadline = now + limits.upgrade_timeout;
-        self.unconfirmed = Some(Box::new(Unconfirmed::new(former, deadline)));
+        self.unconfirmed = candidate.probed.map(|_| {
+            let deadline = now + limits.upgrade_timeout;
+            Box::new(Unconfirmed::new(former, deadline))
+        });
         let after = now - candidate.since;
         (ProbeStep::Upgraded { former: former.name, after }, parked, promoted)
     }

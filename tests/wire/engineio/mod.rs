@@ -11,4 +11,5 @@ mod payloads;
 mod probing;
 mod refusals;
 mod strings;
+mod versions;
 mod websocket;

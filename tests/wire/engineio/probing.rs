@@ -119,12 +119,36 @@ async fn a_post_that_is_under_way_at_the_switch_is_taken() {
 async fn a_first_frame_that_is_no_probe_closes_the_websocket_alone() {
     let server = server().await;
     for eio in Eio::ALL {
-        for first in ["5", "4a", "2", "3probe", "1", "6", "40", "2Probe", "x", ""] {
+        for first in ["4a", "2", "3probe", "1", "6", "40", "2Probe", "x", ""] {
             let mut session = Polls::open(&server, eio.query()).await;
             let mut ws = session.websocket().await;
             ws.send(first).await;
             ws.closed().await;
             assert_polls(&mut session).await;
+        }
+    }
+}
+
+/// Node's servers take it, and libraries for small devices do it.
+#[tokio::test]
+async fn a_client_may_settle_without_a_probe() {
+    let limits = Limits { upgrade_timeout: Duration::from_millis(100), ..Limits::default() };
+    let server = Setup::limits(limits).start(Echo).await;
+    for eio in Eio::ALL {
+        for packet in ["5", "52"] {
+            let mut session = Polls::open(&server, eio.query()).await;
+            session.say("4queued").await;
+            let mut ws = session.websocket().await;
+            ws.send(packet).await;
+            assert_eq!(ws.text().await, "4queued");
+            let inner = server.engine.session(&session.sid).unwrap();
+            assert_eq!(inner.transport(), "websocket");
+            // It is not taken back: the client has left polling, and may stay silent until its heartbeat.
+            sleep(Duration::from_millis(300)).await;
+            assert_eq!(inner.transport(), "websocket", "{packet}");
+            session.get().await.assert_error(400, 3, "Bad request");
+            ws.send("4a").await;
+            assert_eq!(ws.text().await, "4a");
         }
     }
 }

@@ -190,9 +190,7 @@ async fn code_4_an_origin_that_is_no_ascii_is_none_that_is_allowed() {
 #[tokio::test]
 async fn code_5_unknown_protocols() {
     let server = server().await;
-    for query in
-        ["", "EIO=", "EIO=1", "EIO=5", "EIO=33", "EIO=abc", "EIO=-4", "EIO=4.0", "EIO=__proto__"]
-    {
+    for query in ["EIO=1", "EIO=5", "EIO=33", "EIO=abc", "EIO=-4", "EIO=4.0", "EIO=__proto__"] {
         let answer = server.get(&format!("{query}&transport=polling")).await;
         answer.assert_error(400, 5, "Unsupported protocol version");
     }
@@ -228,8 +226,6 @@ async fn upgrades_are_refused_in_plain_words() {
         "Unsupported protocol version",
     )
     .await;
-    assert_no_upgrade(&server, "transport=websocket", &UPGRADE, "Unsupported protocol version")
-        .await;
     for (headers, why) in [
         (without("Sec-WebSocket-Key"), "Sec-WebSocket-Key is missing"),
         (without("Sec-WebSocket-Version"), "only WebSocket version 13 is spoken"),
