@@ -38,6 +38,8 @@ function io(url, opts) {
 io.connect = io;
 io.protocol = 5;
 io.policy = POLICY;
+// The server's path, below that of its pages. The server writes it between the marks.
+io.path = /*path*/"/socket.io/"/*end*/;
 io.can = function (name) { return can(name, ''); };
 root.io = io;
 if (typeof module === 'object' && module.exports) module.exports = io;

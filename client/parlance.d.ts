@@ -25,6 +25,9 @@ declare namespace io {
   /** The transports that the server allowed when the page loaded, preferred first. */
   const policy: Transport[];
 
+  /** The path of Socket.IO below that of the server's pages: `/socket.io/`, unless it is set otherwise. */
+  const path: string;
+
   /** Whether this browser can use that transport to the page's own server. */
   function can(transport: Transport): boolean;
 

@@ -9,6 +9,7 @@ mod file;
 mod host;
 mod layer;
 mod layers;
+mod path;
 mod rules;
 mod settings;
 #[cfg(test)]

@@ -482,7 +482,7 @@
     return;
   }
 
-  socket = root.io();
+  socket = P.io();
   manager = socket.io;
   People.start(function (done) { if (joined) socket.emit('who', done); });
   Log.after(People.draw);

@@ -85,7 +85,7 @@
       finish(err && err.code === 'forbidden' ? 'refused' : 'blocked', err);
     }
 
-    socket = root.io({ transports: [name], forceNew: true, reconnection: false, upgrade: false, autoConnect: false, timeout: LIMIT_MS });
+    socket = P.io({ transports: [name], forceNew: true, reconnection: false, upgrade: false, autoConnect: false, timeout: LIMIT_MS });
     manager = socket.io;
     timer = setTimeout(function () { failed({ code: opened ? 'silent' : 'timeout', message: 'no answer in time' }); }, LIMIT_MS);
     socket.on('connect', function () {
@@ -99,7 +99,7 @@
 
   // How the chat itself fares: where it begins, what it upgrades to.
   function testUpgrade(done) {
-    var socket = root.io({ forceNew: true, reconnection: false, autoConnect: false }), manager = socket.io, over = false;
+    var socket = P.io({ forceNew: true, reconnection: false, autoConnect: false }), manager = socket.io, over = false;
     function finish() {
       var tr = manager.engine && manager.engine.transport, entries;
       if (over) return;
@@ -188,7 +188,7 @@
     P.say(place, t('diag.report.sending'));
     if (!x) return end();
     try {
-      x.open('POST', '/diagnostics/report', true);
+      x.open('POST', 'diagnostics/report', true);
       x.setRequestHeader('Content-Type', 'text/plain;charset=UTF-8');
       x.onreadystatechange = function () {
         var m;

@@ -162,12 +162,19 @@
     return '+' + (e.at / 1000).toFixed(3) + ' s  ' + (e.transport || '-') + '  ' + e.step + (e.ms ? '  ' + e.ms + ' ms' : '') + '  ' + e.outcome + (e.reason ? '  (' + T.brief(e.reason) + ')' : '');
   }
 
+  // The server of this page, which may be below a path of its own.
+  function io(opts) {
+    opts = opts || {};
+    opts.path = root.location.pathname.replace(/\/[^\/]*$/, '') + root.io.path;
+    return root.io(opts);
+  }
+
   function isOffline() { return root.navigator.onLine === false; }
 
   root.ParlancePage = {
     byId: byId, make: make, add: add, empty: empty, say: say, remove: remove, hasClass: hasClass, setClass: setClass, show: show, isShown: isShown,
     listen: listen, focus: focus, trim: trim, trimEnd: trimEnd, isolated: isolated, clock: clock, iso: iso, day: day, store: store, copy: copy, isOffline: isOffline,
-    button: button, about: about, indexOf: indexOf, without: without, entryLine: entryLine, TRANSPORTS: TRANSPORTS,
+    button: button, about: about, indexOf: indexOf, without: without, entryLine: entryLine, io: io, TRANSPORTS: TRANSPORTS,
     now: function () { return new Date().getTime(); }
   };
 

@@ -79,7 +79,7 @@
     parts.report.setAttribute('aria-label', t('panel.report'));
     parts.copied = make('p', 'copied');
     parts.copied.setAttribute('role', 'status');
-    link.href = '/diagnostics' + (/[?&]lang=/.test(root.location.search) ? '?lang=' + T.lang : '');
+    link.href = 'diagnostics' + (/[?&]lang=/.test(root.location.search) ? '?lang=' + T.lang : '');
 
     P.empty(panel);
     add(panel, make('div', 'panel-head', title, close));

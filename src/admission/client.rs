@@ -27,7 +27,7 @@ pub struct Peer {
 /// Bytes of a user agent that are kept, and compared with rules.
 const AGENT_MAX: usize = 512;
 /// Bytes of a path that are kept, and compared with rules. No URL of the engine is longer.
-const PATH_MAX: usize = 128;
+pub(super) const PATH_MAX: usize = 128;
 
 /// The headers by which proxies name the client. Empty if `peer` is no trusted proxy.
 pub(super) fn forwarded_headers<'a>(
@@ -103,7 +103,7 @@ fn site(headers: &HeaderMap) -> Site {
 }
 
 /// The first `max` bytes of a text, or a few less where a character would be split.
-fn prefix(text: &str, max: usize) -> &str {
+pub(super) fn prefix(text: &str, max: usize) -> &str {
     let end = max.min(text.len());
     (0..=end).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }

@@ -176,6 +176,11 @@ impl Gate {
     pub(crate) fn log_refusal(&self, refusal: &Refusal, remote: Client) {
         self.log_once.refusal(refusal, remote);
     }
+
+    /// Logs a path where a client looks for the engine in vain, once for each path.
+    pub(crate) fn log_wrong_path(&self, path: &str, expected: &str, remote: Client) {
+        self.log_once.wrong_path(client::prefix(path, client::PATH_MAX), expected, remote);
+    }
 }
 
 /// The first 32 characters of text from a client, for a log line.

@@ -16,6 +16,8 @@ pub(super) struct LogOnce {
     unnamed_page: LoggedNames<1>,
     mismatches: LoggedNames<1000>,
     unclear_clients: LoggedNames<1000>,
+    /// A proxy makes few; strangers try many.
+    wrong_paths: LoggedNames<16>,
     /// Every client can pretend to be a proxy, but a real one is among the first to connect.
     untrusted_proxies: LoggedNames<16>,
 }
@@ -43,6 +45,7 @@ impl LogOnce {
         self.unnamed_page.names().clear();
         self.mismatches.names().clear();
         self.unclear_clients.names().clear();
+        self.wrong_paths.names().clear();
         self.untrusted_proxies.names().clear();
     }
 
@@ -58,6 +61,17 @@ impl LogOnce {
                  come with Origin or Referer, which a Referrer-Policy or a privacy tool may keep back"
             ),
             _ => {}
+        }
+    }
+
+    /// Tells where a client looks for the engine, and where it is.
+    pub fn wrong_path(&self, path: &str, expected: &str, remote: Client) {
+        if self.wrong_paths.is_new(path) {
+            info!(
+                %remote, path, expected,
+                "a client looks for Socket.IO where it is not: its option path, or a proxy that \
+                 changes paths, has to lead to the expected one"
+            );
         }
     }
 

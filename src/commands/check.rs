@@ -32,6 +32,10 @@ pub fn run(settings: &Settings) -> Result<()> {
     if settings.proxy_protocol {
         println!("behind      proxies that speak the PROXY protocol");
     }
+    if settings.base_path != "/" {
+        println!("base path   {}", settings.base_path);
+    }
+    println!("path        {}", settings.path);
     println!("transports  {}", settings.policy.transports.names().join(", "));
     for rule in &settings.policy.rules {
         println!("  rule {}  {}", rule.name, rule.transports.names().join(", "));

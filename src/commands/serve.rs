@@ -20,7 +20,7 @@ use crate::negotiate::Negotiator;
 use crate::server::admin::{Admin, AdminError, AdminRequest};
 use crate::server::pages::Pages;
 use crate::server::tls::Tls;
-use crate::server::{self, HttpLimits, Listener, Server};
+use crate::server::{self, HttpLimits, Listener, Mount, Server};
 use crate::socketio::SocketIo;
 use crate::telemetry;
 
@@ -121,7 +121,8 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         max_connections,
         max_connections_per_address: settings.max_connections_per_address,
     };
-    let server = Server::new("/socket.io/", negotiator, pages, http);
+    let mount = Mount::new(&settings.base_path, &settings.path);
+    let server = Server::new(mount.clone(), negotiator, pages, http);
 
     info!(%address, transports, "started");
     if let Some(tls) = tls {
@@ -131,7 +132,8 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
             watch_certificates(tls, ReloadSignal::new()?),
         );
     }
-    telemetry::tell(&format!("listening on {}", listener.url(host)?));
+    let below = mount.base().trim_end_matches('/');
+    telemetry::tell(&format!("listening on {}{below}", listener.url(host)?));
     if let Some(redirect) = redirect {
         telemetry::tell(&format!("redirecting from {}", redirect.url(host)?));
         let redirecting = server.clone();
@@ -145,11 +147,14 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         ended = essential.ended() => return Err(essential_error(ended)),
     };
 
-    info!(signal, sessions = engine.session_count(), "stopping");
-    // The listener stays open, so that clients between two polls can fetch the closing packet.
+    // First of all, so that balancers send nobody here any more.
+    server.set_unready();
+    info!(signal, sessions = engine.session_count(), delay = ?settings.drain_delay, "stopping");
     let patience = settings.shutdown_timeout;
-    let began = tokio::time::Instant::now();
     let drained = async {
+        tokio::time::sleep(settings.drain_delay).await;
+        let began = tokio::time::Instant::now();
+        // The listener stays open, so that clients between two polls can fetch the closing packet.
         let left = engine.shutdown(patience).await;
         server.stop_accepting();
         server.drained(patience.saturating_sub(began.elapsed())).await;

@@ -91,6 +91,7 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
     "max-headers" max_headers Count 8, 1024;
     // hyper's read buffer holds about 400 KiB.
     "max-header-bytes" max_header_bytes Size 8192, MIB / 4;
+    "drain-delay" drain_delay Time 1, DAY, or 0;
     "shutdown-timeout" shutdown_timeout Time 1, DAY;
     "message-max" message_max Size 1, 256 * MIB;
     "message-rate" message_rate Count 1, FAST, or 0;

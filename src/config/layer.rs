@@ -30,6 +30,12 @@ pub struct Layer {
     /// Time for which browsers use https only (HSTS), 0 for never [default: 0]
     #[arg(long, env = "PARLANCE_HSTS", value_name = "TIME")]
     pub hsts: Option<Time>,
+    /// Path of pages and Socket.IO, such as /chat/ [default: /]
+    #[arg(long, env = "PARLANCE_BASE_PATH", value_name = "PATH")]
+    pub base_path: Option<String>,
+    /// Path of Socket.IO, below base-path [default: /socket.io/]
+    #[arg(long, env = "PARLANCE_PATH", value_name = "PATH")]
+    pub path: Option<String>,
     /// Whether connections begin with a PROXY header of a trusted proxy [default: false]
     #[arg(long, env = "PARLANCE_PROXY_PROTOCOL", value_name = "BOOL")]
     pub proxy_protocol: Option<bool>,
@@ -129,6 +135,9 @@ pub struct Layer {
     /// Bytes of all headers of one request [default: 16KiB]
     #[arg(long, env = "PARLANCE_MAX_HEADER_BYTES", value_name = "SIZE")]
     pub max_header_bytes: Option<Size>,
+    /// Time to go on after the signal to stop, while /readyz says no [default: 0]
+    #[arg(long, env = "PARLANCE_DRAIN_DELAY", value_name = "TIME")]
+    pub drain_delay: Option<Time>,
     /// Time to close all sessions when the server stops [default: 10s]
     #[arg(long, env = "PARLANCE_SHUTDOWN_TIMEOUT", value_name = "TIME")]
     pub shutdown_timeout: Option<Time>,
@@ -152,12 +161,12 @@ impl Layer {
         macro_rules! layered {
             ($($field:ident)*) => { Layer { $($field: self.$field.or(lower.$field)),* } };
         }
-        layered!(host port tls_cert tls_key redirect_port hsts proxy_protocol transports rules origins match_origin_protocol trusted_proxies
+        layered!(host port tls_cert tls_key redirect_port hsts base_path path proxy_protocol transports rules origins match_origin_protocol trusted_proxies
             max_sessions_per_address max_websockets handshake_rate breaker_failures breaker_rest
             breaker_longest admin_token byte_rate static_dir log log_dir log_bytes ping_interval ping_timeout
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes max_sessions
             max_connections max_connections_per_address header_timeout body_timeout max_headers max_header_bytes
-            shutdown_timeout message_max message_rate duplicate_names)
+            drain_delay shutdown_timeout message_max message_rate duplicate_names)
     }
 }
 

@@ -33,6 +33,10 @@ pub struct Settings {
     pub redirect_port: Option<u16>,
     /// `None` to send no HSTS header.
     pub hsts: Option<Duration>,
+    /// The path of pages and engine.
+    pub base_path: String,
+    /// The path of the engine below [`Settings::base_path`].
+    pub path: String,
     /// Whether connections of trusted proxies begin with a PROXY header.
     pub proxy_protocol: bool,
     /// A folder to serve in place of the built-in pages.
@@ -73,6 +77,8 @@ pub struct Settings {
     pub max_headers: usize,
     /// Bytes of the head of one request.
     pub max_header_bytes: usize,
+    /// How long all goes on after the signal to stop, but for what `/readyz` says.
+    pub drain_delay: Duration,
     /// How long a shutdown waits for clients.
     pub shutdown_timeout: Duration,
     /// Bytes of one chat message.
@@ -97,10 +103,10 @@ impl Settings {
                 names.map(|name| name.replace('_', "-")).collect()
             }};
         }
-        differing!(host port admin_token tls_cert tls_key redirect_port hsts proxy_protocol static_dir log
+        differing!(host port admin_token tls_cert tls_key redirect_port hsts base_path path proxy_protocol static_dir log
             log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
             queue_bytes_total queue_messages stream_bytes max_connections max_connections_per_address header_timeout body_timeout max_headers
-            max_header_bytes shutdown_timeout message_max message_rate byte_rate duplicate_names)
+            max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names)
     }
 
     /// Checks that settings do not contradict each other. No layer can check this by itself.
@@ -175,6 +181,8 @@ impl Settings {
             tls_key: layer.tls_key.unwrap_or_default(),
             redirect_port: layer.redirect_port,
             hsts: layer.hsts.map(|Time(time)| time).filter(|time| !time.is_zero()),
+            base_path: layer.base_path.unwrap_or_else(|| "/".into()),
+            path: layer.path.unwrap_or_else(|| "/socket.io/".into()),
             proxy_protocol: layer.proxy_protocol.unwrap_or(false),
             static_dir: layer.static_dir,
             log: layer.log.unwrap_or_else(|| "info".into()),
@@ -195,6 +203,7 @@ impl Settings {
             body_timeout: time(layer.body_timeout, 30),
             max_headers: layer.max_headers.unwrap_or(64),
             max_header_bytes: size(layer.max_header_bytes, 16 * 1024),
+            drain_delay: time(layer.drain_delay, 0),
             shutdown_timeout: time(layer.shutdown_timeout, 10),
             message_max: size(layer.message_max, 64 * 1024),
             message_rate: layer.message_rate.unwrap_or(50),

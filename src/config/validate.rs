@@ -3,7 +3,7 @@
 use super::bounds::BOUNDS;
 use super::rules::{self, BadRule};
 use super::values::Time;
-use super::{Layer, host};
+use super::{Layer, host, path};
 use crate::policy::{Networks, Origins, Transports};
 
 /// An invalid value.
@@ -58,6 +58,16 @@ impl Layer {
             && let Err(message) = host::check(host)
         {
             return invalid("host", message);
+        }
+        if let Some(path) = &self.base_path
+            && let Err(message) = path::check_base(path)
+        {
+            return invalid("base-path", message);
+        }
+        if let Some(path) = &self.path
+            && let Err(message) = path::check_engine(path)
+        {
+            return invalid("path", message);
         }
         if self.hsts.is_some_and(|Time(time)| time.subsec_nanos() != 0) {
             return invalid("hsts", "expected whole seconds".into());

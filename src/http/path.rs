@@ -11,6 +11,13 @@ use std::sync::Arc;
 use http::Uri;
 use http::uri::PathAndQuery;
 
+/// Where pages find the client library, whatever the path of the engine is.
+const CLIENT: &str = "/socket.io/";
+
+/// Operators may keep strangers from this path at a proxy, which may compare it byte by byte. So its
+/// slashes are not folded.
+const GUARDED: &str = "/admin";
+
 /// Where the parts of the server are.
 #[derive(Debug, Clone)]
 pub struct Mount {
@@ -56,6 +63,11 @@ impl Mount {
         &self.engine
     }
 
+    /// The path of the engine, with the base path.
+    pub(crate) fn whole_engine(&self) -> String {
+        format!("{}{}", self.base, &self.engine[1..])
+    }
+
     /// Finds the part that a request is for, and gives its path the one form.
     pub(crate) fn enter(&self, uri: &mut Uri) -> Part {
         let (part, path) = self.part(uri.path());
@@ -73,12 +85,21 @@ impl Mount {
 
     /// The part that a path is for, and the path below the base path.
     fn part<'a>(&'a self, path: &'a str) -> (Part, Cow<'a, str>) {
-        let path = self.below_base(fold(path));
+        let folded = fold(path);
+        let is_folded = matches!(folded, Cow::Owned(_));
+        let asked = path;
+        let path = self.below_base(folded);
         match self.below_engine(&path) {
             _ if path.is_empty() => (Part::Base, path),
+            _ if is_folded && path.starts_with(GUARDED) => (Part::Page, asked.into()),
             Some("") => (Part::Engine, Cow::Borrowed(&self.engine)),
             // Clients of 0.9 append their protocol number; no page there starts with a digit.
             Some(below) if below.starts_with(|c: char| c.is_ascii_digit()) => (Part::Engine, path),
+            // The client library, whose files have one path for the pages.
+            Some(file) if file.starts_with("socket.io") && *self.engine != *CLIENT => {
+                let path = format!("{CLIENT}{file}");
+                (Part::Page, path.into())
+            }
             _ => (Part::Page, path),
         }
     }
@@ -169,6 +190,9 @@ mod tests {
             ("/socket.io%2F", "/socket.io%2F"),
             ("/socket.io/../socket.io/", "/socket.io/../socket.io/"),
             ("/é//", "/é/"),
+            ("/admin/policy", "/admin/policy"),
+            ("//admin/policy", "//admin/policy"),
+            ("/admin//policy", "/admin//policy"),
         ] {
             assert_eq!(mount.part(path), page(folded), "{path}");
         }
@@ -202,6 +226,10 @@ mod tests {
         assert_eq!(deep.part("/a/b/c/d/1/"), engine("/c/d/1/"));
         assert_eq!(deep.part("/a/b").0, Part::Base);
         assert_eq!(deep.part("/a"), page("/a"));
+        for path in ["/a/b/c/d/socket.io.js", "/c/d//socket.io.js", "/a/b/socket.io/socket.io.js"] {
+            assert_eq!(deep.part(path), page("/socket.io/socket.io.js"), "{path}");
+        }
+        assert_eq!(deep.part("/a/b/c/d/style.css"), page("/c/d/style.css"));
     }
 
     #[test]

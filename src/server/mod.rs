@@ -6,6 +6,7 @@ pub mod admin;
 mod connection;
 mod copies;
 mod folder;
+mod health;
 mod listen;
 mod no_slot;
 mod page_files;
@@ -17,6 +18,7 @@ mod routes;
 pub mod tls;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -50,6 +52,8 @@ struct Shared {
     slots: Slots,
     no_slot: Refusals,
     connections: TaskTracker,
+    /// `/readyz` says so.
+    ready: AtomicBool,
     stopping: CancellationToken,
 }
 
@@ -72,6 +76,7 @@ impl Server {
             slots,
             no_slot: Refusals::default(),
             connections,
+            ready: AtomicBool::new(true),
             stopping,
         };
         Server { shared: Arc::new(shared) }
@@ -111,6 +116,15 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// Has `/readyz` say no from now on, so that balancers send nobody here any more. All else goes on.
+    pub fn set_unready(&self) {
+        self.shared.ready.store(false, Ordering::Relaxed);
+    }
+
+    fn is_ready(&self) -> bool {
+        self.shared.ready.load(Ordering::Relaxed)
     }
 
     /// Ends [`Server::run`], and closes each connection after its current request.

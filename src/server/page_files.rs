@@ -1,5 +1,5 @@
-//! The files of the pages: built into the binary, or from `static-dir`, with the policy's list of
-//! transports in the client library.
+//! The files of the pages: built into the binary, or from `static-dir`. The client library gets the
+//! policy's list of transports and the path of the engine.
 
 use std::path::Path;
 
@@ -59,7 +59,12 @@ pub(super) struct FileRequest {
     /// `If-None-Match`: the ETags of the client's cached versions.
     pub known: Option<String>,
     pub welcome: Welcome,
+    /// The path of the engine, below that of the pages.
+    pub engine: String,
 }
+
+/// Marks in the client library, and what the server writes behind each.
+type Marked = [(&'static str, String); 2];
 
 impl FileRequest {
     fn knows(&self, etag: &str) -> bool {
@@ -68,9 +73,11 @@ impl FileRequest {
         known.any(|known| plain(known) == plain(etag))
     }
 
-    /// The list of transports for the client library, as JSON.
-    fn list(&self) -> String {
-        serde_json::to_string(&self.welcome.transports).unwrap_or_default()
+    /// What the client library is told, as JSON between its marks.
+    fn marked(&self) -> Marked {
+        let json = |value: serde_json::Value| value.to_string();
+        let list = self.welcome.transports.as_slice();
+        [("/*transports*/", json(list.into())), ("/*path*/", json(self.engine.as_str().into()))]
     }
 }
 
@@ -118,7 +125,7 @@ impl Source {
         let known = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
         let mut content = known.map(|(_, bytes)| Bytes::from_static(bytes)).ok_or(Lack::Nothing)?;
         if name == CLIENT {
-            content = with_policy(&content, &asked.list());
+            content = with_marked(&content, &asked.marked());
         }
         let etag = format!("\"{:016x}\"", fingerprint(&content));
         if asked.knows(&etag) {
@@ -140,12 +147,12 @@ impl Source {
         name: &str,
         asked: &FileRequest,
     ) -> Result<(String, Content), Lack> {
-        let list = (name == CLIENT).then(|| asked.list());
-        let etag = |version: Version| match &list {
+        let marked = (name == CLIENT).then(|| asked.marked());
+        let etag = |version: Version| match &marked {
             None => version.etag(),
-            Some(list) => {
-                let etag = version.etag();
-                format!("{}-{:x}\"", etag.trim_end_matches('"'), fingerprint(list.as_bytes()))
+            Some(marked) => {
+                let (etag, told) = (version.etag(), format!("{marked:?}"));
+                format!("{}-{:x}\"", etag.trim_end_matches('"'), fingerprint(told.as_bytes()))
             }
         };
         let version = folder.find(name).await?;
@@ -154,7 +161,7 @@ impl Source {
             return Ok((current, Content::Known));
         }
         let small = version.length <= SMALL;
-        if asked.head_only && !(small && list.is_some()) {
+        if asked.head_only && !(small && marked.is_some()) {
             return Ok((current, Content::Length(version.length)));
         }
         if small {
@@ -162,12 +169,12 @@ impl Source {
                 return Ok((current, Content::Whole(copy)));
             }
             let (version, mut content) = folder.read(name).await?;
-            if let Some(list) = &list {
-                content = with_policy(&content, list);
+            if let Some(marked) = &marked {
+                content = with_marked(&content, marked);
             }
             let current = etag(version);
             let key = format!("{name} {current}");
-            if let Some(copy) = self.copies.put(key, content, list.is_some()) {
+            if let Some(copy) = self.copies.put(key, content, marked.is_some()) {
                 return Ok((current, Content::Whole(copy)));
             }
         }
@@ -202,16 +209,18 @@ impl File {
     }
 }
 
-/// Inserts the policy's list between the two marks in the client library.
-fn with_policy(content: &Bytes, policy: &str) -> Bytes {
-    const OPEN: &str = "/*transports*/";
-    const CLOSE: &str = "/*end*/";
-    let marked = std::str::from_utf8(content).ok().and_then(|text| {
-        let (before, rest) = text.split_once(OPEN)?;
-        let (_, after) = rest.split_once(CLOSE)?;
-        Some(format!("{before}{OPEN}{policy}{CLOSE}{after}"))
+/// Writes what the client library is told behind each mark, up to the mark of its end.
+fn with_marked(content: &Bytes, marked: &Marked) -> Bytes {
+    const END: &str = "/*end*/";
+    let Ok(text) = std::str::from_utf8(content) else { return content.clone() };
+    let text = marked.iter().fold(text.to_owned(), |text, (mark, told)| {
+        let written = text.split_once(mark).and_then(|(before, rest)| {
+            let (_, after) = rest.split_once(END)?;
+            Some(format!("{before}{mark}{told}{END}{after}"))
+        });
+        written.unwrap_or(text)
     });
-    marked.map_or_else(|| content.clone(), Bytes::from)
+    text.into()
 }
 
 /// FNV-1a, to distinguish versions of a file.

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::future::BoxFuture;
 use http::header::{
-    CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CONTENT_SECURITY_POLICY, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
@@ -69,10 +69,12 @@ impl Pages {
             .and(warp::method())
             .and(warp::header::optional::<String>(IF_NONE_MATCH.as_str()))
             .and(warp::ext::get::<Welcome>())
-            .and_then(move |path: FullPath, method, known, welcome| {
+            .and(warp::ext::get::<Mount>())
+            .and_then(move |path: FullPath, method, known, welcome, mount: Mount| {
                 let source = Arc::clone(&source);
                 async move {
-                    let asked = FileRequest { head_only: method == Method::HEAD, known, welcome };
+                    let (head_only, engine) = (method == Method::HEAD, mount.engine().to_owned());
+                    let asked = FileRequest { head_only, known, welcome, engine };
                     match source.find(path.as_str(), &asked).await {
                         Ok(file) => Ok(file.answer()),
                         Err(Lack::Busy(reason)) => Ok(busy(path.as_str(), reason)),
@@ -82,7 +84,7 @@ impl Pages {
             });
         let files = warp::get().or(warp::head()).unify().and(file);
         let routes = admin::route(more.into()).or(files).or(reports::route());
-        let service = warp::service(routes.with(warp::reply::with::headers(security_headers())));
+        let service = warp::service(routes);
         let answer = move |request| -> BoxFuture<'static, Answer> {
             let mut service = service.clone();
             Box::pin(async move {
@@ -107,6 +109,7 @@ impl Pages {
     ) -> Answer {
         let content_policy = content_policy(welcome.bound_to);
         request.extensions_mut().insert(welcome);
+        request.extensions_mut().insert(mount.clone());
         let late = request.body().late();
         let mut answer = (self.answer)(request).await;
         if answer.status() == StatusCode::NOT_FOUND {
@@ -115,24 +118,20 @@ impl Pages {
         if late.load(Ordering::Acquire) {
             answer = to_hyper(Error::Incomplete.json());
         }
-        answer.headers_mut().insert(CONTENT_SECURITY_POLICY, content_policy);
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_SECURITY_POLICY, content_policy);
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         answer
     }
 }
 
 /// A 404 that names the existing paths.
 pub(super) fn not_found(mount: &Mount) -> web::Response {
-    let (base, engine) = (mount.base(), mount.engine());
-    let text = format!("Not found. Pages are at {base}, Socket.IO is at {base}{}\n", &engine[1..]);
+    let (base, engine) = (mount.base(), mount.whole_engine());
+    let text = format!("Not found. Pages are at {base}, Socket.IO is at {engine}\n");
     web::response(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
-}
-
-fn security_headers() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    headers
 }
 
 fn busy(path: &str, reason: &'static str) -> Response<Bytes> {

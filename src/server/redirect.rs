@@ -1,4 +1,5 @@
-//! The plain port beside the https port: redirects every request to https.
+//! Redirects: every request of the plain port beside the https port to https; the base path without
+//! its last slash to the base path.
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
@@ -6,7 +7,8 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 
 use crate::http::fallback::Answer;
-use crate::http::host;
+use crate::http::path::Mount;
+use crate::http::{self as web, host};
 
 /// Redirects a request to https with the same host and path, at `port`.
 pub(super) fn answer<B>(request: &Request<B>, port: u16) -> Answer {
@@ -14,14 +16,29 @@ pub(super) fn answer<B>(request: &Request<B>, port: u16) -> Answer {
     let Some(location) = location else {
         return response(StatusCode::BAD_REQUEST, "no usable Host header\n");
     };
-    // 308 keeps the method, but old clients do not know it. They only send GET here.
-    let status = match *request.method() {
-        Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
-        _ => StatusCode::PERMANENT_REDIRECT,
-    };
-    let mut response = response(status, "this is at https\n");
+    let mut response = response(status(request), "this is at https\n");
     response.headers_mut().insert(LOCATION, location);
     response
+}
+
+/// Redirects the base path to itself with its last slash, because links of pages are relative. The
+/// target is relative, too: proxies may have taken a part of the path away.
+pub(super) fn to_base<B>(request: &Request<B>, mount: &Mount) -> web::Response {
+    let last = mount.base().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut response = web::response(status(request), "text/plain", "");
+    if let Ok(location) = HeaderValue::try_from(format!("{last}/{query}")) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// 308 keeps the method, but old clients do not know it. They only send GET here.
+fn status<B>(request: &Request<B>) -> StatusCode {
+    match *request.method() {
+        Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
+        _ => StatusCode::PERMANENT_REDIRECT,
+    }
 }
 
 fn response(status: StatusCode, text: &'static str) -> Answer {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue};
 use tracing::debug;
 
 use super::listen::ListenerConfig;
-use super::{Server, Shared, pages, redirect};
+use super::{Server, Shared, health, pages, redirect};
 use crate::admission::Peer;
 use crate::http::fallback::{self, Answer};
 use crate::http::path::Part;
@@ -55,13 +56,32 @@ impl Server {
             return redirect::answer(&request, port);
         }
         let Shared { mount, negotiator, pages, .. } = &*self.shared;
-        if mount.enter(request.uri_mut()) == Part::Engine {
-            let response = self.answer_engine(request.map(Incoming::Hyper), peer).wait().await;
-            return fallback::to_hyper(fallback::wait_for_poll(response, writer).await);
+        let astray = negotiator.astray(&request, peer);
+        match mount.enter(request.uri_mut()) {
+            Part::Engine => {
+                let response = self.answer_engine(request.map(Incoming::Hyper), peer).wait().await;
+                return fallback::to_hyper(fallback::wait_for_poll(response, writer).await);
+            }
+            Part::Base if !astray.is_client => {
+                return fallback::to_hyper(redirect::to_base(&request, mount));
+            }
+            Part::Base | Part::Page => {}
         }
-        let Some(pages) = pages else { return fallback::to_hyper(pages::not_found(mount)) };
-        let (headers, path) = (request.headers(), request.uri().path());
-        let welcome = negotiator.gate().welcome(headers, path, peer);
-        pages.answer(request, welcome, mount).await
+        let path = request.uri().path();
+        let at_once = health::answer(request.method(), path, self.is_ready());
+        if let Some(response) = at_once.or_else(|| astray.preflight()) {
+            return fallback::to_hyper(response);
+        }
+        let mut answer = match pages {
+            Some(pages) if !astray.is_client => {
+                let welcome = negotiator.gate().welcome(request.headers(), path, peer);
+                pages.answer(request, welcome, mount).await
+            }
+            _ => fallback::to_hyper(pages::not_found(mount)),
+        };
+        if answer.status() == StatusCode::NOT_FOUND {
+            negotiator.lost(&astray, &mount.whole_engine(), answer.headers_mut());
+        }
+        answer
     }
 }

@@ -5,6 +5,7 @@ mod chat;
 mod clocks;
 mod connections;
 mod engineio;
+mod health;
 mod hosts;
 mod life;
 mod logs;

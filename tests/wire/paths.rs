@@ -1,11 +1,18 @@
-//! Where the engine and the pages are: slashes too many and too few, as proxies and clients make them.
+//! Where the engine and the pages are: slashes too many and too few, as proxies and clients make them;
+//! paths of their own; and what is said where nothing is.
 
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
 use parlance::policy::{Pattern, Rule, Transports};
+use parlance::server::admin::Admin;
 use parlance::server::pages::Pages;
 use parlance::transport;
+use serde_json::json;
 
 use crate::support::apps::Echo;
 use crate::support::http::{Http, fetch};
+use crate::support::process::{Folder, Process, parlance};
 use crate::support::server::{Setup, TestServer};
 use crate::support::until;
 use crate::support::ws::{UPGRADE, Ws};
@@ -137,5 +144,160 @@ async fn rules_see_paths_without_repeated_slashes() {
         let path = path.strip_suffix('/').unwrap_or(path);
         let handshake = fetch(server.addr, "GET", &format!("{path}/1/"), &[], b"").await;
         assert!(handshake.text().ends_with(":xhr-polling"), "{path}: {}", handshake.text());
+    }
+}
+
+/// A server whose parts are below paths of their own.
+async fn below_a_path() -> TestServer {
+    let handler =
+        Arc::new(|_| -> BoxFuture<'static, _> { Box::pin(std::future::ready(Ok(json!({})))) });
+    let pages = Some(Pages::new(None, Admin { token: TOKEN.into(), handler }));
+    Setup { pages, mount: ("/chat", "/rt/io/"), ..Setup::default() }.start(Echo).await
+}
+
+const TOKEN: &str = "sixteen characters";
+
+/// With the base path, as by proxies that leave it; and without, as by those that take it away.
+#[tokio::test]
+async fn everything_is_below_the_base_path() {
+    let server = below_a_path().await;
+    for base in ["/chat", "", "//chat/", "/"] {
+        let is_folded = base.ends_with('/');
+        for engine in ["/rt/io/", "/rt/io", "//rt//io"] {
+            let path = format!("{base}{engine}");
+            engine_io(&server, &path).await;
+            generation_09(&server, &path).await;
+        }
+        let get =
+            async |path: &str| fetch(server.addr, "GET", &format!("{base}{path}"), &[], b"").await;
+        for page in
+            ["/", "/diagnostics", "/style.css", "/parlance.js", "/rt/io/socket.io.js", "/healthz"]
+        {
+            assert_eq!(get(page).await.status, 200, "{base}{page}");
+        }
+        assert!(get("/rt/io/socket.io.min.js").await.text().contains("/*path*/\"/rt/io/\"/*end*/"));
+        let report =
+            fetch(server.addr, "POST", &format!("{base}/diagnostics/report"), &[], b"x").await;
+        assert_ne!(report.status, 404, "{base}");
+        let token = format!("Bearer {TOKEN}");
+        for (headers, status) in [(&[][..], 401), (&[("Authorization", token.as_str())][..], 200)] {
+            let target = format!("{base}/admin/policy");
+            let answer = fetch(server.addr, "GET", &target, headers, b"").await;
+            // A proxy that keeps strangers from it may not know of slashes.
+            assert_eq!(answer.status, if is_folded { 404 } else { status }, "{base}");
+        }
+        for nothing in
+            ["/chats", "/socket.io/?EIO=4", "/rt/", "/rt", "/rt/iox/", "/rt/io/style.css"]
+        {
+            let answer = get(nothing).await;
+            assert_eq!(answer.status, 404, "{base}{nothing}");
+            let text = "Not found. Pages are at /chat/, Socket.IO is at /chat/rt/io/\n";
+            assert_eq!(answer.text(), text, "{base}{nothing}");
+        }
+    }
+}
+
+/// The last slash of the base path is put there, and nothing in a request makes it lead elsewhere.
+#[tokio::test]
+async fn the_base_path_gets_its_last_slash() {
+    let server = below_a_path().await;
+    for (method, target, status, location) in [
+        ("GET", "/chat", 301, Some("chat/")),
+        ("HEAD", "/chat?lang=ko", 301, Some("chat/?lang=ko")),
+        ("POST", "/chat", 308, Some("chat/")),
+        ("GET", "//chat", 301, Some("chat/")),
+        ("GET", "/chat?//evil.example/", 301, Some("chat/?//evil.example/")),
+        ("GET", "http://parlance.test/chat", 301, Some("chat/")),
+        ("GET", "/chat/", 200, None),
+        ("GET", "//chat//", 200, None),
+        ("GET", "//evil.example/chat", 404, None),
+        ("GET", "//evil.example/%2e%2e/chat", 404, None),
+        ("GET", "/chat//evil.example", 404, None),
+        ("GET", "/chat/\\evil.example", 404, None),
+        ("GET", "/Chat", 404, None),
+        ("GET", "/chat%2f", 404, None),
+    ] {
+        let answer = fetch(server.addr, method, target, &[], b"").await;
+        assert_eq!((answer.status, answer.header("location")), (status, location), "{target}");
+    }
+}
+
+/// A page of another origin may read why nothing is there, and the log names each path once.
+#[test]
+fn a_wrong_path_is_answered_with_a_reason() {
+    let folder = Folder::new();
+    let mut command = parlance(folder.path());
+    command.args(["--port", "0", "--base-path", "/chat/"]);
+    let mut process = Process::start(command);
+    let addr = process.listening();
+    let origin = ("Origin", "https://page.example");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for (target, headers, by_page) in [
+            ("/io/?EIO=4&transport=polling", &[origin][..], true),
+            ("/io/?EIO=3&transport=websocket", &[&[origin], &UPGRADE[..]].concat(), true),
+            ("/io/1/?t=1", &[origin], true),
+            ("/?EIO=4&transport=polling", &[origin], true),
+            ("/chat/?transport=polling&b64=1", &[origin], true),
+            ("/chat?EIO=4", &[origin], true),
+            ("/chat/socket.i/?EIO=4", &[], true),
+            ("/chat/nothing", &[], false),
+        ] {
+            for _ in 0..2 {
+                let answer = fetch(addr, "GET", target, headers, b"").await;
+                assert_eq!(answer.status, 404, "{target}");
+                assert!(answer.text().ends_with("Socket.IO is at /chat/socket.io/\n"), "{target}");
+                let allowed = answer.header("access-control-allow-origin");
+                let expected = if headers.is_empty() { "*" } else { origin.1 };
+                assert_eq!(allowed, by_page.then_some(expected), "{target}");
+                assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+            }
+        }
+        let asks = [origin, ("Access-Control-Request-Headers", "x-token")];
+        let preflight = fetch(addr, "OPTIONS", "/io/?EIO=4&transport=polling", &asks, b"").await;
+        assert_eq!(preflight.status, 204);
+        assert_eq!(preflight.header("access-control-allow-headers"), Some("x-token"));
+        // What is no client's is no page's of another origin.
+        for target in ["/admin/policy", "/diagnostics/report", "/nothing"] {
+            let preflight = fetch(addr, "OPTIONS", target, &asks, b"").await;
+            assert_eq!(preflight.header("access-control-allow-headers"), None, "{target}");
+        }
+    });
+    process.signal("TERM");
+    let (_, log) = process.wait();
+    let told: Vec<&String> = log.iter().filter(|line| line.contains("where it is not")).collect();
+    for path in ["/io/", "/io/1/", "/", "/chat/", "/chat", "/chat/socket.i/"] {
+        let lines = told.iter().filter(|line| line.contains(&format!("path=\"{path}\"")));
+        assert_eq!(lines.count(), 1, "{path}: {told:?}");
+    }
+    assert!(told.iter().all(|line| line.contains("expected=\"/chat/socket.io/\"")), "{told:?}");
+    assert_eq!(told.len(), 6, "{told:?}");
+}
+
+/// What is answered outside of the pages' own code has the headers of the pages, too.
+#[tokio::test]
+async fn every_answer_beside_the_engine_has_the_usual_headers() {
+    let pages = Some(Pages::new(None, None));
+    let server = Setup { pages, ..Setup::default() }.start(Echo).await;
+    for (method, target, body, status) in [
+        ("GET", "/", 0, 200),
+        ("GET", "/nothing", 0, 404),
+        ("POST", "/", 0, 405),
+        ("PUT", "/style.css", 0, 405),
+        ("DELETE", "/diagnostics/report", 0, 405),
+        ("OPTIONS", "/style.css", 0, 405),
+        ("POST", "/diagnostics/report", 20_000, 413),
+    ] {
+        let answer = fetch(server.addr, method, target, &[], &vec![b'x'; body]).await;
+        assert_eq!(answer.status, status, "{method} {target}");
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "SAMEORIGIN"),
+            ("referrer-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{method} {target}");
+        }
+        let policy = answer.header("content-security-policy").expect("a policy");
+        assert!(policy.starts_with("default-src 'none'"), "{method} {target}");
     }
 }

@@ -3,19 +3,27 @@
 use super::*;
 
 #[test]
-fn the_client_gets_the_policys_list() {
-    let file = Bytes::from_static(b"var A = /*transports*/[\"x\"]/*end*/;");
-    assert_eq!(with_policy(&file, "[\"y\"]"), "var A = /*transports*/[\"y\"]/*end*/;");
-    let plain = Bytes::from_static(b"nothing marked");
-    assert_eq!(with_policy(&plain, "[]"), plain);
-    let shipped = BUILT_IN.iter().find(|(name, _)| *name == CLIENT).unwrap().1;
-    assert_ne!(with_policy(&Bytes::from_static(shipped), "[]"), shipped, "the marks are there");
+fn the_client_is_told_the_policy_and_the_path() {
+    let marked: Marked = [("/*transports*/", "[\"y\"]".into()), ("/*path*/", "\"/rt/\"".into())];
+    let file = Bytes::from_static(
+        b"var A = /*transports*/[\"x\"]/*end*/, B = /*path*/\"/\"/*end*/, C = /*end*/;",
+    );
+    let told = "var A = /*transports*/[\"y\"]/*end*/, B = /*path*/\"/rt/\"/*end*/, C = /*end*/;";
+    assert_eq!(with_marked(&file, &marked), told);
+    let plain = Bytes::from_static(b"/*transports*/ without an end");
+    assert_eq!(with_marked(&plain, &marked), plain);
+    let (_, shipped) = BUILT_IN.iter().find(|(name, _)| *name == CLIENT).unwrap();
+    let told = with_marked(&Bytes::from_static(shipped), &marked);
+    let told = std::str::from_utf8(&told).unwrap();
+    for (mark, value) in &marked {
+        assert!(told.contains(&format!("{mark}{value}/*end*/")), "the mark {mark} is there");
+    }
 }
 
 fn asked() -> FileRequest {
     let client = std::net::IpAddr::from([192, 0, 2, 1]);
     let welcome = Welcome { transports: vec!["websocket"], bound_to: None, bucket: client };
-    FileRequest { head_only: false, known: None, welcome }
+    FileRequest { head_only: false, known: None, welcome, engine: "/socket.io/".into() }
 }
 
 fn whole(file: File) -> Bytes {

@@ -71,7 +71,8 @@ impl Process {
         // It is written at once, and the lines of the log by a thread of their own.
         let said = self.log.iter().find(|line| line.starts_with("listening on ")).cloned();
         let line = said.unwrap_or_else(|| self.line("listening on "));
-        let port = line.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        let port = line.rsplit_once(':').map(|(_, port)| port.split('/').next().unwrap_or(port));
+        let port = port.and_then(|port| port.parse().ok());
         SocketAddr::from(([127, 0, 0, 1], port.expect("a port")))
     }
 
