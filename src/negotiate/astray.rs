@@ -10,6 +10,7 @@ use super::cors::Cors;
 use crate::admission::Peer;
 use crate::http::Response;
 use crate::policy::Client;
+use crate::transport::Query;
 
 /// Who asks for a path that may lead nowhere, and how.
 pub(crate) struct Astray {
@@ -27,7 +28,7 @@ impl Negotiator {
     pub(crate) fn astray<B>(&self, request: &Request<B>, peer: Peer) -> Astray {
         let headers = request.headers();
         let asked = request.uri().clone();
-        let is_client = asked.query().is_some_and(is_of_client);
+        let is_client = asked.query().is_some_and(Query::is_engineio);
         let may_be = is_client || headers.contains_key(ORIGIN) || asked.path().ends_with("/1/");
         Astray {
             cors: Cors::of(headers),
@@ -51,27 +52,5 @@ impl Astray {
     /// The answer to a client's preflight request: without it, a page does not learn what is wrong.
     pub(crate) fn preflight(&self) -> Option<Response> {
         (self.is_client && self.is_options).then(|| self.cors.preflight())
-    }
-}
-
-/// Whether a query has what Engine.IO clients send: `EIO`, or, from those without it, a transport.
-fn is_of_client(query: &str) -> bool {
-    query.split('&').any(|pair| {
-        pair.starts_with("EIO=") || matches!(pair, "transport=polling" | "transport=websocket")
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clients_are_known_by_their_queries() {
-        for query in ["EIO=4&transport=polling", "a=b&EIO=3", "transport=polling&b64=1"] {
-            assert!(is_of_client(query), "{query}");
-        }
-        for query in ["", "transport=", "transport=bus", "xEIO=4", "lang=ko", "EIO"] {
-            assert!(!is_of_client(query), "{query}");
-        }
     }
 }

@@ -49,7 +49,7 @@ describe('the client', () => {
     const comments = [];
     const program = (text, onComment) => JSON.stringify(parse(text, { ecmaVersion: 3, onComment }), (key, value) => (key === 'start' || key === 'end' ? undefined : value));
     assert.equal(program(client, comments), program(joined()), 'is the release build that of these sources?');
-    assert.deepEqual(comments.map((comment) => comment.value), ['! Parlance client: Engine.IO 4, Socket.IO 5. MIT licence. ', 'transports', 'end']);
+    assert.deepEqual(comments.map((comment) => comment.value), ['! Parlance client: Engine.IO 4, Socket.IO 5. MIT licence. ', 'transports', 'end', 'path', 'end']);
   });
 
   it('takes at most 12 KiB, compressed', () => {
@@ -57,17 +57,18 @@ describe('the client', () => {
     assert.ok(size <= 12 * 1024, `${size} bytes`);
   });
 
-  it('has one place for the policy', () => {
+  it('has one place for the policy, and one for the path', () => {
     assert.equal(client.match(/\/\*transports\*\/\["websocket","eventsource","htmlfile","xhr-polling","jsonp-polling"\]\/\*end\*\//g).length, 1);
+    assert.equal(client.match(/\/\*path\*\/"\/socket.io\/"\/\*end\*\//g).length, 1);
   });
 });
 
 describe('pages', () => {
   for (const name of pages) {
-    it(`${name} has no inline script or style and loads nothing from elsewhere`, () => {
+    it(`${name} has no inline script or style, and its links are below its own path`, () => {
       const html = read(name);
       assert.doesNotMatch(html, /<style|\sstyle=|<script>|<script(?![^>]*\ssrc=)|\son\w+=|javascript:/i);
-      for (const [, , url] of html.matchAll(/\s(src|href)="([^"]*)"/g)) assert.match(url, /^(\/[\w./-]*|#\w*)$/, url);
+      for (const [, , url] of html.matchAll(/\s(src|href)="([^"]*)"/g)) assert.match(url, /^(\.\/|\w[\w.-]*|#\w*)$/, url);
     });
   }
 });
