@@ -13,6 +13,12 @@ pub trait DirectWriter: std::fmt::Debug + Send + Sync {
     /// Takes all packets, in order. What the connection cannot take at the moment is kept.
     fn try_send(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> SendOutcome;
 
+    /// Whether the client may still be there. If not, it gets no packets, and its transport is
+    /// expected to notice that the connection has ended.
+    fn is_there(&self) -> bool {
+        true
+    }
+
     /// What keeps packets for it, if anything does.
     fn connection(&self) -> Option<Arc<dyn Connection>> {
         None

@@ -217,6 +217,9 @@ impl State {
         if !steady || !outlet.wants || outlet.has_news() {
             return outlet.take_waker();
         }
+        if !self.queue.is_empty() && !direct_writer.is_there() {
+            return outlet.take_waker();
+        }
         while !self.queue.is_empty() {
             let parts = self.transport.streams;
             match self.queue.pour(parts, |frames| direct_writer.try_send(frames, dialect, wire)) {

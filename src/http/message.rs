@@ -43,6 +43,13 @@ pub trait BodyStream: Stream<Item = Bytes> + Send {
     }
 }
 
+impl Body {
+    /// See [`Parked::receipt`].
+    pub fn receipt(&self) -> Option<Arc<dyn Receipt>> {
+        if let Body::Parked(parked) = self { parked.receipt() } else { None }
+    }
+}
+
 impl<I: Iterator<Item = Bytes> + Send> BodyStream for futures::stream::Iter<I> {}
 
 /// A response, or another result of type `T`, now or later. Most requests are answered without a
@@ -87,6 +94,12 @@ pub trait Parked: Send {
         read_ahead: &mut dyn FnMut(&mut Context<'_>) -> Poll<bool>,
     ) -> Poll<ParkedOutcome>;
 
+    /// What takes the answer back if the client turns out not to have got it. `None` where the
+    /// client's next request could not bring it.
+    fn receipt(&self) -> Option<Arc<dyn Receipt>> {
+        None
+    }
+
     /// Writes the answer now, an empty one (a noop) if no packet waits. Does nothing if the answer
     /// was already written.
     fn give(self: Box<Self>);
@@ -97,6 +110,12 @@ pub trait Parked: Send {
         self: Box<Self>,
         writer: Arc<ConnWriter>,
     ) -> BoxFuture<'static, (&'static str, Bytes)>;
+}
+
+/// Keeps the answer to a poll until the connection's next request, or its end.
+pub trait Receipt: Send + Sync {
+    /// The connection ended, and the client did not get all of the answer.
+    fn not_delivered(&self);
 }
 
 /// The result of [`Parked::poll_outcome`].

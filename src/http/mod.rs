@@ -17,5 +17,5 @@ pub(crate) mod write;
 pub use body::{BodyDeadline, BodyError, HyperBody, Incoming, PartialBody, read_body};
 pub use limits::HttpLimits;
 pub use message::{
-    Body, BodyStream, Parked, ParkedOutcome, Request, Response, ResponseFuture, response,
+    Body, BodyStream, Parked, ParkedOutcome, Receipt, Request, Response, ResponseFuture, response,
 };

@@ -104,6 +104,31 @@ impl ByteStream {
         Ok(())
     }
 
+    /// Whether the client has closed the connection, in good order or not, as far as the system knows
+    /// at this moment; input may still wait. Only Linux says this: elsewhere it is always false.
+    pub fn has_ended(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::event::{PollFd, PollFlags, Timespec, poll};
+            let mut sockets = [PollFd::new(&self.tcp, PollFlags::RDHUP)];
+            poll(&mut sockets, Some(&Timespec::default())).is_ok_and(|ended| ended > 0)
+        }
+        #[cfg(not(target_os = "linux"))]
+        false
+    }
+
+    /// For a connection that the client has closed: waits for the system's verdict on what was written
+    /// last. True if the client had closed before that reached it, so that its system has answered with
+    /// a reset.
+    ///
+    /// Linux tells such a reset (`EPIPE`) from one by which a client breaks a connection
+    /// (`ECONNRESET`): after the latter, the client may have read everything.
+    pub async fn refused(&self) -> bool {
+        let _ = self.tcp.ready(Interest::ERROR).await;
+        let error = self.tcp.take_error().ok().flatten();
+        error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    }
+
     /// Waits until the socket is writable.
     ///
     /// # Errors

@@ -2,7 +2,11 @@
 //! connection does not accept at once are pending until it does.
 
 use std::io::{self, ErrorKind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::scratch::with_scratch;
 use super::slots::Slot;
@@ -117,6 +121,21 @@ impl ConnWriter {
         }
     }
 
+    /// Ends the connection, and says whether its client did not get all of what was written last.
+    /// False if that is not certain. If the client has closed, this waits a moment for the reset by
+    /// which its system may answer, without a slot; a few connections at most wait at once.
+    pub async fn lost_the_last(self: Arc<Self>) -> bool {
+        if !self.is_clear() {
+            return true;
+        }
+        let (true, Ok(_permit)) = (self.stream.has_ended(), WAITING.try_acquire()) else {
+            return false;
+        };
+        // Nobody else writes after the end.
+        let Some(ConnWriter { stream, .. }) = Arc::into_inner(self) else { return false };
+        timeout(VERDICT, stream.refused()).await.unwrap_or_default()
+    }
+
     /// Closes the writing half, then reads and discards up to `unread` bytes until the client
     /// closes. Closing a socket with unread input would reset the connection, and the client could
     /// lose the last answer. The caller sets the deadline.
@@ -148,6 +167,11 @@ impl ConnWriter {
         self.stream.cut();
     }
 }
+
+/// Connections without a slot that wait for the reset of a client.
+static WAITING: Semaphore = Semaphore::const_new(64);
+/// How long the reset may be on its way.
+const VERDICT: Duration = Duration::from_secs(1);
 
 /// Bytes read at a time of input that is discarded.
 const DISCARD: usize = 4096;
@@ -210,7 +234,7 @@ fn write(stream: &ByteStream, bytes: &[u8], mut held: usize) -> Result<(usize, u
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
@@ -287,6 +311,65 @@ mod tests {
         assert_eq!(writer.stream().read(&mut [0; 8]).await.expect("the end"), 0);
         let mut all = Vec::new();
         client.read_to_end(&mut all).await.expect("the end");
+    }
+
+    /// What a client does with an answer.
+    #[derive(Debug, Clone, Copy)]
+    enum Reads {
+        All,
+        /// The system has it, the client does not.
+        Nothing,
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_reached_nobody_is_known_and_what_may_have_is_not_taken_for_it() {
+        const ANSWER: &[u8] = b"an answer";
+        let answer = |writer: &ConnWriter| writer.write(|out| out.extend_from_slice(ANSWER));
+        // The client had closed.
+        let (writer, client) = connection().await;
+        drop(client);
+        assert!(writer.stream().has_ended() && answer(&writer));
+        assert!(Arc::new(writer).lost_the_last().await);
+
+        // The client had closed its half of the connection, and reads on.
+        let (writer, mut client) = connection().await;
+        client.shutdown().await.expect("open");
+        assert!(writer.stream().has_ended() && answer(&writer));
+        let mut all = [0; ANSWER.len()];
+        client.read_exact(&mut all).await.expect("the answer");
+        drop(client);
+        assert!(!Arc::new(writer).lost_the_last().await);
+
+        for (reads, resets) in [
+            (Reads::All, false),
+            (Reads::All, true),
+            (Reads::Nothing, false),
+            (Reads::Nothing, true),
+        ] {
+            let (writer, mut client) = connection().await;
+            assert!(!writer.stream().has_ended() && answer(&writer));
+            match reads {
+                Reads::All => drop(client.read_exact(&mut all).await.expect("the answer")),
+                Reads::Nothing => client.readable().await.expect("the answer"),
+            }
+            if resets {
+                client.set_zero_linger().expect("a TCP stream");
+            }
+            drop(client);
+            assert!(writer.stream().has_ended());
+            assert!(!Arc::new(writer).lost_the_last().await, "{reads:?}, {resets}");
+        }
+
+        // The system did not take all of it.
+        let (writer, client) = connection().await;
+        while writer.write(|out| out.resize(1 << 16, b'x')) {}
+        assert!(Arc::new(writer).lost_the_last().await);
+        drop(client);
+
+        // Nobody closed.
+        let (writer, _client) = connection().await;
+        assert!(answer(&writer) && !Arc::new(writer).lost_the_last().await);
     }
 
     #[test]

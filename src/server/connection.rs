@@ -14,7 +14,7 @@ use super::listen::ListenerConfig;
 use super::{Server, Shared};
 use crate::admission::Peer;
 use crate::http::conn::{Http1, NextRequest};
-use crate::http::{self as web, Response, ResponseFuture, fallback};
+use crate::http::{self as web, Receipt, Response, ResponseFuture, fallback};
 use crate::net::first_bytes::FirstBytes;
 use crate::net::slots::{NoSlot, Slot, WAIT};
 use crate::net::{ByteStream, ConnWriter};
@@ -153,24 +153,25 @@ impl Server {
     /// Serves HTTP requests until the connection ends or is taken over.
     async fn serve_http(&self, writer: Arc<ConnWriter>, peer: Peer, config: &ListenerConfig) {
         let mut http = self.http1(writer, peer, config);
+        let mut receipt = None;
         loop {
             // Yield to other tasks even if this client sends requests without a pause.
             tokio::task::consume_budget().await;
             match http.next().await {
                 NextRequest::Request(parsed) => {
                     let (request, context) = parsed.split();
-                    let in_flight = match self.route_engine(request, peer) {
-                        ResponseFuture::Ready(response) => http.begin(context, response),
-                        ResponseFuture::Waiting(response) => {
-                            let response = response.await;
-                            http.begin(context, response)
-                        }
+                    let response = match self.route_engine(request, peer) {
+                        ResponseFuture::Ready(response) => response,
+                        ResponseFuture::Waiting(response) => response.await,
                     };
+                    receipt = response.body().receipt();
+                    let in_flight = http.begin(context, response);
                     if !http.finish(in_flight).await {
-                        return;
+                        return Box::pin(end(http.writer, receipt)).await;
                     }
                 }
                 NextRequest::Unsupported { read, whole } => {
+                    receipt = None;
                     let writer = Arc::clone(&http.writer);
                     let route = |request| self.route(request, &writer, peer, config);
                     let served = fallback::serve(&mut http, read, whole, route);
@@ -183,7 +184,7 @@ impl Server {
                     return reject_protocol(&http.writer, &first, peer.remote);
                 }
                 NextRequest::Late => return Box::pin(http.refuse(request_timeout())).await,
-                NextRequest::Over => return,
+                NextRequest::Over => return Box::pin(end(http.writer, receipt)).await,
             }
         }
     }
@@ -201,6 +202,15 @@ impl Server {
         let mount = config.redirect_to.is_none().then_some(mount);
         let hsts = config.hsts.as_ref().filter(|_| peer.scheme == Scheme::Https);
         Http1::new(writer, peer.remote, check_protocol, limits, mount, stopping, hsts)
+    }
+}
+
+/// After the end of a connection: takes the answer to its last poll back if the client did not get it.
+async fn end(writer: Arc<ConnWriter>, receipt: Option<Arc<dyn Receipt>>) {
+    if let Some(receipt) = receipt
+        && writer.lost_the_last().await
+    {
+        receipt.not_delivered();
     }
 }
 

@@ -1,7 +1,7 @@
 //! The common part of both polling transports: a GET that is parked until packets wait, and a POST with
 //! packets.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::engine::{
 };
 use crate::http::headers::media_type;
 use crate::http::write::write_end;
-use crate::http::{Body, Incoming, Parked, ParkedOutcome, Response, read_body, response};
+use crate::http::{Body, Incoming, Parked, ParkedOutcome, Receipt, Response, read_body, response};
 use crate::memory::Charge;
 use crate::net::ConnWriter;
 
@@ -38,6 +38,30 @@ struct ParkedPoll {
     drained: Drained,
     /// Writes the answer. `None` until the connection is known.
     responder: Option<Arc<PollResponder>>,
+    /// For clients that poll on after they have dropped a poll.
+    sent: Option<Arc<Sent>>,
+}
+
+/// What the answer to a poll took from its session.
+struct Sent {
+    session: Weak<Session>,
+    frames: Mutex<Vec<Frame>>,
+}
+
+impl Sent {
+    fn keep(&self, frames: &[Frame]) {
+        *self.frames.lock().unwrap_or_else(PoisonError::into_inner) = frames.to_vec();
+    }
+}
+
+impl Receipt for Sent {
+    fn not_delivered(&self) {
+        let frames =
+            std::mem::take(&mut *self.frames.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(session) = self.session.upgrade() {
+            session.put_back(frames);
+        }
+    }
 }
 
 /// Encodes packets as the answer to a poll: its content type and body.
@@ -53,10 +77,13 @@ pub(super) fn park(
     encode: Encode,
 ) -> Result<Response, Error> {
     let drain = session.attach(info)?;
-    let longest = match session.dialect().rules().requests {
-        Requests::Strict => UNTIL_HEARTBEAT,
+    let (longest, sent) = match session.dialect().rules().requests {
+        Requests::Strict => (UNTIL_HEARTBEAT, None),
         // Without heartbeats, clients take a poll without an answer for a dead server.
-        Requests::Lenient => IDLE_POLL.min(session.limits().ping_interval),
+        Requests::Lenient => {
+            let sent = Sent { session: Arc::downgrade(session), frames: Mutex::default() };
+            (IDLE_POLL.min(session.limits().ping_interval), Some(Arc::new(sent)))
+        }
     };
     let deadline = Instant::now() + longest;
     let mut response = response(StatusCode::OK, "", Bytes::new());
@@ -67,6 +94,7 @@ pub(super) fn park(
         batch: Vec::new(),
         drained: Drained::Released,
         responder: None,
+        sent,
     };
     *response.body_mut() = Body::Parked(Box::new(parked));
     Ok(response)
@@ -80,7 +108,8 @@ impl Parked for ParkedPoll {
     fn begin(&mut self, writer: &Arc<ConnWriter>, head: Vec<u8>) {
         let (writer, encode) = (Arc::clone(writer), Arc::clone(&self.encode));
         let answer = Answer::default();
-        let responder = Arc::new(PollResponder { writer, head, encode, answer });
+        let sent = self.sent.clone();
+        let responder = Arc::new(PollResponder { writer, head, encode, answer, sent });
         self.drain.set_direct_writer(Arc::clone(&responder) as Arc<dyn DirectWriter>);
         self.responder = Some(responder);
     }
@@ -110,7 +139,16 @@ impl Parked for ParkedPoll {
         })
     }
 
+    fn receipt(&self) -> Option<Arc<dyn Receipt>> {
+        self.sent.clone().map(|sent| sent as Arc<dyn Receipt>)
+    }
+
     fn give(mut self: Box<Self>) {
+        if let Some(sent) = &self.sent
+            && !self.batch.is_empty()
+        {
+            sent.keep(&self.batch);
+        }
         let answer = self.encode_answer();
         let ParkedPoll { drain, responder, .. } = *self;
         let Some(responder) = responder else { return };
@@ -186,6 +224,7 @@ struct PollResponder {
     head: Vec<u8>,
     encode: Encode,
     answer: Answer,
+    sent: Option<Arc<Sent>>,
 }
 
 impl std::fmt::Debug for PollResponder {
@@ -208,7 +247,16 @@ impl DirectWriter for PollResponder {
     /// Called under the session's lock. The writer's lock comes after it in the lock order (session → writer
     /// → TLS).
     fn try_send(&self, frames: &[Frame], dialect: &dyn Dialect, _wire: &Wire) -> SendOutcome {
+        if let Some(sent) = &self.sent {
+            sent.keep(frames);
+        }
         self.write((self.encode)(dialect, frames))
+    }
+
+    /// Where a dropped poll is a pause, its packets have to wait for the next one. Where it ends the
+    /// session, asking the system would be in vain.
+    fn is_there(&self) -> bool {
+        self.sent.is_none() || !self.writer.stream().has_ended()
     }
 
     fn connection(&self) -> Option<Arc<dyn Connection>> {

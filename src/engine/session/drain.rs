@@ -131,6 +131,16 @@ impl Drain {
         let held_back = unconfirmed.is_some_and(|unconfirmed| unconfirmed.bytes > bound);
         // A cork releases what it holds back, unless the session is over.
         let corked = state.corked && state.phase == Phase::Open;
+        let has_news = match state.phase {
+            Phase::Open => !state.queue.is_empty() && !held_back && !corked,
+            Phase::Lingering(_) => true,
+            Phase::Closed(_) => false,
+        };
+        if has_news && !outlet.direct_writer.as_ref().is_none_or(|writer| writer.is_there()) {
+            // Nothing is taken for a client that has left.
+            outlet.wait(cx, false);
+            return Poll::Pending;
+        }
         if !state.queue.is_empty() && !held_back && !corked {
             let before = batch.len();
             if streams && state.phase == Phase::Open {

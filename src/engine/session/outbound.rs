@@ -66,6 +66,22 @@ impl Session {
         }
     }
 
+    /// Puts packets back that an answer took, and that the client did not get.
+    pub fn put_back(&self, frames: Vec<Frame>) {
+        let mut state = self.state();
+        if state.phase != Phase::Open || frames.is_empty() {
+            return;
+        }
+        state.queue.put_back(frames);
+        let wake = self.pump(&mut state);
+        let waits = state.settle(Instant::now);
+        drop(state);
+        wake.into_iter().for_each(Waker::wake);
+        if waits {
+            self.shared.check_budget();
+        }
+    }
+
     /// Sends what is queued on its way, and returns whom to wake for it.
     pub(super) fn pump(&self, state: &mut State) -> Wake {
         state.pump(self.dialect, &self.wire, Instant::now)

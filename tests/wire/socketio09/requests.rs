@@ -1,6 +1,8 @@
 //! Requests as such: who may read the answers, which bodies are taken, which of two wins
 //! (socketio-0.9.md §7-9).
 
+use parlance::dialect::Message;
+
 use super::{get, server};
 use crate::support::apps::stage;
 use crate::support::http::{Header, Http, fetch, request};
@@ -121,12 +123,47 @@ async fn the_newest_poll_wins() {
 #[tokio::test]
 async fn a_dropped_poll_loses_nothing() {
     let server = server().await;
+    for (transport, before, after) in
+        [("xhr-polling", "3:::", ""), ("jsonp-polling", "io.j[1](\"3:::", "\");")]
+    {
+        let session = Session09::open(&server).await;
+        let inner = server.engine.session(&session.sid).unwrap();
+        session.get(transport).await;
+        for round in 0..200 {
+            let parked = server.hold(&session.sid, &session.target(transport)).await;
+            match round % 3 {
+                0 => parked.abort(),
+                _ => drop(parked),
+            }
+            if round % 2 == 0 {
+                until("its end was noticed", || !inner.is_drained()).await;
+            }
+            // Otherwise the server could only know by asking the system.
+            inner.send(Message::Text(round.to_string()));
+            let answer = session.get(transport).await;
+            assert_eq!(answer.text(), format!("{before}{round}{after}"), "{transport}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_was_cut_off_comes_again() {
+    let server = server().await;
     let session = Session09::polling(&server).await;
     let inner = server.engine.session(&session.sid).unwrap();
-    drop(session.park(&server).await);
-    until("its end was noticed", || !inner.is_drained()).await;
-    session.say("3:::kept").await;
-    assert_eq!(session.poll().await, "3:::kept");
+    // More than the system takes for a client that does not read.
+    let long = "x".repeat(1 << 20);
+    let mut parked = Http::narrow(server.addr).await;
+    parked.send(&request("GET", &session.target("xhr-polling"), &[], b"")).await;
+    until("the poll is held", || inner.is_drained()).await;
+    inner.send(Message::Text(long.clone()));
+    assert!(inner.held() > 0, "a part of it waits");
+    inner.send(Message::Text("later".to_owned()));
+    assert_eq!(parked.head().await.status, 200);
+    parked.abort();
+    until("its end was noticed", || inner.held() > long.len()).await;
+    let (long, later) = (format!("3:::{long}"), "3:::later");
+    assert!(session.poll().await == framed(&[&long, later]), "both, in order");
 }
 
 #[tokio::test]
