@@ -7,6 +7,8 @@ for program in chromium firefox-esr haproxy openssl; do
 	command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
 command -v nginx >/dev/null 2>&1 || missing="$missing nginx-light"
+# The program and its modules, without the service that the package apache2 starts.
+command -v apache2 >/dev/null 2>&1 || missing="$missing apache2-bin"
 if [ -n "$missing" ]; then
 	if ! command -v apt-get >/dev/null 2>&1; then
 		echo "the tests need:$missing (install them by hand: there is no apt-get here)" >&2

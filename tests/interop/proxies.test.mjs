@@ -2,17 +2,14 @@
 // listen, where the server is, and which certificate they show.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
+import { readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
-import net from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { Authority } from './lib/certificates.mjs';
 import { everyKind } from './lib/clients.mjs';
+import { PATIENCE, changed, fetchText, open, startProxy } from './lib/proxy.mjs';
 import { exchangeNumbers, joinAll } from './lib/room.mjs';
 import { scenario } from './lib/scenario.mjs';
 
@@ -24,15 +21,8 @@ https.globalAgent.options.ca = ca;
 const { cert, key } = authority.make('proxy');
 
 const GENERATIONS = ['0.9.17', '1.7.4', '2.5.0', '4.8.4'];
-const PATIENCE = 20_000;
 
 const sample = (name) => readFileSync(new URL(`../../hosting/${name}`, import.meta.url), 'utf8');
-
-/** Changes one thing in a sample, which has to be there. */
-function changed(text, from, to) {
-  assert.ok(text.includes(from), `the sample has '${from}'`);
-  return text.replaceAll(from, to);
-}
 
 /** Writes the configuration of a proxy into `folder`; returns how to check it and how to run it. */
 const PROXIES = {
@@ -66,7 +56,7 @@ const PROXIES = {
 /** HAProxy that passes bytes on, with the back end of docs/hosting.md: in the clear by version 1, by TLS that ends there by version 2. */
 function haproxyTcp(folder, ports, upstream) {
   const docs = readFileSync(new URL('../../docs/hosting.md', import.meta.url), 'utf8');
-  const [, backend] = docs.match(/```haproxy\n([^]*?)```/);
+  const [, backend] = docs.match(/```haproxy\n(backend [^]*?)```/);
   const sender = changed(backend, '10.0.0.5:3000', `127.0.0.1:${upstream}`);
   const config = [
     'defaults\n    mode tcp\n    timeout connect 5s\n    timeout client 75s\n    timeout server 75s',
@@ -81,77 +71,12 @@ function haproxyTcp(folder, ports, upstream) {
   return { program: 'haproxy', check: ['-c', ...args], run: ['-db', ...args] };
 }
 
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** Resolves as soon as somebody listens there. */
-async function listening(port, child, said) {
-  const end = Date.now() + PATIENCE;
-  for (;;) {
-    assert.equal(child.exitCode, null, `the proxy ended: ${said()}`);
-    const socket = net.connect(port, '127.0.0.1');
-    const open = await Promise.race([once(socket, 'connect').then(() => true, () => false)]);
-    socket.destroy();
-    if (open) return;
-    assert.ok(Date.now() < end, `the proxy does not listen: ${said()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-/** Starts a proxy in front of `upstream`; it ends with the scene. Its URLs: `{ http, https }`. */
-async function startProxy(scene, configure, upstream) {
-  const folder = mkdtempSync(join(tmpdir(), 'parlance-proxy-'));
-  scene.atEnd(() => rmSync(folder, { recursive: true, force: true }));
-  mkdirSync(join(folder, 'logs'));
-  const ports = { http: await freePort(), https: await freePort() };
-  const { program, check, run } = configure(folder, ports, upstream);
-  try {
-    execFileSync(program, check, { stdio: 'pipe' });
-  } catch (error) {
-    if (error.code === 'ENOENT') throw new Error(`${program} is missing: run tests/setup.sh`);
-    throw new Error(`${program} does not take the sample: ${error.stderr}`);
-  }
-  const child = spawn(program, run, { stdio: ['ignore', 'ignore', 'pipe'] });
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text));
-  scene.atEnd(async () => {
-    const gone = once(child, 'exit');
-    child.kill('SIGTERM');
-    await gone;
-  });
-  for (const port of Object.values(ports)) await listening(port, child, () => stderr);
-  return { http: `http://127.0.0.1:${ports.http}`, https: `https://127.0.0.1:${ports.https}` };
-}
-
 /** Clients of every generation and kind at that URL. */
 function kindsAt(url) {
   const wires = ['websocket', 'xhr-polling', 'upgrade'];
   return everyKind(GENERATIONS, wires)
     .filter(({ generation, wire }) => wire !== 'upgrade' || !generation.startsWith('0.'))
     .map((kind) => ({ ...kind, url, name: `${kind.name} ${url.split(':')[0]}`, tls: { ca } }));
-}
-
-/** A request whose answer is read as it comes. */
-async function open(url, options = {}) {
-  const { method = 'GET', body, ...rest } = options;
-  const request = (url.startsWith('https') ? https : http).request(url, { agent: false, ca, method, ...rest });
-  request.end(body);
-  const [response] = await once(request, 'response', { signal: AbortSignal.timeout(PATIENCE) });
-  response.setEncoding('utf8');
-  return { request, response };
-}
-
-async function fetchText(url, options) {
-  const { response } = await open(url, options);
-  let text = '';
-  for await (const chunk of response) text += chunk;
-  return { status: response.statusCode, text };
 }
 
 /** Collects a response, and resolves with the match as soon as that has come. */

@@ -6,13 +6,14 @@
  *
  * `spec.wire` is `upgrade` (polling first, then WebSocket), or the one transport to use, in the vocabulary of 0.9.
  * `spec.tls` are options of TLS, for Node; 0.9 does not take any.
+ * `spec.path` is that of the engine; `spec.options` are more options of the client, of 1.0 and later.
  * `spec.lost` has the session of its first handshake gone before it asks for it; 0.9 only.
  * `spec.shares` is another handle, whose connection is used for one more namespace.
  * `report(event, args)` hears every event of `spec.events`, and what the client says about the connection.
  * Events of `spec.echoes` are acknowledged with their own arguments.
  */
 export function openClient(io, spec, report) {
-  const { url, generation, wire, namespace = '/', query, auth, events = [], echoes = [], reconnect = false, tls, shares } = spec;
+  const { url, generation, wire, namespace = '/', query, auth, events = [], echoes = [], reconnect = false, tls, shares, path, options } = spec;
   return generation.startsWith('0.') ? openFirst() : openLater();
 
   function openFirst() {
@@ -25,6 +26,7 @@ export function openClient(io, spec, report) {
       'reconnection limit': 400,
       'max reconnection attempts': spec.maxAttempts ?? 1000,
       reconnect,
+      ...(path && { resource: path.slice(1) }),
     });
     if (spec.lost) {
       const { getTransport } = socket.socket;
@@ -45,7 +47,7 @@ export function openClient(io, spec, report) {
 
   function openLater() {
     const polling = wire === 'xhr-polling' || wire === 'jsonp-polling';
-    const settings = { query, auth, ...tls };
+    const settings = { query, auth, ...tls, ...(path && { path }), ...options };
     const socket = shares
       ? shares.manager.socket(namespace, settings)
       : io(url + namespace, {
