@@ -1,14 +1,56 @@
-//! Puts together the client library that pages load, `parlance.js`, from the files in `client/`.
+//! Prepares the files of the pages to be built in: puts the client library together from `client/`,
+//! gives the pages versioned names of what they load, and compresses everything. It is done here and
+//! not when the server runs, because brotli at its best takes a second, and compresses for good.
 
 use std::error::Error;
-use std::path::Path;
-use std::{env, fs};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// The client library. The server inserts the policy's list of transports into it, so what is sent
+/// is not known here.
+const CLIENT: &str = "parlance.js";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=client");
-    let mut script = String::new();
-    add(&mut script, Path::new("client"), "parlance.js")?;
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("parlance.js"), script)?;
+    println!("cargo::rerun-if-changed=static");
+    let mut client = String::new();
+    add(&mut client, Path::new("client"), CLIENT)?;
+    let mut files = vec![(CLIENT.to_owned(), client.into_bytes())];
+    for entry in fs::read_dir("static")? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().map_err(|_| "a file name is no text")?;
+        files.push((name, fs::read(entry.path())?));
+    }
+    files.sort();
+    let versioned = files.iter().filter(|(name, _)| name != CLIENT && !is_page(name));
+    let versions: Vec<_> = versioned.map(|(name, bytes)| (name.clone(), version(bytes))).collect();
+    for (name, bytes) in &mut files {
+        if is_page(name) {
+            *bytes = with_versions(std::str::from_utf8(bytes)?, &versions).into_bytes();
+        }
+    }
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    let mut list = String::from("&[\n");
+    let mut put = |name: &str, bytes: &[u8]| -> Result<(), Box<dyn Error>> {
+        fs::write(out.join(name), bytes)?;
+        let path = format!("concat!(env!(\"OUT_DIR\"), \"/{name}\")");
+        writeln!(list, "({name:?}, {:#x}, include_bytes!({path})),", version(bytes))?;
+        Ok(())
+    };
+    for (name, bytes) in &files {
+        put(name, bytes)?;
+        if name != CLIENT {
+            put(&format!("{name}.gz"), &gzip(bytes)?)?;
+            put(&format!("{name}.br"), &brotli(bytes)?)?;
+        }
+    }
+    list.push(']');
+    fs::write(out.join("built_in.rs"), list)?;
     Ok(())
 }
 
@@ -27,4 +69,36 @@ fn add(script: &mut String, folder: &Path, name: &str) -> Result<(), Box<dyn Err
         }
     }
     Ok(())
+}
+
+fn is_page(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "html")
+}
+
+/// A page with `name?v=version` for each of these files that it loads, so that browsers may keep
+/// them for good.
+fn with_versions(page: &str, versions: &[(String, u64)]) -> String {
+    versions.iter().fold(page.to_owned(), |page, (name, version)| {
+        let named = format!("{name}?v={version:016x}\"");
+        let page = page.replace(&format!("\"{name}\""), &format!("\"{named}"));
+        page.replace(&format!("/{name}\""), &format!("/{named}"))
+    })
+}
+
+/// FNV-1a of the content.
+fn version(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+fn gzip(bytes: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?)
+}
+
+fn brotli(bytes: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut out = Vec::new();
+    brotli::CompressorWriter::new(&mut out, 4096, 11, 22).write_all(bytes)?;
+    Ok(out)
 }

@@ -70,6 +70,11 @@ impl AdminError {
     }
 }
 
+/// Whether a path is that of an administrator.
+pub(super) fn is_path(path: &str) -> bool {
+    path.strip_prefix("/admin/policy").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 pub(super) fn route(
     admin: Option<Admin>,
 ) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {

@@ -27,13 +27,13 @@ impl Copies {
         copies.get(key)?.upgrade().map(Shared).map(Bytes::from_owner)
     }
 
-    /// Adds a copy, unless [`COPIES`] exist and `has_to` is false.
-    pub fn put(&self, key: String, content: Bytes, has_to: bool) -> Option<Bytes> {
+    /// Adds a copy, unless [`COPIES`] exist.
+    pub fn put(&self, key: String, content: Bytes) -> Option<Bytes> {
         let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         copies.retain(|_, copy| copy.strong_count() > 0);
         let copy = match copies.get(&key).and_then(Weak::upgrade) {
             Some(copy) => copy,
-            None if has_to || copies.len() < COPIES => {
+            None if copies.len() < COPIES => {
                 let copy = Arc::new(content);
                 copies.insert(key, Arc::downgrade(&copy));
                 copy
@@ -54,18 +54,17 @@ mod tests {
         let key = |number: usize| number.to_string();
         let content = || Bytes::from(vec![b'x'; 100]);
         let mut held: Vec<_> =
-            (0..COPIES).map(|number| copies.put(key(number), content(), false).unwrap()).collect();
-        let again = copies.put(key(0), content(), false).unwrap();
+            (0..COPIES).map(|number| copies.put(key(number), content()).unwrap()).collect();
+        let again = copies.put(key(0), content()).unwrap();
         assert_eq!(again.as_ptr(), held[0].as_ptr());
         assert_eq!(copies.get(&key(0)).unwrap().as_ptr(), held[0].as_ptr());
-        assert!(copies.put(key(COPIES), content(), false).is_none(), "there is a bound");
-        assert!(copies.put(key(COPIES), content(), true).is_some());
+        assert!(copies.put(key(COPIES), content()).is_none(), "there is a bound");
         drop(again);
         held.remove(0);
         assert!(copies.get(&key(0)).is_none());
-        assert!(copies.put(key(COPIES), content(), false).is_some());
+        assert!(copies.put(key(COPIES), content()).is_some());
         drop(held);
-        assert!(copies.put(key(0), content(), false).is_some());
+        assert!(copies.put(key(0), content()).is_some());
         assert_eq!(copies.0.lock().unwrap().len(), 1, "nothing is kept of who has gone");
     }
 }

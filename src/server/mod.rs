@@ -3,10 +3,14 @@
 
 mod acceptor;
 pub mod admin;
+mod client_script;
 mod connection;
 mod copies;
+mod file_service;
+mod file_version;
 mod folder;
 mod health;
+mod large_file;
 mod listen;
 mod no_slot;
 mod page_files;

@@ -4,58 +4,55 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
-use futures::TryStreamExt as _;
 use futures::future::BoxFuture;
 use http::header::{
-    CONTENT_SECURITY_POLICY, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use http::{Method, Response, StatusCode};
-use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Frame;
+use http::{Method, StatusCode};
+use http_body_util::BodyExt as _;
 use tracing::debug;
 use warp::Filter as _;
-use warp::path::FullPath;
 
 use super::admin::{self, Admin};
-use super::folder::{Lack, Sending};
-use super::page_files::{FileRequest, Source};
-use super::{no_slot, reports};
+use super::client_script::Reader;
+use super::page_files::Source;
+use super::{file_service, no_slot, reports};
 use crate::admission::Welcome;
 use crate::http::fallback::{Answer, to_hyper};
 use crate::http::path::Mount;
-use crate::http::{self as web, Body, HyperBody};
+use crate::http::{self as web, HyperBody};
 use crate::policy::Scheme;
 use crate::transport::Error;
 
-/// The Content-Security-Policy: pages may run and load only what this server sends. `sockets` are
-/// the schemes of allowed WebSockets. `'self'` is not enough, because older browsers do not apply
-/// it to WebSockets, and a proxy may have replaced `Host`.
-macro_rules! content_policy {
-    ($sockets:literal) => {
-        concat!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-             connect-src 'self' ",
-            $sockets,
-            "; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
-        )
+/// The Content-Security-Policy: pages may run and load only what this server sends. For a page that
+/// may use only its own scheme, the browser enforces that, too.
+fn content_policy(bound_to: Option<Scheme>, of_operator: bool) -> HeaderValue {
+    // Pages of the operator may have sounds, fonts, workers and the like, and WebAssembly.
+    let loads = match of_operator {
+        false => "default-src 'none'; script-src 'self'",
+        true => "default-src 'self'; object-src 'none'; script-src 'self' 'wasm-unsafe-eval'",
     };
-}
-
-/// For a page that may use only its own scheme, the browser enforces that, too.
-fn content_policy(bound_to: Option<Scheme>) -> HeaderValue {
-    HeaderValue::from_static(match bound_to {
-        None => content_policy!("ws: wss:"),
-        Some(Scheme::Http) => content_policy!("ws:"),
-        Some(Scheme::Https) => content_policy!("wss:"),
-    })
+    // The schemes of allowed WebSockets. `'self'` is not enough, because older browsers do not apply
+    // it to WebSockets, and a proxy may have replaced `Host`.
+    let sockets = match bound_to {
+        None => "ws: wss:",
+        Some(Scheme::Http) => "ws:",
+        Some(Scheme::Https) => "wss:",
+    };
+    let policy = format!(
+        "{loads}; style-src 'self'; img-src 'self'; connect-src 'self' {sockets}; frame-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+    );
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
 /// Answers all requests outside of the engine's path.
 #[derive(Clone)]
 pub struct Pages {
     answer: Arc<Handler>,
+    /// The pages are the operator's.
+    of_operator: bool,
 }
 
 type Handler = dyn Fn(http::Request<HyperBody>) -> BoxFuture<'static, Answer> + Send + Sync;
@@ -65,39 +62,25 @@ impl Pages {
     /// adds the admin API.
     pub fn new(folder: Option<&Path>, more: impl Into<Option<Admin>>) -> Self {
         let source = Arc::new(Source::new(folder));
-        let file = warp::path::full()
-            .and(warp::method())
-            .and(warp::header::optional::<String>(IF_NONE_MATCH.as_str()))
-            .and(warp::ext::get::<Welcome>())
-            .and(warp::ext::get::<Mount>())
-            .and_then(move |path: FullPath, method, known, welcome, mount: Mount| {
-                let source = Arc::clone(&source);
-                async move {
-                    let (head_only, engine) = (method == Method::HEAD, mount.engine().to_owned());
-                    let asked = FileRequest { head_only, known, welcome, engine };
-                    match source.find(path.as_str(), &asked).await {
-                        Ok(file) => Ok(file.answer()),
-                        Err(Lack::Busy(reason)) => Ok(busy(path.as_str(), reason)),
-                        Err(Lack::Nothing) => Err(warp::reject::not_found()),
-                    }
-                }
-            });
-        let files = warp::get().or(warp::head()).unify().and(file);
-        let routes = admin::route(more.into()).or(files).or(reports::route());
-        let service = warp::service(routes);
-        let answer = move |request| -> BoxFuture<'static, Answer> {
-            let mut service = service.clone();
+        let service = warp::service(admin::route(more.into()).or(reports::route()));
+        let answer = move |request: http::Request<HyperBody>| -> BoxFuture<'static, Answer> {
+            let (mut service, source) = (service.clone(), Arc::clone(&source));
             Box::pin(async move {
+                let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+                if reads && !admin::is_path(request.uri().path()) {
+                    return file(&source, request).await;
+                }
                 // A filter service is always ready and never fails.
-                let Ok(mut response) = tower_service::Service::call(&mut service, request).await;
-                if let Some(sending) = response.extensions_mut().remove::<Sending>() {
-                    let pieces = sending.pieces().map_ok(Frame::data).map_err(Into::into);
-                    return response.map(|_| StreamBody::new(pieces).boxed_unsync());
+                let Ok(response) = tower_service::Service::call(&mut service, request).await;
+                if response.status() == StatusCode::NOT_FOUND && !reads {
+                    let mut refusal = web::response(StatusCode::METHOD_NOT_ALLOWED, "", "");
+                    refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+                    return to_hyper(refusal);
                 }
                 response.map(|body| body.map_err(Into::into).boxed_unsync())
             })
         };
-        Pages { answer: Arc::new(answer) }
+        Pages { answer: Arc::new(answer), of_operator: folder.is_some() }
     }
 
     /// Answers a request. `welcome` is the part of the policy that the page gets.
@@ -107,7 +90,7 @@ impl Pages {
         welcome: Welcome,
         mount: &Mount,
     ) -> Answer {
-        let content_policy = content_policy(welcome.bound_to);
+        let content_policy = content_policy(welcome.bound_to, self.of_operator);
         request.extensions_mut().insert(welcome);
         request.extensions_mut().insert(mount.clone());
         let late = request.body().late();
@@ -134,10 +117,23 @@ pub(super) fn not_found(mount: &Mount) -> web::Response {
     web::response(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
 }
 
-fn busy(path: &str, reason: &'static str) -> Response<Bytes> {
-    debug!(name = path, reason, "no page for now");
-    no_slot::unavailable(reason).map(|body| match body {
-        Body::Whole(bytes) => bytes,
-        _ => Bytes::new(),
-    })
+/// Answers a request for a file; 404 if there is none.
+async fn file(source: &Arc<Source>, request: http::Request<HyperBody>) -> Answer {
+    let extensions = request.extensions();
+    let found = match (extensions.get::<Welcome>(), extensions.get::<Mount>()) {
+        (Some(welcome), Some(mount)) => {
+            let (welcome, engine) = (welcome.clone(), mount.engine().to_owned());
+            let reader = Arc::new(Reader { welcome, engine });
+            file_service::answer(source, &request, &reader).await
+        }
+        _ => Ok(None),
+    };
+    match found {
+        Ok(Some(answer)) => answer,
+        Ok(None) => to_hyper(web::response(StatusCode::NOT_FOUND, "", "")),
+        Err(reason) => {
+            debug!(name = request.uri().path(), reason, "no page for now");
+            to_hyper(no_slot::unavailable(&reason))
+        }
+    }
 }

@@ -38,11 +38,6 @@ impl Places {
         self.of_addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[cfg(test)]
-    pub fn free(&self) -> usize {
-        self.all.available_permits()
-    }
-
     /// Waits for a place, at most for [`WAIT`].
     pub async fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let (share, own) = Share::new(Arc::clone(self), address);

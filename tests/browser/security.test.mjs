@@ -3,22 +3,32 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, describe, it } from 'node:test';
+import { startChat } from '../interop/lib/server.mjs';
 import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
 
 let browser;
 let server;
+let builtIn;
 before(async () => {
-  [browser, server] = await Promise.all([startBrowser(), startServer()]);
+  [browser, server, builtIn] = await Promise.all([startBrowser(), startServer(), startChat()]);
 });
-after(() => Promise.all([browser?.close(), server?.stop('SIGKILL')]));
+after(() => Promise.all([browser?.close(), server?.stop('SIGKILL'), builtIn?.stop('SIGKILL')]));
 
 const directives = (answer) => Object.fromEntries(answer.headers.get('content-security-policy').split('; ').map((part) => [part.split(' ')[0], part.split(' ').slice(1).join(' ')]));
 
 describe('answers', () => {
   for (const path of ['/', '/diagnostics', '/chat.js', '/parlance.js', '/socket.io/socket.io.js', '/style.css', '/icon.svg']) {
     it(`${path} comes with a strict policy`, async () => {
-      const answer = await fetch(server.url + path);
-      assert.equal(answer.status, 200);
+      const answer = await fetch(builtIn.url + path);
+      const ofFolder = await fetch(server.url + path);
+      assert.deepEqual([answer.status, ofFolder.status], [200, 200]);
+      // Pages of the operator may load what the built-in ones do not have.
+      assert.deepEqual(directives(ofFolder), {
+        ...directives(answer),
+        'default-src': "'self'",
+        'object-src': "'none'",
+        'script-src': "'self' 'wasm-unsafe-eval'",
+      });
       assert.deepEqual(directives(answer), {
         'default-src': "'none'",
         'script-src': "'self'",

@@ -198,10 +198,10 @@ async fn pages_and_their_client() {
     assert!(policy.starts_with("default-src 'none'; script-src 'self'"), "{policy}");
     for (target, kind) in [
         ("/", "text/html"),
-        ("/parlance.js", "application/javascript"),
-        ("/socket.io/socket.io.js", "application/javascript"),
-        ("/socket.io/socket.io.min.js", "application/javascript"),
-        ("/socket.io/socket.io+websocket+xhr-polling.js", "application/javascript"),
+        ("/parlance.js", "text/javascript"),
+        ("/socket.io/socket.io.js", "text/javascript"),
+        ("/socket.io/socket.io.min.js", "text/javascript"),
+        ("/socket.io/socket.io+websocket+xhr-polling.js", "text/javascript"),
         ("/style.css", "text/css"),
         ("/diagnostics", "text/html"),
     ] {
