@@ -54,7 +54,7 @@ async fn main() -> anyhow::Result<()> {
 
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
     let listener = server::bind(Some("127.0.0.1"), port).await?;
-    eprintln!("listening on {}", server::url(Some("127.0.0.1"), listener.local_addr()?));
+    eprintln!("listening on {}", listener.url(Some("127.0.0.1"))?);
     server.run(listener).await;
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::error::Error as _;
+use std::num::ParseIntError;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -67,6 +68,9 @@ impl Cli {
     }
 }
 
+/// Flags whose values are ports.
+const PORTS: [&str; 2] = ["--port", "--redirect-port"];
+
 /// One line about an invalid value, in the form of the errors of later validation. clap does not
 /// say whether the value came from the flag or the variable, so a variable that is set is named,
 /// too.
@@ -78,7 +82,14 @@ fn wrong_value(error: &clap::Error) -> Option<String> {
     let flag = text(ContextKind::InvalidArg)?.split_whitespace().next()?;
     let value = text(ContextKind::InvalidValue)?;
     let reason = match (error.kind(), error.get(ContextKind::ValidValue)) {
-        (ErrorKind::ValueValidation, _) => error.source()?.to_string(),
+        (ErrorKind::ValueValidation, _) => {
+            let reason = error.source()?;
+            match (PORTS.contains(&flag), reason.is::<ParseIntError>()) {
+                (true, _) => format!("`{value}` is no port, expected a number from 0 to 65535"),
+                (false, true) => format!("`{value}` is no whole number, or too large"),
+                (false, false) => reason.to_string(),
+            }
+        }
         (ErrorKind::InvalidValue, _) if value.is_empty() => "a value is missing".to_owned(),
         (ErrorKind::InvalidValue, Some(ContextValue::Strings(valid))) => {
             format!("`{value}`, expected one of {}", valid.join(", "))

@@ -579,7 +579,10 @@ fn the_start_and_the_check_find_the_same() {
             &["--tls-cert", cert, "--tls-key", other][..],
             format!("tls-key: {other} is not the key of {cert}"),
         ),
-        (&["--tls-cert", "no.pem", "--tls-key", key], "tls-cert: no.pem cannot be read: ".into()),
+        (
+            &["--tls-cert", "no.pem", "--tls-key", key],
+            "tls-cert: no.pem cannot be read: No such file or directory (os error 2)\n".into(),
+        ),
         (
             &["--tls-cert", empty, "--tls-key", key],
             format!("tls-cert: {empty} holds no certificate"),

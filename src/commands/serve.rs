@@ -57,17 +57,17 @@ pub fn run(layers: Layers) -> Result<()> {
 async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<()> {
     let (mut signals, reload_signal) = (Signals::new()?, ReloadSignal::new()?);
     let host = settings.host.as_deref();
-    let socket = server::bind(host, settings.port).await?;
+    let listener = server::bind(host, settings.port).await?;
     let max_connections = server::raise_file_limit(settings.max_connections);
-    let address = socket.local_addr().context("no local address")?;
+    let addresses = listener.addresses().context("no local address")?;
     let redirect = match settings.redirect_port {
         Some(port) => {
-            let socket = server::bind_for("redirect-port", host, port).await?;
-            Some(Listener::from(socket).redirecting_to(address.port()))
+            let redirect = server::bind_for("redirect-port", host, port).await?;
+            Some(redirect.redirecting_to(listener.local_addr()?.port()))
         }
         None => None,
     };
-    let listener = listener(socket.into(), &settings, tls.clone());
+    let listener = configured(listener, &settings, tls.clone());
 
     let (chat, room) = Chat::new(ChatSettings {
         message_max: settings.message_max,
@@ -124,7 +124,8 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let mount = Mount::new(&settings.base_path, &settings.path);
     let server = Server::new(mount.clone(), negotiator, pages, http);
 
-    info!(%address, transports, "started");
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    info!(address = addresses.join(","), transports, "started");
     if let Some(tls) = tls {
         info!(names = tls.names().join(","), "certificates loaded");
         essential.spawn(
@@ -200,7 +201,7 @@ async fn forward(
 }
 
 /// Configures the main listener.
-fn listener(mut listener: Listener, settings: &Settings, tls: Option<Tls>) -> Listener {
+fn configured(mut listener: Listener, settings: &Settings, tls: Option<Tls>) -> Listener {
     if let Some(tls) = tls {
         listener = listener.with_tls(tls);
     }

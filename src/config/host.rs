@@ -16,8 +16,18 @@ pub(super) fn check(host: &str) -> Result<(), String> {
     if host.parse::<IpAddr>().is_ok() {
         return Ok(());
     }
+    let host = match bare(host) {
+        inner if inner.len() == host.len() => host,
+        inner if inner.contains(':') => inner,
+        _ => return wrong("is no address: only IPv6 may be written with brackets"),
+    };
+    if host.parse::<Ipv6Addr>().is_ok() {
+        return Ok(());
+    }
     if host.contains(['[', ']']) {
-        return wrong("is no address: IPv6 is written without brackets, the port by itself");
+        return wrong(
+            "is no address: IPv6 is written as ::1 or [::1], the port is a setting of its own",
+        );
     }
     match host.rsplit_once(':') {
         // Such as `fe80::1%eth0`.
@@ -35,6 +45,11 @@ pub(super) fn check(host: &str) -> Result<(), String> {
         true => Ok(()),
         false => wrong("is no host name or address"),
     }
+}
+
+/// A host without the brackets that URLs put around IPv6 addresses.
+pub(super) fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
 }
 
 fn is_scoped(host: &str) -> bool {
@@ -72,8 +87,16 @@ mod tests {
             ("1.example", ""),
             ("", "leave the setting out"),
             ("*", "leave the setting out"),
-            ("[::1]", "without brackets"),
-            ("[::1]:80", "without brackets"),
+            ("[::1]", ""),
+            ("[::]", ""),
+            ("[fe80::1%eth0]", ""),
+            ("[::1]:80", "the port is a setting of its own"),
+            ("[::1", "written as ::1 or [::1]"),
+            ("[[::1]]", "written as ::1 or [::1]"),
+            ("[]", "only IPv6"),
+            ("[127.0.0.1]", "only IPv6"),
+            ("[localhost]", "only IPv6"),
+            ("[:::1]", "is no host name or address"),
             ("127.0.0.1:80", "has a port"),
             ("localhost:80", "has a port"),
             ("localhost:", "has a port"),

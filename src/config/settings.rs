@@ -173,7 +173,7 @@ impl Settings {
         let size = |size: Option<Size>, default: usize| size.map_or(default, |Size(size)| size);
         let policy = policy(&layer, known);
         Settings {
-            host: layer.host,
+            host: layer.host.map(|host| super::host::bare(&host).to_owned()),
             port: layer.port.unwrap_or(3000),
             policy,
             admin_token: layer.admin_token,

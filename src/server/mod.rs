@@ -33,7 +33,7 @@ pub use crate::http::HttpLimits;
 pub use crate::http::path::Mount;
 use crate::negotiate::Negotiator;
 use crate::net::slots::{Admission, Slots};
-pub use listen::{Listener, bind, bind_for, url};
+pub use listen::{Listener, bind, bind_for};
 use no_slot::Refusals;
 pub use no_slot::raise_file_limit;
 use pages::Pages;
@@ -88,14 +88,14 @@ impl Server {
 
     /// Accepts connections until [`Server::stop_accepting`].
     pub async fn run(&self, listener: impl Into<Listener>) {
-        let Listener { socket, config } = listener.into();
-        let config = Arc::new(config);
+        let mut listener = listener.into();
+        let config = Arc::clone(&listener.config);
         let Shared { slots, no_slot, connections, stopping, .. } = &*self.shared;
         let mut pause = SHORTEST_PAUSE;
         loop {
             let accepted = tokio::select! {
                 () = stopping.cancelled() => return,
-                accepted = socket.accept() => accepted,
+                accepted = listener.accept() => accepted,
             };
             let (server, config) = (self.clone(), Arc::clone(&config));
             match accepted {

@@ -36,8 +36,8 @@ pub struct Pair {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum TlsError {
-    #[error("{setting}: {} cannot be read: {source}", .path.display())]
-    Unreadable { setting: &'static str, path: PathBuf, source: io::Error },
+    #[error("{setting}: {} cannot be read: {why}", .path.display())]
+    Unreadable { setting: &'static str, path: PathBuf, why: io::Error },
     #[error("tls-cert: {} holds no certificate in PEM form", .path.display())]
     NoCertificate { path: PathBuf },
     #[error("tls-key: {} holds no private key in PEM form", .path.display())]
@@ -141,8 +141,7 @@ struct Files {
 impl Found {
     fn at(pairs: &[Pair]) -> Self {
         let read = |setting, path: &Path| {
-            let unreadable =
-                |source| TlsError::Unreadable { setting, path: path.to_owned(), source };
+            let unreadable = |why| TlsError::Unreadable { setting, path: path.to_owned(), why };
             files::read(path, LARGEST_FILE).map_err(unreadable)
         };
         let files = pairs.iter().map(|Pair { cert, key }| {

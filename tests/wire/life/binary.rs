@@ -1,7 +1,10 @@
 //! The real binary as its operator runs it: settings and where they come from, pages, signals, and
 //! what its log says.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::Command;
+
+use tokio::net::TcpStream;
 
 use crate::support::http::{Http, request};
 use crate::support::polls::{read_open, sid_of};
@@ -68,7 +71,33 @@ fn wrong_settings_are_one_line_and_stop_the_start() {
     );
     for (variable, value, start) in [
         ("PARLANCE_PING_INTERVAL", "25", "--ping-interval (or PARLANCE_PING_INTERVAL): `25` is"),
-        ("PARLANCE_PORT", "70000", "--port (or PARLANCE_PORT): 70000 is not in 0..=65535"),
+        (
+            "PARLANCE_PORT",
+            "70000",
+            "--port (or PARLANCE_PORT): `70000` is no port, expected a number from 0",
+        ),
+        ("PARLANCE_PORT", "80x", "--port (or PARLANCE_PORT): `80x` is no port, expected a number"),
+        ("PARLANCE_PORT", "-1", "--port (or PARLANCE_PORT): `-1` is no port, expected a number"),
+        (
+            "PARLANCE_REDIRECT_PORT",
+            "x",
+            "--redirect-port (or PARLANCE_REDIRECT_PORT): `x` is no port",
+        ),
+        (
+            "PARLANCE_MAX_SESSIONS",
+            "x",
+            "--max-sessions (or PARLANCE_MAX_SESSIONS): `x` is no whole number",
+        ),
+        (
+            "PARLANCE_HANDSHAKE_RATE",
+            "1.5",
+            "--handshake-rate (or PARLANCE_HANDSHAKE_RATE): `1.5` is no",
+        ),
+        (
+            "PARLANCE_QUEUE_MESSAGES",
+            "9".repeat(30).as_str(),
+            "--queue-messages (or PARLANCE_QUEUE_MESSAGES): `99",
+        ),
         ("PARLANCE_LOG_DIR", "", "--log-dir (or PARLANCE_LOG_DIR): a value is missing"),
         ("PARLANCE_DUPLICATE_NAMES", "1", "--duplicate-names (or PARLANCE_DUPLICATE_NAMES): `1`"),
     ] {
@@ -126,7 +155,7 @@ fn a_port_that_was_chosen_is_enough() {
 fn a_port_in_use_is_one_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let start = format!("parlance: cannot listen on port {port}: it is in use");
+    let start = format!("parlance: cannot listen on 127.0.0.1:{port}: it is in use");
     let args = ["--host", "127.0.0.1"];
     assert_one_line(&run_with(&[&args[..], &["--port", &port]].concat()), &start);
     // The same where the environment names it.
@@ -134,6 +163,63 @@ fn a_port_in_use_is_one_line() {
     let mut command = parlance(folder.path());
     command.args(args).env("PORT", &port);
     assert_one_line(&run(command), &start);
+}
+
+#[tokio::test]
+async fn a_host_is_listened_on_at_all_its_addresses() {
+    let (v4, v6) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST));
+    let has_v6 = std::net::TcpListener::bind((v6, 0)).is_ok();
+    if !has_v6 {
+        eprintln!("this machine has no IPv6: tested without");
+    }
+    let folder = Folder::new();
+    for (host, reached) in [
+        ("localhost", &[v4, v6][..]),
+        ("LocalHost.", &[v4, v6]),
+        ("127.0.0.1", &[v4]),
+        ("::1", &[v6]),
+        ("[::1]", &[v6]),
+    ] {
+        if reached == [v6] && !has_v6 {
+            continue;
+        }
+        let mut command = parlance(folder.path());
+        command.args(["--host", host, "--port", "0"]);
+        let mut process = Process::start(command);
+        let port = process.listening().port();
+        let started = process.said("started");
+        for address in [v4, v6] {
+            let address = SocketAddr::new(address, port);
+            let expected = reached.contains(&address.ip()) && (address.is_ipv4() || has_v6);
+            assert_eq!(started.contains(&address.to_string()), expected, "{host}: {started}");
+            match TcpStream::connect(address).await {
+                Ok(stream) if expected => {
+                    assert_eq!(Http::from_stream(stream).get("/healthz").await.status, 200)
+                }
+                connected => assert_eq!(connected.is_ok(), expected, "{host} {address}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_address_that_cannot_be_listened_on_is_named() {
+    for (host, taken) in [
+        ("localhost", "127.0.0.1:0"),
+        ("localhost", "[::1]:0"),
+        ("[::1]", "[::1]:0"),
+        ("127.0.0.1", "127.0.0.1:0"),
+    ] {
+        let Ok(taken) = std::net::TcpListener::bind(taken) else { continue };
+        let address = taken.local_addr().unwrap();
+        let port = address.port().to_string();
+        let finished = run_with(&["--host", host, "--port", &port]);
+        let start = format!("parlance: cannot listen on {address}: it is in use");
+        assert_one_line(&finished, &start);
+    }
+    let finished = run_with(&["--host", "192.0.2.1", "--port", "0"]);
+    let start = "parlance: cannot listen on 192.0.2.1:0: this machine has no such address";
+    assert_one_line(&finished, start);
 }
 
 #[test]
