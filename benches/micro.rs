@@ -116,7 +116,7 @@ fn dialects(criterion: &mut Criterion) {
             for (name, dialect) in DIALECTS {
                 let frames = vec![dialect.encode(&message_packet(text), &wire); count].concat();
                 group.bench_function(name, |bench| {
-                    bench.iter(|| dialect.payload(black_box(&frames), true));
+                    bench.iter(|| dialect.payload(black_box(&frames), true, &wire));
                 });
             }
             group.finish();

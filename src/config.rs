@@ -56,8 +56,9 @@ pub enum ConfigError {
 }
 
 /// Settings that can change while the server runs: those of the policy.
-pub const LIVE: [&str; 12] = [
+pub const LIVE: [&str; 13] = [
     "transports",
+    "eio3-polls",
     "rules",
     "origins",
     "match-origin-protocol",

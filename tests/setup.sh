@@ -17,4 +17,5 @@ if [ -n "$missing" ]; then
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
+"$(dirname "$0")/interop/python/setup.sh"
 exec "$(dirname "$0")/browser/engines/setup.sh"

@@ -38,7 +38,7 @@ pub fn run(settings: &Settings) -> Result<()> {
     println!("path        {}", settings.path);
     println!("transports  {}", settings.policy.transports.names().join(", "));
     for rule in &settings.policy.rules {
-        println!("  rule {}  {}", rule.name, rule.transports.names().join(", "));
+        println!("  rule {}  {}", rule.name, rule.effects().join(", "));
     }
     println!("origins     {}", settings.policy.origins.names().join(", "));
     match &settings.static_dir {

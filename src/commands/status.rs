@@ -92,9 +92,19 @@ fn log_files() -> Value {
 /// The settings that can change without a restart, by their keys.
 fn settings(policy: &Policy) -> Map<String, Value> {
     let rules = policy.rules.iter();
-    let rule = |rule: &Rule| json!({ "name": rule.name, "transports": rule.transports.names() });
+    let rule = |rule: &Rule| {
+        let mut shown = json!({ "name": rule.name });
+        if let Some(transports) = &rule.transports {
+            shown["transports"] = json!(transports.names());
+        }
+        if let Some(polls) = rule.eio3_polls {
+            shown["eio3-polls"] = json!(polls.to_string());
+        }
+        shown
+    };
     let settings = [
         ("transports", json!(policy.transports.names())),
+        ("eio3-polls", json!(policy.eio3_polls.to_string())),
         ("rules", rules.map(rule).collect()),
         ("origins", json!(policy.origins.names())),
         ("match-origin-protocol", json!(policy.match_origin_protocol)),

@@ -42,7 +42,10 @@ pub struct Layer {
     /// Allowed transports, preferred first; `polling` means both polling forms [default: all]
     #[arg(long, env = "PARLANCE_TRANSPORTS", value_delimiter = ',', value_name = "NAME,…")]
     pub transports: Option<Vec<String>>,
-    /// Lists of transports for some clients; only in the file
+    /// Form of polls under Engine.IO 3: octets or text [default: octets]
+    #[arg(long, env = "PARLANCE_EIO3_POLLS", value_name = "FORM")]
+    pub eio3_polls: Option<String>,
+    /// Settings for some clients; only in the file
     #[arg(skip)]
     pub rules: Option<Vec<RuleText>>,
     /// Pages that may connect: `*`, `same-host`, origins or host names, `*.` for subdomains [default: *]
@@ -161,7 +164,7 @@ impl Layer {
         macro_rules! layered {
             ($($field:ident)*) => { Layer { $($field: self.$field.or(lower.$field)),* } };
         }
-        layered!(host port tls_cert tls_key redirect_port hsts base_path path proxy_protocol transports rules origins match_origin_protocol trusted_proxies
+        layered!(host port tls_cert tls_key redirect_port hsts base_path path proxy_protocol transports eio3_polls rules origins match_origin_protocol trusted_proxies
             max_sessions_per_address max_websockets handshake_rate breaker_failures breaker_rest
             breaker_longest admin_token byte_rate static_dir log log_dir log_bytes ping_interval ping_timeout
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes max_sessions

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::policy::payloads::UnknownForm;
 use crate::policy::{Networks, Origins, Pattern, Rule, Transports};
 
 /// The most rules of one file. Bounded, because a request is compared with all of them.
@@ -23,8 +24,10 @@ pub struct RuleText {
     pub paths: Option<Vec<String>>,
     /// The namespaces that it is for, as patterns; `None` for all.
     pub namespaces: Option<Vec<String>>,
-    /// What is allowed, preferred first.
-    pub transports: Vec<String>,
+    /// What is allowed, preferred first; `None` to leave that to other rules.
+    pub transports: Option<Vec<String>>,
+    /// The form of polls under Engine.IO 3; `None` to leave that to other rules.
+    pub eio3_polls: Option<String>,
 }
 
 /// An error in a rule.
@@ -61,19 +64,31 @@ impl RuleText {
             let message = "an empty list fits nobody; leave the key out to mean everybody";
             return Err(wrong(key, &message));
         }
+        if self.transports.is_none() && self.eio3_polls.is_none() {
+            return Err(wrong("name", &"it gives neither transports nor eio3-polls"));
+        }
+        if self.namespaces.is_some() && self.eio3_polls.is_some() {
+            let message = "the form of polls is settled before a namespace is joined";
+            return Err(wrong("eio3-polls", &message));
+        }
         let patterns = |list: &Option<Vec<String>>| -> Vec<Pattern> {
             list.iter().flatten().map(|text| Pattern::new(text)).collect()
         };
         let networks = self.networks.as_deref().map(|list| Networks::parse(strs(list)));
         let origins = self.origins.as_deref().map(|list| Origins::parse(strs(list)));
-        let transports = Transports::parse(strs(&self.transports), known);
+        let transports =
+            self.transports.as_deref().map(|list| Transports::parse(strs(list), known));
+        let eio3_polls = self.eio3_polls.as_deref().map(str::parse);
         Ok(Rule {
             networks: networks.transpose().map_err(|error| wrong("networks", &error))?,
             origins: origins.transpose().map_err(|error| wrong("origins", &error))?,
             agents: patterns(&self.agents),
             paths: patterns(&self.paths),
             namespaces: patterns(&self.namespaces),
-            transports: transports.map_err(|error| wrong("transports", &error))?,
+            transports: transports.transpose().map_err(|error| wrong("transports", &error))?,
+            eio3_polls: eio3_polls
+                .transpose()
+                .map_err(|error: UnknownForm| wrong("eio3-polls", &error))?,
             name: name.clone(),
         })
     }

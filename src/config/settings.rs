@@ -224,6 +224,11 @@ fn policy(layer: &Layer, known: &[&'static str]) -> Policy {
         transports: strs(&layer.transports)
             .and_then(|list| Transports::parse(list, known).ok())
             .unwrap_or_else(|| Transports::all(known.to_vec())),
+        eio3_polls: layer
+            .eio3_polls
+            .as_ref()
+            .and_then(|form| form.parse().ok())
+            .unwrap_or_default(),
         rules: layer
             .rules
             .as_ref()

@@ -57,6 +57,17 @@ fn errors_of_rules_name_the_rule_and_its_line() {
     assert!(error.starts_with("t.toml:6:12: rules: rule 2: `x` is no network"), "{error}");
     let error = rules("agents = []\ntransports = [\"polling\"]");
     assert!(error.starts_with("t.toml:6:10: rules: rule 2: an empty list"), "{error}");
+    let error = rules("name = \"b\"");
+    assert_eq!(error, "t.toml:6:8: rules: rule b: it gives neither transports nor eio3-polls");
+    let error = rules("");
+    assert!(
+        error.ends_with("rules: rule 2: it gives neither transports nor eio3-polls"),
+        "{error}"
+    );
+    let error = rules("eio3-polls = \"txt\"");
+    assert_eq!(error, "t.toml:6:14: rules: rule 2: expected octets or text, not \"txt\"");
+    let error = rules("namespaces = [\"/\"]\neio3-polls = \"text\"");
+    assert!(error.starts_with("t.toml:7:14: rules: rule 2: the form of polls is"), "{error}");
     let error = rules("network = [\"x\"]\ntransports = [\"polling\"]");
     assert!(error.starts_with("t.toml:6:1: unknown field `network`"), "{error}");
 }
@@ -68,6 +79,10 @@ fn errors_of_listening() {
         ("heal-rest = \"1m\"", "t.toml:1:1: unknown field `heal-rest`, it is `breaker-rest` now"),
         ("hsts = \"1500ms\"", "t.toml:1:8: hsts: expected whole seconds"),
         ("hsts = \"3651d\"", "t.toml:1:8: hsts: expected 3650d at most"),
+        (
+            "eio3-polls = \"binary\"",
+            "t.toml:1:14: eio3-polls: expected octets or text, not \"binary\"",
+        ),
         (
             "host = \"999.1.1.1\"",
             "t.toml:1:8: host: `999.1.1.1` is no address: IPv4 is written as four numbers from 0 to 255",

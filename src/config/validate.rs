@@ -4,7 +4,7 @@ use super::bounds::BOUNDS;
 use super::rules::{self, BadRule};
 use super::values::Time;
 use super::{Layer, host, path};
-use crate::policy::{Networks, Origins, Transports};
+use crate::policy::{Eio3Polls, Networks, Origins, Transports};
 
 /// An invalid value.
 pub(super) struct Invalid {
@@ -27,6 +27,11 @@ impl Layer {
             && let Err(error) = Transports::parse(list.iter().map(String::as_str), known)
         {
             return invalid("transports", error.to_string());
+        }
+        if let Some(form) = &self.eio3_polls
+            && let Err(error) = form.parse::<Eio3Polls>()
+        {
+            return invalid("eio3-polls", error.to_string());
         }
         if let Some(rules) = &self.rules
             && let Err(BadRule { at, key, message }) = rules::read(rules, known)

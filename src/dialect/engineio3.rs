@@ -1,14 +1,12 @@
 //! Engine.IO protocol 3, and protocol 2, which has the same wire format: the clients of Socket.IO 1.x and
 //! 2.x (reference: engineio.md).
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 
 use super::engineio4::read_packet;
 use super::grammar::{self, Protocol};
 use super::packet::as_text;
-use super::utf8::{split_utf16, utf16_len};
+use super::utf8::{StringMode, Strings, split_utf16, utf16_len};
 use super::{
     Dialect, Frame, Heartbeat, Incoming, Malformed, Message, OCTETS, Packet, Payload, Reaction,
     Requests, Rules, SocketIds, SocketMessage, SocketPacket, TEXT, Wire, add, base64_decode,
@@ -38,16 +36,18 @@ static PROTOCOL: Protocol =
 const BINARY_MESSAGE: u8 = 4;
 
 impl EngineIo3 {
-    fn text_payload(frames: &[Frame]) -> Payload {
+    fn text_payload(frames: &[Frame], strings: &StringMode) -> Payload {
         let mut body = String::with_capacity(frames.iter().map(|frame| frame.len() + 8).sum());
-        for frame in frames {
-            let packet = match frame {
-                Frame::Text(text) => as_text(text),
-                Frame::Binary(data) => Cow::Owned(base64_packet(data)),
-            };
-            body.push_str(&utf16_len(&packet).to_string());
+        let mut add = |packet: &str| {
+            body.push_str(&utf16_len(packet).to_string());
             body.push(':');
-            body.push_str(&packet);
+            body.push_str(packet);
+        };
+        for frame in frames {
+            match frame {
+                Frame::Text(text) => add(&as_text(&strings.encode(text))),
+                Frame::Binary(data) => add(&base64_packet(data)),
+            }
         }
         Payload { content_type: TEXT, body: Bytes::from(body) }
     }
@@ -134,8 +134,17 @@ impl Dialect for EngineIo3 {
         &RULES
     }
 
-    fn payload(&self, frames: &[Frame], text_only: bool) -> Payload {
-        if text_only { Self::text_payload(frames) } else { Self::octet_payload(frames) }
+    fn payload(&self, frames: &[Frame], text_only: bool, wire: &Wire) -> Payload {
+        // Who asks for text reads it as its parser does. Who gets text by a setting reads UTF-8.
+        static PLAIN: StringMode = StringMode::new(Strings::Plain);
+        let is_text = |frame: &Frame| matches!(frame, Frame::Text(_));
+        match text_only {
+            true => Self::text_payload(frames, &wire.polling_strings),
+            false if wire.text_polls && frames.iter().all(is_text) => {
+                Self::text_payload(frames, &PLAIN)
+            }
+            false => Self::octet_payload(frames),
+        }
     }
 
     fn takes_octets(&self) -> bool {
@@ -221,10 +230,15 @@ mod tests {
         let packet = "42[\"uni\",\"€😀é\u{2028}\"]";
         let body = format!("17:{packet}");
         assert_eq!(body.len(), 27);
-        assert_eq!(EngineIo3.payload(&[Frame::text(packet.into())], true).body, body);
+        assert_eq!(
+            EngineIo3.payload(&[Frame::text(packet.into())], true, &Wire::default()).body,
+            body
+        );
         assert_eq!(read(body.as_bytes()).unwrap(), vec![text(&packet[1..])]);
         assert_eq!(
-            EngineIo3.payload(&[Frame::Binary(Bytes::from_static(&[1, 2, 3]))], true).body,
+            EngineIo3
+                .payload(&[Frame::Binary(Bytes::from_static(&[1, 2, 3]))], true, &Wire::default())
+                .body,
             "6:b4AQID"
         );
     }
@@ -262,14 +276,34 @@ mod tests {
     #[test]
     fn octet_framing_of_the_open_packet() {
         let packet = format!("0{}", "x".repeat(96));
-        let payload = EngineIo3.payload(&[Frame::text(packet)], false);
+        let payload = EngineIo3.payload(&[Frame::text(packet)], false, &Wire::default());
         assert_eq!(payload.content_type, OCTETS);
         assert_eq!(&payload.body[..5], &[0, 9, 7, 0xff, b'0']);
         let frames = [Frame::fixed("452-[]"), Frame::Binary(Bytes::from_static(&[1, 2, 3]))];
         assert_eq!(
-            &EngineIo3.payload(&frames, false).body[..],
+            &EngineIo3.payload(&frames, false, &Wire::default()).body[..],
             &[0, 6, 0xff, b'4', b'5', b'2', b'-', b'[', b']', 1, 4, 0xff, 4, 1, 2, 3]
         );
+    }
+
+    #[test]
+    fn polls_in_text_where_the_setting_says_so() {
+        let wire = || Wire { text_polls: true, ..Wire::default() };
+        let text = [Frame::fixed("0{}"), Frame::text("4é€".into())];
+        let payload = EngineIo3.payload(&text, false, &wire());
+        assert_eq!((payload.content_type, &*payload.body), (TEXT, "3:0{}3:4é€".as_bytes()));
+        // With binary it is the same framing as ever, and the client is told by the content type.
+        let binary = [&text[..], &[Frame::Binary(Bytes::from_static(&[1]))]].concat();
+        let payload = EngineIo3.payload(&binary, false, &wire());
+        assert_eq!(payload, EngineIo3.payload(&binary, false, &Wire::default()));
+        assert_eq!(payload.content_type, OCTETS);
+        assert_eq!(EngineIo3.payload(&binary[2..], true, &wire()).body, "6:b4AQ==");
+        // Only who asks for text reads it as double UTF-8.
+        let double = || Wire { polling_strings: StringMode::new(Strings::Double), ..wire() };
+        let payload = EngineIo3.payload(&text[1..], false, &double());
+        assert_eq!(payload.body, "3:4é€");
+        let payload = EngineIo3.payload(&text[1..], true, &double());
+        assert_eq!(payload.body, "6:4\u{c3}\u{a9}\u{e2}\u{82}\u{ac}");
     }
 
     #[test]

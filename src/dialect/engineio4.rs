@@ -124,7 +124,7 @@ impl Dialect for EngineIo4 {
         &RULES
     }
 
-    fn payload(&self, frames: &[Frame], _text_only: bool) -> Payload {
+    fn payload(&self, frames: &[Frame], _text_only: bool, _wire: &Wire) -> Payload {
         if let [Frame::Text(text)] = frames {
             return Payload { content_type: TEXT, body: text.clone() };
         }
@@ -230,10 +230,10 @@ mod tests {
             Frame::Binary(Bytes::from_static(&[255, 0])),
         ];
         assert_eq!(
-            EngineIo4.payload(&frames, false).body,
+            EngineIo4.payload(&frames, false, &Wire::default()).body,
             "42[\"m\",\"1\"]\u{1e}451-[\"x\"]\u{1e}b/wA="
         );
-        assert_eq!(EngineIo4.payload(&frames[..1], true).body, "42[\"m\",\"1\"]");
+        assert_eq!(EngineIo4.payload(&frames[..1], true, &Wire::default()).body, "42[\"m\",\"1\"]");
         assert_eq!(
             read(b"42[\"multi\"]\x1e42[\"multi\"]").unwrap(),
             vec![text("2[\"multi\"]"), text("2[\"multi\"]")]

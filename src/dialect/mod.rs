@@ -49,6 +49,8 @@ pub struct Opening<'a> {
 pub struct Wire {
     /// The client cannot take binary (`b64`, or JSONP).
     pub base64: bool,
+    /// Polls of Engine.IO 3 are answered in text if no packet is binary.
+    pub text_polls: bool,
     /// The encoding of strings in text payloads of polling.
     pub polling_strings: StringMode,
     /// The encoding of strings in WebSocket text messages.
@@ -61,6 +63,7 @@ impl Default for Wire {
     fn default() -> Self {
         Wire {
             base64: false,
+            text_polls: false,
             polling_strings: StringMode::new(Strings::Plain),
             socket_strings: StringMode::new(Strings::Plain),
             counted_acks: AtomicBool::new(false),
@@ -197,7 +200,7 @@ pub trait Dialect: std::fmt::Debug + Send + Sync + 'static {
 
     /// Encodes packets as one HTTP body. With `text_only` it is valid UTF-8, as event streams and scripts
     /// need it.
-    fn payload(&self, frames: &[Frame], text_only: bool) -> Payload;
+    fn payload(&self, frames: &[Frame], text_only: bool, wire: &Wire) -> Payload;
 
     /// Whether the body of a POST may be `application/octet-stream`.
     fn takes_octets(&self) -> bool {

@@ -98,7 +98,7 @@ impl Frame {
 }
 
 /// The text of a [`Frame::Text`]. Borrows it, because that is valid UTF-8.
-pub(crate) fn as_text(bytes: &Bytes) -> Cow<'_, str> {
+pub(crate) fn as_text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 

@@ -209,7 +209,7 @@ impl Dialect for SocketIo09 {
         Frame::text(format!("3:::{text}"))
     }
 
-    fn payload(&self, frames: &[Frame], _text_only: bool) -> Payload {
+    fn payload(&self, frames: &[Frame], _text_only: bool, _wire: &Wire) -> Payload {
         let text = |frame: &Frame| match frame {
             Frame::Text(text) => as_text(text).into_owned(),
             Frame::Binary(data) => {
@@ -287,7 +287,7 @@ impl Dialect for SocketIo09 {
 
     fn socket_binary(&self, data: &Bytes, wire: &Wire) -> SocketMessage {
         // Never a binary message: the Node client crashes on it (§8.1).
-        let payload = self.payload(&[Frame::Binary(data.clone())], wire.base64);
+        let payload = self.payload(&[Frame::Binary(data.clone())], wire.base64, wire);
         SocketMessage::Text(payload.body)
     }
 

@@ -20,7 +20,7 @@ pub enum Strings {
     Sniff = 2,
 }
 
-/// The encoding of the strings that a client sends by one transport.
+/// The encoding of strings by one transport, both ways.
 #[derive(Debug)]
 pub struct StringMode(AtomicU8);
 
@@ -36,6 +36,15 @@ impl StringMode {
             2 => Strings::Sniff,
             _ => Strings::Plain,
         }
+    }
+
+    /// Encodes a text, which is UTF-8, as the client decodes it.
+    pub fn encode<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.get() != Strings::Double || text.is_ascii() {
+            return Cow::Borrowed(text);
+        }
+        let characters: String = text.iter().map(|&byte| char::from(byte)).collect();
+        Cow::Owned(characters.into_bytes())
     }
 
     /// Undoes double UTF-8, if the client uses it.
@@ -113,6 +122,22 @@ mod tests {
         let mode = StringMode::new(Strings::Sniff);
         assert_eq!(mode.decode("한 Ã©"), "한 Ã©");
         assert_eq!(mode.get(), Strings::Plain);
+    }
+
+    #[test]
+    fn what_goes_out_is_encoded_as_the_client_decodes_it() {
+        for (strings, expected) in [
+            (Strings::Plain, "€é".to_owned()),
+            (Strings::Sniff, "€é".to_owned()),
+            (Strings::Double, double("€é")),
+        ] {
+            let mode = StringMode::new(strings);
+            assert_eq!(&*mode.encode("€é".as_bytes()), expected.as_bytes(), "{strings:?}");
+            assert!(matches!(mode.encode(b"plain"), Cow::Borrowed(b"plain")));
+        }
+        let mode = StringMode::new(Strings::Sniff);
+        mode.decode(&double("é"));
+        assert_eq!(&*mode.encode("é".as_bytes()), double("é").as_bytes(), "it is known now");
     }
 
     #[test]

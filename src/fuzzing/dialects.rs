@@ -63,7 +63,7 @@ fn check_all(dialect: &dyn Dialect, body: &[u8], choices: Choices) {
     let text = String::from_utf8_lossy(body);
     if let Ok(packets) = dialect.read_payload(body, choices.octets, &wire()) {
         check_size(&packets, body.len());
-        check_round_trip(dialect, &packets);
+        check_round_trip(dialect, &packets, choices.strings);
     }
     let as_text = dialect.read_text_payload(&text, &wire());
     assert_eq!(as_text, dialect.read_payload(body, false, &wire()));
@@ -87,18 +87,27 @@ fn check_size(packets: &[Packet], came: usize) {
 }
 
 /// Messages that are encoded in one payload are the same when they are parsed.
-fn check_round_trip(dialect: &dyn Dialect, packets: &[Packet]) {
+fn check_round_trip(dialect: &dyn Dialect, packets: &[Packet], strings: Strings) {
     let messages = packets.iter().filter(|packet| matches!(packet, Packet::Message(_))).cloned();
     let messages: Vec<Packet> = messages.collect();
     let frames: Vec<Frame> = messages.iter().map(|message| frame(dialect, message)).collect();
     if frames.is_empty() {
         return;
     }
-    for text_only in [false, true] {
-        let payload = dialect.payload(&frames, text_only);
+    for (text_only, text_polls) in [(false, false), (false, true), (true, false)] {
+        // A client that is not known yet gets UTF-8.
+        let known = strings == Strings::Double && text_only;
+        let encoding = if known { Strings::Double } else { Strings::Plain };
+        let wire = |strings| Wire {
+            text_polls,
+            polling_strings: StringMode::new(strings),
+            ..Wire::default()
+        };
+        let payload = dialect.payload(&frames, text_only, &wire(strings));
         let octets = payload.content_type == OCTETS;
-        assert!(!(text_only && octets), "asked for text");
-        let again = dialect.read_payload(&payload.body, octets, &Wire::default());
+        let has_binary = frames.iter().any(|frame| matches!(frame, Frame::Binary(_)));
+        assert!(!(octets && (text_only || text_polls && !has_binary)), "asked for text");
+        let again = dialect.read_payload(&payload.body, octets, &wire(encoding));
         assert_eq!(again.as_ref(), Ok(&messages));
     }
 }

@@ -16,7 +16,7 @@ use crate::dialect::{Dialect, StringMode, Strings, Wire};
 use crate::engine::{Handshake, NewSession, Session};
 use crate::http::headers::header;
 use crate::http::{Request, Response, ResponseFuture};
-use crate::policy::Step;
+use crate::policy::{Eio3Polls, Step};
 use crate::transport::{Error, Query, REGISTRY, Transport};
 
 impl Negotiator {
@@ -154,6 +154,7 @@ impl Negotiator {
         };
         let upgrades: Vec<&'static str> = offered.iter().filter_map(as_upgrade).collect();
         let client = client_info.visitor().client;
+        let polls = self.gate.policy().eio3_polls_for(&client_info.visitor());
         let handshake = Handshake {
             remote: client.address(),
             bucket: client.bucket(),
@@ -161,7 +162,8 @@ impl Negotiator {
             generation: generation(query),
             extensions: Box::new(client_info),
         };
-        let wire = wire(query, request.headers());
+        let text_polls = polls == Eio3Polls::Text;
+        let wire = Wire { text_polls, ..wire(query, request.headers()) };
         let plan = NewSession { dialect, wire, transport: info, upgrades: &upgrades, handshake };
         Ok(self.engine().open(plan)?)
     }

@@ -9,6 +9,7 @@ mod client;
 pub mod forwarded;
 pub mod network;
 pub mod origin;
+pub mod payloads;
 mod refusal;
 pub mod rules;
 pub mod transports;
@@ -19,6 +20,7 @@ pub use breaker::BreakerSettings;
 pub use client::Client;
 pub use network::Networks;
 pub use origin::{Origin, Origins};
+pub use payloads::Eio3Polls;
 pub use refusal::{LABELS, Refusal};
 pub use rules::{Pattern, Rule};
 pub use transports::{Transports, UnknownTransport};
@@ -28,7 +30,10 @@ pub use transports::{Transports, UnknownTransport};
 pub struct Policy {
     /// The transports where no rule gives another list.
     pub transports: Transports,
-    /// Exceptions for some visitors; the first that fits counts.
+    /// The form of polls of Engine.IO 3 where no rule gives another.
+    pub eio3_polls: Eio3Polls,
+    /// Exceptions for some visitors. For each of the settings above, the first counts that matches and gives
+    /// it.
     pub rules: Vec<Rule>,
     /// The origins of pages that may connect.
     pub origins: Origins,
@@ -203,6 +208,7 @@ impl Policy {
     pub fn open(transports: Transports) -> Self {
         Policy {
             transports,
+            eio3_polls: Eio3Polls::default(),
             rules: Vec::new(),
             origins: Origins::any(),
             match_origin_protocol: false,
@@ -281,19 +287,37 @@ impl Policy {
         transport: &'static str,
         namespace: &str,
     ) -> Result<(), Refusal> {
-        let rule = self.rules.iter().find(|rule| rule.matches(visitor, Some(namespace)));
-        match rule {
-            Some(rule) if !rule.transports.allows(transport) => {
-                Err(Refusal::transport(transport, &rule.transports, Some(rule)))
+        match self.rule_for(visitor, Some(namespace), |rule| rule.transports.as_ref()) {
+            Some((transports, rule)) if !transports.allows(transport) => {
+                Err(Refusal::transport(transport, transports, Some(rule)))
             }
             _ => Ok(()),
         }
     }
 
+    /// The first rule that matches a visitor and gives a setting, with its value.
+    fn rule_for<'a, T>(
+        &'a self,
+        visitor: &Visitor<'_>,
+        namespace: Option<&str>,
+        setting: impl Fn(&'a Rule) -> Option<T>,
+    ) -> Option<(T, &'a Rule)> {
+        let matching = self.rules.iter().filter(|rule| rule.matches(visitor, namespace));
+        matching.into_iter().find_map(|rule| Some((setting(rule)?, rule)))
+    }
+
     /// The transports for a visitor, and the rule that gives them, if one does.
     fn transports_and_rule(&self, visitor: &Visitor<'_>) -> (&Transports, Option<&Rule>) {
-        let rule = self.rules.iter().find(|rule| rule.matches(visitor, None));
-        (rule.map_or(&self.transports, |rule| &rule.transports), rule)
+        match self.rule_for(visitor, None, |rule| rule.transports.as_ref()) {
+            Some((transports, rule)) => (transports, Some(rule)),
+            None => (&self.transports, None),
+        }
+    }
+
+    /// The form of a visitor's polls, if it speaks Engine.IO 3.
+    pub(crate) fn eio3_polls_for(&self, visitor: &Visitor<'_>) -> Eio3Polls {
+        let of_rule = self.rule_for(visitor, None, |rule| rule.eio3_polls);
+        of_rule.map_or(self.eio3_polls, |(polls, _)| polls)
     }
 
     /// The transports for a visitor, preferred first.
@@ -351,8 +375,9 @@ impl Policy {
         let list = |transports: &Transports| transports.names().join(",");
         compare("transports", list(&self.transports), list(&new.transports));
         compare("origins", self.origins.names().join(","), new.origins.names().join(","));
+        compare("eio3-polls", self.eio3_polls.to_string(), new.eio3_polls.to_string());
         let rules = |policy: &Policy| {
-            let text = |rule: &Rule| format!("{}={}", rule.name, list(&rule.transports));
+            let text = |rule: &Rule| format!("{}={}", rule.name, rule.effects().join(","));
             policy.rules.iter().map(text).collect::<Vec<_>>().join(" ")
         };
         match rules(self) == rules(new) && self.rules != new.rules {

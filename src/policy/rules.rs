@@ -1,10 +1,9 @@
-//! Rules: other lists of transports for some visitors.
+//! Rules: other settings for some visitors.
 
-use super::{Networks, Origins, Transports, Visitor};
+use super::{Eio3Polls, Networks, Origins, Transports, Visitor};
 
-/// A list of transports for the visitors that meet all conditions of the rule. The first rule that
-/// matches gives the list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Settings for the visitors that meet all conditions of the rule.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rule {
     /// The name in refusals and logs.
     pub name: String,
@@ -18,11 +17,20 @@ pub struct Rule {
     pub paths: Vec<Pattern>,
     /// Patterns of namespaces. A rule that has any applies only when a namespace is joined.
     pub namespaces: Vec<Pattern>,
-    /// What is allowed, preferred first.
-    pub transports: Transports,
+    /// What is allowed, preferred first; `None` to leave that to other rules.
+    pub transports: Option<Transports>,
+    /// The form of polls of Engine.IO 3; `None` to leave that to other rules.
+    pub eio3_polls: Option<Eio3Polls>,
 }
 
 impl Rule {
+    /// What the rule gives, in words: names of transports, `eio3-polls text`.
+    pub fn effects(&self) -> Vec<String> {
+        let transports = self.transports.iter().flat_map(Transports::names);
+        let polls = self.eio3_polls.map(|polls| format!("eio3-polls {polls}"));
+        transports.map(|name| (*name).to_owned()).chain(polls).collect()
+    }
+
     pub(super) fn matches(&self, visitor: &Visitor<'_>, namespace: Option<&str>) -> bool {
         let any = |patterns: &[Pattern], text: &str| {
             patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text))

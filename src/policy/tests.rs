@@ -30,15 +30,7 @@ fn input(transport: &'static str, step: Step) -> PolicyInput<'static> {
 }
 
 fn rule(name: &str, transports: &str) -> Rule {
-    Rule {
-        name: name.into(),
-        origins: None,
-        networks: None,
-        agents: Vec::new(),
-        paths: Vec::new(),
-        namespaces: Vec::new(),
-        transports: list(transports),
-    }
+    Rule { name: name.into(), transports: Some(list(transports)), ..Rule::default() }
 }
 
 /// The label of a refusal; empty if the decision allows the request.
@@ -117,6 +109,46 @@ fn refusals_name_what_is_allowed() {
     let named = Policy { origins: Origins::parse(["a.example"]).unwrap(), ..policy("polling") };
     let refusal = named.check_session(&visitor, "xhr-polling").unwrap_err();
     assert!(refusal.to_string().chars().count() < 350);
+}
+
+#[test]
+fn rules_give_the_form_of_polls_apart_from_transports() {
+    use Eio3Polls::{Octets, Text};
+    let python = |polls| Rule {
+        agents: vec![Pattern::new("python-requests/*")],
+        transports: None,
+        eio3_polls: Some(polls),
+        ..rule("python", "websocket")
+    };
+    let office = Rule {
+        networks: Some(Networks::parse(["192.0.2.0/24"]).unwrap()),
+        ..rule("office", "xhr-polling")
+    };
+    let of_office = Rule { transports: None, eio3_polls: Some(Octets), ..office.clone() };
+    let room = Rule { namespaces: vec![Pattern::new("/")], ..rule("room", "websocket") };
+    for (default, rules, agent, expected, transports) in [
+        (Octets, vec![], "python-requests/2.31", Octets, "websocket"),
+        (Text, vec![], "x", Text, "websocket"),
+        (Octets, vec![python(Text)], "python-requests/2.31", Text, "websocket"),
+        (Octets, vec![python(Text)], "x", Octets, "websocket"),
+        (Text, vec![python(Octets)], "Python-Requests/2.31", Octets, "websocket"),
+        // Each setting comes from the first rule that gives it.
+        (Octets, vec![office.clone(), python(Text)], "python-requests/2.31", Text, "xhr-polling"),
+        (Octets, vec![python(Text), office.clone()], "python-requests/2.31", Text, "xhr-polling"),
+        (Octets, vec![of_office, python(Text)], "python-requests/2.31", Octets, "websocket"),
+        (Octets, vec![room, python(Text)], "python-requests/2.31", Text, "websocket"),
+    ] {
+        let policy = Policy { rules, eio3_polls: default, ..policy("websocket") };
+        let visitor = Visitor { agent, ..visitor() };
+        let case = format!("{:?} {agent}", policy.rules);
+        assert_eq!(policy.eio3_polls_for(&visitor), expected, "{case}");
+        assert_eq!(policy.transports_for(&visitor).names().join(","), transports, "{case}");
+    }
+    let rules = Policy { rules: vec![python(Text), office], ..policy("websocket") };
+    let lines = policy("websocket").difference(&rules);
+    assert_eq!(lines, ["rules:  -> python=eio3-polls text office=xhr-polling"]);
+    let text = Policy { eio3_polls: Text, ..policy("websocket") };
+    assert_eq!(policy("websocket").difference(&text), ["eio3-polls: octets -> text"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use http::StatusCode;
 
 use super::poll::{PostError, Purpose, accept, park, purpose, unsupported};
 use super::{Error, Exchange, Query, Transport};
-use crate::dialect::{Dialect, Frame};
+use crate::dialect::{Dialect, Frame, Wire};
 use crate::engine::TransportInfo;
 use crate::http::{Request, Response, ResponseFuture, response};
 
@@ -58,20 +58,27 @@ impl Transport for JsonpPolling {
         dialect: &'static dyn Dialect,
         frames: &[Frame],
     ) -> Response {
-        let (content_type, script) = script(dialect, query.callback(), frames);
+        let (content_type, script) = script(dialect, &Wire::default(), query.callback(), frames);
         response(StatusCode::OK, content_type, script)
     }
 }
 
 fn poll(exchange: &Exchange) -> Result<Response, Error> {
     let callback = exchange.query.callback();
-    let encode = move |dialect: &dyn Dialect, frames: &[Frame]| script(dialect, callback, frames);
+    let encode = move |dialect: &dyn Dialect, wire: &Wire, frames: &[Frame]| {
+        script(dialect, wire, callback, frames)
+    };
     park(&exchange.session, &INFO, Arc::new(encode))
 }
 
 /// The content type and body of an answer. Browsers run no script of another type under `nosniff`.
-fn script(dialect: &dyn Dialect, callback: u32, frames: &[Frame]) -> (&'static str, Bytes) {
-    let payload = dialect.payload(frames, true);
+fn script(
+    dialect: &dyn Dialect,
+    wire: &Wire,
+    callback: u32,
+    frames: &[Frame],
+) -> (&'static str, Bytes) {
+    let payload = dialect.payload(frames, true, wire);
     let text = String::from_utf8_lossy(&payload.body);
     ("text/javascript; charset=UTF-8", dialect.jsonp_script(callback, &text).into())
 }

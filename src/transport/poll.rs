@@ -65,7 +65,8 @@ impl Receipt for Sent {
 }
 
 /// Encodes packets as the answer to a poll: its content type and body.
-pub(super) type Encode = Arc<dyn Fn(&dyn Dialect, &[Frame]) -> (&'static str, Bytes) + Send + Sync>;
+pub(super) type Encode =
+    Arc<dyn Fn(&dyn Dialect, &Wire, &[Frame]) -> (&'static str, Bytes) + Send + Sync>;
 
 /// Parks a poll.
 ///
@@ -178,7 +179,8 @@ impl Parked for ParkedPoll {
 impl ParkedPoll {
     /// Encodes the packets of `batch`, and a packet for `drained` if there is one for it.
     fn encode_answer(&mut self) -> (&'static str, Bytes) {
-        let dialect = self.drain.session().dialect();
+        let session = self.drain.session();
+        let dialect = session.dialect();
         self.batch.extend(match self.drained {
             Drained::Packets | Drained::Stuck | Drained::Asks => None,
             Drained::Released | Drained::Superseded | Drained::Promoted => {
@@ -186,7 +188,7 @@ impl ParkedPoll {
             }
             Drained::Closed(reason) => Some(dialect.ending(reason.ending())),
         });
-        (self.encode)(dialect, &self.batch)
+        (self.encode)(dialect, session.wire(), &self.batch)
     }
 }
 
@@ -246,11 +248,11 @@ impl PollResponder {
 impl DirectWriter for PollResponder {
     /// Called under the session's lock. The writer's lock comes after it in the lock order (session → writer
     /// → TLS).
-    fn try_send(&self, frames: &[Frame], dialect: &dyn Dialect, _wire: &Wire) -> SendOutcome {
+    fn try_send(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> SendOutcome {
         if let Some(sent) = &self.sent {
             sent.keep(frames);
         }
-        self.write((self.encode)(dialect, frames))
+        self.write((self.encode)(dialect, wire, frames))
     }
 
     /// Where a dropped poll is a pause, its packets have to wait for the next one. Where it ends the

@@ -61,7 +61,7 @@ pub(super) fn serve(
 /// the client turns away upon the first.
 pub(super) fn respond_once(dialect: &dyn Dialect, frames: &[Frame], shape: Shape) -> Response {
     let mut body = shape.prelude;
-    write(&mut body, dialect, frames, shape.write);
+    write(&mut body, dialect, &Wire::default(), frames, shape.write);
     respond(shape.content_type, futures::stream::iter([Bytes::from(body)]))
 }
 
@@ -80,10 +80,11 @@ fn respond(content_type: &'static str, stream: impl BodyStream + 'static) -> Res
 fn write(
     out: &mut Vec<u8>,
     dialect: &dyn Dialect,
+    wire: &Wire,
     frames: &[Frame],
     write: fn(&mut Vec<u8>, &str),
 ) {
-    let payload = dialect.payload(frames, true);
+    let payload = dialect.payload(frames, true, wire);
     write(out, &String::from_utf8_lossy(&payload.body));
 }
 
@@ -108,10 +109,10 @@ struct Format {
 }
 
 impl Format {
-    fn piece(&self, frames: &[Frame], dialect: &dyn Dialect) -> Vec<u8> {
+    fn piece(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> Vec<u8> {
         let mut piece = Vec::new();
         for frame in frames {
-            write(&mut piece, dialect, from_ref(frame), self.write);
+            write(&mut piece, dialect, wire, from_ref(frame), self.write);
         }
         self.count(piece.len());
         piece
@@ -174,11 +175,11 @@ impl Stream for PacketStream {
         let Some(drain) = &mut this.drain else { return Poll::Ready(None) };
         let drained = ready!(drain.poll_next(cx, &mut this.batch));
         let mut frames = std::mem::take(&mut this.batch);
-        let sent = this.format.piece(&frames, this.session.dialect());
+        let sent = this.format.piece(&frames, this.session.dialect(), this.session.wire());
         frames.clear();
         let (more, last) = this.after(drained);
         frames.extend(more);
-        let rest = this.format.piece(&frames, this.session.dialect());
+        let rest = this.format.piece(&frames, this.session.dialect(), this.session.wire());
         if last && let Some(drain) = this.drain.take() {
             drain.finish();
         }
@@ -206,8 +207,8 @@ struct StreamWriter {
 }
 
 impl DirectWriter for StreamWriter {
-    fn try_send(&self, frames: &[Frame], dialect: &dyn Dialect, _wire: &Wire) -> SendOutcome {
-        let piece = self.format.piece(frames, dialect);
+    fn try_send(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> SendOutcome {
+        let piece = self.format.piece(frames, dialect, wire);
         let whole = self.writer.write(|out| write_chunk(out, &piece));
         // The task has to see to the end of a response that is full.
         if whole && !self.format.is_full() { SendOutcome::Sent } else { SendOutcome::Stuck }

@@ -247,7 +247,10 @@ impl WsWriter {
         self.0.write(|out| {
             for frame in frames {
                 match frame {
-                    Frame::Text(text) => append_frame(out, OpCode::Data(Data::Text), text),
+                    Frame::Text(text) => {
+                        let text = wire.socket_strings.encode(text);
+                        append_frame(out, OpCode::Data(Data::Text), &text);
+                    }
                     Frame::Binary(data) => append_message(out, &dialect.socket_binary(data, wire)),
                 }
             }

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::poll::{Purpose, accept_payload, park, purpose, unsupported};
 use super::{Error, Exchange, Query, Transport};
-use crate::dialect::{Dialect, Frame};
+use crate::dialect::{Dialect, Frame, Wire};
 use crate::engine::TransportInfo;
 use crate::http::{Request, Response, ResponseFuture, response};
 
@@ -44,7 +44,7 @@ impl Transport for XhrPolling {
         dialect: &'static dyn Dialect,
         frames: &[Frame],
     ) -> Response {
-        let payload = dialect.payload(frames, false);
+        let payload = dialect.payload(frames, false, &Wire::default());
         response(StatusCode::OK, payload.content_type, payload.body)
     }
 }
@@ -52,8 +52,8 @@ impl Transport for XhrPolling {
 fn poll(exchange: &Exchange) -> Result<Response, Error> {
     let Exchange { session, query, .. } = exchange;
     let text_only = query.b64 || session.wire().base64;
-    let encode = move |dialect: &dyn Dialect, frames: &[Frame]| {
-        let payload = dialect.payload(frames, text_only);
+    let encode = move |dialect: &dyn Dialect, wire: &Wire, frames: &[Frame]| {
+        let payload = dialect.payload(frames, text_only, wire);
         (payload.content_type, payload.body)
     };
     park(session, &INFO, Arc::new(encode))

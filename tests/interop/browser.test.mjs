@@ -22,9 +22,9 @@ function wiresOf(generation) {
 }
 
 /** One page for each bundle, with a client for each of its transports, all connected to `url`. */
-async function clientsInPages(scene, url, { home, wires = wiresOf, ...spec } = {}) {
+async function clientsInPages(scene, url, { home, wires = wiresOf, bundles = BUNDLES, ...spec } = {}) {
   const groups = await Promise.all(
-    BUNDLES.map(async (generation) => {
+    bundles.map(async (generation) => {
       const page = await scene.page({ generation, home });
       return Promise.all(wires(generation).map((wire) => scene.adopt(page.open({ url, wire, ...spec }))));
     }),
@@ -70,6 +70,18 @@ scenario('browsers that offer subprotocols get a WebSocket, at once and by an up
   await Promise.all(everybody.filter(({ spec }) => spec.wire === 'upgrade').map((client) => client.until('upgrade')));
   await joinAll(everybody);
   await exchangeNumbers(everybody, 3);
+});
+
+// Those of 1.4 to 1.7 fail at long answers in text, and older ones at all.
+scenario('where polls are text, browsers from 2.0 on understand them', async (scene) => {
+  const { url } = await scene.chat(['--eio3-polls', 'text']);
+  const bundles = BUNDLES.filter((generation) => !/^[01]\./.test(generation));
+  assert.ok(bundles.includes('2.5.0'), 'not only those that speak Engine.IO 4');
+  const wires = (generation) => wiresOf(generation).filter((wire) => wire !== 'websocket');
+  const everybody = await clientsInPages(scene, url, { wires, bundles });
+  await joinAll(everybody);
+  await exchange(everybody, CORPUS);
+  await exchangeNumbers(everybody, 20);
 });
 
 scenario('browsers upgrading in mid-conversation lose nothing', async (scene) => {

@@ -125,12 +125,9 @@ async fn the_engine_is_there_with_slashes_too_many_and_too_few() {
 async fn rules_see_paths_without_repeated_slashes() {
     let rule = |name: &str, path: &str, transports: &str| Rule {
         name: name.into(),
-        origins: None,
-        networks: None,
-        agents: Vec::new(),
         paths: vec![Pattern::new(path)],
-        namespaces: Vec::new(),
-        transports: Transports::parse(transports.split(','), &transport::names()).unwrap(),
+        transports: Transports::parse(transports.split(','), &transport::names()).ok(),
+        ..Rule::default()
     };
     let rules = vec![
         rule("old", "/socket.io/1/*", "xhr-polling"),

@@ -34,8 +34,13 @@ fn encode(namespace: &str, body: Body) -> String {
     frames
         .iter()
         .map(|frame| {
-            String::from_utf8(SocketIo09.payload(std::slice::from_ref(frame), true).body.to_vec())
-                .unwrap()
+            String::from_utf8(
+                SocketIo09
+                    .payload(std::slice::from_ref(frame), true, &Wire::default())
+                    .body
+                    .to_vec(),
+            )
+            .unwrap()
         })
         .collect()
 }
@@ -186,7 +191,7 @@ fn vectors_of_payloads() {
     assert!(texts("\u{fffd}").is_empty());
 
     let packets = ["5:::{\"name\":\"uni\",\"args\":[\"€😀\"]}", "5:::{\"name\":\"noargs\"}"];
-    let body = SocketIo09.payload(&packets.map(Frame::fixed), false).body;
+    let body = SocketIo09.payload(&packets.map(Frame::fixed), false, &Wire::default()).body;
     // Captured from a 0.9 server: two marks around each length, in UTF-16 units.
     let lengths: [&[u8]; 2] = [b"\xef\xbf\xbd33\xef\xbf\xbd", b"\xef\xbf\xbd21\xef\xbf\xbd"];
     let captured = [lengths[0], packets[0].as_bytes(), lengths[1], packets[1].as_bytes()].concat();
@@ -201,7 +206,7 @@ fn vectors_of_payloads() {
     let script = "io.j[0](\"\u{fffd}33\u{fffd}5:::{\\\"name\\\":\\\"uni\\\",\\\"args\\\":[\\\"€😀\\\"]}\u{fffd}21\u{fffd}5:::{\\\"name\\\":\\\"noargs\\\"}\");";
     assert_eq!(SocketIo09.jsonp_script(0, &text), script.as_bytes());
     assert_eq!(script.len(), 98);
-    assert!(SocketIo09.payload(&[], false).body.is_empty());
+    assert!(SocketIo09.payload(&[], false, &Wire::default()).body.is_empty());
 }
 
 #[test]

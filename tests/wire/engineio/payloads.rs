@@ -1,9 +1,11 @@
 //! Polling payloads, both ways (engineio.md §4, §5, vectors 5-11).
 
+use parlance::policy::{Eio3Polls, Pattern, Rule};
+
 use crate::support::apps::{Echo, Heard, stage, tap};
 use crate::support::http::Http;
-use crate::support::packets::{Eio, Packet, octet_payload};
-use crate::support::polls::Polls;
+use crate::support::packets::{Eio, Packet, octet_payload, read_answer};
+use crate::support::polls::{Polls, read_open, sid_of};
 use crate::support::server::{Setup, TestServer};
 
 async fn stage_server() -> TestServer {
@@ -22,7 +24,56 @@ async fn joined(server: &TestServer, query: &str) -> Polls {
     session
 }
 
+const TEXT: &str = "text/plain; charset=UTF-8";
 const OCTETS: &str = "application/octet-stream";
+
+/// A setting, because no client says by its first request which form it reads.
+#[tokio::test]
+async fn the_form_of_polls_is_a_setting() {
+    let python = || Rule {
+        name: "python".into(),
+        agents: vec![Pattern::new("python-requests/*")],
+        eio3_polls: Some(Eio3Polls::Text),
+        ..Rule::default()
+    };
+    let (text, octets) = (TEXT, OCTETS);
+    for (eio3_polls, rules, agent, query, expected) in [
+        (Eio3Polls::Octets, vec![], "a", "EIO=3", octets),
+        (Eio3Polls::Octets, vec![], "a", "EIO=3&b64=1", text),
+        (Eio3Polls::Octets, vec![], "a", "EIO=4", text),
+        (Eio3Polls::Text, vec![], "a", "EIO=3", text),
+        (Eio3Polls::Text, vec![], "a", "EIO=2&t=1395000000000-0", text),
+        (Eio3Polls::Text, vec![], "a", "EIO=4", text),
+        (Eio3Polls::Octets, vec![python()], "python-requests/2.31", "EIO=3", text),
+        (Eio3Polls::Octets, vec![python()], "Mozilla/5.0", "EIO=3", octets),
+    ] {
+        let case = format!("{eio3_polls} {} {agent} {query}", rules.len());
+        let server = Setup { eio3_polls, rules, ..Setup::default() }.start(Echo).await;
+        let query = format!("{query}&transport=polling");
+        let open = server.fetch("GET", &query, &[("User-Agent", agent)], b"").await;
+        assert_eq!(open.header("content-type"), Some(expected), "{case}");
+        let eio = if query.contains("EIO=4") { Eio::V4 } else { Eio::V3 };
+        let sid = sid_of(&read_open(&read_answer(eio, &open)[0]));
+        // The rest of the session has the form of its handshake, whatever is in force now.
+        server.gate.apply(Setup::default().policy(), &server.engine);
+        let query = format!("{query}&sid={sid}");
+        server.fetch("POST", &query, &[], eio.framed("4a").as_bytes()).await.assert_ok();
+        let poll = server.get(&query).await;
+        assert_eq!(poll.header("content-type"), Some(expected), "{case}");
+        assert_eq!(read_answer(eio, &poll), ["4a".into()], "{case}");
+    }
+    // Binary data has one form only, which servers of 2.x send to such clients, too.
+    let setup = Setup { eio3_polls: Eio3Polls::Text, ..Setup::default() };
+    let server = setup.start(Echo).await;
+    for (query, form) in [("EIO=3", OCTETS), ("EIO=3&b64=1", TEXT)] {
+        let mut session = Polls::open(&server, query).await;
+        session.send(&["4a".into(), Packet::Binary(vec![1, 2])]).await;
+        let answer = session.get().await;
+        assert_eq!(answer.header("content-type"), Some(form), "{query}");
+        let packets = read_answer(Eio::V3, &answer);
+        assert_eq!(packets, ["4a".into(), Packet::Binary(vec![1, 2])], "{query}");
+    }
+}
 
 #[tokio::test]
 async fn vector_5_a_binary_event_in_text() {

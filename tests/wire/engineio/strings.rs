@@ -1,8 +1,8 @@
 //! Strings of clients of protocol 3, which send them in two encodings (engineio.md §4.1, vectors 7
 //! and 8).
 
-use crate::support::apps::{Notes, stage, tap};
-use crate::support::packets::Eio;
+use crate::support::apps::{Echo, Notes, stage, tap};
+use crate::support::packets::{Eio, Packet, octet_payload};
 use crate::support::polls::Polls;
 use crate::support::server::{Setup, TestServer, target};
 use crate::support::ws::Ws;
@@ -74,7 +74,7 @@ async fn strings_in_octets_are_plain_in_all_versions() {
     let (server, mut heard) = tapped().await;
     for query in ["EIO=2", "EIO=3&t=1395000000000-0", "EIO=3&t=Q85qr0d"] {
         let mut session = Polls::open(&server, query).await;
-        let body = crate::support::packets::octet_payload(&["4Ã© €".into()]);
+        let body = octet_payload(&["4Ã© €".into()]);
         session.post_as("application/octet-stream", &body).await.assert_ok();
         assert_eq!(heard.text().await, "Ã© €", "{query}");
     }
@@ -92,6 +92,45 @@ async fn strings_on_websockets_are_double_only_in_the_first_bundles() {
         ws.send(&format!("4{sent}")).await;
         assert_eq!(heard.text().await, meant, "{query}");
         open.push(ws);
+    }
+}
+
+/// On bare sessions, whose text is not JSON: what comes back is encoded as it was sent.
+#[tokio::test]
+async fn text_goes_out_as_the_client_decodes_it() {
+    let server = Setup::default().start(Echo).await;
+    let text = "€😀é";
+    for (query, sent) in [
+        ("EIO=2&t=1395000000000-0&b64=1", double(text)),
+        ("EIO=3&t=1395000000000-0&b64=1", double(text)),
+        ("EIO=3&t=Q85qr0d&b64=1", double(text)),
+        ("EIO=3&t=Q85qr0d&b64=1", text.into()),
+        ("EIO=3&t=Q85qr0d&j=0", double(text)),
+        ("EIO=3&t=Q85qr0d&j=0", text.into()),
+        ("EIO=4", text.into()),
+    ] {
+        let mut session = Polls::open(&server, query).await;
+        session.say(&format!("4{sent}")).await;
+        assert_eq!(session.texts().await, [format!("4{sent}")], "{query}");
+        // Parked, too, where the answer is written by another task.
+        let parked = session.park(&server).await;
+        session.say(&format!("4{sent}")).await;
+        assert_eq!(parked.packets().await, [Packet::Text(format!("4{sent}"))], "{query}");
+    }
+    // In octets it is UTF-8 for all.
+    for query in ["EIO=2&t=1395000000000-0", "EIO=3&t=Q85qr0d"] {
+        let mut session = Polls::open(&server, query).await;
+        let body = octet_payload(&[format!("4{text}").as_str().into()]);
+        session.post_as("application/octet-stream", &body).await.assert_ok();
+        assert_eq!(session.texts().await, [format!("4{text}")], "{query}");
+    }
+    for (query, sent) in [("EIO=2", double(text)), ("EIO=3", text.into()), ("EIO=4", text.into())] {
+        let mut ws = Ws::open(server.addr, &target(&format!("{query}&transport=websocket"))).await;
+        ws.text().await;
+        for _ in 0..2 {
+            ws.send(&format!("4{sent}")).await;
+            assert_eq!(ws.text().await, format!("4{sent}"), "{query}");
+        }
     }
 }
 

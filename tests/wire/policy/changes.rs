@@ -161,12 +161,9 @@ async fn namespaces_count_as_well() {
     left.event().await;
     let secret = Rule {
         name: "secret".into(),
-        origins: None,
-        networks: None,
-        agents: Vec::new(),
-        paths: Vec::new(),
         namespaces: vec![Pattern::new("/chat")],
-        transports: only(&server, "websocket").transports,
+        transports: Some(only(&server, "websocket").transports),
+        ..Rule::default()
     };
     let policy = Policy { rules: vec![secret], ..(*server.gate.policy()).clone() };
     server.gate.apply(policy, &server.engine);

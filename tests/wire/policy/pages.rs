@@ -18,15 +18,7 @@ const SOCKET: &str = "EIO=4&transport=websocket";
 
 fn rule(name: &str, transports: &str) -> Rule {
     let transports = Transports::parse(transports.split(','), &transport::names()).unwrap();
-    Rule {
-        name: name.into(),
-        origins: None,
-        networks: None,
-        agents: Vec::new(),
-        paths: Vec::new(),
-        namespaces: Vec::new(),
-        transports,
-    }
+    Rule { name: name.into(), transports: Some(transports), ..Rule::default() }
 }
 
 /// Views of apps and small devices send `file://` where browsers send `null`.

@@ -8,7 +8,9 @@ use parlance::admission::{Gate, PolicyLayer};
 use parlance::chat::{Chat, ChatSettings};
 use parlance::engine::{Engine, Handler, Limits};
 use parlance::negotiate::Negotiator;
-use parlance::policy::{BreakerSettings, Caps, Networks, Origins, Policy, Rule, Transports};
+use parlance::policy::{
+    BreakerSettings, Caps, Eio3Polls, Networks, Origins, Policy, Rule, Transports,
+};
 use parlance::server::pages::Pages;
 use parlance::server::{self, HttpLimits, Mount, Server};
 use parlance::socketio::{App, SocketIo};
@@ -29,6 +31,7 @@ pub struct Setup {
     pub origins: &'static [&'static str],
     pub caps: Caps,
     pub breaker: BreakerSettings,
+    pub eio3_polls: Eio3Polls,
     pub rules: Vec<Rule>,
     pub match_origin_protocol: bool,
     pub trusted_proxies: &'static [&'static str],
@@ -48,6 +51,7 @@ impl Default for Setup {
             caps: Caps::default(),
             // Many tests kill their WebSockets on purpose.
             breaker: BreakerSettings { failures: 0, ..BreakerSettings::default() },
+            eio3_polls: Eio3Polls::default(),
             rules: Vec::new(),
             match_origin_protocol: false,
             trusted_proxies: &[],
@@ -84,6 +88,7 @@ impl Setup {
             origins: Origins::parse(self.origins.iter().copied()).expect("origins"),
             caps: self.caps,
             breaker: self.breaker,
+            eio3_polls: self.eio3_polls,
             rules: self.rules.clone(),
             match_origin_protocol: self.match_origin_protocol,
             trusted_proxies: Networks::parse(self.trusted_proxies.iter().copied())
