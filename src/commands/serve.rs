@@ -115,6 +115,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let negotiator = Negotiator::new(engine.clone(), gate);
     let http = HttpLimits {
         header_timeout: settings.header_timeout,
+        keep_alive_timeout: settings.keep_alive_timeout,
         body_timeout: settings.body_timeout,
         max_headers: settings.max_headers,
         max_header_bytes: settings.max_header_bytes,

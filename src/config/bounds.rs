@@ -87,6 +87,8 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
     "max-connections" max_connections Count 1, MANY;
     "max-connections-per-address" max_connections_per_address Count 1, MANY, or 0;
     "header-timeout" header_timeout Time 1, DAY;
+    // Clients are told whole seconds.
+    "keep-alive-timeout" keep_alive_timeout Time 1000, DAY;
     "body-timeout" body_timeout Time 1, DAY;
     "max-headers" max_headers Count 8, 1024;
     // hyper's read buffer holds about 400 KiB.

@@ -126,9 +126,12 @@ pub struct Layer {
     /// Connections at once of one address, 0 for no bound; never more than half of all [default: 4000]
     #[arg(long, env = "PARLANCE_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N")]
     pub max_connections_per_address: Option<usize>,
-    /// Time for a request's headers, and for a connection between requests [default: 10s]
+    /// Time for a request's headers [default: 10s]
     #[arg(long, env = "PARLANCE_HEADER_TIMEOUT", value_name = "TIME")]
     pub header_timeout: Option<Time>,
+    /// Time that a connection stays open between two requests [default: 130s]
+    #[arg(long, env = "PARLANCE_KEEP_ALIVE_TIMEOUT", value_name = "TIME")]
+    pub keep_alive_timeout: Option<Time>,
     /// Time for a request's body [default: 30s]
     #[arg(long, env = "PARLANCE_BODY_TIMEOUT", value_name = "TIME")]
     pub body_timeout: Option<Time>,
@@ -168,7 +171,7 @@ impl Layer {
             max_sessions_per_address max_websockets handshake_rate breaker_failures breaker_rest
             breaker_longest admin_token byte_rate static_dir log log_dir log_bytes ping_interval ping_timeout
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes max_sessions
-            max_connections max_connections_per_address header_timeout body_timeout max_headers max_header_bytes
+            max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             drain_delay shutdown_timeout message_max message_rate duplicate_names)
     }
 }

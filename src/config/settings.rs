@@ -71,6 +71,8 @@ pub struct Settings {
     pub max_connections_per_address: usize,
     /// How long the head of a request may take.
     pub header_timeout: Duration,
+    /// Time that a connection stays open between two requests.
+    pub keep_alive_timeout: Duration,
     /// How long the body of a request may take.
     pub body_timeout: Duration,
     /// Headers of one request.
@@ -105,7 +107,7 @@ impl Settings {
         }
         differing!(host port admin_token tls_cert tls_key redirect_port hsts base_path path proxy_protocol static_dir log
             log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
-            queue_bytes_total queue_messages stream_bytes max_connections max_connections_per_address header_timeout body_timeout max_headers
+            queue_bytes_total queue_messages stream_bytes max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names)
     }
 
@@ -200,6 +202,7 @@ impl Settings {
             max_connections: layer.max_connections.unwrap_or(100_000),
             max_connections_per_address: layer.max_connections_per_address.unwrap_or(4000),
             header_timeout: time(layer.header_timeout, 10),
+            keep_alive_timeout: time(layer.keep_alive_timeout, 130),
             body_timeout: time(layer.body_timeout, 30),
             max_headers: layer.max_headers.unwrap_or(64),
             max_header_bytes: size(layer.max_header_bytes, 16 * 1024),

@@ -7,7 +7,6 @@
 mod dialects;
 mod forwarded;
 mod grammar;
-mod head;
 mod input;
 mod json;
 mod origins;
@@ -23,7 +22,6 @@ mod ws_frames;
 pub use dialects::{engineio3, engineio4, socketio09};
 pub use forwarded::forwarded;
 pub use grammar::grammar;
-pub use head::head;
 pub use json::json;
 pub use origins::origins;
 pub use proxy_header::proxy_header;

@@ -31,6 +31,7 @@ pub fn settings(data: &[u8]) {
         settings.upgrade_timeout,
         settings.connect_timeout,
         settings.header_timeout,
+        settings.keep_alive_timeout,
         settings.body_timeout,
         settings.shutdown_timeout,
     ] {

@@ -23,7 +23,6 @@ targets! {
     engineio4: 20_000,
     forwarded: 20_000,
     grammar: 20_000,
-    head: 5_000,
     json: 20_000,
     origins: 20_000,
     proxy_header: 20_000,

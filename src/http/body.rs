@@ -1,49 +1,45 @@
 //! Request bodies. Each contains its own deadline, so that no code can read one without a deadline.
 
 use std::fmt;
-use std::io::{self, ErrorKind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures::future::{Either, select};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::net::ConnWriter;
-
 /// The body of a request.
+#[derive(Debug)]
 pub enum Incoming {
     /// The whole body has arrived.
     Whole(Bytes),
-    /// A part of the body is still to be read from the connection.
-    Partial(Box<PartialBody>),
-    /// hyper reads the body.
+    /// A part of the body is still to come.
     Hyper(HyperBody),
-}
-
-/// A body of known length of which a part has arrived.
-pub struct PartialBody {
-    /// The part that has arrived.
-    pub(crate) first: Vec<u8>,
-    /// Length of the whole body in bytes.
-    pub(crate) length: usize,
-    pub(crate) writer: Arc<ConnWriter>,
-    pub(crate) deadline: BodyDeadline,
-    /// Set when the last byte was read: only then may the next request be read.
-    pub(crate) read: Arc<AtomicBool>,
 }
 
 /// A body that hyper reads. Reading fails after the deadline.
 pub struct HyperBody {
-    body: hyper::body::Incoming,
+    /// The part that came with the head.
+    first: Bytes,
+    /// Why the body broke off after that.
+    failed: Option<hyper::Error>,
+    rest: hyper::body::Incoming,
     deadline: BodyDeadline,
-    late: Arc<AtomicBool>,
+    progress: Arc<Progress>,
+}
+
+/// How far a body has been read, for those who do not read it.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// All of it was read: only then may the next request be read.
+    pub read: AtomicBool,
+    /// It was incomplete at its deadline.
+    pub late: AtomicBool,
 }
 
 /// How long a server that stops still waits for bodies.
@@ -84,6 +80,7 @@ impl BodyDeadline {
         alarm.sleep.as_mut().poll(cx)
     }
 
+    #[cfg(test)]
     async fn expired(&mut self) {
         std::future::poll_fn(|cx| self.poll_expired(cx)).await;
     }
@@ -99,58 +96,14 @@ pub async fn read_body(
     limit: usize,
     held: impl FnMut(usize),
 ) -> Result<Bytes, BodyError> {
-    let length = match &body {
-        Incoming::Whole(bytes) => bytes.len(),
-        Incoming::Partial(partial) => partial.length,
-        Incoming::Hyper(body) => usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX),
-    };
+    let length = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if length > limit {
         return Err(BodyError::TooLarge { limit });
     }
     match body {
         Incoming::Whole(bytes) => Ok(bytes),
-        Incoming::Partial(partial) => {
-            partial.collect(held).await.map_err(|_| BodyError::Incomplete)
-        }
         Incoming::Hyper(body) => collect(body, limit, held).await,
     }
-}
-
-impl PartialBody {
-    async fn collect(self, held: impl FnMut(usize)) -> io::Result<Bytes> {
-        let PartialBody { first, length, writer, mut deadline, read } = self;
-        let reading = pin!(read_rest(first, length, &writer, held));
-        let bytes = match select(reading, pin!(deadline.expired())).await {
-            Either::Left((bytes, _)) => bytes?,
-            Either::Right(_) => return Err(ErrorKind::TimedOut.into()),
-        };
-        read.store(true, Ordering::Release);
-        Ok(bytes.into())
-    }
-}
-
-/// Reads until `first` has `length` bytes.
-async fn read_rest(
-    mut first: Vec<u8>,
-    length: usize,
-    writer: &ConnWriter,
-    mut held: impl FnMut(usize),
-) -> io::Result<Vec<u8>> {
-    let mut at = first.len();
-    while at < length {
-        // Double the buffer as bytes arrive, so that a large Content-Length alone allocates
-        // nothing.
-        let room = length.min((at * 2).max(4096));
-        if room > first.len() {
-            first.resize(room, 0);
-            held(first.capacity());
-        }
-        match writer.stream().read(&mut first[at..]).await? {
-            0 => return Err(ErrorKind::UnexpectedEof.into()),
-            count => at += count,
-        }
-    }
-    Ok(first)
 }
 
 async fn collect(
@@ -174,13 +127,29 @@ async fn collect(
 }
 
 impl HyperBody {
-    pub(crate) fn new(body: hyper::body::Incoming, deadline: BodyDeadline) -> Self {
-        HyperBody { body, deadline, late: Arc::default() }
+    /// `first` was read before, and `failed` came after it.
+    pub(super) fn new(
+        first: Bytes,
+        failed: Option<hyper::Error>,
+        rest: hyper::body::Incoming,
+        deadline: BodyDeadline,
+    ) -> Self {
+        HyperBody { first, failed, rest, deadline, progress: Arc::default() }
+    }
+}
+
+impl Incoming {
+    /// Whether the request has no body.
+    pub fn is_empty(&self) -> bool {
+        self.is_end_stream()
     }
 
-    /// A flag that becomes true if the body is incomplete at its deadline.
-    pub(crate) fn late(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.late)
+    /// How far the body has been read. `None` if all of it has arrived.
+    pub(crate) fn progress(&self) -> Option<Arc<Progress>> {
+        match self {
+            Incoming::Whole(_) => None,
+            Incoming::Hyper(body) => Some(Arc::clone(&body.progress)),
+        }
     }
 }
 
@@ -211,33 +180,83 @@ impl Body for HyperBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, HyperBodyError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
+        }
+        let polled = match self.failed.take() {
+            Some(error) => Poll::Ready(Some(Err(error))),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        };
+        if let Poll::Ready(frame) = polled {
+            if frame.is_none() || self.rest.is_end_stream() {
+                self.progress.read.store(true, Ordering::Release);
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(HyperBodyError::Broken)));
         }
         ready!(self.deadline.poll_expired(cx));
-        self.late.store(true, Ordering::Release);
+        self.progress.late.store(true, Ordering::Release);
         Poll::Ready(Some(Err(HyperBodyError::Late)))
     }
 
+    fn is_end_stream(&self) -> bool {
+        self.first.is_empty() && self.failed.is_none() && self.rest.is_end_stream()
+    }
+
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let mut hint = self.rest.size_hint();
+        let first = self.first.len() as u64;
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(first));
+        }
+        hint.set_lower(hint.lower().saturating_add(first));
+        hint
+    }
+}
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = HyperBodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HyperBodyError>>> {
+        match self.get_mut() {
+            Incoming::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Incoming::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Incoming::Hyper(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Incoming::Whole(bytes) => bytes.is_empty(),
+            Incoming::Hyper(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Incoming::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Incoming::Hyper(body) => body.size_hint(),
+        }
     }
 }
 
 impl fmt::Debug for HyperBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HyperBody").field(&self.body).finish()
+        f.debug_tuple("HyperBody").field(&self.progress).finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncWriteExt as _;
-    use tokio::net::{TcpListener, TcpStream};
+    use std::pin::pin;
+
+    use futures::future::select;
     use tokio::time::sleep;
 
     use super::*;
-    use crate::net::ByteStream;
 
     #[tokio::test(start_paused = true)]
     async fn a_body_has_its_time_and_less_in_a_shutdown() {
@@ -250,20 +269,5 @@ mod tests {
             deadline.expired().await;
             assert_eq!(start.elapsed().as_secs(), over, "stopped after {stopped} of {time} s");
         }
-    }
-
-    #[tokio::test]
-    async fn a_body_in_pieces_is_whole_and_its_room_grows_with_it() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let writer = ConnWriter::new(ByteStream::plain(listener.accept().await.unwrap().0), None);
-        let body: Vec<u8> = (0..100_000_u32).flat_map(u32::to_be_bytes).collect();
-        let mut held = Vec::new();
-        let reading = read_rest(body[..3].to_vec(), body.len(), &writer, |bytes| held.push(bytes));
-        let (read, written) = tokio::join!(reading, client.write_all(&body[3..]));
-        written.unwrap();
-        assert!(read.unwrap() == body);
-        assert!(held.is_sorted() && held.len() < 200, "{held:?}");
-        assert!((4096..8192).contains(&held[0]) && *held.last().unwrap() >= body.len(), "{held:?}");
     }
 }

@@ -5,9 +5,13 @@ use std::time::Duration;
 /// Bounds on connections and on requests.
 #[derive(Debug, Clone)]
 pub struct HttpLimits {
-    /// For the head of a request, from the end of the previous response or the start of the
-    /// connection. So it also bounds how long a connection may be idle.
+    /// For the head of a request, from its first byte; for the first request on a connection, from
+    /// the start of the connection.
     pub header_timeout: Duration,
+    /// Between a response and the first byte of the next request. Clients are told whole seconds of it
+    /// (`Keep-Alive: timeout=`), and get a second more. It has to be longer than proxies keep
+    /// idle connections, or they send requests that meet the end of one.
+    pub keep_alive_timeout: Duration,
     /// For the body of a request, from the end of its head.
     pub body_timeout: Duration,
     /// Number of headers of one request.
@@ -27,6 +31,7 @@ impl Default for HttpLimits {
     fn default() -> Self {
         HttpLimits {
             header_timeout: Duration::from_secs(10),
+            keep_alive_timeout: Duration::from_secs(130),
             body_timeout: Duration::from_secs(30),
             max_headers: 64,
             max_header_bytes: 16 * 1024,

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::Stream;
@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use tokio::time::Instant;
+use tracing::debug;
 
 use super::Incoming;
 use crate::net::ConnWriter;
@@ -23,7 +24,8 @@ pub type Response = http::Response<Body>;
 pub enum Body {
     /// All of it.
     Whole(Bytes),
-    /// Comes piece by piece.
+    /// Comes piece by piece. With a `Content-Length` in the head it ends after so many bytes; one
+    /// that ends earlier has failed, and the connection is closed.
     Stream(Pin<Box<dyn BodyStream>>),
     /// The answer to a poll, which comes later and whole.
     Parked(Box<dyn Parked>),
@@ -36,10 +38,14 @@ pub enum Body {
 pub trait BodyStream: Stream<Item = Bytes> + Send {
     /// Lets pieces go to the connection directly, as chunks
     /// ([`write_chunk`](super::write::write_chunk)), by whoever has them, as long as the stream is
-    /// being polled and pending. Called once, when the head is written; never called if hyper
-    /// writes the answer.
+    /// being polled and pending. Called once, when the head is written, if the pieces are chunks.
     fn set_writer(self: Pin<&mut Self>, writer: &Arc<ConnWriter>) {
         let _ = writer;
+    }
+
+    /// The length of all pieces in bytes, if it is known.
+    fn length(&self) -> Option<u64> {
+        None
     }
 }
 
@@ -48,9 +54,47 @@ impl Body {
     pub fn receipt(&self) -> Option<Arc<dyn Receipt>> {
         if let Body::Parked(parked) = self { parked.receipt() } else { None }
     }
+
+    /// A body of another library. It ends early if it fails, so its length has to be known.
+    pub fn coming<B>(body: B) -> Self
+    where
+        B: hyper::body::Body<Data = Bytes, Error: std::fmt::Display> + Send + 'static,
+    {
+        if body.is_end_stream() {
+            return Body::Whole(Bytes::new());
+        }
+        Body::Stream(Box::pin(Frames(Box::pin(body))))
+    }
 }
 
 impl<I: Iterator<Item = Bytes> + Send> BodyStream for futures::stream::Iter<I> {}
+
+/// The data of a body of another library.
+struct Frames<B>(Pin<Box<B>>);
+
+impl<B: hyper::body::Body<Data = Bytes, Error: std::fmt::Display>> Stream for Frames<B> {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        Poll::Ready(match ready!(self.0.as_mut().poll_frame(cx)) {
+            Some(Ok(frame)) => Some(frame.into_data().unwrap_or_default()),
+            Some(Err(error)) => {
+                debug!(reason = %error, "an answer is not sent to its end");
+                None
+            }
+            None => None,
+        })
+    }
+}
+
+impl<B> BodyStream for Frames<B>
+where
+    B: hyper::body::Body<Data = Bytes, Error: std::fmt::Display> + Send,
+{
+    fn length(&self) -> Option<u64> {
+        self.0.size_hint().exact()
+    }
+}
 
 /// A response, or another result of type `T`, now or later. Most requests are answered without a
 /// boxed future. That includes polls: their response, a [`Body::Parked`], exists at once.
@@ -103,13 +147,6 @@ pub trait Parked: Send {
     /// Writes the answer now, an empty one (a noop) if no packet waits. Does nothing if the answer
     /// was already written.
     fn give(self: Box<Self>);
-
-    /// Waits for the answer in place of [`Parked::begin`], for a connection that hyper writes to.
-    /// Returns its content type and body.
-    fn answer(
-        self: Box<Self>,
-        writer: Arc<ConnWriter>,
-    ) -> BoxFuture<'static, (&'static str, Bytes)>;
 }
 
 /// Keeps the answer to a poll until the connection's next request, or its end.

@@ -1,7 +1,7 @@
 //! Negotiation: asks the policy about each request below the engine's path, and passes it to its
 //! transport and session.
 
-mod astray;
+pub(crate) mod astray;
 mod cors;
 mod engineio;
 mod socketio09;

@@ -8,17 +8,21 @@ use http::StatusCode;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
+use tracing::debug;
 
 use super::acceptor::{self, AcceptError};
 use super::listen::ListenerConfig;
 use super::{Server, Shared};
 use crate::admission::Peer;
-use crate::http::conn::{Http1, NextRequest};
-use crate::http::{self as web, Receipt, Response, ResponseFuture, fallback};
+use crate::http::conn::{Http1, NextRequest, ParsedRequest};
+use crate::http::{self as web, Receipt, Response, ResponseFuture};
 use crate::net::first_bytes::FirstBytes;
 use crate::net::slots::{NoSlot, Slot, WAIT};
 use crate::net::{ByteStream, ConnWriter};
 use crate::policy::{Client, Scheme};
+
+/// The content type of refusals for people.
+const TEXT: &str = "text/plain; charset=utf-8";
 
 impl Server {
     /// One connection's task. The handshake's future is boxed and freed after it, and the rest is
@@ -159,10 +163,12 @@ impl Server {
             tokio::task::consume_budget().await;
             match http.next().await {
                 NextRequest::Request(parsed) => {
-                    let (request, context) = parsed.split();
-                    let response = match self.route_engine(request, peer) {
+                    let ParsedRequest { request, mut context } = *parsed;
+                    let response = match self.route(request, peer, config) {
                         ResponseFuture::Ready(response) => response,
-                        ResponseFuture::Waiting(response) => response.await,
+                        ResponseFuture::Waiting(response) => {
+                            http.wait(&mut context, response).await
+                        }
                     };
                     receipt = response.body().receipt();
                     let in_flight = http.begin(context, response);
@@ -170,15 +176,11 @@ impl Server {
                         return Box::pin(end(http.writer, receipt)).await;
                     }
                 }
-                NextRequest::Unsupported { read, whole } => {
-                    receipt = None;
-                    let writer = Arc::clone(&http.writer);
-                    let route = |request| self.route(request, &writer, peer, config);
-                    let served = fallback::serve(&mut http, read, whole, route);
-                    match Box::pin(served).await {
-                        Some(more) => http.unread(&more),
-                        None => return,
-                    }
+                NextRequest::Unreadable(why) => {
+                    debug!(remote = %peer.remote, reason = %why, "request refused");
+                    let text = format!("{why}\n");
+                    let response = web::response(why.status(), TEXT, text);
+                    return Box::pin(http.refuse(response)).await;
                 }
                 NextRequest::OtherProtocol(first) => {
                     return reject_protocol(&http.writer, &first, peer.remote);
@@ -195,13 +197,11 @@ impl Server {
         peer: Peer,
         config: &'a ListenerConfig,
     ) -> Http1<'a> {
-        let Shared { limits, mount, stopping, .. } = &*self.shared;
+        let Shared { limits, stopping, .. } = &*self.shared;
         // With TLS, the acceptor has already checked the protocol.
         let check_protocol = config.acceptor.tls.is_none();
-        // A listener that redirects does not serve the engine.
-        let mount = config.redirect_to.is_none().then_some(mount);
         let hsts = config.hsts.as_ref().filter(|_| peer.scheme == Scheme::Https);
-        Http1::new(writer, peer.remote, check_protocol, limits, mount, stopping, hsts)
+        Http1::new(writer, peer.remote, check_protocol, limits, stopping, hsts)
     }
 }
 
@@ -233,5 +233,5 @@ fn reject_protocol(writer: &ConnWriter, first: &FirstBytes, remote: IpAddr) {
 /// The answer to a request whose head is incomplete at its deadline.
 fn request_timeout() -> Response {
     let text = "the request did not come whole in time\n";
-    web::response(StatusCode::REQUEST_TIMEOUT, "text/plain; charset=utf-8", text)
+    web::response(StatusCode::REQUEST_TIMEOUT, TEXT, text)
 }

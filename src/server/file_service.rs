@@ -5,15 +5,12 @@ use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::header::{
     CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE,
     IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, LOCATION, RANGE, VARY,
 };
 use http::{Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, StreamBody};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::services::ServeDir;
 use tower_http::services::fs::{Backend, File, ServeFileSystemResponseBody};
 use tracing::debug;
@@ -21,7 +18,7 @@ use tracing::debug;
 use super::client_script::Reader;
 use super::file_version::FileVersion;
 use super::page_files::{self, OpenFile, Source};
-use crate::http::fallback::Answer;
+use crate::http::{self as web, Body};
 
 /// Bytes of a file that are on their way to one reader.
 const PIECE: usize = 8 * 1024;
@@ -37,7 +34,7 @@ pub(super) async fn answer(
     source: &Arc<Source>,
     request: &Request<impl Sized>,
     reader: &Arc<Reader>,
-) -> Result<Option<Answer>, String> {
+) -> Result<Option<web::Response>, String> {
     let uri = request.uri();
     let path =
         uri.path().strip_prefix('/').filter(|path| !path.starts_with('/') && !path.contains("//"));
@@ -116,7 +113,7 @@ fn is_current(if_range: &HeaderValue, version: &HeaderMap) -> bool {
 }
 
 /// Adds what `ServeDir` leaves out of an answer.
-fn finish(response: Served, source: &Source, name: &str, uri: &Uri) -> Answer {
+fn finish(response: Served, source: &Source, name: &str, uri: &Uri) -> web::Response {
     let (mut parts, body) = response.into_parts();
     let headers = &mut parts.headers;
     let forever = !source.is_folder() && page_files::is_version(name, uri.query());
@@ -135,7 +132,7 @@ fn finish(response: Served, source: &Source, name: &str, uri: &Uri) -> Answer {
     {
         *location = relative;
     }
-    Response::from_parts(parts, one_piece_at_a_time(body))
+    Response::from_parts(parts, Body::coming(body))
 }
 
 /// Text is UTF-8 here, which `ServeDir` does not say.
@@ -151,31 +148,6 @@ fn below_itself(uri: &Uri) -> Option<HeaderValue> {
     let (_, last) = uri.path().rsplit_once('/')?;
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     HeaderValue::from_str(&format!("./{last}/{query}")).ok()
-}
-
-/// Takes a piece of a body only when the one before it was sent: hyper would keep several of a
-/// slow reader.
-fn one_piece_at_a_time(
-    body: ServeFileSystemResponseBody,
-) -> http_body_util::combinators::UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>> {
-    struct Piece {
-        bytes: Bytes,
-        _turn: OwnedSemaphorePermit,
-    }
-    impl AsRef<[u8]> for Piece {
-        fn as_ref(&self) -> &[u8] {
-            &self.bytes
-        }
-    }
-    let turn = Arc::new(Semaphore::new(1));
-    let pieces = futures::stream::unfold((body, turn), |(mut body, turn)| async move {
-        let permit = Arc::clone(&turn).acquire_owned().await.ok()?;
-        let frame = body.frame().await?;
-        let framed = frame
-            .map(|frame| frame.map_data(|bytes| Bytes::from_owner(Piece { bytes, _turn: permit })));
-        Some((framed.map_err(Into::into), (body, turn)))
-    });
-    StreamBody::new(pieces).boxed_unsync()
 }
 
 impl File for OpenFile {

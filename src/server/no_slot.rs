@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::HttpLimits;
 use super::listen::ListenerConfig;
-use crate::http::write::{write_end, write_head};
+use crate::http::write::{After, write_end, write_head};
 use crate::http::{Body, Response};
 use crate::net::slots::{NoSlot, open_files};
 use crate::transport::Error;
@@ -44,7 +44,7 @@ impl Refusals {
         let response = self.refuse(why);
         if let (Body::Whole(body), true) = (response.body(), config.acceptor.is_plain()) {
             let mut bytes = Vec::new();
-            write_head(&mut bytes, response.status(), response.headers(), true);
+            write_head(&mut bytes, response.status(), response.headers(), After::Close);
             write_end(&mut bytes, "", body);
             // Closing with unread input would reset the connection, and the answer could be lost.
             let socket = SockRef::from(tcp);

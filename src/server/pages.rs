@@ -10,7 +10,6 @@ use http::header::{
     X_FRAME_OPTIONS,
 };
 use http::{Method, StatusCode};
-use http_body_util::BodyExt as _;
 use tracing::debug;
 use warp::Filter as _;
 
@@ -19,9 +18,8 @@ use super::client_script::Reader;
 use super::page_files::Source;
 use super::{file_service, no_slot, reports};
 use crate::admission::Welcome;
-use crate::http::fallback::{Answer, to_hyper};
 use crate::http::path::Mount;
-use crate::http::{self as web, HyperBody};
+use crate::http::{self as web, Body};
 use crate::policy::Scheme;
 use crate::transport::Error;
 
@@ -55,7 +53,7 @@ pub struct Pages {
     of_operator: bool,
 }
 
-type Handler = dyn Fn(http::Request<HyperBody>) -> BoxFuture<'static, Answer> + Send + Sync;
+type Handler = dyn Fn(web::Request) -> BoxFuture<'static, web::Response> + Send + Sync;
 
 impl Pages {
     /// `folder` replaces the built-in files, except the client library if the folder has none. `more`
@@ -63,7 +61,7 @@ impl Pages {
     pub fn new(folder: Option<&Path>, more: impl Into<Option<Admin>>) -> Self {
         let source = Arc::new(Source::new(folder));
         let service = warp::service(admin::route(more.into()).or(reports::route()));
-        let answer = move |request: http::Request<HyperBody>| -> BoxFuture<'static, Answer> {
+        let answer = move |request: web::Request| -> BoxFuture<'static, web::Response> {
             let (mut service, source) = (service.clone(), Arc::clone(&source));
             Box::pin(async move {
                 let reads = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -75,9 +73,9 @@ impl Pages {
                 if response.status() == StatusCode::NOT_FOUND && !reads {
                     let mut refusal = web::response(StatusCode::METHOD_NOT_ALLOWED, "", "");
                     refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-                    return to_hyper(refusal);
+                    return refusal;
                 }
-                response.map(|body| body.map_err(Into::into).boxed_unsync())
+                response.map(Body::coming)
             })
         };
         Pages { answer: Arc::new(answer), of_operator: folder.is_some() }
@@ -86,20 +84,20 @@ impl Pages {
     /// Answers a request. `welcome` is the part of the policy that the page gets.
     pub async fn answer(
         &self,
-        mut request: http::Request<HyperBody>,
+        mut request: web::Request,
         welcome: Welcome,
         mount: &Mount,
-    ) -> Answer {
+    ) -> web::Response {
         let content_policy = content_policy(welcome.bound_to, self.of_operator);
         request.extensions_mut().insert(welcome);
         request.extensions_mut().insert(mount.clone());
-        let late = request.body().late();
+        let progress = request.body().progress();
         let mut answer = (self.answer)(request).await;
         if answer.status() == StatusCode::NOT_FOUND {
-            answer = to_hyper(not_found(mount));
+            answer = not_found(mount);
         }
-        if late.load(Ordering::Acquire) {
-            answer = to_hyper(Error::Incomplete.json());
+        if progress.is_some_and(|progress| progress.late.load(Ordering::Acquire)) {
+            answer = Error::Incomplete.json();
         }
         let headers = answer.headers_mut();
         headers.insert(CONTENT_SECURITY_POLICY, content_policy);
@@ -118,7 +116,7 @@ pub(super) fn not_found(mount: &Mount) -> web::Response {
 }
 
 /// Answers a request for a file; 404 if there is none.
-async fn file(source: &Arc<Source>, request: http::Request<HyperBody>) -> Answer {
+async fn file(source: &Arc<Source>, request: web::Request) -> web::Response {
     let extensions = request.extensions();
     let found = match (extensions.get::<Welcome>(), extensions.get::<Mount>()) {
         (Some(welcome), Some(mount)) => {
@@ -130,10 +128,10 @@ async fn file(source: &Arc<Source>, request: http::Request<HyperBody>) -> Answer
     };
     match found {
         Ok(Some(answer)) => answer,
-        Ok(None) => to_hyper(web::response(StatusCode::NOT_FOUND, "", "")),
+        Ok(None) => web::response(StatusCode::NOT_FOUND, "", ""),
         Err(reason) => {
             debug!(name = request.uri().path(), reason, "no page for now");
-            to_hyper(no_slot::unavailable(&reason))
+            no_slot::unavailable(&reason)
         }
     }
 }

@@ -1,17 +1,14 @@
 //! Redirects: every request of the plain port beside the https port to https; the base path without
 //! its last slash to the base path.
 
-use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http::header::{CONNECTION, HOST, HeaderValue, LOCATION};
+use http::{Method, Request, StatusCode};
 
-use crate::http::fallback::Answer;
 use crate::http::path::Mount;
-use crate::http::{self as web, host};
+use crate::http::{self as web, Response, host};
 
 /// Redirects a request to https with the same host and path, at `port`.
-pub(super) fn answer<B>(request: &Request<B>, port: u16) -> Answer {
+pub(super) fn answer<B>(request: &Request<B>, port: u16) -> Response {
     let location = target(request, port).and_then(|target| HeaderValue::try_from(target).ok());
     let Some(location) = location else {
         return response(StatusCode::BAD_REQUEST, "no usable Host header\n");
@@ -23,7 +20,7 @@ pub(super) fn answer<B>(request: &Request<B>, port: u16) -> Answer {
 
 /// Redirects the base path to itself with its last slash, because links of pages are relative. The
 /// target is relative, too: proxies may have taken a part of the path away.
-pub(super) fn to_base<B>(request: &Request<B>, mount: &Mount) -> web::Response {
+pub(super) fn to_base<B>(request: &Request<B>, mount: &Mount) -> Response {
     let last = mount.base().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     let mut response = web::response(status(request), "text/plain", "");
@@ -41,14 +38,10 @@ fn status<B>(request: &Request<B>) -> StatusCode {
     }
 }
 
-fn response(status: StatusCode, text: &'static str) -> Answer {
-    let body = Full::new(Bytes::from_static(text.as_bytes()));
-    let mut response = Response::new(body.map_err(|never| match never {}).boxed_unsync());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+fn response(status: StatusCode, text: &'static str) -> Response {
+    let mut response = web::response(status, "text/plain; charset=utf-8", text);
     // A client has no further use for a connection to this port.
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

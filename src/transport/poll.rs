@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, Either, select};
+use futures::future::{Either, select};
 use http::{Method, StatusCode};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{Error, Exchange};
 use crate::dialect::{Control, Dialect, Frame, Malformed, OCTETS, Packet, Requests, Wire};
@@ -19,7 +19,6 @@ use crate::engine::{
 use crate::http::headers::media_type;
 use crate::http::write::write_end;
 use crate::http::{Body, Incoming, Parked, ParkedOutcome, Receipt, Response, read_body, response};
-use crate::memory::Charge;
 use crate::net::ConnWriter;
 
 /// How long an idle poll is parked in generation 0.9, which has no heartbeats on polls
@@ -157,23 +156,6 @@ impl Parked for ParkedPoll {
             responder.write(answer);
         }
     }
-
-    fn answer(
-        mut self: Box<Self>,
-        writer: Arc<ConnWriter>,
-    ) -> BoxFuture<'static, (&'static str, Bytes)> {
-        Box::pin(async move {
-            let next = self.drain.next(&mut self.batch);
-            let drained = timeout_at(self.deadline, next).await.unwrap_or(Drained::Released);
-            self.drained = drained;
-            let (content_type, bytes) = self.encode_answer();
-            let mut charge = Charge::default();
-            charge.set(bytes.len());
-            let sending = Arc::new(SendingAnswer { bytes, writer, _charge: charge });
-            self.drain.finish_by(&(Arc::clone(&sending) as Arc<dyn Connection>));
-            (content_type, Bytes::from_owner(AnswerBytes(sending)))
-        })
-    }
 }
 
 impl ParkedPoll {
@@ -189,33 +171,6 @@ impl ParkedPoll {
             Drained::Closed(reason) => Some(dialect.ending(reason.ending())),
         });
         (self.encode)(dialect, session.wire(), &self.batch)
-    }
-}
-
-/// An answer that hyper sends. The session counts its bytes until hyper drops them.
-#[derive(Debug)]
-struct SendingAnswer {
-    bytes: Bytes,
-    writer: Arc<ConnWriter>,
-    _charge: Charge,
-}
-
-/// The bytes of a [`SendingAnswer`], as their owner.
-struct AnswerBytes(Arc<SendingAnswer>);
-
-impl AsRef<[u8]> for AnswerBytes {
-    fn as_ref(&self) -> &[u8] {
-        &self.0.bytes
-    }
-}
-
-impl Connection for SendingAnswer {
-    fn held(&self) -> usize {
-        self.bytes.len()
-    }
-
-    fn cut(&self) {
-        self.writer.cut();
     }
 }
 

@@ -8,7 +8,7 @@ use http::header::{
     CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 use tracing::Instrument;
 
 use super::ws_frames::Fault;
@@ -18,7 +18,7 @@ use crate::admission::WebSocketMonitor;
 use crate::dialect::{Dialect, Frame, Packet, Requests, SocketMessage, Wire};
 use crate::engine::{Begun, CloseReason, Drain, Drained, Session, TransportInfo};
 use crate::http::headers::header_has;
-use crate::http::{Body, Incoming, Request, Response, ResponseFuture, response};
+use crate::http::{Body, Request, Response, ResponseFuture, response};
 use crate::net::ConnWriter;
 
 #[derive(Debug)]
@@ -54,14 +54,16 @@ impl Transport for WebSocket {
         if !header_has(headers, CONNECTION, "upgrade") {
             return Err(Error::bad_request("no WebSocket upgrade: Connection says otherwise"));
         }
+        if request.version() < Version::HTTP_11 {
+            return Err(Error::bad_request("no WebSocket upgrade: the request is of HTTP/1.0"));
+        }
         if single_value(headers, SEC_WEBSOCKET_VERSION) != Some(b"13") {
             return Err(Error::bad_request("only WebSocket version 13 is spoken"));
         }
         let key = single_value(headers, SEC_WEBSOCKET_KEY)
             .filter(|key| is_key(key) || is_sid(key, request.uri().query()));
         match key {
-            // hyper reads requests with a body, and keeps the connection until the answer is sent.
-            Some(_) if matches!(request.body(), Incoming::Hyper(_)) => {
+            Some(_) if !request.body().is_empty() => {
                 Err(Error::bad_request("no WebSocket upgrade: the request has a body"))
             }
             Some(_) => Ok(()),

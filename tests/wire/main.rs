@@ -7,6 +7,7 @@ mod connections;
 mod engineio;
 mod health;
 mod hosts;
+mod http;
 mod life;
 mod logs;
 mod pages;

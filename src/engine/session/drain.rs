@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::Instant;
 
-use super::super::direct_writer::{Connection, DirectWriter};
+use super::super::direct_writer::DirectWriter;
 use super::super::reason::CloseReason;
 use super::super::state::outlet::Ticket;
 use super::super::state::{Over, Phase, State};
@@ -175,12 +175,6 @@ impl Drain {
     /// The client has been served: the session lives on and waits for the next request.
     pub fn finish(mut self) {
         self.detach = Detach::Finished;
-    }
-
-    /// [`Drain::finish`] for an answer that `connection` keeps until the client has taken it.
-    pub fn finish_by(self, connection: &Arc<dyn Connection>) {
-        self.session.state().answered_by(connection);
-        self.finish();
     }
 
     /// The client ended the connection in good order, and the session with it if this transport
