@@ -12,7 +12,7 @@ use parlance::negotiate::Negotiator;
 use parlance::policy::Networks;
 use parlance::server::pages::Pages;
 use parlance::server::tls::{Found, Pair, Tls};
-use parlance::server::{HttpLimits, Listener, Server};
+use parlance::server::{HttpLimits, Listener, Mount, Server};
 use parlance::socketio::{App, Event, Socket, SocketIo};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
@@ -161,7 +161,9 @@ async fn start_with(limits: HttpLimits, arrange: impl FnOnce(Listener) -> Listen
     let calm = Limits { ping_interval: NEVER, ..Limits::default() };
     let engine = Engine::new(calm, SocketIo::new(Mirror, NEVER));
     let pages = Pages::new(None, None);
-    let server = Server::new("/socket.io/", Negotiator::allow_all(engine), pages, limits);
+    // Requests without the base path are served as well.
+    let mount = Mount::new("/chat/", "/socket.io/");
+    let server = Server::new(mount, Negotiator::allow_all(engine), pages, limits);
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let listener = arrange(socket.into());
@@ -743,6 +745,13 @@ async fn the_plain_port_sends_on_to_https() {
     let server = start(|listener| listener.redirecting_to(3443).with_hsts(NEVER)).await;
     for (request, status, location) in [
         ("GET /a?b HTTP/1.1\r\nHost: chat.example:80\r\n", 301, "https://chat.example:3443/a?b"),
+        ("GET /chat HTTP/1.1\r\nHost: chat.example\r\n", 301, "https://chat.example:3443/chat"),
+        (
+            "GET /chat/?b HTTP/1.1\r\nHost: chat.example\r\n",
+            301,
+            "https://chat.example:3443/chat/?b",
+        ),
+        ("GET //evil.example/ HTTP/1.1\r\nHost: a\r\n", 301, "https://a:3443//evil.example/"),
         ("HEAD / HTTP/1.1\r\nHost: chat.example\r\n", 301, "https://chat.example:3443/"),
         (
             "POST /socket.io/?EIO=4 HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 0\r\n",

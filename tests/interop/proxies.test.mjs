@@ -1,4 +1,4 @@
-// Behind the real nginx and the real HAProxy, with the very files of hosting/: what is changed in them is where they
+// Behind the real nginx, HAProxy and Apache, with the very files of hosting/: what is changed in them is where they
 // listen, where the server is, and which certificate they show.
 
 import assert from 'node:assert/strict';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { Authority } from './lib/certificates.mjs';
 import { everyKind } from './lib/clients.mjs';
-import { PATIENCE, changed, fetchText, open, startProxy } from './lib/proxy.mjs';
+import { PATIENCE, apache, changed, fetchText, open, startProxy } from './lib/proxy.mjs';
 import { exchangeNumbers, joinAll } from './lib/room.mjs';
 import { scenario } from './lib/scenario.mjs';
 
@@ -51,7 +51,18 @@ const PROXIES = {
     const args = ['-f', join(folder, 'haproxy.cfg')];
     return { program: 'haproxy', check: ['-c', ...args], run: ['-db', ...args] };
   },
+  apache: apache(apacheSites),
 };
+
+/** A sample for https alone; here it has a twin in the clear. */
+function apacheSites(ports, upstream) {
+  let site = sample('apache.conf');
+  site = changed(site, 'http://127.0.0.1:3000/', `http://127.0.0.1:${upstream}/`);
+  site = changed(site, '/etc/ssl/chat.example.pem', cert);
+  site = changed(site, '/etc/ssl/chat.example.key', key);
+  const plain = changed(site, 'SSLEngine on', 'SSLEngine off');
+  return [changed(site, '*:443', `127.0.0.1:${ports.https}`), changed(plain, '*:443', `127.0.0.1:${ports.http}`)].join('\n');
+}
 
 /** HAProxy that passes bytes on, with the back end of docs/hosting.md: in the clear by version 1, by TLS that ends there by version 2. */
 function haproxyTcp(folder, ports, upstream) {

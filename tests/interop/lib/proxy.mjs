@@ -117,14 +117,18 @@ export function nginx(locations) {
 
 const APACHE_MODULES = ['mpm_event', 'authz_core', 'alias', 'rewrite', 'proxy', 'proxy_http', 'proxy_wstunnel', 'headers', 'env', 'setenvif', 'ssl', 'socache_shmcb'];
 
-/** The same for Apache: `site` within a virtual host. `PARLANCE` in it is the address of the server. */
+/**
+ * The same for Apache: `site` is what it does, where `PARLANCE` is the address of the server; or a function of ports and
+ * upstream that returns its virtual hosts.
+ */
 export function apache(site) {
   return (folder, ports, upstream) => {
     const config = [
       `ServerRoot ${folder}\nServerName localhost\nPidFile ${folder}/pid\nDefaultRuntimeDir ${folder}\nErrorLog ${folder}/error.log\nMutex pthread`,
       ...APACHE_MODULES.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`),
-      `User nobody\nGroup nogroup\nListen 127.0.0.1:${ports.http}\nProxyPreserveHost On`,
-      site.replaceAll('PARLANCE', `127.0.0.1:${upstream}`),
+      `User nobody\nGroup nogroup`,
+      ...Object.values(ports).map((port) => `Listen 127.0.0.1:${port}`),
+      typeof site === 'function' ? site(ports, upstream) : `ProxyPreserveHost On\n${site.replaceAll('PARLANCE', `127.0.0.1:${upstream}`)}`,
     ];
     writeFileSync(join(folder, 'apache.conf'), `${config.join('\n')}\n`);
     const args = ['-f', join(folder, 'apache.conf')];

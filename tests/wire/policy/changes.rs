@@ -224,12 +224,12 @@ async fn what_takes_a_restart_is_named() {
     // Flags win over the file: nothing would change.
     folder.write(
         "transports.toml",
-        "ping-interval = \"21s\"\nadmin-token = \"another secret, a long one\"\nmax-payload = \"1MB\"\n",
+        "ping-interval = \"21s\"\nbase-path = \"/chat/\"\nadmin-token = \"another secret, a long one\"\nmax-payload = \"1MB\"\n",
     );
     process.signal("HUP");
     let line = process.line("these settings change with a restart only");
     assert!(
-        line.contains("WARN") && line.contains("keys=\"admin-token, ping-interval\""),
+        line.contains("WARN") && line.contains("keys=\"admin-token, base-path, ping-interval\""),
         "{line}"
     );
     let seen = process.log.len();
