@@ -25,6 +25,7 @@ targets! {
     grammar: 20_000,
     json: 20_000,
     origins: 20_000,
+    path: 20_000,
     proxy_header: 20_000,
     query: 20_000,
     session: 3_000,
