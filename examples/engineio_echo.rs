@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use parlance::admission::Gate;
 use parlance::dialect::Message;
 use parlance::engine::{Engine, Handler, Limits, Receiver, Session};
 use parlance::negotiate::Negotiator;
+use parlance::policy::{Eio3Polls, Policy, Transports};
 use parlance::server::{self, HttpLimits, Server};
+use parlance::transport;
 
 struct Echo;
 
@@ -40,9 +43,12 @@ async fn main() -> anyhow::Result<()> {
     // The test suite needs short times. With `CALM` set, the server has the usual ones.
     let calm = std::env::var_os("CALM").is_some();
     let limits = if calm { Limits::default() } else { short };
-    // The test suites of protocol 4 expect that no other is spoken.
-    let only_4 = std::env::var("EIO").is_ok_and(|eio| eio == "4");
-    let negotiator = Negotiator::allow_all(Engine::new(limits, Echo)).allow_eio3(!only_4);
+    // The test suite of protocol 4 expects that no other is spoken; that of protocol 3 reads polls in text.
+    let eio = std::env::var("EIO").unwrap_or_default();
+    let eio3_polls = if eio == "3" { Eio3Polls::Text } else { Eio3Polls::Octets };
+    let policy = Policy { eio3_polls, ..Policy::open(Transports::all(transport::names())) };
+    let engine = Engine::new(limits, Echo);
+    let negotiator = Negotiator::new(engine, Gate::new(policy)).allow_eio3(eio != "4");
     let server = Server::new("/engine.io/", negotiator, None, HttpLimits::default());
 
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
