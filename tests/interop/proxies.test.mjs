@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
+import net from 'node:net';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { Authority } from './lib/certificates.mjs';
@@ -169,6 +170,35 @@ for (const name of Object.keys(PROXIES)) {
     }
   });
 }
+
+/** A TCP proxy that passes each byte on after `delay` ms, and the end of each side as well. */
+async function delaying(scene, delay, port) {
+  const server = net.createServer({ allowHalfOpen: true }, (near) => {
+    const far = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    for (const [from, to] of [[near, far], [far, near]]) {
+      from.on('data', (bytes) => setTimeout(() => to.write(bytes), delay));
+      from.on('end', () => setTimeout(() => to.end(), delay));
+      from.on('error', () => to.destroy());
+    }
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  scene.atEnd(() => server.close());
+  return server.address().port;
+}
+
+// The pause is such that each message would be on its way when a connection that is open for `header-timeout`
+// ends: nginx answers 502 then, and sends no POST twice.
+scenario('nginx: no message meets the end of a connection that nginx keeps', async (scene) => {
+  const server = await scene.chat(['--trusted-proxies', 'loopback', '--header-timeout', '1s']);
+  const proxy = await startProxy(scene, PROXIES.nginx, await delaying(scene, 60, server.port));
+  const path = `${proxy.http}/socket.io/?EIO=4&transport=polling`;
+  const { sid } = JSON.parse((await fetchText(path)).text.slice(1));
+  for (let message = 0; message < 8; message += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 880 + 15 * message));
+    const posted = await fetchText(`${path}&sid=${sid}`, { method: 'POST', body: message ? '42["stop typing"]' : '40' });
+    assert.deepEqual(posted, { status: 200, text: 'ok' }, `message ${message}`);
+  }
+});
 
 scenario('haproxy passes bytes on, and tells by PROXY headers of both versions for whom', async (scene) => {
   const server = await scene.chat(['--proxy-protocol', 'true', '--trusted-proxies', 'loopback', '--match-origin-protocol', 'true', '--log', 'debug']);
