@@ -56,13 +56,14 @@ pub enum ConfigError {
 }
 
 /// Settings that can change while the server runs: those of the policy.
-pub const LIVE: [&str; 13] = [
+pub const LIVE: [&str; 14] = [
     "transports",
     "eio3-polls",
     "rules",
     "origins",
     "match-origin-protocol",
     "trusted-proxies",
+    "proxy-headers",
     "max-sessions",
     "max-sessions-per-address",
     "max-websockets",

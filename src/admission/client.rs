@@ -1,19 +1,18 @@
 //! The client behind a request, as the policy sees it, and the part that is kept as long as its
 //! session.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use http::HeaderMap;
-use http::header::{AsHeaderName, FORWARDED, HOST, ORIGIN, REFERER, USER_AGENT};
+use http::header::{HOST, ORIGIN, REFERER, USER_AGENT};
 
 use super::counters::SessionPermit;
 use super::monitor::ReturnWatch;
 use crate::engine::Session;
 use crate::http::headers::header;
-use crate::policy::forwarded::{Headers, Source};
-use crate::policy::{Client, Networks, Policy, Refusal, Scheme, Site, Visitor, origin};
+use crate::policy::forwarded::Source;
+use crate::policy::{Client, Policy, Refusal, Scheme, Site, Visitor, origin};
 
 /// The other end of a connection: its address, and the scheme of the connection.
 #[derive(Debug, Clone, Copy)]
@@ -28,36 +27,6 @@ pub struct Peer {
 const AGENT_MAX: usize = 512;
 /// Bytes of a path that are kept, and compared with rules. No URL of the engine is longer.
 pub(super) const PATH_MAX: usize = 128;
-
-/// The headers by which proxies name the client. Empty if `peer` is no trusted proxy.
-pub(super) fn forwarded_headers<'a>(
-    headers: &'a HeaderMap,
-    peer: Peer,
-    trusted: &Networks,
-) -> Headers<'a> {
-    if !trusted.contains(peer.remote) {
-        return Headers::default();
-    }
-    Headers {
-        forwarded: lines(headers, FORWARDED),
-        x_for: lines(headers, "x-forwarded-for"),
-        x_proto: lines(headers, "x-forwarded-proto"),
-        x_host: lines(headers, "x-forwarded-host"),
-    }
-}
-
-/// Whether a request has headers that proxies add, whoever wrote them.
-pub(super) fn has_forwarded_headers(headers: &HeaderMap) -> bool {
-    headers.contains_key(FORWARDED)
-        || ["x-forwarded-for", "x-forwarded-proto"].iter().any(|name| headers.contains_key(*name))
-}
-
-/// The lines of one header. A line that is not UTF-8 is kept, because a client's own line must not hide
-/// the one that the proxy added.
-fn lines(headers: &HeaderMap, name: impl AsHeaderName) -> Vec<Cow<'_, str>> {
-    let lines = headers.get_all(name).iter();
-    lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect()
-}
 
 pub(super) fn visitor<'a>(
     headers: &'a HeaderMap,
@@ -218,7 +187,8 @@ impl ClientInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::forwarded;
+    use crate::policy::forwarded::{self, Headers};
+    use crate::policy::{Networks, Transports};
     use http::HeaderValue;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -291,7 +261,8 @@ mod tests {
     #[test]
     fn lines_of_a_proxy_are_one_list() {
         let peer = Peer { remote: "10.0.0.1".parse().unwrap(), scheme: Scheme::Http };
-        let trusted = Networks::parse(["10.0.0.1"]).unwrap();
+        let mut policy = Policy::open(Transports::all(vec!["websocket"]));
+        policy.trusted_proxies = Networks::parse(["10.0.0.1"]).unwrap();
         // The first line is the client's own; the proxy added the second.
         let headers = headers(&[
             ("x-forwarded-for", "\u{f6}, 1.2.3.4"),
@@ -302,8 +273,9 @@ mod tests {
             ("user-agent", "Old"),
         ]);
         let who = |peer: Peer| {
-            let forwarded = forwarded_headers(&headers, peer, &trusted);
-            let source = forwarded::source(peer.remote, peer.scheme, &forwarded, &trusted);
+            let told = super::super::proxy_headers::of(&headers, peer, &policy);
+            let source =
+                forwarded::source(peer.remote, peer.scheme, &told, &policy.trusted_proxies);
             let who = visitor(&headers, "/socket.io/", &source);
             assert_eq!((who.host, who.agent), (Some("inner"), "Old"));
             (who.client.to_string(), who.scheme)

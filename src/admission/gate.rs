@@ -13,6 +13,7 @@ use super::breakers::Breakers;
 use super::client::{self, ClientInfo, Peer};
 use super::counters::ConnectionCounters;
 use super::log_once::LogOnce;
+use super::proxy_headers;
 use super::request::Denial;
 use crate::engine::{CloseReason, Engine, Session};
 use crate::policy::forwarded;
@@ -142,7 +143,7 @@ impl Gate {
     /// The facts for the page of the client that sent this request.
     pub(crate) fn welcome(&self, headers: &HeaderMap, path: &str, peer: Peer) -> Welcome {
         let policy = self.policy.load();
-        let forwarded = client::forwarded_headers(headers, peer, &policy.trusted_proxies);
+        let forwarded = proxy_headers::of(headers, peer, &policy);
         let source =
             forwarded::source(peer.remote, peer.scheme, &forwarded, &policy.trusted_proxies);
         let visitor = client::visitor(headers, path, &source);
@@ -168,8 +169,16 @@ impl Gate {
     /// The client that sent a request, as trusted proxies name it.
     pub(crate) fn client(&self, headers: &HeaderMap, peer: Peer) -> Client {
         let policy = self.policy.load();
-        let forwarded = client::forwarded_headers(headers, peer, &policy.trusted_proxies);
+        let forwarded = proxy_headers::of(headers, peer, &policy);
         forwarded::source(peer.remote, peer.scheme, &forwarded, &policy.trusted_proxies).client
+    }
+
+    /// The host that a client asked for, if a trusted proxy names it.
+    pub(crate) fn named_host(&self, headers: &HeaderMap, peer: Peer) -> Option<String> {
+        let policy = self.policy.load();
+        let told = proxy_headers::of(headers, peer, &policy);
+        let source = forwarded::source(peer.remote, peer.scheme, &told, &policy.trusted_proxies);
+        source.host.map(std::borrow::Cow::into_owned)
     }
 
     /// Logs the setting that would have allowed a refused request, once for each origin.

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing::{info, warn};
 
 use crate::policy::forwarded::Doubt;
+use crate::policy::proxy_headers::{Believed, ProxyHeader};
 use crate::policy::{Client, Networks, Refusal, Scheme, Visitor};
 
 /// Remembers the advice that was logged.
@@ -20,6 +21,7 @@ pub(super) struct LogOnce {
     wrong_paths: LoggedNames<16>,
     /// Every client can pretend to be a proxy, but a real one is among the first to connect.
     untrusted_proxies: LoggedNames<16>,
+    headers: LoggedNames<16>,
 }
 
 /// Names that were logged: at most `MAX`, further ones are not logged.
@@ -47,6 +49,7 @@ impl LogOnce {
         self.unclear_clients.names().clear();
         self.wrong_paths.names().clear();
         self.untrusted_proxies.names().clear();
+        self.headers.names().clear();
     }
 
     /// Names the setting that would allow a refused page.
@@ -82,6 +85,17 @@ impl LogOnce {
                 address = %proxy, setting = trusted.setting_with(proxy),
                 "Forwarded or X-Forwarded-… from an address that trusted-proxies does not name: if it is \
                  a proxy of yours, all its clients count as one; this setting would change that"
+            );
+        }
+    }
+
+    /// Names a header of a trusted proxy that proxy-headers does not name.
+    pub fn header_not_believed(&self, proxy: IpAddr, header: ProxyHeader, believed: &Believed) {
+        if self.headers.is_new(header.name()) {
+            info!(
+                %proxy, header = header.name(), setting = believed.setting_with(header),
+                "this header of a trusted proxy is not believed: this setting would change that; the \
+                 proxy has to write the header itself, or clients do"
             );
         }
     }

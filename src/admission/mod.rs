@@ -10,6 +10,7 @@ mod gate;
 mod log_once;
 mod monitor;
 mod namespace_guard;
+mod proxy_headers;
 mod request;
 
 pub use breakers::Breakers;

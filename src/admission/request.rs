@@ -9,6 +9,7 @@ use super::client::{self, ClientInfo, Peer};
 use super::counters::SessionPermit;
 use super::gate::Gate;
 use super::monitor::WebSocketMonitor;
+use super::proxy_headers;
 use crate::engine::{Session, TransportInfo};
 use crate::policy::breaker::{Answer, Returned};
 use crate::policy::forwarded::{self, Source};
@@ -116,7 +117,7 @@ impl Gate {
         request: AccessRequest<'_>,
     ) -> Result<Admitted, Denial> {
         let policy = self.load_policy();
-        let forwarded = client::forwarded_headers(headers, peer, &policy.trusted_proxies);
+        let forwarded = proxy_headers::of(headers, peer, &policy);
         let source =
             forwarded::source(peer.remote, peer.scheme, &forwarded, &policy.trusted_proxies);
         let visitor = client::visitor(headers, path, &source);
@@ -164,10 +165,13 @@ impl Gate {
         {
             self.log_once().unclear_client(peer.remote, doubt);
         }
-        if step == Step::Opens
-            && client::has_forwarded_headers(headers)
-            && !policy.trusted_proxies.contains(peer.remote)
-        {
+        let is_trusted = policy.trusted_proxies.contains(peer.remote);
+        if step == Step::Opens && is_trusted {
+            for header in proxy_headers::not_believed(headers, policy) {
+                self.log_once().header_not_believed(peer.remote, header, &policy.proxy_headers);
+            }
+        }
+        if step == Step::Opens && proxy_headers::are_in(headers) && !is_trusted {
             self.log_once().untrusted_proxy(peer.remote, &policy.trusted_proxies);
         }
     }

@@ -109,6 +109,7 @@ fn settings(policy: &Policy) -> Map<String, Value> {
         ("origins", json!(policy.origins.names())),
         ("match-origin-protocol", json!(policy.match_origin_protocol)),
         ("trusted-proxies", json!(policy.trusted_proxies.to_string())),
+        ("proxy-headers", json!(policy.proxy_headers.names())),
         ("max-sessions", json!(policy.caps.sessions)),
         ("max-sessions-per-address", json!(policy.caps.sessions_per_address)),
         ("max-websockets", json!(policy.caps.websockets)),

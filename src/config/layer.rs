@@ -57,6 +57,10 @@ pub struct Layer {
     /// Networks of proxies whose headers about clients and schemes are trusted [default: none]
     #[arg(long, env = "PARLANCE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORK,…")]
     pub trusted_proxies: Option<Vec<String>>,
+    /// Headers of trusted proxies that are believed, the first ones first
+    /// [default: Forwarded,X-Forwarded-For,X-Forwarded-Proto,X-Forwarded-Host]
+    #[arg(long, env = "PARLANCE_PROXY_HEADERS", value_delimiter = ',', value_name = "HEADER,…")]
+    pub proxy_headers: Option<Vec<String>>,
     /// Folder to serve instead of the built-in pages
     #[arg(long, env = "PARLANCE_STATIC_DIR", value_name = "DIR")]
     pub static_dir: Option<PathBuf>,
@@ -167,7 +171,7 @@ impl Layer {
         macro_rules! layered {
             ($($field:ident)*) => { Layer { $($field: self.$field.or(lower.$field)),* } };
         }
-        layered!(host port tls_cert tls_key redirect_port hsts base_path path proxy_protocol transports eio3_polls rules origins match_origin_protocol trusted_proxies
+        layered!(host port tls_cert tls_key redirect_port hsts base_path path proxy_protocol transports eio3_polls rules origins match_origin_protocol trusted_proxies proxy_headers
             max_sessions_per_address max_websockets handshake_rate breaker_failures breaker_rest
             breaker_longest admin_token byte_rate static_dir log log_dir log_bytes ping_interval ping_timeout
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes max_sessions

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::values::{Size, Time};
 use super::{ConfigError, Layer, rules};
+use crate::policy::proxy_headers::Believed;
 use crate::policy::{BreakerSettings, Caps, Networks, Origins, Policy, Transports};
 
 /// The most bytes of a message's packet besides its text: the names of event and namespace, ids,
@@ -243,6 +244,9 @@ fn policy(layer: &Layer, known: &[&'static str]) -> Policy {
         match_origin_protocol: layer.match_origin_protocol.unwrap_or(false),
         trusted_proxies: strs(&layer.trusted_proxies)
             .and_then(|list| Networks::parse(list).ok())
+            .unwrap_or_default(),
+        proxy_headers: strs(&layer.proxy_headers)
+            .and_then(|list| Believed::parse(list).ok())
             .unwrap_or_default(),
         caps: Caps {
             sessions: layer.max_sessions.unwrap_or(Caps::STANDARD.sessions),

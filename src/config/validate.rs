@@ -4,6 +4,7 @@ use super::bounds::BOUNDS;
 use super::rules::{self, BadRule};
 use super::values::Time;
 use super::{Layer, host, path};
+use crate::policy::proxy_headers::Believed;
 use crate::policy::{Eio3Polls, Networks, Origins, Transports};
 
 /// An invalid value.
@@ -86,6 +87,11 @@ impl Layer {
             && let Err(error) = Networks::parse(list.iter().map(String::as_str))
         {
             return invalid("trusted-proxies", error.to_string());
+        }
+        if let Some(list) = &self.proxy_headers
+            && let Err(error) = Believed::parse(list.iter().map(String::as_str))
+        {
+            return invalid("proxy-headers", error.to_string());
         }
         if let Some(log) = &self.log
             && let Err(message) = crate::telemetry::filter(log)

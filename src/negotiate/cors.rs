@@ -10,6 +10,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::http::headers::header;
 use crate::http::{Response, response};
+use crate::policy::proxy_headers::ProxyHeader;
 use crate::transport::Error;
 
 /// The facts of a request that the form of its answer depends on.
@@ -82,7 +83,7 @@ impl Cors {
         let requested = requested.unwrap_or("Content-Type");
         let is_forwarding = |name: &str| {
             let name = name.trim().to_ascii_lowercase();
-            name == "forwarded" || name.starts_with("x-forwarded-")
+            name.starts_with("x-forwarded-") || ProxyHeader::of(&name).is_some()
         };
         let allowed: Vec<&str> = requested.split(',').filter(|name| !is_forwarding(name)).collect();
         let allowed = HeaderValue::try_from(allowed.join(","));

@@ -23,6 +23,14 @@ pub struct Headers<'a> {
     pub x_proto: Vec<Cow<'a, str>>,
     /// Each `X-Forwarded-Host`, in order.
     pub x_host: Vec<Cow<'a, str>>,
+    /// The client's address as a header tells it that names nobody else, and comes before those above.
+    pub client: Option<Cow<'a, str>>,
+    /// The scheme as a header tells it that comes before those above.
+    pub scheme: Option<Scheme>,
+    /// The port that the client asked for.
+    pub port: Option<u16>,
+    /// The `Host` of the request, if there is a `port` to put after it.
+    pub request_host: Option<Cow<'a, str>>,
 }
 
 /// The origin of a request, behind the trusted proxies.
@@ -70,6 +78,39 @@ pub fn source<'a>(
     if trusted.is_empty() || !trusted.contains(peer) {
         return direct;
     }
+    let mut found = by_lists(direct, headers, trusted);
+    if let Some(client) = &headers.client {
+        let client = address(client.trim());
+        found.doubt = if client.is_none() { Some(Doubt::NoAddress) } else { None };
+        found.client = client.map_or(Client::Unknown, Client::Address);
+    }
+    found.scheme = headers.scheme.unwrap_or(found.scheme);
+    if let Some(port) = headers.port {
+        found.host = with_port(found.host, headers.request_host.as_deref(), port);
+    }
+    found
+}
+
+/// The host of a proxy with a port, if it has none; else that of the request, with the port in place of
+/// its own.
+fn with_port<'a>(
+    host: Option<Cow<'a, str>>,
+    request_host: Option<&str>,
+    port: u16,
+) -> Option<Cow<'a, str>> {
+    let (given, is_proxys) = match &host {
+        Some(host) => (&**host, true),
+        None => (request_host?, false),
+    };
+    match super::origin::split_port(given) {
+        Some((_, Some(_))) if is_proxys => host,
+        Some((name, _)) => Some(Cow::Owned(format!("{name}:{port}"))),
+        None => host,
+    }
+}
+
+/// Finds the client by `Forwarded` and the lists of `X-Forwarded-…`.
+fn by_lists<'a>(direct: Source<'a>, headers: &'a Headers<'_>, trusted: &Networks) -> Source<'a> {
     if headers.forwarded.is_empty() {
         return by_x_forwarded(direct, headers, trusted);
     }

@@ -10,12 +10,14 @@ pub mod forwarded;
 pub mod network;
 pub mod origin;
 pub mod payloads;
+pub mod proxy_headers;
 mod refusal;
 pub mod rules;
 pub mod transports;
 
 use std::time::Duration;
 
+use self::proxy_headers::Believed;
 pub use breaker::BreakerSettings;
 pub use client::Client;
 pub use network::Networks;
@@ -41,6 +43,8 @@ pub struct Policy {
     pub match_origin_protocol: bool,
     /// The proxies whose forwarding headers are believed.
     pub trusted_proxies: Networks,
+    /// Which of these headers are believed.
+    pub proxy_headers: Believed,
     /// Bounds on sessions and WebSockets.
     pub caps: Caps,
     /// When WebSockets are withheld from a network.
@@ -213,6 +217,7 @@ impl Policy {
             origins: Origins::any(),
             match_origin_protocol: false,
             trusted_proxies: Networks::default(),
+            proxy_headers: Believed::default(),
             caps: Caps::default(),
             breaker: BreakerSettings { failures: 0, ..BreakerSettings::default() },
         }
@@ -388,6 +393,7 @@ impl Policy {
         compare("match-origin-protocol", matching(self), matching(new));
         let proxies = |policy: &Policy| policy.trusted_proxies.to_string();
         compare("trusted-proxies", proxies(self), proxies(new));
+        compare("proxy-headers", self.proxy_headers.to_string(), new.proxy_headers.to_string());
         for (key, of) in [
             ("max-sessions", (|caps| caps.sessions) as fn(&Caps) -> usize),
             ("max-sessions-per-address", |caps| caps.sessions_per_address),

@@ -68,7 +68,7 @@ fn is_of_scheme(origin: &str, scheme: &str) -> bool {
 }
 
 /// Splits `host[:port]`, with an IPv6 host in brackets. `None` if the port is not 1–65535.
-fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+pub(super) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => {
             let digits = port.bytes().all(|b| b.is_ascii_digit());

@@ -7,9 +7,11 @@ use http::{Method, Request, StatusCode};
 use crate::http::path::Mount;
 use crate::http::{self as web, Response, host};
 
-/// Redirects a request to https with the same host and path, at `port`.
-pub(super) fn answer<B>(request: &Request<B>, port: u16) -> Response {
-    let location = target(request, port).and_then(|target| HeaderValue::try_from(target).ok());
+/// Redirects a request to https with the same host and path, at `port`. `named` is the host that a
+/// trusted proxy names.
+pub(super) fn answer<B>(request: &Request<B>, named: Option<&str>, port: u16) -> Response {
+    let location =
+        target(request, named, port).and_then(|target| HeaderValue::try_from(target).ok());
     let Some(location) = location else {
         return response(StatusCode::BAD_REQUEST, "no usable Host header\n");
     };
@@ -45,7 +47,7 @@ fn response(status: StatusCode, text: &'static str) -> Response {
     response
 }
 
-fn target<B>(request: &Request<B>, port: u16) -> Option<String> {
+fn target<B>(request: &Request<B>, named: Option<&str>, port: u16) -> Option<String> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let (given, None) = (hosts.next()?.to_str().ok()?, hosts.next()) else { return None };
     // An absolute-form target, as sent to a proxy, names the host a second time.
@@ -53,7 +55,7 @@ fn target<B>(request: &Request<B>, port: u16) -> Option<String> {
     if authority.is_some_and(|authority| !authority.eq_ignore_ascii_case(given)) {
         return None;
     }
-    let host = host::of(given)?;
+    let host = host::of(named.unwrap_or(given))?;
     let path = request.uri().path_and_query()?.as_str();
     // The target of `OPTIONS *` is not a path.
     if !path.starts_with('/') {
@@ -78,7 +80,7 @@ mod tests {
     }
 
     fn location(method: &str, target: &str, hosts: &[&str], port: u16) -> (u16, Option<String>) {
-        let response = answer(&request(method, target, hosts), port);
+        let response = answer(&request(method, target, hosts), None, port);
         let location = response.headers().get(LOCATION);
         let location = location.map(|location| location.to_str().unwrap().to_owned());
         (response.status().as_u16(), location)
@@ -108,6 +110,20 @@ mod tests {
             [("GET", 301), ("HEAD", 301), ("POST", 308), ("PUT", 308), ("OPTIONS", 308)]
         {
             assert_eq!(location(method, "/", &["a"], 443).0, status, "{method}");
+        }
+    }
+
+    #[test]
+    fn a_trusted_proxy_names_the_host() {
+        for (named, expected) in [
+            (None, Some("https://inner/a")),
+            (Some("chat.example"), Some("https://chat.example/a")),
+            (Some("chat.example:8080"), Some("https://chat.example/a")),
+            (Some("a b"), None),
+        ] {
+            let response = answer(&request("GET", "/a", &["inner:3000"]), named, 443);
+            let location = response.headers().get(LOCATION).map(|to| to.to_str().unwrap());
+            assert_eq!(location, expected, "{named:?}");
         }
     }
 
@@ -166,6 +182,6 @@ mod tests {
         assert_eq!(location("OPTIONS", "*", &["a.example"], 443), (400, None));
         let mut bytes = request("GET", "/", &[]);
         bytes.headers_mut().insert(HOST, HeaderValue::from_bytes(b"a\xff").unwrap());
-        assert_eq!(answer(&bytes, 443).status(), 400);
+        assert_eq!(answer(&bytes, None, 443).status(), 400);
     }
 }

@@ -27,7 +27,8 @@ impl Server {
             return ResponseFuture::Ready(refusal);
         }
         if let Some(port) = config.redirect_to {
-            return ResponseFuture::Ready(redirect::answer(&request, port));
+            let host = self.shared.negotiator.gate().named_host(request.headers(), peer);
+            return ResponseFuture::Ready(redirect::answer(&request, host.as_deref(), port));
         }
         let Shared { mount, negotiator, pages, .. } = &*self.shared;
         if mount.is_engine(request.uri().path()) {

@@ -171,6 +171,7 @@ fn both_kinds_of_headers_have_to_agree() {
             x_for: lines(&[x_for]),
             x_proto: lines(&[x_proto]),
             x_host: lines(&["evil.example"]),
+            ..Headers::default()
         };
         let expected = match expected {
             Some(scheme) => (client("192.0.2.7"), scheme, None, None),

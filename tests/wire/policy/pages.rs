@@ -1,5 +1,6 @@
 //! Which pages may connect, by which scheme, from behind which proxies, by which rule.
 
+use parlance::policy::proxy_headers::Believed;
 use parlance::policy::{Caps, Networks, Origins, Pattern, Rule, Transports};
 use parlance::transport;
 use serde_json::json;
@@ -283,6 +284,89 @@ async fn the_scheme_of_the_page_decides() {
     assert_eq!(answer.status, 403);
     let why = "handshake bad origin: the page was loaded by https and this connection came by http";
     assert!(answer.text().starts_with(why), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn headers_that_are_believed_decide_on_scheme_host_and_client() {
+    const NOTHING: &[Header<'_>] = &[];
+    let ssl = ("X-Forwarded-Ssl", "on");
+    let visitor = ("CF-Visitor", "{\"scheme\":\"https\"}");
+    let port = ("X-Forwarded-Port", "8443");
+    for (believed, headers, origin, status) in [
+        // The default.
+        (&[][..], NOTHING, "http://parlance.test", 200),
+        (&[], NOTHING, "https://parlance.test", 403),
+        (&[], &[("X-Forwarded-Proto", "https")], "https://parlance.test", 200),
+        (&[], &[ssl, visitor, port, ("X-ARR-SSL", "x")], "https://parlance.test", 403),
+        (&["X-Forwarded-Ssl"], &[ssl], "https://parlance.test", 200),
+        (&["X-Forwarded-Ssl"], &[ssl], "http://parlance.test", 403),
+        (&["Front-End-Https"], &[("Front-End-Https", "on")], "https://parlance.test", 200),
+        (&["X-ARR-SSL"], &[("X-ARR-SSL", "2048|256|C=US")], "https://parlance.test", 200),
+        (&["CF-Visitor"], &[visitor], "https://parlance.test", 200),
+        (&["CF-Visitor"], &[("X-Forwarded-Proto", "https")], "https://parlance.test", 403),
+        // The page's host and port.
+        (&["X-Forwarded-Port"], &[port], "http://parlance.test:8443", 200),
+        (&["X-Forwarded-Port"], &[port], "http://parlance.test", 403),
+        (
+            &["X-Forwarded-Ssl", "X-Forwarded-Port"],
+            &[ssl, ("X-Forwarded-Port", "443")],
+            "https://parlance.test",
+            200,
+        ),
+        (
+            &["X-Forwarded-Host"],
+            &[("X-Forwarded-Host", "chat.example")],
+            "http://chat.example",
+            200,
+        ),
+        (&["X-Forwarded-For"], &[("X-Forwarded-Host", "chat.example")], "http://chat.example", 403),
+    ] {
+        let proxy_headers = match believed {
+            [] => Believed::default(),
+            names => Believed::parse(names.iter().copied()).unwrap(),
+        };
+        let server = Setup {
+            match_origin_protocol: true,
+            origins: &["same-host"],
+            trusted_proxies: &["loopback"],
+            proxy_headers,
+            ..Setup::default()
+        };
+        let server = server.start(Echo).await;
+        let headers = [headers, &[("Origin", origin)]].concat();
+        let answer = server.fetch("GET", POLLING, &headers, b"").await;
+        assert_eq!(answer.status, status, "{believed:?} {headers:?}: {}", answer.text());
+    }
+
+    let proxy_headers = Believed::parse(["CF-Connecting-IP", "X-Real-IP"]).unwrap();
+    let trusted = Setup { trusted_proxies: &["loopback"], proxy_headers, ..Setup::default() };
+    let server = trusted.start(Echo).await;
+    for headers in [
+        &[("CF-Connecting-IP", "192.0.2.1"), ("X-Real-IP", "192.0.2.9")][..],
+        &[("X-Real-IP", "192.0.2.2")],
+        &[("X-Forwarded-For", "192.0.2.9")],
+        &[("CF-Connecting-IP", "nobody"), ("X-Real-IP", "192.0.2.9")],
+    ] {
+        assert_eq!(server.fetch("GET", POLLING, headers, b"").await.status, 200);
+    }
+    let remotes = server
+        .engine
+        .sessions()
+        .iter()
+        .map(|session| session.handshake().remote)
+        .collect::<Vec<_>>();
+    let mut remotes: Vec<_> =
+        remotes.into_iter().map(|remote| remote.map(|address| address.to_string())).collect();
+    remotes.sort();
+    let expected = [None, Some("127.0.0.1"), Some("192.0.2.1"), Some("192.0.2.2")];
+    assert_eq!(remotes, expected.map(|address| address.map(str::to_owned)));
+
+    // Who is no trusted proxy is never believed.
+    let proxy_headers = Believed::parse(["X-Real-IP"]).unwrap();
+    let server = Setup { proxy_headers, ..Setup::default() }.start(Echo).await;
+    server.fetch("GET", POLLING, &[("X-Real-IP", "192.0.2.7")], b"").await;
+    let remote = server.engine.sessions()[0].handshake().remote;
+    assert_eq!(remote.map(|address| address.to_string()).as_deref(), Some("127.0.0.1"));
 }
 
 #[tokio::test]

@@ -43,6 +43,36 @@ async fn a_proxy_that_is_not_named_is_warned_of_once() {
 }
 
 #[tokio::test]
+async fn a_header_that_is_not_believed_is_told_of_once() {
+    let folder = Folder::new();
+    folder.write("transports.toml", "trusted-proxies = [\"loopback\"]\n");
+    let mut process = process(&folder, &[]);
+    let addr = process.listening();
+    let path = target("EIO=4&transport=polling");
+    for _ in 0..3 {
+        for name in ["X-Forwarded-For", "CF-Connecting-IP", "x-real-ip"] {
+            fetch(addr, "GET", &path, &[(name, "192.0.2.7")], b"").await;
+        }
+    }
+    let line = process.said("header=\"X-Real-IP\"");
+    let setting = "proxy-headers = [\\\"Forwarded\\\", \\\"X-Forwarded-For\\\", \\\"X-Forwarded-Proto\\\", \\\"X-Forwarded-Host\\\", \\\"X-Real-IP\\\"]";
+    assert!(line.contains("proxy=127.0.0.1") && line.contains(setting), "{line}");
+    folder.write(
+        "transports.toml",
+        "trusted-proxies = [\"loopback\"]\nproxy-headers = [\"x-real-ip\"]",
+    );
+    process.signal("HUP");
+    process.line("policy changed");
+    fetch(addr, "GET", &path, &[("X-Real-IP", "192.0.2.7"), ("X-Forwarded-For", "x")], b"").await;
+    process.line("header=\"X-Forwarded-For\"");
+    let told = |text: &str| process.log.iter().filter(|line| line.contains(text)).count();
+    for (header, times) in [("X-Real-IP", 1), ("CF-Connecting-IP", 1), ("X-Forwarded-For", 1)] {
+        let header = format!("header=\"{header}\"");
+        assert_eq!(told(&header), times, "{header} {}", process.log.join("\n"));
+    }
+}
+
+#[tokio::test]
 async fn scripts_that_name_no_page_are_told_of_once() {
     let folder = Folder::new();
     let mut process = process(&folder, &["--origins", "same-host", "--log", "debug"]);

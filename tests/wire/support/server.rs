@@ -8,6 +8,7 @@ use parlance::admission::{Gate, PolicyLayer};
 use parlance::chat::{Chat, ChatSettings};
 use parlance::engine::{Engine, Handler, Limits};
 use parlance::negotiate::Negotiator;
+use parlance::policy::proxy_headers::Believed;
 use parlance::policy::{
     BreakerSettings, Caps, Eio3Polls, Networks, Origins, Policy, Rule, Transports,
 };
@@ -35,6 +36,7 @@ pub struct Setup {
     pub rules: Vec<Rule>,
     pub match_origin_protocol: bool,
     pub trusted_proxies: &'static [&'static str],
+    pub proxy_headers: Believed,
     pub connect_timeout: Duration,
     pub pages: Option<Pages>,
     /// The paths of everything, and of the engine below it.
@@ -55,6 +57,7 @@ impl Default for Setup {
             rules: Vec::new(),
             match_origin_protocol: false,
             trusted_proxies: &[],
+            proxy_headers: Believed::default(),
             connect_timeout: Duration::from_secs(45),
             pages: None,
             mount: ("/", MOUNT),
@@ -93,6 +96,7 @@ impl Setup {
             match_origin_protocol: self.match_origin_protocol,
             trusted_proxies: Networks::parse(self.trusted_proxies.iter().copied())
                 .expect("networks"),
+            proxy_headers: self.proxy_headers.clone(),
         }
     }
 
