@@ -1,7 +1,9 @@
 //! One connection's task: PROXY header and TLS, the slot, then HTTP requests until the end.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::Either;
 use http::StatusCode;
@@ -21,6 +23,9 @@ use crate::net::slots::{NoSlot, Slot, WAIT};
 use crate::net::{ByteStream, ConnWriter};
 use crate::policy::{Client, Scheme};
 
+/// After so long without the end of the connection, the client has got an answer: if it had closed
+/// before, its system would have said so by a reset. What was answered is kept until then.
+const SETTLED: Duration = Duration::from_secs(5);
 /// The content type of refusals for people.
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -161,7 +166,12 @@ impl Server {
         loop {
             // Yield to other tasks even if this client sends requests without a pause.
             tokio::task::consume_budget().await;
-            match http.next().await {
+            let next = match receipt {
+                None => http.next().await,
+                // Rare, so its state is boxed to keep this future small.
+                Some(_) => Box::pin(next_and_settle(&mut http, &mut receipt)).await,
+            };
+            match next {
                 NextRequest::Request(parsed) => {
                     let ParsedRequest { request, mut context } = *parsed;
                     let response = match self.route(request, peer, config) {
@@ -205,6 +215,21 @@ impl Server {
     }
 }
 
+/// Waits for the next request, and forgets the answer before it when its client has surely got it.
+async fn next_and_settle(
+    http: &mut Http1<'_>,
+    receipt: &mut Option<Arc<dyn Receipt>>,
+) -> NextRequest {
+    let mut next = pin!(http.next());
+    match timeout(SETTLED, &mut next).await {
+        Ok(next) => next,
+        Err(_) => {
+            *receipt = None;
+            next.await
+        }
+    }
+}
+
 /// After the end of a connection: takes the answer to its last poll back if the client did not get it.
 async fn end(writer: Arc<ConnWriter>, receipt: Option<Arc<dyn Receipt>>) {
     if let Some(receipt) = receipt
@@ -234,4 +259,42 @@ fn reject_protocol(writer: &ConnWriter, first: &FirstBytes, remote: IpAddr) {
 fn request_timeout() -> Response {
     let text = "the request did not come whole in time\n";
     web::response(StatusCode::REQUEST_TIMEOUT, TEXT, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+
+    use tokio::net::TcpListener;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::http::HttpLimits;
+
+    struct Kept;
+
+    impl Receipt for Kept {
+        fn not_delivered(&self) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_kept_for_a_moment() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let stream = ByteStream::plain(listener.accept().await.unwrap().0);
+        let writer = Arc::new(ConnWriter::new(stream, None));
+        let limits = HttpLimits { header_timeout: SETTLED * 3, ..HttpLimits::default() };
+        let (stopping, remote) = (CancellationToken::new(), [127, 0, 0, 1].into());
+        let mut http = Http1::new(writer, remote, false, &limits, &stopping, None);
+        let kept: Arc<dyn Receipt> = Arc::new(Kept);
+        let (weak, mut receipt) = (Arc::downgrade(&kept), Some(kept));
+        let mut next = Box::pin(next_and_settle(&mut http, &mut receipt));
+        let second = Duration::from_secs(1);
+        for (time, kept) in [(SETTLED - second, 1), (second * 2, 0)] {
+            assert!(timeout(time, &mut next).await.is_err(), "no request");
+            assert_eq!(Weak::strong_count(&weak), kept);
+        }
+        drop(client);
+        assert!(matches!(next.await, NextRequest::Over));
+    }
 }
