@@ -3,7 +3,7 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run test lint deny elsewhere setup build test-rust test-interop test-browser fuzz shuttle bench bench-micro bench-quick bench-tools clean
+.PHONY: run client suites test lint deny elsewhere setup build test-rust test-interop test-browser fuzz shuttle bench bench-micro bench-quick bench-tools clean
 
 run:
 	cargo run --release
@@ -50,6 +50,18 @@ test-interop: build
 # The page and its client library in Chromium, with what old browsers lack taken away, and in old browsers.
 test-browser: build
 	cd tests/browser && node --test --test-force-exit --test-concurrency=1
+
+# Bundles the modern client into client/modern/dist, which is committed. Its tool comes with make setup.
+client:
+	node client/modern/build.mjs
+
+# The tests of socket.io-client with the modern client in its place, from CHECKOUT, a folder with socket.io's repository.
+# Parlance's library recovers no sessions yet.
+suites: build
+	cd tests/suites && $(NPM)
+	cd tests/suites && node socketio-client.mjs $(abspath $(CHECKOUT))
+	cd tests/suites && node socketio-client.mjs $(abspath $(CHECKOUT)) --server ../../target/release/examples/socketio_suite -- \
+	  --fgrep 'connection state recovery' --invert
 
 # Looks for inputs that break a promise, TIME seconds for each target, or for the TARGET that is named: fuzz/README.md.
 TIME = 60

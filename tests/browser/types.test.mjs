@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -50,5 +51,34 @@ describe('types', () => {
   it('name the options that the library knows, and no other', () => {
     const used = [...joined().matchAll(/\bopts(?:\.(\w+)|\['([^']+)'\])/g)].map(([, name, quoted]) => name ?? quoted);
     assert.deepEqual([...new Set(used)].sort(), declared.Options.map((option) => option.name).sort());
+  });
+});
+
+describe('types of the modern client', () => {
+  const folder = here('../../client/modern/');
+  const program = ts.createProgram([`${folder}index.d.ts`], {});
+  const checker = program.getTypeChecker();
+  const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(`${folder}index.d.ts`)));
+  const named = (name) => checker.getDeclaredTypeOfSymbol(exported.find((symbol) => symbol.name === name));
+  const members = (name) => named(name).getProperties().map((member) => member.name);
+  const text = readdirSync(`${folder}src`, { recursive: true })
+    .filter((name) => name.endsWith('.js'))
+    .map((name) => readFileSync(`${folder}src/${name}`, 'utf8'))
+    .join('\n');
+
+  it('name no member that is not there', async () => {
+    const { io, ...module } = await import(`${folder}dist/socket.io.node.mjs`);
+    const socket = io('http://127.0.0.1:1', { autoConnect: false });
+    socket.io.open(() => {});
+    const { engine } = socket.io;
+    const things = { Socket: socket, Manager: socket.io, Engine: engine, Transport: engine.transport };
+    for (const [name, thing] of Object.entries(things)) for (const member of members(name)) assert.ok(member in thing, `${name}.${member}`);
+    const values = exported.filter((symbol) => symbol.flags & ts.SymbolFlags.Value).map(({ name }) => name);
+    for (const name of values) assert.ok(name === 'io' || name in module, name);
+    socket.io.close();
+  });
+
+  it('name the options that the library knows', () => {
+    for (const option of members('Options')) assert.match(text, new RegExp(`\\b${option}\\b`), option);
   });
 });

@@ -9,6 +9,7 @@ const read = (name) => readFileSync(new URL(name, folder), 'utf8');
 /** Its files by their names. */
 export const sources = new Map(
   readdirSync(folder, { recursive: true })
+    .filter((name) => !name.startsWith('modern/'))
     .filter((name) => name.endsWith('.js'))
     .map((name) => [name, read(name)]),
 );

@@ -43,14 +43,9 @@ function findChromium() {
   return found;
 }
 
-/**
- * A page with the bundle of `generation`. With `home`, the address of a server, the page is of that server's origin;
- * without, of an origin of its own. `prepare` is a function that runs in the page before the bundle.
- */
-export async function openPage({ generation, home, prepare }) {
-  const context = await (await browser()).newContext();
-  const page = await context.newPage();
-  const site = home ? undefined : await startSite();
+/** An empty page of that server's origin, or of `site`. */
+export async function openPlainPage(home, site) {
+  const page = await (await (await browser()).newContext()).newPage();
   if (home) {
     const address = `${home}/interop-page`;
     await page.route(address, (route) => route.fulfill({ contentType: 'text/html', body: HTML }));
@@ -59,6 +54,17 @@ export async function openPage({ generation, home, prepare }) {
   } else {
     await page.goto(site.url);
   }
+  return page;
+}
+
+/**
+ * A page with the bundle of `generation`. With `home`, the address of a server, the page is of that server's origin;
+ * without, of an origin of its own. `prepare` is a function that runs in the page before the bundle.
+ */
+export async function openPage({ generation, home, prepare }) {
+  const site = home ? undefined : await startSite();
+  const page = await openPlainPage(home, site);
+  const context = page.context();
 
   const logs = [];
   const session = await context.newCDPSession(page);
