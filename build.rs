@@ -14,6 +14,10 @@ use flate2::write::GzEncoder;
 /// The client library. The server inserts the policy's list of transports into it, so what is sent
 /// is not known here.
 const CLIENT: &str = "parlance.js";
+/// The modern client, as `make client` bundles it; the files that pages load.
+const MODERN: &str = "client/modern/dist";
+/// Where pages load it from.
+const MODERN_PATH: &str = "socket.io";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=client");
@@ -26,6 +30,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         let name = entry.file_name().into_string().map_err(|_| "a file name is no text")?;
         files.push((name, fs::read(entry.path())?));
     }
+    for entry in fs::read_dir(MODERN)? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().map_err(|_| "a file name is no text")?;
+        if name.contains(".min.js") {
+            files.push((format!("{MODERN_PATH}/{name}"), fs::read(entry.path())?));
+        }
+    }
     files.sort();
     let versioned = files.iter().filter(|(name, _)| name != CLIENT && !is_page(name));
     let versions: Vec<_> = versioned.map(|(name, bytes)| (name.clone(), version(bytes))).collect();
@@ -35,6 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    fs::create_dir_all(out.join(MODERN_PATH))?;
     let mut list = String::from("&[\n");
     let mut put = |name: &str, bytes: &[u8]| -> Result<(), Box<dyn Error>> {
         fs::write(out.join(name), bytes)?;

@@ -45,21 +45,28 @@ pub fn run(settings: &Settings) -> Result<()> {
         Some(folder) => println!("pages       {}", folder.display()),
         None => println!("pages       built in"),
     }
+    if let Some(folder) = &settings.client_dir {
+        println!("client      {}", folder.display());
+    }
     for name in config::unknown_variables() {
         println!("ignored     {name}: no setting has that name");
     }
     Ok(())
 }
 
-/// Checks that `static-dir` exists, if it is set.
+/// Checks that `static-dir` and `client-dir` exist, if they are set.
 ///
 /// # Errors
-/// If it is no folder.
+/// If one is no folder.
 pub(super) fn pages_are_there(settings: &Settings) -> Result<()> {
-    match &settings.static_dir {
-        Some(folder) if !folder.is_dir() => bail!("static-dir: {} is no folder", folder.display()),
-        _ => Ok(()),
+    for (key, folder) in
+        [("static-dir", &settings.static_dir), ("client-dir", &settings.client_dir)]
+    {
+        if let Some(folder) = folder.as_ref().filter(|folder| !folder.is_dir()) {
+            bail!("{key}: {} is no folder", folder.display());
+        }
     }
+    Ok(())
 }
 
 /// Checks a `web.config` of IIS, and prints each finding with its line.

@@ -111,7 +111,8 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         token: token.into(),
         handler: Arc::new(move |request| Box::pin(forward(requests_in.clone(), request))),
     });
-    let pages = Pages::new(settings.static_dir.as_deref(), admin);
+    let pages =
+        Pages::with_clients(settings.static_dir.as_deref(), settings.client_dir.as_deref(), admin);
     let negotiator = Negotiator::new(engine.clone(), gate);
     let http = HttpLimits {
         header_timeout: settings.header_timeout,

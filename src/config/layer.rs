@@ -64,6 +64,9 @@ pub struct Layer {
     /// Folder to serve instead of the built-in pages
     #[arg(long, env = "PARLANCE_STATIC_DIR", value_name = "DIR")]
     pub static_dir: Option<PathBuf>,
+    /// Folder with the client to serve below /socket.io/ instead of Parlance's own
+    #[arg(long, env = "PARLANCE_CLIENT_DIR", value_name = "DIR")]
+    pub client_dir: Option<PathBuf>,
     /// Log level (error, warn, info, debug, trace) or filter [default: info]
     #[arg(long, env = "PARLANCE_LOG", value_name = "LEVEL")]
     pub log: Option<String>,
@@ -173,7 +176,7 @@ impl Layer {
         }
         layered!(host port tls_cert tls_key redirect_port hsts base_path path proxy_protocol transports eio3_polls rules origins match_origin_protocol trusted_proxies proxy_headers
             max_sessions_per_address max_websockets handshake_rate breaker_failures breaker_rest
-            breaker_longest admin_token byte_rate static_dir log log_dir log_bytes ping_interval ping_timeout
+            breaker_longest admin_token byte_rate static_dir client_dir log log_dir log_bytes ping_interval ping_timeout
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes max_sessions
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             drain_delay shutdown_timeout message_max message_rate duplicate_names)

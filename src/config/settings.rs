@@ -42,6 +42,8 @@ pub struct Settings {
     pub proxy_protocol: bool,
     /// A folder to serve in place of the built-in pages.
     pub static_dir: Option<PathBuf>,
+    /// A folder with the client that pages load, in place of ours.
+    pub client_dir: Option<PathBuf>,
     /// The level or the filter of the log.
     pub log: String,
     /// A folder for log files; `None` for none.
@@ -106,7 +108,7 @@ impl Settings {
                 names.map(|name| name.replace('_', "-")).collect()
             }};
         }
-        differing!(host port admin_token tls_cert tls_key redirect_port hsts base_path path proxy_protocol static_dir log
+        differing!(host port admin_token tls_cert tls_key redirect_port hsts base_path path proxy_protocol static_dir client_dir log
             log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
             queue_bytes_total queue_messages stream_bytes max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names)
@@ -188,6 +190,7 @@ impl Settings {
             path: layer.path.unwrap_or_else(|| "/socket.io/".into()),
             proxy_protocol: layer.proxy_protocol.unwrap_or(false),
             static_dir: layer.static_dir,
+            client_dir: layer.client_dir,
             log: layer.log.unwrap_or_else(|| "info".into()),
             log_dir: layer.log_dir,
             log_bytes: size(layer.log_bytes, 1 << 30),

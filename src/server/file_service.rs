@@ -39,7 +39,7 @@ pub(super) async fn answer(
     let path =
         uri.path().strip_prefix('/').filter(|path| !path.starts_with('/') && !path.contains("//"));
     let Some(path) = path else { return Ok(None) };
-    let (name, alias) = page_files::names_of(path);
+    let (name, alias) = source.names_of(path);
     for name in std::iter::once(name).chain(alias) {
         let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         let Ok(uri) = Uri::try_from(format!("/{name}{query}")) else { return Ok(None) };
@@ -116,7 +116,7 @@ fn is_current(if_range: &HeaderValue, version: &HeaderMap) -> bool {
 fn finish(response: Served, source: &Source, name: &str, uri: &Uri) -> web::Response {
     let (mut parts, body) = response.into_parts();
     let headers = &mut parts.headers;
-    let forever = !source.is_folder() && page_files::is_version(name, uri.query());
+    let forever = source.is_hashed(name) && page_files::is_version(name, uri.query());
     let caching =
         if forever { "public, max-age=31536000, immutable" } else { "private, max-age=0" };
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));

@@ -31,24 +31,25 @@ const CLIENT_GZIP: &str = "parlance.js.gz";
 const ALIASES: &[(&str, &str)] =
     &[("diagnostics", "diagnostics.html"), ("favicon.ico", "icon.svg")];
 
-/// The name of the file for a path below `/`, and of another if that is not there.
-pub(super) fn names_of(path: &str) -> (&str, Option<&str>) {
-    let alias = ALIASES.iter().find(|(alias, _)| *alias == path).map(|(_, name)| *name);
-    (if is_client(path) { CLIENT } else { path }, alias)
-}
+/// Where pages load Socket.IO's client from: the modern one is in files of these names.
+const CLIENTS: &str = "socket.io/";
 
-/// Whether pages load the Socket.IO client from this path: `socket.io.js`, `socket.io.min.js`, and
-/// for 0.9 `socket.io.v0.9.17.js` and `socket.io+websocket+xhr-polling.js`.
+/// Whether pages load a client from this path that may be an old one: `socket.io.js`, for 1.x to 3.x
+/// `socket.io.slim.js`, and for 0.9 `socket.io.v0.9.17.js` and `socket.io+websocket+xhr-polling.js`.
 fn is_client(path: &str) -> bool {
-    let kind = path.strip_prefix("socket.io/socket.io").and_then(|rest| rest.strip_suffix(".js"));
-    kind.is_some_and(|kind| {
-        matches!(kind, "" | ".min") || kind.starts_with(".v0.9.") || kind.starts_with('+')
+    let name = path.strip_prefix(CLIENTS).and_then(|name| name.strip_prefix("socket.io"));
+    name.and_then(|name| name.strip_suffix(".js")).is_some_and(|kind| {
+        matches!(kind, "" | ".slim" | ".slim.min")
+            || kind.starts_with(".v0.9.")
+            || kind.starts_with('+')
     })
 }
 
 /// Where files come from.
 pub(super) struct Source {
     folder: Option<Folder>,
+    /// The operator's clients, in place of ours.
+    clients: Option<Folder>,
     /// Contents of the responses in flight.
     copies: Copies,
     scripts: ClientScripts,
@@ -61,19 +62,33 @@ pub(super) enum OpenFile {
 }
 
 impl Source {
-    pub fn new(folder: Option<&Path>) -> Self {
+    /// `folder` has the pages, and `clients` the files below [`CLIENTS`]; what is not given is built
+    /// in.
+    pub fn new(folder: Option<&Path>, clients: Option<&Path>) -> Self {
         let (copies, scripts) = (Copies::default(), ClientScripts::default());
-        Source { folder: folder.map(Folder::new), copies, scripts }
+        let [folder, clients] = [folder, clients].map(|path| path.map(Folder::new));
+        Source { folder, clients, copies, scripts }
     }
 
-    /// Whether the files are the operator's.
-    pub fn is_folder(&self) -> bool {
-        self.folder.is_some()
+    /// The name of the file for a path below `/`, and of another if that is not there.
+    pub fn names_of<'a>(&self, path: &'a str) -> (&'a str, Option<&'static str>) {
+        let alias = ALIASES.iter().find(|(alias, _)| *alias == path).map(|(_, name)| *name);
+        (if self.clients.is_none() && is_client(path) { CLIENT } else { path }, alias)
+    }
+
+    /// The folder that a file is in, and its name there; `None` if it is built in.
+    fn folder_of<'a>(&self, name: &'a str) -> Option<(&Folder, &'a str)> {
+        let client = name.strip_prefix(CLIENTS);
+        match (&self.clients, client) {
+            (Some(clients), Some(client)) => Some((clients, client)),
+            (None, Some(_)) if BUILT_IN.contains_key(name) => None,
+            _ => self.folder.as_ref().map(|folder| (folder, name)),
+        }
     }
 
     /// Whether the version of a file tells its content, not when it was written.
     pub fn is_hashed(&self, name: &str) -> bool {
-        self.folder.is_none() || name == CLIENT
+        name == CLIENT || self.folder_of(name).is_none()
     }
 
     /// The version of a file without its content.
@@ -81,10 +96,10 @@ impl Source {
         if let Some(file) = self.client(name, reader).await? {
             return Ok(file.version());
         }
-        match &self.folder {
+        match self.folder_of(name) {
             None if name.is_empty() => Ok(FileVersion::folder()),
             None => built_in(name).map(|file| file.version()),
-            Some(folder) => folder.find(name).await,
+            Some((folder, name)) => folder.find(name).await,
         }
     }
 
@@ -92,8 +107,8 @@ impl Source {
         if let Some(file) = self.client(name, reader).await? {
             return Ok(file);
         }
-        let Some(folder) = &self.folder else { return built_in(name) };
         let key = |version| format!("{name} {version:?}");
+        let Some((folder, name)) = self.folder_of(name) else { return built_in(name) };
         let version = folder.find(name).await?;
         if version.length <= SMALL {
             if let Some(copy) = self.copies.get(&key(version)) {

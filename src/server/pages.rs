@@ -59,7 +59,16 @@ impl Pages {
     /// `folder` replaces the built-in files, except the client library if the folder has none. `more`
     /// adds the admin API.
     pub fn new(folder: Option<&Path>, more: impl Into<Option<Admin>>) -> Self {
-        let source = Arc::new(Source::new(folder));
+        Pages::with_clients(folder, None, more)
+    }
+
+    /// [`Pages::new`] with a folder whose files are served as Socket.IO's client, in place of ours.
+    pub fn with_clients(
+        folder: Option<&Path>,
+        clients: Option<&Path>,
+        more: impl Into<Option<Admin>>,
+    ) -> Self {
+        let source = Arc::new(Source::new(folder, clients));
         let service = warp::service(admin::route(more.into()).or(reports::route()));
         let answer = move |request: web::Request| -> BoxFuture<'static, web::Response> {
             let (mut service, source) = (service.clone(), Arc::clone(&source));

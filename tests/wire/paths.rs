@@ -167,12 +167,17 @@ async fn everything_is_below_the_base_path() {
         }
         let get =
             async |path: &str| fetch(server.addr, "GET", &format!("{base}{path}"), &[], b"").await;
-        for page in
-            ["/", "/diagnostics", "/style.css", "/parlance.js", "/rt/io/socket.io.js", "/healthz"]
-        {
+        for page in [
+            "/",
+            "/diagnostics",
+            "/style.css",
+            "/parlance.js",
+            "/rt/io/socket.io.min.js",
+            "/healthz",
+        ] {
             assert_eq!(get(page).await.status, 200, "{base}{page}");
         }
-        assert!(get("/rt/io/socket.io.min.js").await.text().contains("/*path*/\"/rt/io/\"/*end*/"));
+        assert!(get("/rt/io/socket.io.js").await.text().contains("/*path*/\"/rt/io/\"/*end*/"));
         let report =
             fetch(server.addr, "POST", &format!("{base}/diagnostics/report"), &[], b"x").await;
         assert_ne!(report.status, 404, "{base}");

@@ -39,7 +39,7 @@ impl TestFolder {
     }
 
     fn source(&self) -> Arc<Source> {
-        Arc::new(Source::new(Some(&self.0)))
+        Arc::new(Source::new(Some(&self.0), None))
     }
 }
 
@@ -104,16 +104,16 @@ async fn head(source: &Arc<Source>, target: &str, headers: &[(HeaderName, &str)]
 }
 
 fn built_in() -> Arc<Source> {
-    Arc::new(Source::new(None))
+    Arc::new(Source::new(None, None))
 }
 
 #[tokio::test]
 async fn pages_of_any_making_can_load_the_client() {
-    for source in [built_in(), Arc::new(Source::new(Some(Path::new("docs"))))] {
+    for source in [built_in(), Arc::new(Source::new(Some(Path::new("docs")), None))] {
         for path in [
             "/parlance.js",
             "/socket.io/socket.io.js",
-            "/socket.io/socket.io.min.js",
+            "/socket.io/socket.io.slim.js",
             "/socket.io/socket.io.v0.9.17.js",
             "/socket.io/socket.io+websocket+xhr-polling.js",
         ] {
@@ -121,16 +121,50 @@ async fn pages_of_any_making_can_load_the_client() {
             assert_eq!(file.header(&CONTENT_TYPE), "text/javascript; charset=utf-8", "{path}");
             assert!(file.body.windows(14).any(|part| part == b"[\"websocket\"]/"), "{path}");
         }
+        for build in ["min.js", "esm.min.js", "msgpack.min.js"] {
+            let path = format!("/socket.io/socket.io.{build}");
+            let file = get(&source, &path, &[]).await.expect(&path);
+            assert_eq!(file.header(&CONTENT_TYPE), "text/javascript; charset=utf-8", "{path}");
+            let map = format!("\n//# sourceMappingURL=socket.io.{build}.map\n");
+            assert!(file.body.ends_with(map.as_bytes()), "{path}");
+            let map = get(&source, &format!("{path}.map"), &[]).await.expect(&path);
+            assert!(map.body.starts_with(b"{"), "{path}");
+            let packed = get(&source, &path, &[(ACCEPT_ENCODING, "br")]).await.expect(&path);
+            assert_eq!(packed.header(&CONTENT_ENCODING), "br", "{path}");
+        }
         // Of another kind.
-        for file in ["esm.min.js", "msgpack.min.js", "min.js.map", "js.map", "v0.9.17"] {
+        for file in ["js.map", "v0.9.17", "node.mjs", "node.cjs"] {
             let path = format!("/socket.io/socket.io.{file}");
             assert!(get(&source, &path, &[]).await.is_none(), "{path}");
         }
     }
-    let docs = Arc::new(Source::new(Some(Path::new("docs"))));
+    let docs = Arc::new(Source::new(Some(Path::new("docs")), None));
     assert!(get(&docs, "/README.md", &[]).await.is_some());
     assert!(get(&docs, "/", &[]).await.is_none(), "the pages themselves are replaced");
     assert!(get(&docs, "/diagnostics", &[]).await.is_none());
+}
+
+#[tokio::test]
+async fn the_operators_client_takes_the_place_of_ours() {
+    let folder = TestFolder::new("clients");
+    for name in ["socket.io.js", "socket.io.min.js"] {
+        folder.write(name, format!("theirs: {name}"), 1);
+    }
+    for pages in [None, Some(Path::new("docs"))] {
+        let source = Arc::new(Source::new(pages, Some(&folder.0)));
+        for name in ["socket.io.js", "socket.io.min.js"] {
+            let file = get(&source, &format!("/socket.io/{name}"), &[]).await.expect(name);
+            assert_eq!(file.body, format!("theirs: {name}"));
+            let hashed = format!("/socket.io/{name}?v=0000000000000000");
+            let file = get(&source, &hashed, &[]).await.expect(name);
+            assert_eq!(file.header(&CACHE_CONTROL), "private, max-age=0");
+        }
+        for name in ["socket.io.esm.min.js", "socket.io.v0.9.17.js", "../Cargo.toml"] {
+            assert!(get(&source, &format!("/socket.io/{name}"), &[]).await.is_none(), "{name}");
+        }
+        let ours = get(&source, "/parlance.js", &[]).await.expect("ours");
+        assert!(ours.body.windows(14).any(|part| part == b"[\"websocket\"]/"));
+    }
 }
 
 /// Old browsers run no script of a type that they do not know, and no browser guesses under `nosniff`.
@@ -342,7 +376,7 @@ async fn what_is_no_file_of_the_folder_is_not_served_and_blocks_nobody() {
     // The folder itself may be a link, and lead somewhere else later.
     symlink(&folder, root.0.join("current")).unwrap();
     for folder in [&folder, &root.0.join("current")] {
-        let source = Arc::new(Source::new(Some(folder)));
+        let source = Arc::new(Source::new(Some(folder), None));
         for (name, served) in [
             ("page.html", true),
             ("link.html", true),

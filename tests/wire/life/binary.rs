@@ -64,7 +64,9 @@ fn wrong_settings_are_one_line_and_stop_the_start() {
     let mut command = parlance(folder.path());
     command.env("PORT", "http");
     assert_one_line(&run(command), "parlance: PORT: `http` is no port number\n");
-    assert_one_line(&run_with(&["--static-dir", "no-such-folder"]), "parlance: ");
+    for key in ["--static-dir", "--client-dir"] {
+        assert_one_line(&run_with(&[key, "no-such-folder"]), "parlance: ");
+    }
     assert_one_line(
         &run_with(&["--ping-interval", "25"]),
         "parlance: --ping-interval: `25` is no time, expected a whole number with a unit",
