@@ -85,6 +85,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         queue: QueueLimits { bytes: settings.queue_bytes, messages: settings.queue_messages },
         queue_total: settings.queue_bytes_total,
         stream_bytes: settings.stream_bytes,
+        http_compression: settings.http_compression,
         linger: LINGER,
     };
     let rate_limit_stats = Arc::clone(chat.rate_limit_stats());
@@ -113,6 +114,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     });
     let pages =
         Pages::with_clients(settings.static_dir.as_deref(), settings.client_dir.as_deref(), admin);
+    let pages = pages.compressed(settings.http_compression);
     let negotiator = Negotiator::new(engine.clone(), gate);
     let http = HttpLimits {
         header_timeout: settings.header_timeout,

@@ -103,6 +103,9 @@ pub struct Layer {
     /// Bytes of one streamed response, after which the client requests the next [default: 1MiB]
     #[arg(long, env = "PARLANCE_STREAM_BYTES", value_name = "SIZE")]
     pub stream_bytes: Option<Size>,
+    /// Compress pages and polls for clients that accept it [default: true]
+    #[arg(long, env = "PARLANCE_HTTP_COMPRESSION", value_name = "BOOL")]
+    pub http_compression: Option<bool>,
     /// Sessions at once, 0 for no bound [default: 30000]
     #[arg(long, env = "PARLANCE_MAX_SESSIONS", value_name = "N")]
     pub max_sessions: Option<usize>,
@@ -177,7 +180,7 @@ impl Layer {
         layered!(host port tls_cert tls_key redirect_port hsts base_path path proxy_protocol transports eio3_polls rules origins match_origin_protocol trusted_proxies proxy_headers
             max_sessions_per_address max_websockets handshake_rate breaker_failures breaker_rest
             breaker_longest admin_token byte_rate static_dir client_dir log log_dir log_bytes ping_interval ping_timeout
-            upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes max_sessions
+            upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes http_compression max_sessions
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             drain_delay shutdown_timeout message_max message_rate duplicate_names)
     }

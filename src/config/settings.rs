@@ -68,6 +68,8 @@ pub struct Settings {
     pub queue_messages: usize,
     /// Bytes of one streamed response, after which the client opens the next.
     pub stream_bytes: usize,
+    /// Pages and polls are compressed for clients that accept it.
+    pub http_compression: bool,
     /// Open connections, WebSockets included.
     pub max_connections: usize,
     /// Open connections of one address; 0 for no bound.
@@ -110,7 +112,7 @@ impl Settings {
         }
         differing!(host port admin_token tls_cert tls_key redirect_port hsts base_path path proxy_protocol static_dir client_dir log
             log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
-            queue_bytes_total queue_messages stream_bytes max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
+            queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names)
     }
 
@@ -203,6 +205,7 @@ impl Settings {
             queue_bytes_total: size(layer.queue_bytes_total, 256 << 20),
             queue_messages: layer.queue_messages.unwrap_or(4096),
             stream_bytes: size(layer.stream_bytes, 1 << 20),
+            http_compression: layer.http_compression.unwrap_or(true),
             max_connections: layer.max_connections.unwrap_or(100_000),
             max_connections_per_address: layer.max_connections_per_address.unwrap_or(4000),
             header_timeout: time(layer.header_timeout, 10),

@@ -19,6 +19,13 @@ pub trait DirectWriter: std::fmt::Debug + Send + Sync {
         true
     }
 
+    /// Whether packets of so many bytes, as the queue counts them, may go straight to it. If not, its
+    /// transport is woken, to do more with them than is right under a lock.
+    fn takes(&self, bytes: usize) -> bool {
+        let _ = bytes;
+        true
+    }
+
     /// What keeps packets for it, if anything does.
     fn connection(&self) -> Option<Arc<dyn Connection>> {
         None

@@ -20,6 +20,8 @@ pub struct Limits {
     pub queue_total: usize,
     /// Bytes of one streamed response, after which the client has to ask for the next.
     pub stream_bytes: usize,
+    /// Whether the answers to polls are compressed for clients that accept it, from 1 KiB on.
+    pub http_compression: bool,
     /// How long a session that the server ended waits for a poll to say so.
     pub linger: Duration,
 }
@@ -36,6 +38,7 @@ impl Default for Limits {
             queue: QueueLimits { bytes: 1 << 20, messages: 4096 },
             queue_total: 256 << 20,
             stream_bytes: 1 << 20,
+            http_compression: true,
             linger: Duration::from_secs(30),
         }
     }

@@ -217,7 +217,9 @@ impl State {
         if !steady || !outlet.wants || outlet.has_news() {
             return outlet.take_waker();
         }
-        if !self.queue.is_empty() && !direct_writer.is_there() {
+        let bytes = self.queue.held();
+        let goes_straight = || direct_writer.takes(bytes) && direct_writer.is_there();
+        if !self.queue.is_empty() && !goes_straight() {
             return outlet.take_waker();
         }
         while !self.queue.is_empty() {

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 use futures::future::BoxFuture;
 use http::header::{
-    ALLOW, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    ACCEPT_ENCODING, ALLOW, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{Method, StatusCode};
 use tracing::debug;
@@ -51,6 +51,7 @@ pub struct Pages {
     answer: Arc<Handler>,
     /// The pages are the operator's.
     of_operator: bool,
+    compressed: bool,
 }
 
 type Handler = dyn Fn(web::Request) -> BoxFuture<'static, web::Response> + Send + Sync;
@@ -87,7 +88,13 @@ impl Pages {
                 response.map(Body::coming)
             })
         };
-        Pages { answer: Arc::new(answer), of_operator: folder.is_some() }
+        Pages { answer: Arc::new(answer), of_operator: folder.is_some(), compressed: true }
+    }
+
+    /// Whether compressed forms of files are sent to clients that accept them: true if not said.
+    #[must_use]
+    pub fn compressed(self, compressed: bool) -> Self {
+        Pages { compressed, ..self }
     }
 
     /// Answers a request. `welcome` is the part of the policy that the page gets.
@@ -100,6 +107,9 @@ impl Pages {
         let content_policy = content_policy(welcome.bound_to, self.of_operator);
         request.extensions_mut().insert(welcome);
         request.extensions_mut().insert(mount.clone());
+        if !self.compressed {
+            request.headers_mut().remove(ACCEPT_ENCODING);
+        }
         let progress = request.body().progress();
         let mut answer = (self.answer)(request).await;
         if answer.status() == StatusCode::NOT_FOUND {

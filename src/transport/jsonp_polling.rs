@@ -68,7 +68,7 @@ fn poll(exchange: &Exchange) -> Result<Response, Error> {
     let encode = move |dialect: &dyn Dialect, wire: &Wire, frames: &[Frame]| {
         script(dialect, wire, callback, frames)
     };
-    park(&exchange.session, &INFO, Arc::new(encode))
+    park(exchange, &INFO, Arc::new(encode))
 }
 
 /// The content type and body of an answer. Browsers run no script of another type under `nosniff`.

@@ -5,6 +5,7 @@
 //! for the life of an upgraded connection, polling for one response. A transport is one file here and
 //! one line in [`REGISTRY`].
 
+mod compression;
 pub mod error;
 mod eventsource;
 mod htmlfile;

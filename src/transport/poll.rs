@@ -10,6 +10,7 @@ use futures::future::{Either, select};
 use http::{Method, StatusCode};
 use tokio::time::Instant;
 
+use super::compression::{self, accepts_gzip};
 use super::{Error, Exchange};
 use crate::dialect::{Control, Dialect, Frame, Malformed, OCTETS, Packet, Requests, Wire};
 use crate::engine::{
@@ -32,6 +33,7 @@ struct ParkedPoll {
     drain: Drain,
     deadline: Instant,
     encode: Encode,
+    coding: Coding,
     batch: Vec<Frame>,
     /// Why it is answered now.
     drained: Drained,
@@ -63,6 +65,16 @@ impl Receipt for Sent {
     }
 }
 
+/// Whether an answer may be compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    /// By the settings it is not.
+    Off,
+    /// The client does not accept it.
+    Plain,
+    Gzip,
+}
+
 /// Encodes packets as the answer to a poll: its content type and body.
 pub(super) type Encode =
     Arc<dyn Fn(&dyn Dialect, &Wire, &[Frame]) -> (&'static str, Bytes) + Send + Sync>;
@@ -72,10 +84,16 @@ pub(super) type Encode =
 /// # Errors
 /// If the session cannot take a poll now.
 pub(super) fn park(
-    session: &Arc<Session>,
+    exchange: &Exchange,
     info: &'static TransportInfo,
     encode: Encode,
 ) -> Result<Response, Error> {
+    let Exchange { session, request, .. } = exchange;
+    let coding = match session.limits().http_compression {
+        false => Coding::Off,
+        true if accepts_gzip(request.headers()) => Coding::Gzip,
+        true => Coding::Plain,
+    };
     let drain = session.attach(info)?;
     let (longest, sent) = match session.dialect().rules().requests {
         Requests::Strict => (UNTIL_HEARTBEAT, None),
@@ -91,6 +109,7 @@ pub(super) fn park(
         drain,
         deadline,
         encode,
+        coding,
         batch: Vec::new(),
         drained: Drained::Released,
         responder: None,
@@ -108,8 +127,8 @@ impl Parked for ParkedPoll {
     fn begin(&mut self, writer: &Arc<ConnWriter>, head: Vec<u8>) {
         let (writer, encode) = (Arc::clone(writer), Arc::clone(&self.encode));
         let answer = Answer::default();
-        let sent = self.sent.clone();
-        let responder = Arc::new(PollResponder { writer, head, encode, answer, sent });
+        let (coding, sent) = (self.coding, self.sent.clone());
+        let responder = Arc::new(PollResponder { writer, head, encode, coding, answer, sent });
         self.drain.set_direct_writer(Arc::clone(&responder) as Arc<dyn DirectWriter>);
         self.responder = Some(responder);
     }
@@ -149,11 +168,12 @@ impl Parked for ParkedPoll {
         {
             sent.keep(&self.batch);
         }
-        let answer = self.encode_answer();
-        let ParkedPoll { drain, responder, .. } = *self;
+        let (content_type, plain) = self.encode_answer();
+        let ParkedPoll { drain, responder, coding, .. } = *self;
         let Some(responder) = responder else { return };
+        let gzip = Some(&plain).filter(|_| coding == Coding::Gzip).and_then(compression::gzip);
         if responder.answer.claim(drain) {
-            responder.write(answer);
+            responder.write(content_type, &plain, gzip.as_ref());
         }
     }
 }
@@ -180,6 +200,7 @@ struct PollResponder {
     /// The head of the response, up to the content type.
     head: Vec<u8>,
     encode: Encode,
+    coding: Coding,
     answer: Answer,
     sent: Option<Arc<Sent>>,
 }
@@ -191,10 +212,17 @@ impl std::fmt::Debug for PollResponder {
 }
 
 impl PollResponder {
-    fn write(&self, (content_type, body): (&str, Bytes)) -> SendOutcome {
+    /// Writes the answer: its plain form, unless there is another.
+    fn write(&self, content_type: &str, plain: &Bytes, gzip: Option<&Bytes>) -> SendOutcome {
         let all_sent = self.writer.write(|out| {
             out.extend_from_slice(&self.head);
-            write_end(out, content_type, &body);
+            if self.coding != Coding::Off && plain.len() >= compression::THRESHOLD {
+                out.extend_from_slice(b"Vary: Accept-Encoding\r\n");
+            }
+            if gzip.is_some() {
+                out.extend_from_slice(b"Content-Encoding: gzip\r\n");
+            }
+            write_end(out, content_type, gzip.unwrap_or(plain));
         });
         self.answer.give(all_sent)
     }
@@ -207,13 +235,19 @@ impl DirectWriter for PollResponder {
         if let Some(sent) = &self.sent {
             sent.keep(frames);
         }
-        self.write((self.encode)(dialect, wire, frames))
+        let (content_type, body) = (self.encode)(dialect, wire, frames);
+        self.write(content_type, &body, None)
     }
 
     /// Where a dropped poll is a pause, its packets have to wait for the next one. Where it ends the
     /// session, asking the system would be in vain.
     fn is_there(&self) -> bool {
         self.sent.is_none() || !self.writer.stream().has_ended()
+    }
+
+    /// What is compressed is so by the poll's own task.
+    fn takes(&self, bytes: usize) -> bool {
+        self.coding != Coding::Gzip || bytes < compression::THRESHOLD
     }
 
     fn connection(&self) -> Option<Arc<dyn Connection>> {

@@ -56,5 +56,5 @@ fn poll(exchange: &Exchange) -> Result<Response, Error> {
         let payload = dialect.payload(frames, text_only, wire);
         (payload.content_type, payload.body)
     };
-    park(session, &INFO, Arc::new(encode))
+    park(exchange, &INFO, Arc::new(encode))
 }

@@ -63,6 +63,22 @@ for (const origin of ['own', 'foreign']) {
   });
 }
 
+/** What a poll of over 1 KiB brings is compressed; bytes, too, where a client takes them as they are. */
+for (const compression of [true, false]) {
+  scenario(`polls are compressed, or not: http-compression = ${compression}`, async (scene) => {
+    const { url } = await scene.chat(['--http-compression', `${compression}`]);
+    const pages = await Promise.all(BUNDLES.map((generation) => scene.page({ generation })));
+    const polls = (generation) => wiresOf(generation).filter((wire) => wire.endsWith('polling'));
+    const everybody = await Promise.all(
+      pages.flatMap((page, index) => polls(BUNDLES[index]).map((wire) => scene.adopt(page.open({ url, wire })))),
+    );
+    await joinAll(everybody);
+    await exchange(everybody, [CORPUS.join(' ').repeat(3), 'short', 'long '.repeat(5000)]);
+    await exchangeNumbers(everybody, 5);
+    for (const [index, page] of pages.entries()) assert.equal(page.compressed() > 0, compression, BUNDLES[index]);
+  });
+}
+
 scenario('browsers that offer subprotocols get a WebSocket, at once and by an upgrade', async (scene) => {
   const { url } = await scene.chat();
   const wires = () => ['websocket', 'upgrade'];

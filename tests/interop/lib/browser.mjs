@@ -66,6 +66,8 @@ export async function openPage({ generation, home, prepare }) {
   const page = await openPlainPage(home, site);
   const context = page.context();
 
+  let compressed = 0;
+  page.on('response', (response) => (compressed += response.headers()['content-encoding'] === 'gzip' ? 1 : 0));
   const logs = [];
   const session = await context.newCDPSession(page);
   session.on('Runtime.bindingCalled', ({ payload }) => {
@@ -109,6 +111,8 @@ export async function openPage({ generation, home, prepare }) {
         disconnect: () => (page.isClosed() ? undefined : page.evaluate((key) => void handles[key].disconnect(), key)),
       });
     },
+    /** Answers that came compressed. */
+    compressed: () => compressed,
     /** Runs a function in the page. */
     evaluate: (script, argument) => page.evaluate(script, argument),
     async close() {

@@ -1,6 +1,7 @@
 //! Engine.IO protocols 3 and 4 on the wire (reference: engineio.md).
 
 mod closing;
+mod compression;
 mod cors;
 mod garbage;
 mod handshake;
