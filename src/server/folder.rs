@@ -77,12 +77,12 @@ impl Folder {
         }
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(io::Error::other)?;
         let (folder, name) = (self.path.clone(), name.to_owned());
-        let looked = spawn_blocking(move || {
-            // Held by the thread, which goes on even if the request is dropped.
-            let _turn = turn;
-            then(&within(&folder, &name)?)
-        });
-        looked.await.map_err(io::Error::other)?
+        // The turn ends when the caller has what was found, because that takes memory; and not
+        // before the thread is done, which goes on even if the request is dropped.
+        let looked =
+            spawn_blocking(move || (within(&folder, &name).and_then(|path| then(&path)), turn));
+        let (found, _turn) = looked.await.map_err(io::Error::other)?;
+        found
     }
 }
 
