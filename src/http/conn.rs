@@ -4,7 +4,6 @@
 //! While a connection waits, it costs a task and no buffers.
 
 use std::future::poll_fn;
-use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::header::{CONNECTION, HeaderValue};
+use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Version};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
@@ -67,6 +66,14 @@ pub(crate) enum NextRequest {
     Late,
     /// The connection ended, idled too long, or is idle while the server stops.
     Over,
+}
+
+/// How far the next request has come.
+enum Coming {
+    Nothing,
+    /// `input` has a part of its head.
+    Begun,
+    Reading(Reader),
 }
 
 /// A request, and the facts that its response depends on.
@@ -144,37 +151,42 @@ impl<'a> Http1<'a> {
     /// head until the header timeout. The first request on a connection has the header timeout for
     /// both.
     pub async fn next(&mut self) -> NextRequest {
-        let mut reader = None;
+        let mut coming = Coming::Nothing;
         let idle = match self.answered {
             true => self.limits.keep_alive_timeout + KEEP_ALIVE_GRACE,
             false => self.limits.header_timeout,
         };
         self.set_deadline(Instant::now() + idle);
-        poll_fn(|cx| self.poll_next(&mut reader, cx)).await
+        poll_fn(|cx| self.poll_next(&mut coming, cx)).await
     }
 
-    fn poll_next(
-        &mut self,
-        reader: &mut Option<Reader>,
-        cx: &mut Context<'_>,
-    ) -> Poll<NextRequest> {
-        if reader.is_none() {
-            if let Poll::Ready(Some(no_request)) = self.poll_first_bytes(cx) {
+    fn poll_next(&mut self, coming: &mut Coming, cx: &mut Context<'_>) -> Poll<NextRequest> {
+        if !matches!(coming, Coming::Reading(_)) {
+            let settled = self.poll_head(cx);
+            if let Poll::Ready(Some(no_request)) = settled {
                 return Poll::Ready(no_request);
             }
-            if !self.input.is_empty() {
-                let read = std::mem::take(&mut self.input);
-                *reader = Some(Reader::new(Arc::clone(&self.writer), read, self.limits));
+            if matches!(coming, Coming::Nothing) && !self.input.is_empty() {
+                *coming = Coming::Begun;
                 if self.answered {
                     self.set_deadline(Instant::now() + self.limits.header_timeout);
                 }
             }
+            if settled.is_ready() {
+                let read = std::mem::take(&mut self.input);
+                let reader = Reader::new(Arc::clone(&self.writer), read, self.limits);
+                *coming = Coming::Reading(reader);
+            }
         }
-        if let Some(reading) = reader {
+        if let Coming::Reading(reader) = coming {
             let deadline = || BodyDeadline::new(self.limits.body_timeout, self.stopping);
-            match reading.poll_request(cx, deadline) {
+            match reader.poll_request(cx, deadline) {
                 Poll::Ready(Ok(Some(request))) => {
-                    let parsed = self.parsed(request, reader.take());
+                    let reader = match std::mem::replace(coming, Coming::Nothing) {
+                        Coming::Reading(reader) => Some(reader),
+                        Coming::Nothing | Coming::Begun => None,
+                    };
+                    let parsed = self.parsed(request, reader);
                     return Poll::Ready(NextRequest::Request(Box::new(parsed)));
                 }
                 Poll::Ready(Ok(None)) => return Poll::Ready(NextRequest::Over),
@@ -182,7 +194,7 @@ impl<'a> Http1<'a> {
                 Poll::Pending => {}
             }
         }
-        let begun = reader.is_some();
+        let begun = !matches!(coming, Coming::Nothing);
         if self.poll_stop(cx).is_ready() {
             if !begun {
                 return Poll::Ready(NextRequest::Over);
@@ -193,37 +205,42 @@ impl<'a> Http1<'a> {
         Poll::Ready(if begun { NextRequest::Late } else { NextRequest::Over })
     }
 
-    /// Waits until `self.input` has bytes. Ready with something else than a request, if that comes.
-    fn poll_first_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<NextRequest>> {
-        while self.input.is_empty() {
-            let read = with_input(|room| {
-                let count = self.writer.stream().try_read(room)?;
-                self.input.extend_from_slice(&room[..count]);
-                Ok::<_, std::io::Error>(count)
-            });
-            match read {
-                Ok(0) => return Poll::Ready(Some(NextRequest::Over)),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if ready!(self.writer.stream().poll_read_ready(cx)).is_err() {
-                        return Poll::Ready(Some(NextRequest::Over));
-                    }
+    /// Waits until `self.input` has a head that hyper can read or refuse: its buffers are for whole
+    /// heads, not for those that come slowly. Ready with something else than a request, if that comes.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Option<NextRequest>> {
+        loop {
+            // Some clients send an empty line after a body (RFC 9112 §2.2). It begins no request.
+            let empty = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+            self.input.drain(..self.input.iter().take_while(empty).count());
+            if self.input.is_empty() {
+                self.input = Vec::new();
+            } else if std::mem::take(&mut self.check_protocol) {
+                let first = FirstBytes::of(&self.input[..self.input.len().min(PEEK_BYTES)]);
+                if !first.may_be_http() {
+                    return Poll::Ready(Some(NextRequest::OtherProtocol(first)));
                 }
-                Err(_) => return Poll::Ready(Some(NextRequest::Over)),
+            }
+            if self.input.len() >= self.limits.max_header_bytes || is_settled(&self.input) {
+                return Poll::Ready(None);
+            }
+            let read = with_input(|room| {
+                let count = ready!(self.writer.stream().poll_read(cx, room))?;
+                self.input.extend_from_slice(&room[..count]);
+                Poll::Ready(Ok::<_, std::io::Error>(count))
+            });
+            if let Ok(0) | Err(_) = ready!(read) {
+                return Poll::Ready(Some(NextRequest::Over));
             }
         }
-        if std::mem::take(&mut self.check_protocol) {
-            let first = FirstBytes::of(&self.input[..self.input.len().min(PEEK_BYTES)]);
-            if !first.may_be_http() {
-                return Poll::Ready(Some(NextRequest::OtherProtocol(first)));
-            }
-        }
-        Poll::Ready(None)
     }
 
     fn parsed(&mut self, request: Request, reader: Option<Reader>) -> ParsedRequest {
         let old = request.version() < Version::HTTP_11;
-        let close = old || header_has(request.headers(), CONNECTION, "close");
+        // hyper removes the `Content-Length` that is beside a `Transfer-Encoding`. A proxy may have found
+        // another end of the request by it, so nothing after the request is read (RFC 9112 §6.3).
+        let close = old
+            || request.headers().contains_key(TRANSFER_ENCODING)
+            || header_has(request.headers(), CONNECTION, "close");
         let head_only = request.method() == Method::HEAD;
         let mut reading = None;
         if let Some(reader) = reader {
@@ -269,5 +286,45 @@ impl ResponseContext {
         }
         *input = reader.into_rest();
         true
+    }
+}
+
+/// Whether these bytes are a whole head, or cannot become one. They do not begin with an empty line.
+fn is_settled(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|&byte| byte == b'\n');
+    let _unfinished = lines.next_back();
+    let is_request = |line: &[u8]| {
+        let line = line.trim_ascii_end();
+        line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")
+    };
+    let is_text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..);
+    lines.next().is_some_and(|line| !is_request(line))
+        || lines.any(|line| matches!(line, b"" | b"\r"))
+        || !bytes.iter().all(is_text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_wait_for_their_end_and_nothing_else_does() {
+        for (bytes, settled) in [
+            ("", false),
+            ("GET", false),
+            ("GET / HTTP/1.1", false),
+            ("GET / HTTP/1.1\r\n", false),
+            ("GET / HTTP/1.0\nHost: a\r\nA: \t\u{e9}\r\n\r", false),
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", true),
+            ("GET / HTTP/1.1\nHost: a\n\n", true),
+            ("POST / HTTP/1.0\r\n\r\n\0", true),
+            ("GET /\r\n", true),
+            ("GET / HTTP/2\n", true),
+            ("HELO\r\n", true),
+            ("GET /\0", true),
+            ("GET / HTTP/1.1\r\nA: \x01", true),
+        ] {
+            assert_eq!(is_settled(bytes.as_bytes()), settled, "{bytes:?}");
+        }
     }
 }

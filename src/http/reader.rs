@@ -1,8 +1,8 @@
 //! hyper as the reader of one request: it parses the head, and reads the body.
 //!
-//! hyper gets the connection when the first bytes of a request are there, and returns it before the
-//! answer, which is written in [`send`](super::send). So a waiting connection has no buffers of
-//! hyper's, and an answer may also be a parked poll, a stream, or another protocol. hyper's
+//! hyper gets the connection when the head of a request is there, and returns it before the answer,
+//! which is written in [`send`](super::send). So a waiting connection has no buffers of hyper's, and
+//! an answer may also be a parked poll, a stream, or another protocol. hyper's
 //! documentation asks to take a connection back only when hyper has nothing left to write. That
 //! holds here: it has got no answer to write. The tests of this file and of `tests/wire/http.rs`
 //! show that no byte of the input is lost or read twice.

@@ -143,7 +143,7 @@ impl Http1<'_> {
             return false;
         }
         if close {
-            let unread = if unread { LINGER_BYTES } else { 0 };
+            let unread = if unread || !self.input.is_empty() { LINGER_BYTES } else { 0 };
             let _ = Box::pin(timeout(LINGER, self.writer.hang_up(unread))).await;
         }
         !close

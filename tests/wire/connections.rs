@@ -123,8 +123,11 @@ async fn who_loses_the_connection_is_told_so() {
     let mut http = Http::open(server.addr).await;
     let chunked = [("Transfer-Encoding", "chunked")];
     http.send(&request("POST", &session.target(), &chunked, b"2\r\n4a\r\n0\r\n\r\n")).await;
-    http.answer().await.assert_ok();
+    let answer = http.answer().await;
+    answer.assert_ok();
+    assert_eq!(answer.header("connection"), Some("close"));
     assert_eq!(session.texts().await, ["4a"]);
+    let mut http = Http::open(server.addr).await;
     // A request that is refused before all of it was read: what comes next may be its rest.
     let announced = [("Content-Length", "10000000")];
     http.send(&request("POST", &session.target(), &announced, b"4")).await;

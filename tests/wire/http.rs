@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use parlance::server::HttpLimits;
 use parlance::server::pages::Pages;
 use tokio::time::Instant;
@@ -70,6 +71,43 @@ async fn what_is_no_request_gets_a_reason() {
         assert!(answer.text().contains(reason), "{what}: {}", answer.text());
         assert_eq!(answer.header("connection"), Some("close"), "{what}");
         assert_eq!(http.rest().await, b"", "{what}");
+    }
+    assert_eq!(server.engine.session_count(), 0);
+}
+
+/// A proxy that is told two ends of a request may have found the other one: what follows is not read.
+#[tokio::test]
+async fn a_request_with_two_ends_is_the_last() {
+    let server = Setup::default().start(Echo).await;
+    let next = request("GET", &target("EIO=4&transport=polling"), &[], b"");
+    let length = next.len().to_string();
+    let chunked = ("Transfer-Encoding", "chunked");
+    for (headers, status) in [
+        (&[("Content-Length", "4"), chunked][..], 404),
+        (&[chunked, ("Content-Length", "4")], 404),
+        (&[chunked, ("Content-Length", &length)], 404),
+        (&[chunked, ("Content-Length", "x")], 404),
+        (&[chunked, chunked], 404),
+        (&[("Transfer-Encoding", "gzip, chunked")], 404),
+        (&[("Transfer-Encoding", "identity"), chunked], 404),
+        (&[chunked, ("Transfer-Encoding", "identity")], 400),
+        (&[("Transfer-Encoding", "identity"), ("Content-Length", "4")], 400),
+        (&[("Transfer-Encoding", ""), ("Content-Length", "4")], 400),
+        (&[("Transfer-Encoding", "xchunked")], 400),
+        (&[("Content-Length", "4"), ("Content-Length", "5")], 400),
+        (&[("Content-Length", "4, 4")], 400),
+        (&[("Content-Length", "+4")], 400),
+        (&[("Content-Length", "")], 400),
+    ] {
+        for after in [1, 10_000] {
+            let mut http = Http::open(server.addr).await;
+            http.send(&request("POST", "/page", headers, b"0\r\n\r\n")).await;
+            http.send_perhaps(&next.repeat(after)).await;
+            let answer = http.answer().await;
+            assert_eq!(answer.status, status, "{headers:?}: {}", answer.text());
+            assert_eq!(answer.header("connection"), Some("close"), "{headers:?}");
+            assert_eq!(http.rest().await, b"", "{headers:?}");
+        }
     }
     assert_eq!(server.engine.session_count(), 0);
 }
@@ -179,20 +217,24 @@ async fn a_connection_stays_open_between_requests() {
     };
     let server = Setup { http, ..Setup::default() }.start(Echo).await;
     let handshake = request("GET", &target("EIO=4&transport=polling"), &[], b"");
-    let idle = async {
-        let mut http = Http::open(server.addr).await;
+    // Some clients send an empty line after a body, which begins no request.
+    let addr = server.addr;
+    let idle = join_all(["", "\r\n", "\r\n\n\r\n"].map(|after| async move {
+        let mut http = Http::open(addr).await;
         let mut answered = Instant::now();
         for _ in 0..2 {
-            http.send(&handshake).await;
+            http.send(&request("POST", "/", &[], b"body")).await;
+            http.send(after.as_bytes()).await;
             let answer = http.answer().await;
             assert_eq!(answer.header("keep-alive"), Some("timeout=2"));
             assert_eq!(answer.header("connection"), Some("keep-alive"));
+            http.send(after.as_bytes()).await;
             answered = Instant::now();
         }
-        assert_eq!(http.rest().await, b"");
+        assert_eq!(http.rest().await, b"", "after {after:?}");
         let open = answered.elapsed();
-        assert!(open >= keep_alive, "{open:?}");
-    };
+        assert!(open >= keep_alive, "{open:?} after {after:?}");
+    }));
     let begun = async {
         let mut http = Http::open(server.addr).await;
         http.send(&handshake).await;
