@@ -84,7 +84,8 @@ async fn nobody_need_be_able_to_read_stderr() {
     until("the start is logged", || logged(&logs).contains("started")).await;
     let log = logged(&logs);
     let port = log.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
-    let port = port.and_then(|address| address.rsplit(':').next()?.parse::<u16>().ok());
+    let port =
+        port.and_then(|address| address.trim_matches('"').rsplit(':').next()?.parse::<u16>().ok());
     let addr = std::net::SocketAddr::from(([127, 0, 0, 1], port.expect("a port")));
     let up = async {
         while std::net::TcpStream::connect(addr).is_err() {
