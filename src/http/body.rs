@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -111,19 +111,23 @@ async fn collect(
     limit: usize,
     mut held: impl FnMut(usize),
 ) -> Result<Bytes, BodyError> {
-    let mut whole = BytesMut::new();
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX).min(limit);
+    let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| BodyError::Incomplete)?.into_data() else { continue };
         if whole.len() + data.len() > limit {
             return Err(BodyError::TooLarge { limit });
         }
-        let before = whole.capacity();
-        whole.extend_from_slice(&data);
-        if whole.capacity() > before {
+        let length = whole.len() + data.len();
+        if length > whole.capacity() {
+            // Doubles as bytes arrive, so that a large Content-Length alone allocates nothing; and is
+            // no larger than the body.
+            whole.reserve_exact(length.max(expected.min(length * 2)) - whole.len());
             held(whole.capacity());
         }
+        whole.extend_from_slice(&data);
     }
-    Ok(whole.freeze())
+    Ok(whole.into())
 }
 
 impl HyperBody {
