@@ -2,10 +2,10 @@
 //!
 //! hyper gets the connection when the head of a request is there, and returns it before the answer,
 //! which is written in [`send`](super::send). So a waiting connection has no buffers of hyper's, and
-//! an answer may also be a parked poll, a stream, or another protocol. hyper's
-//! documentation asks to take a connection back only when hyper has nothing left to write. That
-//! holds here: it has got no answer to write. The tests of this file and of `tests/wire/http.rs`
-//! show that no byte of the input is lost or read twice.
+//! an answer may also be a parked poll, a stream, or another protocol. hyper's documentation asks to
+//! take a connection back only when hyper has nothing left to write. That holds here: it has got no
+//! answer to write. `tests/wire/connections.rs` and `tests/wire/http.rs` show that no byte of the
+//! input is lost or read twice.
 
 use std::convert::Infallible;
 use std::future::{Pending, pending};
@@ -32,7 +32,8 @@ use crate::net::scratch::with_input;
 
 /// hyper's own bound on the number of headers, which costs nothing.
 const MOST_HEADERS: usize = 100;
-/// About how many bytes of a body are read before it is known what reads them.
+/// About how many bytes of a body are read before the request is handed on. What came with the head
+/// is then there at once.
 const AHEAD: usize = 16 * 1024;
 /// The smallest buffer that hyper can have, in bytes.
 const SMALLEST_BUFFER: usize = 8192;
@@ -190,15 +191,10 @@ impl Reader {
     /// Ends the reading. Returns the bytes that were read of the next request, if all of this one was
     /// read.
     pub fn into_rest(self) -> Vec<u8> {
-        let http1::Parts { io: Input { mut read, at, .. }, read_buf, .. } =
+        let http1::Parts { io: Input { read, at, .. }, read_buf, .. } =
             self.connection.into_parts();
-        if read_buf.is_empty() {
-            read.drain(..at);
-            return read;
-        }
-        let mut rest = Vec::from(read_buf);
-        rest.extend_from_slice(&read[at..]);
-        rest
+        // New, because a parked poll keeps it: the buffers of this request are larger.
+        [&read_buf[..], &read[at..]].concat()
     }
 }
 
