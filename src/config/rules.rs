@@ -24,7 +24,7 @@ pub struct RuleText {
     pub paths: Option<Vec<String>>,
     /// The namespaces that it is for, as patterns; `None` for all.
     pub namespaces: Option<Vec<String>>,
-    /// What is allowed, preferred first; `None` to leave that to other rules.
+    /// The transports that this rule allows, preferred first. `None` leaves that to other rules.
     pub transports: Option<Vec<String>>,
     /// The form of polls under Engine.IO 3; `None` to leave that to other rules.
     pub eio3_polls: Option<String>,

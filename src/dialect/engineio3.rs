@@ -135,7 +135,8 @@ impl Dialect for EngineIo3 {
     }
 
     fn payload(&self, frames: &[Frame], text_only: bool, wire: &Wire) -> Payload {
-        // Who asks for text reads it as its parser does. Who gets text by a setting reads UTF-8.
+        // A client that asks for text (`b64=1`) gets the encoding that its own parser decodes. One
+        // that gets text by a setting always gets UTF-8.
         static PLAIN: StringMode = StringMode::new(Strings::Plain);
         let is_text = |frame: &Frame| matches!(frame, Frame::Text(_));
         match text_only {
@@ -298,7 +299,7 @@ mod tests {
         assert_eq!(payload, EngineIo3.payload(&binary, false, &Wire::default()));
         assert_eq!(payload.content_type, OCTETS);
         assert_eq!(EngineIo3.payload(&binary[2..], true, &wire()).body, "6:b4AQ==");
-        // Only who asks for text reads it as double UTF-8.
+        // Text by a setting is UTF-8, whatever the parser of the client decodes.
         let double = || Wire { polling_strings: StringMode::new(Strings::Double), ..wire() };
         let payload = EngineIo3.payload(&text[1..], false, &double());
         assert_eq!(payload.body, "3:4é€");

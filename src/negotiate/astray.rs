@@ -12,7 +12,7 @@ use crate::http::Response;
 use crate::policy::Client;
 use crate::transport::Query;
 
-/// Who asks for a path that may lead nowhere, and how.
+/// A request whose path is not the engine's: it may come from a client with a wrong path.
 pub(crate) struct Astray {
     cors: Cors,
     asked: Uri,
@@ -49,7 +49,8 @@ impl Negotiator {
 }
 
 impl Astray {
-    /// The answer to a client's preflight request: without it, a page does not learn what is wrong.
+    /// The answer to a client's preflight request. Without it the browser sends no request, and the page
+    /// cannot read the reason.
     pub(crate) fn preflight(&self) -> Option<Response> {
         (self.is_client && self.is_options).then(|| self.cors.preflight())
     }

@@ -17,7 +17,7 @@ pub struct Rule {
     pub paths: Vec<Pattern>,
     /// Patterns of namespaces. A rule that has any applies only when a namespace is joined.
     pub namespaces: Vec<Pattern>,
-    /// What is allowed, preferred first; `None` to leave that to other rules.
+    /// The transports that this rule allows, preferred first. `None` leaves that to other rules.
     pub transports: Option<Transports>,
     /// The form of polls of Engine.IO 3; `None` to leave that to other rules.
     pub eio3_polls: Option<Eio3Polls>,
