@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use parlance::cli::{Cli, Command};
 use parlance::config::{Layers, Sources};
-use parlance::{commands, transport};
+use parlance::{commands, telemetry, transport};
 
 /// Fast, and returns memory to the system after a burst.
 #[global_allocator]
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("parlance: {error:#}");
+            telemetry::tell_end(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -8,6 +8,8 @@ use std::panic::PanicHookInfo;
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::error;
 
+use crate::telemetry::{self, Format};
+
 /// A set of essential tasks. Dropping it aborts them.
 #[derive(Debug, Default)]
 pub struct Essential {
@@ -81,7 +83,10 @@ fn panic_message(payload: &(dyn std::any::Any + Send)) -> &str {
 pub fn log_panics() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
-        before(info);
+        // Its lines are for people, and whoever reads JSON gets the same by the log.
+        if telemetry::format() == Format::Text {
+            before(info);
+        }
         let at = info.location().map(ToString::to_string).unwrap_or_default();
         error!(
             at,

@@ -36,7 +36,8 @@ const RUNTIME_SHUTDOWN: std::time::Duration = std::time::Duration::from_millis(5
 /// If it cannot start, or an essential task ends.
 pub fn run(layers: Layers) -> Result<()> {
     let settings = layers.settings()?;
-    let _logs = telemetry::init(&settings.log, log_files(&settings)).map_err(anyhow::Error::msg)?;
+    let _logs = telemetry::init(&settings.log, settings.log_format, log_files(&settings))
+        .map_err(anyhow::Error::msg)?;
     essential::log_panics();
     check::pages_are_there(&settings)?;
     for name in config::unknown_variables() {

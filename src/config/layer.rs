@@ -70,6 +70,9 @@ pub struct Layer {
     /// Log level (error, warn, info, debug, trace) or filter [default: info]
     #[arg(long, env = "PARLANCE_LOG", value_name = "LEVEL")]
     pub log: Option<String>,
+    /// Form of the log's lines: text or json [default: text]
+    #[arg(long, env = "PARLANCE_LOG_FORMAT", value_name = "FORM")]
+    pub log_format: Option<String>,
     /// Folder for log files, a new one each day
     #[arg(long, env = "PARLANCE_LOG_DIR", value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
@@ -179,7 +182,7 @@ impl Layer {
         }
         layered!(host port tls_cert tls_key redirect_port hsts base_path path proxy_protocol transports eio3_polls rules origins match_origin_protocol trusted_proxies proxy_headers
             max_sessions_per_address max_websockets handshake_rate breaker_failures breaker_rest
-            breaker_longest admin_token byte_rate static_dir client_dir log log_dir log_bytes ping_interval ping_timeout
+            breaker_longest admin_token byte_rate static_dir client_dir log log_format log_dir log_bytes ping_interval ping_timeout
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes http_compression max_sessions
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             drain_delay shutdown_timeout message_max message_rate duplicate_names)

@@ -7,6 +7,7 @@ use super::values::{Size, Time};
 use super::{ConfigError, Layer, rules};
 use crate::policy::proxy_headers::Believed;
 use crate::policy::{BreakerSettings, Caps, Networks, Origins, Policy, Transports};
+use crate::telemetry::Format;
 
 /// The most bytes of a message's packet besides its text: the names of event and namespace, ids,
 /// punctuation.
@@ -46,6 +47,8 @@ pub struct Settings {
     pub client_dir: Option<PathBuf>,
     /// The level or the filter of the log.
     pub log: String,
+    /// The form of the log's lines.
+    pub log_format: Format,
     /// A folder for log files; `None` for none.
     pub log_dir: Option<PathBuf>,
     /// For all log files together.
@@ -111,7 +114,7 @@ impl Settings {
             }};
         }
         differing!(host port admin_token tls_cert tls_key redirect_port hsts base_path path proxy_protocol static_dir client_dir log
-            log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
+            log_format log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
             queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names)
     }
@@ -194,6 +197,11 @@ impl Settings {
             static_dir: layer.static_dir,
             client_dir: layer.client_dir,
             log: layer.log.unwrap_or_else(|| "info".into()),
+            log_format: layer
+                .log_format
+                .as_ref()
+                .and_then(|form| form.parse().ok())
+                .unwrap_or_default(),
             log_dir: layer.log_dir,
             log_bytes: size(layer.log_bytes, 1 << 30),
             ping_interval: time(layer.ping_interval, 25),

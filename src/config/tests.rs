@@ -83,6 +83,7 @@ fn errors_of_listening() {
             "eio3-polls = \"binary\"",
             "t.toml:1:14: eio3-polls: expected octets or text, not \"binary\"",
         ),
+        ("log-format = \"yaml\"", "t.toml:1:14: log-format: expected text or json, not \"yaml\""),
         (
             "host = \"999.1.1.1\"",
             "t.toml:1:8: host: `999.1.1.1` is no address: IPv4 is written as four numbers from 0 to 255",

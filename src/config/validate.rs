@@ -6,6 +6,7 @@ use super::values::Time;
 use super::{Layer, host, path};
 use crate::policy::proxy_headers::Believed;
 use crate::policy::{Eio3Polls, Networks, Origins, Transports};
+use crate::telemetry::{self, Format};
 
 /// An invalid value.
 pub(super) struct Invalid {
@@ -94,9 +95,14 @@ impl Layer {
             return invalid("proxy-headers", error.to_string());
         }
         if let Some(log) = &self.log
-            && let Err(message) = crate::telemetry::filter(log)
+            && let Err(message) = telemetry::filter(log)
         {
             return invalid("log", message);
+        }
+        if let Some(form) = &self.log_format
+            && let Err(message) = form.parse::<Format>()
+        {
+            return invalid("log-format", message);
         }
         Ok(())
     }

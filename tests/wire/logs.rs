@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::http::{Answer, fetch};
-use crate::support::process::{Folder, Process, parlance};
+use crate::support::process::{Folder, Process, parlance, run};
 use crate::support::{soon, until};
 
 const TOKEN: &str = "Bearer sixteen characters";
@@ -98,6 +99,111 @@ async fn nobody_need_be_able_to_read_stderr() {
     let _ = child.kill();
     let _ = child.wait();
     assert_eq!((answer.status, running), (200, true));
+}
+
+/// One line of a log in JSON, with keys that are always the same.
+fn parsed(line: &str) -> Value {
+    let value: Value = serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"));
+    let mut keys: Vec<&str> = value.as_object().expect("an object").keys().map(|k| &**k).collect();
+    keys.retain(|key| *key != "span");
+    assert_eq!(keys, ["timestamp", "level", "fields", "target"], "{line}");
+    assert!(value["fields"]["message"].is_string(), "{line}");
+    assert!(value["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')), "{line}");
+    let levels = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
+    assert!(value["level"].as_str().is_some_and(|level| levels.contains(&level)), "{line}");
+    value
+}
+
+#[tokio::test]
+async fn every_line_is_an_object_of_json() {
+    let folder = Folder::new();
+    folder.write("transports.toml", "log-format = \"json\"\nlog-dir = \"logs\"\nlog = \"trace\"");
+    let mut command = parlance(folder.path());
+    command.args(["--host", "127.0.0.1", "--port", "0"]).env("PARLANCE_TYPO", "a \"b\"\n\u{1b}[1m");
+    let mut process = Process::start(command);
+    let line = parsed(&process.line("listening on "));
+    let listening = line["fields"]["message"].as_str().expect("a text").to_owned();
+    let port = listening.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let addr = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let opened = fetch(addr, "GET", "/socket.io/?EIO=4&transport=polling", &[], b"").await;
+    let handshake: Value = serde_json::from_str(&opened.text()[1..]).expect("JSON");
+    let sid = handshake["sid"].as_str().expect("a sid");
+    let session = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
+    fetch(addr, "POST", &session, &[], "40\u{1e}420[\"add user\",\"é\\\"\\n\"]".as_bytes()).await;
+    // What strangers write gets into lines as well.
+    let odd = [("Origin", "https://\"'\\{}.example"), ("User-Agent", "a\u{1}\"b")];
+    for path in
+        ["/socket.io/?EIO=4&transport=%22%0a%1b%00&sid=%ff%22", "/nowhere/?EIO=4&transport=polling"]
+    {
+        fetch(addr, "GET", path, &odd, b"").await;
+    }
+    report(addr, "192.0.2.1", b"\"\n\x00\xff\x1b[2J").await;
+    // Text that is no HTTP.
+    let mut strange = tokio::net::TcpStream::connect(addr).await.expect("a connection");
+    strange.write_all(b"\"\n\x00\xff \r\n\r\n").await.expect("a write");
+    let _ = strange.read_to_end(&mut Vec::new()).await;
+    process.signal("TERM");
+    let (_, lines) = process.wait();
+    let lines: Vec<Value> = lines.iter().map(|line| parsed(line)).collect();
+    let told = |text: &str| {
+        let found = lines.iter().find(|line| line["fields"]["message"] == text);
+        found.unwrap_or_else(|| panic!("no {text} in {lines:#?}")).clone()
+    };
+    let handshake = told("handshake");
+    let span =
+        json!({ "name": "session", "sid": sid, "generation": "3.x-4.x", "remote": "127.0.0.1" });
+    assert_eq!(
+        (&handshake["span"], &handshake["target"]),
+        (&span, &"parlance::engine::session".into())
+    );
+    assert_eq!(handshake["fields"]["transport"], "xhr-polling");
+    assert_eq!(
+        (&told("started")["level"], &told("stopping")["fields"]["sessions"]),
+        (&"INFO".into(), &1.into())
+    );
+    assert!(told("started").get("span").is_none());
+    assert!(told("diagnostics report")["fields"]["report"].is_string());
+    told("request refused");
+    told(&listening);
+    // The files have the same lines, each with a time of its own; threads may come in another order.
+    let timeless = |mut line: Value| {
+        line["timestamp"].take();
+        line.to_string()
+    };
+    let files = logged(&folder.path().join("logs"));
+    let mut files: Vec<String> = files.lines().map(parsed).map(timeless).collect();
+    let mut lines = lines;
+    lines.retain(|line| line["fields"]["message"] != listening.as_str());
+    let mut lines: Vec<String> = lines.into_iter().map(timeless).collect();
+    files.sort();
+    lines.sort();
+    assert_eq!(files, lines);
+}
+
+#[test]
+fn a_start_that_fails_says_why_in_the_form_of_the_log() {
+    let folder = Folder::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    for (flags, expected) in [
+        (["--log-format", "json"], "it is in use"),
+        (["--log-format=json", "--static-dir=nowhere"], "static-dir: nowhere is no folder"),
+    ] {
+        let mut command = parlance(folder.path());
+        command.args(["--host", "127.0.0.1", "--port", &port]).args(flags);
+        let finished = run(command);
+        assert!(!finished.status.success());
+        let lines: Vec<Value> = finished.stderr.lines().map(parsed).collect();
+        let last = lines.last().expect("a line");
+        let said = last["fields"]["message"].as_str().expect("a text");
+        assert!(said.contains(expected), "{said}");
+        assert_eq!(last["level"], "ERROR");
+    }
+    let mut command = parlance(folder.path());
+    command.args(["--log-format", "yaml"]);
+    let wrong =
+        "parlance: --log-format (or PARLANCE_LOG_FORMAT): expected text or json, not \"yaml\"\n";
+    assert_eq!(run(command).stderr, wrong);
 }
 
 async fn report(addr: std::net::SocketAddr, from: &str, body: &[u8]) -> Answer {
