@@ -14,6 +14,7 @@ use super::client::{self, ClientInfo, Peer};
 use super::counters::ConnectionCounters;
 use super::log_once::LogOnce;
 use super::proxy_headers;
+use super::refusal_log::{RefusalLog, Refused};
 use super::request::Denial;
 use crate::engine::{CloseReason, Engine, Session};
 use crate::policy::forwarded;
@@ -26,6 +27,7 @@ pub struct Gate {
     counters: Arc<ConnectionCounters>,
     breakers: Breakers,
     log_once: LogOnce,
+    refusal_log: Arc<RefusalLog>,
     /// Cancels the task that closes sessions for the policy in force, when a newer policy replaces it.
     closing: Mutex<CancellationToken>,
 }
@@ -49,6 +51,7 @@ impl Gate {
             counters: Arc::default(),
             breakers: Breakers::default(),
             log_once: LogOnce::default(),
+            refusal_log: Arc::default(),
             closing: Mutex::default(),
         })
     }
@@ -98,6 +101,7 @@ impl Gate {
         if !changes.is_empty() {
             // Refusals under the new policy are logged once again.
             self.log_once.clear();
+            self.refusal_log.clear();
         }
         let task_engine = engine.clone();
         engine.spawn(async move {
@@ -127,6 +131,7 @@ impl Gate {
         let admitted = policy.check_namespace(&client_info.visitor(), transport, namespace);
         if let Err(refusal) = &admitted {
             self.counters.count_refusal(refusal);
+            self.refusal_log.count(Refused::Namespace, session.handshake().bucket, refusal);
             let (sid, label, namespace) = (session.sid(), refusal.label(), truncated(namespace));
             debug!(%sid, transport, namespace, label, reason = %refusal, "namespace refused");
         }
@@ -181,9 +186,16 @@ impl Gate {
         source.host.map(std::borrow::Cow::into_owned)
     }
 
-    /// Logs the setting that would have allowed a refused request, once for each origin.
+    /// Logs a refused request, with others of its kind; and the setting that would have allowed it, once for
+    /// each origin.
     pub(crate) fn log_refusal(&self, refusal: &Refusal, remote: Client) {
         self.log_once.refusal(refusal, remote);
+        self.refusal_log.count(Refused::Request, remote.bucket(), refusal);
+    }
+
+    /// Logs that a new session is not offered a WebSocket, with others of its network.
+    pub(super) fn log_withheld(&self, refusal: &Refusal, remote: Client) {
+        self.refusal_log.count(Refused::Offer, remote.bucket(), refusal);
     }
 
     /// Logs a path where a client looks for the engine in vain, once for each path.

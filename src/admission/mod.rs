@@ -11,6 +11,7 @@ mod log_once;
 mod monitor;
 mod namespace_guard;
 mod proxy_headers;
+mod refusal_log;
 mod request;
 
 pub use breakers::Breakers;

@@ -143,6 +143,13 @@ impl Gate {
         {
             self.log_once().mismatch(&visitor, page, "match-origin-protocol would refuse this");
         }
+        // A client that begins with a WebSocket has what it wants.
+        if request.step == Step::Opens
+            && !request.is_duplex()
+            && let Some(refusal) = decision.withheld()
+        {
+            self.log_withheld(refusal, visitor.client);
+        }
         self.report_return(&request, subject, &policy);
         Ok(Admitted {
             client_info: permit.map(|permit| ClientInfo::new(&visitor, permit)),

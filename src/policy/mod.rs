@@ -185,8 +185,8 @@ pub struct Counts {
 pub struct Decision<'a> {
     /// The transports that this visitor may use. Refusals name them.
     pub allowed: &'a Transports,
-    /// The circuit breaker is open, or as many WebSockets as allowed are open.
-    no_websocket: bool,
+    /// Why no WebSocket is to be had: the circuit breaker is open, or as many as allowed are.
+    no_websocket: Option<Refusal>,
     /// Whether it is allowed.
     pub verdict: Result<(), Refusal>,
 }
@@ -196,11 +196,15 @@ impl Decision<'_> {
     pub(crate) fn offered(&self) -> Vec<&'static str> {
         let names = self.allowed.names();
         let others = names.iter().copied().filter(|name| *name != WEBSOCKET);
-        match self.no_websocket && names != [WEBSOCKET] {
-            true => others.collect(),
-            // A list with `websocket` alone is offered in any case: there is nothing else to try.
-            false => names.to_vec(),
-        }
+        if self.withheld().is_some() { others.collect() } else { names.to_vec() }
+    }
+
+    /// Why WebSocket is left out of the offer, if it is. A list with `websocket` alone is offered in any
+    /// case: there is nothing else to try.
+    pub(crate) fn withheld(&self) -> Option<&Refusal> {
+        let names = self.allowed.names();
+        let is_one_of_many = names.contains(&WEBSOCKET) && names != [WEBSOCKET];
+        self.no_websocket.as_ref().filter(|_| is_one_of_many)
     }
 }
 
@@ -226,10 +230,12 @@ impl Policy {
     /// Decides about a request.
     pub(crate) fn decide(&self, input: &PolicyInput<'_>) -> Decision<'_> {
         let PolicyInput { visitor, counts, .. } = input;
-        let full = self.caps.websockets > 0 && counts.websockets >= self.caps.websockets;
+        let limit = self.caps.websockets;
+        let is_full = limit > 0 && counts.websockets >= limit;
+        let full = is_full.then_some(Refusal::WebSockets { limit });
         Decision {
             allowed: self.transports_for(visitor),
-            no_websocket: full || counts.breaker.is_some(),
+            no_websocket: full.or(counts.breaker.map(|left| Refusal::Breaker { left })),
             verdict: self.verdict(input),
         }
     }

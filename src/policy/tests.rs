@@ -305,18 +305,25 @@ fn a_websocket_that_cannot_be_had_is_not_offered() {
     };
     let full = Counts { websockets: 3, ..Counts::default() };
     let ill = Counts { breaker: Some(Duration::from_secs(60)), ..Counts::default() };
-    for counts in [full, ill] {
+    for (counts, label) in [(full, "websockets"), (ill, "breaker")] {
         let decision = capped.decide(&PolicyInput { counts, ..input("xhr-polling", Step::Opens) });
         assert_eq!(decision.offered(), ["xhr-polling"]);
+        assert_eq!(decision.withheld().map(Refusal::label), Some(label));
         assert_eq!(
             decision.allowed.names(),
             ["websocket", "xhr-polling"],
             "it is allowed all the same"
         );
     }
+    let free = capped.decide(&input("xhr-polling", Step::Opens));
+    assert_eq!(free.withheld(), None);
+    let without = Policy { transports: list("xhr-polling"), ..capped.clone() };
+    let full = PolicyInput { counts: full, ..input("xhr-polling", Step::Opens) };
+    assert_eq!(without.decide(&full).withheld(), None, "it would not be offered anyway");
     let alone = Policy { transports: list("websocket"), ..capped };
     let decision = alone.decide(&PolicyInput { counts: ill, ..input("websocket", Step::Opens) });
     assert_eq!(decision.offered(), ["websocket"], "better than nothing");
+    assert_eq!(decision.withheld(), None);
 }
 
 #[test]

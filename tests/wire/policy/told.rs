@@ -5,6 +5,7 @@ use crate::support::packets::Eio;
 use crate::support::polls::{read_open, sid_of};
 use crate::support::process::{Folder, Process, parlance};
 use crate::support::server::target;
+use crate::support::ws::Ws;
 
 /// A server whose settings are in a file.
 fn process(folder: &Folder, args: &[&str]) -> Process {
@@ -83,6 +84,129 @@ async fn scripts_that_name_no_page_are_told_of_once() {
     }
     let told = |text: &str| process.log.iter().filter(|line| line.contains(text)).count();
     assert_eq!(told("that names no page was refused"), 1, "{}", process.log.join("\n"));
+}
+
+/// Lines of kinds of refusals.
+fn kinds(process: &Process) -> Vec<&String> {
+    let of = ["requests refused", "namespaces refused", "WebSocket not offered"];
+    process.log.iter().filter(|line| of.iter().any(|text| line.contains(text))).collect()
+}
+
+#[tokio::test]
+async fn each_kind_of_refusal_is_a_line_for_each_network() {
+    let poll = || target("EIO=4&transport=polling");
+    let from = async |addr, address: &str, path: &str| {
+        fetch(
+            addr,
+            "GET",
+            path,
+            &[("X-Forwarded-For", address), ("Origin", "https://a.example")],
+            b"",
+        )
+        .await;
+    };
+    let room = "[[rules]]\nname = \"room\"\nnamespaces = [\"/\"]\ntransports = [\"websocket\"]\n";
+    for (settings, label, reason) in [
+        (
+            "transports = [\"websocket\"]",
+            "transport",
+            "transport xhr-polling is not allowed here; allowed: websocket",
+        ),
+        (
+            "origins = [\"https://b.example\"]",
+            "origin",
+            "origin https://a.example is not allowed here",
+        ),
+        (
+            "match-origin-protocol = true",
+            "scheme",
+            "the page was loaded by https and this connection came by http: they must be the same",
+        ),
+        (
+            "max-sessions-per-address = 1",
+            "sessions-per-address",
+            "there are 1 sessions from this address already",
+        ),
+    ] {
+        let folder = Folder::new();
+        folder.write("transports.toml", &format!("trusted-proxies = [\"loopback\"]\n{settings}\n"));
+        let mut process = process(&folder, &[]);
+        let addr = process.listening();
+        for address in ["192.0.2.1", "192.0.2.1", "192.0.2.1", "2001:db8::1", "2001:db8::2"] {
+            from(addr, address, &poll()).await;
+        }
+        // Neither is a refusal by the policy: a client comes back after a restart, and one asks for what is not there.
+        from(addr, "192.0.2.3", &target("EIO=4&transport=websocket&sid=AAAAAAAAAAAAAAAAAAAA"))
+            .await;
+        from(addr, "192.0.2.3", &target("EIO=4&transport=none")).await;
+        process.signal("TERM");
+        process.line("stopped");
+        let lines = kinds(&process);
+        let first = |network: &str| {
+            let of = format!("network={network} label=\"{label}\" reason={reason} refused=1");
+            lines
+                .iter()
+                .filter(|line| line.contains(" INFO requests refused") && line.ends_with(&of))
+                .count()
+        };
+        for network in ["192.0.2.1", "2001:db8::/64"] {
+            assert_eq!(first(network), 1, "{network} {label}: {:#?}", process.log);
+        }
+        let of_others =
+            lines.iter().filter(|line| line.contains("192.0.2.3") && !line.contains(label));
+        assert_eq!(of_others.count(), 0, "{:#?}", process.log);
+    }
+    // A new policy is told of at once, and so is what was counted before.
+    let folder = Folder::new();
+    folder.write("transports.toml", &format!("max-sessions = 1\n{room}"));
+    let mut process = process(&folder, &[]);
+    let addr = process.listening();
+    let opened = fetch(addr, "GET", &poll(), &[], b"").await;
+    let sid = sid_of(&read_open(&opened.text().into()));
+    let post = target(&format!("{}&transport=polling&sid={sid}", Eio::V4.query()));
+    assert_eq!(fetch(addr, "POST", &post, &[], b"40").await.status, 200);
+    let line = process.said("namespaces refused network=127.0.0.1 label=\"transport\"");
+    assert!(line.contains("(rule room)") && line.ends_with("refused=1"), "{line}");
+    for _ in 0..3 {
+        assert_eq!(fetch(addr, "GET", &poll(), &[], b"").await.status, 503);
+    }
+    folder.write("transports.toml", "max-sessions = 1\n");
+    process.signal("HUP");
+    process.line("policy changed");
+    let told = |process: &Process, refused: u32| {
+        let of = format!("label=\"sessions\" reason=all 1 sessions are taken refused={refused}");
+        kinds(process).iter().filter(|line| line.ends_with(&of)).count()
+    };
+    assert_eq!((told(&process, 1), told(&process, 2)), (1, 1), "{:#?}", process.log);
+    assert_eq!(fetch(addr, "GET", &poll(), &[], b"").await.status, 503);
+    process.signal("TERM");
+    process.line("stopped");
+    assert_eq!(told(&process, 1), 2, "{:#?}", process.log);
+}
+
+#[tokio::test]
+async fn a_websocket_that_is_not_offered_is_told_of() {
+    let folder = Folder::new();
+    let mut process = process(&folder, &["--max-websockets", "1"]);
+    let addr = process.listening();
+    let polling = [
+        target("EIO=4&transport=polling"),
+        target("EIO=3&transport=polling"),
+        "/socket.io/1/".into(),
+    ];
+    for path in &polling {
+        assert_eq!(fetch(addr, "GET", path, &[], b"").await.status, 200);
+    }
+    let _taken = Ws::open(addr, &target("EIO=4&transport=websocket")).await;
+    for path in &polling {
+        assert_eq!(fetch(addr, "GET", path, &[], b"").await.status, 200);
+    }
+    let line = process.line("WebSocket not offered");
+    let end = "network=127.0.0.1 label=\"websockets\" reason=all 1 WebSockets are taken refused=1";
+    assert!(line.contains(" INFO ") && line.ends_with(end), "{line}");
+    process.signal("HUP");
+    process.line("nothing changed");
+    assert_eq!(kinds(&process).len(), 1, "{:#?}", process.log);
 }
 
 #[tokio::test]
