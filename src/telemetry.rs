@@ -1,6 +1,7 @@
 //! The log: its filter, and the sinks that it is written to.
 
 mod log_files;
+mod once;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use log_files::{LogFiles, Status};
+pub(crate) use once::{LoggedNames, truncated};
 
 /// Lines that may wait for each sink. Further lines are lost.
 const LINES_WAITING: usize = 8192;

@@ -19,6 +19,7 @@ use super::request::Denial;
 use crate::engine::{CloseReason, Engine, Session};
 use crate::policy::forwarded;
 use crate::policy::{Client, Policy, Refusal, Scheme};
+use crate::telemetry::truncated;
 
 /// Asked about every request. The policy behind it can change at any time.
 #[derive(Debug)]
@@ -202,11 +203,6 @@ impl Gate {
     pub(crate) fn log_wrong_path(&self, path: &str, expected: &str, remote: Client) {
         self.log_once.wrong_path(client::prefix(path, client::PATH_MAX), expected, remote);
     }
-}
-
-/// The first 32 characters of text from a client, for a log line.
-pub(crate) fn truncated(text: &str) -> &str {
-    text.char_indices().nth(32).map_or(text, |(at, _)| &text[..at])
 }
 
 /// Sessions are closed in batches with pauses, 100 per second, because the clients come back at the same

@@ -1,14 +1,13 @@
 //! Advice to the operator about requests, logged once and not for every request.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing::{info, warn};
 
 use crate::policy::forwarded::Doubt;
 use crate::policy::proxy_headers::{Believed, ProxyHeader};
 use crate::policy::{Client, Networks, Refusal, Scheme, Visitor};
+use crate::telemetry::LoggedNames;
 
 /// Remembers the advice that was logged.
 #[derive(Debug, Default)]
@@ -24,32 +23,16 @@ pub(super) struct LogOnce {
     headers: LoggedNames<16>,
 }
 
-/// Names that were logged: at most `MAX`, further ones are not logged.
-#[derive(Debug, Default)]
-struct LoggedNames<const MAX: usize>(Mutex<HashSet<Box<str>>>);
-
-impl<const MAX: usize> LoggedNames<MAX> {
-    fn names(&self) -> MutexGuard<'_, HashSet<Box<str>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether a name is to be logged now.
-    fn is_new(&self, name: &str) -> bool {
-        let mut names = self.names();
-        names.len() < MAX && !names.contains(name) && names.insert(name.into())
-    }
-}
-
 impl LogOnce {
     /// Lets all advice be logged once more.
     pub fn clear(&self) {
-        self.origins.names().clear();
-        self.unnamed_page.names().clear();
-        self.mismatches.names().clear();
-        self.unclear_clients.names().clear();
-        self.wrong_paths.names().clear();
-        self.untrusted_proxies.names().clear();
-        self.headers.names().clear();
+        self.origins.clear();
+        self.unnamed_page.clear();
+        self.mismatches.clear();
+        self.unclear_clients.clear();
+        self.wrong_paths.clear();
+        self.untrusted_proxies.clear();
+        self.headers.clear();
     }
 
     /// Names the setting that would allow a refused page.
@@ -132,21 +115,5 @@ impl LogOnce {
                  TLS, trusted-proxies has to name it"
             );
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_name_is_new_once_and_so_many_are() {
-        let logged = LoggedNames::<2>::default();
-        for (name, new) in [("a", true), ("a", false), ("b", true), ("b", false), ("c", false)] {
-            assert_eq!(logged.is_new(name), new, "{name}");
-        }
-        assert_eq!(logged.names().len(), 2);
-        logged.names().clear();
-        assert!(logged.is_new("c"));
     }
 }

@@ -18,7 +18,6 @@ pub use breakers::Breakers;
 pub(crate) use breakers::network_name;
 pub use client::{ClientInfo, Peer};
 pub use counters::ConnectionCounters;
-pub(crate) use gate::truncated;
 pub use gate::{Gate, Welcome};
 pub use monitor::WebSocketMonitor;
 pub use namespace_guard::PolicyLayer;

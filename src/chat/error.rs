@@ -24,6 +24,10 @@ impl ChatError {
         ChatError::new("not joined", "choose a name first")
     }
 
+    pub fn unknown_event(event: &str) -> Self {
+        ChatError::new("unknown event", format!("this chat knows no event {event:?}"))
+    }
+
     /// `what` completes the sentence "too … at once", such as "many messages".
     pub fn rate_limited(what: &str, error: &RateLimited) -> Self {
         let RateLimited { kind, shared, wait } = error;

@@ -16,8 +16,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tracing::debug;
 
 use crate::socketio::{App, DisconnectReason, Event, Socket};
+use crate::telemetry::{LoggedNames, truncated};
 
 pub use name::{BadName, Name};
 pub use rate_limits::RateLimitStats;
@@ -49,6 +51,8 @@ const INBOX: usize = 1024;
 #[derive(Debug)]
 pub struct Chat {
     inbox: mpsc::Sender<Input>,
+    /// Events that the chat does not know. Strangers can name as many as they like.
+    unknown_events: LoggedNames<64>,
     rate_limit_stats: Arc<RateLimitStats>,
 }
 
@@ -59,7 +63,7 @@ impl Chat {
         let (inbox, receiver) = mpsc::channel(INBOX);
         let rate_limit_stats = Arc::<RateLimitStats>::default();
         let room = RoomTask::new(settings, receiver, Arc::clone(&rate_limit_stats));
-        (Chat { inbox, rate_limit_stats }, room)
+        (Chat { inbox, unknown_events: LoggedNames::default(), rate_limit_stats }, room)
     }
 
     /// Counts what exceeded a rate limit.
@@ -79,9 +83,16 @@ impl App for Chat {
     }
 
     async fn event(&self, socket: &Socket, event: Event) {
+        let (sid, ack) = (socket.session().sid(), event.ack);
         if let Some((chat_protocol, command)) = ChatProtocol::parse(&event.name, event.args) {
-            let (sid, ack) = (socket.session().sid(), event.ack);
-            self.send(Input::Command { sid, chat_protocol, command, ack }).await;
+            return self.send(Input::Command { sid, chat_protocol, command, ack }).await;
+        }
+        let event = truncated(&event.name);
+        if self.unknown_events.is_new(event) {
+            debug!(%sid, event, "an event that the chat does not know");
+        }
+        if let Some(ack) = ack {
+            self.send(Input::Unknown { sid, event: event.to_owned(), ack }).await;
         }
     }
 

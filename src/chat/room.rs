@@ -24,7 +24,18 @@ use crate::socketio::{Broadcast, Responder, Socket};
 #[derive(Debug)]
 pub(super) enum Input {
     Connected(Socket),
-    Command { sid: Sid, chat_protocol: ChatProtocol, command: Command, ack: Option<Responder> },
+    Command {
+        sid: Sid,
+        chat_protocol: ChatProtocol,
+        command: Command,
+        ack: Option<Responder>,
+    },
+    /// An event that no chat page sends, and that asks for an acknowledgement.
+    Unknown {
+        sid: Sid,
+        event: String,
+        ack: Responder,
+    },
     Disconnected(Sid),
 }
 
@@ -120,6 +131,7 @@ impl Room {
                 self.members.insert(sid, Member { chat_protocol: None, name: None, socket });
             }
             Input::Disconnected(sid) => self.leave(&sid),
+            Input::Unknown { sid, event, ack } => self.unknown_event(&sid, &event, ack),
             Input::Command { sid, chat_protocol, command, ack } => {
                 let Some(member) = self.members.get_mut(&sid) else { return };
                 member.chat_protocol.get_or_insert(chat_protocol);
@@ -300,6 +312,20 @@ impl Room {
             return answer(ack, || vec![error.ack_arg()]);
         }
         answer(ack, || reply(self));
+    }
+
+    /// Says within the rate limit that there is no such event.
+    fn unknown_event(&mut self, sid: &Sid, event: &str, ack: Responder) {
+        let Some(member) = self.members.get(sid) else { return };
+        let socket = member.socket.clone();
+        let error = match self.allow_notice(&socket, "many events") {
+            Ok(()) => ChatError::unknown_event(event),
+            Err(error) => {
+                log_refused(&socket, "event", &error);
+                error
+            }
+        };
+        ack.send([error.ack_arg()]);
     }
 
     fn who(&self) -> Vec<Value> {

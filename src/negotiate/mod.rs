@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use tracing::debug;
 
-use crate::admission::{Denial, Gate, WebSocketMonitor, truncated};
+use crate::admission::{Denial, Gate, WebSocketMonitor};
 use crate::engine::{Engine, Session};
 use crate::http::Request;
 use crate::policy::{Client, Policy, Transports};
+use crate::telemetry::truncated;
 use crate::transport::{self, Error, Exchange, Query, REGISTRY, Transport};
 
 /// Answers all requests below the engine's path.

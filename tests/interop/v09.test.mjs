@@ -60,6 +60,16 @@ scenario('0.9: the chat acknowledges when asked to, and refuses what comes befor
   }
 });
 
+scenario('0.9: an event that the chat does not know is acknowledged with the reason', async (scene) => {
+  const { url } = await scene.chat();
+  for (const client of await scene.clients(url, KINDS)) {
+    const [answer] = await client.call('no such event', { a: [1] });
+    assert.deepEqual(answer, { ok: false, reason: 'unknown event', message: 'this chat knows no event "no such event"' }, client.name);
+    const [joined] = await client.call('add user', client.name);
+    assert.equal(joined.ok, true, client.name);
+  }
+});
+
 scenario('0.9: arguments come back in events and in acknowledgements of either side', async (scene) => {
   const echo = await scene.example('socketio_echo');
   const ask = await scene.example('socketio_ask');

@@ -135,6 +135,46 @@ async fn without_a_name_nothing_is_said() {
     assert_eq!(b.event().await, json!(["new message", { "username": "alice", "message": "y" }]));
 }
 
+/// Stock clients wait without end for an acknowledgement that does not come.
+#[tokio::test]
+async fn what_the_chat_does_not_know_is_acknowledged_with_the_reason() {
+    let server = server(chat_settings()).await;
+    let long = "x".repeat(100_000);
+    let mut all = visitors::<5>(&server).await;
+    for client in &mut all {
+        for (event, shown) in [
+            (json!(["foo", 1, { "a": [] }]), "\"foo\"".to_owned()),
+            (json!(["message", "hi"]), "\"message\"".to_owned()),
+            (json!(["Typing"]), "\"Typing\"".to_owned()),
+            (json!([""]), "\"\"".to_owned()),
+            (json!(["a\"\n"]), "\"a\\\"\\n\"".to_owned()),
+            (json!([long]), format!("\"{}\"", &long[..32])),
+        ] {
+            client.emit(event.clone()).await;
+            client.emit_with_ack(7, event).await;
+            let message = format!("this chat knows no event {shown}");
+            let answer = json!([{ "ok": false, "reason": "unknown event", "message": message }]);
+            assert_eq!(client.ack(7).await, answer);
+        }
+    }
+    // It shows no chat protocol: until a client does, it gets each event in that of who speaks.
+    let [first, second, ..] = &mut all;
+    first.emit(json!(["chat message", "mine"])).await;
+    assert_eq!(first.event().await, json!(["chat message", "mine"]));
+    assert_eq!(second.event().await, json!(["chat message", "mine"]));
+    // It has the rate of questions.
+    let settings = ChatSettings { message_rate: 1, ..chat_settings() };
+    let server = Setup::default().start_chat(settings).await;
+    let mut client = Client::join(&server, Eio::V4, Via::WebSocket).await;
+    let mut reasons = Vec::new();
+    for _ in 0..11 {
+        client.emit_with_ack(1, json!(["foo"])).await;
+        reasons.push(client.ack(1).await[0]["reason"].as_str().unwrap().to_owned());
+    }
+    assert!(reasons[..10].iter().all(|reason| reason == "unknown event"), "{reasons:?}");
+    assert_eq!(reasons[10], "rate");
+}
+
 #[tokio::test]
 async fn vector_13_nicknames() {
     let server = server(chat_settings()).await;
@@ -588,6 +628,7 @@ async fn every_refusal_is_a_line_of_the_log() {
             json!(["latency"]),
             "label=\"message-rate\" what=\"question\" reason=\"too many questions at once: wait 1 s\"",
         ),
+        (settings.clone(), 1, json!(["foo\"bar"]), "event=\"foo\\\"bar\""),
         (
             ChatSettings { message_rate: 1, ..settings },
             11,
@@ -605,7 +646,8 @@ async fn every_refusal_is_a_line_of_the_log() {
         client.emit_with_ack(9999, json!(["latency"])).await;
         while !client.text().await.starts_with("439999") {}
         let lines = String::from_utf8(LOG.take().unwrap()).unwrap();
-        let sid = format!("refused sid={} {expected}", client.sid);
+        let what = if expected.starts_with("event=") { "does not know" } else { "refused" };
+        let sid = format!("{what} sid={} {expected}", client.sid);
         assert!(lines.contains(&sid), "{event}: {lines}");
     }
 }
