@@ -3,12 +3,12 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run client suites test lint deny elsewhere setup build test-rust test-interop test-browser fuzz shuttle bench bench-micro bench-quick bench-tools clean
+.PHONY: run client suites test lint deny elsewhere setup build test-rust test-interop test-browser test-faults faults fuzz shuttle bench bench-micro bench-quick bench-tools clean
 
 run:
 	cargo run --release
 
-test: setup build test-rust test-interop test-browser bench-quick
+test: setup build test-rust test-interop test-browser test-faults bench-quick
 
 lint:
 	cargo fmt --check
@@ -50,6 +50,14 @@ test-interop: build
 # The page and its client library in Chromium, with what old browsers lack taken away, and in old browsers.
 test-browser: build
 	cd tests/browser && node --test --test-force-exit --test-concurrency=1
+
+# The fault laboratory: what its proxies and servers do is what the names say, and a clean way alarms nobody.
+test-faults: build
+	cd tests/faults && node --test --test-force-exit --test-concurrency=1
+
+# The same with all times in full and a thousand runs, in about six minutes: tests/faults/README.md.
+faults: build
+	cd tests/faults && FULL=1 RUNS=1000 node --test --test-force-exit --test-concurrency=1
 
 # Bundles the modern client into client/modern/dist, which is committed. Its tool comes with make setup.
 client:

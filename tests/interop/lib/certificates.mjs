@@ -24,12 +24,12 @@ export class Authority {
   }
 
   /** Makes `<name>.pem`, with the authority's certificate behind its own, and `<name>.key`. */
-  make(name, { names = ['DNS:localhost', 'IP:127.0.0.1'], kind = 'rsa' } = {}) {
+  make(name, { names = ['DNS:localhost', 'IP:127.0.0.1'], kind = 'rsa', days = 2 } = {}) {
     const [cert, key, request, extensions] = ['pem', 'key', 'csr', 'ext'].map((end) => this.file(`${name}.${end}`));
     writeFileSync(extensions, `subjectAltName=${names.join(',')}\nbasicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\n`);
     openssl('req', ...KEYS[kind], '-nodes', '-subj', '/CN=parlance', '-keyout', key, '-out', request);
     const serial = String(++this.#made);
-    openssl('x509', '-req', '-days', '2', '-in', request, '-CA', this.file('ca.pem'), '-CAkey', this.file('ca.key'), '-set_serial', serial, '-extfile', extensions, '-out', cert);
+    openssl('x509', '-req', '-days', String(days), '-in', request, '-CA', this.file('ca.pem'), '-CAkey', this.file('ca.key'), '-set_serial', serial, '-extfile', extensions, '-out', cert);
     writeFileSync(cert, readFileSync(cert, 'utf8') + this.ca);
     return { cert, key, fingerprint: new X509Certificate(readFileSync(cert)).fingerprint256 };
   }

@@ -63,6 +63,10 @@ class Server {
     return this.#exit;
   }
 
+  get pid() {
+    return this.#child.pid;
+  }
+
   signal(name) {
     this.#child.kill(name);
   }

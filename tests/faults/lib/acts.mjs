@@ -1,0 +1,59 @@
+// What happens to a server, or in its room, while a client is connected. Each resolves when it is done, perhaps with how
+// to end it.
+
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { upgrade, ENGINE } from './raw.mjs';
+
+export const ACTS = {
+  /** New settings from the administrator. */
+  async policy(server, settings, { token }) {
+    const answer = await fetch(`${server.url}/admin/policy`, { method: 'POST', headers: { Authorization: `Bearer ${token}` }, body: settings });
+    if (answer.status !== 200) throw new Error(`the policy is refused: ${await answer.text()}`);
+  },
+
+  restart: (server, signal) => server.restart(signal),
+
+  stop: async (server, signal) => void (await server.stop(signal)),
+
+  /** Stands still, every thread of it. */
+  async pause(server) {
+    server.signal('SIGSTOP');
+    while (!/^State:\s+T/m.test(readFileSync(`/proc/${server.pid}/status`, 'utf8'))) await new Promise((resolve) => setTimeout(resolve, 5));
+  },
+
+  /** The server runs for a part of the time. */
+  async throttle(server, { runMs, stopMs }) {
+    let timer;
+    const stop = () => {
+      server.signal('SIGSTOP');
+      timer = setTimeout(run, stopMs);
+    };
+    const run = () => {
+      server.signal('SIGCONT');
+      timer = setTimeout(stop, runMs);
+    };
+    stop();
+    return () => clearTimeout(timer);
+  },
+
+  /** Somebody says much in the room. */
+  async flood(server, { bytes, messages }) {
+    const { socket } = await upgrade(`${server.url}${ENGINE}websocket`);
+    await socket.frame(0);
+    socket.send('40');
+    await socket.until(() => socket.frames.some(({ text }) => text.startsWith('40')));
+    socket.send('420["add user","flood"]');
+    await socket.until(() => socket.frames.some(({ text }) => text.startsWith('430')));
+    for (let i = 1; i <= messages; i += 1) {
+      socket.send(`42${i}["new message","${'x'.repeat(bytes)}"]`);
+      if (i % 10 === 0) await socket.until(() => socket.frames.some(({ text }) => text.startsWith(`43${i}`)));
+    }
+    return () => socket.close();
+  },
+
+  /** The system gives it no more than `limit` open files, beside those that it has. */
+  async files(server, limit) {
+    execFileSync('prlimit', ['--pid', String(server.pid), `--nofile=${limit}:${limit}`]);
+  },
+};

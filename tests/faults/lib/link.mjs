@@ -1,0 +1,95 @@
+// A line between two ports that is slow, uneven, or forgets connections. It knows bytes and nothing of HTTP.
+
+import net from 'node:net';
+import { once } from 'node:events';
+
+/** A direction holds at most so many bytes back; then its source waits. */
+const HELD_MAX = 64 * 1024;
+
+/**
+ * Listens on a free port and leads to `port`. What `plan` may have:
+ *
+ * - `delayMs`: each piece takes that long, each way; `jitterMs`: up to so much more, at random, in order all the same
+ * - `stallMs`, `stallShare`: such a share of pieces waits that long, as after a lost packet
+ * - `bytesPerSecond`: in each direction of each connection
+ * - `silenceMs`, `then`: when nothing has gone either way for that long, the connection is `cut`, or falls into a `hole`:
+ *   nobody is told, and nothing passes any more
+ */
+export async function startLink(port, plan = {}) {
+  const sockets = new Set();
+  const counts = { cut: 0, hole: 0 };
+
+  const keep = (socket) => {
+    sockets.add(socket.setNoDelay());
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => sockets.delete(socket));
+    return socket;
+  };
+
+  const server = net.createServer({ allowHalfOpen: true }, (near) => {
+    const far = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    const pair = [keep(near), keep(far)];
+    let lost = false;
+    let timer;
+    const watch = () => {
+      clearTimeout(timer);
+      if (plan.silenceMs && !lost) timer = setTimeout(fallSilent, plan.silenceMs);
+    };
+    const fallSilent = () => {
+      counts[plan.then] += 1;
+      lost = true;
+      if (plan.then === 'cut') for (const socket of pair) socket.resetAndDestroy();
+    };
+    for (const [from, to] of [pair, [far, near]]) {
+      carry(from, to, plan, () => {
+        watch();
+        return !lost;
+      });
+      from.on('close', () => {
+        clearTimeout(timer);
+        if (!lost) to.destroySoon();
+      });
+    }
+    watch();
+  });
+
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    port: server.address().port,
+    /** Connections that were cut, or fell into the hole. */
+    counts,
+    close() {
+      for (const socket of sockets) socket.destroy();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Passes bytes and the end on, each when it is due and in order. `alive()` is asked for each piece as it comes. */
+function carry(from, to, plan, alive) {
+  const queue = [];
+  let last = 0;
+  let held = 0;
+  const send = () => {
+    while (queue.length && queue[0].due <= Date.now()) queue.shift().act();
+    if (queue.length) setTimeout(send, queue[0].due - Date.now());
+  };
+  const later = (size, act) => {
+    const stalled = Math.random() < (plan.stallShare ?? 0) ? plan.stallMs : 0;
+    const due = Date.now() + (plan.delayMs ?? 0) + Math.random() * (plan.jitterMs ?? 0) + stalled;
+    last = Math.max(last, due) + (plan.bytesPerSecond ? (size / plan.bytesPerSecond) * 1000 : 0);
+    queue.push({ due: last, act });
+    if (queue.length === 1) send();
+  };
+  from.on('data', (bytes) => {
+    if (!alive()) return;
+    held += bytes.length;
+    if (held > HELD_MAX) from.pause();
+    later(bytes.length, () => {
+      held -= bytes.length;
+      if (held <= HELD_MAX) from.resume();
+      to.write(bytes);
+    });
+  });
+  from.on('end', () => alive() && later(0, () => to.end()));
+}
