@@ -1,5 +1,5 @@
-// The one place that knows how the generations of the client differ. The function is self-contained, because the
-// browser tests put its source into a page.
+// The one place that knows how the generations of the client differ. The function is self-contained and of ES5, because
+// its source goes into pages, and into the old Nodes that old clients need.
 
 /**
  * Opens one socket with `io`, a published build of the client, and returns a handle that is the same for all of them.
@@ -13,99 +13,151 @@
  * Events of `spec.echoes` are acknowledged with their own arguments.
  */
 export function openClient(io, spec, report) {
-  const { url, generation, wire, namespace = '/', query, auth, events = [], echoes = [], reconnect = false, tls, shares, path, options } = spec;
-  return generation.startsWith('0.') ? openFirst() : openLater();
+  var wire = spec.wire;
+  var namespace = spec.namespace || '/';
+  return /^0\./.test(spec.generation) ? openFirst() : openLater();
 
   function openFirst() {
     io.transports = wire.split(','); // the option of that name would be merged by index into the default list
-    const socket = io.connect(url + namespace + (query ? `?${new URLSearchParams(query)}` : ''), {
+    var first = {
       'force new connection': true,
       'try multiple transports': true,
-      'connect timeout': spec.connectTimeout ?? 10000,
+      'connect timeout': spec.connectTimeout || 10000,
       'reconnection delay': 50,
       'reconnection limit': 400,
-      'max reconnection attempts': spec.maxAttempts ?? 1000,
-      reconnect,
-      ...(path && { resource: path.slice(1) }),
-    });
+      'max reconnection attempts': spec.maxAttempts || 1000,
+      reconnect: !!spec.reconnect,
+    };
+    if (spec.path) first.resource = spec.path.slice(1);
+    var socket = io.connect(spec.url + namespace + (spec.query ? '?' + new URLSearchParams(spec.query) : ''), first);
     if (spec.lost) {
-      const { getTransport } = socket.socket;
-      socket.socket.getTransport = function (...names) {
+      var getTransport = socket.socket.getTransport;
+      socket.socket.getTransport = function () {
         delete this.getTransport;
         this.sessionid = 'forgotten';
-        return getTransport.apply(this, names);
+        return getTransport.apply(this, arguments);
       };
     }
     listen(socket, ['connect', 'disconnect', 'error', 'connect_failed', 'reconnect', 'reconnecting']);
     return handle(socket, {
-      transport: () => socket.socket.transport?.name,
-      id: () => socket.socket.sessionid,
-      returns: () => socket.socket.reconnecting === true,
-      forgetSession: () => (socket.socket.transport.sessid = socket.socket.sessionid = 'forgotten'),
+      transport: function () {
+        return socket.socket.transport && socket.socket.transport.name;
+      },
+      id: function () {
+        return socket.socket.sessionid;
+      },
+      returns: function () {
+        return socket.socket.reconnecting === true;
+      },
+      forgetSession: function () {
+        socket.socket.transport.sessid = socket.socket.sessionid = 'forgotten';
+      },
     });
   }
 
   function openLater() {
-    const polling = wire === 'xhr-polling' || wire === 'jsonp-polling';
-    const settings = { query, auth, ...tls, ...(path && { path }), ...options };
-    const socket = shares
-      ? shares.manager.socket(namespace, settings)
-      : io(url + namespace, {
-          ...settings,
-          forceNew: true,
-          multiplex: false,
-          transports: wire === 'upgrade' ? ['polling', 'websocket'] : [polling ? 'polling' : wire],
-          forceJSONP: wire === 'jsonp-polling',
-          reconnection: reconnect,
-          reconnectionDelay: 50,
-          reconnectionDelayMax: 400,
-        });
-    const manager = socket.io;
-    let watched;
-    const watchEngine = () => {
+    var polling = wire === 'xhr-polling' || wire === 'jsonp-polling';
+    var settings = extend(extend({ query: spec.query, auth: spec.auth }, spec.tls), spec.options);
+    if (spec.path) settings.path = spec.path;
+    var socket = spec.shares
+      ? spec.shares.manager.socket(namespace, settings)
+      : io(
+          spec.url + namespace,
+          extend(settings, {
+            forceNew: true,
+            multiplex: false,
+            transports: wire === 'upgrade' ? ['polling', 'websocket'] : [polling ? 'polling' : wire],
+            forceJSONP: wire === 'jsonp-polling',
+            reconnection: !!spec.reconnect,
+            reconnectionDelay: 50,
+            reconnectionDelayMax: 400,
+          })
+        );
+    var manager = socket.io;
+    var watched;
+    function watchEngine() {
       if (!manager.engine || manager.engine === watched) return;
       watched = manager.engine;
-      watched.on('upgrade', (transport) => report('upgrade', [transport.name]));
-      watched.on('upgradeError', () => report('upgrade failed', []));
-    };
+      watched.on('upgrade', function (transport) {
+        report('upgrade', [transport.name]);
+      });
+      watched.on('upgradeError', function () {
+        report('upgrade failed', []);
+      });
+    }
     manager.on('open', watchEngine);
     watchEngine();
     listen(socket, ['connect', 'disconnect', 'error', 'connect_error']);
     return handle(socket, {
-      manager,
-      transport: () => {
-        const transport = manager.engine?.transport;
-        return transport?.name !== 'polling' ? transport?.name : 'index' in transport ? 'jsonp-polling' : 'xhr-polling';
+      manager: manager,
+      transport: function () {
+        var transport = manager.engine && manager.engine.transport;
+        if (!transport || transport.name !== 'polling') return transport && transport.name;
+        return 'index' in transport ? 'jsonp-polling' : 'xhr-polling';
       },
-      id: () => manager.engine?.id,
-      forgetSession: () => (manager.engine.transport.query.sid = manager.engine.id = 'forgotten'),
+      id: function () {
+        return manager.engine && manager.engine.id;
+      },
+      forgetSession: function () {
+        manager.engine.transport.query.sid = manager.engine.id = 'forgotten';
+      },
     });
   }
 
   function listen(socket, lifeEvents) {
-    for (const name of lifeEvents) socket.on(name, (...args) => report(name, args.slice(0, 1).map(plain)));
-    for (const name of events) socket.on(name, (...args) => report(name, args));
-    for (const name of echoes) {
-      socket.on(name, (...args) => {
-        const acknowledge = args.pop();
-        report(name, args);
-        acknowledge(...args);
+    lifeEvents.forEach(function (name) {
+      socket.on(name, function () {
+        report(name, list(arguments).slice(0, 1).map(plain));
       });
-    }
+    });
+    (spec.events || []).forEach(function (name) {
+      socket.on(name, function () {
+        report(name, list(arguments));
+      });
+    });
+    (spec.echoes || []).forEach(function (name) {
+      socket.on(name, function () {
+        var args = list(arguments);
+        var acknowledge = args.pop();
+        report(name, args);
+        acknowledge.apply(null, args);
+      });
+    });
   }
 
   function plain(value) {
     return value instanceof Error ? { message: value.message, data: value.data } : value;
   }
 
+  function list(given) {
+    return Array.prototype.slice.call(given);
+  }
+
+  function extend(target, source) {
+    for (var key in source) target[key] = source[key];
+    return target;
+  }
+
   function handle(socket, rest) {
-    return {
-      ...rest,
-      emit(name, calls) {
-        for (const args of calls) socket.emit(name, ...args);
+    return extend(rest, {
+      emit: function (name, calls) {
+        calls.forEach(function (args) {
+          socket.emit.apply(socket, [name].concat(args));
+        });
       },
-      call: (name, args) => new Promise((resolve) => socket.emit(name, ...args, (...answer) => resolve(answer))),
-      disconnect: () => socket.disconnect(),
-    };
+      call: function (name, args) {
+        return new Promise(function (resolve) {
+          socket.emit.apply(
+            socket,
+            [name].concat(args, function () {
+              resolve(list(arguments));
+            })
+          );
+        });
+      },
+      disconnect: function () {
+        return socket.disconnect();
+      },
+    });
   }
 }
