@@ -42,15 +42,18 @@ static RULES: Rules = Rules {
 
 /// Tells a client that it is connected.
 const OPENED: Frame = Frame::fixed("1::");
+/// Tells a client that it is disconnected, for good.
+const CLOSED: Frame = Frame::fixed("0::");
 /// Tells a client to reconnect with a new handshake.
 const RECONNECT: Frame = Frame::fixed("7:::1+0");
 
 /// The packets that make a client with an unknown sid reconnect with a new handshake.
 ///
-/// A client that reconnects sends a disconnect packet for its old session. If it was never connected, it
-/// would keep that packet and send it in the next session, which would end. So the server says in between
-/// that the client is connected: then the client sends all packets that it has kept, to the unknown sid.
-pub const UNKNOWN_SID: [Frame; 3] = [RECONNECT, OPENED, RECONNECT];
+/// `RECONNECT` alone does not do it: before it reconnects, a client sends a disconnect packet for its old session. If it
+/// was never connected, it would keep that packet and send it in the next session, which would end. So it is told first
+/// that it is disconnected, then it has nothing to say goodbye to; and then that it is connected, because only a
+/// connected client takes the advice. Twice `RECONNECT` would make clients before 0.9 come back as two.
+pub const UNKNOWN_SID: [Frame; 3] = [CLOSED, OPENED, RECONNECT];
 /// The same for a WebSocket. After `RECONNECT`, a client reads nothing more from it, so that comes last.
 pub const UNKNOWN_SID_ON_SOCKET: [Frame; 2] = [OPENED, RECONNECT];
 
@@ -200,7 +203,7 @@ impl Dialect for SocketIo09 {
 
     fn ending(&self, ending: Ending) -> Frame {
         match ending {
-            Ending::ByClient | Ending::ByServer => Frame::fixed("0::"),
+            Ending::ByClient | Ending::ByServer => CLOSED,
             Ending::Lost => RECONNECT,
         }
     }
@@ -363,7 +366,12 @@ impl Dialect for SocketIo09 {
         script(&format!("io.j[{index}]("), payload, ");")
     }
 
+    // Clients up to 0.8.5 put the payload into the form as it is, later ones as a JSON string. No payload begins with a
+    // quote. A form turns each line break into CR LF, which is undone.
     fn jsonp_field<'a>(&self, field: &'a str) -> Result<Cow<'a, str>, Malformed> {
+        if !field.starts_with('"') {
+            return Ok(Cow::Owned(field.replace("\r\n", "\n")));
+        }
         match json::parse(field) {
             Ok(Value::String(payload)) => Ok(Cow::Owned(payload)),
             _ => Err(Malformed("form field is no JSON string")),

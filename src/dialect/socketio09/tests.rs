@@ -216,6 +216,11 @@ fn jsonp_forms() {
     let packets = SocketIo09.read_text_payload(&payload, &Wire::default()).unwrap();
     assert_eq!(packets.len(), 3);
     assert_eq!(packets[1], Packet::Message(Message::Text("3:::line1\nline2".into())));
-    assert!(SocketIo09.jsonp_field("3:::x").is_err());
-    assert!(SocketIo09.jsonp_field("{}").is_err());
+    assert!(SocketIo09.jsonp_field("\"3:::x").is_err());
+    // Up to 0.8.5 there was no string around it, and the form changed the line breaks.
+    let plain = "\u{fffd}7\u{fffd}3:::a\r\nb\u{fffd}3\u{fffd}2::";
+    let payload = SocketIo09.jsonp_field(plain).unwrap();
+    let packets = SocketIo09.read_text_payload(&payload, &Wire::default()).unwrap();
+    assert_eq!(packets[0], Packet::Message(Message::Text("3:::a\nb".into())));
+    assert_eq!(packets.len(), 2);
 }

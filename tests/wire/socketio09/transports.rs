@@ -42,8 +42,12 @@ async fn jsonp() {
     session.post("jsonp-polling", "d=%223%3A%3A%3Aon%22").await;
     let second = session.target("jsonp-polling").replace("i=1", "i=2");
     assert_eq!(get(&server, &second, &[]).await.text(), "io.j[2](\"3:::on\");");
-    // What is no form at all is taken, and ends the session.
-    session.post("jsonp-polling", "d=not+json").await;
+    // Up to 0.8.5 the field was the payload itself.
+    session.post("jsonp-polling", "d=5%3A%3A%3A%7B%22name%22%3A%22a%22%7D").await;
+    let answer = get(&server, &second, &[]).await;
+    assert_eq!(answer.text(), "io.j[2](\"5:::{\\\"name\\\":\\\"a\\\"}\");");
+    // Half a string is taken, and ends the session.
+    session.post("jsonp-polling", "d=%22not+json").await;
     let gone = format!("io.j[2](\"{}\");", unknown_sid());
     assert_eq!(get(&server, &second, &[]).await.text(), gone);
 }

@@ -15,7 +15,7 @@ pub fn framed(packets: &[&str]) -> String {
 
 /// What is said by polls and streams to a client with an unknown sid.
 pub fn unknown_sid() -> String {
-    framed(&["7:::1+0", "1::", "7:::1+0"])
+    framed(&["0::", "1::", "7:::1+0"])
 }
 
 /// A session after its handshake. Each request goes by a transport of its own choice.
