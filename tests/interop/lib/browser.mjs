@@ -58,10 +58,10 @@ export async function openPlainPage(home, site) {
 }
 
 /**
- * A page with the bundle of `generation`. With `home`, the address of a server, the page is of that server's origin;
- * without, of an origin of its own. `prepare` is a function that runs in the page before the bundle.
+ * A page with the bundle of `generation`, or with the file `bundle`. With `home`, the address of a server, the page is of
+ * that server's origin; without, of an origin of its own. `prepare` is a function that runs in the page before the bundle.
  */
-export async function openPage({ generation, home, prepare }) {
+export async function openPage({ generation, bundle = bundlePath(generation), home, prepare }) {
   const site = home ? undefined : await startSite();
   const page = await openPlainPage(home, site);
   const context = page.context();
@@ -76,7 +76,7 @@ export async function openPage({ generation, home, prepare }) {
   });
   await session.send('Runtime.addBinding', { name: 'reportToTest' });
   if (prepare) await page.evaluate(prepare);
-  await page.addScriptTag({ path: bundlePath(generation) });
+  await page.addScriptTag({ path: bundle });
   await page.addScriptTag({ content: [mapBytes, toHex, pack, unpack, openClient].join('\n') });
   await page.evaluate(() => (window.handles = []));
 

@@ -12,7 +12,9 @@ export function mapBytes(value, change) {
     });
   }
   var copy = {};
-  for (var key in value) copy[key] = mapBytes(value[key], change);
+  Object.keys(value).forEach(function (key) {
+    copy[key] = mapBytes(value[key], change);
+  });
   return copy;
 }
 
