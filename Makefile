@@ -3,7 +3,7 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run client suites test lint deny elsewhere setup build test-rust test-interop test-browser test-faults faults fuzz shuttle bench bench-micro bench-quick bench-tools clean
+.PHONY: run client suites test lint deny elsewhere setup build test-rust test-interop test-browser test-faults faults surfaces fuzz shuttle bench bench-micro bench-quick bench-tools clean
 
 run:
 	cargo run --release
@@ -58,6 +58,10 @@ test-faults: build
 # The same with all times in full and a thousand runs, in about six minutes: tests/faults/README.md.
 faults: build
 	cd tests/faults && FULL=1 RUNS=1000 node --test --test-force-exit --test-concurrency=1
+
+# What the pages, the log, the administrator's view and the command say of each fault, as a table, in about twenty minutes.
+surfaces: build
+	cd tests/faults && node surfaces.mjs
 
 # Bundles the modern client into client/modern/dist, which is committed. Its tool comes with make setup.
 client:

@@ -1,8 +1,5 @@
 // What the operator has set, and what happens to the server.
 
-/** An operator may act on these. */
-const TOKEN = 'a secret of sixteen and more';
-
 export const SERVER = {
   'max-sessions': {
     what: 'as many sessions as may be',
@@ -64,8 +61,7 @@ export const SERVER = {
   },
   'policy-changed': {
     what: 'WebSockets are not allowed any more, while one is open',
-    server: ['--admin-token', TOKEN],
-    act: { policy: 'transports = ["xhr-polling"]', token: TOKEN },
+    act: { policy: 'transports = ["xhr-polling"]' },
     proof: { after: { webSocket: 'closed', upgrade: 400 } },
   },
   'server-restarted': {

@@ -21,6 +21,11 @@ export const UPGRADE = {
     way: { version: '1.0' },
     proof: { plain: 200, upgrade: 400, arrives: { version: '1.0', upgrade: 'websocket' } },
   },
+  'key-dropped': {
+    what: 'a box drops Sec-WebSocket-Key',
+    way: { drop: ['Sec-WebSocket-Key'] },
+    proof: { plain: 200, arrives: { upgrade: 'websocket', 'sec-websocket-key': undefined }, upgrade: 101 },
+  },
   'nginx-without-upgrade-lines': {
     what: 'nginx as it is without the lines for Upgrade',
     nginx: 'location / { proxy_pass http://parlance; proxy_http_version 1.0; proxy_set_header Upgrade ""; proxy_set_header Connection close; }',

@@ -3,12 +3,13 @@
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { upgrade, ENGINE } from './raw.mjs';
+import { ENGINE, upgrade } from './raw.mjs';
+import { TOKEN } from './token.mjs';
 
 export const ACTS = {
   /** New settings from the administrator. */
-  async policy(server, settings, { token }) {
-    const answer = await fetch(`${server.url}/admin/policy`, { method: 'POST', headers: { Authorization: `Bearer ${token}` }, body: settings });
+  async policy(server, settings) {
+    const answer = await fetch(`${server.url}/admin/policy`, { method: 'POST', headers: { Authorization: `Bearer ${TOKEN}` }, body: settings });
     if (answer.status !== 200) throw new Error(`the policy is refused: ${await answer.text()}`);
   },
 

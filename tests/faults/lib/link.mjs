@@ -7,7 +7,7 @@ import { once } from 'node:events';
 const HELD_MAX = 64 * 1024;
 
 /**
- * Listens on a free port and leads to `port`. What `plan` may have:
+ * Listens on a free port and leads to `port`; from `arm()` on as `fault` says, until then as it comes. What it may have:
  *
  * - `delayMs`: each piece takes that long, each way; `jitterMs`: up to so much more, at random, in order all the same
  * - `stallMs`, `stallShare`: such a share of pieces waits that long, as after a lost packet
@@ -15,8 +15,9 @@ const HELD_MAX = 64 * 1024;
  * - `silenceMs`, `then`: when nothing has gone either way for that long, the connection is `cut`, or falls into a `hole`:
  *   nobody is told, and nothing passes any more
  */
-export async function startLink(port, plan = {}) {
+export async function startLink(port, fault) {
   const sockets = new Set();
+  let plan = {};
   const counts = { cut: 0, hole: 0 };
 
   const keep = (socket) => {
@@ -41,7 +42,7 @@ export async function startLink(port, plan = {}) {
       if (plan.then === 'cut') for (const socket of pair) socket.resetAndDestroy();
     };
     for (const [from, to] of [pair, [far, near]]) {
-      carry(from, to, plan, () => {
+      carry(from, to, () => plan, () => {
         watch();
         return !lost;
       });
@@ -56,6 +57,7 @@ export async function startLink(port, plan = {}) {
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return {
     port: server.address().port,
+    arm: () => (plan = fault),
     /** Connections that were cut, or fell into the hole. */
     counts,
     close() {
@@ -65,7 +67,7 @@ export async function startLink(port, plan = {}) {
   };
 }
 
-/** Passes bytes and the end on, each when it is due and in order. `alive()` is asked for each piece as it comes. */
+/** Passes bytes and the end on, each when it is due and in order. `plan()` and `alive()` are asked for each piece. */
 function carry(from, to, plan, alive) {
   const queue = [];
   let last = 0;
@@ -75,9 +77,9 @@ function carry(from, to, plan, alive) {
     if (queue.length) setTimeout(send, queue[0].due - Date.now());
   };
   const later = (size, act) => {
-    const stalled = Math.random() < (plan.stallShare ?? 0) ? plan.stallMs : 0;
-    const due = Date.now() + (plan.delayMs ?? 0) + Math.random() * (plan.jitterMs ?? 0) + stalled;
-    last = Math.max(last, due) + (plan.bytesPerSecond ? (size / plan.bytesPerSecond) * 1000 : 0);
+    const { delayMs = 0, jitterMs = 0, stallShare = 0, stallMs, bytesPerSecond = Infinity } = plan();
+    const stalled = Math.random() < stallShare ? stallMs : 0;
+    last = Math.max(last, Date.now() + delayMs + Math.random() * jitterMs + stalled) + (size / bytesPerSecond) * 1000;
     queue.push({ due: last, act });
     if (queue.length === 1) send();
   };

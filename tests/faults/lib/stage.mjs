@@ -10,6 +10,7 @@ import { ACTS } from './acts.mjs';
 import { gather } from './crowd.mjs';
 import { startLink } from './link.mjs';
 import { startProxy } from './proxy.mjs';
+import { TOKEN } from './token.mjs';
 
 /** `value` with each number under a name in …Ms made `scale` times as large. */
 function scaled(value, scale) {
@@ -50,7 +51,7 @@ async function set(fault, { scale, upstream, args }, scene, close) {
   };
   const servers = [];
   if (!upstream) {
-    const flags = [...args, ...(fault.server ?? [])];
+    const flags = ['--admin-token', TOKEN, ...args, ...(fault.server ?? [])];
     if (fault.settings) flags.push('--config', settingsFile(fault.settings, scene));
     for (let i = 0; i < (fault.instances ?? 1); i += 1) {
       const server = await startChat(flags);
@@ -79,12 +80,13 @@ async function set(fault, { scale, upstream, args }, scene, close) {
     /** From now on the fault is there: those who are there before have come. `agent` is the browser that they seem to be. */
     async arm(agent) {
       if (fault.crowd) scene.atEnd(await gather(servers[0].url, fault.crowd, agent));
+      link?.arm();
       proxy.arm();
     },
     /** What happens once the client is connected. */
     async act() {
       for (const [name, how] of Object.entries(fault.act ?? {})) {
-        const end = await ACTS[name]?.(servers[0], how, fault.act);
+        const end = await ACTS[name](servers[0], how);
         if (end) scene.atEnd(end);
       }
     },

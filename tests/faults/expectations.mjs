@@ -1,0 +1,130 @@
+// What each surface has to say of each fault: the causes that are true of it, by their names in src/diagnosis/causes.json.
+//
+// `causes`: one of these has to be named, and none that is not here or in `also`. An empty list: nobody is to be alarmed.
+// `except`: surfaces that cannot know, each with what they say instead, and because of what.
+// `watch`: how long the page is watched (`ms`, 16 s if nothing is said), with which flags of the server, and how many
+// bytes it `says`.
+
+/** The surfaces: the page's panel and banner, its connection test, the server's log, a session's timeline, the command. */
+export const SURFACES = ['panel', 'diagnostics', 'log', 'timeline', 'diagnose'];
+
+const PAGES = ['panel', 'diagnostics'];
+const SERVER = ['log', 'timeline'];
+const OTHERS = ['diagnostics', 'diagnose'];
+
+/** Several surfaces that say the same, and because of what. */
+const these = (surfaces, causes, because) => Object.fromEntries(surfaces.map((surface) => [surface, { causes: [causes].flat(), because }]));
+const of = (causes, ...rest) => ({ causes: [causes].flat(), ...Object.assign({}, ...rest) });
+const except = (...tables) => ({ except: Object.assign({}, ...tables) });
+const calm = (...rest) => of([], ...rest);
+
+const NO_STATUS = 'a browser tells no page how an upgrade was answered, and the request did not reach the server';
+const unseen = except(these([...PAGES, ...SERVER], 'upgrade-blocked', NO_STATUS));
+
+const NOTHING_ARRIVES = 'no request reaches the server';
+const before = except(these(SERVER, [], NOTHING_ARRIVES));
+
+const OVER = 'a test that begins later meets nothing of it';
+const passing = except(these(OTHERS, [], OVER));
+
+const NO_PAGE = 'the browser shows a page of its own and not this one';
+const outside = except(these([...PAGES, ...SERVER], [], NO_PAGE));
+
+const ON_WEBSOCKET = 'the session is on a WebSocket, which the fault leaves alone';
+const onlyTests = except(these(['panel', ...SERVER], [], ON_WEBSOCKET));
+
+const TOO_SHORT = 'the test does not last as long';
+/** Heartbeats that come and go while one waits. */
+const QUICK = ['--ping-interval', '4s', '--ping-timeout', '3s'];
+
+export const EXPECTATIONS = {
+  'upgrade-header-dropped': of('upgrade-header-dropped'),
+  'connection-header-stripped': of('connection-header-dropped'),
+  http10: of('proxy-http10'),
+  'key-dropped': of('upgrade-request-changed'),
+  'nginx-without-upgrade-lines': of(['upgrade-header-dropped', 'proxy-http10']),
+  'upgrade-400': of('proxy-cannot-upgrade', unseen),
+  'upgrade-403': of('proxy-forbids', unseen),
+  'upgrade-404': of('proxy-not-routed', unseen),
+  'upgrade-407': of('proxy-login', unseen),
+  'upgrade-426': of('proxy-cannot-upgrade', unseen),
+  'upgrade-500': of('proxy-cannot-upgrade', unseen),
+  'upgrade-502': of('proxy-cannot-upgrade', unseen),
+  'upgrade-503': of('proxy-cannot-upgrade', unseen),
+  'upgrade-504': of('proxy-cannot-upgrade', unseen),
+  'upgrade-redirected': of('redirected', unseen),
+  'upgrade-sign-in-page': of('sign-in-page', unseen),
+  'upgrade-reset': of('upgrade-blocked'),
+  'upgrade-hangs': of('upgrade-hangs', except(these(SERVER, ['not-tried', 'upgrade-blocked', 'upgrade-hangs'], 'without the page the server sees that no request came, and not why'))),
+  'wrong-accept': of('accept-changed'),
+  'subprotocol-stripped': of('accept-changed', except(these([...PAGES, ...SERVER], [], 'the page asks for no subprotocol'), these(['diagnose'], [], 'it asks for none'))),
+  'killed-after-20ms': of(['cut-after-open', 'time-limit']),
+  'killed-after-5s': of(['time-limit', 'cut'], { watch: { ms: 25_000 } }),
+  'killed-after-30s': of(['time-limit', 'cut'], except(these(OTHERS, [], TOO_SHORT)), { watch: { ms: 70_000 } }),
+  'frames-down-swallowed': of(['frames-down-lost', 'frames-lost']),
+  'frames-up-swallowed': of(['frames-up-lost', 'frames-lost']),
+  'swallowed-after-probe': of(['frames-lost', 'frames-up-lost', 'frames-down-lost'], { watch: { ms: 20_000 } }),
+  'swallowed-after-upgrade': of(['frames-lost', 'frames-up-lost', 'frames-down-lost'], { watch: { ms: 20_000 } }),
+  'frames-mangled': of('frames-changed'),
+  'half-open': of(['half-open', 'fell-silent'], { watch: { ms: 20_000, server: QUICK } }, except(these(SERVER, ['half-open', 'fell-silent', 'cut'], 'until the page is back, the server sees a connection that has ended'))),
+
+  'everything-400': of('proxy-error', before),
+  'everything-403': of('proxy-forbids', before),
+  'everything-404': of('proxy-not-routed', before),
+  'everything-407': of('proxy-login', before),
+  'everything-426': of('proxy-error', before),
+  'everything-500': of('proxy-error', before),
+  'everything-502': of('server-unreachable', before),
+  'everything-503': of('server-unreachable', before),
+  'everything-504': of('server-unreachable', before),
+  'everything-redirected': of(['sign-in-page', 'redirected'], except(these(SERVER, [], NOTHING_ARRIVES), these(PAGES, ['sign-in-page', 'redirected', 'unreachable'], 'a browser tells no page of a redirect to another host'))),
+  'everything-sign-in-page': of('sign-in-page', before),
+  'cut-after-silence-5s': of('idle-timeout', { watch: { ms: 40_000 } }),
+  'cut-after-silence-30s': of('idle-timeout', except(these(['panel', ...SERVER], [], 'heartbeats come more often'), these(OTHERS, [], TOO_SHORT)), { watch: { ms: 60_000 } }),
+  'cut-after-silence-60s': of('idle-timeout', except(these(['panel', ...SERVER], [], 'heartbeats come more often'), these(OTHERS, [], TOO_SHORT)), { watch: { ms: 70_000 } }),
+  'black-hole-after-silence': of(['fell-silent', 'idle-timeout'], { watch: { ms: 40_000, server: ['--ping-interval', '8s', '--ping-timeout', '4s'] } }),
+  'buffered-until-end': of('stream-buffered', onlyTests),
+  'buffered-until-4kB': of('stream-buffered', onlyTests),
+  'gzip-buffers': of('stream-buffered', onlyTests),
+  'pieces-coalesced': calm(),
+  'buffered-and-no-websocket': of(['upgrade-header-dropped', 'stream-buffered'], { watch: { ms: 30_000 } }),
+  'body-limit-1kB': of('body-limit', { also: ['transport-not-allowed'] }, except(these(SERVER, [], NOTHING_ARRIVES)), { watch: { says: 5000, server: ['--transports', 'xhr-polling'] } }),
+  'rate-limit': of('proxy-rate-limit', { also: ['transport-not-allowed', 'upgrade-blocked'] }, except(these(SERVER, [], 'what is refused does not arrive'))),
+  'latency-2s': of('slow-way', except(these(['panel', ...SERVER], [], 'it works, only late'))),
+  'slow-6kBps': of('slow-way', except(these(['panel', ...SERVER], [], 'what a chat needs gets through'))),
+  'jitter-and-loss': calm(),
+  'two-instances': of('several-servers', except(these(SERVER, ['several-servers', 'session-forgotten'], 'each server knows only that it was asked for a session that it does not have'))),
+  'wrong-path': of(['wrong-path', 'proxy-not-routed'], except(these(SERVER, [], 'no session is there'))),
+  'certificate-of-another-name': of('certificate-name', outside),
+  'certificate-expired': of('certificate-expired', outside),
+  'certificate-untrusted': of('certificate-untrusted', outside),
+  'nginx-read-timeout': of('idle-timeout', { watch: { ms: 30_000 } }),
+  'haproxy-tunnel-timeout': of('idle-timeout', { watch: { ms: 30_000 } }),
+  'haproxy-server-timeout': of('idle-timeout', { also: ['transport-not-allowed'], watch: { ms: 25_000, server: ['--transports', 'xhr-polling'] } }),
+
+  'max-sessions': of('server-full'),
+  'max-sessions-per-address': of('address-full'),
+  'max-websockets': of('websockets-full'),
+  'handshake-rate': of('handshake-rate'),
+  'breaker-open': of('breaker-open', except(these(['diagnose'], [], 'the breaker is of clients like that browser'))),
+  'origin-refused': of('origin-not-allowed', except(these(['diagnose'], [], 'it names no page unless it is told to'))),
+  'scheme-refused': of('scheme-mismatch', except(these(['diagnose'], [], 'it names no page unless it is told to'))),
+  rule: of('transport-not-allowed'),
+  'transport-not-allowed': of('transport-not-allowed'),
+  'websocket-only-behind-a-box': of(['proxy-forbids', 'upgrade-blocked'], { also: ['transport-not-allowed'] }, except(these(SERVER, ['transport-not-allowed'], 'polling is refused, and the request for the WebSocket does not arrive'))),
+  'policy-changed': of('policy-changed', { also: ['transport-not-allowed'] }, except(these(OTHERS, 'transport-not-allowed', 'what was before is not seen by a test that begins later'))),
+  'server-restarted': of('server-stopping', passing),
+  'server-killed': of(['server-stopping', 'cut'], passing, { also: ['session-forgotten'] }),
+  'server-gone': of(['server-stopping', 'unreachable'], except(these(OTHERS, [], OVER))),
+  'server-stopped': of(['fell-silent', 'unreachable', 'server-slow'], except(these(SERVER, [], 'it stands still'), these(OTHERS, [], OVER)), { watch: { ms: 30_000, server: QUICK } }),
+  'server-overloaded': of('server-slow', passing, { watch: { ms: 30_000 } }),
+  'slow-reader': of('slow-reader', passing, { watch: { ms: 60_000 } }),
+  'max-connections': of(['connections-full', 'server-unreachable']),
+  'max-connections-per-address': of(['connections-full', 'server-unreachable']),
+  'file-limit': of(['unreachable', 'connections-full'], except(these(['panel', 'timeline'], [], 'a session that is there goes on'), these(OTHERS, [], OVER))),
+
+  'mixed-content': of('mixed-content', except(these([...OTHERS, ...SERVER], [], 'the pages of the server ask it by their own scheme'))),
+  'no-websocket-in-browser': of('browser-cannot', except(these(SERVER, ['browser-cannot', 'not-tried'], 'without the page the server sees that no request came'), these(['diagnose'], [], 'it is no browser'))),
+  'clock-skew': calm(),
+  offline: of('unreachable', except(these(SERVER, [], NOTHING_ARRIVES), these(['diagnose'], [], 'it is not this browser'))),
+};

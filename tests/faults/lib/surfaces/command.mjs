@@ -1,0 +1,33 @@
+// What `parlance diagnose` says.
+
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { writeFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { causesIn } from '../judge.mjs';
+
+const BINARY = process.env.PARLANCE_BIN ?? fileURLToPath(new URL('../../../../target/release/parlance', import.meta.url));
+const LIMIT_MS = 150_000;
+
+/** Somebody runs it against the stage's address. */
+export async function runCommand(stage) {
+  await stage.arm('parlance');
+  const folder = mkdtempSync(join(tmpdir(), 'parlance-ca-'));
+  const env = { ...process.env };
+  if (typeof stage.ca === 'string') {
+    writeFileSync(join(folder, 'ca.pem'), stage.ca);
+    env.SSL_CERT_FILE = join(folder, 'ca.pem');
+  }
+  const url = stage.url.replace('https://127.0.0.1', 'https://localhost');
+  const { code, stdout, stderr } = await new Promise((resolve) => {
+    execFile(BINARY, ['diagnose', url, '--json'], { env, timeout: LIMIT_MS, maxBuffer: 1 << 24 }, (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }));
+  });
+  rmSync(folder, { recursive: true });
+  try {
+    const seen = JSON.parse(stdout);
+    return { named: causesIn(seen), seen: { code, ...seen } };
+  } catch {
+    return { absent: `exit code ${code}: ${stderr.slice(0, 300)}` };
+  }
+}

@@ -1,0 +1,59 @@
+// What the pages say: the chat with its panel and banner, and the connection test.
+
+import { visit } from '../visit.mjs';
+
+const WATCH_MS = 16_000;
+const TEST_MS = 150_000;
+/** What is named is watched a little longer: another cause may follow. */
+const LINGER_MS = 1500;
+
+/** Elements of the page that name a cause, by their attributes. */
+function named(page) {
+  return page.$$eval('[data-cause]', (all) => all.map(({ dataset, textContent }) => ({ cause: dataset.cause, certainty: dataset.certainty, text: textContent.trim().slice(0, 300) })));
+}
+
+/** Somebody opens the chat, and the fault is there. Resolves with `{ named, seen }`. */
+export async function watchChat(browser, stage, { causes, watch = {} }) {
+  const { page, close } = await visit(browser, stage);
+  try {
+    await page.fill('#name', 'somebody');
+    await page.press('#name', 'Enter');
+    await stage.arm(await page.evaluate(() => navigator.userAgent));
+    const end = Date.now() + (watch.ms ?? WATCH_MS);
+    if (stage.fault.act || watch.says) await connected(page);
+    await stage.act();
+    if (watch.says) await page.fill('#message', 'x'.repeat(watch.says)).then(() => page.press('#message', 'Enter'));
+    await page.click('#badge');
+    const found = async () => (await named(page)).some(({ cause }) => causes.includes(cause));
+    while (Date.now() < end && !(causes.length && (await found()))) await page.waitForTimeout(200);
+    await page.waitForTimeout(LINGER_MS);
+    const seen = await page.evaluate(() => ({
+      badge: document.querySelector('#badge').textContent.trim(),
+      banner: document.querySelector('#banner').textContent.trim(),
+      panel: [...document.querySelectorAll('#panel .transports tbody tr')].map((row) => row.textContent),
+      timeline: window.ParlancePanel.report().split('Timeline\n')[1],
+    }));
+    return { named: await named(page), seen };
+  } finally {
+    await close();
+  }
+}
+
+/** Until it is on a WebSocket, or it has become plain that it will not be. */
+function connected(page) {
+  return page.waitForSelector('#badge[data-transport="websocket"]', { timeout: 10_000 }).catch(() => {});
+}
+
+/** Somebody starts the connection test. */
+export async function runTest(browser, stage) {
+  const { page, close } = await visit(browser, stage, '/diagnostics');
+  try {
+    await stage.arm(await page.evaluate(() => navigator.userAgent));
+    await page.click('#start');
+    await page.waitForSelector('#report-part:not(.off)', { timeout: TEST_MS });
+    const seen = await page.evaluate(() => ({ summary: document.querySelector('#summary').textContent.trim(), rows: [...document.querySelectorAll('#rows tr')].map((row) => row.textContent) }));
+    return { named: await named(page), seen };
+  } finally {
+    await close();
+  }
+}
