@@ -29,8 +29,11 @@ pub struct Cli {
 pub enum Command {
     /// Run the server (what happens without a command, too)
     Serve,
-    /// Only validate the settings
+    /// Only validate the settings, and warn of those that do not fit each other
     Check {
+        /// Fail if there is a warning
+        #[arg(long, conflicts_with = "web_config")]
+        strict: bool,
         /// A web.config of IIS, to be looked through for what would keep WebSockets from working
         #[arg(long, value_name = "FILE")]
         web_config: Option<PathBuf>,

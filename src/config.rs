@@ -16,6 +16,7 @@ mod settings;
 mod tests;
 mod validate;
 mod values;
+mod warnings;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,7 @@ pub use layers::{FileContent, Layers, Sources};
 pub use rules::RuleText;
 pub use settings::Settings;
 pub use values::{Size, Time};
+pub use warnings::{Told, Warning, warnings};
 
 /// The settings file in the working directory, if no other is named.
 pub const DEFAULT_FILE: &str = "transports.toml";

@@ -1,20 +1,21 @@
-//! `parlance check`: prints the settings in force. They are already read and validated when a command
-//! runs, so only files and folders are checked here.
+//! `parlance check`: prints the settings in force, and warns of those that do not fit each other. They are
+//! already read and validated when a command runs, so only files and folders are checked here.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
 use super::web_config::{self, Needs, Severity};
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, Warning};
 use crate::files;
 use crate::server::tls::{Pair, Tls};
+use crate::server::{self, HttpLimits};
 
-/// Checks the files and folders that the settings name, and prints the settings.
+/// Checks the files and folders that the settings name, prints the settings, and warns of what does not fit.
 ///
 /// # Errors
-/// If a file or folder is missing or invalid.
-pub fn run(settings: &Settings) -> Result<()> {
+/// If a file or folder is missing or invalid; with `strict`, if there is a warning.
+pub fn run(settings: &Settings, strict: bool) -> Result<()> {
     pages_are_there(settings)?;
     if let Some(folder) = settings.log_dir.as_ref().filter(|path| path.exists() && !path.is_dir()) {
         bail!("log-dir: {} is no folder", folder.display());
@@ -51,7 +52,31 @@ pub fn run(settings: &Settings) -> Result<()> {
     for name in config::unknown_variables() {
         println!("ignored     {name}: no setting has that name");
     }
-    Ok(())
+    let warnings = warnings(settings);
+    for warning in &warnings {
+        println!("warning     {warning}");
+    }
+    match warnings.len() {
+        1 if strict => bail!("strict: 1 warning"),
+        count @ 2.. if strict => bail!("strict: {count} warnings"),
+        _ => Ok(()),
+    }
+}
+
+/// What does not fit, on this system.
+fn warnings(settings: &Settings) -> Vec<Warning> {
+    let wanted = settings.max_connections;
+    let connections = server::raise_file_limit(wanted);
+    let mut warnings = config::warnings(settings, connections);
+    if connections < wanted && wanted != HttpLimits::default().max_connections {
+        warnings.push(Warning {
+            key: "max-connections",
+            problem: server::TOO_FEW_FILES,
+            values: format!("{connections} of {wanted}"),
+            fix: "raise the hard limit of open files, or lower it",
+        });
+    }
+    warnings
 }
 
 /// Checks that `static-dir` and `client-dir` exist, if they are set.

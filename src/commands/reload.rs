@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
+use super::misfits::Misfits;
 use super::signals::ReloadSignal;
 use super::status::StatusSources;
 use crate::config::{ConfigError, FileContent, Layers, Settings};
@@ -19,6 +20,7 @@ pub struct Reloader {
     pub layers: Layers,
     /// The settings at the start of the process.
     pub started: Settings,
+    pub misfits: Misfits,
     pub sources: StatusSources,
     pub requests: mpsc::Receiver<Request>,
 }
@@ -90,12 +92,15 @@ impl Reloader {
 
     /// Applies all settings or, after an error, none. Logs and returns the changes.
     fn apply(
-        &self,
+        &mut self,
         why: &str,
         settings: Result<Settings, ConfigError>,
     ) -> Result<Vec<String>, ConfigError> {
         match settings {
             Ok(settings) => {
+                // What needs a restart is not in force.
+                let policy = settings.policy.clone();
+                self.misfits.log(&Settings { policy, ..self.started.clone() });
                 let changes = self.sources.gate.apply(settings.policy, &self.sources.engine);
                 match changes.is_empty() {
                     true => info!(why, "policy read again: nothing changed"),

@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::check;
 use super::essential::{self, Ended, Essential};
+use super::misfits::Misfits;
 use super::reload::{Reloader, Request};
 use super::signals::{ReloadSignal, Signals};
 use super::status::StatusSources;
@@ -60,6 +61,8 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let host = settings.host.as_deref();
     let listener = server::bind(host, settings.port).await?;
     let max_connections = server::raise_file_limit(settings.max_connections);
+    let mut misfits = Misfits::new(max_connections);
+    misfits.log(&settings);
     let addresses = listener.addresses().context("no local address")?;
     let redirect = match settings.redirect_port {
         Some(port) => {
@@ -107,7 +110,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let (requests_in, requests) = mpsc::channel(ADMIN_INBOX);
     let sources =
         StatusSources { gate: Arc::clone(&gate), engine: engine.clone(), rate_limit_stats };
-    let reloader = Reloader { layers, started, sources, requests };
+    let reloader = Reloader { layers, started, misfits, sources, requests };
     essential.spawn("the watcher of the settings", reloader.run(reload_signal));
     let admin = settings.admin_token.as_deref().map(|token| Admin {
         token: token.into(),

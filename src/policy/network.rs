@@ -49,6 +49,11 @@ impl Networks {
         format!("trusted-proxies = {names:?}")
     }
 
+    /// Whether each of `other` is in one of them.
+    pub fn include(&self, other: &Networks) -> bool {
+        other.0.iter().all(|inner| self.0.iter().any(|outer| outer.contains(inner)))
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -284,6 +284,11 @@ impl Origins {
         format!("origins = {names:?}")
     }
 
+    /// Whether all of `other` are among them.
+    pub fn include(&self, other: &Origins) -> bool {
+        self.allow_all() || other.0.iter().all(|rule| self.0.contains(rule))
+    }
+
     /// As they are written in the settings.
     pub fn names(&self) -> Vec<String> {
         self.0.iter().map(ToString::to_string).collect()

@@ -155,6 +155,11 @@ impl Believed {
         self.0.iter().copied()
     }
 
+    /// Whether one of them tells that.
+    pub fn tell(&self, what: Tells) -> bool {
+        self.iter().any(|header| header.tells() == what || header.tells() == Tells::All)
+    }
+
     /// Their names, in order.
     pub fn names(&self) -> Vec<&'static str> {
         self.iter().map(ProxyHeader::name).collect()

@@ -31,6 +31,36 @@ impl Rule {
         transports.map(|name| (*name).to_owned()).chain(polls).collect()
     }
 
+    /// Whether whoever this rule matches was matched by an earlier one that gives the same settings, as
+    /// far as their conditions show it.
+    pub fn never_counts_after(&self, earlier: &Rule) -> bool {
+        let gives_all = (self.transports.is_none() || earlier.transports.is_some())
+            && (self.eio3_polls.is_none() || earlier.eio3_polls.is_some());
+        // Rules with namespaces and rules without apply at different moments.
+        let same_moment = self.namespaces.is_empty() == earlier.namespaces.is_empty();
+        let patterns = |own: &[Pattern], of: &[Pattern]| {
+            let is_within = |own: &Pattern| of.iter().any(|of| own == of || of.is_any());
+            of.is_empty() || (!own.is_empty() && own.iter().all(is_within))
+        };
+        let networks = match (&self.networks, &earlier.networks) {
+            (_, None) => true,
+            (Some(own), Some(of)) => of.include(own),
+            (None, Some(_)) => false,
+        };
+        let origins = match (&self.origins, &earlier.origins) {
+            (_, None) => true,
+            (Some(own), Some(of)) => of.include(own),
+            (None, Some(_)) => false,
+        };
+        gives_all
+            && same_moment
+            && networks
+            && origins
+            && patterns(&self.agents, &earlier.agents)
+            && patterns(&self.paths, &earlier.paths)
+            && patterns(&self.namespaces, &earlier.namespaces)
+    }
+
     pub(super) fn matches(&self, visitor: &Visitor<'_>, namespace: Option<&str>) -> bool {
         let any = |patterns: &[Pattern], text: &str| {
             patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text))
@@ -59,6 +89,20 @@ impl Pattern {
     /// Reads a pattern: `*` stands for any text.
     pub fn new(text: &str) -> Self {
         Pattern(text.to_ascii_lowercase())
+    }
+
+    fn is_any(&self) -> bool {
+        !self.0.is_empty() && self.0.bytes().all(|b| b == b'*')
+    }
+
+    /// Whether some text that begins with `prefix` may be of this pattern.
+    pub fn may_begin_with(&self, prefix: &str) -> bool {
+        let (start, prefix) =
+            (self.0.split('*').next().unwrap_or_default(), prefix.to_ascii_lowercase());
+        match self.0.contains('*') {
+            true => start.starts_with(&prefix) || prefix.starts_with(start),
+            false => start.starts_with(&prefix),
+        }
     }
 
     /// Whether a text is of this pattern, as a whole.
@@ -99,6 +143,69 @@ mod tests {
             ("ab*", "xab", false),
         ] {
             assert_eq!(Pattern::new(pattern).matches(text), matches, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn beginnings() {
+        for (pattern, prefix, may) in [
+            ("/socket.io/1/*", "/socket.io/", true),
+            ("/socket.io/", "/socket.io/", true),
+            ("*", "/socket.io/", true),
+            ("*/1/*", "/socket.io/", true),
+            ("/SOCKET*", "/socket.io/", true),
+            ("/socket", "/socket.io/", false),
+            ("/rt/*", "/socket.io/", false),
+            ("/chat/socket.io/*", "/socket.io/", false),
+        ] {
+            assert_eq!(Pattern::new(pattern).may_begin_with(prefix), may, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_rule_never_counts_after_one_that_fits_all_of_its_visitors() {
+        let known = ["websocket", "xhr-polling"];
+        let networks = |list: &[&str]| Some(Networks::parse(list.iter().copied()).unwrap());
+        let origins = |list: &[&str]| Some(Origins::parse(list.iter().copied()).unwrap());
+        let patterns = |list: &[&str]| list.iter().map(|text| Pattern::new(text)).collect();
+        let base = || Rule {
+            transports: Some(Transports::parse(["websocket"], &known).unwrap()),
+            ..Rule::default()
+        };
+        let network = |list| Rule { networks: networks(list), ..base() };
+        let page = |list| Rule { origins: origins(list), ..base() };
+        let agent = |list| Rule { agents: patterns(list), ..base() };
+        let room = |list| Rule { namespaces: patterns(list), ..base() };
+        let polls = |rule| Rule { eio3_polls: Some(Eio3Polls::Text), ..rule };
+        for (earlier, later, never) in [
+            (base(), base(), true),
+            (base(), network(&["10.0.0.0/8"]), true),
+            (network(&["10.0.0.0/8"]), base(), false),
+            (network(&["10.0.0.0/8"]), network(&["10.1.0.0/16", "10.2.3.4"]), true),
+            (network(&["10.0.0.0/8"]), network(&["10.1.0.0/16", "192.0.2.1"]), false),
+            (network(&["10.1.0.0/16"]), network(&["10.0.0.0/8"]), false),
+            (network(&["10.0.0.0/8"]), network(&["::/0"]), false),
+            (page(&["*"]), page(&["https://a.example"]), true),
+            (page(&["https://a.example", "b.example"]), page(&["b.example"]), true),
+            (page(&["https://a.example"]), page(&["a.example"]), false),
+            (page(&["*"]), base(), false),
+            (agent(&["*MSIE 8*"]), agent(&["*msie 8*"]), true),
+            (agent(&["**"]), agent(&["*msie 8*"]), true),
+            (agent(&["*"]), base(), false),
+            (agent(&["*MSIE 8*"]), agent(&["*MSIE 9*"]), false),
+            (
+                agent(&["*MSIE 8*"]),
+                Rule { networks: networks(&["10.0.0.1"]), ..agent(&["*MSIE 8*"]) },
+                true,
+            ),
+            (room(&["/"]), room(&["/"]), true),
+            (base(), room(&["/"]), false),
+            (room(&["/"]), base(), false),
+            (base(), polls(base()), false),
+            (polls(base()), base(), true),
+            (Rule { transports: None, ..polls(base()) }, base(), false),
+        ] {
+            assert_eq!(later.never_counts_after(&earlier), never, "{later:?} after {earlier:?}");
         }
     }
 }

@@ -89,7 +89,8 @@ pub(super) fn unavailable(reason: &str) -> Response {
     response
 }
 
-const TOO_FEW_FILES: &str =
+/// What is said if the limit of open files is below what `max-connections` needs.
+pub const TOO_FEW_FILES: &str =
     "the system allows fewer open files than max-connections needs: there are fewer connections";
 
 /// Raises the process's limit of open files to what `connections` need. Returns how many

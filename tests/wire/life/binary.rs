@@ -50,6 +50,92 @@ fn assert_one_line(finished: &Finished, start: &str) {
 }
 
 #[test]
+fn what_does_not_fit_is_a_warning_with_what_to_change() {
+    let fine = run_with(&["check", "--strict"]);
+    assert!(fine.status.success() && !fine.stdout.contains("warning"), "{}", fine.stdout);
+    let odd = ["--transports", "websocket", "--hsts", "1d"];
+    let lines = |finished: &Finished| -> Vec<String> {
+        let warnings = finished.stdout.lines().filter(|line| line.starts_with("warning     "));
+        warnings.map(str::to_owned).collect()
+    };
+    let warned = run_with(&[&["check"], &odd[..]].concat());
+    assert!(warned.status.success(), "{}", warned.stderr);
+    assert_eq!(
+        lines(&warned),
+        [
+            "warning     transports: published clients of 1.x to 4.x begin with polling, which is not allowed \
+             (allowed: websocket); fix: add polling, or have every client set transports: ['websocket']",
+            "warning     hsts: it goes out over https only, and there is none here; fix: set tls-cert and \
+             tls-key, or let the proxy that ends TLS send it",
+        ]
+    );
+    let strict = run_with(&[&["check", "--strict"], &odd[..]].concat());
+    assert_eq!(lines(&strict), lines(&warned));
+    assert_one_line(&strict, "parlance: strict: 2 warnings\n");
+    let one = run_with(&["check", "--strict", "--hsts", "1d"]);
+    assert_one_line(&one, "parlance: strict: 1 warning\n");
+}
+
+/// The binary under a limit of open files of 2000.
+#[cfg(target_os = "linux")]
+#[test]
+fn more_than_open_files_allow_is_a_warning() {
+    let folder = Folder::new();
+    let binary = parlance(folder.path()).get_program().to_owned();
+    for (flags, expected) in [
+        ("", vec![]),
+        ("--max-sessions 1744", vec![]),
+        ("--max-sessions 1745", vec!["max-sessions: each session needs a connection"]),
+        (
+            "--max-connections 1745 --max-sessions 1745",
+            vec![
+                "max-sessions: each session needs a connection",
+                "max-connections: the system allows fewer open files than max-connections needs: there \
+                 are fewer connections (1744 of 1745)",
+            ],
+        ),
+        ("--max-connections 1744 --max-sessions 1744", vec![]),
+    ] {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n 2000; exec \"$0\" check {flags}");
+        command.arg("-c").arg(script).arg(&binary).current_dir(folder.path());
+        let finished = run(command);
+        let warnings = finished.stdout.lines().filter_map(|line| line.strip_prefix("warning     "));
+        let warnings: Vec<&str> = warnings.collect();
+        assert_eq!(warnings.len(), expected.len(), "{flags}: {warnings:#?} {}", finished.stderr);
+        for (warning, expected) in warnings.iter().zip(&expected) {
+            assert!(warning.starts_with(expected), "{flags}: {warning}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_logged_once() {
+    let folder = Folder::new();
+    folder.write("transports.toml", "hsts = \"1d\"\n");
+    let mut process = Process::start(command(&folder, &[]));
+    process.listening();
+    let line = process.said("settings do not fit each other");
+    let expected = "WARN settings do not fit each other key=\"hsts\" reason=it goes out over https only, and \
+                    there is none here fix=\"set tls-cert and tls-key, or let the proxy that ends TLS send it\"";
+    assert!(line.ends_with(expected), "{line}");
+    // What a new policy brings is told then; what needs a restart is not in force.
+    for transports in ["[\"websocket\"]", "[\"polling\"]", "[\"websocket\"]"] {
+        let text = format!("hsts = \"1d\"\ntransports = {transports}\nport = 443\n");
+        folder.write("transports.toml", &text);
+        process.signal("HUP");
+        process.line("policy changed");
+    }
+    process.signal("TERM");
+    let (_, log) = process.wait();
+    let told = |key: &str| {
+        let key = format!("fit each other key={key:?}");
+        log.iter().filter(|line| line.contains(&key)).count()
+    };
+    assert_eq!([told("hsts"), told("transports"), told("port")], [1, 1, 0], "{log:#?}");
+}
+
+#[test]
 fn wrong_settings_are_one_line_and_stop_the_start() {
     let folder = Folder::new();
     folder.write("bad.toml", "port = 3000\nping-intervall = \"25s\"\n");
