@@ -3,7 +3,7 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run client suites test lint deny elsewhere setup build test-rust test-interop test-browser test-faults faults surfaces fuzz shuttle bench bench-micro bench-quick bench-tools clean
+.PHONY: run client fallback-page suites test lint deny elsewhere setup build test-rust test-interop test-browser test-faults faults surfaces fuzz shuttle bench bench-micro bench-quick bench-tools clean
 
 run:
 	cargo run --release
@@ -66,6 +66,10 @@ surfaces: build
 # Bundles the modern client into client/modern/dist, which is committed. Its tool comes with make setup.
 client:
 	node client/modern/build.mjs
+
+# Writes the table of causes into docs/fallback.md.
+fallback-page:
+	WRITE_DOCS=1 cargo test --lib the_page_on_fallbacks_has_the_table
 
 # The tests of socket.io-client with the modern client in its place, from CHECKOUT, a folder with socket.io's repository.
 # Parlance's library recovers no sessions yet.

@@ -11,6 +11,7 @@
 //! | [`negotiate`] | requests for sessions: which dialect, session and transport |
 //! | [`transport`] | how packets reach a browser; the [`transport::Transport`] trait |
 //! | [`admission`], [`chat`] | who may connect · members, names, messages, the chat room |
+//! | [`diagnosis`] | from what happened to sessions to the cause of a fallback |
 //! | [`http`], [`socketio`] | HTTP/1.1 connections · namespaces, events, acknowledgements; the [`socketio::App`] trait |
 //! | [`net`], [`engine`] | connections as byte streams · sessions: heartbeat, upgrade, outbound queue, end |
 //! | [`config`] | settings and their layers |
@@ -39,6 +40,7 @@ pub mod chat;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod diagnosis;
 pub mod dialect;
 pub mod engine;
 pub mod files;

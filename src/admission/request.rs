@@ -43,6 +43,8 @@ pub(crate) struct Admitted {
     pub monitor: Option<WebSocketMonitor>,
     /// If the request opens a session: the transports that may be offered to it, preferred first.
     pub offered: Vec<&'static str>,
+    /// If the request opens a session: why `websocket` is allowed and not offered, if it is so.
+    pub withheld: Option<Refusal>,
 }
 
 /// The permits that a request holds while the policy decides, and the facts that came with them. If
@@ -154,6 +156,7 @@ impl Gate {
         Ok(Admitted {
             client_info: permit.map(|permit| ClientInfo::new(&visitor, permit)),
             monitor,
+            withheld: decision.withheld().filter(|_| request.step == Step::Opens).cloned(),
             offered: if request.step == Step::Opens { decision.offered() } else { Vec::new() },
         })
     }

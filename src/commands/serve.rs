@@ -16,6 +16,7 @@ use super::status::StatusSources;
 use crate::admission::{Gate, PolicyLayer};
 use crate::chat::{Chat, ChatSettings};
 use crate::config::{self, Layers, Settings};
+use crate::diagnosis::{Book, Evidence};
 use crate::engine::{Engine, Limits, QueueLimits};
 use crate::negotiate::Negotiator;
 use crate::server::admin::{Admin, AdminError, AdminRequest};
@@ -96,8 +97,10 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let started = settings.clone();
     let transports = settings.policy.transports.names().join(",");
     let gate = Gate::new(settings.policy);
-    let app = PolicyLayer::new(chat, Arc::clone(&gate));
-    let engine = Engine::new(limits, SocketIo::new(app, settings.connect_timeout));
+    let book = Arc::<Book>::default();
+    let app = Evidence::beside(PolicyLayer::new(chat, Arc::clone(&gate)), Arc::clone(&book));
+    let app = SocketIo::new(app, settings.connect_timeout);
+    let engine = Engine::observed(limits, app, book);
     if let Some(clock) = engine.clock_task() {
         essential.spawn("the clock of the sessions", async move {
             if let Err(error) = clock.await

@@ -203,6 +203,7 @@ mod tests {
             let others = Shared::new(
                 Limits { queue_total, ..Limits::default() },
                 tokio::runtime::Handle::current(),
+                None,
             );
             for session in &sessions {
                 others.registry.insert(session.sid(), Arc::clone(session));
@@ -258,7 +259,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_log_has_a_line_a_second_at_most() {
         let limits = Limits { queue_total: 1, ..Limits::default() };
-        let shared = Shared::new(limits, tokio::runtime::Handle::current());
+        let shared = Shared::new(limits, tokio::runtime::Handle::current(), None);
         let start = Instant::now();
         let mut budget = Budget::new(start);
         assert_eq!(budget.run_round(&shared, start), None);

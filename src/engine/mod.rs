@@ -11,6 +11,7 @@ mod clock;
 mod cork;
 mod deadlines;
 mod direct_writer;
+mod event;
 mod handshake;
 mod inbox;
 #[cfg(all(test, feature = "shuttle"))]
@@ -42,6 +43,7 @@ use self::shared::Shared;
 pub use answer::{Answer, PollOutcome};
 pub use cork::Cork;
 pub use direct_writer::{Connection, DirectWriter, SendOutcome};
+pub use event::{Observer, SessionEvent, UpgradeFailure, WebSocketEnd};
 pub use handshake::{Extensions, Handshake, NewSession, TransportInfo};
 pub use limits::{Limits, PER_PACKET, QueueLimits};
 pub use queue::Delivery;
@@ -78,8 +80,28 @@ impl Engine {
     /// # Panics
     /// Outside of a tokio runtime: sessions run on the one that is there.
     pub fn new(limits: Limits, handler: impl Handler) -> Self {
+        Self::build(limits, handler, None)
+    }
+
+    /// As [`Engine::new`], with an observer of all that happens to sessions.
+    ///
+    /// # Panics
+    /// As [`Engine::new`].
+    pub fn observed(
+        limits: Limits,
+        handler: impl Handler,
+        observer: Arc<dyn Observer<Session>>,
+    ) -> Self {
+        Self::build(limits, handler, Some(observer))
+    }
+
+    fn build(
+        limits: Limits,
+        handler: impl Handler,
+        observer: Option<Arc<dyn Observer<Session>>>,
+    ) -> Self {
         let runtime = tokio::runtime::Handle::current();
-        let shared = Shared::new(limits, runtime.clone());
+        let shared = Shared::new(limits, runtime.clone(), observer);
         let clock = Mutex::new(Some(runtime.spawn(clock::run(&shared))));
         let (handler, stopping) = (Box::new(handler), CancellationToken::new());
         Engine { inner: Arc::new(Inner { handler, shared, stopping, clock }) }

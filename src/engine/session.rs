@@ -26,8 +26,9 @@ use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use tokio::time::Instant;
-use tracing::{Span, debug, debug_span};
+use tracing::{Span, debug_span};
 
+use super::event::SessionEvent;
 use super::handshake::{Handshake, NewSession, TransportInfo};
 use super::inbox::Input;
 use super::limits::Limits;
@@ -73,10 +74,18 @@ impl Session {
         let mut state = State::new(transport, &shared.limits, Instant::now());
         state.tracker_token = Some(shared.tasks.token());
         state.queue.push_control(open.clone());
-        span.in_scope(|| {
-            debug!(transport = transport.name, offered = upgrades.join(","), "handshake")
-        });
-        Session { sid, dialect, wire, handshake, shared, open, state: Mutex::new(state), span }
+        let state = Mutex::new(state);
+        let session = Session { sid, dialect, wire, handshake, shared, open, state, span };
+        session.tell(&SessionEvent::Handshake { transport: transport.name, offered: upgrades });
+        session
+    }
+
+    /// Tells the log and the observer what happened. Not to be called under a lock of the session.
+    pub fn tell(&self, event: &SessionEvent<'_>) {
+        self.span.in_scope(|| event.log());
+        if let Some(observer) = &self.shared.observer {
+            observer.observe(self, event);
+        }
     }
 
     /// The session's id.
@@ -191,15 +200,17 @@ impl Session {
 
     /// Ends the session. Returns at once; the receiver hears of it after all that came before.
     pub fn close(self: &Arc<Self>, reason: CloseReason) {
-        let closed = self.state().close(reason, self.limits(), Instant::now());
+        let now = Instant::now();
+        let (closed, transport, silent) = {
+            let mut state = self.state();
+            let (transport, silent) = (state.transport.name, state.silent(now));
+            (state.close(reason, self.limits(), now), transport, silent)
+        };
         let Some(Closed { wakers, cut, over }) = closed else { return };
-        self.span.in_scope(|| match reason {
-            _ if reason.is_slowness() => {
-                self.shared.count_slow_reader();
-                debug!(sid = %self.sid, %reason, "closed");
-            }
-            _ => debug!(%reason, "closed"),
-        });
+        if reason.is_slowness() {
+            self.shared.count_slow_reader();
+        }
+        self.tell(&SessionEvent::Closed { reason, transport, silent });
         cut.iter().for_each(|connection| connection.cut());
         wakers.into_iter().for_each(Waker::wake);
         match over {

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use super::deadlines::DeadlineQueue;
+use super::event::Observer;
 use super::limits::Limits;
 use super::pauses::PauseDetector;
 use super::registry::Registry;
@@ -30,10 +31,15 @@ pub(super) struct Shared<T> {
     /// Slow readers that were disconnected since this was last read.
     slow_readers: AtomicUsize,
     runtime: Handle,
+    pub observer: Option<Arc<dyn Observer<T>>>,
 }
 
 impl<T> Shared<T> {
-    pub fn new(limits: Limits, runtime: Handle) -> Arc<Self> {
+    pub fn new(
+        limits: Limits,
+        runtime: Handle,
+        observer: Option<Arc<dyn Observer<T>>>,
+    ) -> Arc<Self> {
         Arc::new(Shared {
             limits,
             registry: Registry::default(),
@@ -44,6 +50,7 @@ impl<T> Shared<T> {
             over_budget: AtomicBool::new(false),
             slow_readers: AtomicUsize::new(0),
             runtime,
+            observer,
         })
     }
 
@@ -95,7 +102,7 @@ mod tests {
     use super::*;
 
     fn shared() -> Arc<Shared<()>> {
-        Shared::new(Limits::default(), Handle::current())
+        Shared::new(Limits::default(), Handle::current(), None)
     }
 
     #[tokio::test]
@@ -111,7 +118,7 @@ mod tests {
         held.set(1000);
         for (queue_total, asked) in [(0, false), (1, true), (usize::MAX, false)] {
             let limits = Limits { queue_total, ..Limits::default() };
-            let shared: Arc<Shared<()>> = Shared::new(limits, Handle::current());
+            let shared: Arc<Shared<()>> = Shared::new(limits, Handle::current(), None);
             shared.check_budget();
             assert_eq!(shared.is_over_budget(), asked, "{queue_total}");
         }

@@ -255,6 +255,11 @@ impl State {
         lenient
     }
 
+    /// Since when nothing has been heard of the client.
+    pub fn silent(&self, now: Instant) -> Duration {
+        self.liveness.silent(now)
+    }
+
     /// The client answered the heartbeat.
     pub fn ponged(&mut self, limits: &Limits, now: Instant) {
         self.liveness.ponged(limits, now);

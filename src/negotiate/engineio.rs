@@ -7,7 +7,7 @@ use http::header::SEC_WEBSOCKET_KEY;
 use http::{HeaderMap, Method};
 
 use super::cors::AnswerForm;
-use super::{Negotiator, by_name, log};
+use super::{Negotiator, by_name, log, tell_refused, tell_withheld};
 use crate::admission::{AccessRequest, Admitted, ClientInfo, Peer};
 use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
@@ -35,11 +35,13 @@ impl Negotiator {
                 return ResponseFuture::Ready(form.complete(Err(error)));
             }
         };
-        let (gate, sent) = (Arc::clone(&self.gate), Arc::clone(&query));
+        let (negotiator, sent) = (self.clone(), Arc::clone(&query));
         let finish = move |answer: Result<Response, Error>| {
             form.complete(answer.inspect_err(|error| {
                 let (transport, sid) = (sent.transport.as_deref(), sent.sid.as_deref());
-                log(&gate, error, remote, transport.unwrap_or_default(), sid.unwrap_or_default());
+                let (transport, sid) = (transport.unwrap_or_default(), sid.unwrap_or_default());
+                log(&negotiator.gate, error, remote, transport, sid);
+                tell_refused(negotiator.session(sid).as_deref(), error, transport);
             }))
         };
         match self.answer(request, query, peer) {
@@ -66,9 +68,7 @@ impl Negotiator {
             Some(_) if transport.info().duplex => Step::Upgrades,
             Some(_) => Step::Continues,
         };
-        let session = query.sid.as_deref().and_then(|sid| self.engine.session(sid));
-        // A session of 0.9 has URLs of its own, and cannot be reached by these.
-        let session = session.filter(|session| session.dialect().slot() != SocketIo09.slot());
+        let session = query.sid.as_deref().and_then(|sid| self.session(sid));
         let admitted = self.gate.decide(
             request.headers(),
             request.uri().path(),
@@ -81,7 +81,7 @@ impl Negotiator {
                 generation: generation(&query),
             },
         );
-        let Admitted { client_info, monitor, offered } = match admitted {
+        let Admitted { client_info, monitor, offered, withheld } = match admitted {
             Ok(admitted) => admitted,
             Err(denial) => return ResponseFuture::Ready(Err(denial.into())),
         };
@@ -105,8 +105,15 @@ impl Negotiator {
             let opened =
                 negotiator.open(transport, dialect, &request, &query, client_info, &offered);
             let session = opened.await?;
+            tell_withheld(&session, withheld.as_ref());
             transport.serve(negotiator.exchange(request, query, session, monitor)).wait().await
         }))
+    }
+
+    /// The session of that sid. One of 0.9 has URLs of its own, and cannot be reached by these.
+    fn session(&self, sid: &str) -> Option<Arc<Session>> {
+        let session = self.engine.session(sid)?;
+        (session.dialect().slot() != SocketIo09.slot()).then_some(session)
     }
 
     /// `4` is protocol 4; `3` and `2`, which 1.0 clients send, are protocol 3 (engineio.md §1).

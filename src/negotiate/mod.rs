@@ -11,9 +11,9 @@ use std::sync::Arc;
 use tracing::debug;
 
 use crate::admission::{Denial, Gate, WebSocketMonitor};
-use crate::engine::{Engine, Session};
+use crate::engine::{Engine, Session, SessionEvent};
 use crate::http::Request;
-use crate::policy::{Client, Policy, Transports};
+use crate::policy::{Client, Policy, Refusal, Transports, WEBSOCKET};
 use crate::telemetry::truncated;
 use crate::transport::{self, Error, Exchange, Query, REGISTRY, Transport};
 
@@ -90,6 +90,23 @@ impl Negotiator {
 /// The transport with this policy name.
 fn by_name(name: &str) -> Option<&'static dyn Transport> {
     REGISTRY.iter().copied().find(|transport| transport.info().name == name)
+}
+
+/// Tells a session that the policy offers it no WebSocket.
+fn tell_withheld(session: &Session, withheld: Option<&Refusal>) {
+    if let Some(refusal) = withheld {
+        let (label, reason) = (refusal.label(), refusal.to_string());
+        session.tell(&SessionEvent::Withheld { transport: WEBSOCKET, label, reason: &reason });
+    }
+}
+
+/// Tells a session that one of its requests was refused. `transport` is the client's own text.
+fn tell_refused(session: Option<&Session>, error: &Error, transport: &str) {
+    if let Some(session) = session {
+        let (transport, reason) = (truncated(transport), error.reason().unwrap_or_default());
+        let label = error.label();
+        session.tell(&SessionEvent::Refused { transport, label, reason: &reason });
+    }
 }
 
 /// Logs a request that is answered with an error. `transport` and `sid` are the client's own text.

@@ -7,7 +7,7 @@ use http::header::UPGRADE;
 use http::{Method, StatusCode};
 
 use super::cors::Cors;
-use super::{Negotiator, by_name};
+use super::{Negotiator, by_name, tell_refused, tell_withheld};
 use crate::admission::{AccessRequest, Admitted, Peer};
 use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, UNKNOWN_SID_ON_SOCKET, Url};
 use crate::dialect::{Dialect, Wire};
@@ -59,10 +59,12 @@ impl Negotiator {
             }
             Url::Open { transport, sid } => {
                 let remote = self.gate().client(request.headers(), peer);
+                let session = self.session_0_9(sid);
                 let is_upgrade = request.headers().contains_key(UPGRADE);
                 let answer = self.open_0_9(request, transport, sid, &raw_query, peer).await;
                 answer.unwrap_or_else(|error| {
                     self.log(&error, remote, transport, sid);
+                    tell_refused(session.as_deref(), &error, transport);
                     if is_upgrade { error.text() } else { error.json() }
                 })
             }
@@ -115,7 +117,7 @@ impl Negotiator {
             generation: GENERATION,
         };
         let admitted = self.gate().decide(request.headers(), request.uri().path(), peer, access)?;
-        let Admitted { client_info, offered, .. } = admitted;
+        let Admitted { client_info, offered, withheld, .. } = admitted;
         let client_info = client_info.ok_or(Error::bad_request("it opens no session"))?;
         let transports: Vec<&'static str> = offered.iter().copied().filter(is_in_0_9).collect();
         let Some(transport) = transports.first().and_then(|name| by_name(name)) else {
@@ -136,6 +138,7 @@ impl Negotiator {
             },
         };
         let session = self.engine().reserve(plan)?;
+        tell_withheld(&session, withheld.as_ref());
         let limits = self.engine().limits();
         let silence = limits.ping_interval + limits.ping_timeout;
         Ok(socketio09::handshake(session.sid().as_str(), silence, &transports))

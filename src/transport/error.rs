@@ -23,6 +23,9 @@ pub enum Error {
     BadMethod,
     #[error("Bad request")]
     BadRequest { reason: &'static str },
+    /// A request for a WebSocket that is no upgrade as RFC 6455 has it.
+    #[error("Bad request")]
+    NoUpgrade { fault: UpgradeFault },
     /// A protocol parameter is present more than once, so its value is ambiguous.
     #[error("Bad request")]
     Repeated { parameter: &'static str },
@@ -45,6 +48,47 @@ pub enum Error {
     Incomplete,
 }
 
+/// What makes a request for a WebSocket no upgrade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "UpgradeFault::reason says it")]
+pub enum UpgradeFault {
+    UpgradeMissing,
+    ConnectionMissing,
+    Http10,
+    Version,
+    KeyMissing,
+    Key,
+    Body,
+}
+
+impl UpgradeFault {
+    /// A word for it.
+    pub fn label(self) -> &'static str {
+        match self {
+            UpgradeFault::UpgradeMissing => "upgrade-missing",
+            UpgradeFault::ConnectionMissing => "connection-missing",
+            UpgradeFault::Http10 => "http10",
+            UpgradeFault::Version => "websocket-version",
+            UpgradeFault::KeyMissing => "key-missing",
+            UpgradeFault::Key => "key",
+            UpgradeFault::Body => "body",
+        }
+    }
+
+    /// It in words.
+    pub fn reason(self) -> &'static str {
+        match self {
+            UpgradeFault::UpgradeMissing => "no WebSocket upgrade: the Upgrade header is missing",
+            UpgradeFault::ConnectionMissing => "no WebSocket upgrade: Connection says otherwise",
+            UpgradeFault::Http10 => "no WebSocket upgrade: the request is of HTTP/1.0",
+            UpgradeFault::Version => "only WebSocket version 13 is spoken",
+            UpgradeFault::KeyMissing => "Sec-WebSocket-Key is missing",
+            UpgradeFault::Key => "Sec-WebSocket-Key is not 16 bytes of base64, once",
+            UpgradeFault::Body => "no WebSocket upgrade: the request has a body",
+        }
+    }
+}
+
 impl Error {
     /// A request that breaks the protocol.
     pub fn bad_request(reason: &'static str) -> Self {
@@ -59,12 +103,31 @@ impl Error {
             Error::SidUnknown => 1,
             Error::BadMethod => 2,
             Error::BadRequest { .. }
+            | Error::NoUpgrade { .. }
             | Error::Repeated { .. }
             | Error::QueryTooLong { .. }
             | Error::TooLarge { .. }
             | Error::Incomplete => 3,
             Error::Refused { .. } | Error::Unavailable { .. } => 4,
             Error::BadProtocol { .. } => 5,
+        }
+    }
+
+    /// A word for the reason: the label of the policy's refusal, or what is wrong with the request.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Error::Refused { refusal, .. } => refusal.label(),
+            Error::NoUpgrade { fault } => fault.label(),
+            Error::TransportUnknown { .. } => "transport-unknown",
+            Error::SidUnknown => "session-unknown",
+            Error::BadMethod => "method",
+            Error::BadRequest { .. } | Error::Repeated { .. } | Error::QueryTooLong { .. } => {
+                "request"
+            }
+            Error::BadProtocol { .. } => "protocol",
+            Error::TooLarge { .. } => "too-large",
+            Error::Unavailable { .. } => "unavailable",
+            Error::Incomplete => "incomplete",
         }
     }
 
@@ -99,6 +162,7 @@ impl Error {
             Error::Refused { refusal, .. } => Cow::Owned(refusal.to_string()),
             Error::Unavailable { reason } => Cow::Borrowed(reason.as_str()),
             Error::BadRequest { reason } => Cow::Borrowed(*reason),
+            Error::NoUpgrade { fault } => Cow::Borrowed(fault.reason()),
             Error::Repeated { parameter } => {
                 Cow::Owned(format!("the parameter {parameter} is there more than once"))
             }
@@ -148,7 +212,7 @@ impl Error {
                 format!("{self}: {}", refusal.with_allowed(allowed))
             }
             Error::BadRequest { reason } => format!("{self}: {reason}"),
-            Error::Repeated { .. } | Error::QueryTooLong { .. } => {
+            Error::NoUpgrade { .. } | Error::Repeated { .. } | Error::QueryTooLong { .. } => {
                 format!("{self}: {}", self.reason().unwrap_or_default())
             }
             _ => self.to_string(),

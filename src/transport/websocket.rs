@@ -9,14 +9,18 @@ use http::header::{
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{Method, StatusCode, Version};
+use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::error::UpgradeFault;
 use super::ws_frames::Fault;
 use super::ws_io::{self, WsClose, WsEvent, WsReader, WsWriter};
 use super::{Error, Exchange, Query, Transport};
 use crate::admission::WebSocketMonitor;
 use crate::dialect::{Dialect, Frame, Packet, Requests, SocketMessage, Wire};
-use crate::engine::{Begun, CloseReason, Drain, Drained, Session, TransportInfo};
+use crate::engine::{
+    Begun, CloseReason, Drain, Drained, Session, SessionEvent, TransportInfo, WebSocketEnd,
+};
 use crate::http::headers::header_has;
 use crate::http::{Body, Request, Response, ResponseFuture, response};
 use crate::net::ConnWriter;
@@ -47,31 +51,7 @@ impl Transport for WebSocket {
     }
 
     fn check(&self, request: &Request) -> Result<(), Error> {
-        let headers = request.headers();
-        if request.method() != Method::GET || !header_has(headers, UPGRADE, "websocket") {
-            return Err(Error::bad_request("no WebSocket upgrade: the Upgrade header is missing"));
-        }
-        if !header_has(headers, CONNECTION, "upgrade") {
-            return Err(Error::bad_request("no WebSocket upgrade: Connection says otherwise"));
-        }
-        if request.version() < Version::HTTP_11 {
-            return Err(Error::bad_request("no WebSocket upgrade: the request is of HTTP/1.0"));
-        }
-        if single_value(headers, SEC_WEBSOCKET_VERSION) != Some(b"13") {
-            return Err(Error::bad_request("only WebSocket version 13 is spoken"));
-        }
-        let key = single_value(headers, SEC_WEBSOCKET_KEY)
-            .filter(|key| is_key(key) || is_sid(key, request.uri().query()));
-        match key {
-            Some(_) if !request.body().is_empty() => {
-                Err(Error::bad_request("no WebSocket upgrade: the request has a body"))
-            }
-            Some(_) => Ok(()),
-            _ if !headers.contains_key(SEC_WEBSOCKET_KEY) => {
-                Err(Error::bad_request("Sec-WebSocket-Key is missing"))
-            }
-            _ => Err(Error::bad_request("Sec-WebSocket-Key is not 16 bytes of base64, once")),
-        }
+        upgrade_fault(request).map_or(Ok(()), |fault| Err(Error::NoUpgrade { fault }))
     }
 
     fn supports_v09(&self) -> bool {
@@ -97,6 +77,30 @@ impl Transport for WebSocket {
                 close(reader, WsClose::Plain).await;
             });
         })
+    }
+}
+
+/// What makes a request no upgrade (RFC 6455 §4.2.1).
+fn upgrade_fault(request: &Request) -> Option<UpgradeFault> {
+    let headers = request.headers();
+    if request.method() != Method::GET || !header_has(headers, UPGRADE, "websocket") {
+        return Some(UpgradeFault::UpgradeMissing);
+    }
+    if !header_has(headers, CONNECTION, "upgrade") {
+        return Some(UpgradeFault::ConnectionMissing);
+    }
+    if request.version() < Version::HTTP_11 {
+        return Some(UpgradeFault::Http10);
+    }
+    if single_value(headers, SEC_WEBSOCKET_VERSION) != Some(b"13") {
+        return Some(UpgradeFault::Version);
+    }
+    let key = single_value(headers, SEC_WEBSOCKET_KEY)
+        .filter(|key| is_key(key) || is_sid(key, request.uri().query()));
+    match key {
+        Some(_) => (!request.body().is_empty()).then_some(UpgradeFault::Body),
+        None if headers.contains_key(SEC_WEBSOCKET_KEY) => Some(UpgradeFault::Key),
+        None => Some(UpgradeFault::KeyMissing),
     }
 }
 
@@ -176,7 +180,7 @@ async fn run(
     max_message: usize,
     mut monitor: Option<WebSocketMonitor>,
 ) {
-    let session = Arc::clone(drain.session());
+    let (session, opened) = (Arc::clone(drain.session()), Instant::now());
     let (writer, mut reader) = ws_io::open(writer, early, max_message);
     drain.set_direct_writer(writer.clone());
     let end = tokio::select! {
@@ -188,6 +192,7 @@ async fn run(
     if let Some(monitor) = &mut monitor {
         end.report(monitor, &session);
     }
+    session.tell(&SessionEvent::WebSocketEnded { end: end.name(), after: opened.elapsed() });
     match end {
         End::Closed => {
             drain.closed_by_client();
@@ -229,6 +234,17 @@ enum End {
 }
 
 impl End {
+    fn name(&self) -> WebSocketEnd {
+        match self {
+            End::Closed => WebSocketEnd::Closed,
+            End::Lost => WebSocketEnd::Cut,
+            End::ByServer(WsClose::For(Fault::TooLarge) | WsClose::Plain) | End::Abandoned => {
+                WebSocketEnd::ByServer
+            }
+            End::ByServer(WsClose::For(_)) => WebSocketEnd::Garbled,
+        }
+    }
+
     /// Tells the monitor.
     fn report(&self, monitor: &mut WebSocketMonitor, session: &Session) {
         match self {

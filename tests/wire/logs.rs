@@ -154,7 +154,7 @@ async fn every_line_is_an_object_of_json() {
         json!({ "name": "session", "sid": sid, "generation": "3.x-4.x", "remote": "127.0.0.1" });
     assert_eq!(
         (&handshake["span"], &handshake["target"]),
-        (&span, &"parlance::engine::session".into())
+        (&span, &"parlance::engine::event".into())
     );
     assert_eq!(handshake["fields"]["transport"], "xhr-polling");
     assert_eq!(

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use tokio::time::Instant;
-use tracing::debug;
 
+use super::super::event::{SessionEvent, UpgradeFailure};
 use super::super::handshake::TransportInfo;
 use super::super::reason::{CloseReason, SessionError};
 use super::super::state::Phase;
@@ -33,7 +33,7 @@ impl Session {
         match attached {
             Ok((ticket, replaced)) => {
                 if self.is_lenient() && info.name != before {
-                    self.span.in_scope(|| debug!(transport = info.name, "opened"));
+                    self.tell(&SessionEvent::Moved { to: info.name });
                 }
                 replaced.into_iter().for_each(Waker::wake);
                 if self.is_lenient() {
@@ -75,9 +75,9 @@ impl Session {
         info: &'static TransportInfo,
     ) -> Result<Drain, SessionError> {
         let attached = self.state().attach_candidate(info, Instant::now());
-        self.span.in_scope(|| match attached {
-            Ok(_) => debug!(transport = info.name, "upgrade: probing"),
-            Err(reason) => debug!(transport = info.name, %reason, "upgrade: refused"),
+        self.tell(&match attached {
+            Ok(_) => SessionEvent::Probing { transport: info.name },
+            Err(reason) => SessionEvent::UpgradeRefused { transport: info.name, reason },
         });
         let ticket = attached?;
         self.reschedule();
@@ -90,7 +90,7 @@ impl Session {
         let probing = state.candidate.take_if(|candidate| candidate.outlet.ticket == ticket);
         if let Some(candidate) = probing {
             drop(state);
-            self.log_upgrade_failed(&candidate, "the probing connection ended", now);
+            self.tell_upgrade_failed(&candidate, UpgradeFailure::Ended, now);
             return;
         }
         let Some(outlet) = state.outlet.take_if(|outlet| outlet.ticket == ticket) else { return };
@@ -105,10 +105,12 @@ impl Session {
         if state.on_request_end(self.dialect, now) || how == Detach::Finished {
             return;
         }
+        let tried = state.transport.name;
         if how == Detach::Lost && state.revert(self.limits(), now) {
             let transport = state.transport.name;
             drop(state);
-            self.log_fallback(transport, "the connection ended before it was confirmed");
+            let reason = UpgradeFailure::UnconfirmedEnded;
+            self.tell(&SessionEvent::TakenBack { tried, to: transport, reason });
             self.reschedule();
             return;
         }

@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
+use super::super::event::{SessionEvent, UpgradeFailure};
 use super::super::reason::CloseReason;
 use super::super::state::outlet::Outlet;
 use super::super::state::tick::Tick;
@@ -77,18 +78,20 @@ impl Session {
                     drop(state);
                     let Some(mut candidate) = candidate else { continue };
                     let reason = match probed {
-                        true => "the client did not settle on the probed transport in time",
-                        false => "no probe came in time",
+                        true => UpgradeFailure::NotSettled,
+                        false => UpgradeFailure::NoProbe,
                     };
-                    self.log_upgrade_failed(&candidate, reason, now);
+                    self.tell_upgrade_failed(&candidate, reason, now);
                     candidate.outlet.take_waker().into_iter().for_each(Waker::wake);
                 }
                 Tick::Unconfirmed => {
                     let wake = state.outlet.as_mut().and_then(Outlet::take_waker);
+                    let tried = state.transport.name;
                     state.revert(self.limits(), now);
                     let transport = state.transport.name;
                     drop(state);
-                    self.log_fallback(transport, "nothing came over the upgraded connection");
+                    let reason = UpgradeFailure::UnconfirmedSilent;
+                    self.tell(&SessionEvent::TakenBack { tried, to: transport, reason });
                     wake.into_iter().for_each(Waker::wake);
                 }
             }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 
+use super::super::event::SessionEvent;
 use super::super::handshake::TransportInfo;
 use super::super::inbox::{Call, Input};
 use super::super::reason::{CloseReason, SessionError};
@@ -59,7 +60,7 @@ impl Session {
             let Intake { call, wake, end, blocked } = self.take(&mut state, next, packets, cx);
             drop(state);
             if confirmed {
-                self.log_confirmed(info);
+                self.tell(&SessionEvent::Confirmed { transport: info.name });
             }
             confirmed_wake.into_iter().chain(wake).for_each(Waker::wake);
             let called = call.is_some();
@@ -128,7 +129,7 @@ impl Session {
         let (confirmed, wake) = state.heard(Instant::now());
         drop(state);
         if confirmed {
-            self.log_confirmed(info);
+            self.tell(&SessionEvent::Confirmed { transport: info.name });
         }
         wake.into_iter().for_each(Waker::wake);
     }

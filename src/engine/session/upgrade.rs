@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tracing::debug;
 
-use super::super::handshake::TransportInfo;
+use super::super::event::{SessionEvent, UpgradeFailure};
 use super::super::state::State;
 use super::super::state::upgrade::{Candidate, ProbeStep};
 use super::super::sync::MutexGuard;
@@ -30,17 +29,17 @@ impl Session {
         };
         let failed = step == ProbeStep::Failed;
         let candidate = if failed { state.candidate.take() } else { None };
+        let probed = state.candidate.as_ref().map_or("", |candidate| candidate.info.name);
         let transport = state.transport.name;
         drop(state);
         match step {
-            ProbeStep::Answered => self.span.in_scope(|| debug!("upgrade: probe answered")),
-            ProbeStep::Upgraded { former, after } => self.span.in_scope(|| {
-                debug!(from = former, to = transport, ms = after.as_millis() as u64, "upgraded");
-            }),
+            ProbeStep::Answered => self.tell(&SessionEvent::ProbeAnswered { transport: probed }),
+            ProbeStep::Upgraded { former, after } => {
+                self.tell(&SessionEvent::Upgraded { from: former, to: transport, after });
+            }
             ProbeStep::Failed => {
                 if let Some(candidate) = &candidate {
-                    let reason = "not the packet that the upgrade waits for";
-                    self.log_upgrade_failed(candidate, reason, now);
+                    self.tell_upgrade_failed(candidate, UpgradeFailure::WrongPacket, now);
                 }
             }
         }
@@ -52,17 +51,17 @@ impl Session {
         !failed
     }
 
-    pub(super) fn log_upgrade_failed(&self, candidate: &Candidate, reason: &str, now: Instant) {
-        let (tried, stays) = (candidate.info.name, self.transport());
-        let ms = (now - candidate.since).as_millis() as u64;
-        self.span.in_scope(|| debug!(tried, stays, ms, reason, "upgrade: failed"));
-    }
-
-    pub(super) fn log_fallback(&self, to: &str, reason: &str) {
-        self.span.in_scope(|| debug!(to, reason, "upgrade: taken back, fallback"));
-    }
-
-    pub(super) fn log_confirmed(&self, info: &TransportInfo) {
-        self.span.in_scope(|| debug!(transport = info.name, "upgrade: confirmed"));
+    pub(super) fn tell_upgrade_failed(
+        &self,
+        candidate: &Candidate,
+        reason: UpgradeFailure,
+        now: Instant,
+    ) {
+        self.tell(&SessionEvent::UpgradeFailed {
+            tried: candidate.info.name,
+            stays: self.transport(),
+            after: now - candidate.since,
+            reason,
+        });
     }
 }

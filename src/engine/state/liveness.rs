@@ -46,6 +46,11 @@ impl Liveness {
         (self.last_heard, self.asked) = (now, false);
     }
 
+    /// Since when nothing has been heard.
+    pub fn silent(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.last_heard)
+    }
+
     /// The client answered the heartbeat.
     pub fn ponged(&mut self, limits: &Limits, now: Instant) {
         if self.pinged.take().is_some() {

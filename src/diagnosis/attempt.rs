@@ -1,0 +1,228 @@
+//! What the server sees of a client's way to WebSocket.
+
+use std::time::Duration;
+
+use super::facts::Facts;
+use crate::engine::{CloseReason, SessionEvent, UpgradeFailure, WebSocketEnd};
+
+/// The transport whose absence is a fallback.
+const WEBSOCKET: &str = "websocket";
+
+/// Labels of requests that a proxy has changed: no policy refuses by them.
+const FAULTS: [&str; 7] = [
+    "upgrade-missing",
+    "connection-missing",
+    "http10",
+    "websocket-version",
+    "key-missing",
+    "key",
+    "body",
+];
+
+/// The latest attempt of one session to move to WebSocket, or its life on it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Attempt {
+    /// Whether the handshake offered it.
+    offered: bool,
+    /// The other transport that was tried last, if it is not WebSocket.
+    other: Option<&'static str>,
+    seen: Seen,
+    probe: Probe,
+    refused: Option<Box<Refused>>,
+    end: Option<(WebSocketEnd, Duration)>,
+    failed: Option<UpgradeFailure>,
+    closed: Option<Closed>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Seen {
+    #[default]
+    None,
+    Refused,
+    Accepted,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Probe {
+    #[default]
+    None,
+    Answered,
+    Upgraded,
+    Confirmed,
+}
+
+/// The policy, or the transport because of the request's form, refused it.
+#[derive(Debug, Clone)]
+struct Refused {
+    label: &'static str,
+    reason: Box<str>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Closed {
+    reason: CloseReason,
+    transport: &'static str,
+    silent: Duration,
+}
+
+impl Attempt {
+    /// Takes an event in. True if it is the end of an attempt, or of the session: time for a verdict.
+    pub fn observe(&mut self, event: &SessionEvent<'_>) -> bool {
+        match *event {
+            SessionEvent::Handshake { transport, offered } => {
+                self.offered = offered.contains(&WEBSOCKET);
+                if transport == WEBSOCKET {
+                    (self.seen, self.probe) = (Seen::Accepted, Probe::Confirmed);
+                }
+                false
+            }
+            SessionEvent::Withheld { label, reason, .. } => {
+                self.refused = Some(Box::new(Refused { label, reason: reason.into() }));
+                true
+            }
+            SessionEvent::Moved { to } => {
+                if to == WEBSOCKET {
+                    (self.seen, self.probe) = (Seen::Accepted, Probe::Confirmed);
+                }
+                false
+            }
+            SessionEvent::Refused { transport, label, reason } if transport == WEBSOCKET => {
+                self.refused = Some(Box::new(Refused { label, reason: reason.into() }));
+                if self.seen == Seen::None {
+                    self.seen = Seen::Refused;
+                }
+                true
+            }
+            SessionEvent::Refused { .. } | SessionEvent::UpgradeRefused { .. } => false,
+            SessionEvent::Probing { transport } => {
+                *self = Attempt { offered: self.offered, ..Attempt::default() };
+                self.seen = Seen::Accepted;
+                self.other = (transport != WEBSOCKET).then_some(transport);
+                false
+            }
+            SessionEvent::ProbeAnswered { .. } => {
+                self.probe = Probe::Answered;
+                false
+            }
+            SessionEvent::Upgraded { .. } => {
+                self.probe = Probe::Upgraded;
+                false
+            }
+            SessionEvent::Confirmed { .. } => {
+                self.probe = Probe::Confirmed;
+                false
+            }
+            SessionEvent::UpgradeFailed { reason, .. } | SessionEvent::TakenBack { reason, .. } => {
+                self.failed = Some(reason);
+                true
+            }
+            SessionEvent::WebSocketEnded { end, after } => {
+                self.end = Some((end, after));
+                false
+            }
+            SessionEvent::Closed { reason, transport, silent } => {
+                self.closed = Some(Closed { reason, transport, silent });
+                true
+            }
+        }
+    }
+
+    /// How long nothing had been heard when the connection of the session was lost, if it was.
+    pub fn lost_after_silence(&self) -> Option<Duration> {
+        let lost = self.closed.filter(|closed| closed.reason == CloseReason::TransportLost)?;
+        (lost.transport == WEBSOCKET).then_some(lost.silent)
+    }
+
+    /// Whether something went wrong that a fallback or a loss follows from.
+    pub fn has_failed(&self) -> bool {
+        let lost = self.closed.is_some_and(|closed| closed_word(closed.reason) != "by-client");
+        self.failed.is_some() || self.refused.is_some() || lost
+    }
+
+    /// Whether WebSocket carries the session.
+    pub fn is_on_websocket(&self) -> bool {
+        self.other.is_none()
+            && matches!(self.probe, Probe::Upgraded | Probe::Confirmed)
+            && self.failed.is_none()
+    }
+
+    /// Whether the last that happened to the attempt is that the policy refused it.
+    pub fn is_refused_by_policy(&self) -> bool {
+        self.refused.as_ref().is_some_and(|refused| !FAULTS.contains(&refused.label))
+    }
+
+    /// What the server knows, at `age` of the session.
+    pub fn facts(&self, age: Duration) -> Facts {
+        let mut facts = Facts::default();
+        facts.set("transport", self.other.unwrap_or(WEBSOCKET));
+        facts.set("offered", self.offered);
+        facts.set("age-ms", age);
+        facts.set(
+            "upgrade-seen",
+            match self.seen {
+                Seen::None => "none",
+                Seen::Refused => "refused",
+                Seen::Accepted => "accepted",
+            },
+        );
+        facts.set(
+            "probe-seen",
+            match self.probe {
+                Probe::None => "none",
+                Probe::Answered => "answered",
+                Probe::Upgraded => "upgraded",
+                Probe::Confirmed => "confirmed",
+            },
+        );
+        if let Some(Refused { label, reason }) = self.refused.as_deref() {
+            let is_fault = FAULTS.contains(label);
+            facts.set(if is_fault { "upgrade-fault" } else { "refusal" }, *label);
+            facts.set(if is_fault { "refused-by-server" } else { "refusal-text" }, &**reason);
+        }
+        if let Some((end, after)) = self.end {
+            facts.set("websocket-end", end.name());
+            facts.set("websocket-ms", after);
+        }
+        if let Some(failed) = self.failed {
+            facts.set(
+                "upgrade-failed",
+                match failed {
+                    UpgradeFailure::NoProbe | UpgradeFailure::NotSettled => "timeout",
+                    UpgradeFailure::Ended => "ended",
+                    UpgradeFailure::WrongPacket => "wrong-packet",
+                    UpgradeFailure::UnconfirmedEnded => "unconfirmed-ended",
+                    UpgradeFailure::UnconfirmedSilent => "unconfirmed-silent",
+                },
+            );
+        }
+        match self.closed {
+            Some(Closed { reason, transport, silent }) => {
+                facts.set("closed", closed_word(reason));
+                facts.set("closed-text", reason.to_string().as_str());
+                facts.set("transport", transport);
+                facts.set("silent-ms", silent);
+            }
+            None => facts.set("closed", "open"),
+        }
+        facts
+    }
+}
+
+/// Why a session ended, in a word.
+pub(super) fn closed_word(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::ClientClosed => "by-client",
+        CloseReason::TransportLost => "lost",
+        CloseReason::Overlap(_) => "overlap",
+        CloseReason::PingTimeout => "silent",
+        CloseReason::Malformed(_) => "malformed",
+        CloseReason::TooLarge => "too-large",
+        CloseReason::SlowReader | CloseReason::Unread | CloseReason::QueueTotal => "slow",
+        CloseReason::AppFailed => "app-failed",
+        CloseReason::StreamFull => "stream-full",
+        CloseReason::ConnectTimeout => "not-joined",
+        CloseReason::ServerClosed => "ended",
+        CloseReason::Moved(_) => "moved",
+        CloseReason::ShuttingDown => "stopping",
+    }
+}

@@ -1,0 +1,155 @@
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::super::causes::Certainty;
+use super::*;
+use crate::engine::testing::{Deaf, POLLING, SOCKET, new_session};
+use crate::engine::{Engine, Limits, NewSession, UpgradeFailure, WebSocketEnd};
+
+fn engine() -> (Engine, Arc<Book>) {
+    let book = Arc::<Book>::default();
+    (Engine::observed(Limits::default(), Deaf, Arc::clone(&book) as _), book)
+}
+
+fn polling(engine: &Engine) -> Arc<Session> {
+    engine.open(NewSession { upgrades: &["websocket"], ..new_session(&POLLING) }).unwrap()
+}
+
+fn told(value: &serde_json::Value) -> Facts {
+    Facts::from_client(value.as_object().unwrap())
+}
+
+fn cause(book: &Book, session: &Session) -> (&'static str, &'static str) {
+    let verdict = book.verdict(session.sid()).unwrap();
+    (verdict.cause, verdict.certainty.name())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_names_what_it_sees_alone() {
+    use SessionEvent::{ProbeAnswered, Probing, Refused, TakenBack, UpgradeFailed, WebSocketEnded};
+    const WS: &str = "websocket";
+    let after = Duration::from_secs(1);
+    let failed = |reason| UpgradeFailed { tried: WS, stays: "xhr-polling", after, reason };
+    let refused = |label| Refused { transport: WS, label, reason: "why" };
+    let back = |reason| TakenBack { tried: WS, to: "xhr-polling", reason };
+    let cut = WebSocketEnded { end: WebSocketEnd::Cut, after };
+    let garbled = WebSocketEnded { end: WebSocketEnd::Garbled, after };
+    let probing = Probing { transport: WS };
+    let answered = ProbeAnswered { transport: WS };
+    let (engine, book) = engine();
+    for (events, expected) in [
+        (vec![], ("not-tried", "unknown")),
+        (vec![refused("upgrade-missing")], ("upgrade-header-dropped", "certain")),
+        (vec![refused("connection-missing")], ("connection-header-dropped", "certain")),
+        (vec![refused("http10")], ("proxy-http10", "certain")),
+        (vec![refused("key")], ("upgrade-request-changed", "likely")),
+        (vec![refused("websockets")], ("websockets-full", "certain")),
+        (vec![refused("breaker")], ("breaker-open", "certain")),
+        (vec![probing, failed(UpgradeFailure::NoProbe)], ("frames-up-lost", "likely")),
+        (
+            vec![probing, answered, failed(UpgradeFailure::NotSettled)],
+            ("frames-down-lost", "likely"),
+        ),
+        (vec![probing, cut, failed(UpgradeFailure::Ended)], ("cut-after-open", "likely")),
+        (vec![probing, garbled, failed(UpgradeFailure::Ended)], ("frames-changed", "certain")),
+        (
+            vec![probing, answered, back(UpgradeFailure::UnconfirmedSilent)],
+            ("frames-lost", "likely"),
+        ),
+        // What was before a new attempt has nothing to do with it.
+        (
+            vec![refused("http10"), probing, failed(UpgradeFailure::NoProbe)],
+            ("frames-up-lost", "likely"),
+        ),
+    ] {
+        let session = polling(&engine);
+        events.iter().for_each(|event| session.tell(event));
+        assert_eq!(cause(&book, &session), expected, "{events:?}");
+        assert_eq!(book.report(session.sid()).unwrap().timeline.moments().len(), 1 + events.len());
+    }
+    assert_eq!(book.verdict(engine.open(new_session(&SOCKET)).unwrap().sid()), None, "a WebSocket");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_client_saw_is_put_together_with_what_the_server_saw() {
+    let (engine, book) = engine();
+    let session = polling(&engine);
+    book.expect_evidence(session.sid());
+    let blocked = json!({ "transport": "websocket", "step": "open", "code": "cut", "ms": 7, "http-status": 400, "http-by": "parlance" });
+    let verdict = book.hear(&session, &told(&blocked));
+    assert_eq!((verdict.cause, verdict.certainty), ("upgrade-blocked", Certainty::Certain));
+    assert_eq!(cause(&book, &session), ("upgrade-blocked", "certain"));
+    // The server is believed rather than the client, who may not invent what the server saw.
+    let liar = json!({ "transport": "websocket", "step": "open", "code": "cut", "upgrade-fault": "http10", "upgrade-seen": "accepted", "refusal": "breaker" });
+    assert_eq!(book.hear(&session, &told(&liar)).cause, "upgrade-blocked");
+    session.tell(&SessionEvent::Refused {
+        transport: "websocket",
+        label: "upgrade-missing",
+        reason: "no Upgrade",
+    });
+    assert_eq!(book.hear(&session, &told(&blocked)).cause, "upgrade-header-dropped");
+    // A loss was another session's.
+    let loss = json!({ "transport": "websocket", "step": "carrying", "code": "ping", "silent-ms": 45_000 });
+    assert_eq!(book.hear(&session, &told(&loss)).cause, "fell-silent");
+    assert_eq!(cause(&book, &session).0, "upgrade-header-dropped");
+    assert_eq!(
+        book.causes(),
+        [("fell-silent", 1), ("upgrade-blocked", 2), ("upgrade-header-dropped", 1)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn ended_sessions_are_remembered_with_their_cause() {
+    let (engine, book) = engine();
+    let (one, other) = (polling(&engine), polling(&engine));
+    tokio::time::advance(Duration::from_secs(3)).await;
+    one.close(CloseReason::ClientClosed);
+    other.close(CloseReason::Moved("transport"));
+    let ended = book.ended();
+    let of = |n: usize| (ended[n].sid, ended[n].verdict.as_ref().map(|verdict| verdict.cause));
+    assert_eq!(of(1), (one.sid(), None), "people who leave are no fault");
+    assert_eq!(of(0), (other.sid(), Some("policy-changed")));
+    assert_eq!(ended[0].lasted, Duration::from_secs(3));
+    assert_eq!(book.report(one.sid()).unwrap().timeline.moments()[1].name, "closed");
+    for _ in 0..ENDED {
+        polling(&engine).close(CloseReason::ClientClosed);
+    }
+    assert_eq!(book.ended().len(), ENDED);
+    assert!(book.report(one.sid()).is_none());
+    assert!(
+        book.open.iter().all(|shard| lock(shard).is_empty()),
+        "nothing stays of closed sessions"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn equal_silences_before_losses_are_a_time_out() {
+    let (engine, book) = engine();
+    let mut causes = Vec::new();
+    for lasted in [30, 90, 300] {
+        let session = engine.open(new_session(&SOCKET)).unwrap();
+        tokio::time::advance(Duration::from_secs(lasted)).await;
+        let silent = Duration::from_secs(30);
+        let reason = CloseReason::TransportLost;
+        let closed = SessionEvent::Closed { reason, transport: "websocket", silent };
+        session.tell(&closed);
+        let verdict = book.ended()[0].verdict.clone().unwrap();
+        causes.push((verdict.cause, verdict.certainty));
+    }
+    use Certainty::{Certain, Likely};
+    assert_eq!(causes, [("cut", Likely), ("idle-timeout", Likely), ("idle-timeout", Certain)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_tells_only_so_much() {
+    let (engine, book) = engine();
+    let session = polling(&engine);
+    let rate = Rate::one_per(Duration::from_secs(10), 10);
+    let tell = || (0..100).filter(|_| book.may_tell(session.sid(), rate)).count();
+    assert_eq!(tell(), 10);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_eq!(tell(), 1);
+    session.close(CloseReason::ClientClosed);
+    assert_eq!(tell(), 0);
+}

@@ -1,0 +1,18 @@
+//! Diagnosis: from what happened to sessions to the cause of a fallback or a loss.
+//!
+//! The [`Book`] observes the engine. What the server saw of an attempt, and what the client says it saw,
+//! are [`Facts`]; [`diagnose`] is the one place that names a cause.
+
+mod attempt;
+mod book;
+mod causes;
+mod evidence;
+mod facts;
+mod patterns;
+mod timeline;
+
+pub use book::{Book, ENDED, Ended, Report};
+pub use causes::{Cause, Certainty, TABLE, Verdict, causes, diagnose};
+pub use evidence::{Evidence, NAMESPACE};
+pub use facts::{Fact, Facts};
+pub use timeline::{Moment, Timeline};
