@@ -31,6 +31,10 @@ pub enum Command {
     Serve,
     /// Only validate the settings, and warn of those that do not fit each other
     Check {
+        /// A file of nginx, HAProxy, Apache, Caddy or systemd, to be looked through for times that are too
+        /// short; may be given more than once
+        #[arg(long, value_name = "FILE", conflicts_with = "web_config")]
+        hosting: Vec<PathBuf>,
         /// Fail if there is a warning
         #[arg(long, conflicts_with = "web_config")]
         strict: bool,

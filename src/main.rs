@@ -16,8 +16,8 @@ fn main() -> ExitCode {
     let layers = Layers::read(sources, &transport::names());
     let outcome = layers.map_err(anyhow::Error::from).and_then(|layers| match command {
         None | Some(Command::Serve) => commands::serve::run(layers),
-        Some(Command::Check { web_config: None, strict }) => {
-            commands::check::run(&layers.settings()?, strict)
+        Some(Command::Check { web_config: None, hosting, strict }) => {
+            commands::check::run(&layers.settings()?, &hosting, strict)
         }
         Some(Command::Check { web_config: Some(path), .. }) => {
             commands::check::web_config(&layers.settings()?, &path)

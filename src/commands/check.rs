@@ -1,21 +1,23 @@
 //! `parlance check`: prints the settings in force, and warns of those that do not fit each other. They are
 //! already read and validated when a command runs, so only files and folders are checked here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::hosting;
 use super::web_config::{self, Needs, Severity};
 use crate::config::{self, Settings, Warning};
 use crate::files;
 use crate::server::tls::{Pair, Tls};
 use crate::server::{self, HttpLimits};
 
-/// Checks the files and folders that the settings name, prints the settings, and warns of what does not fit.
+/// Checks the files and folders that the settings name, prints the settings, and warns of what does not fit,
+/// also in the files of `hosting`: configurations of what is in front.
 ///
 /// # Errors
 /// If a file or folder is missing or invalid; with `strict`, if there is a warning.
-pub fn run(settings: &Settings, strict: bool) -> Result<()> {
+pub fn run(settings: &Settings, hosting: &[PathBuf], strict: bool) -> Result<()> {
     pages_are_there(settings)?;
     if let Some(folder) = settings.log_dir.as_ref().filter(|path| path.exists() && !path.is_dir()) {
         bail!("log-dir: {} is no folder", folder.display());
@@ -56,11 +58,45 @@ pub fn run(settings: &Settings, strict: bool) -> Result<()> {
     for warning in &warnings {
         println!("warning     {warning}");
     }
-    match warnings.len() {
+    let mut count = warnings.len();
+    for path in hosting {
+        count += warn_of_hosting(settings, path)?;
+    }
+    match count {
         1 if strict => bail!("strict: 1 warning"),
         count @ 2.. if strict => bail!("strict: {count} warnings"),
         _ => Ok(()),
     }
+}
+
+/// Prints what in a file of a proxy, or of systemd, contradicts the settings. Returns how much.
+fn warn_of_hosting(settings: &Settings, path: &Path) -> Result<usize> {
+    let text = files::read_text(path, hosting::LARGEST)
+        .with_context(|| format!("hosting: {} cannot be read", path.display()))?;
+    let Some(kind) = hosting::Kind::of(&text) else {
+        bail!(
+            "hosting: {} is no file of nginx, HAProxy, Apache, Caddy or systemd that is known",
+            path.display()
+        );
+    };
+    let base = settings.base_path.trim_end_matches('/');
+    let needs = hosting::Needs {
+        ping_interval: settings.ping_interval,
+        ping_timeout: settings.ping_timeout,
+        keep_alive: settings.keep_alive_timeout,
+        stop: settings.drain_delay + settings.shutdown_timeout,
+        files: server::open_files_for(settings.max_connections),
+        path: format!("{base}{}/", settings.path.trim_end_matches('/')),
+    };
+    let findings = hosting::inspect(kind, &text, &needs);
+    match findings.len() {
+        0 => println!("{}: {kind}, fits the settings", path.display()),
+        _ => println!("{}: {kind}", path.display()),
+    }
+    for finding in &findings {
+        println!("{}:{finding}", path.display());
+    }
+    Ok(findings.len())
 }
 
 /// What does not fit, on this system.

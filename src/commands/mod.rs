@@ -2,6 +2,7 @@
 
 pub mod check;
 mod essential;
+mod hosting;
 mod misfits;
 mod reload;
 pub mod serve;

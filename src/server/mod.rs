@@ -35,7 +35,7 @@ use crate::negotiate::Negotiator;
 use crate::net::slots::{Admission, Slots};
 pub use listen::{Listener, bind, bind_for};
 use no_slot::Refusals;
-pub use no_slot::{TOO_FEW_FILES, raise_file_limit};
+pub use no_slot::{TOO_FEW_FILES, open_files_for, raise_file_limit};
 use pages::Pages;
 
 /// The first pause after a failed accept; it doubles up to [`LONGEST_PAUSE`].

@@ -93,10 +93,15 @@ pub(super) fn unavailable(reason: &str) -> Response {
 pub const TOO_FEW_FILES: &str =
     "the system allows fewer open files than max-connections needs: there are fewer connections";
 
+/// Open files that so many connections need, with all else that the process opens.
+pub fn open_files_for(connections: usize) -> usize {
+    connections.saturating_add(RESERVE)
+}
+
 /// Raises the process's limit of open files to what `connections` need. Returns how many
 /// connections fit into the limit that the system grants.
 pub fn raise_file_limit(connections: usize) -> usize {
-    let wanted = u64::try_from(connections.saturating_add(RESERVE)).unwrap_or(u64::MAX);
+    let wanted = u64::try_from(open_files_for(connections)).unwrap_or(u64::MAX);
     let limit = rlimit::increase_nofile_limit(wanted).or_else(|error| {
         warn!(%error, "cannot raise the limit of open files");
         open_files()

@@ -76,6 +76,50 @@ fn what_does_not_fit_is_a_warning_with_what_to_change() {
     assert_one_line(&one, "parlance: strict: 1 warning\n");
 }
 
+#[test]
+fn files_of_what_is_in_front_are_looked_through() {
+    let hosting = |name: &str| format!("{}/hosting/{name}", env!("CARGO_MANIFEST_DIR"));
+    let [nginx, haproxy] = ["nginx.conf", "haproxy.cfg"].map(hosting);
+    let fine = run_with(&["check", "--strict", "--hosting", &nginx, "--hosting", &haproxy]);
+    assert!(fine.status.success(), "{}", fine.stdout);
+    assert!(
+        fine.stdout.contains(&format!("{nginx}: nginx, fits the settings\n")),
+        "{}",
+        fine.stdout
+    );
+    assert!(
+        fine.stdout.contains(&format!("{haproxy}: HAProxy, fits the settings\n")),
+        "{}",
+        fine.stdout
+    );
+    let slow = ["check", "--ping-interval", "60s", "--hosting", &nginx, "--hosting", &haproxy];
+    let warned = run_with(&slow);
+    assert!(warned.status.success(), "{}", warned.stderr);
+    let line = "warning: proxy_read_timeout 75s: a connection is cut before ping-timeout is over";
+    assert!(warned.stdout.contains(line), "{}", warned.stdout);
+    assert!(
+        warned.stdout.contains("warning: timeout tunnel 75s: a connection"),
+        "{}",
+        warned.stdout
+    );
+    assert_one_line(
+        &run_with(&[&slow[..], &["--strict"]].concat()),
+        "parlance: strict: 4 warnings\n",
+    );
+    let folder = Folder::new();
+    folder.write("unknown", "port = 3000\n");
+    let unknown = folder.path().join("unknown");
+    for (path, expected) in [
+        (unknown.to_str().unwrap(), "is no file of nginx, HAProxy, Apache, Caddy or systemd"),
+        ("nowhere", "cannot be read"),
+        ("/dev/zero", "cannot be read"),
+    ] {
+        let finished = run_with(&["check", "--hosting", path]);
+        assert_one_line(&finished, "parlance: hosting: ");
+        assert!(finished.stderr.contains(expected), "{}", finished.stderr);
+    }
+}
+
 /// The binary under a limit of open files of 2000.
 #[cfg(target_os = "linux")]
 #[test]
