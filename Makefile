@@ -79,6 +79,18 @@ suites: build
 	cd tests/suites && node socketio-client.mjs $(abspath $(CHECKOUT)) --server ../../target/release/examples/socketio_suite -- \
 	  --fgrep 'connection state recovery' --invert
 
+.PHONY: sweep protocol-suites
+
+# Every published version of socket.io-client, and other clients: writes docs/clients.md. tests/sweep/README.md has more.
+sweep: build
+	cd tests/interop && $(NPM)
+	node tests/sweep/sweep.mjs $(CLIENTS)
+
+# The public protocol suites, from checkouts in SUITES_DIR: tests/suites/README.md.
+protocol-suites: build
+	cd tests/interop && $(NPM)
+	node tests/suites/protocols.mjs "$(abspath $(SUITES_DIR))"
+
 # Looks for inputs that break a promise, TIME seconds for each target, or for the TARGET that is named: fuzz/README.md.
 TIME = 60
 TARGET = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))

@@ -23,6 +23,12 @@ let launched;
 /** The last: a page that the test hands out itself has no address on this machine, and would need leave to talk to it. */
 const SWITCHES = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-features=LocalNetworkAccessChecks'];
 
+/** A browser of its own: `{ browser, kill }`. One whose page does not end its script can only be killed. */
+export async function launchBrowser() {
+  const server = await chromium.launchServer({ executablePath: findChromium(), args: SWITCHES });
+  return { browser: await chromium.connect(server.wsEndpoint()), kill: () => server.kill() };
+}
+
 function browser() {
   launched ??= chromium.launch({ executablePath: findChromium(), args: SWITCHES });
   return launched;
@@ -44,8 +50,8 @@ function findChromium() {
 }
 
 /** An empty page of that server's origin, or of `site`. */
-export async function openPlainPage(home, site) {
-  const page = await (await (await browser()).newContext()).newPage();
+export async function openPlainPage(home, site, within = browser()) {
+  const page = await (await (await within).newContext()).newPage();
   if (home) {
     const address = `${home}/interop-page`;
     await page.route(address, (route) => route.fulfill({ contentType: 'text/html', body: HTML }));
@@ -60,10 +66,11 @@ export async function openPlainPage(home, site) {
 /**
  * A page with the bundle of `generation`, or with the file `bundle`. With `home`, the address of a server, the page is of
  * that server's origin; without, of an origin of its own. `prepare` is a function that runs in the page before the bundle.
+ * `within` is the browser to use, instead of the one that all tests share.
  */
-export async function openPage({ generation, bundle = bundlePath(generation), home, prepare }) {
+export async function openPage({ generation, bundle = bundlePath(generation), home, prepare, within }) {
   const site = home ? undefined : await startSite();
-  const page = await openPlainPage(home, site);
+  const page = await openPlainPage(home, site, within);
   const context = page.context();
 
   let compressed = 0;
@@ -91,6 +98,7 @@ export async function openPage({ generation, bundle = bundlePath(generation), ho
         },
         [key, spec],
       );
+      opened.catch(() => {}); // told to whoever asks it for something
       const ask = async (method, ...args) => {
         await opened;
         const answer = await page.evaluate(

@@ -7,6 +7,7 @@
  * `spec.wire` is `upgrade` (polling first, then WebSocket), or the one transport to use, in the vocabulary of 0.9.
  * `spec.tls` are options of TLS, for Node; 0.9 does not take any.
  * `spec.path` is that of the engine; `spec.options` are more options of the client, of 1.0 and later.
+ * `spec.delay` is the one before it connects again, in milliseconds; 0.9 only.
  * `spec.lost` has the session of its first handshake gone before it asks for it; 0.9 only.
  * `spec.shares` is another handle, whose connection is used for one more namespace.
  * `report(event, args)` hears every event of `spec.events`, and what the client says about the connection.
@@ -23,8 +24,8 @@ export function openClient(io, spec, report) {
       'force new connection': true,
       'try multiple transports': true,
       'connect timeout': spec.connectTimeout || 10000,
-      'reconnection delay': 50,
-      'reconnection limit': 400,
+      'reconnection delay': spec.delay || 50,
+      'reconnection limit': spec.delay || 400,
       'max reconnection attempts': spec.maxAttempts || 1000,
       reconnect: !!spec.reconnect,
     };

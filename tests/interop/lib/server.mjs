@@ -23,10 +23,10 @@ export function startChat(args = [], { messageRate = '0', byteRate = '0' } = {})
 }
 
 /** One of the programs of `examples/`, by name; CALM has them keep the heartbeats of every day. */
-export function startExample(name) {
+export function startExample(name, env = { CALM: '1' }) {
   const folder = process.env.PARLANCE_EXAMPLES ?? join(repository, 'target/release/examples');
   const binary = locate(join(folder, name), 'PARLANCE_EXAMPLES', 'cargo build --release --examples');
-  return Server.start(binary, (port) => ({ args: [], env: { PORT: String(port), CALM: '1' } }));
+  return Server.start(binary, (port) => ({ args: [], env: { PORT: String(port), ...env } }));
 }
 
 function locate(path, variable, remedy) {
