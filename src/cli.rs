@@ -73,6 +73,27 @@ impl Cli {
             None => error.exit(),
         })
     }
+
+    /// The flags of a command line that runs the server, without the environment of this process.
+    ///
+    /// # Errors
+    /// Why a server does not start with it.
+    pub fn of_server(words: &[String]) -> Result<Layer, String> {
+        let mut command = Cli::command().mut_args(|arg| arg.global(true).env(None::<&str>));
+        let words = std::iter::once("parlance").chain(words.iter().map(String::as_str));
+        let matches = command.try_get_matches_from_mut(words);
+        let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+        match cli {
+            Ok(Cli { command: None | Some(Command::Serve), settings, .. }) => Ok(settings),
+            Ok(_) => Err("it is a command that runs no server".to_owned()),
+            Err(error) if !error.use_stderr() => Err("it prints a text and ends".to_owned()),
+            Err(error) => Err(wrong_value(&error).unwrap_or_else(|| {
+                let text = error.to_string();
+                let line = text.lines().next().unwrap_or_default();
+                line.strip_prefix("error: ").unwrap_or(line).to_owned()
+            })),
+        }
+    }
 }
 
 /// Flags whose values are ports.

@@ -20,7 +20,7 @@ mod warnings;
 
 use std::path::PathBuf;
 
-pub use layer::{Layer, unknown_variables};
+pub use layer::{Layer, is_variable, unknown_variables};
 pub use layers::{FileContent, Layers, Sources};
 pub use rules::RuleText;
 pub use settings::Settings;

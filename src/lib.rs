@@ -14,6 +14,7 @@
 //! | [`diagnosis`] | from what happened to sessions to the cause of a fallback |
 //! | [`http`], [`socketio`] | HTTP/1.1 connections · namespaces, events, acknowledgements; the [`socketio::App`] trait |
 //! | [`net`], [`engine`] | connections as byte streams · sessions: heartbeat, upgrade, outbound queue, end |
+//! | [`web_config`] | follows requests through a `web.config` of IIS, for `parlance check` |
 //! | [`config`] | settings and their layers |
 //! | [`dialect`], [`policy`] | bytes ⇄ packets for each generation of the wire protocol · decisions about clients |
 //! | [`telemetry`], [`files`] | log sinks · files that the operator names |
@@ -57,3 +58,4 @@ pub mod socketio;
 pub mod telemetry;
 pub mod token_bucket;
 pub mod transport;
+pub mod web_config;

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
             commands::check::run(&layers.settings()?, &hosting, strict)
         }
         Some(Command::Check { web_config: Some(path), .. }) => {
-            commands::check::web_config(&layers.settings()?, &path)
+            commands::check::web_config(&layers, Cli::of_server, &path)
         }
     });
     match outcome {

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use super::hosting;
-use super::web_config::{self, Needs, Severity};
-use crate::config::{self, Settings, Warning};
+use crate::config::{self, Layer, Layers, Settings, Warning};
 use crate::files;
 use crate::server::tls::{Pair, Tls};
 use crate::server::{self, HttpLimits};
+use crate::web_config::{self, Needs};
 
 /// Checks the files and folders that the settings name, prints the settings, and warns of what does not fit,
 /// also in the files of `hosting`: configurations of what is in front.
@@ -130,28 +130,40 @@ pub(super) fn pages_are_there(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Checks a `web.config` of IIS, and prints each finding with its line.
+/// Follows requests through a `web.config` of IIS, and prints what becomes of each, and each finding with its line.
+/// `parse` reads the command line of the server that the file starts.
 ///
 /// # Errors
-/// If the file cannot be read, or has errors that keep WebSockets from working.
-pub fn web_config(settings: &Settings, path: &Path) -> Result<()> {
-    let text = files::read_text(path, web_config::LARGEST)
+/// If the file cannot be read, or has errors that keep clients from the server.
+pub fn web_config(
+    layers: &Layers,
+    parse: fn(&[String]) -> Result<Layer, String>,
+    path: &Path,
+) -> Result<()> {
+    let bytes = files::read(path, web_config::LARGEST)
         .with_context(|| format!("web-config: {} cannot be read", path.display()))?;
-    let silence = settings.ping_interval + settings.ping_timeout;
-    let needs = Needs { silence, max_payload: settings.max_payload };
-    let report = web_config::inspect(&text, &needs);
+    let hosted =
+        |words: &[String]| layers.with_flags(parse(words)?).map_err(|error| error.to_string());
+    let settings = layers.settings()?;
+    let report = web_config::inspect(&bytes, &Needs { settings: &settings, hosted: &hosted });
+    let file = path.display();
     match report.module {
-        Some(module) => println!("{}: hosted by {module}", path.display()),
-        None => println!("{}: hosted by nothing that is known", path.display()),
+        Some(module) => println!("{file}: hosted by {module}"),
+        None => println!("{file}: hosted by nothing that is known"),
+    }
+    if report.folder != "/" {
+        println!("{file}: taken for the file of {}", report.folder);
+    }
+    for line in &report.lines {
+        println!("  {line}");
     }
     for finding in &report.findings {
-        println!("{}:{finding}", path.display());
+        println!("{file}:{finding}");
     }
-    let errors = report.findings.iter().filter(|found| found.severity == Severity::Error).count();
-    match errors {
-        0 => println!("nothing keeps WebSockets from working"),
+    match report.errors() {
+        0 => println!("nothing keeps clients from the server"),
         1 => bail!("web-config: 1 error"),
-        _ => bail!("web-config: {errors} errors"),
+        errors => bail!("web-config: {errors} errors"),
     }
     Ok(())
 }

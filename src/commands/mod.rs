@@ -8,4 +8,3 @@ mod reload;
 pub mod serve;
 mod signals;
 mod status;
-pub mod web_config;

@@ -192,12 +192,13 @@ impl Layer {
 /// Environment variables whose names begin like those of settings, but are not. Most likely they are
 /// mistyped. They are no error, because some platforms set such variables by themselves.
 pub fn unknown_variables() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| name.starts_with("PARLANCE_") && !is_variable(name)).collect()
+}
+
+/// Whether an environment variable is a setting, or names the file with the settings.
+pub fn is_variable(name: &str) -> bool {
     let flags = <Layer as clap::Args>::augment_args(clap::Command::new("parlance"));
-    let known: Vec<_> = flags.get_arguments().filter_map(|flag| flag.get_env()).collect();
-    let ours = |name: &String| {
-        name.starts_with("PARLANCE_")
-            && name != "PARLANCE_CONFIG"
-            && !known.contains(&name.as_ref())
-    };
-    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(ours).collect()
+    let mut known = flags.get_arguments().filter_map(|flag| flag.get_env());
+    name == "PARLANCE_CONFIG" || known.any(|known| known == name)
 }

@@ -126,6 +126,18 @@ impl Layers {
         self.with(&self.file, &self.administrator)
     }
 
+    /// The settings of another process, which has these flags, and else what is set here.
+    ///
+    /// # Errors
+    /// If a flag is wrong, or settings contradict each other.
+    pub fn with_flags(&self, flags: Layer) -> Result<Settings, ConfigError> {
+        flags
+            .validate(&self.known)
+            .map_err(|Invalid { key, message, .. }| ConfigError::Flag { key, message })?;
+        let fixed = flags.over(self.fixed.clone());
+        Layers { fixed, ..self.clone() }.settings()
+    }
+
     /// Replaces the file's layer, and returns the settings that result from all layers.
     ///
     /// # Errors
