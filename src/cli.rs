@@ -38,7 +38,7 @@ pub enum Command {
         /// Fail if there is a warning
         #[arg(long, conflicts_with = "web_config")]
         strict: bool,
-        /// A web.config of IIS, to be looked through for what would keep WebSockets from working
+        /// A web.config of IIS: follows requests through it, and says what keeps them from the server
         #[arg(long, value_name = "FILE")]
         web_config: Option<PathBuf>,
     },

@@ -1,9 +1,10 @@
 //! What only slows things down, or hides the reasons of refusals: buffers, compression, error pages, headers.
 
+use super::collection::Entries;
 use super::handlers::{module, name};
 use super::module::Module;
 use super::report::Trouble;
-use super::tree::{El, Entries, Part, at, flag, truth};
+use super::tree::{El, Part, at, flag, truth};
 
 const XDT: &str = "http://schemas.microsoft.com/XML-Document-Transform";
 

@@ -1,10 +1,11 @@
 //! Handlers: which one gets a request.
 
+use super::collection::{Entries, Order, collect};
 use super::module::Module;
 use super::report::Trouble;
 use super::request::Request;
 use super::template::Address;
-use super::tree::{El, Entries, Order, Part, at, collect};
+use super::tree::{El, Part, at};
 
 /// Who gets a request.
 pub enum Choice<'a> {

@@ -2,13 +2,14 @@
 
 use roxmltree::{Document, TextPos};
 
+use super::end::{End, better};
 use super::handlers;
 use super::process::Start;
 use super::report::{Finding, Line, Report, Severity, Trouble};
 use super::request::{Purpose, Request, samples};
 use super::template::Maps;
 use super::tree::{Site, at};
-use super::walk::{End, Walk, better};
+use super::walk::Walk;
 use super::{Needs, access, advice, filtering, rules, text};
 use crate::config::Settings;
 

@@ -7,8 +7,11 @@
 mod access;
 mod advice;
 mod arrival;
+mod collection;
 mod command_line;
+mod condition;
 mod ecmascript;
+mod end;
 mod filtering;
 mod handlers;
 mod inspect;

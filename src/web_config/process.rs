@@ -1,19 +1,19 @@
 //! The process that HttpPlatformHandler or the ASP.NET Core Module starts: its port, its command line, its time-outs.
 
+mod limits;
+
 use std::net::IpAddr;
-use std::time::Duration;
 
 use super::Needs;
+use super::collection::{Order, collect};
 use super::command_line::{expand, split};
 use super::module::Module;
 use super::report::Trouble;
-use super::tree::{El, Order, Part, at, collect, span};
+use super::tree::{El, Part, at};
 use crate::config::Settings;
 
 /// A port for the variable of the module.
 const SOME_PORT: u16 = 47_913;
-/// The `requestTimeout` of both modules, if the file has none.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How one of the two modules starts a process.
 pub struct Start<'a> {
@@ -210,48 +210,6 @@ impl<'a> Start<'a> {
             })
         };
         self.variables().into_iter().filter_map(unknown).collect()
-    }
-
-    fn limits(&self, settings: &Settings) -> Vec<Trouble> {
-        let mut found = Vec::new();
-        let model = self.value("hostingModel").unwrap_or_default();
-        if model.eq_ignore_ascii_case("inprocess") {
-            let text = "only .NET programs run inside the process of IIS";
-            found.push(Trouble::error(
-                self.place("hostingModel"),
-                text,
-                "hostingModel=\"OutOfProcess\"",
-            ));
-        }
-        if self.value("processesPerApplication").is_some_and(|count| count.trim() != "1") {
-            let text = "several processes: each has its own room and its own sessions, and requests of one session go to any of them";
-            found.push(Trouble::error(
-                self.place("processesPerApplication"),
-                text,
-                "processesPerApplication=\"1\"",
-            ));
-        }
-        let silence = settings.ping_interval + settings.ping_timeout;
-        let timeout = self.value("requestTimeout");
-        let minutes = silence.as_secs().div_ceil(60).max(2);
-        let fix = format!("requestTimeout=\"{:02}:{:02}:00\"", minutes / 60, minutes % 60);
-        match timeout.map_or(Some(DEFAULT_TIMEOUT), |text| span(text.trim())) {
-            None => {
-                let text =
-                    format!("`{}` is no time of the form hh:mm:ss", timeout.unwrap_or_default());
-                found.push(Trouble::error(self.place("requestTimeout"), text, fix));
-            }
-            Some(time) if time < silence => {
-                let text = format!(
-                    "an idle connection is given up after {} s, and may be silent for {} s (ping-interval and ping-timeout)",
-                    time.as_secs(),
-                    silence.as_secs()
-                );
-                found.push(Trouble::error(self.place("requestTimeout"), text, fix));
-            }
-            Some(_) => {}
-        }
-        found
     }
 }
 

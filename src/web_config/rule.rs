@@ -1,8 +1,9 @@
 //! One inbound rule of URL Rewrite, and whether it takes a request.
 
-use super::pattern::{Captures, Match, Pattern, Syntax};
-use super::template::{Scope, fill};
-use super::tree::{El, child, children, flag, truth};
+use super::condition::{Conditions, Tried};
+use super::pattern::{Captures, Pattern, Syntax};
+use super::template::Scope;
+use super::tree::{El, child, flag, truth};
 
 /// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,20 +28,6 @@ impl Action {
     }
 }
 
-/// What a condition compares.
-enum Test {
-    Pattern(Pattern),
-    File,
-    Folder,
-}
-
-struct Condition<'a> {
-    el: El<'a>,
-    input: &'a str,
-    test: Test,
-    negate: bool,
-}
-
 /// A rule as it is in force.
 pub struct Rule<'a> {
     pub el: El<'a>,
@@ -56,9 +43,7 @@ pub struct Rule<'a> {
     pub url: &'a str,
     pub append_query: bool,
     pub action_el: El<'a>,
-    conditions: Vec<Condition<'a>>,
-    any: bool,
-    track_all: bool,
+    conditions: Conditions<'a>,
 }
 
 /// Whether a rule takes a request.
@@ -84,34 +69,6 @@ pub enum Why {
     Condition,
 }
 
-/// A condition or a match, tried.
-enum Tried {
-    Yes(Captures),
-    No,
-    Unknown,
-}
-
-impl Tried {
-    fn negated(self, negate: bool) -> Self {
-        match (self, negate) {
-            (tried, false) => tried,
-            (Tried::Yes(_), true) => Tried::No,
-            (Tried::No, true) => Tried::Yes(Vec::new()),
-            (Tried::Unknown, true) => Tried::Unknown,
-        }
-    }
-}
-
-impl From<Match> for Tried {
-    fn from(matched: Match) -> Self {
-        match matched {
-            Match::Yes(captures) => Tried::Yes(captures),
-            Match::No => Tried::No,
-            Match::Unknown => Tried::Unknown,
-        }
-    }
-}
-
 impl<'a> Rule<'a> {
     /// Reads a rule.
     ///
@@ -126,22 +83,7 @@ impl<'a> Rule<'a> {
         let kind = child(el, "action").and_then(|action| action.attribute("type"));
         let kind = kind.unwrap_or("None");
         let action = Action::named(kind).ok_or_else(|| (action_el, format!("type=\"{kind}\"")))?;
-        let conditions = child(el, "conditions");
-        let read = |el: El<'a>| {
-            let kind = el.attribute("matchType").unwrap_or("Pattern").to_ascii_lowercase();
-            let pattern = el.attribute("pattern").unwrap_or_default();
-            let test = match kind.as_str() {
-                "isfile" => Test::File,
-                "isdirectory" => Test::Folder,
-                "pattern" => {
-                    Test::Pattern(Pattern::new(pattern, syntax, flag(el, "ignoreCase", true)))
-                }
-                _ => return Err((el, format!("matchType=\"{kind}\""))),
-            };
-            let input = el.attribute("input").unwrap_or_default();
-            Ok(Condition { el, input, test, negate: flag(el, "negate", false) })
-        };
-        let all = conditions.into_iter().flat_map(|el| children(el, "add"));
+        let conditions = child(el, "conditions").map(|el| Conditions::read(el, syntax));
         let of_match = |name| matched.and_then(|el| el.attribute(name));
         Ok(Rule {
             el,
@@ -159,11 +101,7 @@ impl<'a> Rule<'a> {
             url: action_el.attribute("url").unwrap_or_default(),
             append_query: flag(action_el, "appendQueryString", true),
             action_el,
-            any: conditions
-                .and_then(|el| el.attribute("logicalGrouping"))
-                .is_some_and(|kind| kind.eq_ignore_ascii_case("MatchAny")),
-            track_all: conditions.is_some_and(|el| flag(el, "trackAllCaptures", false)),
-            conditions: all.map(read).collect::<Result<_, _>>()?,
+            conditions: conditions.transpose()?.unwrap_or_default(),
         })
     }
 
@@ -172,15 +110,22 @@ impl<'a> Rule<'a> {
         self.action == Action::Rewrite && self.url.contains("://")
     }
 
+    /// The host that it sends requests to, if any, and the address there, as the file has them.
+    pub fn target(&self) -> (&'a str, &'a str) {
+        match self.url.split_once("://") {
+            Some((_, rest)) => {
+                let end = rest.find(['/', '?']).unwrap_or(rest.len());
+                rest.split_at(end)
+            }
+            None => ("", self.url.strip_prefix('~').unwrap_or(self.url)),
+        }
+    }
+
     /// The place and the reason of each pattern that cannot be tried.
     pub fn broken(&self) -> impl Iterator<Item = (El<'a>, &str)> {
         let at = child(self.el, "match").unwrap_or(self.el);
         let own = self.pattern.error().map(|error| (at, error));
-        let others = self.conditions.iter().filter_map(|condition| match &condition.test {
-            Test::Pattern(pattern) => Some((condition.el, pattern.error()?)),
-            _ => None,
-        });
-        own.into_iter().chain(others)
+        own.into_iter().chain(self.conditions.broken())
     }
 
     /// Whether it takes a request. The scope has no captures yet.
@@ -201,59 +146,11 @@ impl<'a> Rule<'a> {
                 vec![path.to_owned()]
             }
         };
-        let (holds, conditions) = self.conditions_hold(&Scope { rule: &rule, ..*scope });
+        let (holds, conditions) = self.conditions.hold(&Scope { rule: &rule, ..*scope });
         match holds {
             Some(false) => Takes::No(Why::Condition),
             Some(true) if !perhaps => Takes::Yes { rule, conditions },
             _ => Takes::Perhaps { rule, conditions },
         }
-    }
-
-    /// Whether the conditions hold, `None` if that is not known, and their captures.
-    fn conditions_hold(&self, scope: &Scope<'_>) -> (Option<bool>, Captures) {
-        let mut captures = Captures::new();
-        if self.conditions.is_empty() {
-            return (Some(true), captures);
-        }
-        let mut unknown = false;
-        for condition in &self.conditions {
-            let tried = condition.holds(&Scope { conditions: &captures, ..*scope });
-            match (tried, self.any) {
-                (Tried::Yes(mut found), any) => {
-                    match self.track_all && !captures.is_empty() {
-                        true => captures.extend(found.drain(..).skip(1)),
-                        false if found.is_empty() => {}
-                        false => captures = found,
-                    }
-                    if any {
-                        return (Some(true), captures);
-                    }
-                }
-                (Tried::No, false) => return (Some(false), captures),
-                (Tried::No, true) => {}
-                (Tried::Unknown, _) => unknown = true,
-            }
-        }
-        match (unknown, self.any) {
-            (true, _) => (None, captures),
-            (false, any) => (Some(!any), captures),
-        }
-    }
-}
-
-impl Condition<'_> {
-    fn holds(&self, scope: &Scope<'_>) -> Tried {
-        let tried = match &self.test {
-            // Nothing that clients of the engine ask for lies in a folder of IIS.
-            Test::File => Tried::No,
-            Test::Folder if scope.address.path.is_empty() => Tried::Yes(Captures::new()),
-            Test::Folder => Tried::No,
-            Test::Pattern(pattern) => match fill(self.input, scope) {
-                Some(input) => pattern.matches(&input).into(),
-                None if pattern.takes_all() => Tried::Yes(Captures::new()),
-                None => Tried::Unknown,
-            },
-        };
-        tried.negated(self.negate)
     }
 }

@@ -1,8 +1,9 @@
 //! The inbound rules of a file, in their order.
 
+use super::collection::{Order, collect};
 use super::report::Trouble;
 use super::rule::Rule;
-use super::tree::{El, Order, Part, at, collect};
+use super::tree::{El, Part, at};
 
 /// Rules that are looked at.
 const MOST: usize = 1000;

@@ -37,6 +37,10 @@ fn advice_lets_pass() {
             "the rule h cuts the connection, if its conditions hold",
         ),
         (
+            rules(r#"<rule name="flag"><match url="(.*)"/><action type="Rewrite" url="{HTTP_COOKIE}/{R:1}"/></rule>"#),
+            "rewrites requests to {HTTP_COOKIE}/{R:1}, which depends on the client",
+        ),
+        (
             rules(r#"<rule name="odd"><match url="(?&lt;=x)y"/><action type="Rewrite" url="/z"/></rule>"#),
             "a pattern of the rule odd cannot be read here (IIS knows no look-behind",
         ),

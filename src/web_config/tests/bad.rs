@@ -392,6 +392,17 @@ const FILES: &[(&str, u32, &str)] = &[
         8,
         "the server does not start with this: --max-payload: `much` is no size, expected bytes, such as 1000000, 64KiB or 1MB",
     ),
+    ("custom_response_negated", 10, "the rule pages alone answers 404 in place of the server"),
+    (
+        "redirect_with_back_reference",
+        10,
+        "the rule language redirects requests to /en/{R:1}: WebSockets and POSTs do not follow",
+    ),
+    (
+        "condition_captures",
+        6,
+        "the rule to the chat does not keep the path: the server gets http://127.0.0.1:3000/{C:1}.io/",
+    ),
 ];
 
 #[test]

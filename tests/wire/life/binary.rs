@@ -594,6 +594,8 @@ fn a_web_config_is_looked_through() {
     let finished = run_with(&["check", "--web-config", shipped]);
     assert_eq!(finished.status.code(), Some(0), "{}", finished.stdout);
     assert!(finished.stdout.contains("hosted by HttpPlatformHandler"), "{}", finished.stdout);
+    let lines: Vec<&str> = finished.stdout.lines().filter(|line| line.contains(" → ")).collect();
+    assert_eq!(lines.len(), 9, "{}", finished.stdout);
     let text = std::fs::read_to_string(shipped).unwrap();
     folder.write(
         "web.config",
@@ -614,6 +616,18 @@ fn a_web_config_is_looked_through() {
     let args = ["check", "--web-config", path.to_str().unwrap()];
     let quick = ["--ping-interval", "5s", "--ping-timeout", "5s"];
     assert_eq!(run_with(&[&args[..], &quick].concat()).status.code(), Some(0));
+    // The command line in the file is read as the server reads it.
+    let odd = text.replace("--port %HTTP", "--ports %HTTP");
+    folder.write("web.config", &odd);
+    let finished = run_with(&args);
+    let says = "the server does not start with this: unexpected argument '--ports'";
+    assert!(finished.stdout.contains(says), "{}", finished.stdout);
+    // A part of the file below a path of its own.
+    folder.write("web.config", &text);
+    let finished = run_with(&[&args[..], &["--base-path", "/chat/", "--path", "/io/"]].concat());
+    let line =
+        "  handshake: GET /chat/io/?EIO=4&transport=polling → passed on by HttpPlatformHandler";
+    assert!(finished.stdout.contains(line), "{}", finished.stdout);
     folder.write("web.config", &" ".repeat(2 << 20));
     assert_one_line(&run_with(&args), "parlance: web-config: ");
     assert_one_line(&run_with(&["check", "--web-config", "nowhere"]), "parlance: web-config: ");
