@@ -100,7 +100,8 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let book = Arc::<Book>::default();
     let app = Evidence::beside(PolicyLayer::new(chat, Arc::clone(&gate)), Arc::clone(&book));
     let app = SocketIo::new(app, settings.connect_timeout);
-    let engine = Engine::observed(limits, app, book);
+    let engine = Engine::observed(limits, app, Arc::clone(&book) as _);
+    essential.spawn("the diagnosis of sessions", book.run());
     if let Some(clock) = engine.clock_task() {
         essential.spawn("the clock of the sessions", async move {
             if let Err(error) = clock.await

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -20,6 +20,10 @@ use crate::token_bucket::{Bucket, Rate};
 pub const ENDED: usize = 1000;
 /// Fallbacks that the log tells of, of all together: a flood of them would drown it.
 const LOGGED: Rate = Rate::one_per(Duration::from_millis(100), 100);
+/// How long the log waits with a fallback: the client may be about to leave, or to tell what it saw.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Fallbacks that wait. Of more at once the log tells only how many.
+const WAITING: usize = 1024;
 /// Locks that sessions share.
 const SHARDS: usize = 16;
 
@@ -33,6 +37,8 @@ pub struct Book {
     ended: Mutex<VecDeque<Ended>>,
     patterns: Mutex<Patterns>,
     counts: Mutex<Counts>,
+    /// Fallbacks that the log is to tell of at these times.
+    waiting: Mutex<VecDeque<(Instant, Sid)>>,
 }
 
 /// An open session.
@@ -43,10 +49,18 @@ struct Record {
     attempt: Attempt,
     /// The latest, made when an attempt ended.
     verdict: Option<Box<Verdict>>,
-    /// Parlance's page sends what it sees itself, so the log waits for that.
-    tells: bool,
+    of: Of,
     reports: Bucket,
     logged: bool,
+}
+
+/// What a line of the log says of a session.
+#[derive(Debug, Clone, Copy)]
+struct Of {
+    sid: Sid,
+    generation: &'static str,
+    remote: Option<IpAddr>,
+    transport: &'static str,
 }
 
 /// A session that is over.
@@ -97,6 +111,7 @@ impl Default for Book {
             ended: Mutex::default(),
             patterns: Mutex::default(),
             counts: Mutex::default(),
+            waiting: Mutex::default(),
         }
     }
 }
@@ -133,10 +148,32 @@ impl Book {
         all
     }
 
-    /// The client will tell what it sees ([`Book::hear`]); until then the log waits.
-    pub fn expect_evidence(&self, sid: Sid) {
-        if let Some(record) = self.shard(sid).get_mut(&sid) {
-            record.tells = true;
+    /// Tells the log of fallbacks, a while after they happened. Runs for as long as the process.
+    pub async fn run(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.tell_due(Instant::now());
+        }
+    }
+
+    fn tell_due(&self, now: Instant) {
+        loop {
+            let due = lock(&self.waiting).pop_front_if(|(due, _)| *due <= now);
+            let Some((_, sid)) = due else { return };
+            let mut shard = self.shard(sid);
+            let Some(record) = shard.get_mut(&sid).filter(|record| !record.logged) else {
+                continue;
+            };
+            if record.attempt.is_on_websocket() {
+                continue;
+            }
+            record.logged = true;
+            let facts = record.attempt.facts(now - record.opened);
+            let (of, verdict) = (record.of, record.verdict.clone());
+            drop(shard);
+            if let Some(verdict) = verdict.filter(|verdict| verdict.is_known()) {
+                self.found(of, &facts, &verdict);
+            }
         }
     }
 
@@ -173,13 +210,14 @@ impl Book {
             record.verdict = Some(Box::new(verdict.clone()));
         }
         record.logged = true;
+        let of = record.of;
         drop(shard);
-        self.found(session, &facts, &verdict);
+        self.found(of, &facts, &verdict);
         verdict
     }
 
     /// Counts a cause, and has the log tell of it.
-    fn found(&self, session: &Session, facts: &Facts, verdict: &Verdict) {
+    fn found(&self, of: Of, facts: &Facts, verdict: &Verdict) {
         let mut counts = lock(&self.counts);
         *counts.causes.entry(verdict.cause).or_default() += 1;
         let Ok(left) = LOGGED.take(counts.log, 1, Instant::now()) else {
@@ -190,13 +228,13 @@ impl Book {
         let unlogged = std::mem::take(&mut counts.unlogged);
         drop(counts);
         let Verdict { cause, place, certainty, title, evidence, .. } = verdict;
-        let (sid, certainty) = (session.sid(), certainty.name());
+        let Of { sid, generation, remote, transport: stays } = of;
+        let certainty = certainty.name();
         let tried = facts.text("transport").unwrap_or_default();
-        let generation = session.handshake().generation;
-        let remote = session.handshake().remote.map_or("unknown".to_owned(), |it| it.to_string());
+        let remote = remote.map_or("unknown".to_owned(), |address| address.to_string());
         // At debug the session's span is there, and would say the same again.
         info!(
-            parent: None, %sid, generation, remote, tried, stays = session.transport(), cause, certainty,
+            parent: None, %sid, generation, remote, tried, stays, cause, certainty,
             r#where = place, evidence, unlogged, "fallback: {title}"
         );
     }
@@ -218,11 +256,15 @@ impl Book {
         }
         let failed = record.attempt.has_failed();
         let verdict = if failed { Some(diagnose(&facts)) } else { record.verdict.map(|v| *v) };
-        if let Some(verdict) = verdict.as_ref().filter(|_| failed && !record.logged)
-            && reason != CloseReason::ShuttingDown
-            && verdict.is_known()
+        // People leave, machines go to sleep, networks change: the log tells only of what can be mended.
+        let is_ordinary = matches!(
+            reason,
+            CloseReason::ClientClosed | CloseReason::ShuttingDown | CloseReason::ConnectTimeout
+        );
+        if let Some(verdict) = verdict.as_ref().filter(|verdict| !is_ordinary && verdict.is_known())
+            && !["cut", "fell-silent"].contains(&verdict.cause)
         {
-            self.found(session, &facts, verdict);
+            self.found(record.of, &facts, verdict);
         }
         let ended = Ended {
             sid: session.sid(),
@@ -263,13 +305,25 @@ impl Observer<Session> for Book {
             timeline: Timeline::default(),
             attempt: Attempt::default(),
             verdict: None,
-            tells: false,
+            of: Of {
+                sid,
+                generation: session.handshake().generation,
+                remote: session.handshake().remote,
+                transport: "",
+            },
             reports: Bucket::default(),
             logged: false,
         });
         let age = now - record.opened;
         record.timeline.push(age, name, &text);
         let is_time = record.attempt.observe(event);
+        match *event {
+            SessionEvent::Handshake { transport, .. } => record.of.transport = transport,
+            SessionEvent::Moved { to }
+            | SessionEvent::Upgraded { to, .. }
+            | SessionEvent::TakenBack { to, .. } => record.of.transport = to,
+            _ => {}
+        }
         if let SessionEvent::Closed { .. } = event {
             if let Some(record) = shard.remove(&sid) {
                 drop(shard);
@@ -283,13 +337,19 @@ impl Observer<Session> for Book {
         let facts = record.attempt.facts(age);
         let verdict = diagnose(&facts);
         record.verdict = Some(Box::new(verdict.clone()));
-        // What the policy refuses has lines of its own, and a page that tells what it saw says more.
-        if record.tells || record.attempt.is_refused_by_policy() {
+        // What the policy refuses has lines of its own.
+        if record.attempt.is_refused_by_policy() {
             return;
         }
-        record.logged = true;
+        record.logged = false;
         drop(shard);
-        self.found(session, &facts, &verdict);
+        let mut waiting = lock(&self.waiting);
+        if waiting.len() < WAITING {
+            waiting.push_back((now + PATIENCE, sid));
+        } else {
+            drop(waiting);
+            lock(&self.counts).unlogged += 1;
+        }
     }
 }
 

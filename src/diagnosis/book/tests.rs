@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use serde_json::json;
 
 use super::super::causes::Certainty;
@@ -75,7 +73,6 @@ async fn the_server_names_what_it_sees_alone() {
 async fn what_the_client_saw_is_put_together_with_what_the_server_saw() {
     let (engine, book) = engine();
     let session = polling(&engine);
-    book.expect_evidence(session.sid());
     let blocked = json!({ "transport": "websocket", "step": "open", "code": "cut", "ms": 7, "http-status": 400, "http-by": "parlance" });
     let verdict = book.hear(&session, &told(&blocked));
     assert_eq!((verdict.cause, verdict.certainty), ("upgrade-blocked", Certainty::Certain));
@@ -152,4 +149,73 @@ async fn a_session_tells_only_so_much() {
     assert_eq!(tell(), 1);
     session.close(CloseReason::ClientClosed);
     assert_eq!(tell(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_waits_for_the_client_and_tells_once() {
+    let counted = |book: &Book| book.causes().iter().map(|(_, count)| count).sum::<u64>();
+    let refused =
+        SessionEvent::Refused { transport: "websocket", label: "upgrade-missing", reason: "why" };
+    let later = |book: &Book, seconds| book.tell_due(Instant::now() + Duration::from_secs(seconds));
+    let (engine, book) = engine();
+    let stays = polling(&engine);
+    stays.tell(&refused);
+    later(&book, 4);
+    assert_eq!(counted(&book), 0, "it is not time yet");
+    later(&book, 5);
+    later(&book, 6);
+    assert_eq!(counted(&book), 1);
+    // Who leaves at once fell back on nothing.
+    let leaves = polling(&engine);
+    leaves.tell(&refused);
+    leaves.close(CloseReason::ClientClosed);
+    later(&book, 5);
+    assert_eq!(counted(&book), 1);
+    // Who has told is not told of again.
+    let tells = polling(&engine);
+    tells.tell(&refused);
+    book.hear(&tells, &told(&json!({ "transport": "websocket", "step": "open", "code": "cut" })));
+    later(&book, 5);
+    assert_eq!(counted(&book), 2);
+    // Who has a WebSocket after all did not fall back; nor did whom nobody can name a cause for.
+    let upgraded = polling(&engine);
+    upgraded.tell(&refused);
+    for event in [
+        SessionEvent::Probing { transport: "websocket" },
+        SessionEvent::Upgraded { from: "xhr-polling", to: "websocket", after: Duration::ZERO },
+    ] {
+        upgraded.tell(&event);
+    }
+    let odd = polling(&engine);
+    let (tried, stays, after) = ("websocket", "xhr-polling", Duration::ZERO);
+    odd.tell(&SessionEvent::Probing { transport: tried });
+    let end = WebSocketEnd::Closed;
+    odd.tell(&SessionEvent::WebSocketEnded { end, after });
+    odd.tell(&SessionEvent::UpgradeFailed { tried, stays, after, reason: UpgradeFailure::Ended });
+    later(&book, 5);
+    assert_eq!(counted(&book), 2);
+    // A flood waits in bounded memory.
+    for _ in 0..2 * WAITING {
+        polling(&engine).tell(&refused);
+    }
+    assert_eq!(lock(&book.waiting).len(), WAITING);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ordinary_ends_are_no_news() {
+    let (engine, book) = engine();
+    for (reason, news) in [
+        (CloseReason::ClientClosed, 0),
+        (CloseReason::PingTimeout, 0),
+        (CloseReason::ConnectTimeout, 0),
+        (CloseReason::ShuttingDown, 0),
+        (CloseReason::SlowReader, 1),
+        (CloseReason::Malformed("why"), 1),
+        (CloseReason::Moved("transport"), 1),
+    ] {
+        let before: u64 = book.causes().iter().map(|(_, count)| count).sum();
+        polling(&engine).close(reason);
+        let after: u64 = book.causes().iter().map(|(_, count)| count).sum();
+        assert_eq!(after - before, news, "{reason}");
+    }
 }
