@@ -11,6 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::Layer;
+use crate::probe::Options;
 
 /// A chat server that every Socket.IO client ever shipped can talk to, on one port
 #[derive(Debug, Parser)]
@@ -42,6 +43,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         web_config: Option<PathBuf>,
     },
+    /// Find out from here which transports reach a server, Parlance or another, and what breaks the others
+    Diagnose(Options),
 }
 
 impl Cli {

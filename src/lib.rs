@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`cli`] | flags and commands |
 //! | [`commands`] | puts the other modules together for one command |
+//! | [`probe`] | what clients do, to diagnose the way to a server |
 //! | [`server`] | listeners, pages, reports, administration, shutdown |
 //! | [`negotiate`] | requests for sessions: which dialect, session and transport |
 //! | [`transport`] | how packets reach a browser; the [`transport::Transport`] trait |
@@ -53,6 +54,7 @@ pub mod memory;
 pub mod negotiate;
 pub mod net;
 pub mod policy;
+pub mod probe;
 pub mod server;
 pub mod socketio;
 pub mod telemetry;

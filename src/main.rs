@@ -12,10 +12,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let Cli { command, config: file, settings: flags } = Cli::read();
+    if let Some(Command::Diagnose(options)) = &command {
+        return commands::diagnose::run(options);
+    }
     let sources = Sources { flags, file, port: std::env::var("PORT").ok() };
     let layers = Layers::read(sources, &transport::names());
     let outcome = layers.map_err(anyhow::Error::from).and_then(|layers| match command {
-        None | Some(Command::Serve) => commands::serve::run(layers),
+        None | Some(Command::Serve | Command::Diagnose(_)) => commands::serve::run(layers),
         Some(Command::Check { web_config: None, hosting, strict }) => {
             commands::check::run(&layers.settings()?, &hosting, strict)
         }

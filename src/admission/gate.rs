@@ -174,9 +174,16 @@ impl Gate {
 
     /// The client that sent a request, as trusted proxies name it.
     pub(crate) fn client(&self, headers: &HeaderMap, peer: Peer) -> Client {
+        self.source(headers, peer).0
+    }
+
+    /// The client that sent a request and the scheme that it used, as trusted proxies name them.
+    pub(crate) fn source(&self, headers: &HeaderMap, peer: Peer) -> (Client, Scheme) {
         let policy = self.policy.load();
         let forwarded = proxy_headers::of(headers, peer, &policy);
-        forwarded::source(peer.remote, peer.scheme, &forwarded, &policy.trusted_proxies).client
+        let source =
+            forwarded::source(peer.remote, peer.scheme, &forwarded, &policy.trusted_proxies);
+        (source.client, source.scheme)
     }
 
     /// The host that a client asked for, if a trusted proxy names it.

@@ -1,6 +1,7 @@
 //! The commands: each assembles the modules that it needs.
 
 pub mod check;
+pub mod diagnose;
 mod essential;
 mod hosting;
 mod misfits;

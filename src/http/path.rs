@@ -95,6 +95,7 @@ impl Mount {
             Some("") => (Part::Engine, Cow::Borrowed(&self.engine)),
             // Clients of 0.9 append their protocol number; no page there starts with a digit.
             Some(below) if below.starts_with(|c: char| c.is_ascii_digit()) => (Part::Engine, path),
+            Some("echo") => (Part::Engine, path),
             // The client library, whose files have one path for the pages.
             Some(file) if file.starts_with("socket.io") && *self.engine != *CLIENT => {
                 let path = format!("{CLIENT}{file}");

@@ -6,6 +6,7 @@ pub mod admin;
 mod client_script;
 mod connection;
 mod copies;
+mod echo;
 mod file_service;
 mod file_version;
 mod folder;

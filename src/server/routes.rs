@@ -5,7 +5,7 @@ use http::header::{CONNECTION, HeaderValue};
 use tracing::debug;
 
 use super::listen::ListenerConfig;
-use super::{Server, Shared, health, pages, redirect};
+use super::{Server, Shared, echo, health, pages, redirect};
 use crate::admission::Peer;
 use crate::http::path::Part;
 use crate::http::{Request, Response, ResponseFuture, host};
@@ -62,6 +62,10 @@ impl Server {
         // The query wins over the path: some clients of Engine.IO ask at the URLs of 0.9.
         if below.is_empty() || Query::is_engineio(request.uri().query().unwrap_or_default()) {
             return negotiator.serve(request, peer);
+        }
+        if below == echo::PATH {
+            let (client, scheme) = negotiator.gate().source(request.headers(), peer);
+            return ResponseFuture::Ready(echo::answer(&request, client, scheme));
         }
         let (below, mount, negotiator) = (below.to_owned(), mount.clone(), negotiator.clone());
         ResponseFuture::Waiting(Box::pin(async move {

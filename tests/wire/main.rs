@@ -4,6 +4,7 @@
 mod chat;
 mod clocks;
 mod connections;
+mod echo;
 mod engineio;
 mod health;
 mod hosts;

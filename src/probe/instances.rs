@@ -1,0 +1,122 @@
+//! Whether all requests of a session reach the process that has it.
+
+use std::collections::BTreeSet;
+
+use super::GROUP_MORE;
+use super::check::{Check, Outcome};
+use super::engine::plain_echo;
+use super::generation::{Generation, Transport};
+use super::http::{Answer, Ask};
+use super::session::Place;
+
+/// Sessions that are opened, and requests that follow in each, on connections of their own.
+const SESSIONS: u32 = 6;
+const FOLLOW: u32 = 2;
+
+#[derive(Default)]
+struct Count {
+    asked: u32,
+    unknown: u32,
+    cookies: Vec<String>,
+}
+
+/// Opens sessions by polling, and follows each up. `None` if polling cannot be tested.
+pub(super) async fn sticky(place: Place<'_>, ours: bool) -> Option<Check> {
+    if place.generation == Generation::V09 {
+        return None;
+    }
+    let bare = follow(place, false).await?;
+    let instances = if ours { names(place).await } else { BTreeSet::new() };
+    let found = instances.len();
+    let told = match found {
+        0 | 1 => String::new(),
+        _ => format!("; {found} instances answer"),
+    };
+    let check = |outcome, text: String| {
+        Check::new(GROUP_MORE, "instances", outcome, text)
+            .with("requests", bare.asked)
+            .with("unknown", bare.unknown)
+            .with("instances", instances.iter().cloned().collect::<Vec<_>>())
+    };
+    if bare.unknown == 0 {
+        let outcome = if found > 1 { Outcome::Warn } else { Outcome::Ok };
+        let text = format!("all {} requests reached their session{told}", bare.asked);
+        return Some(check(outcome, text));
+    }
+    let ratio = f64::from(bare.unknown) / f64::from(bare.asked);
+    let lost = format!("{} of {} requests did not reach their session", bare.unknown, bare.asked);
+    let by_cookie = match bare.cookies.is_empty() {
+        true => None,
+        false => follow(place, true).await.filter(|count| count.unknown == 0),
+    };
+    let with_facts = |check: Check| {
+        check
+            .fact("transport", Transport::Xhr.name())
+            .fact("step", "carrying")
+            .fact("code", "unknown-session")
+            .fact("sid-unknown", true)
+            .fact("sid-unknown-ratio", (ratio * 100.0).round() / 100.0)
+            .fact("servers", found.max(1))
+    };
+    Some(match by_cookie {
+        Some(_) => {
+            let names: Vec<&str> =
+                bare.cookies.iter().filter_map(|line| line.split('=').next()).collect();
+            let text = format!(
+                "{lost} without the cookie {}; with it all do: clients that keep no cookies fail{told}",
+                names.join(", ")
+            );
+            check(Outcome::Warn, text).with("cookies", names)
+        }
+        None => with_facts(check(Outcome::Fail, format!("{lost}{told}"))),
+    })
+}
+
+async fn follow(place: Place<'_>, with_cookies: bool) -> Option<Count> {
+    let Place { way, path, generation, .. } = place;
+    let mut count = Count::default();
+    for number in 0..SESSIONS {
+        let opening = place.get(generation.opening(path, Transport::Xhr, false));
+        let answer = way.fetch(&opening).await.ok().filter(|answer| answer.status == 200)?;
+        let packets = generation.packets(&answer.text()).ok()?;
+        let sid = generation.handshake(packets.first()?).ok()?.sid;
+        let cookies: Vec<String> = answer
+            .all("set-cookie")
+            .iter()
+            .filter_map(|line| line.split(';').next())
+            .map(str::to_owned)
+            .collect();
+        if number == 0 {
+            count.cookies = cookies.clone();
+        }
+        for turn in 0..FOLLOW {
+            let packet = match turn + 1 == FOLLOW {
+                true => generation.goodbye().to_owned(),
+                false => generation.question(turn, 8).packet,
+            };
+            let target = generation.carrying(path, Transport::Xhr, &sid);
+            let body = generation.payload(&[packet]).into_bytes();
+            let mut ask = Ask::post(target, "text/plain;charset=UTF-8", body);
+            if with_cookies {
+                ask = ask.with("Cookie", cookies.join("; "));
+            }
+            let Ok(answer) = way.fetch(&ask).await else { continue };
+            count.asked += 1;
+            count.unknown += u32::from(is_unknown(&answer));
+        }
+    }
+    (count.asked > 0).then_some(count)
+}
+
+fn is_unknown(answer: &Answer) -> bool {
+    answer.engine_code() == Some(1)
+}
+
+/// The names of the processes that answer.
+async fn names(place: Place<'_>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for _ in 0..SESSIONS {
+        names.extend(plain_echo(place).await.map(|echo| echo.instance));
+    }
+    names
+}
