@@ -158,7 +158,11 @@ impl Book {
 
     fn tell_due(&self, now: Instant) {
         loop {
-            let due = lock(&self.waiting).pop_front_if(|(due, _)| *due <= now);
+            let due = {
+                let mut waiting = lock(&self.waiting);
+                let is_due = waiting.front().is_some_and(|(due, _)| *due <= now);
+                if is_due { waiting.pop_front() } else { None }
+            };
             let Some((_, sid)) = due else { return };
             let mut shard = self.shard(sid);
             let Some(record) = shard.get_mut(&sid).filter(|record| !record.logged) else {
