@@ -41,6 +41,10 @@ export function openClient(io, spec, report) {
     }
     listen(socket, ['connect', 'disconnect', 'error', 'connect_failed', 'reconnect', 'reconnecting']);
     socket.socket.on('error', function () {}); // Node would end the process
+    socket.socket.on('connect_failed', function () {
+      // With no transport that the server has, too, it waits for heartbeats all the same, and throws when none came.
+      if (!socket.socket.transport) clearTimeout(socket.socket.heartbeatTimeoutTimer);
+    });
     return handle(socket, {
       transport: function () {
         return socket.socket.transport && socket.socket.transport.name;
