@@ -15,9 +15,11 @@ mod options;
 mod reach;
 mod report;
 mod session;
+mod stream;
 mod target;
 mod tls;
 mod way;
+mod websocket;
 
 use std::time::Duration;
 

@@ -3,21 +3,22 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use futures::{SinkExt as _, StreamExt as _};
+use futures::SinkExt as _;
 use tokio::time::{Instant as Deadline, sleep, timeout_at};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::failure::Failure;
 use super::generation::{Generation, Handshake, Question, Transport};
 use super::http::{Answer, Ask, Incoming};
+use super::stream::{read_stream, stream};
 use super::way::{Link, Way};
+use super::websocket::{read_socket, websocket, ws_failure};
 
 /// Bytes of a message, and of what a stream holds that is no packet yet.
-const LARGEST: usize = 2 * 1024 * 1024;
+pub(super) const LARGEST: usize = 2 * 1024 * 1024;
 /// Packets that are read ahead.
 const AHEAD: usize = 1024;
 
@@ -398,126 +399,4 @@ fn body_packets(
         _ => generation.packets(&text),
     };
     read.map_err(|why| Failure { answer: Some(Box::new(answer)), ..why })
-}
-
-async fn websocket(place: Place<'_>, target: String) -> Result<WebSocketStream<Link>, Failure> {
-    let (ask, proof) = place.upgrade(target);
-    let (mut answer, mut incoming) = place.way.ask(&ask).await?;
-    if answer.status != 101 {
-        // The reason, if it comes with the head or soon after.
-        let soon = Deadline::now() + Duration::from_secs(1);
-        while answer.body.len() < 4096
-            && let Ok(Ok(Some(piece))) = timeout_at(soon, incoming.piece()).await
-        {
-            answer.body.extend_from_slice(&piece);
-        }
-        return Err(Failure::answered(answer));
-    }
-    if answer.header("sec-websocket-accept") != Some(proof.as_str()) {
-        let why = Failure::garbled(
-            "the 101 does not come from a WebSocket server: Sec-WebSocket-Accept is wrong",
-        );
-        return Err(Failure { answer: Some(Box::new(answer)), ..why });
-    }
-    let config =
-        WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
-    let (link, begun) = (incoming.link, incoming.buffer);
-    Ok(WebSocketStream::from_partially_read(link, begun, Role::Client, Some(config)).await)
-}
-
-async fn read_socket(
-    socket: &mut WebSocketStream<Link>,
-    close_code: &mut Option<u16>,
-) -> Result<String, Failure> {
-    loop {
-        match socket.next().await {
-            Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
-            Some(Ok(Message::Close(frame))) => {
-                let code = frame.map_or(1005, |frame| u16::from(frame.code));
-                *close_code = Some(code);
-                return Err(Failure::closed(format!("the WebSocket was closed with code {code}")));
-            }
-            Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(ws_failure(&error)),
-            None => return Err(Failure::cut("the connection ended")),
-        }
-    }
-}
-
-fn ws_failure(error: &WsError) -> Failure {
-    match error {
-        WsError::Io(error) => Failure::io(error),
-        WsError::ConnectionClosed | WsError::AlreadyClosed => Failure::cut("the connection ended"),
-        WsError::Protocol(error) if error.to_string().contains("without closing") => {
-            Failure::cut("the connection was reset")
-        }
-        error => Failure::garbled(format!("no frames: {error}")),
-    }
-}
-
-async fn stream(place: Place<'_>, target: String) -> Result<Incoming, Failure> {
-    let (mut answer, mut incoming) = place.way.ask(&place.get(target)).await?;
-    if answer.status == 200 {
-        return Ok(incoming);
-    }
-    while answer.body.len() < 4096 {
-        match incoming.piece().await {
-            Ok(Some(piece)) => answer.body.extend_from_slice(&piece),
-            _ => break,
-        }
-    }
-    Err(Failure::answered(answer))
-}
-
-/// The next payload of a stream, which is a string of JavaScript in one event or one script.
-async fn read_stream(
-    incoming: &mut Incoming,
-    text: &mut String,
-    first_byte: &mut Option<Duration>,
-    begun: Instant,
-) -> Result<String, Failure> {
-    loop {
-        if let Some((packet, rest)) = stream_packet(text) {
-            let rest = rest.to_owned();
-            *text = rest;
-            return Ok(packet);
-        }
-        let Some(piece) = incoming.piece().await? else {
-            return Err(Failure::cut("the stream ended"));
-        };
-        first_byte.get_or_insert_with(|| begun.elapsed());
-        // Packets are ASCII here: only questions of our own are answered.
-        text.push_str(&String::from_utf8_lossy(&piece));
-        if text.len() > LARGEST {
-            return Err(Failure::garbled("the stream has no packets"));
-        }
-    }
-}
-
-fn stream_packet(text: &str) -> Option<(String, &str)> {
-    let event = text.find("data: \"").map(|at| (at + 6, "\n\n"));
-    let script = text.find("<script>_(\"").map(|at| (at + 10, ");</script>"));
-    let (begin, close) = event.or(script)?;
-    let end = begin + text[begin..].find(close)?;
-    let packet = serde_json::from_str(&text[begin..end]).unwrap_or_default();
-    Some((packet, &text[end + close.len()..]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packets_of_streams_are_found() {
-        let events = ":   \n\ndata: \"0{\\\"sid\\\":1}\"\n\ndata: \"2\"\n\ndata: \"4";
-        let (packet, rest) = stream_packet(events).unwrap();
-        assert_eq!(packet, "0{\"sid\":1}");
-        let (packet, rest) = stream_packet(rest).unwrap();
-        assert_eq!((packet.as_str(), rest), ("2", "data: \"4"));
-        assert!(stream_packet(rest).is_none());
-        let frame = "<html><script>var _ = function (m) { x(m); };</script>  <script>_(\"1::\");</script><script>_(\"2";
-        let (packet, rest) = stream_packet(frame).unwrap();
-        assert_eq!((packet.as_str(), rest), ("1::", "<script>_(\"2"));
-        assert!(stream_packet(rest).is_none());
-    }
 }
