@@ -1,6 +1,6 @@
 //! What the command is asked for.
 
-#![allow(missing_docs, reason = "doc comments here are the text of --help")]
+#![allow(missing_docs, rustdoc::bare_urls, reason = "doc comments here are the text of --help")]
 
 use std::time::Duration;
 
