@@ -31,7 +31,7 @@ const names = positionals.length ? positionals : Object.keys(FAULTS);
 const RUNS = [
   { surfaces: ['panel', 'log', 'timeline'], run: behindChat },
   { surfaces: ['diagnostics'], run: async (browser, stage) => ({ diagnostics: await runTest(browser, stage) }) },
-  { surfaces: ['diagnose'], run: async (_, stage) => ({ diagnose: await runCommand(stage) }) },
+  { surfaces: ['diagnose'], run: async (_, stage, { ask }) => ({ diagnose: await runCommand(stage, ask) }) },
 ];
 
 async function behindChat(browser, stage, expectation) {

@@ -3,7 +3,9 @@
 import { visit } from '../visit.mjs';
 
 const WATCH_MS = 16_000;
-const SETTLE_MS = 10_000;
+/** Between two messages of a page that chats. */
+const CHAT_MS = 700;
+const SETTLE_MS = 20_000;
 const TEST_MS = 150_000;
 /** What is named is watched a little longer: another cause may follow. */
 const LINGER_MS = 1500;
@@ -20,9 +22,10 @@ export async function watchChat(browser, stage, { causes, watch = {} }) {
     await page.fill('#name', 'somebody');
     await page.press('#name', 'Enter');
     await stage.arm(await page.evaluate(() => navigator.userAgent));
-    if (stage.fault.act || watch.says) await settled(page);
+    if (stage.fault.act || watch.says || watch.chats) await settled(page);
     await stage.act();
     const end = Date.now() + (watch.ms ?? WATCH_MS);
+    if (watch.chats) await page.evaluate(chat, CHAT_MS);
     if (watch.says) await page.fill('#message', 'x'.repeat(watch.says)).then(() => page.press('#message', 'Enter'));
     await page.click('#badge');
     const found = async () => (await named(page)).some(({ cause }) => causes.includes(cause));
@@ -38,6 +41,14 @@ export async function watchChat(browser, stage, { causes, watch = {} }) {
   } finally {
     await close();
   }
+}
+
+/** In the page: somebody says something again and again, so that no connection is silent for long. */
+function chat(pause) {
+  setInterval(() => {
+    document.querySelector('#message').value = 'hello';
+    document.querySelector('#send').click();
+  }, pause);
 }
 
 /** Until it is in the room and on a WebSocket, or it has become plain that it will not be. */
