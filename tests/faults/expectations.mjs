@@ -100,6 +100,7 @@ export const EXPECTATIONS = {
   'wrong-path': of(['wrong-path', 'proxy-not-routed'], except(these(SERVER, [], 'no session is there'))),
   'certificate-of-another-name': of('certificate-name', outside),
   'certificate-expired': of('certificate-expired', outside),
+  'certificate-not-yet-valid': of('certificate-not-yet-valid', outside),
   'certificate-untrusted': of('certificate-untrusted', outside),
   'nginx-read-timeout': of('idle-timeout', ONCE, ask('--idle', '8'), { watch: { ms: 30_000 } }),
   'haproxy-tunnel-timeout': of('idle-timeout', ONCE, ask('--idle', '8'), { watch: { ms: 30_000 } }),
