@@ -74,7 +74,7 @@ export const EXPECTATIONS = {
   'everything-400': of('proxy-error', before),
   'everything-403': of('proxy-forbids', before),
   'everything-404': of('proxy-not-routed', before),
-  'everything-407': of('proxy-login', before),
+  'everything-407': of('proxy-login', except(these(SERVER, [], NOTHING_ARRIVES), these(PAGES, ['proxy-login', 'unreachable'], 'Chromium keeps a 407 from pages: for them there is no answer'))),
   'everything-426': of('proxy-error', before),
   'everything-500': of('proxy-error', before),
   'everything-502': of('server-unreachable', before),
