@@ -141,6 +141,82 @@ describe('the modern client in Node', () => {
     assert.equal(own.polluted, undefined);
   });
 
+  it('remembers for the next session that WebSocket worked', async () => {
+    const first = io(server.url, { forceNew: true });
+    await new Promise((resolve) => first.io.engine.on('upgrade', resolve));
+    const started = (rememberUpgrade) => {
+      const socket = io(server.url, { forceNew: true, rememberUpgrade });
+      const { name } = socket.io.engine.transport;
+      socket.disconnect();
+      return name;
+    };
+    assert.deepEqual([started(true), started(false)], ['websocket', 'polling']);
+    first.disconnect();
+  });
+
+  it('keeps all events of a turn in which it finds that the server is silent', async () => {
+    const socket = io(server.url, { forceNew: true, reconnectionDelay: 10 });
+    await new Promise((resolve) => socket.once('connect', resolve));
+    const reason = new Promise((resolve) => socket.once('disconnect', resolve));
+    socket.io.engine._pingTimeoutTime = Date.now() - 1;
+    const answers = ['a', 'b', 'c'].map((value) => new Promise((resolve) => socket.emit('echo', value, resolve)));
+    assert.equal(await reason, 'ping timeout');
+    assert.deepEqual(await Promise.all(answers), ['a', 'b', 'c']);
+    socket.disconnect();
+  });
+
+  it('says that an upgrade fails because the session ends', { timeout: 20_000 }, async () => {
+    const { engine } = io(server.url, { forceNew: true, reconnection: false }).io;
+    const failed = new Promise((resolve) => engine.on('upgradeError', resolve));
+    engine.on('open', () => queueMicrotask(() => engine.transport.close()));
+    assert.equal((await failed).message, 'probe error: socket closed');
+  });
+
+  it('compresses what is long enough, and not what is sent without', async () => {
+    const seen = async (perMessageDeflate, compress, text) => {
+      const socket = io(server.url, { forceNew: true, transports: ['websocket'], perMessageDeflate });
+      await new Promise((resolve) => socket.once('connect', resolve));
+      const { ws } = socket.io.engine.transport;
+      const { send } = ws;
+      const given = new Promise((resolve) => {
+        ws.send = (message, options) => {
+          resolve(options.compress);
+          send.call(ws, message, options);
+        };
+      });
+      socket.compress(compress).emit('echo', text, () => {});
+      return given.finally(() => socket.disconnect());
+    };
+    const long = 'x'.repeat(2000);
+    for (const [deflate, compress, text, expected] of [
+      [true, true, long, true],
+      [true, true, 'short', false],
+      [{ threshold: 1 }, true, 'short', true],
+      [true, false, long, false],
+      [undefined, true, long, false],
+    ]) {
+      assert.equal(await seen(deflate, compress, text), expected, JSON.stringify([deflate, compress, text.length]));
+    }
+  });
+
+  it('takes a host of IPv6 with brackets and without', () => {
+    for (const host of ['[::1]', '::1']) {
+      const engine = new io.Engine(undefined, { host, port: 8080 });
+      assert.deepEqual([engine.hostname, engine.port], ['::1', '8080'], host);
+      engine.on('error', () => {}).close();
+    }
+  });
+
+  it('says how polling failed in the words of its kind', async () => {
+    const refused = async (transport) => {
+      const socket = io(server.url, { forceNew: true, reconnection: false, transports: [transport], query: { sid: 'unknown' } });
+      const error = await new Promise((resolve) => socket.on('connect_error', resolve));
+      return [error.message, error.description, error.context.readyState];
+    };
+    assert.deepEqual(await refused(NodeXHR), ['xhr poll error', 400, 4]);
+    assert.deepEqual(await refused(Fetch), ['fetch read error', 400, undefined]);
+  });
+
   it('keeps cookies for as long as the server says', async () => {
     const { Cookies } = await import('../../client/modern/src/node/cookies.js');
     const cookies = new Cookies();

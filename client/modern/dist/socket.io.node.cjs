@@ -336,9 +336,9 @@ var Polling = class extends Transport {
   get name() {
     return "polling";
   }
-  /** What errors begin with. */
-  get kind() {
-    return "xhr";
+  /** Messages of errors. */
+  get errors() {
+    return { GET: "xhr poll error", POST: "xhr post error" };
   }
   /**
    * Makes a request: `{ method, url, body }`. Calls `done(text)` after a good answer, else
@@ -369,7 +369,7 @@ var Polling = class extends Transport {
     paused();
   }
   _poll() {
-    this._polling = this._ask("GET", void 0, "poll", (body) => {
+    this._polling = this._ask("GET", void 0, (body) => {
       this._polling = void 0;
       this._answer(body);
     });
@@ -392,14 +392,14 @@ var Polling = class extends Transport {
     const body = encodeBody(packets);
     const post = (text) => {
       if (this.readyState !== "open") return;
-      this._posting = this._ask("POST", text, "post", () => {
+      this._posting = this._ask("POST", text, () => {
         this._posting = void 0;
         this.onDrain();
         this._checkPause();
       });
     };
     if (typeof body === "string") post(body);
-    else body.then(post, (error) => this.onError(`${this.kind} post error`, error));
+    else body.then(post, (error) => this.onError(this.errors.POST, error));
   }
   doClose() {
     if (this.readyState === "open") this._leave();
@@ -421,8 +421,8 @@ var Polling = class extends Transport {
   _address() {
     return this.address("http", this.opts.timestampRequests !== false);
   }
-  _ask(method, body, what, done) {
-    const failed = (description, context) => this.onError(`${this.kind} ${what} error`, description, context);
+  _ask(method, body, done) {
+    const failed = (description, context) => this.onError(this.errors[method], description, context);
     try {
       return this.request({ method, url: this._address(), body }, done, failed);
     } catch (error) {
@@ -435,8 +435,8 @@ var Polling = class extends Transport {
 
 // src/engine/fetch.js
 var Fetch = class extends Polling {
-  get kind() {
-    return "fetch";
+  get errors() {
+    return { GET: "fetch read error", POST: "fetch write error" };
   }
   request({ method, url: url2, body }, done, failed) {
     const { extraHeaders, withCredentials } = this.opts;
@@ -464,7 +464,7 @@ function probe(engine, name) {
     if (ended) return false;
     ended = true;
     engine.upgrading = false;
-    engine.off("close", abandon).off("upgrading", outdone);
+    engine.off("close", closed).off("upgrading", outdone);
     candidate.off();
     return true;
   };
@@ -484,9 +484,10 @@ function probe(engine, name) {
     engine.fire("upgradeError", failure);
     if (was) engine.flush();
   };
+  const closed = () => fail("socket closed");
   const moved = () => {
     if (!end()) return;
-    engine.setTransport(candidate);
+    engine.moveTo(candidate);
     candidate.send([{ type: "upgrade" }]);
     engine.fire("upgrade", candidate);
     engine.flush();
@@ -503,7 +504,7 @@ function probe(engine, name) {
   candidate.on("packet", answer);
   candidate.on("error", fail);
   candidate.on("close", () => fail("transport closed"));
-  engine.on("close", abandon).on("upgrading", outdone);
+  engine.on("close", closed).on("upgrading", outdone);
   candidate.open();
   return abandon;
 }
@@ -529,7 +530,7 @@ function target(address, opts) {
   if (address !== void 0) return at;
   const secure = opts.secure === void 0 ? at.secure : opts.secure;
   const host = opts.hostname || opts.host;
-  if (host) return { host, secure, port: String(opts.port || (secure ? 443 : 80)), query: "" };
+  if (host) return { host: host.replace(/^\[|\]$/g, ""), secure, port: String(opts.port || (secure ? 443 : 80)), query: "" };
   return { host: at.host, secure, port: String(opts.port || at.port), query: "" };
 }
 function engineOf({ transports: known, binaryType }) {
@@ -559,6 +560,7 @@ function engineOf({ transports: known, binaryType }) {
       this.writeBuffer = [];
       this._sending = 0;
       this._upgrades = [];
+      this._pingTimeoutTime = Infinity;
       this._listenToPage();
       this._open();
     }
@@ -579,6 +581,11 @@ function engineOf({ transports: known, binaryType }) {
       const transport = this.create(remembered ? "websocket" : this.transports[0]);
       this.setTransport(transport);
       transport.open();
+    }
+    /** The session moves to this one, which the server has answered. */
+    moveTo(transport) {
+      this.setTransport(transport);
+      reachedWebSocket = transport.name === "websocket";
     }
     /** From now on packets go and come by this one. */
     setTransport(transport) {
@@ -643,10 +650,10 @@ function engineOf({ transports: known, binaryType }) {
     }
     /** Whether the server should have sent a ping by now. If so, the session ends. */
     _hasPingExpired() {
-      if (!this._pingTimeoutTime || Date.now() <= this._pingTimeoutTime) return false;
-      this._pingTimeoutTime = 0;
-      soon(() => this._onClose("ping timeout"));
-      return true;
+      const expired = Date.now() > this._pingTimeoutTime;
+      if (expired && this._pingTimeoutTime) soon(() => this._onClose("ping timeout"));
+      if (expired) this._pingTimeoutTime = 0;
+      return expired;
     }
     write(message, options, flushed) {
       this._sendPacket("message", message, options, flushed);
@@ -1521,7 +1528,7 @@ var NodePolling = class extends Polling {
         answer.on("data", (part) => text += part);
         answer.on("error", (error) => fail(error, request));
         answer.on("end", () => {
-          if (answer.statusCode !== 200) return fail(answer.statusCode, { status: answer.statusCode, responseText: text });
+          if (answer.statusCode !== 200) return fail(answer.statusCode, { readyState: 4, status: answer.statusCode, responseText: text });
           if (!ended) done(text);
           ended = true;
           return void 0;
@@ -1567,7 +1574,7 @@ var WS = class extends Transport {
     this.writable = false;
     const messages = packets.map((packet) => this.message(packet));
     const send = (ready) => {
-      for (const message of ready) this._send(message);
+      ready.forEach((message, n) => this._send(message, packets[n]));
       soon(() => this.readyState === "open" && this.onDrain());
     };
     if (messages.some((message) => message instanceof Promise)) Promise.all(messages).then(send);
@@ -1577,9 +1584,13 @@ var WS = class extends Transport {
   message(packet) {
     return this.supportsBinary && isBinary(packet.data) ? packet.data : encodeText(packet);
   }
-  _send(message) {
+  /** Gives a message to the connection. */
+  give(message) {
+    this.ws.send(message);
+  }
+  _send(message, packet) {
     try {
-      this.ws.send(message);
+      this.give(message, packet);
     } catch (_) {
     }
   }
@@ -1602,6 +1613,7 @@ function installed() {
   }
 }
 var Package = installed();
+var SMALL = 1024;
 var hasWebSocket = Boolean(Package) || typeof WebSocket === "function";
 var NodeWebSocket = class extends WS {
   connect(url2, protocols = []) {
@@ -1611,6 +1623,14 @@ var NodeWebSocket = class extends WS {
     const ws = new Package(url2, protocols, { headers, perMessageDeflate, ...nodeOptions(this.opts) });
     if (this.opts.autoUnref) ws.on("upgrade", ({ socket }) => socket.unref());
     return ws;
+  }
+  /** The package compresses all messages unless it is told, however small. */
+  give(message, { options }) {
+    if (!Package) return super.give(message);
+    const { perMessageDeflate } = this.opts;
+    const { threshold = SMALL } = perMessageDeflate || {};
+    const compress = Boolean(perMessageDeflate && options && options.compress && Buffer.byteLength(message) >= threshold);
+    return this.ws.send(message, { compress });
   }
   message(packet) {
     const { data } = packet;

@@ -31,7 +31,7 @@ function target(address, opts) {
   if (address !== undefined) return at;
   const secure = opts.secure === undefined ? at.secure : opts.secure;
   const host = opts.hostname || opts.host;
-  if (host) return { host, secure, port: String(opts.port || (secure ? 443 : 80)), query: '' };
+  if (host) return { host: host.replace(/^\[|\]$/g, ''), secure, port: String(opts.port || (secure ? 443 : 80)), query: '' };
   return { host: at.host, secure, port: String(opts.port || at.port), query: '' };
 }
 
@@ -70,6 +70,7 @@ export function engineOf({ transports: known, binaryType }) {
       /** How many of `writeBuffer` the transport has. */
       this._sending = 0;
       this._upgrades = [];
+      this._pingTimeoutTime = Infinity;
       this._listenToPage();
       this._open();
     }
@@ -92,6 +93,12 @@ export function engineOf({ transports: known, binaryType }) {
       const transport = this.create(remembered ? 'websocket' : this.transports[0]);
       this.setTransport(transport);
       transport.open();
+    }
+
+    /** The session moves to this one, which the server has answered. */
+    moveTo(transport) {
+      this.setTransport(transport);
+      reachedWebSocket = transport.name === 'websocket';
     }
 
     /** From now on packets go and come by this one. */
@@ -167,10 +174,10 @@ export function engineOf({ transports: known, binaryType }) {
 
     /** Whether the server should have sent a ping by now. If so, the session ends. */
     _hasPingExpired() {
-      if (!this._pingTimeoutTime || Date.now() <= this._pingTimeoutTime) return false;
-      this._pingTimeoutTime = 0;
-      soon(() => this._onClose('ping timeout'));
-      return true;
+      const expired = Date.now() > this._pingTimeoutTime;
+      if (expired && this._pingTimeoutTime) soon(() => this._onClose('ping timeout'));
+      if (expired) this._pingTimeoutTime = 0;
+      return expired;
     }
 
     write(message, options, flushed) {

@@ -3,8 +3,8 @@
 import { Polling } from './polling.js';
 
 export class Fetch extends Polling {
-  get kind() {
-    return 'fetch';
+  get errors() {
+    return { GET: 'fetch read error', POST: 'fetch write error' };
   }
 
   request({ method, url, body }, done, failed) {

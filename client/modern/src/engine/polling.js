@@ -19,9 +19,9 @@ export class Polling extends Transport {
     return 'polling';
   }
 
-  /** What errors begin with. */
-  get kind() {
-    return 'xhr';
+  /** Messages of errors. */
+  get errors() {
+    return { GET: 'xhr poll error', POST: 'xhr post error' };
   }
 
   /**
@@ -58,7 +58,7 @@ export class Polling extends Transport {
   }
 
   _poll() {
-    this._polling = this._ask('GET', undefined, 'poll', (body) => {
+    this._polling = this._ask('GET', undefined, (body) => {
       this._polling = undefined;
       this._answer(body);
     });
@@ -83,14 +83,14 @@ export class Polling extends Transport {
     const body = encodeBody(packets);
     const post = (text) => {
       if (this.readyState !== 'open') return;
-      this._posting = this._ask('POST', text, 'post', () => {
+      this._posting = this._ask('POST', text, () => {
         this._posting = undefined;
         this.onDrain();
         this._checkPause();
       });
     };
     if (typeof body === 'string') post(body);
-    else body.then(post, (error) => this.onError(`${this.kind} post error`, error));
+    else body.then(post, (error) => this.onError(this.errors.POST, error));
   }
 
   doClose() {
@@ -119,8 +119,8 @@ export class Polling extends Transport {
     return this.address('http', this.opts.timestampRequests !== false);
   }
 
-  _ask(method, body, what, done) {
-    const failed = (description, context) => this.onError(`${this.kind} ${what} error`, description, context);
+  _ask(method, body, done) {
+    const failed = (description, context) => this.onError(this.errors[method], description, context);
     try {
       return this.request({ method, url: this._address(), body }, done, failed);
     } catch (error) {

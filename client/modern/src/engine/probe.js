@@ -10,7 +10,7 @@ export function probe(engine, name) {
     if (ended) return false;
     ended = true;
     engine.upgrading = false;
-    engine.off('close', abandon).off('upgrading', outdone);
+    engine.off('close', closed).off('upgrading', outdone);
     candidate.off();
     return true;
   };
@@ -31,9 +31,10 @@ export function probe(engine, name) {
     if (was) engine.flush();
   };
 
+  const closed = () => fail('socket closed');
   const moved = () => {
     if (!end()) return;
-    engine.setTransport(candidate);
+    engine.moveTo(candidate);
     candidate.send([{ type: 'upgrade' }]);
     engine.fire('upgrade', candidate);
     engine.flush();
@@ -52,7 +53,7 @@ export function probe(engine, name) {
   candidate.on('packet', answer);
   candidate.on('error', fail);
   candidate.on('close', () => fail('transport closed'));
-  engine.on('close', abandon).on('upgrading', outdone);
+  engine.on('close', closed).on('upgrading', outdone);
   candidate.open();
   return abandon;
 }

@@ -34,7 +34,7 @@ export class WS extends Transport {
     this.writable = false;
     const messages = packets.map((packet) => this.message(packet));
     const send = (ready) => {
-      for (const message of ready) this._send(message);
+      ready.forEach((message, n) => this._send(message, packets[n]));
       soon(() => this.readyState === 'open' && this.onDrain());
     };
     if (messages.some((message) => message instanceof Promise)) Promise.all(messages).then(send);
@@ -46,9 +46,14 @@ export class WS extends Transport {
     return this.supportsBinary && isBinary(packet.data) ? packet.data : encodeText(packet);
   }
 
-  _send(message) {
+  /** Gives a message to the connection. */
+  give(message) {
+    this.ws.send(message);
+  }
+
+  _send(message, packet) {
     try {
-      this.ws.send(message);
+      this.give(message, packet);
     } catch (_) {
       // It is closing: `onclose` tells.
     }

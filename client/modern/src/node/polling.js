@@ -41,7 +41,7 @@ export class NodePolling extends Polling {
         answer.on('data', (part) => (text += part));
         answer.on('error', (error) => fail(error, request));
         answer.on('end', () => {
-          if (answer.statusCode !== 200) return fail(answer.statusCode, { status: answer.statusCode, responseText: text });
+          if (answer.statusCode !== 200) return fail(answer.statusCode, { readyState: 4, status: answer.statusCode, responseText: text });
           if (!ended) done(text);
           ended = true;
           return undefined;

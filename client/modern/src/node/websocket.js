@@ -15,6 +15,9 @@ function installed() {
 
 const Package = installed();
 
+/** Messages of fewer bytes are not compressed, unless `perMessageDeflate` has a threshold. */
+const SMALL = 1024;
+
 /** Whether there is one. */
 export const hasWebSocket = Boolean(Package) || typeof WebSocket === 'function';
 
@@ -27,6 +30,15 @@ export class NodeWebSocket extends WS {
     const ws = new Package(url, protocols, { headers, perMessageDeflate, ...nodeOptions(this.opts) });
     if (this.opts.autoUnref) ws.on('upgrade', ({ socket }) => socket.unref());
     return ws;
+  }
+
+  /** The package compresses all messages unless it is told, however small. */
+  give(message, { options }) {
+    if (!Package) return super.give(message);
+    const { perMessageDeflate } = this.opts;
+    const { threshold = SMALL } = perMessageDeflate || {};
+    const compress = Boolean(perMessageDeflate && options && options.compress && Buffer.byteLength(message) >= threshold);
+    return this.ws.send(message, { compress });
   }
 
   message(packet) {
