@@ -71,13 +71,16 @@ client:
 fallback-page:
 	WRITE_DOCS=1 cargo test --lib the_page_on_fallbacks_has_the_table
 
-# The tests of socket.io-client with the modern client in its place, from CHECKOUT, a folder with socket.io's repository.
+# The tests of socket.io-client and engine.io-client with the modern client in its place, from CHECKOUT, a folder with
+# socket.io's repository: tests/suites/README.md.
 # Parlance's library recovers no sessions yet.
 suites: build
 	cd tests/suites && $(NPM)
 	cd tests/suites && node socketio-client.mjs $(abspath $(CHECKOUT))
 	cd tests/suites && node socketio-client.mjs $(abspath $(CHECKOUT)) --server ../../target/release/examples/socketio_suite -- \
 	  --fgrep 'connection state recovery' --invert
+	cd tests/suites && node engineio-client.mjs $(abspath $(CHECKOUT))
+	cd tests/suites && USE_FETCH=1 node engineio-client.mjs $(abspath $(CHECKOUT))
 
 .PHONY: sweep protocol-suites
 

@@ -1,7 +1,7 @@
 // Published packages, installed into a folder outside of the repository, where the next sweep finds them again.
 
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -38,6 +38,18 @@ export async function pip(name, packages) {
     await run(join(target, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', ...packages]);
   });
   return join(folder, 'bin/python');
+}
+
+/** Builds a program of Rust from `source`, with crates, `{ name: version }`, and resolves with its path. */
+export async function cargo(name, dependencies, source) {
+  const folder = await cached(name, async (target) => {
+    const crates = Object.entries(dependencies).map(([crate, version]) => `${crate} = "=${version}"\n`);
+    const manifest = `[package]\nname = "visitor"\nedition = "2024"\n[[bin]]\nname = "visitor"\npath = "main.rs"\n[dependencies]\n${crates.join('')}`;
+    writeFileSync(join(target, 'Cargo.toml'), manifest);
+    copyFileSync(source, join(target, 'main.rs'));
+    await run('cargo', ['build', '--quiet'], { cwd: target });
+  });
+  return join(folder, 'target/debug/visitor');
 }
 
 /** A Node of that version, as npm has it. */

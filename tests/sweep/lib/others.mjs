@@ -1,7 +1,7 @@
 // Clients that are not socket.io-client: what each is, how it is installed and started, and what it cannot do.
 
 import { join } from 'node:path';
-import { npm, pip } from './cache.mjs';
+import { cargo, npm, pip } from './cache.mjs';
 import { Program } from './program.mjs';
 import { NODE_HOST, SHARED } from './published.mjs';
 import { reasonOfOther } from './reasons.mjs';
@@ -36,6 +36,12 @@ function inNode(name, packages, script, rest) {
   return { name, skips: [], start, ...rest };
 }
 
+/** What it sends is either bytes or JSON, so it cannot send bytes beside other arguments. */
+function rust(version) {
+  const start = async () => new Program(await cargo(`cargo-rust_socketio-${version}`, { rust_socketio: version, serde_json: '1.0.154' }, host('rust_socketio.rs')), []);
+  return { name: `rust_socketio ${version}`, wires: ['websocket', 'xhr-polling', 'upgrade'], skips: ['binary'], start };
+}
+
 export const OTHERS = [
   early('0.5.6'),
   early('0.5.7.4'),
@@ -50,6 +56,7 @@ export const OTHERS = [
   inNode('@feathersjs/socketio-client 5.0.50', { '@feathersjs/feathers': '5.0.50', '@feathersjs/socketio-client': '5.0.50', 'socket.io-client': '4.8.4' }, 'feathers.cjs', { generation: '4.8.4', wires: ['websocket', 'xhr-polling', 'upgrade'] }),
   // A mini program has one connection, so the visit cannot open another for bytes.
   inNode('weapp.socket.io 3.0.0', { 'weapp.socket.io': '3.0.0', ws: '8.18.3' }, 'weapp.cjs', { generation: '3.1.3', wires: ['websocket'], skips: ['binary'] }),
+  rust('0.6.0'),
 ];
 
 /** Visits with `other` over each of its transports: `{ wire: { failed } }`. */
