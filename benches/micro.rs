@@ -155,6 +155,7 @@ fn new_session(dialect: &'static dyn Dialect) -> NewSession<'static> {
     let handshake = Handshake {
         remote: Some(address),
         bucket: address,
+        proxy: None,
         query: "".into(),
         generation: "bench",
         extensions: Box::new(()),

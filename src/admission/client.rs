@@ -2,7 +2,7 @@
 //! session.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::HeaderMap;
 use http::header::{HOST, ORIGIN, REFERER, USER_AGENT};
@@ -90,6 +90,8 @@ pub struct ClientInfo {
     joined: Mutex<Joined>,
     /// Set when a WebSocket of the session has failed.
     return_watch: OnceLock<Box<ReturnWatch>>,
+    /// The proxy in front of it, until the session has it.
+    pub(crate) proxy: Option<Arc<str>>,
     _permit: SessionPermit,
 }
 
@@ -112,6 +114,7 @@ impl ClientInfo {
             path: visitor.path.into(),
             joined: Mutex::default(),
             return_watch: OnceLock::new(),
+            proxy: None,
             _permit: permit,
         }
     }

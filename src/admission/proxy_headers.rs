@@ -1,11 +1,12 @@
 //! What the headers of trusted proxies say of a client, as far as they are believed.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::HeaderMap;
-use http::header::HOST;
+use http::header::{HOST, VIA};
 
-use super::client::Peer;
+use super::client::{Peer, prefix};
 use crate::policy::Policy;
 use crate::policy::forwarded::Headers;
 use crate::policy::proxy_headers::{ProxyHeader, Tells};
@@ -53,6 +54,22 @@ pub(super) fn of<'a>(headers: &'a HeaderMap, peer: Peer, policy: &Policy) -> Hea
         }
     }
     found
+}
+
+/// Bytes of `Via` that are kept of a session.
+const VIA_MAX: usize = 64;
+
+/// A name of the proxy that a request came through: its address, if it is a trusted one, and what it or
+/// another one says in `Via`.
+pub(super) fn proxy(headers: &HeaderMap, peer: Peer, policy: &Policy) -> Option<Arc<str>> {
+    let via = crate::http::headers::header(headers, VIA).map(|via| prefix(via, VIA_MAX));
+    let address = policy.trusted_proxies.contains(peer.remote).then_some(peer.remote);
+    let name = match (address, via) {
+        (Some(address), Some(via)) => format!("{address} ({via})"),
+        (Some(address), None) => address.to_string(),
+        (None, via) => via?.to_owned(),
+    };
+    Some(name.into())
 }
 
 /// The one line of a header. Of several, the client may have written one: then it is empty, which is

@@ -154,7 +154,11 @@ impl Gate {
         }
         self.report_return(&request, subject, &policy);
         Ok(Admitted {
-            client_info: permit.map(|permit| ClientInfo::new(&visitor, permit)),
+            client_info: permit.map(|permit| {
+                let mut client_info = ClientInfo::new(&visitor, permit);
+                client_info.proxy = proxy_headers::proxy(headers, peer, &policy);
+                client_info
+            }),
             monitor,
             withheld: decision.withheld().filter(|_| request.step == Step::Opens).cloned(),
             offered: if request.step == Step::Opens { decision.offered() } else { Vec::new() },

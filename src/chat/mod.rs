@@ -15,9 +15,10 @@ mod text;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
+use crate::engine::Sid;
 use crate::socketio::{App, DisconnectReason, Event, Socket};
 use crate::telemetry::{LoggedNames, truncated};
 
@@ -66,6 +67,11 @@ impl Chat {
         (Chat { inbox, unknown_events: LoggedNames::default(), rate_limit_stats }, room)
     }
 
+    /// A way to have members removed.
+    pub fn removals(&self) -> Removals {
+        Removals(self.inbox.clone())
+    }
+
     /// Counts what exceeded a rate limit.
     pub fn rate_limit_stats(&self) -> &Arc<RateLimitStats> {
         &self.rate_limit_stats
@@ -74,6 +80,20 @@ impl Chat {
     async fn send(&self, input: Input) {
         // Fails only if the room's task is gone, which ends the process.
         let _ = self.inbox.send(input).await;
+    }
+}
+
+/// Has members removed from the chat.
+#[derive(Debug, Clone)]
+pub struct Removals(mpsc::Sender<Input>);
+
+impl Removals {
+    /// Disconnects the member with a session, in a way that clients of Socket.IO do not come back from by
+    /// themselves. False if it is no member.
+    pub async fn remove(&self, sid: Sid) -> bool {
+        let (answer, answered) = oneshot::channel();
+        let asked = self.0.send(Input::Remove { sid, answer }).await;
+        asked.is_ok() && answered.await.unwrap_or(false)
     }
 }
 

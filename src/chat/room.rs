@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{debug, trace};
 
@@ -37,6 +37,11 @@ pub(super) enum Input {
         ack: Responder,
     },
     Disconnected(Sid),
+    /// Answered with whether the session was a member's.
+    Remove {
+        sid: Sid,
+        answer: oneshot::Sender<bool>,
+    },
 }
 
 /// Inputs handled between two flushes.
@@ -56,6 +61,13 @@ impl RoomTask {
         rate_limit_stats: Arc<RateLimitStats>,
     ) -> Self {
         RoomTask { room: Room::new(settings, rate_limit_stats), inbox }
+    }
+
+    /// Has a function called with each name that somebody takes.
+    #[must_use]
+    pub fn on_login(mut self, told: impl Fn(Sid, &str) + Send + 'static) -> Self {
+        self.room.on_login = Some(OnLogin(Box::new(told)));
+        self
     }
 
     /// Runs until the chat is dropped.
@@ -94,6 +106,17 @@ struct Member {
     name: Option<Name>,
 }
 
+/// Is told who took which name.
+struct OnLogin(Box<ToldName>);
+
+type ToldName = dyn Fn(Sid, &str) + Send;
+
+impl std::fmt::Debug for OnLogin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnLogin")
+    }
+}
+
 #[derive(Debug)]
 struct Room {
     settings: ChatSettings,
@@ -107,6 +130,7 @@ struct Room {
     name_hasher: RandomState,
     /// Whether somebody logged in or left since the last list of nicknames was sent.
     nicknames_due: bool,
+    on_login: Option<OnLogin>,
 }
 
 impl Room {
@@ -121,6 +145,7 @@ impl Room {
             rate_limits,
             name_hasher: RandomState::new(),
             nicknames_due: false,
+            on_login: None,
         }
     }
 
@@ -131,6 +156,11 @@ impl Room {
                 self.members.insert(sid, Member { chat_protocol: None, name: None, socket });
             }
             Input::Disconnected(sid) => self.leave(&sid),
+            Input::Remove { sid, answer } => {
+                let member = self.members.get(&sid);
+                member.inspect(|member| member.socket.disconnect(true));
+                let _ = answer.send(member.is_some());
+            }
             Input::Unknown { sid, event, ack } => self.unknown_event(&sid, &event, ack),
             Input::Command { sid, chat_protocol, command, ack } => {
                 let Some(member) = self.members.get_mut(&sid) else { return };
@@ -181,6 +211,9 @@ impl Room {
         let users = self.users;
         if let Some(member) = self.members.get_mut(sid) {
             member.name = Some(name.clone());
+        }
+        if let Some(OnLogin(told)) = &self.on_login {
+            told(*sid, name.as_str());
         }
         match chat_protocol {
             ChatProtocol::Nicknames => answer(ack, || vec![Value::Bool(false)]),

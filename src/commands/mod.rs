@@ -7,5 +7,6 @@ mod hosting;
 mod misfits;
 mod reload;
 pub mod serve;
+mod sessions;
 mod signals;
 mod status;

@@ -10,10 +10,10 @@ use super::signals::ReloadSignal;
 use super::status::StatusSources;
 use crate::config::{ConfigError, FileContent, Layers, Settings};
 use crate::files::{self, Watch};
-use crate::server::admin::{AdminError, AdminRequest};
+use crate::server::admin::{AdminError, PolicyRequest};
 
 /// An administrator's request, and the channel for its answer.
-pub type Request = (AdminRequest, oneshot::Sender<Result<Value, AdminError>>);
+pub type Request = (PolicyRequest, oneshot::Sender<Result<Value, AdminError>>);
 
 /// Applies the layers of settings to the policy in force.
 pub struct Reloader {
@@ -43,8 +43,8 @@ impl Reloader {
                 }
                 Some((request, answer)) = self.requests.recv() => {
                     let result = match request {
-                        AdminRequest::Status => Ok(self.sources.status(&self.layers)),
-                        AdminRequest::Change(text) if text.trim().is_empty() => {
+                        PolicyRequest::Status => Ok(self.sources.status(&self.layers)),
+                        PolicyRequest::Change(text) if text.trim().is_empty() => {
                             match file.now().await {
                                 Some(found) => self
                                     .reload(found, "an administrator asked")
@@ -53,8 +53,8 @@ impl Reloader {
                                 None => Err(AdminError::stopping()),
                             }
                         }
-                        AdminRequest::Change(text) => self.administer(|layers| layers.set_admin(&text)),
-                        AdminRequest::Clear(key) => self.administer(|layers| layers.clear_admin(key.as_deref())),
+                        PolicyRequest::Change(text) => self.administer(|layers| layers.set_admin(&text)),
+                        PolicyRequest::Clear(key) => self.administer(|layers| layers.clear_admin(key.as_deref())),
                     };
                     let _ = answer.send(result);
                 }
@@ -104,7 +104,10 @@ impl Reloader {
                 let changes = self.sources.gate.apply(settings.policy, &self.sources.engine);
                 match changes.is_empty() {
                     true => info!(why, "policy read again: nothing changed"),
-                    false => info!(why, changes = changes.join("; "), "policy changed"),
+                    false => {
+                        self.sources.book.policy_changed(&changes.join("; "));
+                        info!(why, changes = changes.join("; "), "policy changed");
+                    }
                 }
                 Ok(changes)
             }

@@ -11,6 +11,7 @@ use super::check;
 use super::essential::{self, Ended, Essential};
 use super::misfits::Misfits;
 use super::reload::{Reloader, Request};
+use super::sessions::Sessions;
 use super::signals::{ReloadSignal, Signals};
 use super::status::StatusSources;
 use crate::admission::{Gate, PolicyLayer};
@@ -19,7 +20,7 @@ use crate::config::{self, Layers, Settings};
 use crate::diagnosis::{Book, Evidence};
 use crate::engine::{Engine, Limits, QueueLimits};
 use crate::negotiate::Negotiator;
-use crate::server::admin::{Admin, AdminError, AdminRequest};
+use crate::server::admin::{Admin, AdminError, AdminRequest, PolicyRequest};
 use crate::server::pages::Pages;
 use crate::server::tls::Tls;
 use crate::server::{self, HttpLimits, Listener, Mount, Server};
@@ -80,6 +81,11 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         byte_rate: settings.byte_rate,
         duplicate_names: settings.duplicate_names,
     });
+    let book = Arc::<Book>::default();
+    let room = room.on_login({
+        let book = Arc::clone(&book);
+        move |sid, name| book.set_name(sid, name)
+    });
     let mut essential = Essential::default();
     essential.spawn("the chat room", room.run());
     let limits = Limits {
@@ -93,15 +99,15 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         http_compression: settings.http_compression,
         linger: LINGER,
     };
+    let removals = chat.removals();
     let rate_limit_stats = Arc::clone(chat.rate_limit_stats());
     let started = settings.clone();
     let transports = settings.policy.transports.names().join(",");
     let gate = Gate::new(settings.policy);
-    let book = Arc::<Book>::default();
     let app = Evidence::beside(PolicyLayer::new(chat, Arc::clone(&gate)), Arc::clone(&book));
     let app = SocketIo::new(app, settings.connect_timeout);
     let engine = Engine::observed(limits, app, Arc::clone(&book) as _);
-    essential.spawn("the diagnosis of sessions", book.run());
+    essential.spawn("the diagnosis of sessions", Arc::clone(&book).run());
     if let Some(clock) = engine.clock_task() {
         essential.spawn("the clock of the sessions", async move {
             if let Err(error) = clock.await
@@ -112,13 +118,17 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         });
     }
     let (requests_in, requests) = mpsc::channel(ADMIN_INBOX);
+    let sessions = Sessions::new(engine.clone(), Arc::clone(&book), removals);
     let sources =
-        StatusSources { gate: Arc::clone(&gate), engine: engine.clone(), rate_limit_stats };
+        StatusSources { gate: Arc::clone(&gate), engine: engine.clone(), rate_limit_stats, book };
     let reloader = Reloader { layers, started, misfits, sources, requests };
     essential.spawn("the watcher of the settings", reloader.run(reload_signal));
     let admin = settings.admin_token.as_deref().map(|token| Admin {
         token: token.into(),
-        handler: Arc::new(move |request| Box::pin(forward(requests_in.clone(), request))),
+        handler: Arc::new(move |request| match request {
+            AdminRequest::Policy(request) => Box::pin(forward(requests_in.clone(), request)),
+            AdminRequest::Sessions(request) => Box::pin(sessions.clone().answer(request)),
+        }),
     });
     let pages =
         Pages::with_clients(settings.static_dir.as_deref(), settings.client_dir.as_deref(), admin);
@@ -205,7 +215,7 @@ const ADMIN_INBOX: usize = 8;
 /// Sends a request to the [`Reloader`], and waits for the answer.
 async fn forward(
     requests: mpsc::Sender<Request>,
-    request: AdminRequest,
+    request: PolicyRequest,
 ) -> Result<Value, AdminError> {
     let (answer, answered) = oneshot::channel();
     requests.send((request, answer)).await.map_err(|_| AdminError::stopping())?;

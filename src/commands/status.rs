@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::admission::{self, Gate};
 use crate::chat::RateLimitStats;
 use crate::config::Layers;
+use crate::diagnosis::Book;
 use crate::engine::Engine;
 use crate::memory;
 use crate::policy::breaker::{Report, State};
@@ -22,6 +23,8 @@ pub struct StatusSources {
     pub gate: Arc<Gate>,
     pub engine: Engine,
     pub rate_limit_stats: Arc<RateLimitStats>,
+    /// Is told of each change.
+    pub book: Arc<Book>,
 }
 
 impl StatusSources {

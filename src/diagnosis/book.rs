@@ -1,17 +1,22 @@
 //! What is known of each session: its timeline, and the cause of its fallback or its end.
 
+mod views;
+
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::info;
 
-use super::attempt::Attempts;
+use super::attempt::Attempt;
 use super::causes::{Verdict, diagnose};
 use super::facts::Facts;
+use super::history::History;
 use super::patterns::Patterns;
+use super::tail::{Tail, Who};
 use super::timeline::{self, Timeline};
 use crate::engine::{CloseReason, Observer, Session, SessionEvent, Sid};
 use crate::token_bucket::{Bucket, Rate};
@@ -39,14 +44,19 @@ pub struct Book {
     counts: Mutex<Counts>,
     /// Fallbacks that the log is to tell of at these times.
     waiting: Mutex<VecDeque<(Instant, Sid)>>,
+    history: Mutex<History>,
+    tail: Tail,
+    numbers: AtomicU64,
 }
 
 /// An open session.
 #[derive(Debug)]
 struct Record {
+    number: u64,
     opened: Instant,
+    name: Option<Box<str>>,
     timeline: Timeline,
-    attempts: Attempts,
+    attempt: Attempt,
     /// The latest, made when an attempt ended.
     verdict: Option<Box<Verdict>>,
     of: Of,
@@ -54,12 +64,14 @@ struct Record {
     logged: bool,
 }
 
-/// What a line of the log says of a session.
-#[derive(Debug, Clone, Copy)]
+/// What lines of the log, and counts, say of a session.
+#[derive(Debug, Clone)]
 struct Of {
     sid: Sid,
     generation: &'static str,
     remote: Option<IpAddr>,
+    network: IpAddr,
+    proxy: Option<Arc<str>>,
     transport: &'static str,
 }
 
@@ -68,6 +80,12 @@ struct Of {
 pub struct Ended {
     /// Its id.
     pub sid: Sid,
+    /// Its place among those that ended.
+    pub order: u64,
+    /// The name of whoever used it, if there was one.
+    pub name: Option<Box<str>>,
+    /// The proxy that it came through, if that is known.
+    pub proxy: Option<Arc<str>>,
     /// Its client's address.
     pub remote: Option<IpAddr>,
     /// Which clients speak like this.
@@ -86,6 +104,19 @@ pub struct Ended {
     pub timeline: Timeline,
 }
 
+/// An open session, in short.
+#[derive(Debug, Clone)]
+pub struct Glance {
+    /// Sessions have numbers in the order in which they were made.
+    pub number: u64,
+    /// Since it was made.
+    pub age: Duration,
+    /// The name of whoever uses it, if it is known.
+    pub name: Option<Box<str>>,
+    /// Why it has no WebSocket.
+    pub verdict: Option<Verdict>,
+}
+
 /// What is known of one session.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -95,10 +126,9 @@ pub struct Report {
     pub verdict: Option<Verdict>,
 }
 
-/// Causes, each with the number of sessions in which it was found, and lines that the log left out.
+/// Lines that the log may have, and those that it left out.
 #[derive(Debug, Default)]
 struct Counts {
-    causes: HashMap<&'static str, u64>,
     log: Bucket,
     unlogged: u64,
 }
@@ -112,40 +142,25 @@ impl Default for Book {
             patterns: Mutex::default(),
             counts: Mutex::default(),
             waiting: Mutex::default(),
+            history: Mutex::default(),
+            tail: Tail::default(),
+            numbers: AtomicU64::new(1),
         }
     }
 }
 
 impl Book {
-    /// A session that is open, or one of the last that ended.
-    pub fn report(&self, sid: Sid) -> Option<Report> {
-        if let Some(record) = self.shard(sid).get(&sid) {
-            return Some(Report {
-                timeline: record.timeline.clone(),
-                verdict: record.verdict_now(),
-            });
+    /// Whoever uses a session has that name.
+    pub fn set_name(&self, sid: Sid, name: &str) {
+        if let Some(record) = self.shard(sid).get_mut(&sid) {
+            record.name = Some(name.into());
         }
-        let ended = lock(&self.ended);
-        let found = ended.iter().rev().find(|ended| ended.sid == sid)?;
-        Some(Report { timeline: found.timeline.clone(), verdict: found.verdict.clone() })
     }
 
-    /// Why an open session has no WebSocket, as far as it is known. Cheap: for lists.
-    pub fn verdict(&self, sid: Sid) -> Option<Verdict> {
-        self.shard(sid).get(&sid)?.verdict_now()
-    }
-
-    /// The sessions that ended last, the latest first.
-    pub fn ended(&self) -> Vec<Ended> {
-        lock(&self.ended).iter().rev().cloned().collect()
-    }
-
-    /// How often each cause was found.
-    pub fn causes(&self) -> Vec<(&'static str, u64)> {
-        let counts = lock(&self.counts);
-        let mut all: Vec<_> = counts.causes.iter().map(|(cause, count)| (*cause, *count)).collect();
-        all.sort_unstable();
-        all
+    /// The policy changed, so that causes may begin or end.
+    pub fn policy_changed(&self, changes: &str) {
+        self.tail.push(None, "policy", changes);
+        lock(&self.history).mark(changes);
     }
 
     /// Tells the log of fallbacks, a while after they happened. Runs for as long as the process.
@@ -168,12 +183,12 @@ impl Book {
             let Some(record) = shard.get_mut(&sid).filter(|record| !record.logged) else {
                 continue;
             };
-            if record.attempts.websocket().is_on_websocket() {
+            if record.attempt.is_on_websocket() {
                 continue;
             }
             record.logged = true;
-            let facts = record.attempts.latest().facts(now - record.opened);
-            let (of, verdict) = (record.of, record.verdict.clone());
+            let facts = record.attempt.facts(now - record.opened);
+            let (of, verdict) = (record.of.clone(), record.verdict.clone());
             drop(shard);
             if let Some(verdict) = verdict.filter(|verdict| verdict.is_known()) {
                 self.found(of, &facts, &verdict);
@@ -201,9 +216,9 @@ impl Book {
         // A loss was one of another session, of which this one knows nothing.
         let is_of_this = told.text("step") != Some("carrying");
         if is_of_this {
-            let attempt = record.attempts.to(told.text("transport").unwrap_or("websocket"));
-            facts.extend(&attempt.map(|it| it.facts(record.opened.elapsed())).unwrap_or_default());
-            if let Some(transport) = told.get("transport").cloned() {
+            let transport = told.get("transport").cloned();
+            facts.extend(&record.attempt.facts(record.opened.elapsed()));
+            if let Some(transport) = transport {
                 facts.set("transport", transport);
             }
         }
@@ -214,7 +229,7 @@ impl Book {
             record.verdict = Some(Box::new(verdict.clone()));
         }
         record.logged = true;
-        let of = record.of;
+        let of = record.of.clone();
         drop(shard);
         self.found(of, &facts, &verdict);
         verdict
@@ -222,8 +237,11 @@ impl Book {
 
     /// Counts a cause, and has the log tell of it.
     fn found(&self, of: Of, facts: &Facts, verdict: &Verdict) {
+        lock(&self.history).found(verdict.cause, of.network, &of.proxy);
+        let told =
+            format!("{} ({}): {}", verdict.cause, verdict.certainty.name(), verdict.evidence);
+        self.tail.push(Some((of.sid, of.generation, of.remote)), "cause", &told);
         let mut counts = lock(&self.counts);
-        *counts.causes.entry(verdict.cause).or_default() += 1;
         let Ok(left) = LOGGED.take(counts.log, 1, Instant::now()) else {
             counts.unlogged += 1;
             return;
@@ -232,7 +250,7 @@ impl Book {
         let unlogged = std::mem::take(&mut counts.unlogged);
         drop(counts);
         let Verdict { cause, place, certainty, title, evidence, .. } = verdict;
-        let Of { sid, generation, remote, transport: stays } = of;
+        let Of { sid, generation, remote, transport: stays, .. } = of;
         let certainty = certainty.name();
         let tried = facts.text("transport").unwrap_or_default();
         let remote = remote.map_or("unknown".to_owned(), |address| address.to_string());
@@ -253,13 +271,12 @@ impl Book {
         let now = Instant::now();
         let lasted = now - record.opened;
         let network = session.handshake().bucket;
-        let attempt = record.attempts.latest();
-        let mut facts = attempt.facts(lasted);
-        if let Some(silent) = attempt.lost_after_silence() {
+        let mut facts = record.attempt.facts(lasted);
+        if let Some(silent) = record.attempt.lost_after_silence() {
             let mut patterns = lock(&self.patterns);
             patterns.lost(network, silent, lasted).into_iter().for_each(|p| p.tell(&mut facts));
         }
-        let failed = attempt.has_failed();
+        let failed = record.attempt.has_failed();
         let verdict = if failed { Some(diagnose(&facts)) } else { record.verdict.map(|v| *v) };
         // People leave, machines go to sleep, networks change: the log tells only of what can be mended.
         let is_ordinary = matches!(
@@ -269,10 +286,14 @@ impl Book {
         if let Some(verdict) = verdict.as_ref().filter(|verdict| !is_ordinary && verdict.is_known())
             && !["cut", "fell-silent"].contains(&verdict.cause)
         {
-            self.found(record.of, &facts, verdict);
+            self.found(record.of.clone(), &facts, verdict);
         }
+        let mut all = lock(&self.ended);
         let ended = Ended {
             sid: session.sid(),
+            order: self.numbers.fetch_add(1, Ordering::Relaxed),
+            name: record.name,
+            proxy: session.handshake().proxy.clone(),
             remote: session.handshake().remote,
             generation: session.handshake().generation,
             transport,
@@ -282,7 +303,6 @@ impl Book {
             verdict,
             timeline: record.timeline,
         };
-        let mut all = lock(&self.ended);
         if all.len() == ENDED {
             all.pop_front();
         }
@@ -290,30 +310,25 @@ impl Book {
     }
 }
 
-impl Record {
-    fn verdict_now(&self) -> Option<Verdict> {
-        match &self.verdict {
-            Some(verdict) => Some((**verdict).clone()),
-            None if self.attempts.websocket().is_on_websocket() => None,
-            None => Some(diagnose(&self.attempts.websocket().facts(self.opened.elapsed()))),
-        }
-    }
-}
-
 impl Observer<Session> for Book {
     fn observe(&self, session: &Session, event: &SessionEvent<'_>) {
         let (sid, now) = (session.sid(), Instant::now());
         let (name, text) = timeline::words(event);
+        self.tail.push(Some(who(session)), name, timeline::prefix(&text));
         let mut shard = self.shard(sid);
         let record = shard.entry(sid).or_insert_with(|| Record {
+            number: self.numbers.fetch_add(1, Ordering::Relaxed),
             opened: now,
+            name: None,
             timeline: Timeline::default(),
-            attempts: Attempts::default(),
+            attempt: Attempt::default(),
             verdict: None,
             of: Of {
                 sid,
                 generation: session.handshake().generation,
                 remote: session.handshake().remote,
+                network: session.handshake().bucket,
+                proxy: session.handshake().proxy.clone(),
                 transport: "",
             },
             reports: Bucket::default(),
@@ -321,7 +336,7 @@ impl Observer<Session> for Book {
         });
         let age = now - record.opened;
         record.timeline.push(age, name, &text);
-        let is_time = record.attempts.observe(event);
+        let is_time = record.attempt.observe(event);
         match *event {
             SessionEvent::Handshake { transport, .. } => record.of.transport = transport,
             SessionEvent::Moved { to }
@@ -339,11 +354,11 @@ impl Observer<Session> for Book {
         if !is_time {
             return;
         }
-        let facts = record.attempts.latest().facts(age);
+        let facts = record.attempt.facts(age);
         let verdict = diagnose(&facts);
         record.verdict = Some(Box::new(verdict.clone()));
         // What the policy refuses has lines of its own.
-        if record.attempts.latest().is_refused_by_policy() {
+        if record.attempt.is_refused_by_policy() {
             return;
         }
         record.logged = false;
@@ -356,6 +371,11 @@ impl Observer<Session> for Book {
             lock(&self.counts).unlogged += 1;
         }
     }
+}
+
+/// A session as watchers see it.
+fn who(session: &Session) -> Who {
+    (session.sid(), session.handshake().generation, session.handshake().remote)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

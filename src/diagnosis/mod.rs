@@ -8,11 +8,14 @@ mod book;
 mod causes;
 mod evidence;
 mod facts;
+mod history;
 mod patterns;
+mod tail;
 mod timeline;
 
-pub use book::{Book, ENDED, Ended, Report};
+pub use book::{Book, ENDED, Ended, Glance, Report};
 pub use causes::{Cause, Certainty, TABLE, Verdict, causes, diagnose};
 pub use evidence::{Evidence, NAMESPACE};
 pub use facts::{Fact, Facts};
+pub use tail::Tail;
 pub use timeline::{Moment, Timeline};

@@ -50,7 +50,7 @@ impl Timeline {
     }
 }
 
-fn prefix(text: &str) -> &str {
+pub(super) fn prefix(text: &str) -> &str {
     let mut end = text.len().min(LONGEST);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -1,6 +1,7 @@
 //! What a new session is made of: its transport and its handshake.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::dialect::{Dialect, Wire};
 
@@ -25,6 +26,8 @@ pub struct Handshake {
     /// The key by which rate limits count this client: its address or network, or one key for all
     /// clients whose address is not known.
     pub bucket: IpAddr,
+    /// The proxy that its first request came through, as far as that is known: a name for logs.
+    pub proxy: Option<Arc<str>>,
     /// The application's part of the query string.
     pub query: Box<str>,
     /// Which clients speak like this, for people who read logs.

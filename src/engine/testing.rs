@@ -35,6 +35,7 @@ pub fn new_session(transport: &'static TransportInfo) -> NewSession<'static> {
     let handshake = Handshake {
         remote: Some(remote),
         bucket: remote,
+        proxy: None,
         query: "".into(),
         generation: "test",
         extensions: Box::new(()),

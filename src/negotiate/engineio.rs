@@ -146,7 +146,7 @@ impl Negotiator {
         dialect: &'static dyn Dialect,
         request: &Request,
         query: &Query,
-        client_info: ClientInfo,
+        mut client_info: ClientInfo,
         offered: &[&'static str],
     ) -> Result<Arc<Session>, Error> {
         let info = transport.info();
@@ -165,6 +165,7 @@ impl Negotiator {
         let handshake = Handshake {
             remote: client.address(),
             bucket: client.bucket(),
+            proxy: client_info.proxy.take(),
             query: Query::application_part(request.uri().query().unwrap_or_default())?,
             generation: generation(query),
             extensions: Box::new(client_info),

@@ -118,7 +118,7 @@ impl Negotiator {
         };
         let admitted = self.gate().decide(request.headers(), request.uri().path(), peer, access)?;
         let Admitted { client_info, offered, withheld, .. } = admitted;
-        let client_info = client_info.ok_or(Error::bad_request("it opens no session"))?;
+        let mut client_info = client_info.ok_or(Error::bad_request("it opens no session"))?;
         let transports: Vec<&'static str> = offered.iter().copied().filter(is_in_0_9).collect();
         let Some(transport) = transports.first().and_then(|name| by_name(name)) else {
             return Err(self.gate().deny_no_common_transport("of generation 0.9", offered).into());
@@ -132,6 +132,7 @@ impl Negotiator {
             handshake: Handshake {
                 remote: client_info.visitor().client.address(),
                 bucket: client_info.visitor().client.bucket(),
+                proxy: client_info.proxy.take(),
                 query: Query::application_part(raw_query)?,
                 generation: GENERATION,
                 extensions: Box::new(client_info),

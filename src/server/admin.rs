@@ -1,4 +1,5 @@
-//! `/admin/policy`: reads and changes the policy. Requests need the administrator's token.
+//! `/admin`: reads and changes the policy, shows sessions and what happens to them, and ends them.
+//! Requests need the administrator's token.
 
 use std::sync::Arc;
 
@@ -16,6 +17,15 @@ const LARGEST: u64 = 256 * 1024;
 /// A request of an administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdminRequest {
+    /// About the policy.
+    Policy(PolicyRequest),
+    /// About sessions.
+    Sessions(SessionRequest),
+}
+
+/// A request about the policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicyRequest {
     /// Returns the policy in force, and counters.
     Status,
     /// Sets settings in the file's syntax, which override the file. Empty to read the file again.
@@ -23,6 +33,38 @@ pub enum AdminRequest {
     /// Removes the override of one key, or all overrides.
     Clear(Option<String>),
 }
+
+/// A request about sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionRequest {
+    /// Lists sessions, the newest first.
+    List(List),
+    /// Returns all about the session of that id.
+    One(String),
+    /// Ends the session of that id.
+    Disconnect(String),
+    /// Returns the events after that number, and waits for one.
+    Events(Option<u64>),
+    /// Returns the causes of fallbacks and losses, over time.
+    Causes,
+}
+
+/// Which sessions to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct List {
+    /// Those that ended, in place of open ones.
+    pub ended: bool,
+    /// Those that have this text somewhere.
+    pub text: String,
+    /// Those before this number, which ended the page before.
+    pub before: Option<u64>,
+    /// How many, at most.
+    pub limit: usize,
+}
+
+/// Sessions on one page, if nothing is said, and at most.
+const PAGE: usize = 50;
+const LARGEST_PAGE: usize = 200;
 
 /// Executes requests.
 pub type AdminHandler =
@@ -63,6 +105,22 @@ impl AdminError {
         AdminError::new(StatusCode::CONFLICT, "file", reason)
     }
 
+    /// A parameter of the query cannot be read.
+    pub fn query(reason: impl Into<String>) -> Self {
+        AdminError::new(StatusCode::BAD_REQUEST, "query", reason)
+    }
+
+    /// There is no such session, or not any more.
+    pub fn session() -> Self {
+        let reason = "no session has this id, and none of the last that ended had it";
+        AdminError::new(StatusCode::GONE, "session", reason)
+    }
+
+    /// Too many such requests are waiting.
+    pub fn busy(reason: impl Into<String>) -> Self {
+        AdminError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", reason)
+    }
+
     /// The server is stopping.
     pub fn stopping() -> Self {
         let reason = "the server is shutting down";
@@ -70,33 +128,25 @@ impl AdminError {
     }
 }
 
-/// Whether a path is that of an administrator.
+/// Whether a path is that of a request for an administrator.
 pub(super) fn is_path(path: &str) -> bool {
-    path.strip_prefix("/admin/policy").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let name = path.strip_prefix("/admin/").and_then(|below| below.split('/').next());
+    name.is_some_and(|name| matches!(name, "policy" | "sessions" | "events" | "causes"))
 }
 
 pub(super) fn route(
     admin: Option<Admin>,
 ) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
     // Without a token in the settings, the path does not exist.
-    let enabled = warp::path("admin").and(warp::path("policy")).and_then(move || {
+    let enabled = warp::path("admin").and_then(move || {
         let admin = admin.clone();
         async move { admin.ok_or_else(warp::reject::not_found) }
     });
     // The token is checked first, so that no body is read without it.
     let authorized = enabled.and(warp::header::headers_cloned()).and_then(authorize);
-    let whole = warp::path::end();
-    let status = whole.and(warp::get()).map(|| Ok(AdminRequest::Status));
-    let body = warp::body::content_length_limit(LARGEST).and(warp::body::bytes());
-    let change = whole.and(warp::post()).and(body).map(|body: Bytes| {
-        let text = String::from_utf8(body.to_vec()).map(AdminRequest::Change);
-        text.map_err(|_| AdminError::settings("the body is no UTF-8"))
-    });
-    let clear_all = whole.map(|| Ok(AdminRequest::Clear(None)));
-    let clear_one = warp::path!(String).map(|key| Ok(AdminRequest::Clear(Some(key))));
-    let clear = warp::delete().and(clear_all.or(clear_one).unify());
-    let request = status.or(change).unify().or(clear).unify();
-    let answered = authorized.and(request).then(
+    let policy = policy().map(|request: Result<_, _>| request.map(AdminRequest::Policy));
+    let sessions = sessions().map(|request: Result<_, _>| request.map(AdminRequest::Sessions));
+    let answered = authorized.and(policy.or(sessions).unify()).then(
         |admin: Admin, request: Result<AdminRequest, AdminError>| async move {
             answer(match request {
                 Ok(request) => (admin.handler)(request).await,
@@ -110,6 +160,70 @@ pub(super) fn route(
             None => Err(rejection),
         }
     })
+}
+
+/// Requests below `/admin/policy`.
+fn policy() -> impl Filter<Extract = (Result<PolicyRequest, AdminError>,), Error = Rejection> + Clone
+{
+    let whole = warp::path::end();
+    let status = whole.and(warp::get()).map(|| Ok(PolicyRequest::Status));
+    let body = warp::body::content_length_limit(LARGEST).and(warp::body::bytes());
+    let change = whole.and(warp::post()).and(body).map(|body: Bytes| {
+        let text = String::from_utf8(body.to_vec()).map(PolicyRequest::Change);
+        text.map_err(|_| AdminError::settings("the body is no UTF-8"))
+    });
+    let clear_all = whole.map(|| Ok(PolicyRequest::Clear(None)));
+    let clear_one = warp::path!(String).map(|key| Ok(PolicyRequest::Clear(Some(key))));
+    let clear = warp::delete().and(clear_all.or(clear_one).unify());
+    warp::path("policy").and(status.or(change).unify().or(clear).unify())
+}
+
+/// Requests below `/admin/sessions`, and for events and causes.
+fn sessions()
+-> impl Filter<Extract = (Result<SessionRequest, AdminError>,), Error = Rejection> + Clone {
+    let query = || {
+        let none = warp::any().map(String::new);
+        warp::query::raw().or(none).unify()
+    };
+    let list = warp::path!("sessions").and(warp::get()).and(query());
+    let list = list.map(|query: String| list_of(&query).map(SessionRequest::List));
+    let one = warp::path!("sessions" / String).and(warp::get());
+    let one = one.map(|sid| Ok(SessionRequest::One(sid)));
+    let disconnect = warp::path!("sessions" / String).and(warp::delete());
+    let disconnect = disconnect.map(|sid| Ok(SessionRequest::Disconnect(sid)));
+    let events = warp::path!("events").and(warp::get()).and(query());
+    let events = events.map(|query: String| events_of(&query).map(SessionRequest::Events));
+    let causes = warp::path!("causes").and(warp::get()).map(|| Ok(SessionRequest::Causes));
+    list.or(one).unify().or(disconnect).unify().or(events).unify().or(causes).unify()
+}
+
+fn list_of(query: &str) -> Result<List, AdminError> {
+    let mut list = List { limit: PAGE, ..List::default() };
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        match &*key {
+            "text" => list.text = value.trim().to_lowercase(),
+            "before" => list.before = Some(number(&key, &value)?),
+            "limit" => list.limit = (number(&key, &value)? as usize).clamp(1, LARGEST_PAGE),
+            "ended" => list.ended = value == "true",
+            _ => return Err(AdminError::query(format!("{key}: there is no such parameter"))),
+        }
+    }
+    Ok(list)
+}
+
+fn events_of(query: &str) -> Result<Option<u64>, AdminError> {
+    let mut after = None;
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        match &*key {
+            "after" => after = Some(number(&key, &value)?),
+            _ => return Err(AdminError::query(format!("{key}: there is no such parameter"))),
+        }
+    }
+    Ok(after)
+}
+
+fn number(key: &str, value: &str) -> Result<u64, AdminError> {
+    value.parse().map_err(|_| AdminError::query(format!("{key}: expected a number")))
 }
 
 /// The rejection of a request without the right token.

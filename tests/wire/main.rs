@@ -1,6 +1,7 @@
 //! Raw bytes against a server in the same process, and against the binary: every generation, every
 //! transport.
 
+mod admin;
 mod chat;
 mod clocks;
 mod connections;

@@ -88,6 +88,7 @@ impl Client {
             handshake: Handshake {
                 remote: Some(address),
                 bucket: address,
+                proxy: None,
                 query: "".into(),
                 generation: "test",
                 extensions: Box::new(()),

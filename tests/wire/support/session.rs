@@ -30,6 +30,7 @@ pub fn plan(
     let handshake = Handshake {
         remote: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         bucket: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        proxy: None,
         query: "".into(),
         generation: "test",
         extensions: Box::new(()),
