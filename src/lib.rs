@@ -8,6 +8,7 @@
 //! | [`cli`] | flags and commands |
 //! | [`commands`] | puts the other modules together for one command |
 //! | [`probe`] | what clients do, to diagnose the way to a server |
+//! | [`metrics`] | numbers for Prometheus |
 //! | [`server`] | listeners, pages, reports, administration, shutdown |
 //! | [`negotiate`] | requests for sessions: which dialect, session and transport |
 //! | [`transport`] | how packets reach a browser; the [`transport::Transport`] trait |
@@ -51,6 +52,7 @@ pub mod files;
 pub mod fuzzing;
 pub mod http;
 pub mod memory;
+pub mod metrics;
 pub mod negotiate;
 pub mod net;
 pub mod policy;

@@ -9,6 +9,8 @@ done
 command -v nginx >/dev/null 2>&1 || missing="$missing nginx-light"
 # The program and its modules, without the service that the package apache2 starts.
 command -v apache2 >/dev/null 2>&1 || missing="$missing apache2-bin"
+# 19 MB; its service stays off: the tests start their own.
+command -v prometheus >/dev/null 2>&1 || missing="$missing prometheus"
 if [ -n "$missing" ]; then
 	if ! command -v apt-get >/dev/null 2>&1; then
 		echo "the tests need:$missing (install them by hand: there is no apt-get here)" >&2

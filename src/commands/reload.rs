@@ -1,6 +1,8 @@
 //! Changes the policy while the server runs: on SIGHUP, when the file changes, and on requests of
 //! an administrator.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
@@ -10,6 +12,7 @@ use super::signals::ReloadSignal;
 use super::status::StatusSources;
 use crate::config::{ConfigError, FileContent, Layers, Settings};
 use crate::files::{self, Watch};
+use crate::metrics::Reloads;
 use crate::server::admin::{AdminError, PolicyRequest};
 
 /// An administrator's request, and the channel for its answer.
@@ -23,6 +26,8 @@ pub struct Reloader {
     pub misfits: Misfits,
     pub sources: StatusSources,
     pub requests: mpsc::Receiver<Request>,
+    /// Counts what came of each change.
+    pub reloads: Arc<Reloads>,
 }
 
 impl Reloader {
@@ -96,6 +101,7 @@ impl Reloader {
         why: &str,
         settings: Result<Settings, ConfigError>,
     ) -> Result<Vec<String>, ConfigError> {
+        self.reloads.count(settings.is_ok());
         match settings {
             Ok(settings) => {
                 // What needs a restart is not in force.

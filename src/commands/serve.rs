@@ -19,8 +19,10 @@ use crate::chat::{Chat, ChatSettings};
 use crate::config::{self, Layers, Settings};
 use crate::diagnosis::{Book, Evidence};
 use crate::engine::{Engine, Limits, QueueLimits};
+use crate::metrics::{Exporter, Reloads, SessionMetrics, Sources};
 use crate::negotiate::Negotiator;
 use crate::server::admin::{Admin, AdminError, AdminRequest, PolicyRequest};
+use crate::server::metrics::MetricsPage;
 use crate::server::pages::Pages;
 use crate::server::tls::Tls;
 use crate::server::{self, HttpLimits, Listener, Mount, Server};
@@ -106,7 +108,9 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let gate = Gate::new(settings.policy);
     let app = Evidence::beside(PolicyLayer::new(chat, Arc::clone(&gate)), Arc::clone(&book));
     let app = SocketIo::new(app, settings.connect_timeout);
-    let engine = Engine::observed(limits, app, Arc::clone(&book) as _);
+    let metrics = Arc::<SessionMetrics>::default();
+    let observer = (Arc::clone(&book), Arc::clone(&metrics));
+    let engine = Engine::observed(limits, app, Arc::new(observer));
     essential.spawn("the diagnosis of sessions", Arc::clone(&book).run());
     if let Some(clock) = engine.clock_task() {
         essential.spawn("the clock of the sessions", async move {
@@ -119,9 +123,15 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     }
     let (requests_in, requests) = mpsc::channel(ADMIN_INBOX);
     let sessions = Sessions::new(engine.clone(), Arc::clone(&book), removals);
-    let sources =
-        StatusSources { gate: Arc::clone(&gate), engine: engine.clone(), rate_limit_stats, book };
-    let reloader = Reloader { layers, started, misfits, sources, requests };
+    let reloads = Arc::<Reloads>::default();
+    let sources = StatusSources {
+        gate: Arc::clone(&gate),
+        engine: engine.clone(),
+        rate_limit_stats: Arc::clone(&rate_limit_stats),
+        book: Arc::clone(&book),
+    };
+    let reloader =
+        Reloader { layers, started, misfits, sources, requests, reloads: Arc::clone(&reloads) };
     essential.spawn("the watcher of the settings", reloader.run(reload_signal));
     let admin = settings.admin_token.as_deref().map(|token| Admin {
         token: token.into(),
@@ -133,7 +143,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let pages =
         Pages::with_clients(settings.static_dir.as_deref(), settings.client_dir.as_deref(), admin);
     let pages = pages.compressed(settings.http_compression);
-    let negotiator = Negotiator::new(engine.clone(), gate);
+    let negotiator = Negotiator::new(engine.clone(), Arc::clone(&gate));
     let http = HttpLimits {
         header_timeout: settings.header_timeout,
         keep_alive_timeout: settings.keep_alive_timeout,
@@ -145,6 +155,15 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     };
     let mount = Mount::new(&settings.base_path, &settings.path);
     let server = Server::new(mount.clone(), negotiator, pages, http);
+    let tokens = [&settings.admin_token, &settings.metrics_token];
+    let tokens: Vec<Arc<str>> = tokens.into_iter().flatten().map(|it| it.as_str().into()).collect();
+    if !tokens.is_empty() {
+        let sources =
+            Sources { gate, rate_limit_stats, book, connections: server.connections(), reloads };
+        let exporter = Exporter::new(&metrics, sources);
+        let write = Box::new(move |form| exporter.write(form));
+        server.serve_metrics(MetricsPage { tokens, write });
+    }
 
     let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     info!(address = addresses.join(","), transports, "started");

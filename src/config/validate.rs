@@ -16,10 +16,25 @@ pub(super) struct Invalid {
     pub message: String,
 }
 
-/// Characters of the admin token, so that it cannot be guessed.
+/// Characters of a token, so that it cannot be guessed.
 const SHORTEST_TOKEN: usize = 16;
-/// Characters of the admin token, so that it fits into a header.
+/// Characters of a token, so that it fits into a header.
 const LONGEST_TOKEN: usize = 256;
+
+/// Checks that a secret can neither be guessed nor is changed on its way.
+fn check_token(token: &str) -> Result<(), String> {
+    if token.len() < SHORTEST_TOKEN {
+        return Err(format!("expected {SHORTEST_TOKEN} characters at least"));
+    }
+    // A header cannot carry other tokens, or not unchanged.
+    let printable = token.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
+    match printable && token.trim() == token && token.len() <= LONGEST_TOKEN {
+        true => Ok(()),
+        false => Err(format!(
+            "expected {LONGEST_TOKEN} characters of ASCII at most, with no space at either end"
+        )),
+    }
+}
 
 impl Layer {
     /// Checks each setting by itself. `known` are the names of the transports.
@@ -45,20 +60,11 @@ impl Layer {
         {
             return invalid("origins", error.to_string());
         }
-        if let Some(token) = &self.admin_token {
-            if token.len() < SHORTEST_TOKEN {
-                let message = format!("expected {SHORTEST_TOKEN} characters at least");
-                return invalid("admin-token", message);
-            }
-            // A header cannot carry other tokens, or not unchanged.
-            let printable = token.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
-            if !printable || token.trim() != token || token.len() > LONGEST_TOKEN {
-                return invalid(
-                    "admin-token",
-                    format!(
-                        "expected {LONGEST_TOKEN} characters of ASCII at most, with no space at either end"
-                    ),
-                );
+        for (key, token) in
+            [("admin-token", &self.admin_token), ("metrics-token", &self.metrics_token)]
+        {
+            if let Some(Err(message)) = token.as_deref().map(check_token) {
+                return invalid(key, message);
             }
         }
         if let Some(host) = &self.host

@@ -80,7 +80,7 @@ impl Attempt {
                 self.refused = Some(Box::new(Refused { label, reason: reason.into() }));
                 true
             }
-            SessionEvent::Moved { to } => {
+            SessionEvent::Moved { to, .. } => {
                 if to == WEBSOCKET {
                     (self.seen, self.probe) = (Seen::Accepted, Probe::Confirmed);
                 }

@@ -339,7 +339,7 @@ impl Observer<Session> for Book {
         let is_time = record.attempt.observe(event);
         match *event {
             SessionEvent::Handshake { transport, .. } => record.of.transport = transport,
-            SessionEvent::Moved { to }
+            SessionEvent::Moved { to, .. }
             | SessionEvent::Upgraded { to, .. }
             | SessionEvent::TakenBack { to, .. } => record.of.transport = to,
             _ => {}

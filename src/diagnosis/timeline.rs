@@ -69,7 +69,7 @@ pub(super) fn words(event: &SessionEvent<'_>) -> (&'static str, String) {
         SessionEvent::Withheld { transport, reason, .. } => {
             ("not offered", format!("{transport}: {reason}"))
         }
-        SessionEvent::Moved { to } => ("transport", to.to_owned()),
+        SessionEvent::Moved { to, .. } => ("transport", to.to_owned()),
         SessionEvent::Refused { transport, reason, label } => {
             let reason = if reason.is_empty() { label } else { reason };
             ("refused", format!("{transport}: {reason}"))

@@ -1,5 +1,6 @@
 //! What happens to sessions, as data: for the log, and for an [`Observer`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::debug;
@@ -27,6 +28,8 @@ pub enum SessionEvent<'a> {
     },
     /// A client that changes its transport as it likes opened one.
     Moved {
+        /// The former one; the same, if it begins as its handshake said.
+        from: &'static str,
         /// The new one.
         to: &'static str,
     },
@@ -159,6 +162,24 @@ impl WebSocketEnd {
 pub trait Observer<S>: std::fmt::Debug + Send + Sync + 'static {
     /// Something happened.
     fn observe(&self, session: &S, event: &SessionEvent<'_>);
+
+    /// The client answered a heartbeat of the server, after that long.
+    fn heartbeat(&self, transport: &'static str, took: Duration) {
+        let _ = (transport, took);
+    }
+}
+
+/// Two observers, one after the other.
+impl<S, A: Observer<S>, B: Observer<S>> Observer<S> for (Arc<A>, Arc<B>) {
+    fn observe(&self, session: &S, event: &SessionEvent<'_>) {
+        self.0.observe(session, event);
+        self.1.observe(session, event);
+    }
+
+    fn heartbeat(&self, transport: &'static str, took: Duration) {
+        self.0.heartbeat(transport, took);
+        self.1.heartbeat(transport, took);
+    }
 }
 
 impl SessionEvent<'_> {
@@ -171,7 +192,7 @@ impl SessionEvent<'_> {
             SessionEvent::Withheld { transport, label, reason } => {
                 debug!(transport, label, reason, "not offered");
             }
-            SessionEvent::Moved { to } => debug!(transport = to, "opened"),
+            SessionEvent::Moved { to, .. } => debug!(transport = to, "opened"),
             // Who refuses a request logs that, whether it has a session or not.
             SessionEvent::Refused { .. } => {}
             SessionEvent::Probing { transport } => debug!(transport, "upgrade: probing"),

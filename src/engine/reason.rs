@@ -62,6 +62,27 @@ impl CloseReason {
         matches!(self, Self::SlowReader | Self::Unread | Self::QueueTotal)
     }
 
+    /// A word for it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::ClientClosed => "client",
+            Self::TransportLost => "lost",
+            Self::Overlap(_) => "overlap",
+            Self::PingTimeout => "ping-timeout",
+            Self::Malformed(_) => "malformed",
+            Self::TooLarge => "too-large",
+            Self::SlowReader => "slow-reader",
+            Self::Unread => "unread",
+            Self::QueueTotal => "queue-total",
+            Self::AppFailed => "app-failed",
+            Self::StreamFull => "stream-full",
+            Self::ConnectTimeout => "connect-timeout",
+            Self::ServerClosed => "server",
+            Self::Moved(_) => "policy",
+            Self::ShuttingDown => "shutdown",
+        }
+    }
+
     /// Whether the client is still to get what is queued, and to be told, when it next can.
     pub(super) fn lingers(self) -> bool {
         matches!(

@@ -51,6 +51,7 @@ pub struct Session {
     open: Frame,
     state: Mutex<State>,
     span: Span,
+    opened: Instant,
 }
 
 impl std::fmt::Debug for Session {
@@ -71,11 +72,12 @@ impl Session {
             "session", %sid, generation = handshake.generation,
             remote = %handshake.remote.map_or("unknown".to_owned(), |remote| remote.to_string())
         );
-        let mut state = State::new(transport, &shared.limits, Instant::now());
+        let opened = Instant::now();
+        let mut state = State::new(transport, &shared.limits, opened);
         state.tracker_token = Some(shared.tasks.token());
         state.queue.push_control(open.clone());
         let state = Mutex::new(state);
-        let session = Session { sid, dialect, wire, handshake, shared, open, state, span };
+        let session = Session { sid, dialect, wire, handshake, shared, open, state, span, opened };
         session.tell(&SessionEvent::Handshake { transport: transport.name, offered: upgrades });
         session
     }
@@ -129,6 +131,11 @@ impl Session {
     /// How many connections the client has left for another transport.
     pub fn connections_given_up(&self) -> u32 {
         self.state().given_up
+    }
+
+    /// Since when it has been there.
+    pub fn opened(&self) -> Instant {
+        self.opened
     }
 
     /// The name of the transport in use.

@@ -261,8 +261,8 @@ impl State {
     }
 
     /// The client answered the heartbeat.
-    pub fn ponged(&mut self, limits: &Limits, now: Instant) {
-        self.liveness.ponged(limits, now);
+    pub fn ponged(&mut self, limits: &Limits, now: Instant) -> Option<Duration> {
+        self.liveness.ponged(limits, now)
     }
 
     /// There may be room in the inbox: returns the transports to wake that wait for it.

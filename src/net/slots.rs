@@ -34,6 +34,14 @@ pub enum NoSlot {
 }
 
 impl NoSlot {
+    /// The setting that bounds it.
+    pub fn setting(self) -> &'static str {
+        match self {
+            NoSlot::AllTaken => "max-connections",
+            NoSlot::Share => "max-connections-per-address",
+        }
+    }
+
     /// The reason for the client and the log, with the name of the setting.
     pub fn reason(self) -> &'static str {
         match self {
@@ -72,6 +80,8 @@ struct Share {
 #[derive(Debug)]
 struct Counts {
     free: Semaphore,
+    /// The slots, free or not.
+    total: usize,
     /// Connections of one address at most; 0 for no bound.
     per_address: usize,
     shares: Mutex<HashMap<IpAddr, Weak<Share>>>,
@@ -135,9 +145,20 @@ impl Slots {
         let semaphore = |permits: usize| Semaphore::new(permits.min(Semaphore::MAX_PERMITS));
         let (free, shares) = (semaphore(connections), Mutex::default());
         let per_address = per_address.min((connections / 2).max(1));
-        let counts = Arc::new(Counts { free, per_address, shares });
+        let total = connections.min(Semaphore::MAX_PERMITS);
+        let counts = Arc::new(Counts { free, total, per_address, shares });
         let unbounded = Arc::new(Share { address: None, counts: Arc::clone(&counts) });
         Slots { counts, unbounded, waiting: Arc::new(semaphore(waiting)) }
+    }
+
+    /// How many connections have a slot.
+    pub fn taken(&self) -> usize {
+        self.counts.total.saturating_sub(self.counts.free.available_permits())
+    }
+
+    /// How many slots there are.
+    pub fn total(&self) -> usize {
+        self.counts.total
     }
 
     /// Takes a slot for a new connection, in the share of `address` if there is one. `address` is
@@ -238,6 +259,7 @@ mod tests {
         let waiting: Vec<_> = (0..4).map(|_| slots.admit(None)).collect();
         assert!(waiting.iter().all(|a| matches!(a, Admission::Wait(_, NoSlot::AllTaken))));
         assert!(matches!(slots.admit(None), Admission::Full(NoSlot::AllTaken)));
+        assert_eq!((slots.taken(), slots.total()), (1, 1), "who waits has none");
         let began = tokio::time::Instant::now();
         assert_eq!(slots.wait(None).await.unwrap_err(), NoSlot::AllTaken);
         assert_eq!(began.elapsed(), WAIT);
@@ -245,6 +267,7 @@ mod tests {
         let second = slots.wait(None).await.unwrap();
         assert!(matches!(slots.admit(None), Admission::Full(_)));
         drop(second);
+        assert_eq!(slots.taken(), 0);
         slot(slots.admit(None));
     }
 

@@ -235,14 +235,19 @@ impl warp::reject::Reject for WrongToken {}
 const SCHEME: &[u8] = b"Bearer ";
 
 async fn authorize(admin: Admin, headers: HeaderMap) -> Result<Admin, Rejection> {
+    match has_token(&headers, &admin.token) {
+        true => Ok(admin),
+        false => Err(warp::reject::custom(WrongToken)),
+    }
+}
+
+/// Whether a request presents that secret.
+pub(super) fn has_token(headers: &HeaderMap, secret: &str) -> bool {
     let header = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
     // The scheme is case-insensitive (RFC 9110, 11.1).
     let (scheme, token) = header.split_at(header.len().min(SCHEME.len()));
     let token = scheme.eq_ignore_ascii_case(SCHEME).then_some(token.trim_ascii());
-    match token.is_some_and(|token| constant_time_eq(token, admin.token.as_bytes())) {
-        true => Ok(admin),
-        false => Err(warp::reject::custom(WrongToken)),
-    }
+    token.is_some_and(|token| constant_time_eq(token, secret.as_bytes()))
 }
 
 /// The error for a request that a filter rejected; `None` for rejections of other routes.

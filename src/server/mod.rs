@@ -13,6 +13,7 @@ mod folder;
 mod health;
 mod large_file;
 mod listen;
+pub mod metrics;
 mod no_slot;
 mod page_files;
 pub mod pages;
@@ -22,8 +23,8 @@ mod reports;
 mod routes;
 pub mod tls;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,7 @@ pub use crate::http::path::Mount;
 use crate::negotiate::Negotiator;
 use crate::net::slots::{Admission, Slots};
 pub use listen::{Listener, bind, bind_for};
+use metrics::MetricsPage;
 use no_slot::Refusals;
 pub use no_slot::{TOO_FEW_FILES, open_files_for, raise_file_limit};
 use pages::Pages;
@@ -54,12 +56,36 @@ struct Shared {
     negotiator: Negotiator,
     pages: Option<Pages>,
     limits: HttpLimits,
-    slots: Slots,
-    no_slot: Refusals,
+    slots: Arc<Slots>,
+    no_slot: Arc<Refusals>,
     connections: TaskTracker,
     /// `/readyz` says so.
     ready: AtomicBool,
+    metrics: OnceLock<MetricsPage>,
     stopping: CancellationToken,
+}
+
+/// The connections of a server in numbers.
+pub struct Connections {
+    slots: Arc<Slots>,
+    no_slot: Arc<Refusals>,
+}
+
+impl Connections {
+    /// How many are open.
+    pub fn open(&self) -> usize {
+        self.slots.taken()
+    }
+
+    /// How many may be open.
+    pub fn most(&self) -> usize {
+        self.slots.total()
+    }
+
+    /// How many were refused since the start, by the setting that is the reason.
+    pub fn refused(&self) -> [(&'static str, u64); 2] {
+        self.no_slot.totals()
+    }
 }
 
 impl Server {
@@ -78,10 +104,11 @@ impl Server {
             negotiator,
             pages,
             limits,
-            slots,
-            no_slot: Refusals::default(),
+            slots: Arc::new(slots),
+            no_slot: Arc::default(),
             connections,
             ready: AtomicBool::new(true),
+            metrics: OnceLock::new(),
             stopping,
         };
         Server { shared: Arc::new(shared) }
@@ -121,6 +148,17 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// Answers `/metrics` from now on. The first page stays.
+    pub fn serve_metrics(&self, page: MetricsPage) {
+        let _ = self.shared.metrics.set(page);
+    }
+
+    /// Its connections in numbers.
+    pub fn connections(&self) -> Connections {
+        let Shared { slots, no_slot, .. } = &*self.shared;
+        Connections { slots: Arc::clone(slots), no_slot: Arc::clone(no_slot) }
     }
 
     /// Has `/readyz` say no from now on, so that balancers send nobody here any more. All else goes on.

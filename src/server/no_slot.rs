@@ -35,6 +35,8 @@ struct RefusalCount {
     last_logged: Option<Instant>,
     /// Refusals since then.
     count: u64,
+    /// Refusals since the start.
+    total: u64,
 }
 
 impl Refusals {
@@ -59,14 +61,24 @@ impl Refusals {
         unavailable(why.reason())
     }
 
+    /// The refusals since the start, by the setting that is their reason.
+    pub fn totals(&self) -> [(&'static str, u64); 2] {
+        [NoSlot::AllTaken, NoSlot::Share].map(|why| {
+            let refused = self.0[why as usize].lock().unwrap_or_else(PoisonError::into_inner);
+            (why.setting(), refused.total)
+        })
+    }
+
     /// Counts a refusal, and logs it at most once per [`LOG_INTERVAL`].
     pub fn count(&self, why: NoSlot) {
         let refused = &self.0[why as usize];
         let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.count += 1;
+        refused.total += 1;
         if refused.last_logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
             let count = refused.count;
-            *refused = RefusalCount { last_logged: Some(Instant::now()), count: 0 };
+            refused.last_logged = Some(Instant::now());
+            refused.count = 0;
             match why {
                 NoSlot::AllTaken => warn!(
                     refused = count,

@@ -5,7 +5,7 @@ use http::header::{CONNECTION, HeaderValue};
 use tracing::debug;
 
 use super::listen::ListenerConfig;
-use super::{Server, Shared, echo, health, pages, redirect};
+use super::{Server, Shared, echo, health, metrics, pages, redirect};
 use crate::admission::Peer;
 use crate::http::path::Part;
 use crate::http::{Request, Response, ResponseFuture, host};
@@ -41,6 +41,7 @@ impl Server {
         }
         let path = request.uri().path();
         let at_once = health::answer(request.method(), path, self.is_ready());
+        let at_once = at_once.or_else(|| metrics::answer(self.shared.metrics.get()?, &request));
         if let Some(response) = at_once.or_else(|| astray.preflight()) {
             return ResponseFuture::Ready(response);
         }

@@ -13,6 +13,7 @@ mod jsonp_polling;
 mod poll;
 pub(crate) mod query;
 mod stream;
+mod traffic;
 mod websocket;
 pub(crate) mod ws_frames;
 mod ws_io;
@@ -28,6 +29,7 @@ use crate::net::ConnWriter;
 
 pub use error::Error;
 pub use query::Query;
+pub use traffic::{Direction, Traffic, traffic};
 
 /// A way by which packets travel.
 pub trait Transport: Send + Sync {

@@ -11,6 +11,7 @@ use http::{Method, StatusCode};
 use tokio::time::Instant;
 
 use super::compression::{self, accepts_gzip};
+use super::traffic::{Direction, Traffic};
 use super::{Error, Exchange};
 use crate::dialect::{Control, Dialect, Frame, Malformed, OCTETS, Packet, Requests, Wire};
 use crate::engine::{
@@ -34,6 +35,7 @@ struct ParkedPoll {
     deadline: Instant,
     encode: Encode,
     coding: Coding,
+    traffic: &'static Traffic,
     batch: Vec<Frame>,
     /// Why it is answered now.
     drained: Drained,
@@ -110,6 +112,7 @@ pub(super) fn park(
         deadline,
         encode,
         coding,
+        traffic: Traffic::of(info),
         batch: Vec::new(),
         drained: Drained::Released,
         responder: None,
@@ -127,8 +130,9 @@ impl Parked for ParkedPoll {
     fn begin(&mut self, writer: &Arc<ConnWriter>, head: Vec<u8>) {
         let (writer, encode) = (Arc::clone(writer), Arc::clone(&self.encode));
         let answer = Answer::default();
-        let (coding, sent) = (self.coding, self.sent.clone());
-        let responder = Arc::new(PollResponder { writer, head, encode, coding, answer, sent });
+        let (coding, traffic, sent) = (self.coding, self.traffic, self.sent.clone());
+        let responder = PollResponder { writer, head, encode, coding, traffic, answer, sent };
+        let responder = Arc::new(responder);
         self.drain.set_direct_writer(Arc::clone(&responder) as Arc<dyn DirectWriter>);
         self.responder = Some(responder);
     }
@@ -169,11 +173,12 @@ impl Parked for ParkedPoll {
             sent.keep(&self.batch);
         }
         let (content_type, plain) = self.encode_answer();
+        let packets = self.batch.len();
         let ParkedPoll { drain, responder, coding, .. } = *self;
         let Some(responder) = responder else { return };
         let gzip = Some(&plain).filter(|_| coding == Coding::Gzip).and_then(compression::gzip);
         if responder.answer.claim(drain) {
-            responder.write(content_type, &plain, gzip.as_ref());
+            responder.write(packets, content_type, &plain, gzip.as_ref());
         }
     }
 }
@@ -201,6 +206,7 @@ struct PollResponder {
     head: Vec<u8>,
     encode: Encode,
     coding: Coding,
+    traffic: &'static Traffic,
     answer: Answer,
     sent: Option<Arc<Sent>>,
 }
@@ -212,8 +218,15 @@ impl std::fmt::Debug for PollResponder {
 }
 
 impl PollResponder {
-    /// Writes the answer: its plain form, unless there is another.
-    fn write(&self, content_type: &str, plain: &Bytes, gzip: Option<&Bytes>) -> SendOutcome {
+    /// Writes the answer with so many packets: its plain form, unless there is another.
+    fn write(
+        &self,
+        packets: usize,
+        content_type: &str,
+        plain: &Bytes,
+        gzip: Option<&Bytes>,
+    ) -> SendOutcome {
+        self.traffic.count(Direction::Out, packets, gzip.unwrap_or(plain).len());
         let all_sent = self.writer.write(|out| {
             out.extend_from_slice(&self.head);
             if self.coding != Coding::Off && plain.len() >= compression::THRESHOLD {
@@ -236,7 +249,7 @@ impl DirectWriter for PollResponder {
             sent.keep(frames);
         }
         let (content_type, body) = (self.encode)(dialect, wire, frames);
-        self.write(content_type, &body, None)
+        self.write(frames.len(), content_type, &body, None)
     }
 
     /// Where a dropped poll is a pause, its packets have to wait for the next one. Where it ends the
@@ -284,7 +297,10 @@ pub(super) async fn accept(
         }
     };
     match parse(&session, &body, media_type(&parts.headers)) {
-        Ok(packets) => posting.session().submit(info, packets).await?,
+        Ok(packets) => {
+            Traffic::of(info).count(Direction::In, packets.len(), body.len());
+            posting.session().submit(info, packets).await?;
+        }
         // The reference servers answer "ok" and end the session (engineio.md §9).
         Err(PostError::Malformed(error)) => session.malformed(error),
         Err(PostError::Answer(error)) => return Err(error),

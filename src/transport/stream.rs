@@ -13,6 +13,7 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 
 use super::poll::{Purpose, accept_payload, purpose, unsupported};
+use super::traffic::{Direction, Traffic};
 use super::{Error, Exchange};
 use crate::dialect::{Control, Dialect, Frame, Heartbeat, Wire};
 use crate::engine::{
@@ -104,6 +105,7 @@ struct PacketStream {
 #[derive(Debug, Clone)]
 struct Format {
     write: fn(&mut Vec<u8>, &str),
+    traffic: &'static Traffic,
     sent: Arc<AtomicUsize>,
     most: usize,
 }
@@ -115,6 +117,9 @@ impl Format {
             write(&mut piece, dialect, wire, from_ref(frame), self.write);
         }
         self.count(piece.len());
+        if !frames.is_empty() {
+            self.traffic.count(Direction::Out, frames.len(), piece.len());
+        }
         piece
     }
 
@@ -136,7 +141,8 @@ impl PacketStream {
         shape: Shape,
     ) -> Self {
         let most = session.limits().stream_bytes;
-        let format = Format { write: shape.write, sent: Arc::default(), most };
+        let traffic = Traffic::of(info);
+        let format = Format { write: shape.write, traffic, sent: Arc::default(), most };
         format.count(shape.prelude.len());
         let prelude = Some(shape.prelude);
         PacketStream { session, drain: Some(drain), info, prelude, format, batch: Vec::new() }

@@ -28,7 +28,7 @@ use crate::net::ConnWriter;
 #[derive(Debug)]
 pub struct WebSocket;
 
-static INFO: TransportInfo =
+pub(super) static INFO: TransportInfo =
     TransportInfo { name: "websocket", wire: "websocket", streams: true, duplex: true };
 
 /// The greatest length in bytes of a message on a connection whose packets are discarded.

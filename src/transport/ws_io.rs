@@ -9,6 +9,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use super::traffic::{Direction, Traffic};
 use super::ws_frames::{Fault, FrameParser, Message};
 use crate::dialect::{Dialect, Frame, SocketMessage, Wire};
 use crate::engine::{Connection, DirectWriter, SendOutcome};
@@ -76,7 +77,7 @@ pub(super) struct WsReader {
 
 /// Writes packets and control frames. Tasks that queue packets call it too.
 #[derive(Debug)]
-pub(super) struct WsWriter(Arc<ConnWriter>);
+pub(super) struct WsWriter(Arc<ConnWriter>, &'static Traffic);
 
 /// Takes over a connection after its handshake. `early`: the bytes that came after the request.
 /// `max_message`: the greatest length of a message from the client in bytes.
@@ -85,7 +86,7 @@ pub(super) fn open(
     early: Bytes,
     max_message: usize,
 ) -> (Arc<WsWriter>, WsReader) {
-    let out = Arc::new(WsWriter(writer));
+    let out = Arc::new(WsWriter(writer, Traffic::of(&super::websocket::INFO)));
     let reader = WsReader {
         frames: FrameParser::new(max_message),
         unparsed: BytesMut::from(early),
@@ -171,8 +172,14 @@ impl WsReader {
                 self.reported = held;
                 WsEvent::Partial(held)
             }
-            Ok(Some(Message::Text(text))) => WsEvent::Text(text),
-            Ok(Some(Message::Binary(data))) => WsEvent::Binary(data),
+            Ok(Some(Message::Text(text))) => {
+                self.out.1.count(Direction::In, 1, text.len());
+                WsEvent::Text(text)
+            }
+            Ok(Some(Message::Binary(data))) => {
+                self.out.1.count(Direction::In, 1, data.len());
+                WsEvent::Binary(data)
+            }
             Ok(Some(Message::Ping(data))) => self.answer_ping(&data),
             Ok(Some(Message::Pong)) => self.sign_of_life(),
             Ok(Some(Message::Close(payload))) => {
@@ -245,6 +252,7 @@ impl WsWriter {
     /// Writes packets. Returns whether the connection took all bytes; [`WsWriter::flush`] waits for the rest.
     pub fn write_packets(&self, frames: &[Frame], dialect: &dyn Dialect, wire: &Wire) -> bool {
         self.0.write(|out| {
+            let before = out.len();
             for frame in frames {
                 match frame {
                     Frame::Text(text) => {
@@ -254,6 +262,7 @@ impl WsWriter {
                     Frame::Binary(data) => append_message(out, &dialect.socket_binary(data, wire)),
                 }
             }
+            self.1.count(Direction::Out, frames.len(), out.len() - before);
         })
     }
 

@@ -16,7 +16,14 @@ use super::drain::{Detach, Drain};
 impl Session {
     /// Whether this call is the one that has to start the session, on that transport.
     pub(in crate::engine) fn may_start(&self, info: &'static TransportInfo) -> bool {
-        self.state().start(info, self.limits(), Instant::now())
+        let mut state = self.state();
+        let from = state.transport.name;
+        let starts = state.start(info, self.limits(), Instant::now());
+        drop(state);
+        if starts && self.is_lenient() {
+            self.tell(&SessionEvent::Moved { from, to: info.name });
+        }
+        starts
     }
 
     /// Lets a request of that transport drain the queue.
@@ -26,14 +33,14 @@ impl Session {
     pub fn attach(self: &Arc<Self>, info: &'static TransportInfo) -> Result<Drain, SessionError> {
         let greeting = || self.open.clone();
         let mut state = self.state();
-        let before = if state.is_new() { "" } else { state.transport.name };
+        let from = state.transport.name;
         let (limits, now) = (self.limits(), Instant::now());
         let attached = state.attach(info, self.dialect, greeting, limits, now);
         drop(state);
         match attached {
             Ok((ticket, replaced)) => {
-                if self.is_lenient() && info.name != before {
-                    self.tell(&SessionEvent::Moved { to: info.name });
+                if self.is_lenient() && info.name != from {
+                    self.tell(&SessionEvent::Moved { from, to: info.name });
                 }
                 replaced.into_iter().for_each(Waker::wake);
                 if self.is_lenient() {

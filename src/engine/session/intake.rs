@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -57,10 +58,14 @@ impl Session {
             }
             let (confirmed, confirmed_wake) = state.heard(Instant::now());
             *next = Some(packet);
-            let Intake { call, wake, end, blocked } = self.take(&mut state, next, packets, cx);
+            let Intake { call, wake, end, blocked, answered } =
+                self.take(&mut state, next, packets, cx);
             drop(state);
             if confirmed {
                 self.tell(&SessionEvent::Confirmed { transport: info.name });
+            }
+            if let (Some(observer), Some(took)) = (&self.shared.observer, answered) {
+                observer.heartbeat(info.name, took);
             }
             confirmed_wake.into_iter().chain(wake).for_each(Waker::wake);
             let called = call.is_some();
@@ -84,7 +89,8 @@ impl Session {
         packets: &mut impl Iterator<Item = Packet>,
         cx: &Context<'_>,
     ) -> Intake {
-        let mut intake = Intake { call: None, wake: None, end: None, blocked: false };
+        let mut intake =
+            Intake { call: None, wake: None, end: None, blocked: false, answered: None };
         while let Some(packet) = next.take() {
             if state.phase != Phase::Open || intake.end.is_some() {
                 break;
@@ -112,7 +118,9 @@ impl Session {
                         intake.end = Some(CloseReason::Malformed(wrong));
                     }
                 },
-                Packet::Pong { .. } => state.ponged(self.limits(), Instant::now()),
+                Packet::Pong { .. } => {
+                    intake.answered = state.ponged(self.limits(), Instant::now());
+                }
                 Packet::Upgrade | Packet::Noop => {}
             }
             *next = packets.next();
@@ -143,6 +151,8 @@ struct Intake {
     end: Option<CloseReason>,
     /// The next packet waits for room.
     blocked: bool,
+    /// How long the answer to a heartbeat took.
+    answered: Option<Duration>,
 }
 
 #[cfg(test)]

@@ -51,11 +51,11 @@ impl Liveness {
         now.saturating_duration_since(self.last_heard)
     }
 
-    /// The client answered the heartbeat.
-    pub fn ponged(&mut self, limits: &Limits, now: Instant) {
-        if self.pinged.take().is_some() {
-            self.next_ping = now + limits.ping_interval;
-        }
+    /// The client answered the heartbeat. Returns how long that took, if one was due an answer.
+    pub fn ponged(&mut self, limits: &Limits, now: Instant) -> Option<Duration> {
+        let pinged = self.pinged.take()?;
+        self.next_ping = now + limits.ping_interval;
+        Some(now.saturating_duration_since(pinged))
     }
 
     /// When the client was last heard. A process that is paused hears no client, so all count as

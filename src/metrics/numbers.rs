@@ -1,0 +1,173 @@
+//! Numbers that other rooms count anyway, read when Prometheus asks.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use crate::admission::Gate;
+use crate::chat::RateLimitStats;
+use crate::diagnosis::{Book, causes};
+use crate::memory;
+use crate::server::Connections;
+use crate::telemetry;
+use crate::transport::{self, Direction};
+
+/// Where the numbers are.
+pub struct Sources {
+    /// Refusals, WebSockets, circuit breakers; the bounds of the policy.
+    pub gate: Arc<Gate>,
+    /// What the chat refused.
+    pub rate_limit_stats: Arc<RateLimitStats>,
+    /// Causes.
+    pub book: Arc<Book>,
+    /// Connections.
+    pub connections: Connections,
+    /// Reloads of the settings.
+    pub reloads: Arc<Reloads>,
+}
+
+/// Counts changes of the settings while the server runs.
+#[derive(Debug, Default)]
+pub struct Reloads {
+    ok: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Reloads {
+    /// Counts one.
+    pub fn count(&self, ok: bool) {
+        if ok { &self.ok } else { &self.failed }.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").finish_non_exhaustive()
+    }
+}
+
+/// A value with labels.
+type Value<'a, const N: usize> = ([(&'static str, &'a str); N], u64);
+
+/// Writes one metric after the other.
+pub(super) struct Writer<'a>(pub DescriptorEncoder<'a>);
+
+impl Writer<'_> {
+    /// A gauge without labels.
+    pub fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(value).encode(encoder)
+    }
+
+    /// A gauge without labels that is no whole number.
+    pub fn decimal(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(value).encode(encoder)
+    }
+
+    /// A counter without labels that counts in fractions.
+    pub fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(value).encode(encoder)
+    }
+
+    /// A counter for each of these labels.
+    pub fn counters<'v, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = Value<'v, N>>,
+    ) -> fmt::Result {
+        let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in values {
+            ConstCounter::new(value).encode(encoder.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Collector for Sources {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut to = Writer(encoder);
+        self.traffic(&mut to)?;
+        self.policy(&mut to)?;
+        let found = self.book.causes();
+        let known = causes().iter().map(|it| (&*it.cause, &*it.place));
+        let known = known.chain([("unknown", "unknown")]).map(|(cause, place)| {
+            let count = found.iter().find(|(name, _)| *name == cause).map_or(0, |it| it.1);
+            ([("cause", cause), ("where", place)], count)
+        });
+        to.counters("causes", "Fallbacks and losses by their cause", known)?;
+        let limits = self.rate_limit_stats.counts();
+        to.counters(
+            "chat_refusals",
+            "Messages and notices of the chat over a rate limit",
+            limits.iter().map(|(setting, count)| ([("setting", *setting)], *count)),
+        )?;
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        to.counters(
+            "config_reloads",
+            "Changes of the settings while the server runs",
+            [("ok", load(&self.reloads.ok)), ("failed", load(&self.reloads.failed))]
+                .map(|(result, count)| ([("result", result)], count)),
+        )?;
+        let lost = telemetry::file_log_status().map_or(0, |status| status.lost);
+        to.counters(
+            "log_lines_lost",
+            "Lines that could not be written to the log files",
+            [([], lost)],
+        )?;
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        let mut info =
+            to.0.encode_descriptor("build_info", "The version", None, MetricType::Gauge)?;
+        ConstGauge::new(1u64).encode(info.encode_family(&version)?)
+    }
+}
+
+impl Sources {
+    fn traffic(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let all = || {
+            [(Direction::In, "in"), (Direction::Out, "out")].into_iter().flat_map(|(way, name)| {
+                transport::traffic().map(move |(transport, traffic)| {
+                    ([("direction", name), ("transport", transport)], traffic.total(way))
+                })
+            })
+        };
+        let packets = all().map(|(labels, (packets, _))| (labels, packets));
+        to.counters("packets", "Packets of the engine", packets)?;
+        let bytes = all().map(|(labels, (_, bytes))| (labels, bytes));
+        to.counters("bytes", "Bytes of these packets", bytes)?;
+        to.gauge("queue_bytes", "Bytes that wait for clients", memory::held() as u64)
+    }
+
+    fn policy(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let counters = self.gate.counters();
+        to.counters(
+            "refusals",
+            "Requests that the policy refused",
+            counters.refusals().map(|(reason, count)| ([("reason", reason)], count)),
+        )?;
+        to.gauge("websockets", "Open WebSockets", counters.websockets() as u64)?;
+        let breakers = self.gate.breakers().count() as u64;
+        to.gauge("breakers", "WebSocket circuit breakers that are not closed", breakers)?;
+        let caps = self.gate.policy().caps;
+        to.gauge("max_sessions", "The setting; 0 for no bound", caps.sessions as u64)?;
+        to.gauge("connections", "Open connections", self.connections.open() as u64)?;
+        to.gauge(
+            "max_connections",
+            "Connections that may be open",
+            self.connections.most() as u64,
+        )?;
+        to.counters(
+            "connections_refused",
+            "Connections that got no slot",
+            self.connections.refused().map(|(setting, count)| ([("setting", setting)], count)),
+        )
+    }
+}
