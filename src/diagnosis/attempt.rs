@@ -19,7 +19,59 @@ const FAULTS: [&str; 7] = [
     "body",
 ];
 
-/// The latest attempt of one session to move to WebSocket, or its life on it.
+/// What one session tried last: to move to WebSocket, and since then to move to another transport. A client goes on
+/// to the next best at once, and may tell of the first only then.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Attempts {
+    websocket: Attempt,
+    other: Option<Box<Attempt>>,
+    /// Whether what happened last was of the other.
+    is_latest_other: bool,
+}
+
+impl Attempts {
+    /// Takes an event in. True if it is the end of an attempt, or of the session: time for a verdict.
+    pub fn observe(&mut self, event: &SessionEvent<'_>) -> bool {
+        let transport = match *event {
+            SessionEvent::Probing { transport }
+            | SessionEvent::ProbeAnswered { transport }
+            | SessionEvent::Upgraded { to: transport, .. }
+            | SessionEvent::Confirmed { transport }
+            | SessionEvent::UpgradeFailed { tried: transport, .. }
+            | SessionEvent::TakenBack { tried: transport, .. }
+            | SessionEvent::Closed { transport, .. } => transport,
+            _ => WEBSOCKET,
+        };
+        if let SessionEvent::Probing { transport } = *event {
+            let offered = self.websocket.offered;
+            self.other = (transport != WEBSOCKET)
+                .then(|| Box::new(Attempt { offered, ..Attempt::default() }));
+        }
+        let other = self.other.as_deref_mut().filter(|_| transport != WEBSOCKET);
+        self.is_latest_other = other.is_some();
+        other.unwrap_or(&mut self.websocket).observe(event)
+    }
+
+    /// That to move to WebSocket, or the life on it.
+    pub fn websocket(&self) -> &Attempt {
+        &self.websocket
+    }
+
+    /// The one of which something happened last.
+    pub fn latest(&self) -> &Attempt {
+        self.other.as_deref().filter(|_| self.is_latest_other).unwrap_or(&self.websocket)
+    }
+
+    /// The last to move to that transport, if the server saw one; of WebSocket also that it saw none.
+    pub fn to(&self, transport: &str) -> Option<&Attempt> {
+        match transport {
+            WEBSOCKET => Some(&self.websocket),
+            other => self.other.as_deref().filter(|attempt| attempt.other == Some(other)),
+        }
+    }
+}
+
+/// An attempt to move to a transport.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Attempt {
     /// Whether the handshake offered it.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::attempt::Attempt;
+use super::attempt::Attempts;
 use super::causes::{Verdict, diagnose};
 use super::facts::Facts;
 use super::history::History;
@@ -56,7 +56,7 @@ struct Record {
     opened: Instant,
     name: Option<Box<str>>,
     timeline: Timeline,
-    attempt: Attempt,
+    attempts: Attempts,
     /// The latest, made when an attempt ended.
     verdict: Option<Box<Verdict>>,
     of: Of,
@@ -183,11 +183,11 @@ impl Book {
             let Some(record) = shard.get_mut(&sid).filter(|record| !record.logged) else {
                 continue;
             };
-            if record.attempt.is_on_websocket() {
+            if record.attempts.websocket().is_on_websocket() {
                 continue;
             }
             record.logged = true;
-            let facts = record.attempt.facts(now - record.opened);
+            let facts = record.attempts.latest().facts(now - record.opened);
             let (of, verdict) = (record.of.clone(), record.verdict.clone());
             drop(shard);
             if let Some(verdict) = verdict.filter(|verdict| verdict.is_known()) {
@@ -216,9 +216,9 @@ impl Book {
         // A loss was one of another session, of which this one knows nothing.
         let is_of_this = told.text("step") != Some("carrying");
         if is_of_this {
-            let transport = told.get("transport").cloned();
-            facts.extend(&record.attempt.facts(record.opened.elapsed()));
-            if let Some(transport) = transport {
+            let attempt = record.attempts.to(told.text("transport").unwrap_or("websocket"));
+            facts.extend(&attempt.map(|it| it.facts(record.opened.elapsed())).unwrap_or_default());
+            if let Some(transport) = told.get("transport").cloned() {
                 facts.set("transport", transport);
             }
         }
@@ -271,12 +271,13 @@ impl Book {
         let now = Instant::now();
         let lasted = now - record.opened;
         let network = session.handshake().bucket;
-        let mut facts = record.attempt.facts(lasted);
-        if let Some(silent) = record.attempt.lost_after_silence() {
+        let attempt = record.attempts.latest();
+        let mut facts = attempt.facts(lasted);
+        if let Some(silent) = attempt.lost_after_silence() {
             let mut patterns = lock(&self.patterns);
             patterns.lost(network, silent, lasted).into_iter().for_each(|p| p.tell(&mut facts));
         }
-        let failed = record.attempt.has_failed();
+        let failed = attempt.has_failed();
         let verdict = if failed { Some(diagnose(&facts)) } else { record.verdict.map(|v| *v) };
         // People leave, machines go to sleep, networks change: the log tells only of what can be mended.
         let is_ordinary = matches!(
@@ -321,7 +322,7 @@ impl Observer<Session> for Book {
             opened: now,
             name: None,
             timeline: Timeline::default(),
-            attempt: Attempt::default(),
+            attempts: Attempts::default(),
             verdict: None,
             of: Of {
                 sid,
@@ -336,7 +337,7 @@ impl Observer<Session> for Book {
         });
         let age = now - record.opened;
         record.timeline.push(age, name, &text);
-        let is_time = record.attempt.observe(event);
+        let is_time = record.attempts.observe(event);
         match *event {
             SessionEvent::Handshake { transport, .. } => record.of.transport = transport,
             SessionEvent::Moved { to, .. }
@@ -354,11 +355,11 @@ impl Observer<Session> for Book {
         if !is_time {
             return;
         }
-        let facts = record.attempt.facts(age);
+        let facts = record.attempts.latest().facts(age);
         let verdict = diagnose(&facts);
         record.verdict = Some(Box::new(verdict.clone()));
         // What the policy refuses has lines of its own.
-        if record.attempt.is_refused_by_policy() {
+        if record.attempts.latest().is_refused_by_policy() {
             return;
         }
         record.logged = false;

@@ -16,7 +16,8 @@ import { runTest, watchChat } from './lib/surfaces/page.mjs';
 import { readLog, readTimelines } from './lib/surfaces/server.mjs';
 import { startFaultBrowser } from './lib/visit.mjs';
 
-const NO_PAGE = ['certificate-of-another-name', 'certificate-expired', 'certificate-untrusted', 'mixed-content'];
+/** No page of the server's is there. */
+const NO_PAGE = ['certificate-of-another-name', 'certificate-expired', 'certificate-not-yet-valid', 'certificate-untrusted', 'mixed-content'];
 const SHARE = 0.95;
 const OUTPUT = new URL('../../target/faults.json', import.meta.url);
 
@@ -31,7 +32,7 @@ const names = positionals.length ? positionals : Object.keys(FAULTS);
 const RUNS = [
   { surfaces: ['panel', 'log', 'timeline'], run: behindChat },
   { surfaces: ['diagnostics'], run: async (browser, stage) => ({ diagnostics: await runTest(browser, stage) }) },
-  { surfaces: ['diagnose'], run: async (_, stage) => ({ diagnose: await runCommand(stage) }) },
+  { surfaces: ['diagnose'], run: async (_, stage, { ask }) => ({ diagnose: await runCommand(stage, ask) }) },
 ];
 
 async function behindChat(browser, stage, expectation) {

@@ -32,5 +32,6 @@ it('a verdict needs a true cause, and no false one', () => {
     ['log', named('unknown'), 'right'],
   ];
   for (const [surface, said, verdict] of verdicts) assert.equal(judge(expectation, surface, said), verdict, `${surface} ${JSON.stringify(said)}`);
+  assert.deepEqual(causesIn([{ sid: 'x', cause: 'a' }, { sid: 'y', cause: 'b' }], ({ sid }) => sid === 'x').map(({ cause }) => cause), ['b']);
   assert.deepEqual(causesIn({ list: [{ verdict: { cause: 'a', certainty: 'certain' } }, null, 1], cause: 'b' }).map(({ cause }) => cause), ['b', 'a']);
 });

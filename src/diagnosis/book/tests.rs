@@ -96,6 +96,29 @@ async fn what_the_client_saw_is_put_together_with_what_the_server_saw() {
     );
 }
 
+/// Parlance's client tries the next transport at once, and what it tells of the first comes after that.
+#[tokio::test(start_paused = true)]
+async fn what_the_client_tells_of_one_transport_is_not_mixed_with_what_came_of_the_next() {
+    use SessionEvent::{Confirmed, ProbeAnswered, Probing, Refused, Upgraded};
+    let (engine, book) = engine();
+    let session = polling(&engine);
+    let reason = "no Upgrade";
+    session.tell(&Refused { transport: "websocket", label: "upgrade-missing", reason });
+    let (from, transport, after) = ("xhr-polling", "eventsource", Duration::from_millis(9));
+    session.tell(&Probing { transport });
+    session.tell(&ProbeAnswered { transport });
+    session.tell(&Upgraded { from, to: transport, after });
+    session.tell(&Confirmed { transport });
+    let blocked = json!({ "transport": "websocket", "step": "open", "code": "cut", "ms": 7 });
+    let verdict = book.hear(&session, &told(&blocked));
+    assert_eq!((verdict.cause, verdict.certainty), ("upgrade-header-dropped", Certainty::Certain));
+    let unheard = json!({ "transport": "htmlfile", "step": "open", "code": "timeout", "ms": 8000 });
+    assert_eq!(book.hear(&session, &told(&unheard)).certainty, Certainty::Likely, "not seen here");
+    let silent =
+        json!({ "transport": "eventsource", "step": "probe", "code": "timeout", "ms": 8000 });
+    assert_eq!(book.hear(&session, &told(&silent)).certainty, Certainty::Certain);
+}
+
 #[tokio::test(start_paused = true)]
 async fn ended_sessions_are_remembered_with_their_cause() {
     let (engine, book) = engine();

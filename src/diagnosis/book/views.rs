@@ -51,7 +51,7 @@ impl Book {
         let shard = self.shard(sid);
         let record = shard.get(&sid)?;
         let (number, age, name) = (record.number, record.opened.elapsed(), record.name.clone());
-        let (verdict, attempt) = (record.verdict.clone(), record.attempt.clone());
+        let (verdict, attempt) = (record.verdict.clone(), record.attempts.websocket().clone());
         // The rules are walked without the lock.
         drop(shard);
         Some(Glance { number, age, name, verdict: verdict_now(verdict, &attempt, age) })
@@ -99,7 +99,7 @@ impl Book {
 
 impl Record {
     fn verdict_now(&self) -> Option<Verdict> {
-        verdict_now(self.verdict.clone(), &self.attempt, self.opened.elapsed())
+        verdict_now(self.verdict.clone(), self.attempts.websocket(), self.opened.elapsed())
     }
 }
 

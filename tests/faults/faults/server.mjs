@@ -98,14 +98,14 @@ export const SERVER = {
   },
   'max-connections': {
     what: 'as many connections as may be',
-    server: ['--max-connections', '4', '--trusted-proxies', 'loopback'],
-    crowd: { connections: 4 },
+    server: ['--max-connections', '20', '--trusted-proxies', 'loopback', '--header-timeout', '2m'],
+    crowd: { connections: 20 },
     proof: { plain: 503, upgrade: 503, text: /connections are taken/ },
   },
   'max-connections-per-address': {
     what: 'as many connections of this address as may be',
-    server: ['--max-connections-per-address', '4'],
-    crowd: { connections: 4 },
+    server: ['--max-connections-per-address', '20', '--header-timeout', '2m'],
+    crowd: { connections: 20 },
     proof: { plain: 503, upgrade: 503, text: /as many connections as it may/ },
   },
   'file-limit': {

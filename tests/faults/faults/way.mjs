@@ -95,9 +95,15 @@ export const WAY = {
   },
   'certificate-expired': {
     what: 'the certificate has expired',
-    tls: { days: 0 },
+    tls: { valid: ['20200101000000Z', '20210101000000Z'] },
     way: {},
     proof: { tls: 'CERT_HAS_EXPIRED' },
+  },
+  'certificate-not-yet-valid': {
+    what: 'the certificate is not valid yet, or the clock of the client is slow',
+    tls: { valid: ['20900101000000Z', '20910101000000Z'] },
+    way: {},
+    proof: { tls: 'CERT_NOT_YET_VALID' },
   },
   'certificate-untrusted': {
     what: 'the certificate is of an authority that nobody knows',

@@ -50,7 +50,9 @@ export const ACTS = {
       socket.send(`42${i}["new message","${'x'.repeat(bytes)}"]`);
       if (i % 10 === 0) await socket.until(() => socket.frames.some(({ text }) => text.startsWith(`43${i}`)));
     }
-    return () => socket.close();
+    // leaves in good form, so that nobody wonders what became of it
+    socket.send('1');
+    await socket.ended();
   },
 
   /** The system gives it no more than `limit` open files, beside those that it has. */

@@ -21,9 +21,9 @@ export function judge(expectation, surface, named) {
   return causes.length === 0 || named.some(({ cause }) => causes.includes(cause)) ? 'right' : 'unknown';
 }
 
-/** All objects with a `cause` in a JSON value, however deep. */
-export function causesIn(value) {
-  if (typeof value !== 'object' || value === null) return [];
+/** All objects with a `cause` in a JSON value, however deep, but for what is within objects that `skip` holds for. */
+export function causesIn(value, skip = () => false) {
+  if (typeof value !== 'object' || value === null || skip(value)) return [];
   const own = typeof value.cause === 'string' ? [{ cause: value.cause, certainty: value.certainty, evidence: value.evidence }] : [];
-  return [...own, ...Object.values(value).flatMap(causesIn)];
+  return [...own, ...Object.values(value).flatMap((inner) => causesIn(inner, skip))];
 }

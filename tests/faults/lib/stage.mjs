@@ -77,9 +77,12 @@ async function set(fault, { scale, upstream, args }, scene, close) {
     fault,
     plan: fault.way ?? {},
     link,
+    /** What each server had written when it was armed: what comes before is about the crowd. */
+    since: new Map(),
     /** From now on the fault is there: those who are there before have come. `agent` is the browser that they seem to be. */
     async arm(agent) {
       if (fault.crowd) scene.atEnd(await gather(servers[0].url, fault.crowd, agent));
+      for (const server of servers) this.since.set(server, server.stderr.length);
       link?.arm();
       proxy.arm();
     },

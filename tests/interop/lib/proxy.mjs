@@ -98,6 +98,7 @@ export function nginx(locations) {
       daemon off; pid ${folder}/pid; error_log stderr; events {}
       http {
         access_log off; ${temporary.join(' ')}
+        client_body_buffer_size 1m; # the folder may not be one that its workers can write to
         map $http_upgrade $connection_of_upstream { default upgrade; "" ""; }
         upstream parlance { server 127.0.0.1:${upstream}; }
         server {

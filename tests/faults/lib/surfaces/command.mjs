@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { causesIn } from '../judge.mjs';
 
 const BINARY = process.env.PARLANCE_BIN ?? fileURLToPath(new URL('../../../../target/release/parlance', import.meta.url));
-const LIMIT_MS = 150_000;
+const LIMIT_MS = 300_000;
 
-/** Somebody runs it against the stage's address. */
-export async function runCommand(stage) {
+/** Somebody runs it against the stage's address, with those options. */
+export async function runCommand(stage, options = []) {
   await stage.arm('parlance');
   const folder = mkdtempSync(join(tmpdir(), 'parlance-ca-'));
   const env = { ...process.env };
@@ -21,7 +21,7 @@ export async function runCommand(stage) {
   }
   const url = stage.url.replace('https://127.0.0.1', 'https://localhost');
   const { code, stdout, stderr } = await new Promise((resolve) => {
-    execFile(BINARY, ['diagnose', url, '--json'], { env, timeout: LIMIT_MS, maxBuffer: 1 << 24 }, (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }));
+    execFile(BINARY, ['diagnose', url, '--json', ...options], { env, timeout: LIMIT_MS, maxBuffer: 1 << 24 }, (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }));
   });
   rmSync(folder, { recursive: true });
   try {

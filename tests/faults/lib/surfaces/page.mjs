@@ -3,6 +3,9 @@
 import { visit } from '../visit.mjs';
 
 const WATCH_MS = 16_000;
+/** Between two messages of a page that chats. */
+const CHAT_MS = 700;
+const SETTLE_MS = 20_000;
 const TEST_MS = 150_000;
 /** What is named is watched a little longer: another cause may follow. */
 const LINGER_MS = 1500;
@@ -19,9 +22,10 @@ export async function watchChat(browser, stage, { causes, watch = {} }) {
     await page.fill('#name', 'somebody');
     await page.press('#name', 'Enter');
     await stage.arm(await page.evaluate(() => navigator.userAgent));
-    const end = Date.now() + (watch.ms ?? WATCH_MS);
-    if (stage.fault.act || watch.says) await connected(page);
+    if (stage.fault.act || watch.says || watch.chats) await settled(page);
     await stage.act();
+    const end = Date.now() + (watch.ms ?? WATCH_MS);
+    if (watch.chats) await page.evaluate(chat, CHAT_MS);
     if (watch.says) await page.fill('#message', 'x'.repeat(watch.says)).then(() => page.press('#message', 'Enter'));
     await page.click('#badge');
     const found = async () => (await named(page)).some(({ cause }) => causes.includes(cause));
@@ -39,9 +43,19 @@ export async function watchChat(browser, stage, { causes, watch = {} }) {
   }
 }
 
-/** Until it is on a WebSocket, or it has become plain that it will not be. */
-function connected(page) {
-  return page.waitForSelector('#badge[data-transport="websocket"]', { timeout: 10_000 }).catch(() => {});
+/** In the page: somebody says something again and again, so that no connection is silent for long. */
+function chat(pause) {
+  setInterval(() => {
+    document.querySelector('#message').value = 'hello';
+    document.querySelector('#send').click();
+  }, pause);
+}
+
+/** Until it is in the room and on a WebSocket, or it has become plain that it will not be. */
+async function settled(page) {
+  for (const selector of ['#room:not(.off)', '#badge[data-transport="websocket"]']) {
+    await page.waitForSelector(selector, { timeout: SETTLE_MS }).catch(() => {});
+  }
 }
 
 /** Somebody starts the connection test. */

@@ -1,34 +1,51 @@
 // What the server says: its log, and the timelines that an administrator reads.
 
+import { existsSync, readFileSync } from 'node:fs';
 import { causesIn } from '../judge.mjs';
 import { get } from '../raw.mjs';
 import { TOKEN } from '../token.mjs';
 
-/** Lines of the log that name a cause. */
+const CAUSES = new URL('../../../../src/diagnosis/causes.json', import.meta.url);
+
+/** The causes by the label of the refusal that is one, as the table of causes has it. */
+function refusals() {
+  if (!existsSync(CAUSES)) return new Map();
+  const rules = JSON.parse(readFileSync(CAUSES, 'utf8')).flatMap(({ cause, rules }) => rules.map(({ when }) => [cause, when]));
+  const alone = rules.filter(([, when]) => Object.keys(when).join() === 'refusal');
+  return new Map(alone.flatMap(([cause, { refusal }]) => [refusal].flat().map((label) => [label, cause])));
+}
+
+/** Lines of the log that name a cause, or a refusal, which is one. */
 export function readLog(stage) {
-  const lines = stage.servers.flatMap(({ stderr }) => stderr.split('\n'));
+  const lines = stage.servers.flatMap((server) => server.stderr.slice(stage.since.get(server)).split('\n'));
+  const byLabel = refusals();
   const named = lines.flatMap((line) => {
-    const cause = /\bcause="?([a-z0-9-]+)/.exec(line)?.[1];
-    return cause ? [{ cause, certainty: /\bcertainty="?(\w+)/.exec(line)?.[1], text: line }] : [];
+    const cause = field(line, 'cause') ?? byLabel.get(field(line, 'label'));
+    return cause ? [{ cause, certainty: field(line, 'certainty') ?? 'certain', text: line }] : [];
   });
   return { named, seen: lines.filter((line) => /session\{|INFO|WARN|ERROR/.test(line)).slice(0, 60) };
 }
 
-/** All sessions, those that are over too, each with its timeline. */
+function field(line, name) {
+  return new RegExp(`\\b${name}="?([a-z0-9-]+)`).exec(line)?.[1];
+}
+
+/** All sessions, those that are over too, each with its timeline; but not the crowd's. */
 export async function readTimelines(stage) {
   const seen = [];
   for (const server of stage.servers) {
-    const options = { headers: { Authorization: `Bearer ${TOKEN}` }, patience: 3000 };
-    for (const path of ['/admin/sessions', '/admin/ended']) {
-      const answer = await get(`${server.url}${path}`, options);
-      if (answer.status !== 200) continue;
-      const list = JSON.parse(answer.text);
-      seen.push(list);
-      for (const sid of new Set(answer.text.match(/"sid":"[^"]+"/g)?.map((text) => JSON.parse(`{${text}}`).sid))) {
-        const one = await get(`${server.url}/admin/sessions/${sid}`, options);
-        if (one.status === 200) seen.push(JSON.parse(one.text));
-      }
-    }
+    const crowd = server.stderr.slice(0, stage.since.get(server));
+    const read = async (path) => {
+      const answer = await get(`${server.url}/admin/${path}`, { headers: { Authorization: `Bearer ${TOKEN}` }, patience: 3000 });
+      if (answer.status === 404) return undefined;
+      return answer.status === 200 ? JSON.parse(answer.text) : {};
+    };
+    const list = await read('sessions');
+    if (!list) return { absent: 'there is no /admin/sessions' };
+    seen.push(list);
+    const sids = new Set([...server.stderr.matchAll(/sid=([\w-]{10,})/g)].map(([, sid]) => sid));
+    for (const sid of sids) if (!crowd.includes(sid)) seen.push(await read(`sessions/${sid}`));
   }
-  return seen.length ? { named: causesIn(seen), seen } : { absent: 'there is no /admin/sessions' };
+  const ofCrowd = ({ sid }) => sid && stage.servers.some((server) => server.stderr.slice(0, stage.since.get(server)).includes(sid));
+  return { named: causesIn(seen, ofCrowd), seen };
 }
