@@ -1,4 +1,6 @@
 //! The chat room: one task that owns all members and handles everything in one order.
+//!
+//! Long because each input is handled where the members are, and all of that is one state.
 
 use std::cell::OnceCell;
 use std::hash::RandomState;

@@ -83,7 +83,7 @@ pub(super) struct Attempt {
     refused: Option<Box<Refused>>,
     end: Option<(WebSocketEnd, Duration)>,
     failed: Option<UpgradeFailure>,
-    closed: Option<Closed>,
+    closed: Option<Box<Closed>>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -173,7 +173,7 @@ impl Attempt {
                 false
             }
             SessionEvent::Closed { reason, transport, silent } => {
-                self.closed = Some(Closed { reason, transport, silent });
+                self.closed = Some(Box::new(Closed { reason, transport, silent }));
                 true
             }
         }
@@ -181,13 +181,15 @@ impl Attempt {
 
     /// How long nothing had been heard when the connection of the session was lost, if it was.
     pub fn lost_after_silence(&self) -> Option<Duration> {
-        let lost = self.closed.filter(|closed| closed.reason == CloseReason::TransportLost)?;
+        let lost =
+            self.closed.as_deref().filter(|closed| closed.reason == CloseReason::TransportLost)?;
         (lost.transport == WEBSOCKET).then_some(lost.silent)
     }
 
     /// Whether something went wrong that a fallback or a loss follows from.
     pub fn has_failed(&self) -> bool {
-        let lost = self.closed.is_some_and(|closed| closed_word(closed.reason) != "by-client");
+        let lost =
+            self.closed.as_deref().is_some_and(|closed| closed_word(closed.reason) != "by-client");
         self.failed.is_some() || self.refused.is_some() || lost
     }
 
@@ -247,8 +249,8 @@ impl Attempt {
                 },
             );
         }
-        match self.closed {
-            Some(Closed { reason, transport, silent }) => {
+        match self.closed.as_deref() {
+            Some(&Closed { reason, transport, silent }) => {
                 facts.set("closed", closed_word(reason));
                 facts.set("closed-text", reason.to_string().as_str());
                 facts.set("transport", transport);

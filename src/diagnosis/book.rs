@@ -38,7 +38,7 @@ const SHARDS: usize = 16;
 #[derive(Debug)]
 pub struct Book {
     started: Instant,
-    open: [Mutex<HashMap<Sid, Record>>; SHARDS],
+    open: [Mutex<HashMap<Sid, Box<Record>>>; SHARDS],
     ended: Mutex<VecDeque<Ended>>,
     patterns: Mutex<Patterns>,
     counts: Mutex<Counts>,
@@ -261,7 +261,7 @@ impl Book {
         );
     }
 
-    fn shard(&self, sid: Sid) -> MutexGuard<'_, HashMap<Sid, Record>> {
+    fn shard(&self, sid: Sid) -> MutexGuard<'_, HashMap<Sid, Box<Record>>> {
         let last = sid.as_str().as_bytes().last().copied().unwrap_or_default();
         lock(&self.open[usize::from(last) % SHARDS])
     }
@@ -317,23 +317,25 @@ impl Observer<Session> for Book {
         let (name, text) = timeline::words(event);
         self.tail.push(Some(who(session)), name, timeline::prefix(&text));
         let mut shard = self.shard(sid);
-        let record = shard.entry(sid).or_insert_with(|| Record {
-            number: self.numbers.fetch_add(1, Ordering::Relaxed),
-            opened: now,
-            name: None,
-            timeline: Timeline::default(),
-            attempts: Attempts::default(),
-            verdict: None,
-            of: Of {
-                sid,
-                generation: session.handshake().generation,
-                remote: session.handshake().remote,
-                network: session.handshake().bucket,
-                proxy: session.handshake().proxy.clone(),
-                transport: "",
-            },
-            reports: Bucket::default(),
-            logged: false,
+        let record = shard.entry(sid).or_insert_with(|| {
+            Box::new(Record {
+                number: self.numbers.fetch_add(1, Ordering::Relaxed),
+                opened: now,
+                name: None,
+                timeline: Timeline::default(),
+                attempts: Attempts::default(),
+                verdict: None,
+                of: Of {
+                    sid,
+                    generation: session.handshake().generation,
+                    remote: session.handshake().remote,
+                    network: session.handshake().bucket,
+                    proxy: session.handshake().proxy.clone(),
+                    transport: "",
+                },
+                reports: Bucket::default(),
+                logged: false,
+            })
         });
         let age = now - record.opened;
         record.timeline.push(age, name, &text);
@@ -346,7 +348,7 @@ impl Observer<Session> for Book {
             _ => {}
         }
         if let SessionEvent::Closed { .. } = event {
-            if let Some(record) = shard.remove(&sid) {
+            if let Some(record) = shard.remove(&sid).map(|record| *record) {
                 drop(shard);
                 self.close(session, record, event);
             }
