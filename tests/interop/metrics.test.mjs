@@ -153,3 +153,39 @@ scenario('the metrics are for who knows a secret', async (scene) => {
   assert.match(answer.headers.get('content-type'), /^application\/openmetrics-text; version=1\.0\.0/);
   assert.match(await answer.text(), /\n# EOF\n$/);
 });
+
+/** The values of one metric: `{ 'label="value",…': number }`. */
+async function values(server, name) {
+  const answer = await fetch(`${server.url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } });
+  const lines = (await answer.text()).matchAll(new RegExp(`^${name}(?:{(.*)})? (.*)$`, 'gm'));
+  return Object.fromEntries([...lines].map(([, labels = '', number]) => [labels, Number(number)]));
+}
+
+scenario('sessions are counted where they are, whatever way they took, and none is left when all have gone', async (scene) => {
+  const server = await scene.chat(['--metrics-token', TOKEN, '--upgrade-timeout', '1s']);
+  const proxy = await scene.faultProxy(server, 'dead after 101');
+  const clients = await scene.clients(server.url, [
+    ...everyKind(['0.9.17', '1.7.4', '4.8.4']),
+    { generation: '4.8.4', wire: 'upgrade', name: 'upgraded' },
+  ]);
+  const stuck = await scene.client(proxy.url, { generation: '4.8.4', wire: 'upgrade', name: 'stuck' });
+  await joinAll([...clients, stuck]);
+  const upgrades = () => values(server, 'parlance_upgrades_total');
+  await eventually('an upgrade', upgrades, (all) => all['from="xhr-polling",to="websocket",result="ok"'] === 1);
+  proxy.strike();
+  await eventually('a failure', upgrades, (all) => all['from="xhr-polling",to="websocket",result="no-probe"'] === 1);
+  const expected = {
+    'transport="websocket",generation="0.9"': 1,
+    'transport="xhr-polling",generation="0.9"': 1,
+    'transport="websocket",generation="3.x-4.x"': 2,
+    'transport="xhr-polling",generation="3.x-4.x"': 2,
+  };
+  const sessions = await values(server, 'parlance_sessions');
+  for (const [labels, number] of Object.entries(expected)) assert.equal(sessions[labels], number, `${labels} of ${JSON.stringify(sessions)}`);
+  assert.equal(Object.values(sessions).reduce((sum, number) => sum + number), 8, JSON.stringify(sessions));
+  for (const client of [...clients, stuck]) await client.disconnect();
+  const gone = (all) => Object.values(all).every((number) => number === 0);
+  await eventually('no session', () => values(server, 'parlance_sessions'), gone);
+  const ends = await values(server, 'parlance_session_ends_total');
+  assert.equal(Object.values(ends).reduce((sum, number) => sum + number), 8, JSON.stringify(ends));
+});
