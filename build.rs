@@ -14,6 +14,11 @@ use flate2::write::GzEncoder;
 /// The client library. The server inserts the policy's list of transports into it, so what is sent
 /// is not known here.
 const CLIENT: &str = "parlance.js";
+/// The page's reader of the table of causes, and where it says where the table goes.
+const CAUSES: (&str, &str) = ("src/diagnosis/causes.js", "/*causes*/[]/*end*/");
+const TABLE: &str = "src/diagnosis/causes.json";
+/// Under its name, it is beside the operator's own pages, too.
+const CAUSES_NAME: &str = "parlance-causes.js";
 /// The modern client, as `make client` bundles it; the files that pages load.
 const MODERN: &str = "client/modern/dist";
 /// Where pages load it from.
@@ -24,7 +29,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=static");
     let mut client = String::new();
     add(&mut client, Path::new("client"), CLIENT)?;
-    let mut files = vec![(CLIENT.to_owned(), client.into_bytes())];
+    for path in [CAUSES.0, TABLE] {
+        println!("cargo::rerun-if-changed={path}");
+    }
+    let mut files = vec![
+        (CLIENT.to_owned(), client.into_bytes()),
+        (CAUSES_NAME.to_owned(), causes()?.into_bytes()),
+    ];
     for entry in fs::read_dir("static")? {
         let entry = entry?;
         let name = entry.file_name().into_string().map_err(|_| "a file name is no text")?;
@@ -81,6 +92,16 @@ fn add(script: &mut String, folder: &Path, name: &str) -> Result<(), Box<dyn Err
         }
     }
     Ok(())
+}
+
+/// The reader of the table of causes with the table in it. JSON of plain ASCII is JavaScript of any age.
+fn causes() -> Result<String, Box<dyn Error>> {
+    let (script, table) = (fs::read_to_string(CAUSES.0)?, fs::read_to_string(TABLE)?);
+    let lines: Vec<&str> = table.lines().map(str::trim).collect();
+    if !table.is_ascii() || !script.contains(CAUSES.1) {
+        return Err(format!("{TABLE} has to be ASCII, and {} needs {}", CAUSES.0, CAUSES.1).into());
+    }
+    Ok(script.replace(CAUSES.1, &lines.join("\n")))
 }
 
 fn is_page(name: &str) -> bool {

@@ -30,7 +30,7 @@ function io(url, opts) {
     manager = new Manager(base, path, queryText(opts.query) + queryText(parts[4]), opts);
     shared[base + path] = shared[base + path] || manager;
   }
-  socket = manager.nsps[nsp] = new Socket(manager, nsp, opts);
+  socket = manager.socket(nsp, opts);
   if (manager.opts.autoConnect) socket.connect();
   return socket;
 }

@@ -68,6 +68,11 @@ extend(Manager, {
     return manager;
   },
 
+  // The socket of a namespace.
+  socket: function (nsp, opts) {
+    return this.nsps[nsp] = this.nsps[nsp] || new Socket(this, nsp, opts || {});
+  },
+
   // Calls `fn` for each active socket; returns whether there is one.
   eachActive: function (fn) {
     var nsp, any = false;

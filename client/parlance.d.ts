@@ -173,6 +173,9 @@ declare namespace io {
     open(): this;
     close(): void;
 
+    /** The socket of a namespace, which is made if it is not there. It does not connect by itself. */
+    socket(namespace: string): Socket;
+
     /** The latest 200 steps that it took. */
     timeline(): TimelineEntry[];
     /** `until` is when that transport leaves quarantine, in ms since 1970. */

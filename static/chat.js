@@ -1,6 +1,6 @@
 /* The chat room. ES3: it also runs where there is no JSON, no WebSocket and no addEventListener. */
 (function (root) {
-  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Panel = root.ParlancePanel, People = root.ParlancePeople, Log = root.ParlanceLog;
+  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Panel = root.ParlancePanel, People = root.ParlancePeople, Log = root.ParlanceLog, Evidence = root.ParlanceEvidence;
   var byId = P.byId, make = P.make, show = P.show, listen = P.listen, t = T.t, now = P.now;
 
   var MAX_TYPISTS = 20;          // more are "several" all the same
@@ -9,7 +9,7 @@
   var ACK_MS = 10000;            // without an answer a message is sent again: the server knows its id
 
   var box = byId('message'), banner = byId('banner'), typingLine = byId('typing');
-  var socket, manager, myName = '', wanted = '', joined = false, everJoined = false, joining = false, lostAt = 0, acks = true;
+  var socket, manager, evidence, myName = '', wanted = '', joined = false, everJoined = false, joining = false, lostAt = 0, acks = true;
 
   // ---- sending: one message at a time, in order, until the server has said yes. Its id makes a second try harmless.
 
@@ -282,18 +282,35 @@
     return tr ? tr.form : '';
   }
 
+  // Of the transports that the server prefers to the one in use and this browser can, the first that failed: the verdict on it.
+  function fallback() {
+    for (var i = 0, name, verdict; evidence && i < manager.policy.length && (name = manager.policy[i]) !== formName(); i++) {
+      verdict = root.io.can(name) && evidence.verdicts[name];
+      if (verdict && verdict.cause !== 'transport-not-allowed') return verdict;
+    }
+    return null;
+  }
+
   function drawBadge() {
-    var badge = byId('badge'), words, kind = 'wait';
+    var badge = byId('badge'), words, kind = 'wait', verdict, reason;
     if (socket && socket.connected) {
       words = t('transport.' + formName());
       kind = 'good';
+      verdict = fallback();
+      if (verdict) {
+        kind = 'fallback';
+        reason = t('badge.' + (/proxy|way|policy|server/.test(verdict.where) ? verdict.where : 'unknown'), { better: t('transport.' + verdict.transport) });
+        if (verdict.certainty === 'likely') reason = t('badge.likely', { reason: reason });
+        words = t('badge.fallback', { now: words, reason: reason });
+      }
     } else {
       words = t(ended ? 'state.off' : lastWhy ? 'state.waiting' : 'state.connecting');
       if (lastWhy || ended) kind = 'bad';
     }
     P.say(byId('badge-text'), words);
-    badge.setAttribute('data-transport', kind === 'good' ? formName() : '');
-    badge.title = t('badge.label', { state: words });
+    badge.setAttribute('data-transport', socket && socket.connected ? formName() : '');
+    P.mark(badge, verdict);
+    badge.title = t('badge.label', { state: words + (verdict ? '. ' + verdict.title : '') });
     badge.setAttribute('aria-label', badge.title);
     badge.className = 'tool badge ' + kind;
   }
@@ -326,7 +343,7 @@
       kind = 'bad';
     } else if (lastWhy) {
       left = manager.nextAt ? Math.max(0, Math.ceil((manager.nextAt - now()) / 1000)) : 0;
-      setBanner(t('banner.lost', { why: T.why(lastWhy.code, lastWhy.message) }), manager.nextAt ? t('banner.next', { n: left }) : t('banner.trying'), !!manager.nextAt);
+      setBanner(whyLost(), manager.nextAt ? t('banner.next', { n: left }) : t('banner.trying'), !!manager.nextAt);
       kind = 'bad';
       bannerTimer = setTimeout(drawState, 500);
     } else if (manager && now() - manager.born > 3000) setBanner(t('banner.slow'));
@@ -334,8 +351,17 @@
     P.setClass(banner, 'bad', kind === 'bad');
   }
 
+  // Why there is no connection: the verdict on it, and until there is one what was seen.
+  function whyLost() {
+    var verdict = evidence && (evidence.session || evidence.loss && evidence.loss.at >= lastWhy.at && evidence.loss), names = [], i;
+    if (P.isOffline() || !verdict || verdict.certainty === 'unknown') return t('banner.lost', { why: T.why(lastWhy.code, lastWhy.message) });
+    for (i = 0; i < manager.policy.length; i++) names.push(t('transport.' + manager.policy[i]));
+    return t(verdict.certainty === 'likely' ? 'banner.cause.likely' : 'banner.cause', { title: verdict.title }) +
+      (evidence.session && names.length === 1 ? ' ' + t('banner.only', { names: names[0] }) : '');
+  }
+
   function lost(code, words) {
-    lastWhy = { code: code, message: words };
+    lastWhy = { code: code, message: words, at: lastWhy ? lastWhy.at : now() - 1000 };
     drawState();
   }
 
@@ -488,8 +514,14 @@
   Log.after(People.draw);
   Log.after(drawTyping);
   wire();
-  if (Panel) {
-    Panel.attach(socket);
+  if (Evidence) evidence = Evidence.watch(socket, function () {
+    // lost before the room could be joined, of which the socket says nothing
+    if (!socket.connected && !lastWhy && !ended && evidence.loss) lost('cut');
+    drawState();
+    if (Panel) Panel.draw();
+  });
+  if (Panel && evidence) {
+    Panel.attach(socket, evidence);
     listen(byId('badge'), 'click', function () { Panel.open(byId('badge')); });
   }
   People.draw();

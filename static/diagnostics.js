@@ -1,8 +1,8 @@
-/* The connection test: every transport in turn, what became of it and what to do about it. ES3. */
+/* The connection test: every transport in turn, what became of it, and the causes of what did not work. ES3. */
 (function (root) {
   var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, t = T.t, make = P.make, add = P.add, byId = P.byId;
 
-  var LIMIT_MS = 15000;          // for one transport
+  var POST_MS = 15000;
   var REPORT_MAX = 16 * 1024;    // bytes that the server takes
   var LACKS = { websocket: 'WebSocket', eventsource: 'EventSource', htmlfile: 'XMLHttpRequest', 'xhr-polling': 'XMLHttpRequest' };
 
@@ -14,20 +14,11 @@
     P.say(b, t(results.length ? 'diag.again' : 'diag.start'));
   }
 
-  // The allowed ones in the server's order, then the others, which are tested too: the answer is worth knowing.
+  // The allowed ones in the server's order, then the others.
   function order() {
-    var out = root.io.policy.slice(0), i, j, known;
-    for (i = 0; i < P.TRANSPORTS.length; i++) {
-      known = false;
-      for (j = 0; j < out.length; j++) if (out[j] === P.TRANSPORTS[i]) known = true;
-      if (!known) out.push(P.TRANSPORTS[i]);
-    }
+    var out = root.io.policy.slice(0), i;
+    for (i = 0; i < P.TRANSPORTS.length; i++) if (P.indexOf(out, P.TRANSPORTS[i]) < 0) out.push(P.TRANSPORTS[i]);
     return out;
-  }
-
-  function allowed(name) {
-    for (var i = 0; i < root.io.policy.length; i++) if (root.io.policy[i] === name) return true;
-    return false;
   }
 
   function drawEmpty(names) {
@@ -43,125 +34,57 @@
   }
 
   function drawResult(r) {
-    var row = rows[r.name], words, meaning = P.empty(row.meaning), reason;
+    var row = rows[r.name], words;
     P.empty(row.result).appendChild(make('span', 'tag ' + r.kind, t('diag.' + r.kind)));
     P.say(row.time, r.ms ? t('panel.ms', { n: r.ms }) : '');
     if (r.kind === 'works') words = t('diag.works.text', { open: r.open, rtt: r.rtt });
-    else if (r.kind === 'refused') words = t(r.code === 'forbidden' ? 'diag.forbidden.text' : r.code === 'notoffered' ? 'diag.notoffered.text' : 'diag.refused.text', { why: r.reason });
     else if (r.kind === 'unsupported') words = LACKS[r.name] && !root[LACKS[r.name]] ? t('diag.unsupported.need', { what: LACKS[r.name] }) : t('diag.unsupported.text');
-    else {
-      reason = T.why(r.code, r.reason);
-      add(meaning, make('strong', '', reason.charAt(0).toUpperCase() + reason.slice(1) + '.'));
-      words = ' ' + t('diag.fix.' + r.name);
-    }
-    add(meaning, words);
+    else words = r.verdict ? r.verdict.title + '.' : t('cause.unknown');
+    P.say(row.meaning, words);
   }
 
-  // One transport, alone: opened, one message there and back, closed. done(result) is called once.
-  function test(name, done) {
-    var started = P.now(), socket, manager, opened = 0, over = false, timer;
-
-    function finish(kind, err) {
-      var r;
-      if (over) return;
-      over = true;
-      clearTimeout(timer);
-      r = { name: name, kind: kind, ms: kind === 'unsupported' || kind === 'refused' ? 0 : P.now() - started, code: err && err.code || '', reason: err && (err.message || err.description) || '', timeline: manager.timeline() };
-      if (kind === 'works') {
-        r.open = opened - started;
-        r.rtt = P.now() - opened;
-      }
-      socket.disconnect();
-      done(r);
-    }
-
-    function failed(err) {
-      var i, e, entries = manager.timeline();
-      for (i = 0; i < entries.length; i++) {
-        e = entries[i];
-        if (e.transport === name && (e.outcome === 'refused' || e.outcome === 'unsupported')) return finish(e.outcome, { code: e.code, message: e.reason });
-        if (e.transport === name && e.outcome === 'failed') err = { code: e.code, message: e.reason };
-      }
-      finish(err && err.code === 'forbidden' ? 'refused' : 'blocked', err);
-    }
-
-    socket = P.io({ transports: [name], forceNew: true, reconnection: false, upgrade: false, autoConnect: false, timeout: LIMIT_MS });
-    manager = socket.io;
-    timer = setTimeout(function () { failed({ code: opened ? 'silent' : 'timeout', message: 'no answer in time' }); }, LIMIT_MS);
-    socket.on('connect', function () {
-      opened = P.now();
-      socket.emit('latency', function () { finish('works'); });
-    });
-    socket.on('connect_error', failed);
-    socket.on('disconnect', function (why, err) { if (err) failed(err); });
-    socket.connect();
+  // What the chat uses: the first of the server's order that works.
+  function choice() {
+    for (var i = 0; i < results.length; i++) if (results[i].kind === 'works') return results[i].name;
+    return '';
   }
 
-  // How the chat itself fares: where it begins, what it upgrades to.
-  function testUpgrade(done) {
-    var socket = P.io({ forceNew: true, reconnection: false, autoConnect: false }), manager = socket.io, over = false;
-    function finish() {
-      var tr = manager.engine && manager.engine.transport, entries;
-      if (over) return;
-      over = true;
-      entries = manager.timeline();
-      socket.disconnect();
-      done(tr ? tr.form : '', entries);
-    }
-    function better() {
-      // nothing left to hope for: the best that worked is in use, or nothing is being probed
-      var e = manager.engine;
-      if (!e) return finish();
-      if (e.readyState === 'open' && !e.probing && socket.connected) return finish();
-      setTimeout(better, 100);
-    }
-    setTimeout(finish, LIMIT_MS);
-    socket.on('connect_error', finish);
-    socket.on('connect', better);
-    socket.connect();
-  }
-
-  // Of most transports a browser tells only that they failed. What the server said elsewhere tells why.
-  function explain(upgrade) {
-    var told = {}, works = false, i, r, e;
-    for (i = 0; i < upgrade.length; i++) {
-      e = upgrade[i];
-      if (e.step === 'upgrade' && e.outcome === 'refused') told[e.transport] = { code: 'notoffered', reason: e.reason };
-    }
-    for (i = 0; i < results.length; i++) {
-      if (results[i].kind === 'works') works = true;
-      if (results[i].code === 'forbidden') told.all = results[i];
-    }
+  // Each cause once, with all transports that it concerns.
+  function causes() {
+    var out = [], i, j, r;
     for (i = 0; i < results.length; i++) {
       r = results[i];
-      e = !works && told.all || told[r.name];
-      if (r.kind !== 'blocked' || !e) continue;
-      r.kind = 'refused';
-      r.code = e.code;
-      r.reason = e.reason;
-      drawResult(r);
+      if (!r.verdict || r.kind === 'unsupported') continue;
+      for (j = 0; j < out.length; j++) if (out[j].verdict.cause === r.verdict.cause) break;
+      if (!out[j]) out[j] = { verdict: r.verdict, names: [] };
+      out[j].names.push(t('transport.' + r.name));
+      if (r.verdict.both && !out[j].verdict.both) out[j].verdict = r.verdict;
     }
-    return told.all ? told.all.reason : '';
+    return out;
   }
 
-  function summary(best, refusal) {
-    var box = byId('summary'), worked, i;
-    for (i = 0; i < results.length; i++) if (results[i].kind === 'works') worked = worked || results[i].name;
+  function drawCauses() {
+    var all = causes(), list = P.empty(byId('causes')), i;
+    P.show(byId('causes-part'), all.length > 0);
+    for (i = 0; i < all.length; i++) list.appendChild(P.cause(all[i].verdict, all[i].names.join(', ') + ':'));
+  }
+
+  function summary() {
+    var box = byId('summary'), best = choice(), all = causes();
     P.show(box, true);
-    P.setClass(box, 'bad', !worked);
-    P.say(box, worked ? t('diag.summary.best', { name: t('transport.' + (best || worked)) }) :
-      refusal ? t('diag.summary.forbidden', { why: refusal }) : t('diag.summary.none') + ' ' + t('diag.summary.none.help'));
+    P.setClass(box, 'bad', !best);
+    P.say(box, best ? t('diag.summary.best', { name: t('transport.' + best) }) :
+      t('diag.summary.none') + ' ' + (all.length === 1 && all[0].verdict.certainty !== 'unknown' ? all[0].verdict.title + '.' : t('diag.summary.none.help')));
   }
 
-  function reportText(best, upgrade) {
+  function reportText() {
     var lines = ['Parlance connection test'].concat(P.about()), i, j, r;
-    lines.push('Transport that the chat uses from here: ' + (best || 'none'), '', 'Results');
+    lines.push('Transport that the chat uses from here: ' + (choice() || 'none'), '', 'Results');
     for (i = 0; i < results.length; i++) {
       r = results[i];
-      lines.push('  ' + r.name + ': ' + r.kind + (r.kind === 'works' ? ', open ' + r.open + ' ms, round trip ' + r.rtt + ' ms' : r.reason ? ', ' + r.code + ': ' + r.reason : '') + (r.ms ? ', ' + r.ms + ' ms in all' : '') + (allowed(r.name) ? '' : ', not in the policy'));
+      lines.push('  ' + r.name + ': ' + r.kind + (r.kind === 'works' ? ', open ' + r.open + ' ms, round trip ' + r.rtt + ' ms' : '') + (r.ms ? ', ' + r.ms + ' ms in all' : ''));
+      if (r.verdict) lines = lines.concat(P.causeLines(r.verdict));
     }
-    lines.push('', 'Upgrade');
-    for (i = 0; i < upgrade.length; i++) lines.push('  ' + P.entryLine(upgrade[i]));
     for (i = 0; i < results.length; i++) {
       lines.push('', 'Timeline of ' + results[i].name);
       for (j = 0; j < results[i].timeline.length; j++) lines.push('  ' + P.entryLine(results[i].timeline[j]));
@@ -169,14 +92,8 @@
     return lines.join('\n');
   }
 
-  function request() {
-    try { return new root.XMLHttpRequest(); } catch (e) {}
-    try { return new root.ActiveXObject('Microsoft.XMLHTTP'); } catch (e2) {}
-    return null;
-  }
-
   function post(text) {
-    var x = request(), id = '', over = false, place = byId('report-state');
+    var x = P.request(), id = '', over = false, place = byId('report-state');
     function end() {
       if (over) return;
       over = true;
@@ -199,7 +116,7 @@
       };
       x.send(text);
     } catch (e3) { end(); }
-    setTimeout(end, LIMIT_MS);
+    setTimeout(end, POST_MS);
   }
 
   function run() {
@@ -207,16 +124,18 @@
     if (running) return;
     running = true;
     results = [];
+    root.ParlanceTrial.reset();
     button(false);
     P.show(byId('summary'), false);
+    P.show(byId('causes-part'), false);
     P.show(byId('report-part'), false);
     drawEmpty(names);
     (function next() {
       var name = names[i++];
-      if (!name) return testUpgrade(finished);
+      if (!name) return finished();
       P.say(byId('progress'), t('diag.running', { name: t('transport.' + name) }));
       P.empty(rows[name].result).appendChild(make('span', 'tag busy', t('diag.testing')));
-      test(name, function (r) {
+      root.ParlanceTrial.run(name, function (r) {
         results.push(r);
         drawResult(r);
         setTimeout(next, 0);
@@ -224,11 +143,27 @@
     })();
   }
 
-  function finished(best, upgrade) {
-    var refusal = explain(upgrade), text = reportText(best, upgrade);
+  // A script, for one, is not told why it failed. If nothing works, what was found out for certain elsewhere is the reason here, too.
+  function agree() {
+    var found, i, r;
+    for (i = 0; i < results.length; i++) if (results[i].verdict && results[i].kind !== 'unsupported' && results[i].verdict.cause !== 'transport-not-allowed' && results[i].verdict.certainty === 'certain') found = found || results[i];
+    for (i = 0; found && i < results.length; i++) {
+      r = results[i];
+      if (!r.verdict || r.verdict.certainty !== 'unknown') continue;
+      r.verdict = found.verdict;
+      r.kind = found.kind;
+      drawResult(r);
+    }
+  }
+
+  function finished() {
+    var text;
+    if (!choice()) agree();
+    text = reportText();
     running = false;
     P.say(byId('progress'), '');
-    summary(best, refusal);
+    summary();
+    drawCauses();
     byId('report').value = text;
     P.show(byId('report-part'), true);
     button(true);
@@ -240,7 +175,7 @@
     P.copy(byId('report'), function (ok) { P.say(byId('copied'), t(ok ? 'panel.copied' : 'panel.copyhand')); });
   });
   doc.title = t('diag.title') + ' · Parlance';
-  if (!root.io) {
+  if (!root.io || !root.ParlanceTrial || !root.ParlanceCauses) {
     P.say(byId('progress'), t('banner.missing'));
     byId('start').disabled = true;
   } else drawEmpty(order());

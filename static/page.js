@@ -157,6 +157,33 @@
     ];
   }
 
+  // Says which cause an element names.
+  function mark(el, verdict) {
+    if (verdict) {
+      el.setAttribute('data-cause', verdict.cause);
+      el.setAttribute('data-certainty', verdict.certainty);
+    } else {
+      el.removeAttribute('data-cause');
+      el.removeAttribute('data-certainty');
+    }
+  }
+
+  // A verdict as a block: the cause, how sure that is, where it sits, what tells it, what mends it. `when` may come first.
+  function cause(verdict, when) {
+    var title = make('span', 'cause-title', (when ? when + ' ' : '') + verdict.title), box = make('div', 'cause ' + verdict.certainty, title, ' ', make('span', 'sure', T.t('cause.' + verdict.certainty) + (verdict.certainty === 'unknown' ? '' : ', ' + T.t('cause.where.' + verdict.where))));
+    title.lang = 'en';
+    mark(box, verdict);
+    if (verdict.evidence) add(box, make('span', 'evidence', T.t('cause.evidence', { evidence: verdict.evidence })));
+    return add(box, make('span', 'remedy', T.t('cause.remedy', { remedy: verdict.remedy })));
+  }
+
+  // The same for a report, with the facts.
+  function causeLines(verdict) {
+    var lines = ['    ' + verdict.cause + ' (' + verdict.certainty + ', ' + verdict.where + (verdict.both ? ', by page and server' : ', by the page') + '): ' + T.brief(verdict.evidence)], facts = [], name;
+    for (name in verdict.facts) facts.push(name + '=' + verdict.facts[name]);
+    return facts.length ? lines.concat('    facts: ' + T.brief(facts.join(', '))) : lines;
+  }
+
   // One line of a timeline.
   function entryLine(e) {
     return '+' + (e.at / 1000).toFixed(3) + ' s  ' + (e.transport || '-') + '  ' + e.step + (e.ms ? '  ' + e.ms + ' ms' : '') + '  ' + e.outcome + (e.reason ? '  (' + T.brief(e.reason) + ')' : '');
@@ -169,12 +196,19 @@
     return root.io(opts);
   }
 
+  // Internet Explorer 6 has the ActiveX object in place of XMLHttpRequest.
+  function request() {
+    try { return new root.XMLHttpRequest(); } catch (e) {}
+    try { return new root.ActiveXObject('Microsoft.XMLHTTP'); } catch (e2) {}
+    return null;
+  }
+
   function isOffline() { return root.navigator.onLine === false; }
 
   root.ParlancePage = {
     byId: byId, make: make, add: add, empty: empty, say: say, remove: remove, hasClass: hasClass, setClass: setClass, show: show, isShown: isShown,
-    listen: listen, focus: focus, trim: trim, trimEnd: trimEnd, isolated: isolated, clock: clock, iso: iso, day: day, store: store, copy: copy, isOffline: isOffline,
-    button: button, about: about, indexOf: indexOf, without: without, entryLine: entryLine, io: io, TRANSPORTS: TRANSPORTS,
+    listen: listen, focus: focus, trim: trim, trimEnd: trimEnd, isolated: isolated, clock: clock, iso: iso, day: day, store: store, copy: copy, isOffline: isOffline, request: request,
+    button: button, about: about, indexOf: indexOf, without: without, entryLine: entryLine, cause: cause, mark: mark, causeLines: causeLines, io: io, TRANSPORTS: TRANSPORTS,
     now: function () { return new Date().getTime(); }
   };
 

@@ -5,7 +5,7 @@
   var PING_MS = 5000;    // between measurements while the panel is open
   var QUIET_MS = 1500;   // quiet times longer than this are drawn as short as this
 
-  var panel = P.byId('panel'), veil = P.byId('veil'), socket, manager, opener, parts, timer, pingTimer, rtts = [], since = 0, sinceForm = '';
+  var panel = P.byId('panel'), veil = P.byId('veil'), socket, manager, evidence, opener, parts, timer, pingTimer, rtts = [], since = 0, sinceForm = '';
 
   function isOpen() { return !!parts && P.isShown(panel); }
 
@@ -47,6 +47,7 @@
     parts.transport = fact(list, 'panel.transport');
     parts.since = fact(list, 'panel.since');
     parts.rtt = fact(list, 'panel.rtt');
+    parts.lost = fact(list, 'panel.lost');
     parts.generation = fact(list, 'panel.generation');
     add(parts.generation, 'Engine.IO 4, Socket.IO ' + root.io.protocol);
     parts.server = fact(list, 'panel.server');
@@ -121,23 +122,22 @@
     return out;
   }
 
-  // The latest verdict on a transport.
-  function verdict(name, entries) {
-    var v = { kind: 'idle', words: t('panel.notneeded'), why: '', opens: '' }, record = manager.record(name), i, e;
-    if (!has(manager.policy, name)) return { kind: 'refused', words: t('panel.policy'), why: '', opens: '' };
-    if (!root.io.can(name)) return { kind: 'unsupported', words: t('panel.unsupported'), why: '', opens: '' };
+  // What became of a transport, with the verdict on it as `cause` if it failed.
+  function status(name, entries) {
+    var v = { kind: 'idle', words: t('panel.notneeded'), opens: '', cause: evidence.verdicts[name] }, record = manager.record(name), i, e;
+    if (!has(manager.policy, name)) return { kind: 'refused', words: t('panel.policy'), opens: '', cause: root.ParlanceEvidence.judge({ transport: name, refusal: 'transport', 'refusal-text': 'allowed: ' + manager.policy.join(', ') }) };
+    if (!root.io.can(name)) return { kind: 'unsupported', words: t('panel.unsupported'), opens: '', cause: root.ParlanceEvidence.judge({ transport: name, code: 'unsupported' }) };
     for (i = 0; i < entries.length; i++) {
       e = entries[i];
       if (e.transport !== name) continue;
       if (e.outcome === 'ok' && (e.step === 'open' || e.step === 'upgrade')) {
         v.kind = 'ok';
         v.words = t('panel.worked');
-        v.why = '';
         v.opens = e.ms;
       } else if (e.outcome === 'failed') {
         v.kind = 'failed';
         v.words = t('panel.failed');
-        v.why = T.why(e.code, e.reason);
+        if (!v.cause || v.cause.certainty === 'unknown' && evidence.session) v.cause = evidence.session;
       } else if (e.outcome === 'refused' || e.outcome === 'unsupported') {
         v.kind = e.outcome;
         v.words = t(e.outcome === 'refused' && e.step === 'upgrade' ? 'panel.notoffered' : 'panel.' + e.outcome);
@@ -150,7 +150,7 @@
     if (name === current()) {
       v.kind = 'use';
       v.words = t('panel.use');
-      v.why = '';
+      v.cause = null;
     }
     return v;
   }
@@ -231,13 +231,13 @@
   }
 
   function drawTable(entries) {
-    var names = order(), i, v, status;
+    var names = order(), i, v, cell;
     P.empty(parts.rows);
     for (i = 0; i < names.length; i++) {
-      v = verdict(names[i], entries);
-      status = make('td', '', make('span', 'tag ' + v.kind, v.words));
-      if (v.why) add(status, make('span', 'why', ' ' + v.why));
-      add(parts.rows, make('tr', v.kind === 'use' ? 'current' : '', rowHead(t('transport.' + names[i])), status, make('td', 'num', v.opens === '' ? '' : t('panel.ms', { n: v.opens }))));
+      v = status(names[i], entries);
+      cell = make('td', '', make('span', 'tag ' + v.kind, v.words));
+      if (v.cause) add(cell, P.cause(v.cause));
+      add(parts.rows, make('tr', v.kind === 'use' ? 'current' : '', rowHead(t('transport.' + names[i])), cell, make('td', 'num', v.opens === '' ? '' : t('panel.ms', { n: v.opens }))));
     }
   }
 
@@ -250,6 +250,11 @@
     P.say(parts.transport, form ? t('transport.' + form) + ' (' + form + ')' : '–');
     P.say(parts.since, form && since ? P.clock(new Date(since), true) : '–');
     P.say(parts.rtt, !form ? t('panel.rtt.none') : rtts.length ? t('panel.ms', { n: rtts[rtts.length - 1] }) : t('panel.rtt.wait'));
+    P.empty(parts.lost);
+    // Why there is no session is why the last was lost, mostly.
+    if (evidence.session) add(parts.lost, P.cause(evidence.session));
+    else if (evidence.loss) add(parts.lost, P.cause(evidence.loss, P.clock(new Date(evidence.loss.at), true)));
+    else add(parts.lost, '\u2013');
     drawTable(entries);
     drawChart(entries);
     drawSteps(entries);
@@ -278,9 +283,12 @@
     lines.push('State: ' + (current() ? 'connected by ' + current() + ' since ' + P.iso(new Date(since)) : 'not connected'));
     lines.push('Round trip (ms): ' + (rtts.length ? rtts.join(' ') : 'not measured'), '', 'Transports');
     for (i = 0; i < names.length; i++) {
-      v = verdict(names[i], entries);
-      lines.push('  ' + names[i] + ': ' + v.kind + (v.opens === '' ? '' : ', ' + v.opens + ' ms') + (v.why ? ', ' + v.why : ''));
+      v = status(names[i], entries);
+      lines.push('  ' + names[i] + ': ' + v.kind + (v.opens === '' ? '' : ', ' + v.opens + ' ms'));
+      if (v.cause) lines = lines.concat(P.causeLines(v.cause));
     }
+    if (evidence.session) lines = lines.concat(['', 'Why there is no session'], P.causeLines(evidence.session));
+    if (evidence.loss) lines = lines.concat(['', 'The last loss, at ' + P.iso(new Date(evidence.loss.at))], P.causeLines(evidence.loss));
     lines.push('', 'Timeline');
     for (i = 0; i < entries.length; i++) lines.push('  ' + P.entryLine(entries[i]));
     return lines.join('\n');
@@ -332,8 +340,10 @@
   });
   P.listen(veil, 'click', shut);
 
-  function attach(s) {
+  // `watcher` is that of evidence.js.
+  function attach(s, watcher) {
     socket = s;
+    evidence = watcher;
     manager = s.io;
     function watch() {
       var form = current();
@@ -351,5 +361,5 @@
     socket.on('disconnect', watch);
   }
 
-  root.ParlancePanel = { attach: attach, open: open, close: shut, isOpen: isOpen, report: report };
+  root.ParlancePanel = { attach: attach, draw: draw, open: open, close: shut, isOpen: isOpen, report: report };
 })(window);

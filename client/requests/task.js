@@ -30,5 +30,6 @@ function httpError(status, text) {
     status
   );
   error.allowed = body.allowed;
+  error.refusal = body.refusal;
   return error;
 }

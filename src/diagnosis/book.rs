@@ -61,6 +61,7 @@ struct Record {
     verdict: Option<Box<Verdict>>,
     of: Of,
     reports: Bucket,
+    tests: Bucket,
     logged: bool,
 }
 
@@ -102,6 +103,8 @@ pub struct Ended {
     pub verdict: Option<Verdict>,
     /// What happened.
     pub timeline: Timeline,
+    /// What was known of it at its end.
+    facts: Facts,
 }
 
 /// An open session, in short.
@@ -204,16 +207,39 @@ impl Book {
         left.map(|left| record.reports = left).is_ok()
     }
 
+    /// Whether that client may test its way now, at that rate.
+    pub(super) fn may_test(&self, sid: Sid, rate: Rate) -> bool {
+        let mut shard = self.shard(sid);
+        let Some(record) = shard.get_mut(&sid) else { return false };
+        let left = rate.take(record.tests, 1, Instant::now());
+        left.map(|left| record.tests = left).is_ok()
+    }
+
     /// Takes what the client saw of an attempt, or of the loss of its last session, and returns the
     /// verdict on what both ends know.
-    pub fn hear(&self, session: &Session, told: &Facts) -> Verdict {
+    ///
+    /// `lost` is the id of that last session. Who knows it was its client.
+    pub fn hear(&self, session: &Session, told: &Facts, lost: Option<Sid>) -> Verdict {
         let sid = session.sid();
+        let ended = lost.and_then(|lost| {
+            let ended = lock(&self.ended);
+            ended.iter().rev().find(|ended| ended.sid == lost).map(|ended| ended.facts.clone())
+        });
         let mut facts = Facts::default();
         facts.extend(told);
         facts.set("uptime-ms", self.started.elapsed());
         let mut shard = self.shard(sid);
         let Some(record) = shard.get_mut(&sid) else { return diagnose(&facts) };
-        // A loss was one of another session, of which this one knows nothing.
+        // A loss was one of another session.
+        if let Some(ended) = ended {
+            facts.extend(&ended);
+            // Both ends count from what they heard last; the page tells of what it lost.
+            for name in ["transport", "silent-ms"] {
+                if let Some(fact) = told.get(name) {
+                    facts.set(name, fact.clone());
+                }
+            }
+        }
         let is_of_this = told.text("step") != Some("carrying");
         if is_of_this {
             let attempt = record.attempts.to(told.text("transport").unwrap_or("websocket"));
@@ -225,7 +251,8 @@ impl Book {
         let verdict = diagnose(&facts);
         let text = format!("{}: {}", verdict.cause, verdict.evidence);
         record.timeline.push(record.opened.elapsed(), "the client saw", &text);
-        if is_of_this {
+        let is_of_websocket = facts.text("transport") == Some("websocket");
+        if is_of_this && (is_of_websocket || record.verdict.is_none()) {
             record.verdict = Some(Box::new(verdict.clone()));
         }
         record.logged = true;
@@ -303,6 +330,7 @@ impl Book {
             reason,
             verdict,
             timeline: record.timeline,
+            facts,
         };
         if all.len() == ENDED {
             all.pop_front();
@@ -334,6 +362,7 @@ impl Observer<Session> for Book {
                     transport: "",
                 },
                 reports: Bucket::default(),
+                tests: Bucket::default(),
                 logged: false,
             })
         });

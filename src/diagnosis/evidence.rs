@@ -1,22 +1,35 @@
-//! The namespace by which Parlance's page tells what it saw, and hears the verdict.
+//! The namespace by which Parlance's page tells what it saw, and hears the verdict; and by which it tests
+//! what becomes of its bytes on the way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::book::Book;
 use super::facts::Facts;
+use crate::engine::{Sid, process_name};
 use crate::socketio::{App, ConnectError, DisconnectReason, Event, Socket};
 use crate::token_bucket::Rate;
+
+/// Characters of an echo.
+pub const LONGEST_ECHO: usize = 64 * 1024;
+/// Echoes and streams of pieces of one session: `/diagnostics` has a few for each transport.
+const TESTS: Rate = Rate::one_per(Duration::from_secs(5), 20);
+/// Pieces of a stream, and the pause between them. A proxy that collects them passes them on at once.
+const PIECES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// The namespace's name.
 pub const NAMESPACE: &str = "/parlance";
 
 /// Reports of one session. A page has one for each transport that failed, and one for a loss.
-const REPORTS: Rate = Rate::one_per(std::time::Duration::from_secs(10), 10);
+const REPORTS: Rate = Rate::one_per(Duration::from_secs(10), 10);
 
 /// An application, and beside it the namespace `/parlance`, where a client sends `evidence` with an
-/// object of [`Facts`] about an attempt that failed, and gets the verdict as acknowledgement.
+/// object of [`Facts`] about an attempt that failed, and gets the verdict as acknowledgement. For tests of
+/// the way there are `echo`, which gives a text back, and `pieces`, which has a few events `piece` follow
+/// with a pause between them. On joining, the event `server` names this process.
 #[derive(Debug)]
 pub struct Evidence<A> {
     app: A,
@@ -30,17 +43,43 @@ impl<A> Evidence<A> {
     }
 
     fn answer(&self, socket: &Socket, event: Event) {
-        let Some(ack) = event.ack.filter(|_| event.name == "evidence") else { return };
-        let answer = match event.args.first() {
-            Some(Value::Object(told)) => {
+        let Some(ack) = event.ack else { return };
+        let is_test = matches!(&*event.name, "echo" | "pieces");
+        if is_test && !self.book.may_test(socket.session().sid(), TESTS) {
+            return ack.send([json!({ "error": "too many tests" })]);
+        }
+        let answer = match (&*event.name, event.args.first()) {
+            ("echo", Some(Value::String(text))) if text.len() <= LONGEST_ECHO => {
+                Value::from(text.as_str())
+            }
+            ("echo", _) => json!({ "error": format!("at most {LONGEST_ECHO} bytes of text") }),
+            ("pieces", _) => {
+                tokio::spawn(pieces(socket.clone()));
+                json!({ "pieces": PIECES, "pause": PAUSE.as_millis() as u64 })
+            }
+            ("evidence", Some(Value::Object(told))) => {
+                let lost = told.get("session").and_then(Value::as_str).and_then(Sid::parse);
                 match self.book.may_tell(socket.session().sid(), REPORTS) {
-                    true => self.book.hear(socket.session(), &Facts::from_client(told)).to_json(),
+                    true => {
+                        self.book.hear(socket.session(), &Facts::from_client(told), lost).to_json()
+                    }
                     false => json!({ "error": "too many reports" }),
                 }
             }
-            _ => json!({ "error": "evidence is an object of facts" }),
+            ("evidence", _) => json!({ "error": "evidence is an object of facts" }),
+            _ => json!({ "error": "no such event" }),
         };
         ack.send([answer]);
+    }
+}
+
+async fn pieces(socket: Socket) {
+    for number in 0..PIECES {
+        tokio::time::sleep(PAUSE).await;
+        if socket.has_left() {
+            return;
+        }
+        socket.emit("piece", [number.into()]);
     }
 }
 
@@ -57,8 +96,9 @@ impl<A: App> App for Evidence<A> {
     }
 
     async fn connect(&self, socket: &Socket, auth: &Value) {
-        if !is_ours(socket) {
-            self.app.connect(socket, auth).await;
+        match is_ours(socket) {
+            true => socket.emit("server", [process_name().into()]),
+            false => self.app.connect(socket, auth).await,
         }
     }
 

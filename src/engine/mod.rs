@@ -51,7 +51,7 @@ pub use reason::{CloseReason, SessionError, Unavailable};
 pub use receiver::Receiver;
 pub use session::Session;
 pub use session::drain::{Drain, Drained};
-pub use sid::Sid;
+pub use sid::{Sid, process_name};
 pub use state::holdings::Begun;
 
 /// What runs on top of sessions.

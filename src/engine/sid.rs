@@ -1,6 +1,7 @@
 //! Session ids.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -53,6 +54,13 @@ impl fmt::Debug for Sid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// A random name of this process: it tells instances apart, and that one was restarted.
+pub fn process_name() -> &'static str {
+    static NAME: LazyLock<String> =
+        LazyLock::new(|| Sid::random().map_or_else(|_| String::new(), |sid| sid.to_string()));
+    &NAME
 }
 
 #[cfg(test)]

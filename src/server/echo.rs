@@ -6,13 +6,11 @@
 //! password comes back, which a script in a page could not have read itself, and no secret of a proxy.
 //! No page of another origin can read it. It costs less than a refused handshake.
 
-use std::sync::LazyLock;
-
 use http::header::{ALLOW, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Version};
 use serde_json::{Value, json};
 
-use crate::engine::Sid;
+use crate::engine::process_name;
 use crate::http::{Request, Response, response};
 use crate::policy::proxy_headers::ProxyHeader;
 use crate::policy::{Client, Scheme};
@@ -42,14 +40,6 @@ const SHOWN: [&str; 16] = [
 /// Lines that are shown, and bytes of each value.
 const LINES: usize = 64;
 const VALUE: usize = 256;
-/// Characters of the name of this process.
-const NAME: usize = 8;
-
-/// A random name of this process: it tells instances apart, and that one was restarted.
-static INSTANCE: LazyLock<String> = LazyLock::new(|| {
-    let random = Sid::random().map_or_else(|_| String::new(), |sid| sid.as_str().to_owned());
-    random.chars().filter(char::is_ascii_alphanumeric).take(NAME).collect()
-});
 
 /// Answers a request with itself. `client` and `scheme` are what the server takes from it.
 pub(super) fn answer(request: &Request, client: Client, scheme: Scheme) -> Response {
@@ -61,7 +51,7 @@ pub(super) fn answer(request: &Request, client: Client, scheme: Scheme) -> Respo
     let (headers, others) = shown(request.headers());
     let body = json!({
         "by": "parlance",
-        "instance": *INSTANCE,
+        "instance": process_name(),
         "version": version(request.version()),
         "client": client.to_string(),
         "scheme": scheme.name(),

@@ -27,6 +27,9 @@ static BUILT_IN: LazyLock<HashMap<&str, (u64, Bytes)>> = LazyLock::new(|| {
 pub(super) const CLIENT: &str = "parlance.js";
 const CLIENT_GZIP: &str = "parlance.js.gz";
 
+/// The reader of the table of causes. Pages of the operator load it, too.
+const CAUSES: &str = "parlance-causes.js";
+
 /// Paths that stand for a file of another name, if there is none of their own.
 const ALIASES: &[(&str, &str)] =
     &[("diagnostics", "diagnostics.html"), ("favicon.ico", "icon.svg")];
@@ -81,6 +84,7 @@ impl Source {
         let client = name.strip_prefix(CLIENTS);
         match (&self.clients, client) {
             (Some(clients), Some(client)) => Some((clients, client)),
+            _ if name.starts_with(CAUSES) => None,
             (None, Some(_)) if BUILT_IN.contains_key(name) => None,
             _ => self.folder.as_ref().map(|folder| (folder, name)),
         }

@@ -6,7 +6,7 @@ use http::header::{CONNECTION, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use crate::engine::{SessionError, Unavailable};
+use crate::engine::{SessionError, Unavailable, process_name};
 use crate::http::{BodyError, Response, response};
 use crate::policy::Refusal;
 
@@ -178,7 +178,7 @@ impl Error {
     }
 
     /// The answer for polling transports: JSON with `code` and `message` as in the reference, and the
-    /// server's own fields `reason` and `allowed`.
+    /// server's own fields `reason`, `allowed`, `refusal` and `server`.
     pub fn json(&self) -> Response {
         let mut body = json!({ "code": self.code(), "message": self.to_string() });
         if let Some(reason) = self.reason() {
@@ -186,6 +186,13 @@ impl Error {
         }
         if let Error::TransportUnknown { allowed } | Error::Refused { allowed, .. } = self {
             body["allowed"] = allowed.iter().copied().collect::<Value>();
+        }
+        if let Error::NoUpgrade { .. } = self {
+            // A page finds out by it whether several servers answer.
+            body["server"] = process_name().into();
+        }
+        if let Error::Refused { refusal, .. } = self {
+            body["refusal"] = refusal.label().into();
         }
         let mut response = response(self.status(), "application/json", body.to_string());
         self.set_retry_after(response.headers_mut());

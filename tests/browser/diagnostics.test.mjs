@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { FAULTS } from '../faults/faults.mjs';
+import { startStage } from '../faults/lib/stage.mjs';
 import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
 
 let browser;
@@ -10,12 +13,13 @@ before(async () => {
 });
 after(() => browser?.close());
 
-/** Runs the test and resolves with `{ results: { transport: [result, meaning] }, summary, id, report }`. */
+/** Runs the test and resolves with `{ causes, results: { transport: [result, meaning] }, summary, id, report }`. */
 async function run(page, url) {
   await page.goto(`${url}/diagnostics`);
   await page.click('#start');
   await page.waitForSelector('.report-id, #report-state:has-text("could not be sent")');
   return {
+    causes: await page.$$eval('#causes .cause', (all) => all.map((one) => [one.dataset.cause, one.dataset.certainty, one.textContent])),
     results: Object.fromEntries(await page.$$eval('#rows tr', (rows) => rows.map((row) => [row.cells[0].textContent, [row.cells[1].textContent, row.cells[3].textContent]]))),
     summary: await page.textContent('#summary'),
     id: await page.textContent('#report-state'),
@@ -30,7 +34,8 @@ describe('the connection test', { concurrency: 3 }, () => {
     const page = await openPage(browser);
     const posts = [];
     page.on('request', (request) => request.url().endsWith('/diagnostics/report') && posts.push(request));
-    const { results, summary, id, report } = await run(page, server.url);
+    const { causes, results, summary, id, report } = await run(page, server.url);
+    assert.deepEqual(causes, []);
     assert.deepEqual(Object.keys(results), ['WebSocket', 'Event stream', 'Streaming frame', 'Long polling', 'Script polling']);
     for (const [name, [result, meaning]] of Object.entries(results)) {
       assert.equal(result, 'Works', name);
@@ -54,16 +59,17 @@ describe('the connection test', { concurrency: 3 }, () => {
     t.after(() => server.stop('SIGKILL'));
     const page = await openPage(browser, { without: ['EventSource'] });
     await page.routeWebSocket(/socket\.io/, (socket) => socket.close());
-    const { results, summary, report } = await run(page, server.url);
+    const { causes, results, summary, report } = await run(page, server.url);
     assert.equal(results['Streaming frame'][0], 'Refused by policy');
     assert.equal(results['Script polling'][0], 'Refused by policy');
     assert.deepEqual(results['Event stream'], ['Not supported by this browser', 'This browser lacks EventSource.']);
-    assert.equal(results.WebSocket[0], 'Blocked on the way');
-    assert.match(results.WebSocket[1], /Upgrade and Connection headers/);
+    assert.deepEqual(results.WebSocket, ['Does not work', 'Something between browser and server answers the request for the WebSocket, or cuts it.']);
+    assert.deepEqual(causes.map(([cause, certainty]) => [cause, certainty]), [['upgrade-blocked', 'certain'], ['transport-not-allowed', 'certain']]);
+    assert.match(causes[1][2], /^Streaming frame, Script polling: The server's settings do not allow this transport/);
     assert.equal(results['Long polling'][0], 'Works');
     assert.match(summary, /It will use: Long polling\./);
     assert.match(report, /websocket: blocked/);
-    assert.match(report, /htmlfile: refused.*not in the policy/);
+    assert.match(report, /htmlfile: refused\n +transport-not-allowed \(certain, policy, by the page\): allowed: websocket, eventsource, xhr-polling/);
     assert.deepEqual(page.errors, []);
     await page.context().close();
   });
@@ -88,13 +94,12 @@ describe('the connection test', { concurrency: 3 }, () => {
     const server = await startServer('--origins', 'https://other.example');
     t.after(() => server.stop('SIGKILL'));
     const page = await openPage(browser);
-    const { results, summary, report } = await run(page, server.url);
-    for (const [name, [result, meaning]] of Object.entries(results)) {
-      assert.equal(result, 'Refused by policy', name);
-      assert.match(meaning, /^The server refuses this browser: origin http:\S+ is not allowed here\. Tell this/, name);
-    }
-    assert.match(summary, /^The server is there, but refuses this browser: origin/);
-    assert.match(report, /websocket: refused, forbidden: origin/);
+    const { causes, results, summary, report } = await run(page, server.url);
+    for (const [name, [result, meaning]] of Object.entries(results)) assert.deepEqual([result, meaning], ['Refused by policy', 'The server does not allow this page.'], name);
+    assert.deepEqual(causes.map(([cause, certainty]) => [cause, certainty]), [['origin-not-allowed', 'certain']], 'one cause, once');
+    assert.match(causes[0][2], /^WebSocket, Event stream, Streaming frame, Long polling, Script polling: .*origin http:\S+ is not allowed here/);
+    assert.match(summary, /^No transport works from here\. The server does not allow this page\.$/);
+    assert.match(report, /websocket: refused.*\n +origin-not-allowed/);
     assert.deepEqual(page.errors, []);
     await page.context().close();
   });
@@ -107,7 +112,7 @@ describe('the connection test', { concurrency: 3 }, () => {
     const page = await openPage(browser);
     const { results, summary } = await run(page, server.url);
     assert.equal(results.WebSocket[0], 'Refused by policy');
-    assert.match(results.WebSocket[1], /^The server does not offer this transport now/);
+    assert.equal(results.WebSocket[1], 'The server has as many WebSockets as it may.');
     assert.equal(results['Event stream'][0], 'Works');
     assert.match(summary, /It will use: Event stream\./);
     await Promise.all([first.leave(), page.context().close()]);
@@ -130,10 +135,31 @@ describe('the connection test', { concurrency: 3 }, () => {
     await page.route(/socket\.io\/\?|report$/, (route) => route.abort());
     await page.routeWebSocket(/socket\.io/, (socket) => socket.close());
     const { results, summary, id, report } = await run(page, server.url);
-    for (const [name, [result]] of Object.entries(results)) assert.equal(result, 'Blocked on the way', name);
+    for (const [name, [result]] of Object.entries(results)) assert.equal(result, 'Does not work', name);
     assert.match(summary, /^No transport works from here\./);
     assert.match(id, /could not be sent/);
     assert.match(report, /Transport that the chat uses from here: none/);
     await page.context().close();
   });
+
+  // What the panel would call "in use" for a while, too: each has its cause here, and the choice follows from it.
+  for (const [name, transport, cause, choice] of [
+    ['killed-after-5s', 'WebSocket', 'cut', 'Event stream'],
+    ['killed-after-20ms', 'WebSocket', 'cut-after-open', 'Event stream'],
+    ['buffered-until-end', 'Event stream', 'stream-buffered', 'WebSocket'],
+    ['pieces-coalesced', '', '', 'WebSocket'],
+  ]) {
+    it(`is not taken in by ${name}`, async (t) => {
+      const stage = await startStage(FAULTS[name], { args: ['--static-dir', fileURLToPath(new URL('../../static', import.meta.url))] });
+      t.after(() => stage.close());
+      await stage.arm();
+      const page = await openPage(browser);
+      const { causes, results, summary } = await run(page, stage.url);
+      if (transport) assert.equal(results[transport][0], 'Does not work');
+      assert.deepEqual(causes.map(([name]) => name), [cause].filter(Boolean));
+      assert.match(summary, new RegExp(`It will use: ${choice}\\.`));
+      assert.deepEqual(page.errors, []);
+      await page.context().close();
+    });
+  }
 });

@@ -392,7 +392,7 @@ describe('without a connection', () => {
     await page.routeWebSocket(/socket\.io/, (socket) => (away ? socket.close() : socket.connectToServer()));
     await page.goto(own.url);
     await page.waitForSelector('#badge.bad');
-    await person.reads('#banner-text', 'Not connected: the server does not answer.');
+    await person.reads('#banner-text', 'Not connected. Probably: The server does not answer.');
     await page.fill('#name', 'Alice');
     await page.press('#name', 'Enter');
     await person.reads('#join-error', /as soon as the connection is there/);

@@ -14,7 +14,7 @@ const pages = readdirSync(folder).filter((name) => name.endsWith('.html'));
 
 describe('scripts', () => {
   it('are all here', () => {
-    for (const name of ['chat.js', 'panel.js', 'page.js', 'message.js', 'people.js', 'log.js', 'texts.js', 'diagnostics.js']) assert.ok(scripts.includes(name), name);
+    for (const name of ['chat.js', 'panel.js', 'page.js', 'message.js', 'people.js', 'log.js', 'texts.js', 'evidence.js', 'trial.js', 'diagnostics.js']) assert.ok(scripts.includes(name), name);
   });
 
   for (const name of scripts) {

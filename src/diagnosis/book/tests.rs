@@ -74,21 +74,21 @@ async fn what_the_client_saw_is_put_together_with_what_the_server_saw() {
     let (engine, book) = engine();
     let session = polling(&engine);
     let blocked = json!({ "transport": "websocket", "step": "open", "code": "cut", "ms": 7, "http-status": 400, "http-by": "parlance" });
-    let verdict = book.hear(&session, &told(&blocked));
+    let verdict = book.hear(&session, &told(&blocked), None);
     assert_eq!((verdict.cause, verdict.certainty), ("upgrade-blocked", Certainty::Certain));
     assert_eq!(cause(&book, &session), ("upgrade-blocked", "certain"));
     // The server is believed rather than the client, who may not invent what the server saw.
     let liar = json!({ "transport": "websocket", "step": "open", "code": "cut", "upgrade-fault": "http10", "upgrade-seen": "accepted", "refusal": "breaker" });
-    assert_eq!(book.hear(&session, &told(&liar)).cause, "upgrade-blocked");
+    assert_eq!(book.hear(&session, &told(&liar), None).cause, "upgrade-blocked");
     session.tell(&SessionEvent::Refused {
         transport: "websocket",
         label: "upgrade-missing",
         reason: "no Upgrade",
     });
-    assert_eq!(book.hear(&session, &told(&blocked)).cause, "upgrade-header-dropped");
+    assert_eq!(book.hear(&session, &told(&blocked), None).cause, "upgrade-header-dropped");
     // A loss was another session's.
     let loss = json!({ "transport": "websocket", "step": "carrying", "code": "ping", "silent-ms": 45_000 });
-    assert_eq!(book.hear(&session, &told(&loss)).cause, "fell-silent");
+    assert_eq!(book.hear(&session, &told(&loss), None).cause, "fell-silent");
     assert_eq!(cause(&book, &session).0, "upgrade-header-dropped");
     assert_eq!(
         book.causes(),
@@ -110,13 +110,17 @@ async fn what_the_client_tells_of_one_transport_is_not_mixed_with_what_came_of_t
     session.tell(&Upgraded { from, to: transport, after });
     session.tell(&Confirmed { transport });
     let blocked = json!({ "transport": "websocket", "step": "open", "code": "cut", "ms": 7 });
-    let verdict = book.hear(&session, &told(&blocked));
+    let verdict = book.hear(&session, &told(&blocked), None);
     assert_eq!((verdict.cause, verdict.certainty), ("upgrade-header-dropped", Certainty::Certain));
     let unheard = json!({ "transport": "htmlfile", "step": "open", "code": "timeout", "ms": 8000 });
-    assert_eq!(book.hear(&session, &told(&unheard)).certainty, Certainty::Likely, "not seen here");
+    assert_eq!(
+        book.hear(&session, &told(&unheard), None).certainty,
+        Certainty::Likely,
+        "not seen here"
+    );
     let silent =
         json!({ "transport": "eventsource", "step": "probe", "code": "timeout", "ms": 8000 });
-    assert_eq!(book.hear(&session, &told(&silent)).certainty, Certainty::Certain);
+    assert_eq!(book.hear(&session, &told(&silent), None).certainty, Certainty::Certain);
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,7 +201,11 @@ async fn the_log_waits_for_the_client_and_tells_once() {
     // Who has told is not told of again.
     let tells = polling(&engine);
     tells.tell(&refused);
-    book.hear(&tells, &told(&json!({ "transport": "websocket", "step": "open", "code": "cut" })));
+    book.hear(
+        &tells,
+        &told(&json!({ "transport": "websocket", "step": "open", "code": "cut" })),
+        None,
+    );
     later(&book, 5);
     assert_eq!(counted(&book), 2);
     // Who has a WebSocket after all did not fall back; nor did whom nobody can name a cause for.
@@ -241,4 +249,42 @@ async fn ordinary_ends_are_no_news() {
         let after: u64 = book.causes().iter().map(|(_, count)| count).sum();
         assert_eq!(after - before, news, "{reason}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_of_an_attempt_is_put_to_that_attempt_and_not_to_the_next() {
+    let (engine, book) = engine();
+    let failed = |transport: &str| {
+        told(&json!({ "transport": transport, "step": "open", "code": "cut", "ms": 5 }))
+    };
+    // No request for the WebSocket came; by the time that the page tells, it tries a stream.
+    let session = polling(&engine);
+    session.tell(&SessionEvent::Probing { transport: "eventsource" });
+    let verdict = book.hear(&session, &failed("websocket"), None);
+    assert_eq!((verdict.cause, verdict.certainty), ("upgrade-blocked", Certainty::Certain));
+    let facts = json!({ "transport": "eventsource", "step": "open", "code": "timeout" });
+    let verdict = book.hear(&session, &told(&facts), None);
+    assert_eq!((verdict.cause, verdict.certainty), ("stream-buffered", Certainty::Certain));
+    assert!(!book.hear(&session, &failed("htmlfile"), None).is_known());
+    // The end of the WebSocket is seen late.
+    let session = polling(&engine);
+    session.tell(&SessionEvent::Probing { transport: "websocket" });
+    session.tell(&SessionEvent::Probing { transport: "eventsource" });
+    let (end, after) = (WebSocketEnd::Garbled, Duration::from_millis(9));
+    session.tell(&SessionEvent::WebSocketEnded { end, after });
+    let facts = json!({ "transport": "websocket", "step": "probe", "code": "cut" });
+    assert_eq!(book.hear(&session, &told(&facts), None).cause, "frames-changed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_of_a_loss_is_put_to_the_session_that_was_lost() {
+    let (engine, book) = engine();
+    let lost = engine.open(new_session(&SOCKET)).unwrap();
+    lost.close(CloseReason::Moved("xhr-polling"));
+    let session = polling(&engine);
+    let loss = json!({ "transport": "websocket", "step": "carrying", "code": "closed" });
+    let cause = |lost| book.hear(&session, &told(&loss), lost).cause;
+    assert_eq!(cause(None), "cut");
+    assert_eq!(cause(Some(lost.sid())), "policy-changed");
+    assert_eq!(cause(Some(Sid::random().unwrap())), "cut", "another's session");
 }

@@ -20,9 +20,9 @@ export function joined(name = 'parlance.js') {
 }
 
 /** What pages load. */
-export async function served() {
+export async function served(name = 'parlance.js') {
   const server = await startChat();
-  const response = await fetch(`${server.url}/parlance.js`);
+  const response = await fetch(`${server.url}/${name}`);
   const script = await response.text();
   await server.stop('SIGKILL');
   return script;

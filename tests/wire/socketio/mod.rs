@@ -2,6 +2,7 @@
 
 mod connecting;
 mod events;
+mod evidence;
 mod leaving;
 mod malformed;
 mod numbers;
