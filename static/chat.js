@@ -286,7 +286,7 @@
   function fallback() {
     for (var i = 0, name, verdict; evidence && i < manager.policy.length && (name = manager.policy[i]) !== formName(); i++) {
       verdict = root.io.can(name) && evidence.verdicts[name];
-      if (verdict && verdict.cause !== 'transport-not-allowed') return verdict;
+      if (verdict && !/^(transport-not-allowed|websocket-too-old)$/.test(verdict.cause)) return verdict;
     }
     return null;
   }

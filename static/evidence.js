@@ -123,8 +123,11 @@
     // Has the server judge, which knows more; keep(verdict) gets what this page thinks meanwhile.
     function tell(facts, keep, sid) {
       var answer = false;
-      if (left <= 0 || !own.active) return;
-      if (!own.connected) return early.push([facts, keep]);
+      if (left <= 0 || refused || manager.readyState !== 'open') return;
+      if (!own.connected) {
+        if (early.length < REPORTS) early.push([facts, keep]);
+        return;
+      }
       left--;
       own.emit('evidence', copy(facts, { session: sid }), function (verdict) {
         if (answer || !verdict || !verdict.cause) return;
@@ -270,6 +273,8 @@
 
     watcher = {
       verdicts: {}, latest: {}, loss: null, session: null, own: own,
+      // Whether the server can be asked, now or in a moment.
+      asks: function () { return !refused && manager.readyState === 'open'; },
       // The verdict of this page on other facts; keep(verdict) gets that of both ends.
       judge: function (facts, keep) {
         tell(facts, keep);

@@ -69,7 +69,7 @@
       timer = setTimeout(conclude, VERDICT_MS);
       waiting = function () {
         var verdict = found();
-        if (verdict && (verdict.both || !watcher.own.active || manager.readyState !== 'open')) conclude();
+        if (verdict && (verdict.both || !watcher.asks())) conclude();
       };
       // what is known by now came from another listener of the same event
       setTimeout(function () { if (!over) waiting(); }, 100);
@@ -83,7 +83,7 @@
       });
       failing = true;
       clearTimeout(timer);
-      timer = setTimeout(function () { finish('blocked', facts); }, watcher.own.connected ? VERDICT_MS : 0);
+      timer = setTimeout(function () { finish('blocked', facts); }, watcher.asks() ? VERDICT_MS : 0);
     }
 
     // next(answer) or, if none comes in time, failed()
