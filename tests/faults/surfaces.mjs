@@ -36,8 +36,8 @@ const RUNS = [
 ];
 
 async function behindChat(browser, stage, expectation) {
-  const panel = await watchChat(browser, stage, expectation);
-  return { panel, timeline: await readTimelines(stage), log: readLog(stage) };
+  const { meanwhile, ...panel } = await watchChat(browser, stage, expectation, () => readTimelines(stage));
+  return { panel, timeline: meanwhile, log: readLog(stage) };
 }
 
 async function look(browser, name) {

@@ -15,8 +15,8 @@ function named(page) {
   return page.$$eval('[data-cause]', (all) => all.map(({ dataset, textContent }) => ({ cause: dataset.cause, certainty: dataset.certainty, text: textContent.trim().slice(0, 300) })));
 }
 
-/** Somebody opens the chat, and the fault is there. Resolves with `{ named, seen }`. */
-export async function watchChat(browser, stage, { causes, watch = {} }) {
+/** Somebody opens the chat, and the fault is there. Resolves with `{ named, seen }`, and what `look()` sees before they leave. */
+export async function watchChat(browser, stage, { causes, watch = {} }, look) {
   const { page, close } = await visit(browser, stage);
   try {
     await page.fill('#name', 'somebody');
@@ -37,7 +37,7 @@ export async function watchChat(browser, stage, { causes, watch = {} }) {
       panel: [...document.querySelectorAll('#panel .transports tbody tr')].map((row) => row.textContent),
       timeline: window.ParlancePanel.report().split('Timeline\n')[1],
     }));
-    return { named: await named(page), seen };
+    return { named: await named(page), seen, meanwhile: await look() };
   } finally {
     await close();
   }
