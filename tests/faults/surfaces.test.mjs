@@ -27,6 +27,7 @@ it('a verdict needs a true cause, and no false one', () => {
     ['panel', named('unknown'), 'unknown'],
     ['panel', named('a', 'x'), 'wrong'],
     ['panel', [{ cause: 'x', certainty: 'certain' }, ...named('a')], 'wrong for certain'],
+    ['panel', [{ cause: 'x', certainty: 'unknown' }], 'unknown'],
     ['log', [], 'right'],
     ['log', named('a'), 'wrong'],
     ['log', named('unknown'), 'right'],

@@ -15,7 +15,8 @@ export function expected(expectation, surface) {
 export function judge(expectation, surface, named) {
   const { causes } = expected(expectation, surface);
   const allowed = [...causes, ...(expectation.also ?? []), ...ALWAYS];
-  const wrong = named.filter(({ cause }) => !allowed.includes(cause));
+  // what is said to be unknown is no claim
+  const wrong = named.filter(({ cause, certainty }) => !allowed.includes(cause) && certainty !== 'unknown');
   if (wrong.some(({ certainty }) => certainty === 'certain')) return 'wrong for certain';
   if (wrong.length) return 'wrong';
   return causes.length === 0 || named.some(({ cause }) => causes.includes(cause)) ? 'right' : 'unknown';

@@ -17,7 +17,11 @@ function refusals() {
 
 /** Lines of the log that name a cause, or a refusal, which is one. */
 export function readLog(stage) {
-  const lines = stage.servers.flatMap((server) => server.stderr.slice(stage.since.get(server)).split('\n'));
+  const lines = stage.servers.flatMap((server) => {
+    const since = stage.since.get(server);
+    const ofCrowd = (line) => ((sid) => sid && server.stderr.slice(0, since).includes(sid[1]))(/\bsid=([\w-]{10,})/.exec(line));
+    return server.stderr.slice(since).split('\n').filter((line) => !ofCrowd(line));
+  });
   const byLabel = refusals();
   const named = lines.flatMap((line) => {
     const cause = field(line, 'cause') ?? byLabel.get(field(line, 'label'));
