@@ -343,7 +343,7 @@ describe('without a connection', () => {
     await bob.hears('before');
     await own.stop();
     await alice.page.waitForSelector('#badge.bad');
-    await alice.reads('#banner-text', /^Not connected: .+\.$/);
+    await alice.reads('#banner-text', /^Not connected[:.] .+\.$/);
     await alice.reads('#banner-when', /^Next try in \d+ s$|^Connecting again…$/);
     for (const text of ['one', 'two', 'three']) await alice.say(text);
     await alice.reads('#log .pending .state', 'Waiting for the connection');
