@@ -7,7 +7,8 @@
 
   var NAMESPACE = '/parlance';
   var STEPS = { open: 'open', probe: 'probe', 'probe-pong': 'probe', leave: 'probe', upgrade: 'trial', close: 'carrying' };
-  var LOOK_MS = 5000;       // for a plain request
+  var LOOK_MS = 10000;      // for a plain request
+  var SLOW_MS = 1000;       // a faster answer says nothing
   var FRESH_MS = 2000;      // a look is good for so long
   var LOOKS = 4;            // at a server that does not know its session: are there several?
   var REPORTS = 8;          // in one session; the server takes ten
@@ -23,7 +24,7 @@
   }
 
   // An answer as facts. Parlance answers a request for a WebSocket without Upgrade in JSON, and says who it is.
-  function answered(x, url) {
+  function answered(x, url, ms) {
     var facts = { 'http-status': 0 }, type, text;
     function header(name) {
       var value = null;
@@ -35,6 +36,7 @@
       text = x.responseText;
     } catch (e2) {}
     if (!facts['http-status']) return facts;
+    if (ms >= SLOW_MS) facts['rtt-ms'] = ms;
     type = header('Content-Type');
     facts['http-type'] = type && type.replace(/\s*;.*/, '');
     facts['http-by'] = /^\s*\{\s*"(code|message|reason|allowed|refusal|server)"/.test(text || '') && /"message"\s*:/.test(text) ? 'parlance' : 'other';
@@ -48,7 +50,7 @@
 
   // Asks the URL of the WebSocket by a plain request, which touches no session: done(facts).
   function look(manager, done) {
-    var x = P.request(), url = manager.base + manager.path + '?EIO=4&transport=websocket&t=' + P.now().toString(36) + Math.random().toString(36).slice(2, 6), over = false;
+    var x = P.request(), asked = P.now(), url = manager.base + manager.path + '?EIO=4&transport=websocket&t=' + P.now().toString(36) + Math.random().toString(36).slice(2, 6), over = false;
     function end(facts) {
       if (over) return;
       over = true;
@@ -57,7 +59,7 @@
     if (!x) return done({});
     try {
       x.open('GET', url, true);
-      x.onreadystatechange = function () { if (!over && x.readyState === 4) end(answered(x, url)); };
+      x.onreadystatechange = function () { if (!over && x.readyState === 4) end(answered(x, url, P.now() - asked)); };
       x.send(null);
     } catch (e) { return end({}); }
     setTimeout(function () {

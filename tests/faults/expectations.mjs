@@ -95,7 +95,7 @@ export const EXPECTATIONS = {
   'buffered-and-no-websocket': of(['upgrade-header-dropped', 'stream-buffered'], { watch: { ms: 30_000 } }),
   'body-limit-1kB': of('body-limit', { also: ['transport-not-allowed'] }, except(these(SERVER, [], NOTHING_ARRIVES)), { watch: { says: 5000, server: ['--transports', 'xhr-polling'] } }),
   'rate-limit': of('proxy-rate-limit', { also: ['transport-not-allowed', 'upgrade-blocked'] }, except(these(SERVER, [], 'what is refused does not arrive'))),
-  'latency-2s': of('slow-way', except(these(['panel', ...SERVER], [], 'it works, only late'))),
+  'latency-2s': of('slow-way', { also: ['slow-way'] }, except(these(['panel', ...SERVER], [], 'it works, only late'))),
   'slow-6kBps': of('slow-way', except(these(['panel', ...SERVER], [], 'what a chat needs gets through'))),
   'jitter-and-loss': calm(),
   'two-instances': of('several-servers', except(these(SERVER, ['several-servers', 'session-forgotten'], 'each server knows only that it was asked for a session that it does not have'))),
