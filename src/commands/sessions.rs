@@ -12,7 +12,7 @@ use tracing::info;
 
 use crate::admission::{ClientInfo, network_name};
 use crate::chat::Removals;
-use crate::diagnosis::{Book, Ended, Glance, Verdict};
+use crate::diagnosis::{self, Book, Ended, Glance, Verdict};
 use crate::engine::{CloseReason, Engine, Session, Sid};
 use crate::server::admin::{AdminError, List, SessionRequest};
 
@@ -56,22 +56,22 @@ impl Sessions {
         for (number, sid) in self.book.open(list.before) {
             let Some(session) = self.engine.session(sid.as_str()) else { continue };
             let Some(glance) = self.book.glance(sid) else { continue };
-            let facts = Facts::of_open(&session, &glance);
-            if !facts.have(&list.text) {
+            let row = Row::of_open(&session, &glance);
+            if !row.have(&list.text) {
                 continue;
             }
             if shown.len() == list.limit {
                 next = shown.last().map(|(number, _)| *number);
                 break;
             }
-            shown.push((number, facts.to_json(&session, &glance)));
+            shown.push((number, row.to_json(&session, &glance)));
         }
         let page: Value = shown.into_iter().map(|(_, session)| session).collect();
         json!({ "sessions": page, "next": next, "total": self.engine.session_count() })
     }
 
     fn list_ended(&self, list: &List) -> Value {
-        let is_there = |ended: &Ended| Facts::of_ended(ended).have(&list.text);
+        let is_there = |ended: &Ended| Row::of_ended(ended).have(&list.text);
         let mut found = self.book.ended_before(list.before, list.limit + 1, is_there);
         let more = found.len() > list.limit;
         found.truncate(list.limit);
@@ -85,7 +85,7 @@ impl Sessions {
         if let Some(session) = self.engine.session(sid.as_str())
             && let (Some(glance), Some(report)) = (self.book.glance(sid), self.book.report(sid))
         {
-            let mut shown = Facts::of_open(&session, &glance).to_json(&session, &glance);
+            let mut shown = Row::of_open(&session, &glance).to_json(&session, &glance);
             shown["network"] = network_name(session.handshake().bucket).into();
             if let Some(client) = ClientInfo::of(&session) {
                 let visitor = client.visitor();
@@ -125,8 +125,8 @@ impl Sessions {
     }
 }
 
-/// What a filter looks into.
-struct Facts<'a> {
+/// A session in a list: what a filter looks into.
+struct Row<'a> {
     sid: Sid,
     name: Option<&'a str>,
     address: Option<IpAddr>,
@@ -136,10 +136,10 @@ struct Facts<'a> {
     verdict: Option<&'a Verdict>,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> Row<'a> {
     fn of_open(session: &'a Session, glance: &'a Glance) -> Self {
         let handshake = session.handshake();
-        Facts {
+        Row {
             sid: session.sid(),
             name: glance.name.as_deref(),
             address: handshake.remote,
@@ -151,7 +151,7 @@ impl<'a> Facts<'a> {
     }
 
     fn of_ended(ended: &'a Ended) -> Self {
-        Facts {
+        Row {
             sid: ended.sid,
             name: ended.name.as_deref(),
             address: ended.remote,
@@ -197,7 +197,7 @@ impl<'a> Facts<'a> {
 }
 
 fn ended_json(ended: &Ended) -> Value {
-    let mut shown = Facts::of_ended(ended).json();
+    let mut shown = Row::of_ended(ended).json();
     let ago = Instant::now().saturating_duration_since(ended.at);
     shown["open"] = false.into();
     shown["since"] = epoch_ms(ago + ended.lasted).into();
@@ -208,6 +208,5 @@ fn ended_json(ended: &Ended) -> Value {
 
 /// Milliseconds since 1970 of what was so long ago.
 fn epoch_ms(ago: Duration) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(ago).as_millis() as u64
+    diagnosis::epoch_ms(SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH))
 }

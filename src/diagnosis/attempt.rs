@@ -81,7 +81,8 @@ pub(super) struct Attempt {
     seen: Seen,
     probe: Probe,
     refused: Option<Box<Refused>>,
-    end: Option<(WebSocketEnd, Duration)>,
+    /// How its WebSocket ended, and after how many milliseconds.
+    end: Option<(WebSocketEnd, u32)>,
     failed: Option<UpgradeFailure>,
     closed: Option<Box<Closed>>,
 }
@@ -169,7 +170,7 @@ impl Attempt {
                 true
             }
             SessionEvent::WebSocketEnded { end, after } => {
-                self.end = Some((end, after));
+                self.end = Some((end, u32::try_from(after.as_millis()).unwrap_or(u32::MAX)));
                 false
             }
             SessionEvent::Closed { reason, transport, silent } => {
@@ -189,7 +190,7 @@ impl Attempt {
     /// Whether something went wrong that a fallback or a loss follows from.
     pub fn has_failed(&self) -> bool {
         let lost =
-            self.closed.as_deref().is_some_and(|closed| closed_word(closed.reason) != "by-client");
+            self.closed.as_deref().is_some_and(|closed| closed.reason != CloseReason::ClientClosed);
         self.failed.is_some() || self.refused.is_some() || lost
     }
 
@@ -235,7 +236,7 @@ impl Attempt {
         }
         if let Some((end, after)) = self.end {
             facts.set("websocket-end", end.name());
-            facts.set("websocket-ms", after);
+            facts.set("websocket-ms", u64::from(after));
         }
         if let Some(failed) = self.failed {
             facts.set(
@@ -251,7 +252,7 @@ impl Attempt {
         }
         match self.closed.as_deref() {
             Some(&Closed { reason, transport, silent }) => {
-                facts.set("closed", closed_word(reason));
+                facts.set("closed", reason.label());
                 facts.set("closed-text", reason.to_string().as_str());
                 facts.set("transport", transport);
                 facts.set("silent-ms", silent);
@@ -259,24 +260,5 @@ impl Attempt {
             None => facts.set("closed", "open"),
         }
         facts
-    }
-}
-
-/// Why a session ended, in a word.
-pub(super) fn closed_word(reason: CloseReason) -> &'static str {
-    match reason {
-        CloseReason::ClientClosed => "by-client",
-        CloseReason::TransportLost => "lost",
-        CloseReason::Overlap(_) => "overlap",
-        CloseReason::PingTimeout => "silent",
-        CloseReason::Malformed(_) => "malformed",
-        CloseReason::TooLarge => "too-large",
-        CloseReason::SlowReader | CloseReason::Unread | CloseReason::QueueTotal => "slow",
-        CloseReason::AppFailed => "app-failed",
-        CloseReason::StreamFull => "stream-full",
-        CloseReason::ConnectTimeout => "not-joined",
-        CloseReason::ServerClosed => "ended",
-        CloseReason::Moved(_) => "moved",
-        CloseReason::ShuttingDown => "stopping",
     }
 }

@@ -43,37 +43,57 @@ pub struct Book {
     patterns: Mutex<Patterns>,
     counts: Mutex<Counts>,
     /// Fallbacks that the log is to tell of at these times.
-    waiting: Mutex<VecDeque<(Instant, Sid)>>,
+    waiting: Mutex<VecDeque<(Instant, Subject)>>,
     history: Mutex<History>,
     tail: Tail,
     numbers: AtomicU64,
 }
 
-/// An open session.
+/// An open session. There are many, so this is small.
 #[derive(Debug)]
 struct Record {
     number: u64,
     opened: Instant,
     name: Option<Box<str>>,
+    /// The one in use.
+    transport: &'static str,
     timeline: Timeline,
     attempts: Attempts,
+    /// For the few of which something is said: that takes memory once it is needed.
+    said: Option<Box<Said>>,
+    logged: bool,
+}
+
+/// What is said of a session, and what its client said.
+#[derive(Debug, Default)]
+struct Said {
     /// The latest, made when an attempt ended.
-    verdict: Option<Box<Verdict>>,
-    of: Of,
+    verdict: Option<Verdict>,
     reports: Bucket,
     tests: Bucket,
-    logged: bool,
 }
 
 /// What lines of the log, and counts, say of a session.
 #[derive(Debug, Clone)]
-struct Of {
+struct Subject {
     sid: Sid,
     generation: &'static str,
     remote: Option<IpAddr>,
     network: IpAddr,
     proxy: Option<Arc<str>>,
-    transport: &'static str,
+}
+
+impl Subject {
+    fn of(session: &Session) -> Self {
+        let handshake = session.handshake();
+        Subject {
+            sid: session.sid(),
+            generation: handshake.generation,
+            remote: handshake.remote,
+            network: handshake.bucket,
+            proxy: handshake.proxy.clone(),
+        }
+    }
 }
 
 /// A session that is over.
@@ -181,9 +201,9 @@ impl Book {
                 let is_due = waiting.front().is_some_and(|(due, _)| *due <= now);
                 if is_due { waiting.pop_front() } else { None }
             };
-            let Some((_, sid)) = due else { return };
-            let mut shard = self.shard(sid);
-            let Some(record) = shard.get_mut(&sid).filter(|record| !record.logged) else {
+            let Some((_, of)) = due else { return };
+            let mut shard = self.shard(of.sid);
+            let Some(record) = shard.get_mut(&of.sid).filter(|record| !record.logged) else {
                 continue;
             };
             if record.attempts.websocket().is_on_websocket() {
@@ -191,28 +211,29 @@ impl Book {
             }
             record.logged = true;
             let facts = record.attempts.latest().facts(now - record.opened);
-            let (of, verdict) = (record.of.clone(), record.verdict.clone());
+            let (stays, verdict) = (record.transport, record.verdict().cloned());
             drop(shard);
-            if let Some(verdict) = verdict.filter(|verdict| verdict.is_known()) {
-                self.found(of, &facts, &verdict);
+            if let Some(verdict) = verdict.filter(Verdict::is_known) {
+                self.found(of, stays, &facts, &verdict);
             }
         }
     }
 
     /// Whether the client of an open session may tell something now, at that rate.
     pub(super) fn may_tell(&self, sid: Sid, rate: Rate) -> bool {
-        let mut shard = self.shard(sid);
-        let Some(record) = shard.get_mut(&sid) else { return false };
-        let left = rate.take(record.reports, 1, Instant::now());
-        left.map(|left| record.reports = left).is_ok()
+        self.takes(sid, rate, |said| &mut said.reports)
     }
 
     /// Whether that client may test its way now, at that rate.
     pub(super) fn may_test(&self, sid: Sid, rate: Rate) -> bool {
+        self.takes(sid, rate, |said| &mut said.tests)
+    }
+
+    fn takes(&self, sid: Sid, rate: Rate, bucket: fn(&mut Said) -> &mut Bucket) -> bool {
         let mut shard = self.shard(sid);
         let Some(record) = shard.get_mut(&sid) else { return false };
-        let left = rate.take(record.tests, 1, Instant::now());
-        left.map(|left| record.tests = left).is_ok()
+        let bucket = bucket(record.said.get_or_insert_default());
+        rate.take(*bucket, 1, Instant::now()).map(|left| *bucket = left).is_ok()
     }
 
     /// Takes what the client saw of an attempt, or of the loss of its last session, and returns the
@@ -252,18 +273,18 @@ impl Book {
         let text = format!("{}: {}", verdict.cause, verdict.evidence);
         record.timeline.push(record.opened.elapsed(), "the client saw", &text);
         let is_of_websocket = facts.text("transport") == Some("websocket");
-        if is_of_this && (is_of_websocket || record.verdict.is_none()) {
-            record.verdict = Some(Box::new(verdict.clone()));
+        if is_of_this && (is_of_websocket || record.verdict().is_none()) {
+            record.set_verdict(verdict.clone());
         }
         record.logged = true;
-        let of = record.of.clone();
+        let stays = record.transport;
         drop(shard);
-        self.found(of, &facts, &verdict);
+        self.found(Subject::of(session), stays, &facts, &verdict);
         verdict
     }
 
-    /// Counts a cause, and has the log tell of it.
-    fn found(&self, of: Of, facts: &Facts, verdict: &Verdict) {
+    /// Counts a cause, and has the log tell of it. `stays` is the transport in use.
+    fn found(&self, of: Subject, stays: &str, facts: &Facts, verdict: &Verdict) {
         lock(&self.history).found(verdict.cause, of.network, &of.proxy);
         let told =
             format!("{} ({}): {}", verdict.cause, verdict.certainty.name(), verdict.evidence);
@@ -277,7 +298,7 @@ impl Book {
         let unlogged = std::mem::take(&mut counts.unlogged);
         drop(counts);
         let Verdict { cause, place, certainty, title, evidence, .. } = verdict;
-        let Of { sid, generation, remote, transport: stays, .. } = of;
+        let Subject { sid, generation, remote, .. } = of;
         let certainty = certainty.name();
         let tried = facts.text("transport").unwrap_or_default();
         let remote = remote.map_or("unknown".to_owned(), |address| address.to_string());
@@ -305,7 +326,8 @@ impl Book {
             patterns.lost(network, silent, lasted).into_iter().for_each(|p| p.tell(&mut facts));
         }
         let failed = attempt.has_failed();
-        let verdict = if failed { Some(diagnose(&facts)) } else { record.verdict.map(|v| *v) };
+        let said = record.said.and_then(|said| said.verdict);
+        let verdict = if failed { Some(diagnose(&facts)) } else { said };
         // People leave, machines go to sleep, networks change: the log tells only of what can be mended.
         let is_ordinary = matches!(
             reason,
@@ -314,7 +336,7 @@ impl Book {
         if let Some(verdict) = verdict.as_ref().filter(|verdict| !is_ordinary && verdict.is_known())
             && !["cut", "fell-silent"].contains(&verdict.cause)
         {
-            self.found(record.of.clone(), &facts, verdict);
+            self.found(Subject::of(session), transport, &facts, verdict);
         }
         let mut all = lock(&self.ended);
         let ended = Ended {
@@ -339,6 +361,16 @@ impl Book {
     }
 }
 
+impl Record {
+    fn verdict(&self) -> Option<&Verdict> {
+        self.said.as_ref()?.verdict.as_ref()
+    }
+
+    fn set_verdict(&mut self, verdict: Verdict) {
+        self.said.get_or_insert_default().verdict = Some(verdict);
+    }
+}
+
 impl Observer<Session> for Book {
     fn observe(&self, session: &Session, event: &SessionEvent<'_>) {
         let (sid, now) = (session.sid(), Instant::now());
@@ -350,19 +382,10 @@ impl Observer<Session> for Book {
                 number: self.numbers.fetch_add(1, Ordering::Relaxed),
                 opened: now,
                 name: None,
+                transport: "",
                 timeline: Timeline::default(),
                 attempts: Attempts::default(),
-                verdict: None,
-                of: Of {
-                    sid,
-                    generation: session.handshake().generation,
-                    remote: session.handshake().remote,
-                    network: session.handshake().bucket,
-                    proxy: session.handshake().proxy.clone(),
-                    transport: "",
-                },
-                reports: Bucket::default(),
-                tests: Bucket::default(),
+                said: None,
                 logged: false,
             })
         });
@@ -370,10 +393,10 @@ impl Observer<Session> for Book {
         record.timeline.push(age, name, &text);
         let is_time = record.attempts.observe(event);
         match *event {
-            SessionEvent::Handshake { transport, .. } => record.of.transport = transport,
+            SessionEvent::Handshake { transport, .. } => record.transport = transport,
             SessionEvent::Moved { to, .. }
             | SessionEvent::Upgraded { to, .. }
-            | SessionEvent::TakenBack { to, .. } => record.of.transport = to,
+            | SessionEvent::TakenBack { to, .. } => record.transport = to,
             _ => {}
         }
         if let SessionEvent::Closed { .. } = event {
@@ -388,7 +411,7 @@ impl Observer<Session> for Book {
         }
         let facts = record.attempts.latest().facts(age);
         let verdict = diagnose(&facts);
-        record.verdict = Some(Box::new(verdict.clone()));
+        record.set_verdict(verdict);
         // What the policy refuses has lines of its own.
         if record.attempts.latest().is_refused_by_policy() {
             return;
@@ -397,7 +420,7 @@ impl Observer<Session> for Book {
         drop(shard);
         let mut waiting = lock(&self.waiting);
         if waiting.len() < WAITING {
-            waiting.push_back((now + PATIENCE, sid));
+            waiting.push_back((now + PATIENCE, Subject::of(session)));
         } else {
             drop(waiting);
             lock(&self.counts).unlogged += 1;

@@ -17,5 +17,5 @@ pub use book::{Book, ENDED, Ended, Glance, Report};
 pub use causes::{Cause, Certainty, TABLE, Verdict, causes, diagnose};
 pub use evidence::{Evidence, NAMESPACE};
 pub use facts::{Fact, Facts};
-pub use tail::Tail;
+pub use tail::{Tail, epoch_ms};
 pub use timeline::{Moment, Timeline};

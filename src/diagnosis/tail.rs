@@ -45,7 +45,7 @@ struct Event {
     at: u64,
     session: Option<Who>,
     name: &'static str,
-    text: Box<str>,
+    text: String,
 }
 
 impl Tail {
@@ -54,11 +54,14 @@ impl Tail {
         let mut ring = self.ring();
         ring.last += 1;
         let number = ring.last;
-        if ring.events.len() == KEPT {
-            ring.events.pop_front();
-        }
+        // The text of the event that makes room: without it each event of the server would be an allocation
+        // that lives for long.
+        let oldest = if ring.events.len() == KEPT { ring.events.pop_front() } else { None };
+        let mut kept = oldest.map(|event| event.text).unwrap_or_default();
+        kept.clear();
+        kept.push_str(text);
         let at = epoch_ms(SystemTime::now());
-        ring.events.push_back(Event { number, at, session, name, text: text.into() });
+        ring.events.push_back(Event { number, at, session, name, text: kept });
         drop(ring);
         self.came.notify_waiters();
     }
@@ -110,7 +113,7 @@ impl Event {
 }
 
 /// Milliseconds since 1970, as administrators get times.
-pub(super) fn epoch_ms(time: SystemTime) -> u64 {
+pub fn epoch_ms(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }
 

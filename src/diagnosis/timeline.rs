@@ -11,42 +11,51 @@ pub const MOST: usize = 32;
 /// Bytes of an event's text.
 const LONGEST: usize = 100;
 
-/// The events of one session, oldest first.
+/// The events of one session, oldest first: a line for each, because every open session has them.
 #[derive(Debug, Clone, Default)]
-pub struct Timeline(Vec<Moment>);
+pub struct Timeline(String);
 
 /// An event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment<'a> {
     /// Milliseconds since the session was made.
     pub at: u32,
     /// What happened, in a word or two.
-    pub name: &'static str,
-    /// More, at most 100 bytes.
-    pub text: Box<str>,
+    pub name: &'a str,
+    /// More, at most 100 bytes, on one line.
+    pub text: &'a str,
 }
 
 impl Timeline {
     /// Adds an event that happened so long after the session was made.
-    pub fn push(&mut self, after: Duration, name: &'static str, text: &str) {
-        if self.0.len() == MOST {
-            self.0.remove(1);
+    pub fn push(&mut self, after: Duration, name: &str, text: &str) {
+        let mut ends = self.0.match_indices('\n').map(|(at, _)| at + 1);
+        if let Some(first) = ends.next()
+            && let Some(second) = ends.next()
+            && ends.count() + 2 == MOST
+        {
+            self.0.replace_range(first..second, "");
         }
-        self.0.reserve_exact(1);
         let at = u32::try_from(after.as_millis()).unwrap_or(u32::MAX);
-        self.0.push(Moment { at, name, text: prefix(text).into() });
+        let text = prefix(text).replace(char::is_control, " ");
+        let line = format!("{at}\t{name}\t{text}\n");
+        self.0.reserve_exact(line.len());
+        self.0.push_str(&line);
     }
 
     /// All events.
-    pub fn moments(&self) -> &[Moment] {
-        &self.0
+    pub fn moments(&self) -> impl Iterator<Item = Moment<'_>> {
+        self.0.lines().filter_map(|line| {
+            let (at, rest) = line.split_once('\t')?;
+            let (name, text) = rest.split_once('\t')?;
+            Some(Moment { at: at.parse().ok()?, name, text })
+        })
     }
 
     /// As administrators get it.
     pub fn to_json(&self) -> Value {
-        let moment =
-            |moment: &Moment| json!({ "ms": moment.at, "event": moment.name, "text": moment.text });
-        self.0.iter().map(moment).collect()
+        let moment = |moment: Moment<'_>| json!({ "ms": moment.at, "event": moment.name, "text": moment.text });
+        self.moments().map(moment).collect()
     }
 }
 
@@ -108,12 +117,17 @@ mod tests {
         for n in 0..100 {
             timeline.push(Duration::from_millis(n), "n", &n.to_string());
         }
-        let kept: Vec<u32> = timeline.moments().iter().map(|moment| moment.at).collect();
+        let at = |timeline: &Timeline| timeline.moments().map(|it| it.at).collect::<Vec<_>>();
+        let kept = at(&timeline);
         assert_eq!(kept.len(), MOST);
         assert_eq!((kept[0], kept[1], kept[31]), (0, 69, 99));
         timeline.push(Duration::MAX, "long", &"é".repeat(80));
         let last = timeline.moments().last().unwrap();
         assert_eq!((last.at, last.text.len()), (u32::MAX, 100));
-        assert_eq!(timeline.to_json()[31]["event"], "long");
+        // Nobody makes two events of one.
+        timeline.push(Duration::ZERO, "odd", "a\tb\n1\tc\td");
+        let last = timeline.moments().last().unwrap();
+        assert_eq!((at(&timeline).len(), last.name, last.text), (MOST, "odd", "a b 1 c d"));
+        assert_eq!(timeline.to_json()[31]["event"], "odd");
     }
 }

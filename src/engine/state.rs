@@ -77,8 +77,8 @@ pub(super) struct State {
     liveness: Liveness,
     /// The ticket of the last outlet.
     last_ticket: Ticket,
-    /// Closes the session then, unless it is cleared before.
-    expiry: Option<(Instant, CloseReason)>,
+    /// Closes the session then, unless it is cleared before. In a box: soon there is none.
+    expiry: Option<Box<(Instant, CloseReason)>>,
     /// The transport that got the session back must attach by then.
     reattach_deadline: Option<Instant>,
     linger_until: Option<Instant>,
@@ -321,7 +321,7 @@ impl State {
     }
 
     pub fn expire(&mut self, expiry: Option<(Instant, CloseReason)>) {
-        self.expiry = expiry;
+        self.expiry = expiry.map(Box::new);
     }
 }
 

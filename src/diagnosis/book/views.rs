@@ -51,7 +51,7 @@ impl Book {
         let shard = self.shard(sid);
         let record = shard.get(&sid)?;
         let (number, age, name) = (record.number, record.opened.elapsed(), record.name.clone());
-        let (verdict, attempt) = (record.verdict.clone(), record.attempts.websocket().clone());
+        let (verdict, attempt) = (record.verdict().cloned(), record.attempts.websocket().clone());
         // The rules are walked without the lock.
         drop(shard);
         Some(Glance { number, age, name, verdict: verdict_now(verdict, &attempt, age) })
@@ -99,14 +99,10 @@ impl Book {
 
 impl Record {
     fn verdict_now(&self) -> Option<Verdict> {
-        verdict_now(self.verdict.clone(), self.attempts.websocket(), self.opened.elapsed())
+        verdict_now(self.verdict().cloned(), self.attempts.websocket(), self.opened.elapsed())
     }
 }
 
-fn verdict_now(verdict: Option<Box<Verdict>>, attempt: &Attempt, age: Duration) -> Option<Verdict> {
-    match verdict {
-        Some(verdict) => Some(*verdict),
-        None if attempt.is_on_websocket() => None,
-        None => Some(diagnose(&attempt.facts(age))),
-    }
+fn verdict_now(verdict: Option<Verdict>, attempt: &Attempt, age: Duration) -> Option<Verdict> {
+    verdict.or_else(|| (!attempt.is_on_websocket()).then(|| diagnose(&attempt.facts(age))))
 }

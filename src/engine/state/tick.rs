@@ -80,7 +80,7 @@ impl State {
 
     /// What follows from a deadline that has passed, if one has.
     fn missed_deadline(&self, limits: &Limits, now: Instant, next: &mut Earliest) -> Option<Tick> {
-        if let Some((at, reason)) = self.expiry
+        if let Some((at, reason)) = self.expiry.as_deref().copied()
             && next.is_due(at, now)
         {
             return Some(Tick::Close(reason));
