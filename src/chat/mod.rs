@@ -7,6 +7,7 @@
 mod chat_protocol;
 mod error;
 mod name;
+mod on_login;
 mod rate_limits;
 mod recent;
 mod room;

@@ -1,6 +1,4 @@
 //! The chat room: one task that owns all members and handles everything in one order.
-//!
-//! Long because each input is handled where the members are, and all of that is one state.
 
 use std::cell::OnceCell;
 use std::hash::RandomState;
@@ -16,6 +14,7 @@ use super::ChatSettings;
 use super::chat_protocol::{CHAT_PROTOCOLS, ChatProtocol, Command, NICKNAMES, Notice};
 use super::error::ChatError;
 use super::name::{BadName, Name, listed};
+use super::on_login::OnLogin;
 use super::rate_limits::{Kind, RateLimitStats, RateLimits};
 use super::recent::RecentIds;
 use super::text::queued_len;
@@ -68,7 +67,7 @@ impl RoomTask {
     /// Has a function called with each name that somebody takes.
     #[must_use]
     pub fn on_login(mut self, told: impl Fn(Sid, &str) + Send + 'static) -> Self {
-        self.room.on_login = Some(OnLogin(Box::new(told)));
+        self.room.on_login = Some(OnLogin::new(told));
         self
     }
 
@@ -106,17 +105,6 @@ struct Member {
     chat_protocol: Option<ChatProtocol>,
     /// `None` before the login.
     name: Option<Name>,
-}
-
-/// Is told who took which name.
-struct OnLogin(Box<ToldName>);
-
-type ToldName = dyn Fn(Sid, &str) + Send;
-
-impl std::fmt::Debug for OnLogin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("OnLogin")
-    }
 }
 
 #[derive(Debug)]
@@ -214,8 +202,8 @@ impl Room {
         if let Some(member) = self.members.get_mut(sid) {
             member.name = Some(name.clone());
         }
-        if let Some(OnLogin(told)) = &self.on_login {
-            told(*sid, name.as_str());
+        if let Some(on_login) = &self.on_login {
+            on_login.tell(*sid, name.as_str());
         }
         match chat_protocol {
             ChatProtocol::Nicknames => answer(ack, || vec![Value::Bool(false)]),
