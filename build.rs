@@ -1,5 +1,5 @@
-//! Prepares the files of the pages to be built in: puts the client library together from `client/`,
-//! gives the pages versioned names of what they load, and compresses everything. It is done here and
+//! Prepares the files of the pages to be built in: puts the client library together from `client/`, drops
+//! comments, gives the pages versioned names of what they load, and compresses everything. It is done here and
 //! not when the server runs, because brotli at its best takes a second, and compresses for good.
 
 use std::error::Error;
@@ -34,12 +34,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let mut files = vec![
         (CLIENT.to_owned(), client.into_bytes()),
-        (CAUSES_NAME.to_owned(), causes()?.into_bytes()),
+        (CAUSES_NAME.to_owned(), page_file(CAUSES_NAME, causes()?.into_bytes())?),
     ];
     for entry in fs::read_dir("static")? {
         let entry = entry?;
         let name = entry.file_name().into_string().map_err(|_| "a file name is no text")?;
-        files.push((name, fs::read(entry.path())?));
+        let bytes = page_file(&name, fs::read(entry.path())?)?;
+        files.push((name, bytes));
     }
     for entry in fs::read_dir(MODERN)? {
         let entry = entry?;
@@ -77,16 +78,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Adds a file, without its indentation, comments and empty lines. A line `//= name` stands for the
-/// file of that name. Only a line that begins with `//` is taken for a comment: what follows code may
-/// be part of a string.
+/// Adds a file. A line `//= name` stands for the file of that name.
 fn add(script: &mut String, folder: &Path, name: &str) -> Result<(), Box<dyn Error>> {
     let path = folder.join(name);
     let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-    for line in text.lines().map(str::trim) {
+    for line in code(&text) {
         if let Some(part) = line.strip_prefix("//= ") {
             add(script, folder, part)?;
-        } else if !line.is_empty() && !line.starts_with("//") {
+        } else {
             script.push_str(line);
             script.push('\n');
         }
@@ -94,14 +93,38 @@ fn add(script: &mut String, folder: &Path, name: &str) -> Result<(), Box<dyn Err
     Ok(())
 }
 
+/// The lines of a script or a style sheet, without indentation, comments and empty lines. Only what a line
+/// begins with is taken for a comment: what follows code may be part of a string.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_comment = false;
+    text.lines().map(str::trim).filter(move |line| {
+        // A comment that begins with `/*!` is a licence, and stays.
+        let begins = line.starts_with("/*") && !line.starts_with("/*!");
+        let was_comment = is_comment;
+        is_comment = (was_comment || begins) && !line.contains("*/");
+        let is_whole = begins && line.ends_with("*/") && line.matches("*/").count() == 1;
+        let has_code = !line.is_empty() && (!line.starts_with("//") || line.starts_with("//= "));
+        !was_comment && !is_comment && !is_whole && has_code
+    })
+}
+
+/// A file of the pages as it is sent.
+fn page_file(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Box<dyn Error>> {
+    match Path::new(name).extension().and_then(|extension| extension.to_str()) {
+        Some("js" | "css") => {
+            Ok(code(std::str::from_utf8(&bytes)?).collect::<Vec<_>>().join("\n").into_bytes())
+        }
+        _ => Ok(bytes),
+    }
+}
+
 /// The reader of the table of causes with the table in it. JSON of plain ASCII is JavaScript of any age.
 fn causes() -> Result<String, Box<dyn Error>> {
     let (script, table) = (fs::read_to_string(CAUSES.0)?, fs::read_to_string(TABLE)?);
-    let lines: Vec<&str> = table.lines().map(str::trim).collect();
     if !table.is_ascii() || !script.contains(CAUSES.1) {
         return Err(format!("{TABLE} has to be ASCII, and {} needs {}", CAUSES.0, CAUSES.1).into());
     }
-    Ok(script.replace(CAUSES.1, &lines.join("\n")))
+    Ok(script.replace(CAUSES.1, &table))
 }
 
 fn is_page(name: &str) -> bool {
