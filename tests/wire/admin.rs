@@ -42,6 +42,18 @@ impl Administered {
         answer.json()
     }
 
+    /// Waits until there is an event of that name.
+    async fn until_event(&self, name: &str) {
+        let mut after = Value::from(0);
+        loop {
+            let page = self.get(&format!("events?after={after}")).await;
+            if page["events"].as_array().unwrap().iter().any(|event| event["event"] == name) {
+                return;
+            }
+            after = page["next"].clone();
+        }
+    }
+
     /// Opens a session by polling, and returns its id.
     async fn open(&self, headers: &[(&str, &str)]) -> String {
         let query = target("EIO=4&transport=polling");
@@ -256,6 +268,8 @@ async fn causes_are_counted_over_time_with_what_they_follow_from() {
     let change = b"transports = [\"websocket\"]";
     fetch(server.addr, "POST", "/admin/policy", &key, change).await;
     server.poll(&moved).await;
+    // The client may hear of it before the administrator does.
+    server.until_event("cause").await;
     let causes = server.get("causes").await;
     let change = &causes["marks"][0]["what"];
     assert!(change.as_str().unwrap().starts_with("transports: "), "{causes}");

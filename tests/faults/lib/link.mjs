@@ -19,6 +19,8 @@ export async function startLink(port, fault) {
   const sockets = new Set();
   let plan = {};
   const counts = { cut: 0, hole: 0 };
+  let fell;
+  const fallen = new Promise((resolve) => (fell = resolve));
 
   const keep = (socket) => {
     sockets.add(socket.setNoDelay());
@@ -39,6 +41,7 @@ export async function startLink(port, fault) {
     const fallSilent = () => {
       counts[plan.then] += 1;
       lost = true;
+      fell();
       if (plan.then === 'cut') for (const socket of pair) socket.resetAndDestroy();
     };
     for (const [from, to] of [pair, [far, near]]) {
@@ -60,6 +63,8 @@ export async function startLink(port, fault) {
     arm: () => (plan = fault),
     /** Connections that were cut, or fell into the hole. */
     counts,
+    /** Resolves once the first of these was. */
+    fallen,
     close() {
       for (const socket of sockets) socket.destroy();
       return new Promise((resolve) => server.close(resolve));

@@ -84,7 +84,7 @@ export const PROOFS = {
       assert.equal(await socket.ended(), 'reset');
       assert.ok(Date.now() - from >= after - 5, `after ${Date.now() - from} ms`);
     } else {
-      while (!stage.link.counts.hole) await sleep(10);
+      await stage.link.fallen;
       socket.send('echo, never heard');
       assert.equal((await get(`${stage.url}${ENGINE}polling`)).status, 200, 'a new connection works');
       assert.equal(up.webSockets[0].frames.length, used);
