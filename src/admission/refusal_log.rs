@@ -20,12 +20,12 @@ const LOOK: Duration = Duration::from_secs(10);
 /// Kinds and networks that are told apart. All others are one network for each kind.
 const MAX_KINDS: usize = 500;
 
-/// What was refused.
+/// What a client asked for and did not get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Refused {
     Request,
     Namespace,
-    /// Nothing was asked for: the WebSocket is left out of the offer of a new session.
+    /// A new session would have been offered a WebSocket, and is not.
     Offer,
 }
 
@@ -67,7 +67,7 @@ struct Counts {
 }
 
 impl Count {
-    /// A line of what was counted; the count begins again.
+    /// Makes a line of the refusals so far, and sets their number back to zero.
     fn take_line(&mut self, kind: Kind, now: Instant) -> Line {
         self.logged = now;
         let reason = std::mem::take(&mut self.reason);
@@ -110,7 +110,7 @@ impl Counts {
         lines
     }
 
-    /// Lines of all that is not logged yet. Forgets everything.
+    /// Empties the counts. Returns a line for each that has had none yet.
     fn drain(&mut self) -> Vec<Line> {
         let now = Instant::now();
         let all = self.kinds.drain().filter(|(_, count)| count.refused > 0);
@@ -154,7 +154,7 @@ impl RefusalLog {
         }
     }
 
-    /// Logs what is due. Returns whether there is anything left to look for.
+    /// Logs the kinds whose line is due. Returns whether there are counts for which to look again later.
     fn look(&self) -> bool {
         let mut counts = self.counts();
         let lines = counts.due(Instant::now());
@@ -165,7 +165,8 @@ impl RefusalLog {
         goes_on
     }
 
-    /// Logs what was counted, and lets the next refusal of each kind be logged at once.
+    /// Logs all counts that have had no line yet. After that the next refusal of each kind is logged at
+    /// once.
     pub fn clear(&self) {
         let lines = self.counts().drain();
         lines.iter().for_each(Line::log);

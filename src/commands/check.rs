@@ -12,8 +12,9 @@ use crate::server::tls::{Pair, Tls};
 use crate::server::{self, HttpLimits};
 use crate::web_config::{self, Needs};
 
-/// Checks the files and folders that the settings name, prints the settings, and warns of what does not fit,
-/// also in the files of `hosting`: configurations of what is in front.
+/// Checks the files and folders that the settings name, and prints the settings. Warns of settings that
+/// contradict each other. `hosting` are configuration files of proxies and of the service manager: warns of
+/// times and limits in them that contradict the settings.
 ///
 /// # Errors
 /// If a file or folder is missing or invalid; with `strict`, if there is a warning.
