@@ -23,6 +23,9 @@ const CAUSES_NAME: &str = "parlance-causes.js";
 const MODERN: &str = "client/modern/dist";
 /// Where pages load it from.
 const MODERN_PATH: &str = "socket.io";
+/// The administrator's page, below a path of its own, with what it shares with other pages.
+const ADMIN: &str = "admin";
+const SHARED: [&str; 2] = ["style.css", "icon.svg"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=client");
@@ -39,8 +42,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir("static")? {
         let entry = entry?;
         let name = entry.file_name().into_string().map_err(|_| "a file name is no text")?;
+        if name == ADMIN {
+            continue;
+        }
         let bytes = page_file(&name, fs::read(entry.path())?)?;
+        if SHARED.contains(&name.as_str()) {
+            files.push((format!("{ADMIN}/{name}"), bytes.clone()));
+        }
         files.push((name, bytes));
+    }
+    for entry in fs::read_dir(Path::new("static").join(ADMIN))? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().map_err(|_| "a file name is no text")?;
+        let bytes = page_file(&name, fs::read(entry.path())?)?;
+        files.push((format!("{ADMIN}/{name}"), bytes));
     }
     for entry in fs::read_dir(MODERN)? {
         let entry = entry?;
@@ -59,6 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     fs::create_dir_all(out.join(MODERN_PATH))?;
+    fs::create_dir_all(out.join(ADMIN))?;
     let mut list = String::from("&[\n");
     let mut put = |name: &str, bytes: &[u8]| -> Result<(), Box<dyn Error>> {
         fs::write(out.join(name), bytes)?;

@@ -34,6 +34,10 @@ const CAUSES: &str = "parlance-causes.js";
 const ALIASES: &[(&str, &str)] =
     &[("diagnostics", "diagnostics.html"), ("favicon.ico", "icon.svg")];
 
+/// The administrator's page, and what its files' names begin with.
+const ADMIN_PAGE: &str = "admin/admin.html";
+const ADMIN: &str = "admin/";
+
 /// Where pages load Socket.IO's client from: the modern one is in files of these names.
 const CLIENTS: &str = "socket.io/";
 
@@ -53,6 +57,8 @@ pub(super) struct Source {
     folder: Option<Folder>,
     /// The operator's clients, in place of ours.
     clients: Option<Folder>,
+    /// Whether there is an administrator's page, which is always the built-in one.
+    admin: bool,
     /// Contents of the responses in flight.
     copies: Copies,
     scripts: ClientScripts,
@@ -70,11 +76,24 @@ impl Source {
     pub fn new(folder: Option<&Path>, clients: Option<&Path>) -> Self {
         let (copies, scripts) = (Copies::default(), ClientScripts::default());
         let [folder, clients] = [folder, clients].map(|path| path.map(Folder::new));
-        Source { folder, clients, copies, scripts }
+        Source { folder, clients, admin: false, copies, scripts }
+    }
+
+    /// With the administrator's page, or without it.
+    pub fn with_admin(self, admin: bool) -> Self {
+        Source { admin, ..self }
+    }
+
+    /// Whether it has the administrator's page.
+    pub fn has_admin(&self) -> bool {
+        self.admin
     }
 
     /// The name of the file for a path below `/`, and of another if that is not there.
     pub fn names_of<'a>(&self, path: &'a str) -> (&'a str, Option<&'static str>) {
+        if self.admin && path == "admin" {
+            return (ADMIN_PAGE, None);
+        }
         let alias = ALIASES.iter().find(|(alias, _)| *alias == path).map(|(_, name)| *name);
         (if self.clients.is_none() && is_client(path) { CLIENT } else { path }, alias)
     }
@@ -82,6 +101,9 @@ impl Source {
     /// The folder that a file is in, and its name there; `None` if it is built in.
     fn folder_of<'a>(&self, name: &'a str) -> Option<(&Folder, &'a str)> {
         let client = name.strip_prefix(CLIENTS);
+        if self.admin && name.starts_with(ADMIN) {
+            return None;
+        }
         match (&self.clients, client) {
             (Some(clients), Some(client)) => Some((clients, client)),
             _ if name.starts_with(CAUSES) => None,
@@ -102,9 +124,16 @@ impl Source {
         }
         match self.folder_of(name) {
             None if name.is_empty() => Ok(FileVersion::folder()),
-            None => built_in(name).map(|file| file.version()),
+            None => self.built_in(name).map(|file| file.version()),
             Some((folder, name)) => folder.find(name).await,
         }
+    }
+
+    fn built_in(&self, name: &str) -> io::Result<OpenFile> {
+        if name.starts_with(ADMIN) && !self.admin {
+            return Err(ErrorKind::NotFound.into());
+        }
+        built_in(name)
     }
 
     pub async fn open(&self, name: &str, reader: &Reader) -> io::Result<OpenFile> {
@@ -112,7 +141,7 @@ impl Source {
             return Ok(file);
         }
         let key = |version| format!("{name} {version:?}");
-        let Some((folder, name)) = self.folder_of(name) else { return built_in(name) };
+        let Some((folder, name)) = self.folder_of(name) else { return self.built_in(name) };
         let version = folder.find(name).await?;
         if version.length <= SMALL {
             if let Some(copy) = self.copies.get(&key(version)) {

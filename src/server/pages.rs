@@ -16,12 +16,15 @@ use warp::Filter as _;
 use super::admin::{self, Admin};
 use super::client_script::Reader;
 use super::page_files::Source;
-use super::{file_service, no_slot, reports};
+use super::{file_service, no_slot, redirect, reports};
 use crate::admission::Welcome;
 use crate::http::path::Mount;
 use crate::http::{self as web, Body};
 use crate::policy::Scheme;
 use crate::transport::Error;
+
+/// The administrator's page as people type it. Its links are relative to the path without the slash.
+const ADMIN_WITH_SLASH: &str = "/admin/";
 
 /// The Content-Security-Policy: pages may run and load only what this server sends. For a page that
 /// may use only its own scheme, the browser enforces that, too.
@@ -69,12 +72,16 @@ impl Pages {
         clients: Option<&Path>,
         more: impl Into<Option<Admin>>,
     ) -> Self {
-        let source = Arc::new(Source::new(folder, clients));
-        let service = warp::service(admin::route(more.into()).or(reports::route()));
+        let more = more.into();
+        let source = Arc::new(Source::new(folder, clients).with_admin(more.is_some()));
+        let service = warp::service(admin::route(more).or(reports::route()));
         let answer = move |request: web::Request| -> BoxFuture<'static, web::Response> {
             let (mut service, source) = (service.clone(), Arc::clone(&source));
             Box::pin(async move {
                 let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+                if reads && source.has_admin() && request.uri().path() == ADMIN_WITH_SLASH {
+                    return redirect::without_slash(&request);
+                }
                 if reads && !admin::is_path(request.uri().path()) {
                     return file(&source, request).await;
                 }

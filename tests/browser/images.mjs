@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
 
 const HOST = 'chat.example';
+const TOKEN = 'sixteen characters';
 const { connect } = createRequire(new URL('../interop/package.json', import.meta.url))('socket.io-client-0.9.17');
 
 const server = await startServer();
@@ -76,6 +77,38 @@ await page.waitForSelector('.report-id');
 await page.mouse.move(0, 0);
 await picture(page, 'diagnostics', { fullPage: true });
 
+/** The administrator's page, of a server behind proxies of which some let no WebSocket through. */
+const watched = await startServer('--admin-token', TOKEN, '--trusted-proxies', '127.0.0.1/32');
+const people = ['Ada', 'Jun', 'Noor', 'Otto', 'Priya', 'Rui', 'Sofia', 'Teo', 'Uma'];
+const extraHTTPHeaders = (n) => ({ 'X-Forwarded-For': `203.0.113.${10 + n}` });
+for (const [n, name] of people.entries()) {
+  const options = { userAgent, extraHTTPHeaders: extraHTTPHeaders(n) };
+  // these polls ask for a WebSocket, and a proxy drops the header
+  if (n % 3 === 1) {
+    const headers = { ...extraHTTPHeaders(n), Via: '1.1 squid', 'User-Agent': userAgent };
+    const below = `${watched.url}/socket.io/?EIO=4&transport=`;
+    const { sid } = JSON.parse((await (await fetch(`${below}polling`, { headers })).text()).slice(1));
+    for (const body of ['40', `42["add user","${name}"]`]) await fetch(`${below}polling&sid=${sid}`, { method: 'POST', body, headers });
+    await fetch(`${below}websocket&sid=${sid}`, { headers });
+  } else await Person.enter(browser, watched.url, name, options);
+}
+async function administrator(options) {
+  const page = await open(options);
+  await page.goto(`${watched.url}/admin`);
+  await page.fill('#token', TOKEN);
+  await page.press('#token', 'Enter');
+  await page.waitForSelector('#list tr:nth-child(9)');
+  await page.mouse.move(0, 0);
+  return page;
+}
+const desk = await administrator({ viewport: { width: 1280, height: 560 } });
+await desk.evaluate(() => document.activeElement.blur());
+await picture(desk, 'admin');
+const phone = await administrator({ colorScheme: 'dark', viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
+await phone.click('#list button:has-text("Teo")');
+await phone.waitForSelector('#timeline tr');
+await picture(phone, 'admin-phone');
+
 await browser.close();
-await server.stop();
+await Promise.all([server.stop(), watched.stop('SIGKILL')]);
 process.exit(0);

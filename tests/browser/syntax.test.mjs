@@ -11,6 +11,8 @@ const folder = new URL('../../static/', import.meta.url);
 const read = (name) => readFileSync(new URL(name, folder), 'utf8');
 const scripts = readdirSync(folder).filter((name) => name.endsWith('.js'));
 const pages = readdirSync(folder).filter((name) => name.endsWith('.html'));
+/** The administrator's page is for browsers of today. */
+const modules = readdirSync(new URL('admin/', folder)).filter((name) => name.endsWith('.js')).map((name) => `admin/${name}`);
 
 describe('scripts', () => {
   it('are all here', () => {
@@ -23,8 +25,14 @@ describe('scripts', () => {
     });
   }
 
+  for (const name of modules) {
+    it(`${name} is a module of ES2023`, () => {
+      parse(read(name), { ecmaVersion: 2023, sourceType: 'module' });
+    });
+  }
+
   it('make no code out of data', () => {
-    for (const [name, script] of [...scripts.map((name) => [name, read(name)]), ...sources]) assert.doesNotMatch(script, /\beval\s*\(|\bFunction\s*\(|\.innerHTML\s*=|insertAdjacentHTML|document\.write\s*\(|setTimeout\s*\(\s*['"]/, name);
+    for (const [name, script] of [...[...scripts, ...modules].map((name) => [name, read(name)]), ...sources]) assert.doesNotMatch(script, /\beval\s*\(|\bFunction\s*\(|\.innerHTML\s*=|insertAdjacentHTML|document\.write\s*\(|setTimeout\s*\(\s*['"]/, name);
   });
 });
 
@@ -64,11 +72,11 @@ describe('the client', () => {
 });
 
 describe('pages', () => {
-  for (const name of pages) {
+  for (const name of [...pages, 'admin/admin.html']) {
     it(`${name} has no inline script or style, and its links are below its own path`, () => {
       const html = read(name);
       assert.doesNotMatch(html, /<style|\sstyle=|<script>|<script(?![^>]*\ssrc=)|\son\w+=|javascript:/i);
-      for (const [, , url] of html.matchAll(/\s(src|href)="([^"]*)"/g)) assert.match(url, /^(\.\/|\w[\w.-]*|#\w*)$/, url);
+      for (const [, , url] of html.matchAll(/\s(src|href)="([^"]*)"/g)) assert.match(url, /^(\.\/|(admin\/)?\w[\w.-]*|#\w*)$/, url);
     });
   }
 });
