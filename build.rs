@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::Value;
 
 /// The client library. The server inserts the policy's list of transports into it, so what is sent
 /// is not known here.
@@ -17,6 +18,10 @@ const CLIENT: &str = "parlance.js";
 /// The page's reader of the table of causes, and where it says where the table goes.
 const CAUSES: (&str, &str) = ("src/diagnosis/causes.js", "/*causes*/[]/*end*/");
 const TABLE: &str = "src/diagnosis/causes.json";
+/// What a page knows, be it for itself alone: the server names a refusal by what it refused.
+const OF_CLIENTS: (&str, &[&str]) =
+    ("src/diagnosis/of_clients.rs", &include!("src/diagnosis/of_clients.rs"));
+const OF_PAGES: [&str; 2] = ["refusal", "refusal-text"];
 /// Under its name, it is beside the operator's own pages, too.
 const CAUSES_NAME: &str = "parlance-causes.js";
 /// The modern client, as `make client` bundles it; the files that pages load.
@@ -32,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=static");
     let mut client = String::new();
     add(&mut client, Path::new("client"), CLIENT)?;
-    for path in [CAUSES.0, TABLE] {
+    for path in [CAUSES.0, TABLE, OF_CLIENTS.0] {
         println!("cargo::rerun-if-changed={path}");
     }
     let mut files = vec![
@@ -134,9 +139,19 @@ fn page_file(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Box<dyn Error>> {
     }
 }
 
-/// The reader of the table of causes with the table in it. JSON of plain ASCII is JavaScript of any age.
+/// The reader of the table of causes with the table in it, as far as a page can come: a rule that asks for a fact
+/// that no page knows never holds there. JSON of plain ASCII is JavaScript of any age.
 fn causes() -> Result<String, Box<dyn Error>> {
     let (script, table) = (fs::read_to_string(CAUSES.0)?, fs::read_to_string(TABLE)?);
+    let mut causes: Vec<Value> = serde_json::from_str(&table)?;
+    let known = |name: &String| OF_CLIENTS.1.iter().chain(&OF_PAGES).any(|fact| fact == name);
+    let holds = |rule: &Value| rule["when"].as_object().is_some_and(|when| when.keys().all(known));
+    causes.retain_mut(|cause| {
+        let Some(rules) = cause["rules"].as_array_mut() else { return false };
+        rules.retain(holds);
+        !rules.is_empty()
+    });
+    let table = serde_json::to_string(&causes)?;
     if !table.is_ascii() || !script.contains(CAUSES.1) {
         return Err(format!("{TABLE} has to be ASCII, and {} needs {}", CAUSES.0, CAUSES.1).into());
     }

@@ -28,39 +28,7 @@ impl Facts {
     const LONGEST_TEXT: usize = 200;
 
     /// What a client may tell: what it saw itself. Other facts of it are left out.
-    const OF_CLIENTS: [&str; 31] = [
-        "transport",
-        "step",
-        "code",
-        "reason",
-        "ms",
-        "lasted-ms",
-        "silent-ms",
-        "close-code",
-        "http-status",
-        "http-type",
-        "http-by",
-        "http-server",
-        "http-via",
-        "http-redirected",
-        "http-encoding",
-        "sid-unknown",
-        "sid-unknown-ratio",
-        "server-changed",
-        "servers",
-        "first-byte-ms",
-        "pieces-apart",
-        "up-limit",
-        "bytes-changed",
-        "rtt-ms",
-        "bytes-per-second",
-        "page-scheme",
-        "url-scheme",
-        "cuts",
-        "cuts-silent-ms",
-        "cuts-lasted-ms",
-        "idle-limit-ms",
-    ];
+    const OF_CLIENTS: &[&str] = &include!("of_clients.rs");
 
     /// The facts of a JSON object that a client sent.
     pub fn from_client(object: &Map<String, Value>) -> Self {

@@ -16,7 +16,7 @@ const modules = readdirSync(new URL('admin/', folder)).filter((name) => name.end
 
 describe('scripts', () => {
   it('are all here', () => {
-    for (const name of ['chat.js', 'panel.js', 'page.js', 'message.js', 'people.js', 'log.js', 'texts.js', 'evidence.js', 'trial.js', 'diagnostics.js']) assert.ok(scripts.includes(name), name);
+    for (const name of ['chat.js', 'panel.js', 'page.js', 'message.js', 'people.js', 'log.js', 'texts.js', 'texts-diagnostics.js', 'evidence.js', 'trial.js', 'diagnostics.js']) assert.ok(scripts.includes(name), name);
   });
 
   for (const name of scripts) {
@@ -84,7 +84,7 @@ describe('pages', () => {
 describe('texts', () => {
   const load = (search) => {
     const root = { location: { search }, navigator: {} };
-    new Function('window', 'document', read('texts.js'))(root, {});
+    for (const name of ['texts.js', 'texts-diagnostics.js']) new Function('window', 'document', read(name))(root, {});
     return root.ParlanceTexts;
   };
   const { tables } = load('');

@@ -1,0 +1,67 @@
+/* The words of the connection test, beside those of texts.js. ES3. */
+(function (root) {
+  var TABLES = {
+    en: {
+      'diag.title': 'Connection test',
+      'diag.lead': 'This page tries every way in which this browser could talk to the server, one after the other, and tells what works and what is in the way. It takes about half a minute. At the end it sends a report to the server, without any messages.',
+      'diag.start': 'Start the test',
+      'diag.again': 'Test again',
+      'diag.running': 'Testing {name}…',
+      'diag.caption': 'Transports, tested from this browser',
+      'diag.transport': 'Transport',
+      'diag.result': 'Result',
+      'diag.time': 'Time',
+      'diag.meaning': 'What it means, what to do',
+      'diag.pending': 'not tested yet',
+      'diag.testing': 'testing…',
+      'diag.works': 'Works',
+      'diag.refused': 'Refused by policy',
+      'diag.blocked': 'Does not work',
+      'diag.unsupported': 'Not supported by this browser',
+      'diag.works.text': 'Opened in {open} ms; a message went there and back in {rtt} ms.',
+      'diag.unsupported.text': 'This browser lacks what this transport needs. A newer browser may have it.',
+      'diag.unsupported.need': 'This browser lacks {what}.',
+      'diag.summary.best': 'This browser can talk to the server. It will use: {name}.',
+      'diag.causes': 'What is in the way',
+      'diag.summary.none': 'No transport works from here.',
+      'diag.summary.none.help': 'What was found is below, and in the report.',
+      'diag.report.sending': 'Sending the report to the server…',
+      'diag.report.id': 'The report was sent to the server. Its number is {id}. Tell it to the people who run the server: their log has the report under that number, at info.',
+      'diag.report.failed': 'The report could not be sent to the server. Copy it instead.',
+      'diag.details': 'The report in full',
+      'diag.back': 'To the chat'
+    },
+    ko: {
+      'diag.title': '연결 검사',
+      'diag.lead': '이 브라우저가 서버와 통신할 수 있는 모든 방식을 하나씩 시험하고, 무엇이 되고 무엇이 막혀 있는지 알려 줍니다. 30초쯤 걸립니다. 마지막에 서버로 보고서를 보내며, 메시지 내용은 들어 있지 않습니다.',
+      'diag.start': '검사 시작',
+      'diag.again': '다시 검사',
+      'diag.running': '{name} 검사 중…',
+      'diag.caption': '이 브라우저에서 검사한 전송 방식',
+      'diag.transport': '전송 방식',
+      'diag.result': '결과',
+      'diag.time': '시간',
+      'diag.meaning': '의미와 해결 방법',
+      'diag.pending': '아직 검사 안 함',
+      'diag.testing': '검사 중…',
+      'diag.works': '작동함',
+      'diag.refused': '정책에 따라 거절됨',
+      'diag.blocked': '작동하지 않음',
+      'diag.unsupported': '이 브라우저가 지원하지 않음',
+      'diag.works.text': '{open}ms 만에 열렸고, 메시지가 오가는 데 {rtt}ms 걸렸습니다.',
+      'diag.unsupported.text': '이 전송 방식에 필요한 기능이 이 브라우저에 없습니다. 더 새로운 브라우저에는 있을 수 있습니다.',
+      'diag.unsupported.need': '이 브라우저에는 {what} 기능이 없습니다.',
+      'diag.summary.best': '이 브라우저는 서버와 통신할 수 있습니다. 사용할 방식: {name}.',
+      'diag.causes': '무엇이 막고 있는지',
+      'diag.summary.none': '여기에서는 어떤 전송 방식도 작동하지 않습니다.',
+      'diag.summary.none.help': '알아낸 내용은 아래와 보고서에 있습니다.',
+      'diag.report.sending': '서버에 보고서를 보내는 중…',
+      'diag.report.id': '보고서를 서버에 보냈습니다. 번호는 {id}입니다. 서버 관리자에게 알려 주세요. 서버 로그(info)에서 이 번호로 보고서를 찾을 수 있습니다.',
+      'diag.report.failed': '서버에 보고서를 보내지 못했습니다. 대신 복사해서 보내 주세요.',
+      'diag.details': '보고서 전체',
+      'diag.back': '채팅으로 가기'
+    }
+  }, lang, key;
+
+  for (lang in TABLES) for (key in TABLES[lang]) root.ParlanceTexts.tables[lang][key] = TABLES[lang][key];
+})(window);
