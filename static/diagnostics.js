@@ -41,6 +41,7 @@
     else if (r.kind === 'unsupported') words = LACKS[r.name] && !root[LACKS[r.name]] ? t('diag.unsupported.need', { what: LACKS[r.name] }) : t('diag.unsupported.text');
     else words = r.verdict ? r.verdict.title + '.' : t('cause.unknown');
     P.say(row.meaning, words);
+    P.mark(row.meaning, r.kind !== 'works' && r.verdict);
   }
 
   // What the chat uses: the first of the server's order that works.

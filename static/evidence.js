@@ -11,7 +11,9 @@
   var SLOW_MS = 1000;       // a faster answer says nothing
   var FRESH_MS = 2000;      // a look is good for so long
   var LOOKS = 4;            // at a server that does not know its session: are there several?
-  var REPORTS = 8;          // in one session; the server takes ten
+  var REPORTS = 6;          // in one session; the server takes ten
+  var QUESTIONS = 3;        // about answers that are late, in one session
+  var LATE_MS = 100;        // so late that the server may know why
   var ANSWER_MS = 10000;
   var BUSY_MIN_MS = 1000, BUSY_MAX_MS = 120000;
   var YOUNG_MS = 3000;      // a session that is unknown so soon was not forgotten, but is elsewhere
@@ -22,6 +24,9 @@
     for (name in more) if (more[name] !== undefined) out[name] = more[name];
     return out;
   }
+
+  // To a tenth, say; and what upgrades and timers take of a short time is no difference.
+  function near(a, b, part) { return Math.abs(a - b) <= Math.max(300, Math.max(a, b) / part); }
 
   // An answer as facts. Parlance answers a request for a WebSocket without Upgrade in JSON, and says who it is.
   function answered(x, url, ms) {
@@ -44,6 +49,13 @@
     facts['http-via'] = header('Via');
     facts['http-encoding'] = header('Content-Encoding');
     if (x.responseURL && x.responseURL.replace(/#.*/, '') !== url) facts['http-redirected'] = true;
+    // What the server refuses everybody, or this page, whatever the transport.
+    type = /"refusal"\s*:\s*"(max-[\w-]+|sessions[\w-]*|handshake-rate|origin|unnamed|scheme)"/.exec(text);
+    if (type && facts['http-by'] === 'parlance') {
+      facts.refusal = type[1];
+      type = /"reason"\s*:\s*"([^"\\]+)"/.exec(text);
+      facts['refusal-text'] = type ? type[1] : facts.refusal;
+    }
     type = /"server"\s*:\s*"([\w-]{1,64})"/.exec(text || '');
     return copy({ server: type ? type[1] : '' }, facts);
   }
@@ -74,7 +86,7 @@
   //   session   why none can be opened, while that is so
   //   own       the socket of the namespace
   function watch(socket, changed) {
-    var manager = socket.io, own = manager.socket(NAMESPACE), watcher, refused = false, server = '', left = REPORTS, late, seen = null, seenAt = 0, asking = null, servers = 0, cuts = null, busy = 0, losers = {}, early = [];
+    var manager = socket.io, own = manager.socket(NAMESPACE), watcher, refused = false, server = '', left = REPORTS, questions = QUESTIONS, late, seen = null, seenAt = 0, asking = null, servers = 0, cuts = null, busy = 0, losers = {}, early = [];
 
     // done(facts of a plain request), of one that is still fresh if there is one.
     function looked(done) {
@@ -124,7 +136,7 @@
 
     // Has the server judge, which knows more; keep(verdict) gets what this page thinks meanwhile.
     function tell(facts, keep, sid) {
-      var answer = false;
+      var answer = false, mine = judge(facts);
       if (left <= 0 || refused || manager.readyState !== 'open') return;
       if (!own.connected) {
         if (early.length < REPORTS) early.push([facts, keep]);
@@ -134,6 +146,8 @@
       own.emit('evidence', copy(facts, { session: sid }), function (verdict) {
         if (answer || !verdict || !verdict.cause) return;
         answer = true;
+        // A refusal that the page read is nothing that the server takes its word for.
+        if (verdict.certainty === 'unknown' && mine.certainty !== 'unknown') verdict = mine;
         verdict.facts = facts;
         verdict.transport = facts.transport;
         verdict.both = true;
@@ -179,9 +193,6 @@
       if (cuts.proved && name === 'silent-ms') facts['idle-limit-ms'] = cuts.ms;
       rest();
     }
-
-    // To a tenth, say; and what upgrades and timers take of a short time is no difference.
-    function near(a, b, part) { return Math.abs(a - b) <= Math.max(300, Math.max(a, b) / part); }
 
     function rest() {
       clearInterval(busy);
@@ -277,6 +288,14 @@
       verdicts: {}, latest: {}, loss: null, session: null, own: own,
       // Whether the server can be asked, now or in a moment.
       asks: function () { return !refused && manager.readyState === 'open'; },
+      // A round trip took so long. Or it has taken so long already, since `asked`, and what comes meanwhile is older.
+      answered: function (ms, asked) {
+        var engine = manager.engine;
+        if (ms < LATE_MS || !questions || !engine || asked && !(engine.heardAt > asked + SLOW_MS)) return;
+        questions--;
+        left++;
+        settle({ transport: engine.transport.form, step: 'carrying', 'rtt-ms': ms }, function (verdict) { if (verdict.certainty !== 'unknown') trouble(verdict, P.now()); });
+      },
       // The verdict of this page on other facts; keep(verdict) gets that of both ends.
       judge: function (facts, keep) {
         tell(facts, keep);
@@ -318,6 +337,7 @@
       if (watcher.session && !watcher.loss && watcher.session.certainty !== 'unknown') trouble(watcher.session, P.now());
       watcher.session = watcher.latest[''] = null;
       left = REPORTS;
+      questions = QUESTIONS;
       if (!refused) own.connect();
     });
     // The namespace must not hold a connection that the page has given up, or the server refused.
@@ -334,5 +354,5 @@
     return watcher;
   }
 
-  root.ParlanceEvidence = { watch: watch, judge: function (facts) { return Causes.diagnose(facts); } };
+  root.ParlanceEvidence = { watch: watch, near: near, judge: function (facts) { return Causes.diagnose(facts); } };
 })(window);

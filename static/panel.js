@@ -2,10 +2,11 @@
 (function (root) {
   var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, t = T.t, make = P.make, add = P.add;
 
-  var PING_MS = 5000;    // between measurements while the panel is open
+  // Between measurements while the panel is open. More often, and it would keep alive what is cut for being quiet.
+  var PING_MS = 15000;
   var QUIET_MS = 1500;   // quiet times longer than this are drawn as short as this
 
-  var panel = P.byId('panel'), veil = P.byId('veil'), socket, manager, evidence, opener, parts, timer, pingTimer, rtts = [], since = 0, sinceForm = '';
+  var panel = P.byId('panel'), veil = P.byId('veil'), socket, manager, evidence, opener, parts, timer, pingTimer, asked = 0, rtts = [], since = 0, sinceForm = '';
 
   function isOpen() { return !!parts && P.isShown(panel); }
 
@@ -265,8 +266,14 @@
     clearTimeout(pingTimer);
     if (!isOpen()) return;
     pingTimer = setTimeout(ping, PING_MS);
-    if (socket.connected) socket.emit('latency', function () {
-      rtts.push(P.now() - t0);
+    if (!socket.connected) return;
+    if (asked) return evidence.answered(t0 - asked, asked);
+    asked = t0;
+    socket.emit('latency', function () {
+      var took = P.now() - t0;
+      if (asked === t0) asked = 0;
+      evidence.answered(took);
+      rtts.push(took);
       if (rtts.length > 20) rtts.shift();
       draw();
     });
@@ -358,7 +365,10 @@
       watch();
       ping();
     });
-    socket.on('disconnect', watch);
+    socket.on('disconnect', function () {
+      asked = 0;
+      watch();
+    });
   }
 
   root.ParlancePanel = { attach: attach, draw: draw, open: open, close: shut, isOpen: isOpen, report: report };

@@ -15,6 +15,7 @@ use super::attempt::Attempts;
 use super::causes::{Verdict, diagnose};
 use super::facts::Facts;
 use super::history::History;
+use super::lateness::Lateness;
 use super::patterns::Patterns;
 use super::tail::{Tail, Who};
 use super::timeline::{self, Timeline};
@@ -47,6 +48,7 @@ pub struct Book {
     history: Mutex<History>,
     tail: Tail,
     numbers: AtomicU64,
+    lateness: Lateness,
 }
 
 /// An open session. There are many, so this is small.
@@ -168,6 +170,7 @@ impl Default for Book {
             history: Mutex::default(),
             tail: Tail::default(),
             numbers: AtomicU64::new(1),
+            lateness: Lateness::default(),
         }
     }
 }
@@ -189,7 +192,7 @@ impl Book {
     /// Tells the log of fallbacks, a while after they happened. Runs for as long as the process.
     pub async fn run(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.lateness.wait().await;
             self.tell_due(Instant::now());
         }
     }
@@ -249,6 +252,7 @@ impl Book {
         let mut facts = Facts::default();
         facts.extend(told);
         facts.set("uptime-ms", self.started.elapsed());
+        self.lateness.tell(&mut facts);
         let mut shard = self.shard(sid);
         let Some(record) = shard.get_mut(&sid) else { return diagnose(&facts) };
         // A loss was one of another session.
@@ -270,6 +274,10 @@ impl Book {
             }
         }
         let verdict = diagnose(&facts);
+        // That answers are late is no failure yet: it may have no cause.
+        if told.get("code").is_none() && !verdict.is_known() {
+            return verdict;
+        }
         let text = format!("{}: {}", verdict.cause, verdict.evidence);
         record.timeline.push(record.opened.elapsed(), "the client saw", &text);
         let is_of_websocket = facts.text("transport") == Some("websocket");

@@ -9,6 +9,7 @@ mod causes;
 mod evidence;
 mod facts;
 mod history;
+mod lateness;
 mod patterns;
 mod tail;
 mod timeline;

@@ -58,7 +58,7 @@ impl Refusals {
     /// Counts a refusal and returns its response.
     pub fn refuse(&self, why: NoSlot) -> Response {
         self.count(why);
-        unavailable(why.reason())
+        unavailable(why.reason(), Some(why.setting()))
     }
 
     /// The refusals since the start, by the setting that is their reason.
@@ -94,9 +94,9 @@ impl Refusals {
     }
 }
 
-/// A 503 with `Retry-After`.
-pub(super) fn unavailable(reason: &str) -> Response {
-    let mut response = Error::Unavailable { reason: reason.to_owned() }.json();
+/// A 503 with `Retry-After`. `setting` is the one that is the reason.
+pub(super) fn unavailable(reason: &str, setting: Option<&'static str>) -> Response {
+    let mut response = Error::Unavailable { reason: reason.to_owned(), setting }.json();
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
     response
 }

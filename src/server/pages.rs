@@ -157,7 +157,7 @@ async fn file(source: &Arc<Source>, request: web::Request) -> web::Response {
         Ok(None) => web::response(StatusCode::NOT_FOUND, "", ""),
         Err(reason) => {
             debug!(name = request.uri().path(), reason, "no page for now");
-            no_slot::unavailable(&reason)
+            no_slot::unavailable(&reason, None)
         }
     }
 }

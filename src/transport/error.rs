@@ -42,7 +42,7 @@ pub enum Error {
     TooLarge { limit: usize },
     /// Not in the reference: no session can be opened now. A later try may succeed.
     #[error("Service unavailable")]
-    Unavailable { reason: String },
+    Unavailable { reason: String, setting: Option<&'static str> },
     /// Not in the reference: the body did not come in time, or not whole.
     #[error("Request body incomplete")]
     Incomplete,
@@ -160,7 +160,7 @@ impl Error {
                 Cow::Owned(format!("no such transport; allowed: {}", allowed.join(", ")))
             }
             Error::Refused { refusal, .. } => Cow::Owned(refusal.to_string()),
-            Error::Unavailable { reason } => Cow::Borrowed(reason.as_str()),
+            Error::Unavailable { reason, .. } => Cow::Borrowed(reason.as_str()),
             Error::BadRequest { reason } => Cow::Borrowed(*reason),
             Error::NoUpgrade { fault } => Cow::Borrowed(fault.reason()),
             Error::Repeated { parameter } => {
@@ -193,6 +193,9 @@ impl Error {
         }
         if let Error::Refused { refusal, .. } = self {
             body["refusal"] = refusal.label().into();
+        }
+        if let Error::Unavailable { setting: Some(setting), .. } = self {
+            body["refusal"] = (*setting).into();
         }
         let mut response = response(self.status(), "application/json", body.to_string());
         self.set_retry_after(response.headers_mut());
@@ -270,7 +273,7 @@ impl From<BodyError> for Error {
 
 impl From<Unavailable> for Error {
     fn from(unavailable: Unavailable) -> Self {
-        Error::Unavailable { reason: unavailable.to_string() }
+        Error::Unavailable { reason: unavailable.to_string(), setting: None }
     }
 }
 

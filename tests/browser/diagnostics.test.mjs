@@ -7,6 +7,8 @@ import { FAULTS } from '../faults/faults.mjs';
 import { startStage } from '../faults/lib/stage.mjs';
 import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
 
+const folder = fileURLToPath(new URL('../../static', import.meta.url));
+
 let browser;
 before(async () => {
   browser = await startBrowser();
@@ -80,6 +82,7 @@ describe('the connection test', { concurrency: 3 }, () => {
     const page = await openPage(browser, { locale: 'ko-KR', without: ['WebSocket', 'EventSource', 'JSON', 'Uint8Array', 'ArrayBuffer', 'localStorage'] });
     const first = await run(page, server.url);
     assert.deepEqual(Object.values(first.results).map(([result]) => result), ['이 브라우저가 지원하지 않음', '이 브라우저가 지원하지 않음', '작동함', '작동함', '작동함']);
+    assert.deepEqual(await page.$$eval('#rows [data-cause]', (all) => all.map(({ dataset }) => dataset.cause)), ['browser-cannot', 'browser-cannot']);
     assert.match(first.id, /번호는 \S+입니다/);
     await page.click('#start');
     await page.waitForSelector('#start[disabled]');
@@ -134,23 +137,37 @@ describe('the connection test', { concurrency: 3 }, () => {
     const page = await openPage(browser);
     await page.route(/socket\.io\/\?|report$/, (route) => route.abort());
     await page.routeWebSocket(/socket\.io/, (socket) => socket.close());
-    const { results, summary, id, report } = await run(page, server.url);
+    const { causes, results, summary, id, report } = await run(page, server.url);
     for (const [name, [result]] of Object.entries(results)) assert.equal(result, 'Does not work', name);
+    assert.deepEqual(causes.map(([cause, certainty]) => [cause, certainty]), [['unreachable', 'likely']]);
     assert.match(summary, /^No transport works from here\./);
     assert.match(id, /could not be sent/);
     assert.match(report, /Transport that the chat uses from here: none/);
     await page.context().close();
   });
 
+  it('knows what becomes of the only transport, which has no other to begin with', async (t) => {
+    const stage = await startStage(FAULTS['websocket-only-behind-a-box'], { args: ['--static-dir', folder] });
+    t.after(() => stage.close());
+    await stage.arm();
+    const page = await openPage(browser);
+    const { causes, summary } = await run(page, stage.url);
+    assert.deepEqual(causes.map(([name]) => name), ['upgrade-blocked', 'transport-not-allowed']);
+    assert.match(summary, /^No transport works from here\./);
+    assert.deepEqual(page.errors, []);
+    await page.context().close();
+  });
+
   // What the panel would call "in use" for a while, too: each has its cause here, and the choice follows from it.
   for (const [name, transport, cause, choice] of [
-    ['killed-after-5s', 'WebSocket', 'cut', 'Event stream'],
+    ['killed-after-5s', 'WebSocket', 'time-limit', 'Event stream'],
+    ['haproxy-tunnel-timeout', 'WebSocket', 'idle-timeout', 'Event stream'],
     ['killed-after-20ms', 'WebSocket', 'cut-after-open', 'Event stream'],
     ['buffered-until-end', 'Event stream', 'stream-buffered', 'WebSocket'],
     ['pieces-coalesced', '', '', 'WebSocket'],
   ]) {
     it(`is not taken in by ${name}`, async (t) => {
-      const stage = await startStage(FAULTS[name], { args: ['--static-dir', fileURLToPath(new URL('../../static', import.meta.url))] });
+      const stage = await startStage(FAULTS[name], { args: ['--static-dir', folder] });
       t.after(() => stage.close());
       await stage.arm();
       const page = await openPage(browser);

@@ -3,20 +3,27 @@
 
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { FAULTS } from '../faults/faults.mjs';
+import { startStage } from '../faults/lib/stage.mjs';
 import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
 
 const HOST = 'chat.example';
 const TOKEN = 'sixteen characters';
+/** Around a part of a page, in pixels. */
+const ROOM = 12;
 const { connect } = createRequire(new URL('../interop/package.json', import.meta.url))('socket.io-client-0.9.17');
 
+/** A browser for which the host is at that port of this machine. */
+const browserAt = (port) => startBrowser(`--host-resolver-rules=MAP ${HOST} 127.0.0.1:${port}`);
+
 const server = await startServer();
-const browser = await startBrowser(`--host-resolver-rules=MAP ${HOST} 127.0.0.1:${server.port}`);
+const browser = await browserAt(server.port);
 const userAgent = await browser
   .newPage()
   .then((page) => page.evaluate(() => navigator.userAgent))
   .then((name) => name.replace('Headless', ''));
 
-const open = (options) => openPage(browser, { userAgent, ...options });
+const open = (options, from = browser) => openPage(from, { userAgent, ...options });
 const picture = (page, name, options) => page.screenshot({ path: fileURLToPath(new URL(`../../docs/images/${name}.png`, import.meta.url)), ...options });
 
 async function enter(name, options) {
@@ -108,6 +115,44 @@ const phone = await administrator({ colorScheme: 'dark', viewport: { width: 390,
 await phone.click('#list button:has-text("Teo")');
 await phone.waitForSelector('#timeline tr');
 await picture(phone, 'admin-phone');
+
+/** A page behind one of the laboratory's faults, as wide as a column of text; then(page). */
+async function behind(fault, path, then) {
+  const stage = await startStage(FAULTS[fault], { args: ['--static-dir', fileURLToPath(new URL('../../static', import.meta.url))] });
+  const own = await browserAt(new URL(stage.url).port);
+  const page = await open({ viewport: { width: 820, height: 900 } }, own);
+  await page.goto(`http://${HOST}${path}`);
+  await stage.arm(userAgent);
+  await then(page);
+  await own.close();
+  await stage.close();
+}
+
+/** From one element to the end of another, or the same, with a little room around it. */
+async function part(page, name, first, last = first) {
+  await page.mouse.move(0, 0);
+  const [from, to] = await Promise.all([first, last].map((one) => page.locator(one).boundingBox()));
+  const x = Math.max(0, from.x - ROOM);
+  const y = Math.max(0, from.y - ROOM);
+  await picture(page, name, { fullPage: true, clip: { x, y, width: Math.min(from.width + 2 * ROOM, 820 - x), height: to.y + to.height + ROOM - y } });
+}
+
+await behind('upgrade-header-dropped', '/', async (page) => {
+  await page.waitForSelector('#badge.fallback[data-certainty="certain"]');
+  await part(page, 'fallback-badge', '.top');
+  await page.click('#badge');
+  await page.waitForSelector('#panel .transports .cause.certain');
+  await part(page, 'fallback-panel', '#panel .transports');
+});
+await behind('everything-502', '/', async (page) => {
+  await page.waitForSelector('#banner.bad:has-text("does not reach")');
+  await part(page, 'fallback-banner', '.top', '#banner');
+});
+await behind('upgrade-hangs', '/diagnostics', async (page) => {
+  await page.click('#start');
+  await page.waitForSelector('.report-id', { timeout: 120_000 });
+  await part(page, 'fallback-diagnostics', '#summary', '#causes');
+});
 
 await browser.close();
 await Promise.all([server.stop(), watched.stop('SIGKILL')]);

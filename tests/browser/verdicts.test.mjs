@@ -81,6 +81,7 @@ describe('no connection, and why', { concurrency: 3 }, () => {
     'everything-502': /^Not connected: The proxy does not reach the server\.$/,
     'everything-sign-in-page': /^Not connected\. Probably: A sign-in page answers in place of the server\.$/,
     'max-sessions': /^Not connected: The server has as many sessions as it may\.$/,
+    'max-connections': /^Not connected: The server has as many connections as it may\.$/,
     'two-instances': /^Not connected: Several servers answer at this address, and do not know each other's sessions\.$/,
     'websocket-only-behind-a-box': /^Not connected\. Probably: Something between browser and server answers the request for the WebSocket, or cuts it\. The server allows nothing but WebSocket\.$/,
   })) {
@@ -108,6 +109,15 @@ describe('a loss is put together with what the server knew of that session', { c
     await limited.page.click('#badge');
     await limited.page.waitForSelector('#panel .facts .cause[data-cause="time-limit"]');
   });
+});
+
+it('answers that are late are the fault of a server that is late itself', async (t) => {
+  const { page, person, stage } = await behind(t, FAULTS['server-overloaded']);
+  await person.travelsBy('websocket');
+  await stage.act();
+  await page.click('#badge');
+  await page.waitForSelector('#panel .facts .cause.likely[data-cause="server-slow"]', { timeout: 60_000 });
+  assert.deepEqual(page.errors, []);
 });
 
 it('a server that knows no such namespace is asked once, and goes on', async (t) => {

@@ -79,6 +79,8 @@ async fn whoever_holds_a_connection_holds_a_slot() {
         assert_eq!(page.header("connection"), Some("close"), "{name}");
         let reason = r#""reason":"all connections are taken (max-connections)""#;
         assert!(page.text().contains(reason), "{name}: {}", page.text());
+        let refusal = r#""refusal":"max-connections""#;
+        assert!(page.text().contains(refusal), "{name}: {}", page.text());
         let socket = target("EIO=4&transport=websocket");
         let (ws, answer) = Ws::attempt(server.addr, &socket, &UPGRADE).await;
         assert_eq!((ws.is_none(), answer.status), (true, 503), "{name}");

@@ -99,6 +99,20 @@ async fn what_the_client_saw_is_put_together_with_what_the_server_saw() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn answers_that_are_late_have_a_cause_if_the_server_is_late() {
+    let (engine, book) = engine();
+    let session = polling(&engine);
+    let late = json!({ "transport": "websocket", "step": "carrying", "rtt-ms": 700 });
+    let moments = || book.report(session.sid()).unwrap().timeline.moments().count();
+    let before = moments();
+    assert!(!book.hear(&session, &told(&late), None).is_known());
+    assert_eq!((moments(), book.causes()), (before, vec![]), "a slow network is no event");
+    book.lateness.looked(Duration::from_millis(3600));
+    assert_eq!(book.hear(&session, &told(&late), None).cause, "server-slow");
+    assert_eq!((moments(), book.causes()), (before + 1, vec![("server-slow", 1)]));
+}
+
 /// Parlance's client tries the next transport at once, and what it tells of the first comes after that.
 #[tokio::test(start_paused = true)]
 async fn what_the_client_tells_of_one_transport_is_not_mixed_with_what_came_of_the_next() {

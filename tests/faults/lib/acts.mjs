@@ -6,6 +6,9 @@ import { readFileSync } from 'node:fs';
 import { ENGINE, upgrade } from './raw.mjs';
 import { TOKEN } from './token.mjs';
 
+/** What lasts, so that who comes later meets it, too. */
+export const LASTING = ['policy'];
+
 export const ACTS = {
   /** New settings from the administrator. */
   async policy(server, settings) {

@@ -12,6 +12,7 @@ const LIMIT_MS = 300_000;
 
 /** Somebody runs it against the stage's address, with those options. */
 export async function runCommand(stage, options = []) {
+  await stage.actBefore();
   await stage.arm('parlance');
   const folder = mkdtempSync(join(tmpdir(), 'parlance-ca-'));
   const env = { ...process.env };

@@ -60,6 +60,7 @@ async function settled(page) {
 
 /** Somebody starts the connection test. */
 export async function runTest(browser, stage) {
+  await stage.actBefore();
   const { page, close } = await visit(browser, stage, '/diagnostics');
   try {
     await stage.arm(await page.evaluate(() => navigator.userAgent));

@@ -1,0 +1,81 @@
+//! Whether this process gets to its work in time.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::facts::Facts;
+
+/// Between two looks.
+const TICK: Duration = Duration::from_millis(100);
+/// Looks of so long count.
+const WINDOW: Duration = Duration::from_secs(5);
+/// Timers are never exact.
+const EXACT: Duration = Duration::from_millis(50);
+
+/// How long after each other the latest looks came.
+#[derive(Debug, Default)]
+pub(super) struct Lateness(Mutex<VecDeque<Duration>>);
+
+impl Lateness {
+    /// Waits until the next look is due.
+    pub async fn wait(&self) {
+        let slept = Instant::now();
+        tokio::time::sleep(TICK).await;
+        self.looked(slept.elapsed());
+    }
+
+    /// A look came so long after the one before.
+    pub fn looked(&self, after: Duration) {
+        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        looks.push_back(after.max(TICK));
+        while looks.len() > 1 && looks.iter().sum::<Duration>() > WINDOW {
+            looks.pop_front();
+        }
+    }
+
+    /// As a fact, if there is something to tell: for how long of these seconds the process was late.
+    pub fn tell(&self, facts: &mut Facts) {
+        let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let late = looks.iter().map(|&after| after - TICK).filter(|&late| late > EXACT);
+        let late: Duration = late.sum();
+        if !late.is_zero() {
+            facts.set("server-late-ms", late);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_late_counts_for_a_while() {
+        let lateness = Lateness::default();
+        let after = |ms| {
+            lateness.looked(Duration::from_millis(ms));
+            let mut facts = Facts::default();
+            lateness.tell(&mut facts);
+            facts.to_string()
+        };
+        assert_eq!([103, 100].map(after), ["", ""]);
+        assert_eq!([500, 450].map(after), ["server-late-ms=400", "server-late-ms=750"]);
+        (0..38).for_each(|_| assert_eq!(after(100), "server-late-ms=750"));
+        assert_eq!(after(100), "server-late-ms=750");
+        (0..6).for_each(|_| drop(after(100)));
+        assert_eq!(after(100), "");
+        assert_eq!([9100, 100].map(after), ["server-late-ms=9000", ""]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_as_long_as_wanted_is_not_late() {
+        let lateness = Lateness::default();
+        lateness.wait().await;
+        lateness.wait().await;
+        let mut facts = Facts::default();
+        lateness.tell(&mut facts);
+        assert_eq!(facts, Facts::default());
+    }
+}
