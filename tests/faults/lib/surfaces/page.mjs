@@ -10,9 +10,9 @@ const TEST_MS = 150_000;
 /** What is named is watched a little longer: another cause may follow. */
 const LINGER_MS = 1500;
 
-/** Elements of the page that name a cause, by their attributes. */
+/** Elements of the page that name a cause, by their attributes; all of one moment. */
 function named(page) {
-  return page.$$eval('[data-cause]', (all) => all.map(({ dataset, textContent }) => ({ cause: dataset.cause, certainty: dataset.certainty, text: textContent.trim().slice(0, 300) })));
+  return page.evaluate(() => [...document.querySelectorAll('[data-cause]')].map(({ dataset, textContent }) => ({ cause: dataset.cause, certainty: dataset.certainty, text: textContent.trim().slice(0, 300) })));
 }
 
 /** Somebody opens the chat, and the fault is there. Resolves with `{ named, seen }`, and what `look()` sees before they leave. */
