@@ -4,6 +4,7 @@
 //! `--ping-interval` and the variable `PARLANCE_PING_INTERVAL`. Each layer is validated by itself, so that
 //! an error names its source. If any layer is wrong, the server does not start.
 
+mod admin_ui;
 mod bounds;
 mod file;
 mod host;
@@ -20,6 +21,7 @@ mod warnings;
 
 use std::path::PathBuf;
 
+pub use admin_ui::AdminUi;
 pub use layer::{Layer, is_variable, unknown_variables};
 pub use layers::{FileContent, Layers, Sources};
 pub use rules::RuleText;

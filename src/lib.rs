@@ -11,6 +11,7 @@
 //! | [`metrics`] | numbers for Prometheus |
 //! | [`server`] | listeners, pages, reports, administration, shutdown |
 //! | [`negotiate`] | requests for sessions: which dialect, session and transport |
+//! | [`admin_ui`] | the namespace of the Socket.IO Admin UI |
 //! | [`transport`] | how packets reach a browser; the [`transport::Transport`] trait |
 //! | [`admission`], [`chat`] | who may connect · members, names, messages, the chat room |
 //! | [`diagnosis`] | from what happened to sessions to the cause of a fallback |
@@ -20,7 +21,7 @@
 //! | [`config`] | settings and their layers |
 //! | [`dialect`], [`policy`] | bytes ⇄ packets for each generation of the wire protocol · decisions about clients |
 //! | [`telemetry`], [`files`] | log sinks · files that the operator names |
-//! | [`memory`], [`token_bucket`] | the memory held for clients · rate limits |
+//! | [`memory`], [`token_bucket`], [`secret`] | the memory held for clients · rate limits · comparing secrets |
 //!
 //! # How a message travels
 //!
@@ -38,6 +39,7 @@
 //!    transport's task: as WebSocket frames, or as the answer to a parked poll. If a queue is full, its
 //!    session is closed as a slow reader. The room never waits.
 
+pub mod admin_ui;
 pub mod admission;
 pub mod chat;
 pub mod cli;
@@ -57,6 +59,7 @@ pub mod negotiate;
 pub mod net;
 pub mod policy;
 pub mod probe;
+pub mod secret;
 pub mod server;
 pub mod socketio;
 pub mod telemetry;

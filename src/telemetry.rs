@@ -18,6 +18,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, fmt};
 
+pub(crate) use log_files::name::day;
 use log_files::{LogFiles, Status};
 pub(crate) use once::{LoggedNames, truncated};
 

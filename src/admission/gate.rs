@@ -16,6 +16,7 @@ use super::log_once::LogOnce;
 use super::proxy_headers;
 use super::refusal_log::{RefusalLog, Refused};
 use super::request::Denial;
+use super::wrong_passwords::WrongPasswords;
 use crate::engine::{CloseReason, Engine, Session};
 use crate::policy::forwarded;
 use crate::policy::{Client, Policy, Refusal, Scheme};
@@ -28,6 +29,7 @@ pub struct Gate {
     counters: Arc<ConnectionCounters>,
     breakers: Breakers,
     log_once: LogOnce,
+    wrong_passwords: WrongPasswords,
     refusal_log: Arc<RefusalLog>,
     /// Cancels the task that closes sessions for the policy in force, when a newer policy replaces it.
     closing: Mutex<CancellationToken>,
@@ -52,6 +54,7 @@ impl Gate {
             counters: Arc::default(),
             breakers: Breakers::default(),
             log_once: LogOnce::default(),
+            wrong_passwords: WrongPasswords::default(),
             refusal_log: Arc::default(),
             closing: Mutex::default(),
         })
@@ -119,7 +122,7 @@ impl Gate {
     ///
     /// # Errors
     /// The policy's refusal.
-    pub(super) fn check_namespace(
+    pub(crate) fn check_namespace(
         &self,
         session: &Session,
         namespace: &str,
@@ -139,8 +142,29 @@ impl Gate {
         admitted
     }
 
+    /// Whether a session's client may log in as an administrator. `is_right` compares what it gave; it is not
+    /// asked if its address failed too often just now.
+    ///
+    /// # Errors
+    /// [`Refusal::Login`], counted and logged as all refusals are.
+    pub(crate) fn check_login(
+        &self,
+        session: &Session,
+        is_right: impl FnOnce() -> bool,
+    ) -> Result<(), Refusal> {
+        let network = session.handshake().bucket;
+        let checked = self.wrong_passwords.check(network, is_right);
+        if let Err(refusal) = &checked {
+            self.counters.count_refusal(refusal);
+            self.refusal_log.count(Refused::Login, network, refusal);
+            let (sid, label) = (session.sid(), refusal.label());
+            debug!(%sid, label, reason = %refusal, "login refused");
+        }
+        checked
+    }
+
     /// Remembers that a session has joined or left a namespace.
-    pub(super) fn set_joined(&self, session: &Session, namespace: &str, joined: bool) {
+    pub(crate) fn set_joined(&self, session: &Session, namespace: &str, joined: bool) {
         if let Some(client_info) = ClientInfo::of(session) {
             client_info.set_joined(namespace, joined);
         }

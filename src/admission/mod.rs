@@ -13,6 +13,7 @@ mod namespace_guard;
 mod proxy_headers;
 mod refusal_log;
 mod request;
+mod wrong_passwords;
 
 pub use breakers::Breakers;
 pub(crate) use breakers::network_name;

@@ -25,6 +25,8 @@ const MAX_KINDS: usize = 500;
 pub(super) enum Refused {
     Request,
     Namespace,
+    /// To be an administrator.
+    Login,
     /// A new session would have been offered a WebSocket, and is not.
     Offer,
 }
@@ -125,6 +127,7 @@ impl Line {
         match what {
             Refused::Request => info!(%network, label, %reason, refused, "requests refused"),
             Refused::Namespace => info!(%network, label, %reason, refused, "namespaces refused"),
+            Refused::Login => info!(%network, label, %reason, refused, "logins refused"),
             Refused::Offer => info!(
                 %network, label, %reason, refused,
                 "WebSocket not offered: these clients stay on what they have"

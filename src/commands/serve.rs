@@ -14,6 +14,7 @@ use super::reload::{Reloader, Request};
 use super::sessions::Sessions;
 use super::signals::{ReloadSignal, Signals};
 use super::status::StatusSources;
+use crate::admin_ui::{AdminUi, Hub, Mode};
 use crate::admission::{Gate, PolicyLayer};
 use crate::chat::{Chat, ChatSettings};
 use crate::config::{self, Layers, Settings};
@@ -106,11 +107,24 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let started = settings.clone();
     let transports = settings.policy.transports.names().join(",");
     let gate = Gate::new(settings.policy);
+    let hub = admin_hub(
+        settings.admin_ui,
+        settings.admin_token.as_deref(),
+        &gate,
+        listener.local_addr()?.port(),
+    );
     let app = Evidence::beside(PolicyLayer::new(chat, Arc::clone(&gate)), Arc::clone(&book));
+    let app = AdminUi::beside(app, hub.clone());
     let app = SocketIo::new(app, settings.connect_timeout);
     let metrics = Arc::<SessionMetrics>::default();
-    let observer = (Arc::clone(&book), Arc::clone(&metrics));
-    let engine = Engine::observed(limits, app, Arc::new(observer));
+    let observer = Arc::new((Arc::clone(&book), Arc::clone(&metrics)));
+    let engine = match &hub {
+        Some(hub) => Engine::observed(limits, app, Arc::new((observer, Arc::clone(hub)))),
+        None => Engine::observed(limits, app, observer),
+    };
+    if let Some(hub) = hub {
+        essential.spawn("the numbers for the Admin UI", hub.run(engine.clone()));
+    }
     essential.spawn("the diagnosis of sessions", Arc::clone(&book).run());
     if let Some(clock) = engine.clock_task() {
         essential.spawn("the clock of the sessions", async move {
@@ -214,6 +228,21 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     server.stop_accepting();
     info!("stopped");
     Ok(())
+}
+
+/// What the Admin UI talks to, if it may.
+fn admin_hub(
+    mode: config::AdminUi,
+    token: Option<&str>,
+    gate: &Arc<Gate>,
+    port: u16,
+) -> Option<Arc<Hub>> {
+    let mode = match mode {
+        config::AdminUi::Off => return None,
+        config::AdminUi::Production => Mode::Production,
+        config::AdminUi::Development => Mode::Development,
+    };
+    Some(Hub::new(token?.into(), mode, Arc::clone(gate), port))
 }
 
 fn log_files(settings: &Settings) -> Option<telemetry::Files<'_>> {

@@ -133,6 +133,10 @@ pub struct Layer {
     /// Secret for changing the policy over HTTP [default: none]
     #[arg(long, env = "PARLANCE_ADMIN_TOKEN", value_name = "TEXT", hide_env_values = true)]
     pub admin_token: Option<String>,
+    /// What the Socket.IO Admin UI sees in the namespace /admin, with admin-token: off, production or development
+    /// [default: production]
+    #[arg(long, env = "PARLANCE_ADMIN_UI", value_name = "MODE")]
+    pub admin_ui: Option<String>,
     /// Secret for reading /metrics [default: none]
     #[arg(long, env = "PARLANCE_METRICS_TOKEN", value_name = "TEXT", hide_env_values = true)]
     pub metrics_token: Option<String>,
@@ -185,7 +189,7 @@ impl Layer {
         }
         layered!(host port tls_cert tls_key redirect_port hsts base_path path proxy_protocol transports eio3_polls rules origins match_origin_protocol trusted_proxies proxy_headers
             max_sessions_per_address max_websockets handshake_rate breaker_failures breaker_rest
-            breaker_longest admin_token metrics_token byte_rate static_dir client_dir log log_format log_dir log_bytes ping_interval ping_timeout
+            breaker_longest admin_token admin_ui metrics_token byte_rate static_dir client_dir log log_format log_dir log_bytes ping_interval ping_timeout
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes http_compression max_sessions
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             drain_delay shutdown_timeout message_max message_rate duplicate_names)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::values::{Size, Time};
-use super::{ConfigError, Layer, rules};
+use super::{AdminUi, ConfigError, Layer, rules};
 use crate::policy::proxy_headers::Believed;
 use crate::policy::{BreakerSettings, Caps, Networks, Origins, Policy, Transports};
 use crate::telemetry::Format;
@@ -27,6 +27,8 @@ pub struct Settings {
     pub policy: Policy,
     /// The token of the administrator's requests; `None` switches them off.
     pub admin_token: Option<String>,
+    /// What the Admin UI sees, if there is a token for it.
+    pub admin_ui: AdminUi,
     /// A token that reads the metrics and nothing else; `None` for none.
     pub metrics_token: Option<String>,
     /// Files of certificates; none for plain HTTP.
@@ -115,7 +117,7 @@ impl Settings {
                 names.map(|name| name.replace('_', "-")).collect()
             }};
         }
-        differing!(host port admin_token metrics_token tls_cert tls_key redirect_port hsts base_path path proxy_protocol static_dir client_dir log
+        differing!(host port admin_token admin_ui metrics_token tls_cert tls_key redirect_port hsts base_path path proxy_protocol static_dir client_dir log
             log_format log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
             queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names)
@@ -189,6 +191,11 @@ impl Settings {
             port: layer.port.unwrap_or(3000),
             policy,
             admin_token: layer.admin_token,
+            admin_ui: layer
+                .admin_ui
+                .as_ref()
+                .and_then(|mode| mode.parse().ok())
+                .unwrap_or_default(),
             metrics_token: layer.metrics_token,
             tls_cert: layer.tls_cert.unwrap_or_default(),
             tls_key: layer.tls_key.unwrap_or_default(),

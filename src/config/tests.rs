@@ -83,6 +83,10 @@ fn errors_of_listening() {
             "eio3-polls = \"binary\"",
             "t.toml:1:14: eio3-polls: expected octets or text, not \"binary\"",
         ),
+        (
+            "admin-ui = \"on\"",
+            "t.toml:1:12: admin-ui: expected off, production or development, not \"on\"",
+        ),
         ("log-format = \"yaml\"", "t.toml:1:14: log-format: expected text or json, not \"yaml\""),
         (
             "host = \"999.1.1.1\"",

@@ -3,7 +3,7 @@
 use super::bounds::BOUNDS;
 use super::rules::{self, BadRule};
 use super::values::Time;
-use super::{Layer, host, path};
+use super::{AdminUi, Layer, host, path};
 use crate::policy::proxy_headers::Believed;
 use crate::policy::{Eio3Polls, Networks, Origins, Transports};
 use crate::telemetry::{self, Format};
@@ -66,6 +66,11 @@ impl Layer {
             if let Some(Err(message)) = token.as_deref().map(check_token) {
                 return invalid(key, message);
             }
+        }
+        if let Some(mode) = &self.admin_ui
+            && let Err(message) = mode.parse::<AdminUi>()
+        {
+            return invalid("admin-ui", message);
         }
         if let Some(host) = &self.host
             && let Err(message) = host::check(host)

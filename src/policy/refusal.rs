@@ -34,6 +34,16 @@ pub enum Refusal {
         seconds(.left)
     )]
     Breaker { left: Duration },
+    /// `wait` is for an address that failed too often.
+    #[error("{}", login_text(.wait))]
+    Login { wait: Option<Duration> },
+}
+
+fn login_text(wait: &Option<Duration>) -> String {
+    wait.as_ref().map_or_else(
+        || "wrong password".into(),
+        |wait| format!("too many wrong passwords from this address: wait {} s", seconds(wait)),
+    )
 }
 
 fn rule_suffix(rule: &Option<String>) -> String {
@@ -46,7 +56,7 @@ fn seconds(time: &Duration) -> u64 {
 }
 
 /// The labels of all refusals, in the order of [`Refusal::index`].
-pub const LABELS: [&str; 9] = [
+pub const LABELS: [&str; 10] = [
     "transport",
     "origin",
     "unnamed",
@@ -56,6 +66,7 @@ pub const LABELS: [&str; 9] = [
     "websockets",
     "handshake-rate",
     "breaker",
+    "login",
 ];
 
 impl Refusal {
@@ -85,6 +96,7 @@ impl Refusal {
             Refusal::WebSockets { .. } => 6,
             Refusal::Handshakes { .. } => 7,
             Refusal::Breaker { .. } => 8,
+            Refusal::Login { .. } => 9,
         }
     }
 

@@ -338,6 +338,7 @@ fn labels_are_those_of_the_table() {
         Refusal::WebSockets { limit: 1 },
         Refusal::Handshakes { wait: Duration::ZERO },
         Refusal::Breaker { left: Duration::ZERO },
+        Refusal::Login { wait: None },
     ];
     let labels: Vec<&str> = refusals.iter().map(Refusal::label).collect();
     assert_eq!(labels, LABELS);

@@ -11,6 +11,8 @@ use serde_json::Value;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
+use crate::secret::is_secret;
+
 /// Bytes of a request body at most.
 const LARGEST: u64 = 256 * 1024;
 
@@ -247,7 +249,7 @@ pub(super) fn has_token(headers: &HeaderMap, secret: &str) -> bool {
     // The scheme is case-insensitive (RFC 9110, 11.1).
     let (scheme, token) = header.split_at(header.len().min(SCHEME.len()));
     let token = scheme.eq_ignore_ascii_case(SCHEME).then_some(token.trim_ascii());
-    token.is_some_and(|token| constant_time_eq(token, secret.as_bytes()))
+    token.is_some_and(|token| is_secret(token, secret.as_bytes()))
 }
 
 /// The error for a request that a filter rejected; `None` for rejections of other routes.
@@ -281,23 +283,4 @@ fn answer(outcome: Result<Value, AdminError>) -> Response {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
-}
-
-/// Compares in a time that depends only on the lengths, so that it does not reveal the token.
-fn constant_time_eq(one: &[u8], other: &[u8]) -> bool {
-    let differences = one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
-    one.len() == other.len() && std::hint::black_box(differences) == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens() {
-        assert!(constant_time_eq(b"secret", b"secret"));
-        assert!(!constant_time_eq(b"secret", b"secreT"));
-        assert!(!constant_time_eq(b"secret", b"secret "));
-        assert!(!constant_time_eq(b"", b"secret"));
-    }
 }

@@ -4,7 +4,7 @@
 //! and the files are tried again until they can be written.
 
 mod folder;
-mod name;
+pub(super) mod name;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -136,9 +136,10 @@ impl Error {
         match self {
             Error::Refused { refusal, .. } => match refusal {
                 Refusal::Transport { .. } => StatusCode::BAD_REQUEST,
-                Refusal::Origin { .. } | Refusal::Unnamed | Refusal::Scheme { .. } => {
-                    StatusCode::FORBIDDEN
-                }
+                Refusal::Origin { .. }
+                | Refusal::Unnamed
+                | Refusal::Scheme { .. }
+                | Refusal::Login { .. } => StatusCode::FORBIDDEN,
                 Refusal::SessionsOfAddress { .. } | Refusal::Handshakes { .. } => {
                     StatusCode::TOO_MANY_REQUESTS
                 }
@@ -254,7 +255,10 @@ impl Error {
 fn message(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Transport { .. } => "Transport unknown",
-        Refusal::Origin { .. } | Refusal::Unnamed | Refusal::Scheme { .. } => "Forbidden",
+        Refusal::Origin { .. }
+        | Refusal::Unnamed
+        | Refusal::Scheme { .. }
+        | Refusal::Login { .. } => "Forbidden",
         Refusal::SessionsOfAddress { .. } | Refusal::Handshakes { .. } => "Too many requests",
         Refusal::Sessions { .. } | Refusal::WebSockets { .. } | Refusal::Breaker { .. } => {
             "Service unavailable"

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 /// A date in UTC: year, month, day.
-pub(super) type Day = (i64, u8, u8);
+pub type Day = (i64, u8, u8);
 
 /// The name of a log file: `parlance.2026-11-26.log`, and for the further parts of a day
 /// `parlance.2026-11-26.1.log` and so on. Names are ordered by age.
@@ -42,7 +42,7 @@ impl fmt::Display for Name {
 
 /// The date of a time, by Howard Hinnant's algorithm `civil_from_days`. It counts years from March, so that
 /// a leap day is the last day of its year.
-pub(super) fn day(now: SystemTime) -> Day {
+pub fn day(now: SystemTime) -> Day {
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let days = i64::try_from(seconds / 86_400).unwrap_or(0) + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));

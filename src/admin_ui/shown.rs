@@ -1,0 +1,208 @@
+//! What the page shows of a socket, and of what it said: bounded, and without secrets of the session.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use crate::admission::ClientInfo;
+use crate::policy::Scheme;
+use crate::socketio::Socket;
+use crate::telemetry::day;
+
+/// Characters of a session id that name its client. A whole one would let a reader take over the session.
+const CLIENT_ID: usize = 12;
+/// Characters of one text.
+const LONGEST: usize = 256;
+/// Bytes of a query.
+const QUERY: usize = 1024;
+/// Bytes of one event's values, at all depths: each counts as [`VALUE`], and texts as what they have.
+const EVENT: usize = 2048;
+const VALUE: usize = 16;
+/// Arrays and objects in each other.
+const DEPTH: usize = 8;
+
+/// A socket as the page has it. `transport` is the one in use.
+pub fn socket(socket: &Socket, transport: &'static str) -> Value {
+    let session = socket.session();
+    let handshake = session.handshake();
+    let sid = session.sid();
+    let visitor = ClientInfo::of(session).map(ClientInfo::visitor);
+    let mut headers = Map::new();
+    let mut is_secure = false;
+    if let Some(visitor) = &visitor {
+        is_secure = visitor.scheme == Scheme::Https;
+        let agent = Some(visitor.agent).filter(|agent| !agent.is_empty());
+        for (name, value) in
+            [("host", visitor.host), ("origin", visitor.origin), ("user-agent", agent)]
+        {
+            headers.extend(value.map(|value| (name.to_owned(), cut(value).into())));
+        }
+    }
+    let query = handshake.query.as_bytes();
+    let query = form_urlencoded::parse(&query[..query.len().min(QUERY)]);
+    let query: Map<String, Value> =
+        query.map(|(name, value)| (cut(&name).into(), cut(&value).into())).collect();
+    let issued = SystemTime::now().checked_sub(session.opened().elapsed()).unwrap_or(UNIX_EPOCH);
+    json!({
+        "id": socket.id(),
+        "clientId": sid.as_str()[..CLIENT_ID],
+        "transport": transport_name(transport),
+        "nsp": **socket.namespace(),
+        "data": { "generation": handshake.generation, "proxy": handshake.proxy.as_deref() },
+        "handshake": {
+            "address": handshake.remote.map_or("unknown".to_owned(), |remote| remote.to_string()),
+            "headers": headers,
+            "query": query,
+            "issued": since_epoch(issued).as_millis() as u64,
+            "secure": is_secure,
+            "time": iso(issued),
+            "url": "",
+            "xdomain": visitor.is_some_and(|visitor| visitor.origin.is_some()),
+        },
+        "rooms": rooms(socket),
+    })
+}
+
+/// The rooms that a socket is in: the one of its own.
+pub fn rooms(socket: &Socket) -> Vec<String> {
+    vec![socket.id()]
+}
+
+/// The page has words for two of them, and shows all others as they are.
+pub fn transport_name(transport: &'static str) -> &'static str {
+    if transport == "xhr-polling" { "polling" } else { transport }
+}
+
+/// The event's name and arguments, cut to what fits; of binary parts only their sizes.
+pub fn event(name: &str, args: &[Value], attachments: &[Bytes]) -> Value {
+    let mut left = EVENT;
+    let mut shown = vec![Value::from(cut(name))];
+    for arg in args {
+        if left == 0 {
+            break;
+        }
+        shown.push(bounded(arg, attachments, &mut left, DEPTH));
+    }
+    Value::Array(shown)
+}
+
+fn bounded(value: &Value, attachments: &[Bytes], left: &mut usize, depth: usize) -> Value {
+    *left = left.saturating_sub(VALUE);
+    if let Some(size) = binary(value, attachments) {
+        return format!("({size} bytes)").into();
+    }
+    match value {
+        Value::String(text) => counted(text, left),
+        Value::Array(_) | Value::Object(_) if depth == 0 => "(more)".into(),
+        Value::Array(values) => {
+            let mut shown = Vec::new();
+            for value in values {
+                if *left == 0 {
+                    shown.push("(more)".into());
+                    break;
+                }
+                shown.push(bounded(value, attachments, left, depth - 1));
+            }
+            shown.into()
+        }
+        Value::Object(fields) => {
+            let mut shown = Map::new();
+            for (name, value) in fields {
+                if *left == 0 {
+                    shown.insert("(more)".into(), true.into());
+                    break;
+                }
+                let name = cut(name);
+                *left = left.saturating_sub(name.len());
+                shown.insert(name.into(), bounded(value, attachments, left, depth - 1));
+            }
+            shown.into()
+        }
+        // Numbers come as they were written, however long.
+        Value::Number(number) => match number.as_f64() {
+            Some(_) if number.to_string().len() <= LONGEST => value.clone(),
+            _ => "(number)".into(),
+        },
+        Value::Null | Value::Bool(_) => value.clone(),
+    }
+}
+
+fn counted(text: &str, left: &mut usize) -> Value {
+    let text = cut(text);
+    *left = left.saturating_sub(text.len());
+    text.into()
+}
+
+/// The size of the binary part that a value stands for.
+fn binary(value: &Value, attachments: &[Bytes]) -> Option<usize> {
+    let fields = value.as_object().filter(|_| !attachments.is_empty())?;
+    if fields.get("_placeholder") != Some(&Value::Bool(true)) {
+        return None;
+    }
+    let at = usize::try_from(fields.get("num")?.as_u64()?).ok()?;
+    attachments.get(at).map(Bytes::len)
+}
+
+fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    }
+}
+
+/// The time now, as the page takes it.
+pub fn now() -> Value {
+    iso(SystemTime::now()).into()
+}
+
+pub fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// As `toISOString()` writes a time.
+fn iso(time: SystemTime) -> String {
+    let ((year, month, date), since) = (day(time), since_epoch(time));
+    let seconds = since.as_secs() % 86_400;
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let ms = since.subsec_millis();
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_browsers() {
+        let at = |ms| UNIX_EPOCH + Duration::from_millis(ms);
+        assert_eq!(iso(at(0)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(iso(at(1_795_395_189_521)), "2026-11-23T00:53:09.521Z");
+    }
+
+    #[test]
+    fn events_are_cut_to_what_fits() {
+        let attachments = [Bytes::from_static(b"12345")];
+        let args = [
+            json!({ "_placeholder": true, "num": 0 }),
+            json!({ "_placeholder": true, "num": 1 }),
+            json!([1, true, null, "é".repeat(300)]),
+        ];
+        let long = format!("{}…", "é".repeat(256));
+        assert_eq!(
+            event("x", &args, &attachments),
+            json!(["x", "(5 bytes)", { "_placeholder": true, "num": 1 }, [1, true, null, long]])
+        );
+        let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
+        assert_eq!(event("x", &[deep], &[]).to_string(), r#"["x",[[[[[[[["(more)"]]]]]]]]]"#);
+        let wide = event("x", &[json!(vec![0; 1000]), json!("not any more")], &[]);
+        let values = wide[1].as_array().unwrap();
+        assert_eq!((values.len(), wide.get(2)), (EVENT / VALUE, None));
+        assert_eq!(values.last(), Some(&json!("(more)")));
+        let long = vec!["é".repeat(300); 100];
+        assert!(event("x", &[json!(long)], &[]).to_string().len() < EVENT + 2 * LONGEST + 64);
+        let number: Value = serde_json::from_str(&"9".repeat(10_000)).unwrap();
+        assert_eq!(event("x", &[number], &[]), json!(["x", "(number)"]));
+    }
+}
