@@ -50,7 +50,7 @@ pub struct Hub {
     logins: Logins,
     identity: Identity,
     watchers: AtomicUsize,
-    /// A page came that has no numbers yet.
+    /// A page came that has no numbers yet, or one left.
     came: Notify,
     happened: Happened,
     events: Mutex<Bucket>,
@@ -160,6 +160,8 @@ impl Hub {
         if self.watchers.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.journal.clear();
         }
+        // The task of the page waits for numbers, and ends with the next.
+        self.came.notify_one();
     }
 
     /// A client has joined a namespace.

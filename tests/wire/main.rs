@@ -2,6 +2,7 @@
 //! transport.
 
 mod admin;
+mod admin_ui;
 mod chat;
 mod clocks;
 mod connections;
