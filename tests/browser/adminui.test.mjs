@@ -11,10 +11,31 @@ import { Client } from '../interop/lib/clients.mjs';
 import { startChat } from '../interop/lib/server.mjs';
 import { openPage, startBrowser } from './lib/pages.mjs';
 
-const { io } = createRequire(new URL('../interop/', import.meta.url))('socket.io-client-4.8.4');
 const DIST = fileURLToPath(new URL('../interop/node_modules/@socket.io/admin-ui/ui/dist', import.meta.url));
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.png': 'image/png', '.svg': 'image/svg+xml' };
 const TOKEN = 'sixteen characters';
+
+const require = createRequire(new URL('../interop/', import.meta.url));
+const GENERATIONS = ['0.9.17', '2.5.0', '4.8.4'];
+
+/** A client as it is published: 4.x by WebSocket, older ones by polling. */
+async function open(url, generation) {
+  const io = require(`socket.io-client-${generation}`);
+  const isFirst = generation.startsWith('0.');
+  const transports = isFirst ? ['xhr-polling'] : generation.startsWith('4.') ? ['websocket'] : ['polling'];
+  if (isFirst) io.transports = transports; // the option is merged into the default list
+  const socket = io.connect(url, { forceNew: true, 'force new connection': true, reconnection: false, reconnect: false, transports });
+  const heard = (event) => new Promise((resolve) => socket.on(event, resolve));
+  const gone = heard('disconnect');
+  await heard('connect');
+  return {
+    id: isFirst ? socket.socket.sessionid : socket.id,
+    session: isFirst ? socket.socket.sessionid : socket.io.engine.id,
+    transport: transports[0] === 'websocket' ? 'WebSocket' : 'HTTP long-polling',
+    gone,
+    close: () => socket.disconnect(),
+  };
+}
 
 let site;
 let browser;
@@ -74,19 +95,10 @@ describe('the Admin UI in development mode', () => {
   const clients = [];
   before(async () => {
     server = await startChat(['--admin-token', TOKEN, '--admin-ui', 'development']);
-    for (const [generation, wire, transport] of [['0.9.17', 'xhr-polling', 'HTTP long-polling'], ['2.5.0', 'xhr-polling', 'HTTP long-polling']]) {
-      const client = Client.open({ url: server.url, generation, wire });
-      await client.until('connect');
-      clients.push({ generation, transport, id: await client.id(), gone: client.until('disconnect'), close: () => client.disconnect() });
-    }
-    // Its sockets have ids of their own.
-    const socket = io(server.url, { forceNew: true, reconnection: false, transports: ['websocket'] });
-    const gone = new Promise((resolve) => socket.on('disconnect', resolve));
-    await new Promise((resolve) => socket.on('connect', resolve));
-    clients.push({ generation: '4.8.4', transport: 'WebSocket', id: socket.id, engine: socket.io.engine.id, gone, close: () => socket.disconnect() });
+    for (const generation of GENERATIONS) clients.push(await open(server.url, generation));
   });
   after(async () => {
-    for (const client of clients) await client.close();
+    for (const client of clients) client.close();
     await server?.stop('SIGKILL');
   });
 
@@ -109,7 +121,7 @@ describe('the Admin UI in development mode', () => {
     await go(page, 'Rooms');
     await page.locator('.v-main .v-data-table').first().waitFor();
     await go(page, 'Clients');
-    await row(page, clients[2].engine.slice(0, 12)).waitFor();
+    await row(page, clients[2].session.slice(0, 12)).waitFor();
     assert.deepEqual(page.errors, []);
     await page.context().close();
   });
@@ -128,16 +140,18 @@ describe('the Admin UI in development mode', () => {
     await page.context().close();
   });
 
-  for (const [index, generation] of ['0.9.17', '2.5.0', '4.8.4'].entries()) {
+  for (const [index, generation] of GENERATIONS.entries()) {
     it(`disconnects a client of ${generation}, which hears of it`, async () => {
       const client = clients[index];
-      assert.equal(client.generation, generation);
       const page = await login(server.url, { wsOnly: index === 2 });
       await connected(page);
       await go(page, 'Sockets');
       const mine = row(page, client.id);
       await mine.getByRole('button').click();
       await client.gone;
+      // The click opens its details, too.
+      await row(page, 'Status', 'disconnected').waitFor();
+      await go(page, 'Sockets');
       await mine.waitFor({ state: 'detached' });
       await page.context().close();
     });
