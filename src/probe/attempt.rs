@@ -4,21 +4,18 @@
 use std::time::{Duration, Instant};
 
 use super::check::{self, Check, Outcome, millis};
+use super::failed::fails;
 use super::failure::Failure;
 use super::generation::{Generation, Transport};
 use super::http::Answer;
+use super::pace::Pace;
 use super::session::{Place, Session};
 
-/// 64 kB each way, as messages that every server takes.
-const PIECES: u32 = 5;
-const PIECE: usize = 13_200;
 /// Bytes of a small message.
-const SMALL: usize = 16;
-/// How long a stream may hold back what was sent, once its session is over.
-const FLUSH: Duration = Duration::from_secs(2);
+pub(super) const SMALL: usize = 16;
 
-/// What is known of the server.
-#[derive(Debug, Clone, Copy)]
+/// What is known of the server and the way.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Known {
     /// It is Parlance.
     pub ours: bool,
@@ -26,20 +23,33 @@ pub(super) struct Known {
     pub upgrade_fault: Option<&'static str>,
     /// How long a connection is to be silent; zero to leave it out.
     pub silence: Duration,
+    /// How fast it is, if that could be measured.
+    pub pace: Option<Pace>,
 }
 
 /// What an attempt found out, until its end.
-#[derive(Default)]
-struct Seen {
-    step: &'static str,
-    open: Duration,
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub step: &'static str,
+    pub open: Duration,
     round: Duration,
     /// How long nothing had gone either way when the connection was lost.
-    silent: Option<Duration>,
-    close_code: Option<u16>,
-    first_byte: Option<Duration>,
-    /// A small message passed.
-    passed: bool,
+    pub silent: Option<Duration>,
+    pub close_code: Option<u16>,
+    pub first_byte: Option<Duration>,
+    /// What was under way.
+    pub doing: Doing,
+}
+
+/// What an open connection is tested with, in this order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Doing {
+    #[default]
+    First,
+    /// A silence, and a small message after it.
+    Quiet,
+    /// Many bytes.
+    Bulk,
 }
 
 /// Tests one transport.
@@ -64,8 +74,10 @@ async fn run(
     seen: &mut Seen,
     started: Instant,
 ) -> Result<(), Failure> {
-    let mut session = Session::open(place, transport).await?;
+    let opening = Session::open(place, transport).await;
     seen.open = started.elapsed();
+    let mut session =
+        opening.inspect_err(|why| seen.step = if why.opened { "trial" } else { "open" })?;
     seen.step = "trial";
     let outcome = carry(&mut session, known, seen).await;
     seen.close_code = session.close_code;
@@ -79,12 +91,14 @@ async fn run(
 
 async fn carry(session: &mut Session<'_>, known: Known, seen: &mut Seen) -> Result<(), Failure> {
     seen.round = session.ask(1, SMALL, Duration::ZERO).await?;
-    seen.passed = true;
     seen.step = "carrying";
     if !known.silence.is_zero() {
+        seen.doing = Doing::Quiet;
         session.ask(1, SMALL, known.silence).await?;
     }
-    session.ask(PIECES, PIECE, Duration::ZERO).await?;
+    seen.doing = Doing::Bulk;
+    let (pieces, bytes) = Pace::bulk(known.pace);
+    session.ask(pieces, bytes, Duration::ZERO).await?;
     Ok(())
 }
 
@@ -95,7 +109,9 @@ fn works(place: Place<'_>, transport: Transport, known: Known, seen: &Seen) -> C
         seconds => format!(", {seconds} s of silence"),
     };
     let (open, round) = (millis(seen.open), millis(seen.round));
-    let text = format!("open {open} ms, round trip {round} ms, 64 kB {both}{held}");
+    let (pieces, bytes) = Pace::bulk(known.pace);
+    let kilobytes = (pieces as usize * bytes / 1024).max(1);
+    let text = format!("open {open} ms, round trip {round} ms, {kilobytes} kB {both}{held}");
     let check = Check::new(place.generation.name(), transport.name(), Outcome::Ok, text)
         .with("open-ms", open)
         .with("round-trip-ms", round);
@@ -130,11 +146,14 @@ fn decided(
         Some(0) if place.generation == Generation::V09 && !known.ours => {
             return off(NOT_SPOKEN.to_owned());
         }
-        _ if answer.text().starts_with("Unsupported protocol version") => {
+        // A server of 2.x, and one of 0.9.
+        _ if answer.text().starts_with("Unsupported protocol version")
+            || answer.text() == "Welcome to socket.io." =>
+        {
             return off(NOT_SPOKEN.to_owned());
         }
-        Some(0) => return off(not_offered(answer)),
-        _ if refused => return off(not_offered(answer)),
+        Some(0) => return Some(not_offered(place, transport, answer)),
+        _ if refused => return Some(not_offered(place, transport, answer)),
         _ => {}
     }
     let unnamed = place.origin.is_none() && failure.code == "forbidden";
@@ -153,7 +172,22 @@ fn decided(
 /// The text of a transport of a generation that the server does not speak.
 pub(super) const NOT_SPOKEN: &str = "the server does not speak this generation";
 
-fn not_offered(answer: &Answer) -> String {
+fn not_offered(place: Place<'_>, transport: Transport, answer: &Answer) -> Check {
+    let text = why_not_offered(answer);
+    let mut check =
+        Check::new(place.generation.name(), transport.name(), Outcome::Off, text.clone());
+    // Parlance says that it is its settings. Others have no streams, whatever is set.
+    if check::refusal(answer) == Some("transport") {
+        check.facts = check::failed(transport, "open", "refused");
+        check = check.fact("refusal", "transport").fact("refusal-text", text);
+    } else if !transport.is_stream() {
+        check.facts = check::failed(transport, "open", "refused");
+        check = check.fact("offered", false);
+    }
+    check
+}
+
+fn why_not_offered(answer: &Answer) -> String {
     let reason = answer.reason().unwrap_or_else(|| {
         let text = answer.text();
         text.split_once(": ").map(|(_, why)| why.to_owned()).unwrap_or_default()
@@ -162,125 +196,6 @@ fn not_offered(answer: &Answer) -> String {
         true => "the server does not offer it".to_owned(),
         false => super::http::shown(&reason),
     }
-}
-
-async fn fails(
-    place: Place<'_>,
-    transport: Transport,
-    known: Known,
-    seen: &Seen,
-    failure: Failure,
-    took: Duration,
-) -> Check {
-    let mut facts = check::failed(transport, seen.step, failure.code);
-    facts.insert("ms".into(), millis(took).into());
-    let answer = failure.answer.as_deref();
-    let mut text = match seen.step {
-        "open" => failure.text.clone(),
-        _ => format!("opened in {} ms; then {}", millis(seen.open), failure.text),
-    };
-    if seen.step != "open" {
-        facts.insert("lasted-ms".into(), millis(took.saturating_sub(seen.open)).into());
-        if let Some(silent) = seen.silent {
-            facts.insert("silent-ms".into(), millis(silent).into());
-        }
-    }
-    if let Some(code) = seen.close_code {
-        facts.insert("close-code".into(), code.into());
-    }
-    if let Some(label) = answer.and_then(check::refusal) {
-        facts.insert("refusal".into(), label.into());
-        facts.insert("refusal-text".into(), failure.text.as_str().into());
-    }
-    if failure.code == "unknown-session" {
-        facts.insert("sid-unknown".into(), true.into());
-    }
-    if transport == Transport::WebSocket {
-        match answer {
-            Some(answer) if answer.status == 101 => {
-                facts.insert("upgrade-status".into(), 101.into());
-                facts.insert("accept".into(), "wrong".into());
-            }
-            Some(answer) => {
-                check::upgraded(&mut facts, answer, known.ours);
-                text = format!("the upgrade got {text}");
-            }
-            None if seen.step != "open" => {
-                facts.insert("upgrade-status".into(), 101.into());
-            }
-            None if failure.code == "timeout" => {
-                facts.insert("upgrade-answered".into(), false.into());
-            }
-            None => {}
-        }
-        if let Some(fault) = known.upgrade_fault.filter(|_| seen.step == "open") {
-            facts.insert("upgrade-fault".into(), fault.into());
-        }
-        let target = place.generation.opening(place.path, transport, false);
-        let plain = place.way.fetch(&place.get(target)).await.ok();
-        check::answered(&mut facts, plain.as_ref(), known.ours);
-        if failure.code == "cut" && failure.text.contains("reset") && seen.step == "open" {
-            facts.insert("upgrade-reset".into(), true.into());
-        }
-        // What stands before the server is seen in the answer to the upgrade, too.
-        if let Some(answer) = answer.filter(|answer| answer.status != 101) {
-            name_proxy(&mut text, answer);
-        }
-    } else {
-        let refused = answer.map_or(0, |answer| answer.status);
-        if seen.passed && refused != 200 && failure.code == "refused" {
-            text = format!("64 kB up got {}", failure.text);
-        }
-        if seen.passed && refused == 413 {
-            facts.insert("up-limit".into(), (PIECES as usize * PIECE).into());
-        }
-        check::answered(&mut facts, answer, known.ours);
-        if let Some(answer) = answer {
-            name_proxy(&mut text, answer);
-        }
-    }
-    if transport.is_stream() {
-        if let Some(first) = seen.first_byte {
-            facts.insert("first-byte-ms".into(), millis(first).into());
-        }
-        if matches!(failure.code, "timeout" | "silent") && held_back(place, transport).await {
-            facts.insert("pieces-apart".into(), false.into());
-            text = "the way holds the stream back: all of it came at its end".to_owned();
-        }
-    }
-    let mut check = Check::new(place.generation.name(), transport.name(), Outcome::Fail, text);
-    check.facts = facts;
-    check
-}
-
-/// Adds who gave an answer, if it says so.
-fn name_proxy(text: &mut String, answer: &Answer) {
-    let told: Vec<String> = ["server", "via"]
-        .iter()
-        .filter_map(|name| answer.header(name))
-        .map(super::http::shown)
-        .collect();
-    if !answer.is_engine() && !told.is_empty() {
-        text.push_str(&format!(" from {}", told.join(", ")));
-    }
-}
-
-/// Whether a stream comes only when it is over: a session is opened by polling, its stream is opened and
-/// stays silent, and the session is ended by a POST.
-async fn held_back(place: Place<'_>, transport: Transport) -> bool {
-    let work = async {
-        let session = Session::open(place, Transport::Xhr).await.ok()?;
-        let sid = session.handshake.sid.clone();
-        let target = place.generation.carrying(place.path, transport, &sid);
-        let opening = async { place.way.fetch(&place.get(target)).await.ok() };
-        let ending = async {
-            tokio::time::sleep(FLUSH).await;
-            session.leave().await;
-        };
-        let (answer, ()) = tokio::join!(opening, ending);
-        Some(answer?.status == 200)
-    };
-    work.await.unwrap_or(false)
 }
 
 /// The upgrade from polling to a WebSocket, of which both work alone.

@@ -133,11 +133,27 @@ pub(super) fn answered(facts: &mut Facts, answer: Option<&Answer>, ours: bool) {
 /// Facts about the answer to an upgrade request.
 pub(super) fn upgraded(facts: &mut Facts, answer: &Answer, ours: bool) {
     told(facts, "upgrade", answer, ours);
-    // Servers answer JSON to a request that is no upgrade by the time that it arrives.
-    if answer.engine_code() == Some(3) {
-        facts.insert("upgrade-fault".into(), "upgrade-missing".into());
+    let words = answer.reason().unwrap_or_else(|| answer.text());
+    let named = UPGRADE_FAULTS.iter().find(|(of_it, _)| words.contains(of_it));
+    if let Some((reason, label)) = named {
+        facts.insert("upgrade-fault".into(), (*label).into());
+        facts.insert("refused-by-server".into(), (*reason).into());
+    } else if answer.engine_code() == Some(3) {
+        // Servers answer JSON to a request that is no upgrade by the time that it arrives.
+        facts.insert("upgrade-fault".into(), "no-upgrade".into());
     }
 }
+
+/// What Parlance says of a request for a WebSocket that is none, and the label of it.
+const UPGRADE_FAULTS: [(&str, &str); 7] = [
+    ("the Upgrade header is missing", "upgrade-missing"),
+    ("Connection says otherwise", "connection-missing"),
+    ("the request is of HTTP/1.0", "http10"),
+    ("only WebSocket version 13 is spoken", "websocket-version"),
+    ("Sec-WebSocket-Key is missing", "key-missing"),
+    ("Sec-WebSocket-Key is not 16 bytes of base64", "key"),
+    ("the request has a body", "body"),
+];
 
 /// Status, and who says so.
 fn told(facts: &mut Facts, what: &str, answer: &Answer, ours: bool) {
@@ -172,6 +188,8 @@ pub(super) fn refusal(answer: &Answer) -> Option<&'static str> {
         ("circuit breaker", "breaker"),
         ("does not name its page", "unnamed"),
         ("they must be the same", "scheme"),
+        ("(max-connections)", "max-connections"),
+        ("(max-connections-per-address)", "max-connections-per-address"),
     ];
     labels.iter().find(|(words, _)| text.contains(words)).map(|(_, label)| *label)
 }
@@ -179,6 +197,8 @@ pub(super) fn refusal(answer: &Answer) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::slots::NoSlot;
+    use crate::transport::error::UpgradeFault;
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer { status, body: body.as_bytes().to_vec(), ..Answer::default() }
@@ -203,7 +223,26 @@ mod tests {
         ] {
             assert_eq!(refusal(&answer(400, body)), Some(label), "{body}");
         }
+        for full in [NoSlot::AllTaken, NoSlot::Share] {
+            assert_eq!(refusal(&answer(503, full.reason())), Some(full.setting()));
+        }
         assert_eq!(refusal(&answer(502, "<html>")), None);
+    }
+
+    #[test]
+    fn what_parlance_says_is_wrong_with_an_upgrade_is_known_by_its_words() {
+        use UpgradeFault::{
+            Body, ConnectionMissing, Http10, Key, KeyMissing, UpgradeMissing, Version,
+        };
+        for fault in [UpgradeMissing, ConnectionMissing, Http10, Version, KeyMissing, Key, Body] {
+            let json = serde_json::json!({ "code": 3, "message": "Bad request", "reason": fault.reason() });
+            for body in [json.to_string(), format!("Bad request: {}", fault.reason())] {
+                let mut facts = Facts::new();
+                upgraded(&mut facts, &answer(400, &body), true);
+                assert_eq!(facts["upgrade-fault"], fault.label(), "{body}");
+                assert!(fault.reason().contains(facts["refused-by-server"].as_str().unwrap()));
+            }
+        }
     }
 
     #[test]

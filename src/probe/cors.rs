@@ -20,8 +20,8 @@ pub(super) async fn cors(place: Place<'_>, known_ours: bool) -> Option<Check> {
         .with("Access-Control-Request-Method", "POST")
         .with("Access-Control-Request-Headers", "content-type");
     let preflight = place.way.fetch(&ask).await;
-    let refused =
-        check::refusal(&plain) == Some("origin") || plain.status == 403 && plain.is_engine();
+    let of_page = matches!(check::refusal(&plain), Some("origin" | "unnamed" | "scheme"));
+    let refused = of_page || plain.status == 403 && plain.is_engine();
     let mut wrong: Vec<String> = Vec::new();
     if refused {
         wrong.push(format!("the server refuses pages of {origin}"));
@@ -49,7 +49,8 @@ pub(super) async fn cors(place: Place<'_>, known_ours: bool) -> Option<Check> {
     let mut check = check(Outcome::Fail, wrong.join("; "));
     if refused {
         check.facts = check::failed(Transport::Xhr, "open", "forbidden");
-        check.facts.insert("refusal".into(), "origin".into());
+        let label = check::refusal(&plain).unwrap_or("origin");
+        check.facts.insert("refusal".into(), label.into());
         check.facts.insert("refusal-text".into(), plain.words().into());
         check::answered(&mut check.facts, Some(&plain), known_ours);
     }

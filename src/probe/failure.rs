@@ -4,6 +4,9 @@ use std::io;
 
 use super::http::Answer;
 
+/// What 0.9 says of a session that it does not have: not shaken hands, come again.
+const UNKNOWN_09: &[u8] = b"7:::1+0";
+
 /// Why a step did not work, in the words of the page's client: one word for programs, one line for people.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -12,11 +15,13 @@ pub(super) struct Failure {
     pub text: String,
     /// The answer that was not what it should be.
     pub answer: Option<Box<Answer>>,
+    /// The WebSocket or the stream had been opened, and nothing came over it.
+    pub opened: bool,
 }
 
 impl Failure {
     fn new(code: &'static str, text: impl Into<String>) -> Self {
-        Failure { code, text: text.into(), answer: None }
+        Failure { code, text: text.into(), answer: None, opened: false }
     }
 
     /// Nothing came in time.
@@ -47,6 +52,16 @@ impl Failure {
         Failure::new("closed", text)
     }
 
+    /// The server ended the session by this packet.
+    pub fn ended(packet: &str) -> Self {
+        let unknown = packet.as_bytes() == UNKNOWN_09;
+        let code = if unknown { "unknown-session" } else { "closed" };
+        Failure::new(
+            code,
+            if unknown { "Session ID unknown" } else { "the server ended the session" },
+        )
+    }
+
     /// What came is not what the protocol says.
     pub fn garbled(text: impl Into<String>) -> Self {
         Failure::new("garbled", text)
@@ -56,12 +71,13 @@ impl Failure {
     pub fn answered(answer: Answer) -> Self {
         let code = match answer.engine_code() {
             Some(1) => "unknown-session",
+            _ if answer.body.starts_with(UNKNOWN_09) => "unknown-session",
             Some(4) => "forbidden",
             _ if answer.status == 403 && answer.is_engine() => "forbidden",
             _ => "refused",
         };
         let text = answer.words();
-        Failure { code, text, answer: Some(Box::new(answer)) }
+        Failure { answer: Some(Box::new(answer)), ..Failure::new(code, text) }
     }
 
     pub fn io(error: &io::Error) -> Self {

@@ -251,6 +251,14 @@ pub(super) enum Expected {
 }
 
 impl Expected {
+    /// Whether it is somewhere in the text of a stream.
+    pub fn is_in(&self, text: &str) -> bool {
+        match self {
+            Expected::Named(name) => text.contains(name),
+            Expected::Packet(packet) => text.contains(packet),
+        }
+    }
+
     pub fn is(&self, packet: &str) -> bool {
         match self {
             Expected::Named(name) => {

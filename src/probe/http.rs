@@ -193,6 +193,20 @@ impl Way {
         }
     }
 
+    /// When the body of a good answer had in it what is looked for; `None` if that never came.
+    pub async fn fetch_until(&self, ask: Ask, found: impl Fn(&str) -> bool) -> Option<Deadline> {
+        let (mut answer, mut incoming) = self.ask(&ask).await.ok()?;
+        let deadline = Deadline::now() + self.patience;
+        while answer.status == 200 && answer.body.len() <= BODY {
+            let piece = timeout_at(deadline, incoming.piece()).await.ok()?.ok()??;
+            answer.body.extend_from_slice(&piece);
+            if found(&answer.text()) {
+                return Some(Deadline::now());
+            }
+        }
+        None
+    }
+
     /// The whole answer.
     pub async fn fetch(&self, ask: &Ask) -> Result<Answer, Failure> {
         self.fetch_within(ask, Duration::ZERO).await

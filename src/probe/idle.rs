@@ -73,7 +73,8 @@ pub(super) async fn idle(
     let mut check = Check::new(GROUP_MORE, name, outcome, text).with("held-s", between.as_secs());
     check.facts = check::failed(transport, "carrying", failure.code);
     check.facts.insert("silent-ms".into(), millis(*silence).into());
-    check.facts.insert("idle-limit-ms".into(), millis(*silence).into());
+    let limit = if seen { *silence } else { lost.first().map_or(*silence, |one| one.silence) };
+    check.facts.insert("idle-limit-ms".into(), millis(limit).into());
     Some(check)
 }
 

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::GROUP_MORE;
+use super::attempt::Known;
 use super::check::{Check, Outcome};
 use super::engine::plain_echo;
 use super::generation::{Generation, Transport};
 use super::http::{Answer, Ask};
 use super::session::Place;
 
-/// Sessions that are opened, and requests that follow in each, on connections of their own.
+/// Sessions that are opened, fewer if each takes long, and requests that follow in each, on connections of
+/// their own.
 const SESSIONS: u32 = 6;
+const SESSIONS_IF_LATE: u32 = 2;
 const FOLLOW: u32 = 2;
 
 #[derive(Default)]
@@ -21,12 +24,14 @@ struct Count {
 }
 
 /// Opens sessions by polling, and follows each up. `None` if polling cannot be tested.
-pub(super) async fn sticky(place: Place<'_>, ours: bool) -> Option<Check> {
+pub(super) async fn sticky(place: Place<'_>, known: Known) -> Option<Check> {
     if place.generation == Generation::V09 {
         return None;
     }
-    let bare = follow(place, false).await?;
-    let instances = if ours { names(place).await } else { BTreeSet::new() };
+    let late = known.pace.is_some_and(|pace| pace.late_ms().is_some());
+    let sessions = if late { SESSIONS_IF_LATE } else { SESSIONS };
+    let bare = follow(place, sessions, false).await?;
+    let instances = if known.ours { names(place, sessions).await } else { BTreeSet::new() };
     let found = instances.len();
     let told = match found {
         0 | 1 => String::new(),
@@ -47,7 +52,7 @@ pub(super) async fn sticky(place: Place<'_>, ours: bool) -> Option<Check> {
     let lost = format!("{} of {} requests did not reach their session", bare.unknown, bare.asked);
     let by_cookie = match bare.cookies.is_empty() {
         true => None,
-        false => follow(place, true).await.filter(|count| count.unknown == 0),
+        false => follow(place, sessions, true).await.filter(|count| count.unknown == 0),
     };
     let with_facts = |check: Check| {
         check
@@ -72,10 +77,22 @@ pub(super) async fn sticky(place: Place<'_>, ours: bool) -> Option<Check> {
     })
 }
 
-async fn follow(place: Place<'_>, with_cookies: bool) -> Option<Count> {
+/// Other steps that found no session failed for the reason that was found here.
+pub(super) fn explain(found: &Check, checks: &mut [Check]) {
+    let lost = |check: &&mut Check| check.facts.contains_key("sid-unknown");
+    for check in checks.iter_mut().filter(lost) {
+        for name in ["sid-unknown-ratio", "servers"] {
+            if let Some(value) = found.facts.get(name) {
+                check.facts.insert(name.into(), value.clone());
+            }
+        }
+    }
+}
+
+async fn follow(place: Place<'_>, sessions: u32, with_cookies: bool) -> Option<Count> {
     let Place { way, path, generation, .. } = place;
     let mut count = Count::default();
-    for number in 0..SESSIONS {
+    for number in 0..sessions {
         let opening = place.get(generation.opening(path, Transport::Xhr, false));
         let answer = way.fetch(&opening).await.ok().filter(|answer| answer.status == 200)?;
         let packets = generation.packets(&answer.text()).ok()?;
@@ -113,9 +130,9 @@ fn is_unknown(answer: &Answer) -> bool {
 }
 
 /// The names of the processes that answer.
-async fn names(place: Place<'_>) -> BTreeSet<String> {
+async fn names(place: Place<'_>, requests: u32) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for _ in 0..SESSIONS {
+    for _ in 0..requests {
         names.extend(plain_echo(place).await.map(|echo| echo.instance));
     }
     names

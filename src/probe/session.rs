@@ -1,5 +1,6 @@
 //! A session with a server by one transport, as a client has it.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -87,21 +88,27 @@ impl<'a> Session<'a> {
     /// Opens a session by a transport.
     pub async fn open(place: Place<'a>, transport: Transport) -> Result<Session<'a>, Failure> {
         let deadline = Deadline::now() + place.way.patience;
-        let opening = Box::pin(Self::open_anyhow(place, transport));
-        timeout_at(deadline, opening).await.unwrap_or_else(|_| Err(Failure::timeout()))
+        let opened = Cell::new(false);
+        let opening = Box::pin(Self::open_anyhow(place, transport, &opened));
+        let done = timeout_at(deadline, opening).await.unwrap_or_else(|_| Err(Failure::timeout()));
+        done.map_err(|why| Failure { opened: opened.get(), ..why })
     }
 
-    async fn open_anyhow(place: Place<'a>, transport: Transport) -> Result<Session<'a>, Failure> {
+    async fn open_anyhow(
+        place: Place<'a>,
+        transport: Transport,
+        opened: &Cell<bool>,
+    ) -> Result<Session<'a>, Failure> {
         let generation = place.generation;
         let opening = generation.opening(place.path, transport, false);
         if generation != Generation::V09 && !transport.is_poll() {
-            return Self::open_at(place, transport, opening, None).await;
+            return Self::open_at(place, transport, opening, None, opened).await;
         }
         let (handshake, cookies) = shake_hands(place, transport).await?;
         let target = generation.carrying(place.path, transport, &handshake.sid);
         let mut session = match transport.is_poll() {
             true => Self::new(place, transport, Carrier::Poll, handshake),
-            false => Self::open_at(place, transport, target, Some(handshake)).await?,
+            false => Self::open_at(place, transport, target, Some(handshake), opened).await?,
         };
         session.cookies = cookies;
         if generation == Generation::V09 {
@@ -119,6 +126,7 @@ impl<'a> Session<'a> {
         transport: Transport,
         target: String,
         handshake: Option<Handshake>,
+        opened: &Cell<bool>,
     ) -> Result<Session<'a>, Failure> {
         let is_new = handshake.is_none();
         let handshake = handshake.unwrap_or_default();
@@ -126,6 +134,7 @@ impl<'a> Session<'a> {
             Transport::WebSocket => Carrier::WebSocket(Box::new(websocket(place, target).await?)),
             _ => Carrier::Stream(Box::new(stream(place, target).await?), String::new()),
         };
+        opened.set(true);
         let mut session = Self::new(place, transport, carrier, handshake);
         if is_new {
             let first = session.receive().await?;
@@ -243,9 +252,9 @@ impl<'a> Session<'a> {
                 sleep(silence).await;
                 this.post(&packets).await
             };
-            let (polled, posted) = tokio::join!(polling, posting);
-            self.ahead.extend(polled?.into_iter().take(AHEAD));
-            return posted;
+            let (polled, ()) = tokio::try_join!(polling, posting)?;
+            self.ahead.extend(polled.into_iter().take(AHEAD));
+            return Ok(());
         }
         // What comes meanwhile is heartbeats, and the end.
         let mut kept = VecDeque::new();
@@ -320,11 +329,16 @@ impl<'a> Session<'a> {
             if let Some(pong) = generation.pong(&packet) {
                 self.send(&[pong]).await?;
             } else if generation.is_end(&packet) {
-                return Err(Failure::closed("the server ended the session"));
+                return Err(Failure::ended(&packet));
             } else if packet != "6" && packet != "8::" {
                 return Ok(packet);
             }
         }
+    }
+
+    /// Whether answers carry as much as questions.
+    pub fn echoes(&self) -> bool {
+        self.place.generation.echoes()
     }
 
     /// Ends the session.
