@@ -1,5 +1,6 @@
 //! Why a step did not work.
 
+use std::collections::VecDeque;
 use std::io;
 
 use super::http::Answer;
@@ -52,9 +53,9 @@ impl Failure {
         Failure::new("closed", text)
     }
 
-    /// The server ended the session by this packet.
-    pub fn ended(packet: &str) -> Self {
-        let unknown = packet.as_bytes() == UNKNOWN_09;
+    /// The server ended the session by the first of these packets.
+    pub fn ended(packets: &VecDeque<String>) -> Self {
+        let unknown = packets.iter().any(|packet| packet.as_bytes() == UNKNOWN_09);
         let code = if unknown { "unknown-session" } else { "closed" };
         Failure::new(
             code,

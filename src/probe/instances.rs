@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::GROUP_MORE;
 use super::attempt::Known;
 use super::check::{Check, Outcome};
@@ -79,14 +81,25 @@ pub(super) async fn sticky(place: Place<'_>, known: Known) -> Option<Check> {
 
 /// Other steps that found no session failed for the reason that was found here.
 pub(super) fn explain(found: &Check, checks: &mut [Check]) {
-    let lost = |check: &&mut Check| check.facts.contains_key("sid-unknown");
-    for check in checks.iter_mut().filter(lost) {
+    for check in checks.iter_mut().filter(|check| is_lost(check)) {
         for name in ["sid-unknown-ratio", "servers"] {
             if let Some(value) = found.facts.get(name) {
                 check.facts.insert(name.into(), value.clone());
             }
         }
     }
+}
+
+/// Whether the session of a step was not there. Servers of 0.9 take what is posted to any session, so that
+/// nothing is heard of it.
+fn is_lost(check: &Check) -> bool {
+    let is = |name: &str, values: &[&str]| {
+        check.facts.get(name).and_then(Value::as_str).is_some_and(|value| values.contains(&value))
+    };
+    let unheard = check.group == Generation::V09.name()
+        && !is("transport", &[Transport::WebSocket.name()])
+        && is("code", &["silent", "timeout", "closed"]);
+    unheard || check.facts.contains_key("sid-unknown")
 }
 
 async fn follow(place: Place<'_>, sessions: u32, with_cookies: bool) -> Option<Count> {

@@ -329,7 +329,8 @@ impl<'a> Session<'a> {
             if let Some(pong) = generation.pong(&packet) {
                 self.send(&[pong]).await?;
             } else if generation.is_end(&packet) {
-                return Err(Failure::ended(&packet));
+                self.ahead.push_front(packet);
+                return Err(Failure::ended(&self.ahead));
             } else if packet != "6" && packet != "8::" {
                 return Ok(packet);
             }
