@@ -25,6 +25,7 @@ const unseen = except(these([...PAGES, ...SERVER], 'upgrade-blocked', NO_STATUS)
 const NOTHING_ARRIVES = 'no request reaches the server';
 const before = except(these(SERVER, [], NOTHING_ARRIVES));
 
+const GONE = 'no answer comes, whatever the reason is';
 const OVER = 'a test that begins later meets nothing of it';
 const passing = except(these(OTHERS, [], OVER));
 
@@ -121,13 +122,13 @@ export const EXPECTATIONS = {
   'policy-changed': of('policy-changed', { also: ['transport-not-allowed'] }, except(these(OTHERS, 'transport-not-allowed', 'what was before is not seen by a test that begins later'))),
   'server-restarted': of('server-stopping', { also: ['session-forgotten'] }, except(these(OTHERS, [], OVER), these(['log'], [], 'it says in plain words that it stops'))),
   'server-killed': of(['server-stopping', 'cut'], { also: ['session-forgotten'] }, except(these(OTHERS, [], OVER), these(SERVER, [], 'a process that was killed says nothing, and the next knows nothing'))),
-  'server-gone': of(['server-stopping', 'unreachable'], except(these(OTHERS, [], OVER), these(['log'], [], 'it says in plain words that it stops'), these(['timeline'], [], 'it is gone'))),
-  'server-stopped': of(['fell-silent', 'unreachable', 'server-slow'], except(these(SERVER, [], 'it stands still'), these(OTHERS, [], OVER)), { watch: { ms: 30_000, server: QUICK } }),
+  'server-gone': of(['server-stopping', 'unreachable'], except(these(['diagnostics'], [], OVER), these(['diagnose'], 'unreachable', GONE), these(['log'], [], 'it says in plain words that it stops'), these(['timeline'], [], 'it is gone'))),
+  'server-stopped': of(['fell-silent', 'unreachable', 'server-slow'], except(these(SERVER, [], 'it stands still'), these(['diagnostics'], [], OVER), these(['diagnose'], 'unreachable', GONE)), { watch: { ms: 30_000, server: QUICK } }),
   'server-overloaded': of('server-slow', passing, { watch: { ms: 30_000 } }),
   'slow-reader': of('slow-reader', except(these(['panel'], ['slow-reader', 'slow-way'], 'what is on its way keeps coming for minutes, and until then the page sees no end, but answers that do not come'), these(OTHERS, 'slow-way', 'nobody floods the room then, and the way is slow all the same')), { watch: { ms: 60_000 } }),
   'max-connections': of(['connections-full', 'server-unreachable']),
   'max-connections-per-address': of(['connections-full', 'server-unreachable']),
-  'file-limit': of(['unreachable', 'connections-full'], except(these(['panel', 'timeline'], [], 'a session that is there goes on'), these(OTHERS, [], OVER))),
+  'file-limit': of(['unreachable', 'connections-full'], except(these(['panel', 'timeline'], [], 'a session that is there goes on'), these(['diagnostics'], [], OVER))),
 
   'mixed-content': of('mixed-content', except(these([...OTHERS, ...SERVER], [], 'the pages of the server ask it by their own scheme'))),
   'no-websocket-in-browser': of('browser-cannot', except(these(SERVER, ['browser-cannot', 'not-tried'], 'without the page the server sees that no request came'), these(['diagnose'], [], 'it is no browser'))),
