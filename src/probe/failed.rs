@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
+
 use super::again::{Loss, again};
-use super::attempt::{Doing, Known, SMALL, Seen};
+use super::attempt::{Doing, Known, Seen};
 use super::check::{self, Check, Facts, Outcome, millis};
 use super::failure::Failure;
-use super::generation::Transport;
-use super::http::{Answer, shown};
+use super::generation::{Question, Transport};
+use super::http::{Answer, Ask, shown};
 use super::pace::Pace;
 use super::session::{Place, Session};
 
 /// How long a stream may hold back what was sent, beside what the way takes.
 const FLUSH: Duration = Duration::from_secs(2);
+/// The time in which a request reaches the server.
+const SOON: Duration = Duration::from_millis(200);
 
 /// The result of an attempt that failed after `took`.
 pub(super) async fn fails(
@@ -157,23 +161,28 @@ fn name_proxy(text: &mut String, answer: &Answer) {
     }
 }
 
-/// Whether a stream comes only when it is over: a session is opened by polling, and asked something while
-/// its stream is open. The answer has to come before the session is ended.
+/// Whether a stream comes only when it is over: a session is opened by polling, and asked something that is
+/// answered on its stream. The answer has to come before the session is ended.
 async fn held_back(place: Place<'_>, transport: Transport, known: Known) -> bool {
     let Place { way, path, generation, .. } = place;
     let late = known.pace.and_then(Pace::late_ms).map_or(Duration::ZERO, Duration::from_millis);
     let work = async {
-        let mut session = Session::open(place, Transport::Xhr).await.ok()?;
-        let target = generation.carrying(path, transport, &session.handshake.sid);
-        let question = generation.question(1, SMALL);
-        let reading = way.fetch_until(place.get(target), |text| question.answer.is_in(text));
-        let packet = [question.packet.clone()];
+        let session = Session::open(place, Transport::Xhr).await.ok()?;
+        let sid = session.handshake.sid.as_str();
+        let Question { packet, answer } = generation.question_on_stream();
+        let stream = place.get(generation.carrying(path, transport, sid));
+        let reading = way.fetch_until(stream, |text| answer.is_in(text));
         let ending = async {
-            let sent = session.send(&packet).await.is_ok();
-            tokio::time::sleep(FLUSH + late * 2).await;
-            let left = tokio::time::Instant::now();
+            // The stream has to be there first.
+            sleep(SOON + late).await;
+            let body = generation.payload(&[packet]).into_bytes();
+            let target = generation.carrying(path, transport, sid);
+            let ask = Ask::post(target, "text/plain;charset=UTF-8", body);
+            let posted = way.fetch(&place.named(ask)).await;
+            sleep(FLUSH + late * 2).await;
+            let left = Instant::now();
             session.leave().await;
-            sent.then_some(left)
+            posted.is_ok().then_some(left)
         };
         let (came, left) = tokio::join!(reading, ending);
         Some(came? >= left?)

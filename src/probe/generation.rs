@@ -231,6 +231,17 @@ impl Generation {
         }
     }
 
+    /// The same on the stream of a session that was opened by polling: in Engine.IO, it probes the stream.
+    pub fn question_on_stream(self) -> Question {
+        match self {
+            Generation::V09 => self.question(1, 16),
+            _ => Question {
+                packet: "2probe".to_owned(),
+                answer: Expected::Packet("3probe".to_owned()),
+            },
+        }
+    }
+
     /// Whether the answer to a question carries as much as the question.
     pub fn echoes(self) -> bool {
         self != Generation::V09

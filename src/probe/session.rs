@@ -39,7 +39,8 @@ impl Place<'_> {
         self.named(Ask::get(target))
     }
 
-    fn named(&self, ask: Ask) -> Ask {
+    /// With the page that asks.
+    pub fn named(&self, ask: Ask) -> Ask {
         match self.origin {
             Some(origin) => ask.with("Origin", origin),
             None => ask,
