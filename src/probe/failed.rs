@@ -59,8 +59,14 @@ pub(super) async fn fails(
         name_proxy(&mut text, answer);
     }
     let nothing_came = matches!(code, "timeout" | "silent" | "ping");
-    if transport.is_stream() && nothing_came && held_back(place, transport, known).await {
+    if transport.is_stream()
+        && nothing_came
+        && let Some(answer) = held_back(place, transport, known).await
+    {
         facts.insert("pieces-apart".into(), false.into());
+        if let Some(encoding) = answer.header("content-encoding") {
+            facts.insert("http-encoding".into(), shown(encoding).into());
+        }
         text = "the way holds the stream back: all of it came at its end".to_owned();
     }
     if seen.step == "carrying" && matches!(code, "cut" | "closed") {
@@ -161,31 +167,29 @@ fn name_proxy(text: &mut String, answer: &Answer) {
     }
 }
 
-/// Whether a stream comes only when it is over: a session is opened by polling, and asked something that is
+/// The stream if it comes only when it is over: a session is opened by polling, and asked something that is
 /// answered on its stream. The answer has to come before the session is ended.
-async fn held_back(place: Place<'_>, transport: Transport, known: Known) -> bool {
+async fn held_back(place: Place<'_>, transport: Transport, known: Known) -> Option<Answer> {
     let Place { way, path, generation, .. } = place;
     let late = known.pace.and_then(Pace::late_ms).map_or(Duration::ZERO, Duration::from_millis);
-    let work = async {
-        let session = Session::open(place, Transport::Xhr).await.ok()?;
-        let sid = session.handshake.sid.as_str();
-        let Question { packet, answer } = generation.question_on_stream();
-        let stream = place.get(generation.carrying(path, transport, sid));
-        let reading = way.fetch_until(stream, |text| answer.is_in(text));
-        let ending = async {
-            // The stream has to be there first.
-            sleep(SOON + late).await;
-            let body = generation.payload(&[packet]).into_bytes();
-            let target = generation.carrying(path, transport, sid);
-            let ask = Ask::post(target, "text/plain;charset=UTF-8", body);
-            let posted = way.fetch(&place.named(ask)).await;
-            sleep(FLUSH + late * 2).await;
-            let left = Instant::now();
-            session.leave().await;
-            posted.is_ok().then_some(left)
-        };
-        let (came, left) = tokio::join!(reading, ending);
-        Some(came? >= left?)
+    let session = Session::open(place, Transport::Xhr).await.ok()?;
+    let sid = session.handshake.sid.clone();
+    let Question { packet, answer } = generation.question_on_stream();
+    let stream = place.get(generation.carrying(path, transport, &sid));
+    let reading = way.fetch_until(stream, |text| answer.is_in(text));
+    let ending = async {
+        // The stream has to be there first.
+        sleep(SOON + late).await;
+        let body = generation.payload(&[packet]).into_bytes();
+        let target = generation.carrying(path, transport, &sid);
+        let ask = Ask::post(target, "text/plain;charset=UTF-8", body);
+        let posted = way.fetch(&place.named(ask)).await;
+        sleep(FLUSH + late * 2).await;
+        let left = Instant::now();
+        session.leave().await;
+        posted.is_ok().then_some(left)
     };
-    work.await.unwrap_or(false)
+    let (came, left) = tokio::join!(reading, ending);
+    let (stream, came) = came?;
+    (came >= left?).then_some(stream)
 }

@@ -1,8 +1,10 @@
 //! HTTP/1.1 as a client that sees everything: status and headers of any answer, an answer to an upgrade,
 //! the time at which each piece of a body came. Whatever comes is bounded.
 
+use std::io::Write as _;
 use std::time::Duration;
 
+use flate2::write::GzDecoder;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant as Deadline, timeout_at};
 
@@ -48,7 +50,8 @@ impl Ask {
         if !has("Connection") {
             head.push_str("Connection: close\r\n");
         }
-        head.push_str("User-Agent: parlance-diagnose\r\nAccept: */*\r\n");
+        // As browsers do: some proxies compress, and keep what they have meanwhile.
+        head.push_str("User-Agent: parlance-diagnose\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n");
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -161,6 +164,8 @@ pub(super) struct Incoming {
     /// What was read and not yet taken.
     pub buffer: Vec<u8>,
     framing: Framing,
+    /// The body is compressed.
+    gzip: Option<Box<GzDecoder<Vec<u8>>>>,
 }
 
 impl Way {
@@ -193,15 +198,19 @@ impl Way {
         }
     }
 
-    /// When the body of a good answer had in it what is looked for; `None` if that never came.
-    pub async fn fetch_until(&self, ask: Ask, found: impl Fn(&str) -> bool) -> Option<Deadline> {
+    /// A good answer, and when its body had in it what is looked for; `None` if that never came.
+    pub async fn fetch_until(
+        &self,
+        ask: Ask,
+        found: impl Fn(&str) -> bool,
+    ) -> Option<(Answer, Deadline)> {
         let (mut answer, mut incoming) = self.ask(&ask).await.ok()?;
         let deadline = Deadline::now() + self.patience;
         while answer.status == 200 && answer.body.len() <= BODY {
             let piece = timeout_at(deadline, incoming.piece()).await.ok()?.ok()??;
             answer.body.extend_from_slice(&piece);
             if found(&answer.text()) {
-                return Some(Deadline::now());
+                return Some((answer, Deadline::now()));
             }
         }
         None
@@ -218,7 +227,7 @@ async fn send(mut link: Link, ask: &Ask, host: &str) -> Result<(Answer, Incoming
     bytes.extend_from_slice(&ask.body);
     // A server that refuses a long body may answer before it has read all of it.
     let sent = async { link.write_all(&bytes).await.and(link.flush().await) }.await;
-    let mut incoming = Incoming { link, buffer: Vec::new(), framing: Framing::Over };
+    let mut incoming = Incoming { link, buffer: Vec::new(), framing: Framing::Over, gzip: None };
     loop {
         match parse(&incoming.buffer)? {
             Some((answer, length)) => {
@@ -228,6 +237,8 @@ async fn send(mut link: Link, ask: &Ask, host: &str) -> Result<(Answer, Incoming
                     continue;
                 }
                 incoming.framing = framing(&answer);
+                let gzip = answer.header("content-encoding").is_some_and(|it| it == "gzip");
+                incoming.gzip = gzip.then(|| Box::new(GzDecoder::new(Vec::new())));
                 return Ok((answer, incoming));
             }
             None if incoming.buffer.len() > HEAD => {
@@ -300,8 +311,21 @@ impl Incoming {
         self.buffer.drain(..count).collect()
     }
 
-    /// The next piece of the body; `None` at its end. Cancel-safe.
+    /// The next piece of the body, not compressed; `None` at its end. Cancel-safe.
     pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        loop {
+            let piece = self.raw_piece().await?;
+            let (Some(piece), Some(gzip)) = (&piece, &mut self.gzip) else { return Ok(piece) };
+            let unpacked = gzip.write_all(piece).and_then(|()| gzip.flush());
+            unpacked.map_err(|why| Failure::garbled(format!("no gzip: {why}")))?;
+            if !gzip.get_ref().is_empty() {
+                return Ok(Some(std::mem::take(gzip.get_mut())));
+            }
+        }
+    }
+
+    /// The next piece as it comes.
+    async fn raw_piece(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         loop {
             match self.framing {
                 Framing::Over | Framing::Length(0) => return Ok(None),
@@ -350,75 +374,4 @@ impl Incoming {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, body: body.as_bytes().to_vec(), ..Answer::default() }
-    }
-
-    #[test]
-    fn errors_of_engines_are_told_from_those_of_proxies() {
-        for (body, ours) in [
-            (r#"{"code":1,"message":"Session ID unknown"}"#, true),
-            ("handshake unauthorized", true),
-            ("Transport unknown: transport websocket is not allowed here; allowed: polling", true),
-            (r#"{"error":"no route"}"#, false),
-            ("<html><h1>502 Bad Gateway</h1></html>", false),
-            ("", false),
-        ] {
-            assert_eq!(answer(400, body).is_engine(), ours, "{body}");
-        }
-        assert_eq!(answer(502, "<html>").words(), "502");
-        let told =
-            answer(400, r#"{"code":0,"message":"Transport unknown","reason":"not\u001b here"}"#);
-        assert_eq!(told.words(), "400, Transport unknown: not  here");
-        let mut away = answer(302, "");
-        away.headers.push(("Location".into(), "https://login.example/".into()));
-        assert_eq!(away.words(), "302, to https://login.example/");
-    }
-
-    async fn pieces(head: &str, rest: &str) -> Result<Vec<Vec<u8>>, Failure> {
-        let (near, mut far) = tokio::io::duplex(1 << 16);
-        far.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{rest}").as_bytes()).await.unwrap();
-        far.shutdown().await.unwrap();
-        let (_, mut incoming) = send(Box::new(near), &Ask::get("/"), "a").await?;
-        let mut pieces = Vec::new();
-        while let Some(piece) = incoming.piece().await? {
-            pieces.push(piece);
-        }
-        Ok(pieces)
-    }
-
-    #[tokio::test]
-    async fn bodies_end_where_their_framing_says() {
-        let read = async |head, rest| Ok::<_, Failure>(pieces(head, rest).await?.concat());
-        for (head, rest, expected) in [
-            ("Content-Length: 3", "abcdef", "abc"),
-            ("Content-Length: 0", "", ""),
-            ("Transfer-Encoding: chunked", "2\r\nab\r\n1;x=y\r\nc\r\n0\r\n\r\n", "abc"),
-            ("Connection: close", "abc", "abc"),
-        ] {
-            assert_eq!(read(head, rest).await.unwrap(), expected.as_bytes(), "{head}");
-        }
-        for (head, rest) in [
-            ("Content-Length: 4", "abc"),
-            ("Transfer-Encoding: chunked", "2\r\nab\r\n"),
-            ("Transfer-Encoding: chunked", "zz\r\nab\r\n"),
-        ] {
-            assert!(read(head, rest).await.is_err(), "{head}");
-        }
-    }
-
-    #[tokio::test]
-    async fn an_endless_head_is_given_up() {
-        let (near, mut far) = tokio::io::duplex(1 << 12);
-        let writer = tokio::spawn(async move {
-            let _ = far.write_all(b"HTTP/1.1 200 OK\r\n").await;
-            while far.write_all(b"a: b\r\n").await.is_ok() {}
-        });
-        let failed = send(Box::new(near), &Ask::get("/"), "a").await.err().unwrap();
-        assert_eq!(failed.code, "garbled");
-        writer.await.unwrap();
-    }
-}
+mod tests;
