@@ -101,7 +101,9 @@ export async function startProxy(ports, plan = {}, certificate) {
   }
 
   function passAnswer(answer, response, harmed) {
-    const change = harmed && plan.body && BODIES[plan.body]();
+    // what is compressed already is left as it is
+    const again = plan.body === 'gzip' && answer.headers['content-encoding'];
+    const change = harmed && plan.body && !again && BODIES[plan.body]();
     const headers = headOf(answer, harmed ? plan.reply : undefined);
     if (!change) {
       response.writeHead(answer.statusCode, answer.statusMessage, headers.flat());
