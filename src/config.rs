@@ -22,6 +22,7 @@ mod warnings;
 use std::path::PathBuf;
 
 pub use admin_ui::AdminUi;
+pub use host::HostPort;
 pub use layer::{Layer, is_variable, unknown_variables};
 pub use layers::{FileContent, Layers, Sources};
 pub use rules::RuleText;

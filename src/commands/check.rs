@@ -33,6 +33,9 @@ pub fn run(settings: &Settings, hosting: &[PathBuf], strict: bool) -> Result<()>
     if let Some(port) = settings.redirect_port {
         println!("redirect    from port {port}");
     }
+    if let Some(address) = &settings.admin_address {
+        println!("admin       {address}, with the metrics");
+    }
     if settings.proxy_protocol {
         println!("behind      proxies that speak the PROXY protocol");
     }

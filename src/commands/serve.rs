@@ -17,7 +17,7 @@ use super::status::StatusSources;
 use crate::admin_ui::{AdminUi, Hub, Mode};
 use crate::admission::{Gate, PolicyLayer};
 use crate::chat::{Chat, ChatSettings};
-use crate::config::{self, Layers, Settings};
+use crate::config::{self, HostPort, Layers, Settings};
 use crate::diagnosis::{Book, Evidence};
 use crate::engine::{Engine, Limits, QueueLimits};
 use crate::metrics::{Exporter, Reloads, SessionMetrics, Sources};
@@ -77,6 +77,10 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         None => None,
     };
     let listener = configured(listener, &settings, tls.clone());
+    let admin_listener = match &settings.admin_address {
+        Some(address) => Some(admin_listener(address, tls.clone()).await?),
+        None => None,
+    };
 
     let (chat, room) = Chat::new(ChatSettings {
         message_max: settings.message_max,
@@ -154,8 +158,10 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
             AdminRequest::Sessions(request) => Box::pin(sessions.clone().answer(request)),
         }),
     });
+    // With an address of their own, nothing of administrators is anywhere else.
+    let (beside, apart) = if admin_listener.is_some() { (None, admin) } else { (admin, None) };
     let pages =
-        Pages::with_clients(settings.static_dir.as_deref(), settings.client_dir.as_deref(), admin);
+        Pages::with_clients(settings.static_dir.as_deref(), settings.client_dir.as_deref(), beside);
     let pages = pages.compressed(settings.http_compression);
     let negotiator = Negotiator::new(engine.clone(), Arc::clone(&gate));
     let http = HttpLimits {
@@ -168,6 +174,10 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         max_connections_per_address: settings.max_connections_per_address,
     };
     let mount = Mount::new(&settings.base_path, &settings.path);
+    let administrators = admin_listener.map(|listener| {
+        let (mount, pages) = (mount.clone(), Pages::new(None, apart));
+        (listener, Server::for_administrators(mount, negotiator.clone(), pages, http.clone()))
+    });
     let server = Server::new(mount.clone(), negotiator, pages, http);
     let tokens = [&settings.admin_token, &settings.metrics_token];
     let tokens: Vec<Arc<str>> = tokens.into_iter().flatten().map(|it| it.as_str().into()).collect();
@@ -176,6 +186,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
             Sources { gate, rate_limit_stats, book, connections: server.connections(), reloads };
         let exporter = Exporter::new(&metrics, sources);
         let write = Box::new(move |form| exporter.write(form));
+        let server = administrators.as_ref().map_or(&server, |(_, server)| server);
         server.serve_metrics(MetricsPage { tokens, write });
     }
 
@@ -196,6 +207,17 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         let redirecting = async move { redirecting.run(redirect).await };
         essential.spawn("the redirecting listener", redirecting);
     }
+    let administrators = match administrators {
+        Some((listener, server)) => {
+            let url = listener.url(settings.admin_address.as_ref().map(|it| &*it.host))?;
+            telemetry::tell(&format!("administrators at {url}{below}/admin"));
+            let accepting = server.clone();
+            let accepting = async move { accepting.run(listener).await };
+            essential.spawn("the listener of the administrators", accepting);
+            Some(server)
+        }
+        None => None,
+    };
     let accepting = server.clone();
     essential.spawn("the listener", async move { accepting.run(listener).await });
     let signal = tokio::select! {
@@ -213,6 +235,10 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         // The listener stays open, so that clients between two polls can fetch the closing packet.
         let left = engine.shutdown(patience).await;
         server.stop_accepting();
+        // Until here, they see who is left.
+        if let Some(server) = &administrators {
+            server.stop_accepting();
+        }
         server.drained(patience.saturating_sub(began.elapsed())).await;
         left
     };
@@ -268,6 +294,16 @@ async fn forward(
     let (answer, answered) = oneshot::channel();
     requests.send((request, answer)).await.map_err(|_| AdminError::stopping())?;
     answered.await.map_err(|_| AdminError::stopping())?
+}
+
+/// The listener of the administrators: with TLS if there is, but not where only this machine can reach
+/// it, because certificates name no such address.
+async fn admin_listener(address: &HostPort, tls: Option<Tls>) -> Result<Listener> {
+    let listener = server::bind_for("admin-address", Some(&address.host), address.port).await?;
+    Ok(match tls.filter(|_| !address.is_loopback()) {
+        Some(tls) => listener.with_tls(tls),
+        None => listener,
+    })
 }
 
 /// Configures the main listener.

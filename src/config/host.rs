@@ -1,6 +1,8 @@
 //! Checks the host to listen on without a DNS query.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
 
 use crate::policy::network::is_host_name;
 
@@ -47,6 +49,50 @@ pub(super) fn check(host: &str) -> Result<(), String> {
     }
 }
 
+/// An address or a host name with a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPort {
+    /// Without the brackets that URLs put around IPv6 addresses.
+    pub host: String,
+    /// 0 lets the system choose.
+    pub port: u16,
+}
+
+impl FromStr for HostPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let example = "expected an address and a port, such as 127.0.0.1:3001";
+        let wrong = || format!("`{text}` is none, {example}");
+        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        // The last colon of IPv6 without brackets is part of the address.
+        if host.contains(':') && bare(host).len() == host.len() {
+            return Err(format!("{}: IPv6 is written with brackets, as [::1]:3001", wrong()));
+        }
+        let port = port.parse().map_err(|_| wrong())?;
+        check(host)?;
+        Ok(HostPort { host: bare(host).to_owned(), port })
+    }
+}
+
+impl HostPort {
+    /// Whether only this machine can reach it.
+    pub fn is_loopback(&self) -> bool {
+        let name = self.host.strip_suffix('.').unwrap_or(&self.host);
+        let address = self.host.parse::<IpAddr>();
+        address.map_or(name.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
 /// A host without the brackets that URLs put around IPv6 addresses.
 pub(super) fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
@@ -69,6 +115,33 @@ fn is_number(label: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_with_a_port() {
+        for (text, expected, near) in [
+            ("127.0.0.1:3001", Ok("127.0.0.1:3001"), true),
+            ("[::1]:0", Ok("[::1]:0"), true),
+            ("LocalHost:3001", Ok("LocalHost:3001"), true),
+            ("10.0.0.1:3001", Ok("10.0.0.1:3001"), false),
+            ("[::]:3001", Ok("[::]:3001"), false),
+            ("admin.example:80", Ok("admin.example:80"), false),
+            ("127.0.0.1", Err("such as 127.0.0.1:3001"), false),
+            ("3001", Err("such as 127.0.0.1:3001"), false),
+            (":3001", Err("is no host"), false),
+            ("*:3001", Err("is no host"), false),
+            ("::1:3001", Err("with brackets"), false),
+            ("127.0.0.1:99999", Err("such as 127.0.0.1:3001"), false),
+            ("a b:3001", Err("is no host name"), false),
+        ] {
+            match (text.parse::<HostPort>(), expected) {
+                (Ok(found), Ok(expected)) => {
+                    assert_eq!((&*found.to_string(), found.is_loopback()), (expected, near));
+                }
+                (Err(error), Err(part)) => assert!(error.contains(part), "{text}: {error}"),
+                (found, _) => panic!("{text}: {found:?}"),
+            }
+        }
+    }
 
     #[test]
     fn what_may_be_a_host_and_what_cannot() {

@@ -140,6 +140,9 @@ pub struct Layer {
     /// Secret for reading /metrics [default: none]
     #[arg(long, env = "PARLANCE_METRICS_TOKEN", value_name = "TEXT", hide_env_values = true)]
     pub metrics_token: Option<String>,
+    /// Address and port of their own for /admin and /metrics [default: on the port of all]
+    #[arg(long, env = "PARLANCE_ADMIN_ADDRESS", value_name = "HOST:PORT")]
+    pub admin_address: Option<String>,
     /// Connections at once; a further one waits up to 2 s and is then refused [default: 100000]
     #[arg(long, env = "PARLANCE_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
@@ -189,7 +192,7 @@ impl Layer {
         }
         layered!(host port tls_cert tls_key redirect_port hsts base_path path proxy_protocol transports eio3_polls rules origins match_origin_protocol trusted_proxies proxy_headers
             max_sessions_per_address max_websockets handshake_rate breaker_failures breaker_rest
-            breaker_longest admin_token admin_ui metrics_token byte_rate static_dir client_dir log log_format log_dir log_bytes ping_interval ping_timeout
+            breaker_longest admin_token admin_ui metrics_token admin_address byte_rate static_dir client_dir log log_format log_dir log_bytes ping_interval ping_timeout
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes http_compression max_sessions
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             drain_delay shutdown_timeout message_max message_rate duplicate_names)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::host::HostPort;
 use super::values::{Size, Time};
 use super::{AdminUi, ConfigError, Layer, rules};
 use crate::policy::proxy_headers::Believed;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub admin_ui: AdminUi,
     /// A token that reads the metrics and nothing else; `None` for none.
     pub metrics_token: Option<String>,
+    /// Where administrators and metrics are served, and nowhere else; `None` for beside all others.
+    pub admin_address: Option<HostPort>,
     /// Files of certificates; none for plain HTTP.
     pub tls_cert: Vec<PathBuf>,
     /// As many as [`Settings::tls_cert`].
@@ -117,7 +120,7 @@ impl Settings {
                 names.map(|name| name.replace('_', "-")).collect()
             }};
         }
-        differing!(host port admin_token admin_ui metrics_token tls_cert tls_key redirect_port hsts base_path path proxy_protocol static_dir client_dir log
+        differing!(host port admin_token admin_ui metrics_token admin_address tls_cert tls_key redirect_port hsts base_path path proxy_protocol static_dir client_dir log
             log_format log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
             queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names)
@@ -136,6 +139,19 @@ impl Settings {
         }
         if self.redirect_port == Some(self.port) && self.port != 0 {
             return wrong("redirect-port", format!("{} is the port for https already", self.port));
+        }
+        if let Some(HostPort { port, .. }) = self.admin_address {
+            if self.admin_token.is_none() && self.metrics_token.is_none() {
+                let message =
+                    "nobody could ask anything there without admin-token or metrics-token";
+                return wrong("admin-address", message.into());
+            }
+            let taken = [("port", Some(self.port)), ("redirect-port", self.redirect_port)];
+            let mut taken =
+                taken.into_iter().filter(|(_, other)| port != 0 && *other == Some(port));
+            if let Some((other, _)) = taken.next() {
+                return wrong("admin-address", format!("{port} is {other} already"));
+            }
         }
         if self.proxy_protocol && self.policy.trusted_proxies.is_empty() {
             let message = "nobody could connect, because trusted-proxies is empty".into();
@@ -197,6 +213,7 @@ impl Settings {
                 .and_then(|mode| mode.parse().ok())
                 .unwrap_or_default(),
             metrics_token: layer.metrics_token,
+            admin_address: layer.admin_address.and_then(|address| address.parse().ok()),
             tls_cert: layer.tls_cert.unwrap_or_default(),
             tls_key: layer.tls_key.unwrap_or_default(),
             redirect_port: layer.redirect_port,

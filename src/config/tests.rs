@@ -113,6 +113,10 @@ fn errors_of_listening() {
             "t.toml:1:15: admin-token: expected 256 characters of ASCII at most, with no space at either end",
         ),
         (
+            "admin-address = \"3001\"",
+            "t.toml:1:17: admin-address: `3001` is none, expected an address and a port, such as 127.0.0.1:3001",
+        ),
+        (
             "trusted-proxies = [\"private\", \"proxy.example\"]",
             "t.toml:1:19: trusted-proxies: `proxy.example` is no network, expected an address or a range such as 10.0.0.0/8 or 2001:db8::/32",
         ),
@@ -135,6 +139,19 @@ fn errors_of_listening() {
         (
             "port = 443\nredirect-port = 443\ntls-cert = [\"a\"]\ntls-key = [\"a\"]",
             "redirect-port: 443 is the port for https already",
+        ),
+        (
+            "admin-address = \"127.0.0.1:3001\"",
+            "admin-address: nobody could ask anything there without admin-token or metrics-token",
+        ),
+        (
+            "admin-address = \"127.0.0.1:3000\"\nmetrics-token = \"sixteen characters\"",
+            "admin-address: 3000 is port already",
+        ),
+        (
+            "admin-address = \"127.0.0.1:80\"\nadmin-token = \"sixteen characters\"\nport = 443\n\
+             redirect-port = 80\ntls-cert = [\"a\"]\ntls-key = [\"a\"]",
+            "admin-address: 80 is redirect-port already",
         ),
         (
             "proxy-protocol = true",
@@ -171,6 +188,8 @@ fn errors_of_listening() {
         proxy-protocol = true\ntrusted-proxies = [\"private\"]\nhsts = \"1d\"";
     assert_eq!(agree(sound), Ok(()));
     for sound in [
+        "admin-address = \"[::1]:3001\"\nadmin-token = \"sixteen characters\"",
+        "port = 0\nadmin-address = \"127.0.0.1:0\"\nadmin-token = \"sixteen characters\"",
         "queue-bytes-total = 0",
         "breaker-rest = \"2h\"\nbreaker-longest = \"2h\"",
         "queue-bytes-total = \"1MiB\"",

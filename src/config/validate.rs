@@ -1,6 +1,7 @@
 //! Validation of single settings.
 
 use super::bounds::BOUNDS;
+use super::host::HostPort;
 use super::rules::{self, BadRule};
 use super::values::Time;
 use super::{AdminUi, Layer, host, path};
@@ -76,6 +77,11 @@ impl Layer {
             && let Err(message) = host::check(host)
         {
             return invalid("host", message);
+        }
+        if let Some(address) = &self.admin_address
+            && let Err(message) = address.parse::<HostPort>()
+        {
+            return invalid("admin-address", message);
         }
         if let Some(path) = &self.base_path
             && let Err(message) = path::check_base(path)

@@ -153,6 +153,15 @@ const RULES: &[Rule] = &[
         },
     },
     Rule {
+        key: "admin-address",
+        problem: "the token of the administrator travels in the clear to where others may read it",
+        fix: "use an address of this machine alone, such as 127.0.0.1:3001, or set tls-cert and tls-key",
+        values: |Facts { settings: Settings { admin_address, tls_cert, .. }, .. }| {
+            let address = admin_address.as_ref().filter(|address| !address.is_loopback())?;
+            tls_cert.is_empty().then(|| address.to_string())
+        },
+    },
+    Rule {
         key: "match-origin-protocol",
         problem: "pages that origins names can never connect, because all connections come by the other \
                   scheme",

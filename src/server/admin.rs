@@ -130,6 +130,20 @@ impl AdminError {
     }
 }
 
+/// The path of the page, and of all that administrators ask for.
+const PATH: &str = "/admin";
+
+/// Whether a path is the page's, or below it.
+pub(super) fn is_below(path: &str) -> bool {
+    path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The answer to other requests where there is nothing but this.
+pub(super) fn nothing_else(base: &str) -> crate::http::Response {
+    let text = format!("Not found. Administrators find their page at {base}admin\n");
+    crate::http::response(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
+}
+
 /// Whether a path is that of a request for an administrator.
 pub(super) fn is_path(path: &str) -> bool {
     let name = path.strip_prefix("/admin/").and_then(|below| below.split('/').next());

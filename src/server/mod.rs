@@ -45,6 +45,9 @@ use pages::Pages;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Connections of administrators at an address of their own.
+const ADMINISTRATORS: usize = 64;
+
 /// The server. Clones share their connections, and each can run one listener.
 #[derive(Clone)]
 pub struct Server {
@@ -62,6 +65,8 @@ struct Shared {
     /// `/readyz` says so.
     ready: AtomicBool,
     metrics: OnceLock<MetricsPage>,
+    /// Nobody but administrators is answered.
+    is_for_administrators: bool,
     stopping: CancellationToken,
 }
 
@@ -96,9 +101,31 @@ impl Server {
         pages: impl Into<Option<Pages>>,
         limits: HttpLimits,
     ) -> Self {
+        Server::answering(mount.into(), negotiator, pages.into(), limits, false)
+    }
+
+    /// A server for nobody but administrators: their page and requests, which `pages` has, and the metrics.
+    /// It has connections of its own, so it is there when those for others are all taken.
+    pub fn for_administrators(
+        mount: impl Into<Mount>,
+        negotiator: Negotiator,
+        pages: Pages,
+        limits: HttpLimits,
+    ) -> Self {
+        let (max_connections, max_connections_per_address) = (ADMINISTRATORS, 0);
+        let limits = HttpLimits { max_connections, max_connections_per_address, ..limits };
+        Server::answering(mount.into(), negotiator, Some(pages), limits, true)
+    }
+
+    fn answering(
+        mount: Mount,
+        negotiator: Negotiator,
+        pages: Option<Pages>,
+        limits: HttpLimits,
+        is_for_administrators: bool,
+    ) -> Self {
         let slots = Slots::new(limits.max_connections, limits.max_connections_per_address);
         let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
-        let (mount, pages) = (mount.into(), pages.into());
         let shared = Shared {
             mount,
             negotiator,
@@ -109,6 +136,7 @@ impl Server {
             connections,
             ready: AtomicBool::new(true),
             metrics: OnceLock::new(),
+            is_for_administrators,
             stopping,
         };
         Server { shared: Arc::new(shared) }

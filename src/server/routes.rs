@@ -5,7 +5,7 @@ use http::header::{CONNECTION, HeaderValue};
 use tracing::debug;
 
 use super::listen::ListenerConfig;
-use super::{Server, Shared, echo, health, metrics, pages, redirect};
+use super::{Server, Shared, admin, echo, health, metrics, pages, redirect};
 use crate::admission::Peer;
 use crate::http::path::Part;
 use crate::http::{Request, Response, ResponseFuture, host};
@@ -30,6 +30,9 @@ impl Server {
             let host = self.shared.negotiator.gate().named_host(request.headers(), peer);
             return ResponseFuture::Ready(redirect::answer(&request, host.as_deref(), port));
         }
+        if self.shared.is_for_administrators {
+            return self.route_admin(request, peer);
+        }
         let Shared { mount, negotiator, pages, .. } = &*self.shared;
         if mount.is_engine(request.uri().path()) {
             mount.enter(request.uri_mut());
@@ -53,6 +56,24 @@ impl Server {
         ResponseFuture::Waiting(Box::pin(async move {
             let answer = pages.answer(request, welcome, &server.shared.mount).await;
             server.complete(&astray, answer)
+        }))
+    }
+
+    /// Answers a request where administrators have an address of their own.
+    fn route_admin(&self, mut request: Request, peer: Peer) -> ResponseFuture {
+        let Shared { mount, negotiator, pages, metrics, .. } = &*self.shared;
+        mount.enter(request.uri_mut());
+        if let Some(answer) = metrics.get().and_then(|page| metrics::answer(page, &request)) {
+            return ResponseFuture::Ready(answer);
+        }
+        let path = request.uri().path();
+        let Some(pages) = pages.clone().filter(|_| admin::is_below(path)) else {
+            return ResponseFuture::Ready(admin::nothing_else(mount.base()));
+        };
+        let welcome = negotiator.gate().welcome(request.headers(), path, peer);
+        let server = self.clone();
+        ResponseFuture::Waiting(Box::pin(async move {
+            pages.answer(request, welcome, &server.shared.mount).await
         }))
     }
 

@@ -284,3 +284,55 @@ async fn causes_are_counted_over_time_with_what_they_follow_from() {
         events["events"].as_array().unwrap().iter().map(|e| e["event"].as_str().unwrap()).collect();
     assert!(names.contains(&"policy") && names.contains(&"cause"), "{names:?}");
 }
+
+#[tokio::test]
+async fn with_an_address_of_its_own_it_is_nowhere_else() {
+    let mut server = Administered::start(&["--admin-address", "127.0.0.1:0", "--base-path", "/a"]);
+    let line = server.process.line("administrators at ");
+    let place = line.split_once("http://").unwrap().1;
+    let place: SocketAddr = place.strip_suffix("/a/admin").unwrap().parse().unwrap();
+    let bearer = format!("Bearer {TOKEN}");
+    let key = [("Authorization", bearer.as_str())];
+    for (method, path, everybody, administrators) in [
+        ("GET", "/admin", 404, 200),
+        ("GET", "/a/admin", 404, 200),
+        ("GET", "/admin/admin.js", 404, 200),
+        ("GET", "/%61dmin/admin.js", 404, 404),
+        ("GET", "//admin", 404, 404),
+        ("GET", "/admin/sessions", 404, 200),
+        ("POST", "/admin/policy", 405, 200),
+        ("DELETE", "/admin/sessions/x", 405, 410),
+        ("GET", "/metrics", 404, 200),
+        ("GET", "/a/metrics", 404, 200),
+        ("GET", "/", 200, 404),
+        ("GET", "/parlance.js", 200, 404),
+        ("GET", "/administration", 404, 404),
+        ("GET", "/healthz", 200, 404),
+        ("GET", "/socket.io/?EIO=4&transport=polling", 200, 404),
+        ("GET", "/socket.io/socket.io.js", 200, 404),
+    ] {
+        for (addr, status) in [(server.addr, everybody), (place, administrators)] {
+            let answer = fetch(addr, method, path, &key, b"").await;
+            assert_eq!(answer.status, status, "{method} {path} at {addr}");
+        }
+    }
+    // The token is asked for there, too.
+    for path in ["/admin/sessions", "/metrics"] {
+        assert_eq!(fetch(place, "GET", path, &[], b"").await.status, 401, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn its_address_answers_when_all_other_connections_are_taken() {
+    let mut server =
+        Administered::start(&["--admin-address", "localhost:0", "--max-connections", "1"]);
+    let line = server.process.line("administrators at ");
+    let port = line.rsplit_once(':').unwrap().1.strip_suffix("/admin").unwrap();
+    let place: SocketAddr = format!("127.0.0.1:{port}").parse().unwrap();
+    let mut only = Http::open(server.addr).await;
+    assert_eq!(only.get("/healthz").await.status, 200);
+    let bearer = format!("Bearer {TOKEN}");
+    let key = [("Authorization", bearer.as_str())];
+    assert_eq!(fetch(place, "GET", "/admin/sessions", &key, b"").await.status, 200);
+    assert_eq!(fetch(server.addr, "GET", "/healthz", &[], b"").await.status, 503);
+}

@@ -28,6 +28,9 @@ fn what_does_not_fit_is_warned_of_and_what_is_next_to_it_is_not() {
         |first: &str, second: &str| format!("{}[[rules]]\nname = \"b\"\n{second}\n", rule(first));
     let tls = |text: &str| format!("{TLS}{text}");
     let matching = |text: &str| format!("match-origin-protocol = true\n{text}");
+    let admin = |address: &str| {
+        format!("admin-token = \"sixteen characters\"\nadmin-address = \"{address}\"\n")
+    };
     let proxies = |text: &str| format!("trusted-proxies = [\"loopback\"]\n{text}");
     // The settings, and what they are warned of: key and values.
     let cases: Vec<(String, &[(&str, &str)])> = vec![
@@ -42,6 +45,10 @@ fn what_does_not_fit_is_warned_of_and_what_is_next_to_it_is_not() {
             &[("transports", "allowed: websocket, jsonp-polling")],
         ),
         ("transports = [\"websocket\", \"polling\"]".into(), &[]),
+        (admin("10.0.0.1:3001"), &[("admin-address", "10.0.0.1:3001")]),
+        (admin("[::]:3001"), &[("admin-address", "[::]:3001")]),
+        (admin("localhost:3001"), &[]),
+        (tls(&admin("10.0.0.1:3001")), &[]),
         ("transports = [\"polling\"]".into(), &[]),
         (rule("namespaces = [\"/\"]\ntransports = [\"websocket\"]"), &[("rules", "rule a")]),
         (rule("namespaces = [\"*\"]\ntransports = [\"websocket\"]"), &[("rules", "rule a")]),
