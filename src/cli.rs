@@ -11,7 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::Layer;
-use crate::probe::Options;
+use crate::probe::{Options, admin};
 
 /// A chat server that every Socket.IO client ever shipped can talk to, on one port
 #[derive(Debug, Parser)]
@@ -45,6 +45,8 @@ pub enum Command {
     },
     /// Find out from here which transports reach a server, Parlance or another, and what breaks the others
     Diagnose(Options),
+    /// See who is connected to a running server and what happens there, or end a session
+    Admin(admin::Options),
 }
 
 impl Cli {

@@ -15,10 +15,15 @@ fn main() -> ExitCode {
     if let Some(Command::Diagnose(options)) = &command {
         return commands::diagnose::run(options);
     }
+    if let Some(Command::Admin(options)) = &command {
+        return commands::admin::run(options, flags.admin_token);
+    }
     let sources = Sources { flags, file, port: std::env::var("PORT").ok() };
     let layers = Layers::read(sources, &transport::names());
     let outcome = layers.map_err(anyhow::Error::from).and_then(|layers| match command {
-        None | Some(Command::Serve | Command::Diagnose(_)) => commands::serve::run(layers),
+        None | Some(Command::Serve | Command::Diagnose(_) | Command::Admin(_)) => {
+            commands::serve::run(layers)
+        }
         Some(Command::Check { web_config: None, hosting, strict }) => {
             commands::check::run(&layers.settings()?, &hosting, strict)
         }

@@ -1,5 +1,6 @@
 //! The commands: each assembles the modules that it needs.
 
+pub mod admin;
 pub mod check;
 pub mod diagnose;
 mod essential;

@@ -34,6 +34,10 @@ impl Ask {
         Ask { method: "GET", target: target.into(), ..Ask::default() }
     }
 
+    pub fn delete(target: impl Into<String>) -> Self {
+        Ask { method: "DELETE", ..Ask::get(target) }
+    }
+
     pub fn post(target: impl Into<String>, content_type: &str, body: Vec<u8>) -> Self {
         let headers = vec![("Content-Type", content_type.to_owned())];
         Ask { method: "POST", target: target.into(), headers, body }
@@ -94,7 +98,7 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    fn json(&self) -> Option<serde_json::Value> {
+    pub fn json(&self) -> Option<serde_json::Value> {
         serde_json::from_slice(&self.body).ok()
     }
 

@@ -1,6 +1,7 @@
 //! Diagnoses the way to a Socket.IO server from outside: it does what clients do, and says what became of
 //! it. Nothing here is shared with the server's side of the protocol.
 
+pub mod admin;
 mod again;
 mod attempt;
 mod check;

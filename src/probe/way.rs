@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 
 use super::failure::Failure;
 use super::target::Target;
-use super::tls::{Certificate, Tls};
+use super::tls::{Certificate, Tls, Trust};
 
 /// Addresses of a name that are tried.
 const ADDRESSES: usize = 8;
@@ -31,6 +31,8 @@ pub(super) struct Way {
     name: Option<ServerName<'static>>,
     addresses: Vec<SocketAddr>,
     tls: Option<Tls>,
+    /// A secret goes this way: only a certificate that is right is taken.
+    is_secret: bool,
     pub patience: Duration,
 }
 
@@ -40,6 +42,20 @@ pub(super) struct Seen {
     pub alpn: Option<String>,
     pub certificate: Option<Certificate>,
     pub took: Duration,
+}
+
+impl Seen {
+    /// Fails unless this machine trusts the certificate.
+    fn trusted(&self) -> Result<(), Failure> {
+        match &self.certificate {
+            Some(Certificate { trust: Trust::Good, .. }) => Ok(()),
+            Some(Certificate { trust, reason, .. }) => {
+                let why = format!("the certificate is not trusted ({}): {reason}", trust.fact());
+                Err(Failure::garbled(why))
+            }
+            None => Err(Failure::garbled("there is no certificate")),
+        }
+    }
 }
 
 /// All addresses of a name.
@@ -76,7 +92,12 @@ impl Way {
             Ok(address) => Some(ServerName::IpAddress(address.into())),
             Err(_) => ServerName::try_from(public.host.clone()).ok(),
         };
-        Way { host: public.host_header(), name, addresses, tls, patience }
+        Way { host: public.host_header(), name, addresses, tls, is_secret: false, patience }
+    }
+
+    /// For what nobody else may read.
+    pub fn for_secrets(self) -> Self {
+        Way { is_secret: true, ..self }
     }
 
     pub fn addresses(&self) -> &[SocketAddr] {
@@ -133,7 +154,8 @@ impl Way {
         for address in &self.addresses {
             match self.tcp(*address).await {
                 Ok((tcp, _)) if self.tls.is_some() => {
-                    return self.handshake(tcp, &["http/1.1"]).await.map(|(link, _)| link);
+                    let (link, seen) = self.handshake(tcp, &["http/1.1"]).await?;
+                    return if self.is_secret { seen.trusted().map(|()| link) } else { Ok(link) };
                 }
                 Ok((tcp, _)) => return Ok(Box::new(tcp)),
                 Err(error) => failure = error,

@@ -1,5 +1,7 @@
 //! What an administrator sees of sessions and of what happens to them, and how one is ended.
 
+mod command;
+
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
