@@ -16,6 +16,9 @@ use crate::diagnosis::{self, Book, Ended, Glance, Verdict};
 use crate::engine::{CloseReason, Engine, Session, Sid};
 use crate::server::admin::{AdminError, List, SessionRequest};
 
+/// The cause of what no rule fits.
+const UNKNOWN: &str = "unknown";
+
 /// Requests for events that may wait at once.
 const WATCHERS: usize = 8;
 
@@ -53,17 +56,28 @@ impl Sessions {
     fn list_open(&self, list: &List) -> Value {
         let mut shown = Vec::new();
         let mut next = None;
+        // What is asked for is seldom a cause, and causes are found by walking the rules.
+        let may_be_cause = diagnosis::causes()
+            .iter()
+            .map(|known| &*known.cause)
+            .chain([UNKNOWN])
+            .any(|cause| cause.contains(&list.text));
         for (number, sid) in self.book.open(list.before) {
             let Some(session) = self.engine.session(sid.as_str()) else { continue };
             let Some(glance) = self.book.glance(sid) else { continue };
-            let row = Row::of_open(&session, &glance);
-            if !row.have(&list.text) {
+            let has_cause = || {
+                let verdict = if may_be_cause { glance.verdict() } else { None };
+                verdict.is_some_and(|verdict| verdict.cause.contains(&list.text))
+            };
+            if !Row::of_open(&session, &glance, None).have(&list.text) && !has_cause() {
                 continue;
             }
             if shown.len() == list.limit {
                 next = shown.last().map(|(number, _)| *number);
                 break;
             }
+            let verdict = glance.verdict();
+            let row = Row::of_open(&session, &glance, verdict.as_ref());
             shown.push((number, row.to_json(&session, &glance)));
         }
         let page: Value = shown.into_iter().map(|(_, session)| session).collect();
@@ -85,7 +99,9 @@ impl Sessions {
         if let Some(session) = self.engine.session(sid.as_str())
             && let (Some(glance), Some(report)) = (self.book.glance(sid), self.book.report(sid))
         {
-            let mut shown = Row::of_open(&session, &glance).to_json(&session, &glance);
+            let verdict = glance.verdict();
+            let row = Row::of_open(&session, &glance, verdict.as_ref());
+            let mut shown = row.to_json(&session, &glance);
             shown["network"] = network_name(session.handshake().bucket).into();
             if let Some(client) = ClientInfo::of(&session) {
                 let visitor = client.visitor();
@@ -137,7 +153,7 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of_open(session: &'a Session, glance: &'a Glance) -> Self {
+    fn of_open(session: &'a Session, glance: &'a Glance, verdict: Option<&'a Verdict>) -> Self {
         let handshake = session.handshake();
         Row {
             sid: session.sid(),
@@ -146,7 +162,7 @@ impl<'a> Row<'a> {
             generation: handshake.generation,
             transport: session.transport(),
             proxy: handshake.proxy.as_deref(),
-            verdict: glance.verdict.as_ref(),
+            verdict,
         }
     }
 
@@ -165,12 +181,14 @@ impl<'a> Row<'a> {
     /// Whether one of them has a text in it, which is in lower case.
     fn have(&self, text: &str) -> bool {
         let has = |fact: &str| fact.contains(text);
+        let is_address = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':');
+        let may_be_address = text.chars().all(is_address);
         text.is_empty()
-            || self.sid.as_str().to_lowercase() == text
+            || self.sid.as_str().eq_ignore_ascii_case(text)
             || self.name.is_some_and(|name| has(&name.to_lowercase()))
             || has(self.transport)
             || has(self.generation)
-            || self.address.is_some_and(|address| has(&address.to_string()))
+            || may_be_address && self.address.is_some_and(|address| has(&address.to_string()))
             || self.verdict.is_some_and(|verdict| has(verdict.cause))
             || self.proxy.is_some_and(|proxy| has(&proxy.to_lowercase()))
     }

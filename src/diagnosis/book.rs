@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::attempt::Attempts;
+use super::attempt::{Attempt, Attempts};
 use super::causes::{Verdict, diagnose};
 use super::facts::Facts;
 use super::history::History;
@@ -138,8 +138,8 @@ pub struct Glance {
     pub age: Duration,
     /// The name of whoever uses it, if it is known.
     pub name: Option<Box<str>>,
-    /// Why it has no WebSocket.
-    pub verdict: Option<Verdict>,
+    verdict: Option<Verdict>,
+    attempt: Attempt,
 }
 
 /// What is known of one session.

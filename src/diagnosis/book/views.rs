@@ -52,9 +52,7 @@ impl Book {
         let record = shard.get(&sid)?;
         let (number, age, name) = (record.number, record.opened.elapsed(), record.name.clone());
         let (verdict, attempt) = (record.verdict().cloned(), record.attempts.websocket().clone());
-        // The rules are walked without the lock.
-        drop(shard);
-        Some(Glance { number, age, name, verdict: verdict_now(verdict, &attempt, age) })
+        Some(Glance { number, age, name, verdict, attempt })
     }
 
     /// One of the sessions that ended last.
@@ -97,12 +95,23 @@ impl Book {
     }
 }
 
+impl Glance {
+    /// Why it has no WebSocket. The rules are walked for it, which is too much for a list of all sessions.
+    pub fn verdict(&self) -> Option<Verdict> {
+        verdict_now(self.verdict.clone(), &self.attempt, self.age)
+    }
+}
+
 impl Record {
     fn verdict_now(&self) -> Option<Verdict> {
         verdict_now(self.verdict().cloned(), self.attempts.websocket(), self.opened.elapsed())
     }
 }
 
-fn verdict_now(verdict: Option<Verdict>, attempt: &Attempt, age: Duration) -> Option<Verdict> {
+pub(super) fn verdict_now(
+    verdict: Option<Verdict>,
+    attempt: &Attempt,
+    age: Duration,
+) -> Option<Verdict> {
     verdict.or_else(|| (!attempt.is_on_websocket()).then(|| diagnose(&attempt.facts(age))))
 }
