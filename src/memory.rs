@@ -1,14 +1,31 @@
-//! The sum of all memory that holds data for clients until they have read it.
+//! The sum of all memory that holds data for clients until they have read it, and how long it takes them.
+
+mod waits;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+pub use waits::WaitTimes;
+use waits::Waits;
+
 static HELD: AtomicUsize = AtomicUsize::new(0);
+static WAITS: Waits = Waits::new();
 
 /// Bytes that wait for clients now, in the whole process.
 pub fn held() -> usize {
     HELD.load(Ordering::Relaxed)
+}
+
+/// How long [`shared`] bytes waited until the last of their readers had them, since the process started.
+pub fn wait_times() -> WaitTimes {
+    WAITS.times()
+}
+
+/// How long the oldest [`shared`] bytes have been waiting for a reader; zero if none wait.
+pub fn oldest_wait() -> Duration {
+    WAITS.oldest(Instant::now())
 }
 
 /// A part of [`held`]. Dropping it subtracts its bytes.
@@ -38,19 +55,30 @@ impl Drop for Charge {
     }
 }
 
-/// Charges bytes that many clients share. They count once, until the last clone is dropped.
+/// Charges bytes that many clients share. They count once, and wait, until the last clone is dropped.
 pub fn shared(bytes: Bytes) -> Bytes {
-    struct Shared(Bytes, #[expect(dead_code, reason = "it counts as long as it is there")] Charge);
+    struct Shared {
+        bytes: Bytes,
+        since: waits::Ticket,
+        #[expect(dead_code, reason = "it counts as long as it is there")]
+        charge: Charge,
+    }
 
     impl AsRef<[u8]> for Shared {
         fn as_ref(&self) -> &[u8] {
-            &self.0
+            &self.bytes
+        }
+    }
+
+    impl Drop for Shared {
+        fn drop(&mut self) {
+            WAITS.end(self.since, Instant::now());
         }
     }
 
     let mut charge = Charge::default();
     charge.set(bytes.len());
-    Bytes::from_owner(Shared(bytes, charge))
+    Bytes::from_owner(Shared { bytes, since: WAITS.begin(Instant::now()), charge })
 }
 
 #[cfg(test)]
@@ -84,7 +112,10 @@ mod tests {
         assert!(held() >= before.max(SIZE));
         drop(one);
         assert!(held() >= SIZE);
+        assert!(oldest_wait() > Duration::ZERO);
+        let ended = wait_times().count();
         drop(part);
         assert!(held() < SIZE + before);
+        assert!(wait_times().count() > ended);
     }
 }

@@ -435,6 +435,35 @@ async fn reload(tls: &Tls, watch: &mut Watch<Found>) {
 }
 
 #[tokio::test]
+async fn the_first_certificate_to_expire_is_known() {
+    const DAY: i64 = 86_400;
+    let files = Files::new("expiry");
+    let make = |name: &str, day: i64| {
+        let mut params = rcgen::CertificateParams::new([format!("{name}.example")]).unwrap();
+        params.not_after =
+            rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs((day * DAY) as u64);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let Pair { cert, key: file } = files.pair(name);
+        std::fs::write(cert, params.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(file, key.serialize_pem()).unwrap();
+    };
+    // Later, earlier, and in the past.
+    for (name, day) in [("a", 40_000), ("b", 30_000), ("old", 10_000)] {
+        make(name, day);
+    }
+    let expiry = |names: &[&str]| files.load(names).expiry();
+    assert_eq!(expiry(&["a"]), Some(40_000 * 86_400));
+    assert_eq!(expiry(&["a", "b"]), Some(30_000 * 86_400));
+    assert_eq!(expiry(&["old", "b", "a"]), Some(10_000 * 86_400));
+
+    let tls = files.load(&["b"]);
+    let mut watch = tls.watch();
+    make("b", 50_000);
+    reload(&tls, &mut watch).await;
+    assert_eq!(tls.expiry(), Some(50_000 * 86_400));
+}
+
+#[tokio::test]
 async fn new_certificates_take_over_and_bad_ones_do_not() {
     let files = Files::new("reload");
     let first = files.make("a", &["a.example"]);

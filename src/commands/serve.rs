@@ -182,8 +182,9 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let tokens = [&settings.admin_token, &settings.metrics_token];
     let tokens: Vec<Arc<str>> = tokens.into_iter().flatten().map(|it| it.as_str().into()).collect();
     if !tokens.is_empty() {
-        let sources =
-            Sources { gate, rate_limit_stats, book, connections: server.connections(), reloads };
+        let connections = server.connections();
+        let tls = tls.clone();
+        let sources = Sources { gate, rate_limit_stats, book, connections, reloads, tls };
         let exporter = Exporter::new(&metrics, sources);
         let write = Box::new(move |form| exporter.write(form));
         let server = administrators.as_ref().map_or(&server, |(_, server)| server);

@@ -13,8 +13,9 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use crate::admission::Gate;
 use crate::chat::RateLimitStats;
 use crate::diagnosis::{Book, causes};
-use crate::memory;
+use crate::memory::{self, WaitTimes};
 use crate::server::Connections;
+use crate::server::tls::Tls;
 use crate::telemetry;
 use crate::transport::{self, Direction};
 
@@ -30,6 +31,8 @@ pub struct Sources {
     pub connections: Connections,
     /// Reloads of the settings.
     pub reloads: Arc<Reloads>,
+    /// The certificates, if it serves TLS.
+    pub tls: Option<Tls>,
 }
 
 /// Counts changes of the settings while the server runs.
@@ -52,8 +55,10 @@ impl fmt::Debug for Sources {
     }
 }
 
+/// A label: name and value.
+type Label<'a> = (&'static str, &'a str);
 /// A value with labels.
-type Value<'a, const N: usize> = ([(&'static str, &'a str); N], u64);
+type Value<'a, const N: usize> = ([Label<'a>; N], u64);
 
 /// Writes one metric after the other.
 pub(super) struct Writer<'a>(pub DescriptorEncoder<'a>);
@@ -75,6 +80,13 @@ impl Writer<'_> {
     pub fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
         let encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         ConstCounter::new(value).encode(encoder)
+    }
+
+    /// A histogram without labels.
+    pub fn histogram(&mut self, name: &str, help: &str, times: &WaitTimes) -> fmt::Result {
+        let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let (sum, count) = (times.seconds(), times.count());
+        encoder.encode_histogram::<[Label<'_>; 0]>(sum, count, &times.classes(), None)
     }
 
     /// A counter for each of these labels.
@@ -123,6 +135,10 @@ impl Collector for Sources {
             "Lines that could not be written to the log files",
             [([], lost)],
         )?;
+        if let Some(expiry) = self.tls.as_ref().and_then(Tls::expiry) {
+            let help = "When the first certificate expires, in seconds since 1970";
+            to.gauge("certificate_expiry_seconds", help, expiry)?;
+        }
         let version = [("version", env!("CARGO_PKG_VERSION"))];
         let mut info =
             to.0.encode_descriptor("build_info", "The version", None, MetricType::Gauge)?;
@@ -143,7 +159,17 @@ impl Sources {
         to.counters("packets", "Packets of the engine", packets)?;
         let bytes = all().map(|(labels, (_, bytes))| (labels, bytes));
         to.counters("bytes", "Bytes of these packets", bytes)?;
-        to.gauge("queue_bytes", "Bytes that wait for clients", memory::held() as u64)
+        to.gauge("queue_bytes", "Bytes that wait for clients", memory::held() as u64)?;
+        to.decimal(
+            "queue_oldest_seconds",
+            "Age of the oldest message to several clients that one of them has not taken",
+            memory::oldest_wait().as_secs_f64(),
+        )?;
+        to.histogram(
+            "delivery_seconds",
+            "Time from a message to several clients until the last of them took it",
+            &memory::wait_times(),
+        )
     }
 
     fn policy(&self, to: &mut Writer<'_>) -> fmt::Result {

@@ -30,6 +30,7 @@ fn observed() -> (Engine, Arc<SessionMetrics>, Exporter) {
         book,
         connections: server.connections(),
         reloads: Arc::<Reloads>::default(),
+        tls: None,
     };
     let exporter = Exporter::new(&metrics, sources);
     (engine, metrics, exporter)
@@ -156,7 +157,32 @@ async fn the_documentation_has_every_metric_with_its_type_and_labels() {
         told.insert(cells[0].trim_matches('`').to_owned(), (cells[1].to_owned(), labels));
     }
     assert!(told.len() > 20, "{told:?}");
+    let expiry = told.remove("parlance_certificate_expiry_seconds");
+    assert_eq!(
+        expiry,
+        Some(("gauge".into(), BTreeSet::new())),
+        "written by a server with TLS alone"
+    );
     assert_eq!(written(&exporter.write(Form::Text)), told);
+}
+
+#[tokio::test]
+async fn messages_to_several_clients_are_timed() {
+    let (_engine, _metrics, exporter) = observed();
+    let count = || {
+        let text = exporter.write(Form::Text);
+        let last = value(&text, "parlance_delivery_seconds_bucket{le=\"+Inf\"}").unwrap();
+        assert_eq!(value(&text, "parlance_delivery_seconds_count").unwrap(), last);
+        let oldest = value(&text, "parlance_queue_oldest_seconds").unwrap();
+        (last.parse::<u64>().unwrap(), oldest.parse::<f64>().unwrap())
+    };
+    // Other tests of this process have messages, too.
+    let (before, _) = count();
+    let one = crate::memory::shared(vec![7].into());
+    let other = one.clone();
+    assert!(count().1 > 0.0);
+    drop((one, other));
+    assert!(count().0 > before);
 }
 
 #[tokio::test]

@@ -7,11 +7,12 @@ use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpStream;
@@ -69,6 +70,7 @@ struct Shared {
 struct Current {
     config: Arc<ServerConfig>,
     names: Vec<String>,
+    expiry: Option<u64>,
 }
 
 impl Tls {
@@ -80,9 +82,13 @@ impl Tls {
     pub fn load(pairs: Vec<Pair>) -> Result<Self, TlsError> {
         let found = Found::at(&pairs);
         let loaded = files::fingerprint(&found);
-        let (config, names) = build(&pairs, &found.0?)?;
-        let current = RwLock::new(Current { config, names });
+        let current = RwLock::new(build(&pairs, &found.0?)?);
         Ok(Tls { shared: Arc::new(Shared { pairs, loaded, current }) })
+    }
+
+    /// When the first of the certificates expires, in seconds since 1970. `None` if none of them says so.
+    pub fn expiry(&self) -> Option<u64> {
+        self.shared.current.read().unwrap_or_else(PoisonError::into_inner).expiry
     }
 
     /// The names that the certificates are for.
@@ -110,10 +116,9 @@ impl Tls {
     pub fn take(&self, Found(files): Found) {
         let Shared { pairs, current, .. } = &*self.shared;
         match files.and_then(|files| build(pairs, &files)) {
-            Ok((config, names)) => {
-                let list = names.join(",");
-                *current.write().unwrap_or_else(PoisonError::into_inner) =
-                    Current { config, names };
+            Ok(new) => {
+                let list = new.names.join(",");
+                *current.write().unwrap_or_else(PoisonError::into_inner) = new;
                 // Only now: whoever reads this may connect and expect the new ones.
                 info!(names = list, "certificates loaded");
             }
@@ -163,13 +168,13 @@ impl Hash for Found {
 /// The only ALPN protocol: the server does not implement HTTP/2.
 const PROTOCOL: &[u8] = b"http/1.1";
 
-fn build(pairs: &[Pair], files: &[Files]) -> Result<(Arc<ServerConfig>, Vec<String>), TlsError> {
+fn build(pairs: &[Pair], files: &[Files]) -> Result<Current, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let mut certificates = Certificates::default();
     for (pair, files) in pairs.iter().zip(files) {
         certificates.add(pair, files, &provider)?;
     }
-    let names = certificates.names.clone();
+    let (names, expiry) = (certificates.names.clone(), certificates.expiry);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(TlsError::Setup)?
@@ -178,7 +183,20 @@ fn build(pairs: &[Pair], files: &[Files]) -> Result<(Arc<ServerConfig>, Vec<Stri
     config.alpn_protocols = vec![PROTOCOL.to_vec()];
     // Session tickets are stored by clients, so resumption needs no memory here.
     config.ticketer = ring::Ticketer::new().map_err(TlsError::Setup)?;
-    Ok((Arc::new(config), names))
+    Ok(Current { config: Arc::new(config), names, expiry })
+}
+
+/// When a certificate expires, in seconds since 1970. The parser tells it to who checks the certificate
+/// for a later time.
+fn expiry(certificate: &webpki::EndEntityCert<'_>) -> Option<u64> {
+    const YEAR_9999: Duration = Duration::from_secs(253_000_000_000);
+    let then = UnixTime::since_unix_epoch(YEAR_9999);
+    let algorithms = ring::default_provider().signature_verification_algorithms.all;
+    let usage = webpki::KeyUsage::server_auth();
+    match certificate.verify_for_usage(algorithms, &[], &[], then, usage, None, None) {
+        Err(webpki::Error::CertExpired { not_after, .. }) => Some(not_after.as_secs()),
+        _ => None,
+    }
 }
 
 /// Which certificate answers for which name.
@@ -186,6 +204,8 @@ fn build(pairs: &[Pair], files: &[Files]) -> Result<(Arc<ServerConfig>, Vec<Stri
 struct Certificates {
     /// In the order of the settings.
     names: Vec<String>,
+    /// The earliest of all, in seconds since 1970.
+    expiry: Option<u64>,
     by_name: HashMap<String, Arc<CertifiedKey>>,
     first: Option<Arc<CertifiedKey>>,
 }
@@ -213,6 +233,7 @@ impl Certificates {
         let end = webpki::EndEntityCert::try_from(&end)
             .map_err(|why| damaged("tls-cert", cert, format!("{why:?}")))?;
         let names: Vec<String> = end.valid_dns_names().map(str::to_ascii_lowercase).collect();
+        self.expiry = self.expiry.into_iter().chain(expiry(&end)).min();
         let certified = CertifiedKey::from_der(chain.clone(), private, with);
         let certified = Arc::new(certified.map_err(|why| match why {
             rustls::Error::InconsistentKeys(_) => {
