@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -20,6 +20,15 @@ pub enum Incoming {
     Whole(Bytes),
     /// A part of the body is still to come.
     Hyper(HyperBody),
+    /// The body of a request that another server has read.
+    Foreign(ForeignBody),
+}
+
+/// A body of another server. Reading fails after the deadline.
+pub struct ForeignBody {
+    /// In a lock that nobody waits for: such bodies are not `Sync`, as requests have to be.
+    body: Mutex<Pin<Box<dyn Body<Data = Bytes, Error = HyperBodyError> + Send>>>,
+    deadline: BodyDeadline,
 }
 
 /// A body that hyper reads. Reading fails after the deadline.
@@ -103,11 +112,12 @@ pub async fn read_body(
     match body {
         Incoming::Whole(bytes) => Ok(bytes),
         Incoming::Hyper(body) => collect(body, limit, held).await,
+        Incoming::Foreign(body) => collect(body, limit, held).await,
     }
 }
 
 async fn collect(
-    mut body: HyperBody,
+    mut body: impl Body<Data = Bytes, Error = HyperBodyError> + Unpin,
     limit: usize,
     mut held: impl FnMut(usize),
 ) -> Result<Bytes, BodyError> {
@@ -143,6 +153,20 @@ impl HyperBody {
 }
 
 impl Incoming {
+    /// A body of another server, which has to be there by the deadline.
+    pub fn foreign<B>(body: B, deadline: BodyDeadline) -> Self
+    where
+        B: Body<Data: Buf, Error: fmt::Display> + Send + 'static,
+    {
+        if body.is_end_stream() {
+            return Incoming::Whole(Bytes::new());
+        }
+        let body =
+            body.map_frame(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())));
+        let body = body.map_err(|error| HyperBodyError::Foreign(error.to_string()));
+        Incoming::Foreign(ForeignBody { body: Mutex::new(Box::pin(body)), deadline })
+    }
+
     /// Whether the request has no body.
     pub fn is_empty(&self) -> bool {
         self.is_end_stream()
@@ -151,7 +175,7 @@ impl Incoming {
     /// How far the body has been read. `None` if all of it has arrived.
     pub(crate) fn progress(&self) -> Option<Arc<Progress>> {
         match self {
-            Incoming::Whole(_) => None,
+            Incoming::Whole(_) | Incoming::Foreign(_) => None,
             Incoming::Hyper(body) => Some(Arc::clone(&body.progress)),
         }
     }
@@ -174,6 +198,8 @@ pub enum HyperBodyError {
     Late,
     #[error(transparent)]
     Broken(#[from] hyper::Error),
+    #[error("{0}")]
+    Foreign(String),
 }
 
 impl Body for HyperBody {
@@ -217,6 +243,31 @@ impl Body for HyperBody {
     }
 }
 
+impl Body for ForeignBody {
+    type Data = Bytes;
+    type Error = HyperBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HyperBodyError>>> {
+        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Poll::Ready(frame) = body.as_mut().poll_frame(cx) {
+            return Poll::Ready(frame);
+        }
+        ready!(self.deadline.poll_expired(cx));
+        Poll::Ready(Some(Err(HyperBodyError::Late)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner).size_hint()
+    }
+}
+
 impl Body for Incoming {
     type Data = Bytes;
     type Error = HyperBodyError;
@@ -229,6 +280,7 @@ impl Body for Incoming {
             Incoming::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Incoming::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Incoming::Hyper(body) => Pin::new(body).poll_frame(cx),
+            Incoming::Foreign(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
@@ -236,6 +288,7 @@ impl Body for Incoming {
         match self {
             Incoming::Whole(bytes) => bytes.is_empty(),
             Incoming::Hyper(body) => body.is_end_stream(),
+            Incoming::Foreign(body) => body.is_end_stream(),
         }
     }
 
@@ -243,7 +296,14 @@ impl Body for Incoming {
         match self {
             Incoming::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Incoming::Hyper(body) => body.size_hint(),
+            Incoming::Foreign(body) => body.size_hint(),
         }
+    }
+}
+
+impl fmt::Debug for ForeignBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForeignBody").finish_non_exhaustive()
     }
 }
 

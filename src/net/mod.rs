@@ -3,11 +3,13 @@
 //! [`proxy_protocol`].
 
 pub(crate) mod first_bytes;
+mod pipe;
 pub(crate) mod proxy_protocol;
 pub(crate) mod scratch;
 pub mod slots;
 mod stream;
 mod writer;
 
+pub use pipe::FarEnd;
 pub use stream::ByteStream;
 pub use writer::{Broken, ConnWriter};

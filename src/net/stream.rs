@@ -15,24 +15,55 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::task::coop;
 
+use super::pipe::{self, FarEnd, Pipe};
+
 /// A connection. A plain one has no state besides its socket.
 #[derive(Debug)]
 pub struct ByteStream {
-    tcp: TcpStream,
+    io: Io,
     /// The TLS lock is the last in the lock order (sockets → session → writer → TLS): no method
     /// takes another lock while it holds this one.
     tls: Option<Box<Mutex<ServerConnection>>>,
 }
 
+/// What the bytes travel on.
+#[derive(Debug)]
+enum Io {
+    Tcp(TcpStream),
+    Pipe(Pipe),
+}
+
+impl Io {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Io::Tcp(tcp) => tcp.poll_read_ready(cx),
+            Io::Pipe(pipe) => pipe.poll_read_ready(cx).map(Ok),
+        }
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Io::Tcp(tcp) => tcp.poll_write_ready(cx),
+            Io::Pipe(pipe) => pipe.poll_write_ready(cx).map(Ok),
+        }
+    }
+}
+
 impl ByteStream {
     /// A connection without TLS.
     pub fn plain(tcp: TcpStream) -> Self {
-        ByteStream { tcp, tls: None }
+        ByteStream { io: Io::Tcp(tcp), tls: None }
+    }
+
+    /// A connection in memory, and its other side.
+    pub fn pipe() -> (Self, FarEnd) {
+        let (near, far) = pipe::pipe();
+        (ByteStream { io: Io::Pipe(near), tls: None }, far)
     }
 
     /// A TLS connection after its handshake.
     pub fn encrypted(tcp: TcpStream, tls: ServerConnection) -> Self {
-        ByteStream { tcp, tls: Some(Box::new(Mutex::new(tls))) }
+        ByteStream { io: Io::Tcp(tcp), tls: Some(Box::new(Mutex::new(tls))) }
     }
 
     /// Reads the bytes that have arrived. `Ok(0)` is the end of the stream.
@@ -41,7 +72,7 @@ impl ByteStream {
     /// `WouldBlock` if there are none; wait with [`ByteStream::poll_read_ready`]. Any other error
     /// means that the connection is broken.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(tls) = &self.tls else { return read(&self.tcp, buffer) };
+        let Some(tls) = &self.tls else { return read(&self.io, buffer) };
         let mut tls = lock(tls);
         loop {
             match tls.reader().read(buffer) {
@@ -51,7 +82,7 @@ impl ByteStream {
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
                 read => return read,
             }
-            if tls.read_tls(&mut Socket(&self.tcp))? == 0 {
+            if tls.read_tls(&mut Socket(&self.io))? == 0 {
                 // TCP has ended. The next `reader().read` says whether with or without
                 // close_notify.
                 continue;
@@ -75,7 +106,7 @@ impl ByteStream {
     /// `WouldBlock` if the connection accepts nothing; wait with [`ByteStream::writable`]. Any other
     /// error means that the connection is broken.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(tls) = &self.tls else { return write(&self.tcp, bytes) };
+        let Some(tls) = &self.tls else { return write(&self.io, bytes) };
         let mut tls = lock(tls);
         // Flush earlier records first, so that at most the records of one write wait here.
         self.write_records(&mut tls)?;
@@ -99,7 +130,7 @@ impl ByteStream {
 
     fn write_records(&self, tls: &mut ServerConnection) -> io::Result<()> {
         while tls.wants_write() {
-            nonzero(tls.write_tls(&mut Socket(&self.tcp))?, &[0])?;
+            nonzero(tls.write_tls(&mut Socket(&self.io))?, &[0])?;
         }
         Ok(())
     }
@@ -107,14 +138,21 @@ impl ByteStream {
     /// Whether the client has closed the connection, in good order or not, as far as the system knows
     /// at this moment; input may still wait. Only Linux says this: elsewhere it is always false.
     pub fn has_ended(&self) -> bool {
+        let tcp = match &self.io {
+            Io::Tcp(tcp) => tcp,
+            Io::Pipe(pipe) => return pipe.has_ended(),
+        };
         #[cfg(target_os = "linux")]
         {
             use rustix::event::{PollFd, PollFlags, Timespec, poll};
-            let mut sockets = [PollFd::new(&self.tcp, PollFlags::RDHUP)];
+            let mut sockets = [PollFd::new(tcp, PollFlags::RDHUP)];
             poll(&mut sockets, Some(&Timespec::default())).is_ok_and(|ended| ended > 0)
         }
         #[cfg(not(target_os = "linux"))]
-        false
+        {
+            let _ = tcp;
+            false
+        }
     }
 
     /// For a connection that the client has closed: waits for the system's verdict on what was written
@@ -124,8 +162,9 @@ impl ByteStream {
     /// Linux tells such a reset (`EPIPE`) from one by which a client breaks a connection
     /// (`ECONNRESET`): after the latter, the client may have read everything.
     pub async fn refused(&self) -> bool {
-        let _ = self.tcp.ready(Interest::ERROR).await;
-        let error = self.tcp.take_error().ok().flatten();
+        let Io::Tcp(tcp) = &self.io else { return false };
+        let _ = tcp.ready(Interest::ERROR).await;
+        let error = tcp.take_error().ok().flatten();
         error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
     }
 
@@ -134,7 +173,10 @@ impl ByteStream {
     /// # Errors
     /// If the runtime is shutting down.
     pub async fn writable(&self) -> io::Result<()> {
-        self.tcp.writable().await
+        match &self.io {
+            Io::Tcp(tcp) => tcp.writable().await,
+            Io::Pipe(pipe) => std::future::poll_fn(|cx| pipe.poll_write_ready(cx).map(Ok)).await,
+        }
     }
 
     /// Waits for input and reads it. `Ok(0)` is the end of the stream.
@@ -171,7 +213,7 @@ impl ByteStream {
     /// # Errors
     /// If the runtime is shutting down.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp.poll_read_ready(cx)
+        self.io.poll_read_ready(cx)
     }
 
     /// [`ByteStream::read`] for hand-written futures.
@@ -181,7 +223,7 @@ impl ByteStream {
         loop {
             match self.try_read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    ready!(self.tcp.poll_read_ready(cx))?;
+                    ready!(self.io.poll_read_ready(cx))?;
                 }
                 read => {
                     turn.made_progress();
@@ -196,7 +238,7 @@ impl ByteStream {
         loop {
             match self.try_write(bytes) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    ready!(self.tcp.poll_write_ready(cx))?;
+                    ready!(self.io.poll_write_ready(cx))?;
                 }
                 written => return Poll::Ready(written),
             }
@@ -208,7 +250,7 @@ impl ByteStream {
         loop {
             match self.try_flush() {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    ready!(self.tcp.poll_write_ready(cx))?;
+                    ready!(self.io.poll_write_ready(cx))?;
                 }
                 flushed => return Poll::Ready(flushed),
             }
@@ -217,7 +259,11 @@ impl ByteStream {
 
     /// Resets the connection (RST) and discards unsent bytes.
     pub fn cut(&self) {
-        let socket = SockRef::from(&self.tcp);
+        let tcp = match &self.io {
+            Io::Tcp(tcp) => tcp,
+            Io::Pipe(pipe) => return pipe.cut(),
+        };
+        let socket = SockRef::from(tcp);
         // Without a linger time, the system would keep unsent bytes for a client that does not
         // read.
         let _ = socket.set_linger(Some(Duration::ZERO));
@@ -231,13 +277,23 @@ impl ByteStream {
             lock(tls).send_close_notify();
             ready!(self.poll_flush(cx))?;
         }
-        Poll::Ready(SockRef::from(&self.tcp).shutdown(Shutdown::Write))
+        Poll::Ready(match &self.io {
+            Io::Tcp(tcp) => SockRef::from(tcp).shutdown(Shutdown::Write),
+            Io::Pipe(pipe) => {
+                pipe.end_writing();
+                Ok(())
+            }
+        })
     }
 }
 
 /// Reads from the socket. A short read means that the socket is empty, so the runtime is told to
 /// wait for new input without another system call.
-fn read(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+fn read(io: &Io, buffer: &mut [u8]) -> io::Result<usize> {
+    let tcp = match io {
+        Io::Tcp(tcp) => tcp,
+        Io::Pipe(pipe) => return pipe.try_read(buffer),
+    };
     let mut last = None;
     let read = tcp.try_io(Interest::READABLE, || {
         let count = (&*SockRef::from(tcp)).read(buffer)?;
@@ -254,7 +310,11 @@ fn read(tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
 
 /// Writes to the socket. Asks the runtime only if the socket is full: that is rare, and the
 /// runtime's readiness flag costs a cache miss.
-fn write(tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+fn write(io: &Io, bytes: &[u8]) -> io::Result<usize> {
+    let tcp = match io {
+        Io::Tcp(tcp) => tcp,
+        Io::Pipe(pipe) => return pipe.try_write(bytes),
+    };
     let written = match (&*SockRef::from(tcp)).write(bytes) {
         Err(error) if error.kind() == ErrorKind::WouldBlock => tcp.try_write(bytes),
         written => written,
@@ -284,7 +344,7 @@ fn lock(tls: &Mutex<ServerConnection>) -> MutexGuard<'_, ServerConnection> {
 }
 
 /// The socket as rustls reads and writes it.
-struct Socket<'a>(&'a TcpStream);
+struct Socket<'a>(&'a Io);
 
 impl Read for Socket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -298,7 +358,10 @@ impl Write for Socket<'_> {
     }
 
     fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(slices)
+        match self.0 {
+            Io::Tcp(tcp) => tcp.try_write_vectored(slices),
+            Io::Pipe(pipe) => pipe.try_write(slices.first().map_or(&[][..], |slice| slice)),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -21,6 +21,7 @@ mod places;
 mod redirect;
 mod reports;
 mod routes;
+mod service;
 pub mod tls;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,6 +41,7 @@ use metrics::MetricsPage;
 use no_slot::Refusals;
 pub use no_slot::{TOO_FEW_FILES, open_files_for, raise_file_limit};
 use pages::Pages;
+pub use service::{EngineBody, EngineService, Nothing, WithEngine};
 
 /// The first pause after a failed accept; it doubles up to [`LONGEST_PAUSE`].
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);

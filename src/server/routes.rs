@@ -7,8 +7,9 @@ use tracing::debug;
 use super::listen::ListenerConfig;
 use super::{Server, Shared, admin, echo, health, metrics, pages, redirect};
 use crate::admission::Peer;
-use crate::http::path::Part;
+use crate::http::path::{Mount, Part};
 use crate::http::{Request, Response, ResponseFuture, host};
+use crate::negotiate::Negotiator;
 use crate::negotiate::astray::Astray;
 use crate::transport::{Error, Query};
 
@@ -36,7 +37,7 @@ impl Server {
         let Shared { mount, negotiator, pages, .. } = &*self.shared;
         if mount.is_engine(request.uri().path()) {
             mount.enter(request.uri_mut());
-            return self.route_engine(request, peer);
+            return to_engine(mount, negotiator, request, peer);
         }
         let astray = negotiator.astray(&request, peer);
         if mount.enter(request.uri_mut()) == Part::Base && !astray.is_client {
@@ -77,25 +78,6 @@ impl Server {
         }))
     }
 
-    /// Answers a request for the engine, whose path has its one form.
-    fn route_engine(&self, request: Request, peer: Peer) -> ResponseFuture {
-        let Shared { mount, negotiator, .. } = &*self.shared;
-        let below = mount.below_engine(request.uri().path()).unwrap_or_default();
-        // The query wins over the path: some clients of Engine.IO ask at the URLs of 0.9.
-        if below.is_empty() || Query::is_engineio(request.uri().query().unwrap_or_default()) {
-            return negotiator.serve(request, peer);
-        }
-        if below == echo::PATH {
-            let (client, scheme) = negotiator.gate().source(request.headers(), peer);
-            return ResponseFuture::Ready(echo::answer(&request, client, scheme));
-        }
-        let (below, mount, negotiator) = (below.to_owned(), mount.clone(), negotiator.clone());
-        ResponseFuture::Waiting(Box::pin(async move {
-            let response = negotiator.serve_0_9(request, &below, peer).await;
-            response.unwrap_or_else(|| pages::not_found(&mount))
-        }))
-    }
-
     /// Completes a 404, in case that a client of the engine has got a wrong path.
     fn complete(&self, astray: &Astray, mut answer: Response) -> Response {
         let Shared { mount, negotiator, .. } = &*self.shared;
@@ -104,4 +86,27 @@ impl Server {
         }
         answer
     }
+}
+
+/// Answers a request for the engine, whose path has its one form.
+pub(super) fn to_engine(
+    mount: &Mount,
+    negotiator: &Negotiator,
+    request: Request,
+    peer: Peer,
+) -> ResponseFuture {
+    let below = mount.below_engine(request.uri().path()).unwrap_or_default();
+    // The query wins over the path: some clients of Engine.IO ask at the URLs of 0.9.
+    if below.is_empty() || Query::is_engineio(request.uri().query().unwrap_or_default()) {
+        return negotiator.serve(request, peer);
+    }
+    if below == echo::PATH {
+        let (client, scheme) = negotiator.gate().source(request.headers(), peer);
+        return ResponseFuture::Ready(echo::answer(&request, client, scheme));
+    }
+    let (below, mount, negotiator) = (below.to_owned(), mount.clone(), negotiator.clone());
+    ResponseFuture::Waiting(Box::pin(async move {
+        let response = negotiator.serve_0_9(request, &below, peer).await;
+        response.unwrap_or_else(|| pages::not_found(&mount))
+    }))
 }

@@ -7,6 +7,7 @@ mod chat;
 mod clocks;
 mod connections;
 mod echo;
+mod embedded;
 mod engineio;
 mod health;
 mod hosts;

@@ -4,6 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use parlance::admission::{Gate, PolicyLayer};
 use parlance::chat::{Chat, ChatSettings};
 use parlance::engine::{Engine, Handler, Limits};
@@ -13,9 +17,11 @@ use parlance::policy::{
     BreakerSettings, Caps, Eio3Polls, Networks, Origins, Policy, Rule, Transports,
 };
 use parlance::server::pages::Pages;
-use parlance::server::{self, HttpLimits, Mount, Server};
+use parlance::server::{self, EngineService, HttpLimits, Mount, Server};
 use parlance::socketio::{App, SocketIo};
 use parlance::transport;
+use tokio::net::TcpListener;
+use tower_service::Service as _;
 
 use super::http::{Answer, Header, Http, fetch, request};
 use super::until;
@@ -41,6 +47,8 @@ pub struct Setup {
     pub pages: Option<Pages>,
     /// The paths of everything, and of the engine below it.
     pub mount: (&'static str, &'static str),
+    /// The engine is served by hyper, through [`EngineService`].
+    pub embedded: bool,
 }
 
 impl Default for Setup {
@@ -61,6 +69,7 @@ impl Default for Setup {
             connect_timeout: Duration::from_secs(45),
             pages: None,
             mount: ("/", MOUNT),
+            embedded: false,
         }
     }
 }
@@ -121,6 +130,12 @@ impl Setup {
         let engine = Engine::new(self.limits, handler);
         let negotiator = negotiator(engine.clone());
         let gate = Arc::clone(negotiator.gate());
+        if self.embedded {
+            let service = EngineService::new(mount.clone(), negotiator.clone(), self.http);
+            let addr = serve_by_hyper(service).await;
+            let server = Server::new(mount, negotiator, self.pages, self.http);
+            return TestServer { addr, engine, gate, server };
+        }
         let server = Server::new(mount, negotiator, self.pages, self.http);
         let listener = server::bind(Some("127.0.0.1"), 0).await.expect("a free port");
         let addr = listener.local_addr().expect("an address");
@@ -143,6 +158,25 @@ impl Setup {
         tokio::spawn(room.run());
         self.start_app(chat).await
     }
+}
+
+/// hyper, which knows of each client its address, as an extension of the requests.
+async fn serve_by_hyper(service: EngineService) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let addr = listener.local_addr().expect("an address");
+    let service = service.remote(|known| known.get::<SocketAddr>().map(SocketAddr::ip));
+    tokio::spawn(async move {
+        while let Ok((tcp, remote)) = listener.accept().await {
+            let service = service.clone();
+            let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+                request.extensions_mut().insert(remote);
+                service.clone().call(request)
+            });
+            let connection = http1::Builder::new().serve_connection(TokioIo::new(tcp), service);
+            tokio::spawn(connection.with_upgrades());
+        }
+    });
+    addr
 }
 
 impl TestServer {
