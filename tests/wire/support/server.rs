@@ -131,7 +131,7 @@ impl Setup {
         let negotiator = negotiator(engine.clone());
         let gate = Arc::clone(negotiator.gate());
         if self.embedded {
-            let service = EngineService::new(mount.clone(), negotiator.clone(), self.http);
+            let service = EngineService::new(mount.clone(), negotiator.clone(), self.http.clone());
             let addr = serve_by_hyper(service).await;
             let server = Server::new(mount, negotiator, self.pages, self.http);
             return TestServer { addr, engine, gate, server };
