@@ -30,7 +30,8 @@ pub enum Command {
     Sessions(Sessions),
     /// All that is known of one session
     Session {
-        #[arg(value_parser = sid)]
+        // Ids may begin with a hyphen.
+        #[arg(value_parser = sid, allow_hyphen_values = true)]
         sid: String,
     },
     /// What happens to sessions, as it happens
@@ -41,7 +42,8 @@ pub enum Command {
     Policy,
     /// End a session
     Disconnect {
-        #[arg(value_parser = sid)]
+        // Ids may begin with a hyphen.
+        #[arg(value_parser = sid, allow_hyphen_values = true)]
         sid: String,
     },
 }

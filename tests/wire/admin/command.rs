@@ -88,6 +88,9 @@ async fn one_is_ended_and_then_it_is_gone() {
     assert_eq!(unknown.0, Some(1));
     assert!(unknown.1.starts_with("parlance: no session has this id"), "{}", unknown.1);
     assert_ne!(run(command(server.addr, &["session", "../policy"])).status.code(), Some(0));
+    // An id may look like a flag.
+    let odd = failed(command(server.addr, &["session", "-bAAAAAAAAAAAAAAAAA-"]));
+    assert!(odd.1.starts_with("parlance: no session has this id"), "{}", odd.1);
 }
 
 #[tokio::test]
