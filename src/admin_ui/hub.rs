@@ -133,6 +133,7 @@ impl Hub {
 
     /// A page has joined.
     pub(super) fn welcome(self: &Arc<Self>, socket: &Socket, auth: &Value) {
+        self.watchers.fetch_add(1, Ordering::AcqRel);
         let session = socket.session();
         self.gate.set_joined(session, NAMESPACE, true);
         if matches!(Credentials::of(auth), Credentials::Password(_)) {
@@ -149,7 +150,6 @@ impl Hub {
             }
         };
         socket.emit("config", [json!({ "supportedFeatures": features })]);
-        self.watchers.fetch_add(1, Ordering::AcqRel);
         tokio::spawn(watcher::watch(Arc::clone(self), socket.clone()));
         self.came.notify_one();
     }

@@ -73,12 +73,15 @@ impl<A: App> App for AdminUi<A> {
     }
 
     async fn disconnect(&self, socket: &Socket, reason: DisconnectReason) {
+        let watched_by = self.watched_by(socket);
+        if let Some(hub) = watched_by {
+            hub.farewell(socket);
+        }
         if let Some(hub) = &self.hub {
             hub.left(socket, reason);
         }
-        match self.watched_by(socket) {
-            Some(hub) => hub.farewell(socket),
-            None => self.app.disconnect(socket, reason).await,
+        if watched_by.is_none() {
+            self.app.disconnect(socket, reason).await;
         }
     }
 }

@@ -293,6 +293,7 @@ async fn a_socket_says_which_transport_it_moved_to() {
     use crate::support::polls::{read_open, sid_of};
     let server = Administered::development();
     let mut watcher = server.watch().await;
+    watcher.until("all_sockets").await;
     let target = "/socket.io/?EIO=4&transport=polling";
     let open = fetch(server.addr, "GET", target, &[("User-Agent", "Test/1")], b"").await;
     let sid = sid_of(&read_open(&read_answer(Eio::V4, &open)[0]));
@@ -367,7 +368,9 @@ async fn what_is_told_and_who_is_told_is_bounded() {
     // As many pages as may be, and one more.
     let mut watchers = vec![watcher];
     while watchers.len() < 16 {
-        watchers.push(server.watch().await);
+        let mut one = server.watch().await;
+        one.until("config").await;
+        watchers.push(one);
     }
     let refused = server.login(&json!({ "password": TOKEN })).await;
     assert_eq!(refused, r#"44/admin,{"message":"16 others are watching already"}"#);
