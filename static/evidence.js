@@ -139,7 +139,7 @@
       var answer = false, mine = judge(facts);
       if (left <= 0 || refused || manager.readyState !== 'open') return;
       if (!own.connected) {
-        if (early.length < REPORTS) early.push([facts, keep]);
+        if (early.length < REPORTS) early.push([facts, keep, sid]);
         return;
       }
       left--;
@@ -157,13 +157,19 @@
       setTimeout(function () { answer = true; }, ANSWER_MS);
     }
 
-    function settle(facts, keep) {
+    // `sid` names the session that it happened to, if that may end of it: unless it gets the answer, the next one tells.
+    function settle(facts, keep, sid) {
+      var loss;
       keep(judge(facts));
       changed();
-      tell(facts, keep);
+      if (sid) late = loss = { facts: facts, server: server, keep: keep, sid: sid };
+      tell(facts, function (verdict) {
+        if (loss && late === loss) late = null;
+        keep(verdict);
+      }, sid);
     }
 
-    function attemptFailed(entry) {
+    function attemptFailed(entry, sid) {
       var name = entry.transport, facts = copy({ transport: name, step: entry.outcome === 'refused' ? 'open' : STEPS[entry.step], code: entry.code === 'expired' ? 'unknown-session' : entry.code, ms: entry.ms || undefined }, schemes()), code = /\((\d{4})\)/.exec(entry.reason), at = watcher.latest[name] = {};
       if (code) facts['close-code'] = +code[1];
       function keep(verdict) { if (watcher.latest[name] === at) watcher.verdicts[name] = verdict; }
@@ -176,7 +182,7 @@
         if (http.server && server && http.server !== server) facts.servers = 2;
         if (servers) facts.servers = servers;
         delete facts.server;
-        settle(facts, keep);
+        settle(facts, keep, sid);
       });
     }
 
@@ -304,7 +310,7 @@
     };
 
     manager.on('timeline', function (entry) {
-      var name = entry.transport;
+      var name = entry.transport, sid, facts, keep;
       if (entry.outcome === 'ok') {
         if (entry.step !== 'upgrade' && (entry.step !== 'open' || manager.engine && manager.engine.transport.form !== name)) return;
         watcher.latest[name] = null;
@@ -316,11 +322,19 @@
         changed();
       } else if (entry.outcome === 'failed' && entry.step === 'send') {
         // Too large for something on the way; the session goes on.
-        if (statusIn(entry.reason)['http-status']) settle(copy({ transport: name, step: 'carrying', code: 'http' }, statusIn(entry.reason)), function (verdict) { trouble(verdict, P.now()); });
+        if (statusIn(entry.reason)['http-status']) {
+          facts = copy({ transport: name, step: 'carrying', code: 'http' }, statusIn(entry.reason));
+          keep = function (verdict) { trouble(verdict, P.now()); };
+          keep(judge(facts));
+          changed();
+          tell(facts, keep, manager.engine && manager.engine.id);
+        }
       } else if (entry.outcome === 'failed' && entry.step === 'close') lost(entry);
       else if (entry.outcome === 'failed' && STEPS[entry.step] || entry.outcome === 'refused' && entry.step === 'upgrade') {
+        // A trial that fails ends the session.
+        sid = STEPS[entry.step] === 'trial' && manager.engine ? manager.engine.id : '';
         // the page has its hands full in this very moment
-        setTimeout(function () { attemptFailed(entry); }, 0);
+        setTimeout(function () { attemptFailed(entry, sid); }, 0);
       }
     });
 
@@ -330,6 +344,8 @@
       server = '' + name;
       early = [];
       tellLate();
+      // The server sees that no request for it comes, and cannot know why.
+      if (P.indexOf(manager.policy, 'websocket') >= 0 && !root.io.can('websocket')) tell({ transport: 'websocket', step: 'open', code: 'unsupported' }, function () {});
       while (all.length) tell.apply(null, all.shift());
     });
     own.on('connect_error', function () { refused = true; });

@@ -15,14 +15,14 @@ const FIRST_SWEEP: usize = 1024;
 const SWEEP_PAUSE: Duration = Duration::from_secs(60);
 
 /// The facts about one network.
-pub(super) trait Expires: Default {
+pub(crate) trait Expires: Default {
     /// Whether they can be dropped without any effect on later decisions.
     fn is_expired(&mut self, now: Instant) -> bool;
 }
 
 /// Facts by network. The key is the rate-limit key: an IPv4 address, or an IPv6 /64.
 #[derive(Debug, Default)]
-pub(super) struct AddressTable<T> {
+pub(crate) struct AddressTable<T> {
     entries: HashMap<IpAddr, T>,
     sweep_at: usize,
     last_sweep: Option<Instant>,

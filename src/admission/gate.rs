@@ -14,7 +14,7 @@ use super::client::{self, ClientInfo, Peer};
 use super::counters::ConnectionCounters;
 use super::log_once::LogOnce;
 use super::proxy_headers;
-use super::refusal_log::{RefusalLog, Refused};
+use super::refusal_log::{Named, RefusalLog, RefusalObserver, Refusals, Refused};
 use super::request::Denial;
 use super::wrong_passwords::WrongPasswords;
 use crate::engine::{CloseReason, Engine, Session};
@@ -49,13 +49,22 @@ pub struct Welcome {
 impl Gate {
     /// Puts a first policy in force.
     pub fn new(policy: Policy) -> Arc<Self> {
+        Self::with_log(policy, RefusalLog::default())
+    }
+
+    /// Puts a first policy in force. `observer` learns of refusals, and names their causes for the log.
+    pub fn observed(policy: Policy, observer: Arc<dyn RefusalObserver>) -> Arc<Self> {
+        Self::with_log(policy, RefusalLog::observed(observer))
+    }
+
+    fn with_log(policy: Policy, refusal_log: RefusalLog) -> Arc<Self> {
         Arc::new(Gate {
             policy: ArcSwap::from_pointee(policy),
             counters: Arc::default(),
             breakers: Breakers::default(),
             log_once: LogOnce::default(),
             wrong_passwords: WrongPasswords::default(),
-            refusal_log: Arc::default(),
+            refusal_log: Arc::new(refusal_log),
             closing: Mutex::default(),
         })
     }
@@ -225,9 +234,44 @@ impl Gate {
         self.refusal_log.count(Refused::Request, remote.bucket(), refusal);
     }
 
+    /// Tells who observes refusals of connections that got no place: `setting` bounds them.
+    pub(crate) fn connections_refused(
+        &self,
+        setting: &'static str,
+        reason: &str,
+        remote: Option<IpAddr>,
+        count: u64,
+    ) -> Option<Named> {
+        let network = remote.map(|address| Client::Address(address).bucket());
+        let what = "connections";
+        self.refusal_log.tell(&Refusals { what, label: setting, reason, network, count })
+    }
+
     /// Logs that a new session is not offered a WebSocket, with others of its network.
     pub(super) fn log_withheld(&self, refusal: &Refusal, remote: Client) {
         self.refusal_log.count(Refused::Offer, remote.bucket(), refusal);
+    }
+
+    /// Logs a request of a session that is not here, with others.
+    pub(crate) fn log_unknown_session(&self, sid: &str) {
+        self.refusal_log.count_unknown_session(sid);
+    }
+
+    /// Logs, once for each rule, that the settings leave WebSocket out for clients of it.
+    pub(super) fn log_left_out(&self, refusal: &Refusal) {
+        let Refusal::Transport { rule, .. } = refusal else { return };
+        if !self.log_once.is_left_out_new(rule.as_deref().unwrap_or_default()) {
+            return;
+        }
+        let (label, reason) = (refusal.label(), refusal.to_string());
+        let what = "offers of WebSocket";
+        let refusals = Refusals { what, label, reason: &reason, network: None, count: 1 };
+        let named = self.refusal_log.tell(&refusals);
+        let (cause, certainty) = (named.map(|it| it.cause), named.map(|it| it.certainty));
+        info!(
+            label, %reason, cause, certainty,
+            "the settings leave WebSocket out: these clients stay on what they have"
+        );
     }
 
     /// Logs a path where a client looks for the engine in vain, once for each path.

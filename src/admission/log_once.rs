@@ -14,6 +14,8 @@ use crate::telemetry::LoggedNames;
 pub(super) struct LogOnce {
     origins: LoggedNames<1000>,
     unnamed_page: LoggedNames<1>,
+    /// Rules by their names.
+    left_out: LoggedNames<64>,
     mismatches: LoggedNames<1000>,
     unclear_clients: LoggedNames<1000>,
     /// A proxy makes few; strangers try many.
@@ -28,11 +30,17 @@ impl LogOnce {
     pub fn clear(&self) {
         self.origins.clear();
         self.unnamed_page.clear();
+        self.left_out.clear();
         self.mismatches.clear();
         self.unclear_clients.clear();
         self.wrong_paths.clear();
         self.untrusted_proxies.clear();
         self.headers.clear();
+    }
+
+    /// Whether nothing has been said yet of WebSocket being left out by that rule.
+    pub fn is_left_out_new(&self, rule: &str) -> bool {
+        self.left_out.is_new(rule)
     }
 
     /// Names the setting that would allow a refused page.

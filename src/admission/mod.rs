@@ -15,6 +15,7 @@ mod refusal_log;
 mod request;
 mod wrong_passwords;
 
+pub(crate) use addresses::{AddressTable, Expires};
 pub use breakers::Breakers;
 pub(crate) use breakers::network_name;
 pub use client::{ClientInfo, Peer};
@@ -22,4 +23,5 @@ pub use counters::ConnectionCounters;
 pub use gate::{Gate, Welcome};
 pub use monitor::WebSocketMonitor;
 pub use namespace_guard::PolicyLayer;
+pub use refusal_log::{Named, RefusalObserver, Refusals, UNKNOWN_SESSION};
 pub(crate) use request::{AccessRequest, Admitted, Denial};

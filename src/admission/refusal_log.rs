@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -12,6 +13,42 @@ use tracing::info;
 
 use super::breakers::network_name;
 use crate::policy::Refusal;
+
+/// Learns of refusals, and names their cause.
+pub trait RefusalObserver: std::fmt::Debug + Send + Sync + 'static {
+    /// Refusals of one kind that are not told yet.
+    fn refused(&self, refusals: &Refusals<'_>) -> Named;
+
+    /// Whether a session with that id has ended here, so that it is known why it is not there.
+    fn has_ended(&self, sid: &str) -> bool;
+}
+
+/// The label of requests for sessions that are not here.
+pub const UNKNOWN_SESSION: &str = "unknown-session";
+
+/// Refusals of one kind, of clients in one network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusals<'a> {
+    /// What was refused.
+    pub what: &'static str,
+    /// The label of the policy's refusal, the setting that bounds connections, or [`UNKNOWN_SESSION`].
+    pub label: &'static str,
+    /// The reason of the first of them, in words.
+    pub reason: &'a str,
+    /// Their rate-limit key; `None` for several networks.
+    pub network: Option<IpAddr>,
+    /// How many they are.
+    pub count: u64,
+}
+
+/// A cause by its name, and how certain it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    /// Its name in the table of causes.
+    pub cause: &'static str,
+    /// A word for how certain that is.
+    pub certainty: &'static str,
+}
 
 /// The shortest time between two lines of one kind and network.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -29,6 +66,21 @@ pub(super) enum Refused {
     Login,
     /// A new session would have been offered a WebSocket, and is not.
     Offer,
+    /// A request is one of a session that is not here. That has one line for all networks: after a
+    /// restart it is so everywhere.
+    Session,
+}
+
+impl Refused {
+    fn name(self) -> &'static str {
+        match self {
+            Refused::Request => "requests",
+            Refused::Namespace => "namespaces",
+            Refused::Login => "logins",
+            Refused::Offer => "offers of WebSocket",
+            Refused::Session => "requests",
+        }
+    }
 }
 
 /// Refusals that are counted together. `network` is a rate-limit key; `None` stands for all networks that
@@ -57,9 +109,12 @@ struct Line {
     reason: String,
 }
 
-/// Counts refusals, and logs them.
+/// Counts refusals, logs them, and tells who observes them.
 #[derive(Debug, Default)]
-pub(super) struct RefusalLog(Mutex<Counts>);
+pub(super) struct RefusalLog {
+    counts: Mutex<Counts>,
+    observer: Option<Arc<dyn RefusalObserver>>,
+}
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -80,7 +135,7 @@ impl Count {
 impl Counts {
     /// Counts a refusal. Returns the line that is due with it: of the first one, and of the first one after
     /// a [`PAUSE`].
-    fn count(&mut self, mut kind: Kind, refusal: &Refusal, now: Instant) -> Option<Line> {
+    fn count(&mut self, mut kind: Kind, reason: &dyn Display, now: Instant) -> Option<Line> {
         if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&kind) {
             kind.network = None;
         }
@@ -92,7 +147,7 @@ impl Counts {
             }
         };
         if count.refused == 0 {
-            count.reason = refusal.to_string();
+            count.reason = reason.to_string();
         }
         count.refused += 1;
         let is_due = is_new || now - count.logged >= PAUSE;
@@ -120,37 +175,74 @@ impl Counts {
     }
 }
 
-impl Line {
-    fn log(&self) {
-        let Line { kind: Kind { refused: what, label, network }, refused, reason } = self;
+impl RefusalLog {
+    /// A log that tells `observer`, too.
+    pub fn observed(observer: Arc<dyn RefusalObserver>) -> Self {
+        RefusalLog { counts: Mutex::default(), observer: Some(observer) }
+    }
+
+    /// Tells the observer. Returns the cause.
+    pub fn tell(&self, refusals: &Refusals<'_>) -> Option<Named> {
+        self.observer.as_ref().map(|observer| observer.refused(refusals))
+    }
+
+    fn log(&self, line: &Line) {
+        let Line { kind: Kind { refused: what, label, network }, refused, reason } = line;
+        let (&label, &network, &count) = (label, network, refused);
+        let named = self.tell(&Refusals { what: what.name(), label, reason, network, count });
+        let (cause, certainty) = (named.map(|it| it.cause), named.map(|it| it.certainty));
         let network = network.map_or_else(|| "others".to_owned(), network_name);
         match what {
-            Refused::Request => info!(%network, label, %reason, refused, "requests refused"),
-            Refused::Namespace => info!(%network, label, %reason, refused, "namespaces refused"),
-            Refused::Login => info!(%network, label, %reason, refused, "logins refused"),
+            Refused::Request => {
+                info!(%network, label, %reason, refused, cause, certainty, "requests refused");
+            }
+            Refused::Namespace => {
+                info!(%network, label, %reason, refused, cause, certainty, "namespaces refused");
+            }
+            Refused::Login => {
+                info!(%network, label, %reason, refused, cause, certainty, "logins refused");
+            }
             Refused::Offer => info!(
-                %network, label, %reason, refused,
+                %network, label, %reason, refused, cause, certainty,
                 "WebSocket not offered: these clients stay on what they have"
+            ),
+            Refused::Session => info!(
+                refused,
+                cause,
+                certainty,
+                "requests of sessions that are not here: this is normal after a restart; if it goes on, \
+                 several servers share this address"
             ),
         }
     }
-}
 
-impl RefusalLog {
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a refusal of a client in that network, and logs it if a line is due.
     pub fn count(self: &Arc<Self>, refused: Refused, network: IpAddr, refusal: &Refusal) {
         let kind = Kind { refused, label: refusal.label(), network: Some(network) };
+        self.count_kind(kind, refusal);
+    }
+
+    /// Counts a request of a session that is not here, and logs it if a line is due.
+    pub fn count_unknown_session(self: &Arc<Self>, sid: &str) {
+        if self.observer.as_ref().is_some_and(|observer| observer.has_ended(sid)) {
+            return;
+        }
+        let kind = Kind { refused: Refused::Session, label: UNKNOWN_SESSION, network: None };
+        self.count_kind(kind, &"Session ID unknown");
+    }
+
+    fn count_kind(self: &Arc<Self>, kind: Kind, reason: &dyn Display) {
         let mut counts = self.counts();
-        let line = counts.count(kind, refusal, Instant::now());
+        let line = counts.count(kind, reason, Instant::now());
         let runtime = Handle::try_current().ok().filter(|_| !counts.is_watched);
         counts.is_watched |= runtime.is_some();
         drop(counts);
         if let Some(line) = line {
-            line.log();
+            self.log(&line);
         }
         if let Some(runtime) = runtime {
             runtime.spawn(watch(Arc::downgrade(self)));
@@ -164,7 +256,7 @@ impl RefusalLog {
         counts.is_watched = !counts.kinds.is_empty();
         let goes_on = counts.is_watched;
         drop(counts);
-        lines.iter().for_each(Line::log);
+        lines.iter().for_each(|line| self.log(line));
         goes_on
     }
 
@@ -172,7 +264,7 @@ impl RefusalLog {
     /// once.
     pub fn clear(&self) {
         let lines = self.counts().drain();
-        lines.iter().for_each(Line::log);
+        lines.iter().for_each(|line| self.log(line));
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Admitted {
     pub monitor: Option<WebSocketMonitor>,
     /// If the request opens a session: the transports that may be offered to it, preferred first.
     pub offered: Vec<&'static str>,
-    /// If the request opens a session: why `websocket` is allowed and not offered, if it is so.
+    /// If the request opens a session: why `websocket` is not offered, if it is so.
     pub withheld: Option<Refusal>,
 }
 
@@ -152,6 +152,9 @@ impl Gate {
         {
             self.log_withheld(refusal, visitor.client);
         }
+        if let Some(refusal) = &decision.left_out {
+            self.log_left_out(refusal);
+        }
         self.report_return(&request, subject, &policy);
         Ok(Admitted {
             client_info: permit.map(|permit| {
@@ -160,7 +163,11 @@ impl Gate {
                 client_info
             }),
             monitor,
-            withheld: decision.withheld().filter(|_| request.step == Step::Opens).cloned(),
+            withheld: decision
+                .withheld()
+                .filter(|_| request.step == Step::Opens)
+                .or(decision.left_out.as_ref())
+                .cloned(),
             offered: if request.step == Step::Opens { decision.offered() } else { Vec::new() },
         })
     }

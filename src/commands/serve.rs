@@ -110,7 +110,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let rate_limit_stats = Arc::clone(chat.rate_limit_stats());
     let started = settings.clone();
     let transports = settings.policy.transports.names().join(",");
-    let gate = Gate::new(settings.policy);
+    let gate = Gate::observed(settings.policy, Arc::clone(&book) as _);
     let hub = admin_hub(
         settings.admin_ui,
         settings.admin_token.as_deref(),

@@ -8,6 +8,9 @@ use crate::engine::{CloseReason, SessionEvent, UpgradeFailure, WebSocketEnd};
 /// The transport whose absence is a fallback.
 const WEBSOCKET: &str = "websocket";
 
+/// The label of the refusal of a transport that the settings leave out. That is no failure.
+const NOT_ALLOWED: &str = "transport";
+
 /// Labels of requests that a proxy has changed: no policy refuses by them.
 const FAULTS: [&str; 7] = [
     "upgrade-missing",
@@ -76,6 +79,10 @@ impl Attempts {
 pub(super) struct Attempt {
     /// Whether the handshake offered it.
     offered: bool,
+    /// Whether the settings leave it out for this client.
+    not_allowed: bool,
+    /// Whether a client that changes its transport as it likes has opened one.
+    opened: bool,
     /// The other transport that was tried last, if it is not WebSocket.
     other: Option<&'static str>,
     seen: Seen,
@@ -83,7 +90,7 @@ pub(super) struct Attempt {
     refused: Option<Box<Refused>>,
     /// How its WebSocket ended, and after how many milliseconds.
     end: Option<(WebSocketEnd, u32)>,
-    failed: Option<UpgradeFailure>,
+    failed: Option<Failed>,
     closed: Option<Box<Closed>>,
 }
 
@@ -102,6 +109,13 @@ enum Probe {
     Answered,
     Upgraded,
     Confirmed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failed {
+    Upgrade(UpgradeFailure),
+    /// It had been opened, and the client went on by another.
+    Left,
 }
 
 /// The policy, or the transport because of the request's form, refused it.
@@ -123,10 +137,14 @@ impl Attempt {
     pub fn observe(&mut self, event: &SessionEvent<'_>) -> bool {
         match *event {
             SessionEvent::Handshake { transport, offered } => {
-                self.offered = offered.contains(&WEBSOCKET);
+                self.offered = offered.contains(&WEBSOCKET) || transport == WEBSOCKET;
                 if transport == WEBSOCKET {
                     (self.seen, self.probe) = (Seen::Accepted, Probe::Confirmed);
                 }
+                false
+            }
+            SessionEvent::Withheld { label: NOT_ALLOWED, .. } => {
+                self.not_allowed = true;
                 false
             }
             SessionEvent::Withheld { label, reason, .. } => {
@@ -134,10 +152,18 @@ impl Attempt {
                 true
             }
             SessionEvent::Moved { to, .. } => {
+                let was_open = std::mem::replace(&mut self.opened, true);
+                let fell_back = to != WEBSOCKET && was_open && self.is_on_websocket();
                 if to == WEBSOCKET {
+                    *self = self.anew();
                     (self.seen, self.probe) = (Seen::Accepted, Probe::Confirmed);
+                } else if fell_back {
+                    self.failed = Some(Failed::Left);
+                } else if !was_open {
+                    // Its handshake named what it would open first, and it opened another.
+                    (self.seen, self.probe) = (Seen::None, Probe::None);
                 }
-                false
+                fell_back
             }
             SessionEvent::Refused { transport, label, reason } if transport == WEBSOCKET => {
                 self.refused = Some(Box::new(Refused { label, reason: reason.into() }));
@@ -148,7 +174,7 @@ impl Attempt {
             }
             SessionEvent::Refused { .. } | SessionEvent::UpgradeRefused { .. } => false,
             SessionEvent::Probing { transport } => {
-                *self = Attempt { offered: self.offered, ..Attempt::default() };
+                *self = self.anew();
                 self.seen = Seen::Accepted;
                 self.other = (transport != WEBSOCKET).then_some(transport);
                 false
@@ -166,7 +192,7 @@ impl Attempt {
                 false
             }
             SessionEvent::UpgradeFailed { reason, .. } | SessionEvent::TakenBack { reason, .. } => {
-                self.failed = Some(reason);
+                self.failed = Some(Failed::Upgrade(reason));
                 true
             }
             SessionEvent::WebSocketEnded { end, after } => {
@@ -178,6 +204,12 @@ impl Attempt {
                 true
             }
         }
+    }
+
+    /// The next attempt of the same client.
+    fn anew(&self) -> Self {
+        let &Attempt { offered, not_allowed, opened, .. } = self;
+        Attempt { offered, not_allowed, opened, ..Attempt::default() }
     }
 
     /// How long nothing had been heard when the connection of the session was lost, if it was.
@@ -234,6 +266,11 @@ impl Attempt {
             facts.set(if is_fault { "upgrade-fault" } else { "refusal" }, *label);
             facts.set(if is_fault { "refused-by-server" } else { "refusal-text" }, &**reason);
         }
+        // It explains why there is no WebSocket, and not why a session ended.
+        if self.not_allowed && self.refused.is_none() && self.closed.is_none() {
+            facts.set("refusal", NOT_ALLOWED);
+            facts.set("refusal-text", "the settings leave WebSocket out for this client");
+        }
         if let Some((end, after)) = self.end {
             facts.set("websocket-end", end.name());
             facts.set("websocket-ms", u64::from(after));
@@ -242,11 +279,15 @@ impl Attempt {
             facts.set(
                 "upgrade-failed",
                 match failed {
-                    UpgradeFailure::NoProbe | UpgradeFailure::NotSettled => "timeout",
-                    UpgradeFailure::Ended => "ended",
-                    UpgradeFailure::WrongPacket => "wrong-packet",
-                    UpgradeFailure::UnconfirmedEnded => "unconfirmed-ended",
-                    UpgradeFailure::UnconfirmedSilent => "unconfirmed-silent",
+                    Failed::Upgrade(UpgradeFailure::NoProbe | UpgradeFailure::NotSettled) => {
+                        "timeout"
+                    }
+                    Failed::Upgrade(UpgradeFailure::Ended) => "ended",
+                    Failed::Upgrade(UpgradeFailure::WrongPacket) => "wrong-packet",
+                    Failed::Upgrade(UpgradeFailure::UnconfirmedEnded) => "unconfirmed-ended",
+                    Failed::Upgrade(UpgradeFailure::UnconfirmedSilent) => "unconfirmed-silent",
+                    Failed::Left if matches!(self.end, Some((WebSocketEnd::Cut, _))) => "ended",
+                    Failed::Left => "left",
                 },
             );
         }

@@ -1,5 +1,7 @@
 //! What is known of each session: its timeline, and the cause of its fallback or its end.
 
+mod hearing;
+mod refusals;
 mod views;
 
 use std::collections::{HashMap, VecDeque};
@@ -9,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::attempt::{Attempt, Attempts};
 use super::causes::{Verdict, diagnose};
@@ -19,8 +21,10 @@ use super::lateness::Lateness;
 use super::patterns::Patterns;
 use super::tail::{Tail, Who};
 use super::timeline::{self, Timeline};
+use crate::admission::AddressTable;
 use crate::engine::{CloseReason, Observer, Session, SessionEvent, Sid};
 use crate::token_bucket::{Bucket, Rate};
+use refusals::Taken;
 
 /// Ended sessions that are remembered.
 pub const ENDED: usize = 1000;
@@ -47,6 +51,8 @@ pub struct Book {
     waiting: Mutex<VecDeque<(Instant, Subject)>>,
     history: Mutex<History>,
     tail: Tail,
+    /// What each address has taken of the rates of all its sessions.
+    addresses: Mutex<AddressTable<Taken>>,
     numbers: AtomicU64,
     lateness: Lateness,
 }
@@ -71,8 +77,7 @@ struct Record {
 struct Said {
     /// The latest, made when an attempt ended.
     verdict: Option<Verdict>,
-    reports: Bucket,
-    tests: Bucket,
+    taken: Taken,
 }
 
 /// What lines of the log, and counts, say of a session.
@@ -169,6 +174,7 @@ impl Default for Book {
             waiting: Mutex::default(),
             history: Mutex::default(),
             tail: Tail::default(),
+            addresses: Mutex::default(),
             numbers: AtomicU64::new(1),
             lateness: Lateness::default(),
         }
@@ -189,12 +195,32 @@ impl Book {
         lock(&self.history).mark(changes);
     }
 
-    /// Tells the log of fallbacks, a while after they happened. Runs for as long as the process.
+    /// Tells the log of fallbacks, a while after they happened; and that the server is late, if it is. Runs
+    /// for as long as the process.
     pub async fn run(self: Arc<Self>) {
         loop {
             self.lateness.wait().await;
-            self.tell_due(Instant::now());
+            let now = Instant::now();
+            self.tell_due(now);
+            if let Some(late) = self.lateness.worth_a_line(now) {
+                self.tell_late(late);
+            }
         }
+    }
+
+    fn tell_late(&self, late: Duration) {
+        let mut facts = Facts::default();
+        facts.set("late-ms", late);
+        let verdict = diagnose(&facts);
+        lock(&self.history).found(&verdict, None, &None, 1);
+        self.tail.push_cause(None, "late", &verdict.evidence, &verdict);
+        let (cause, certainty) = (verdict.cause, verdict.certainty.name());
+        warn!(
+            cause,
+            certainty,
+            ms = late.as_millis() as u64,
+            "the server is late in all that it does"
+        );
     }
 
     fn tell_due(&self, now: Instant) {
@@ -222,81 +248,13 @@ impl Book {
         }
     }
 
-    /// Whether the client of an open session may tell something now, at that rate.
-    pub(super) fn may_tell(&self, sid: Sid, rate: Rate) -> bool {
-        self.takes(sid, rate, |said| &mut said.reports)
-    }
-
-    /// Whether that client may test its way now, at that rate.
-    pub(super) fn may_test(&self, sid: Sid, rate: Rate) -> bool {
-        self.takes(sid, rate, |said| &mut said.tests)
-    }
-
-    fn takes(&self, sid: Sid, rate: Rate, bucket: fn(&mut Said) -> &mut Bucket) -> bool {
-        let mut shard = self.shard(sid);
-        let Some(record) = shard.get_mut(&sid) else { return false };
-        let bucket = bucket(record.said.get_or_insert_default());
-        rate.take(*bucket, 1, Instant::now()).map(|left| *bucket = left).is_ok()
-    }
-
-    /// Takes what the client saw of an attempt, or of the loss of its last session, and returns the
-    /// verdict on what both ends know.
-    ///
-    /// `lost` is the id of that last session. Who knows it was its client.
-    pub fn hear(&self, session: &Session, told: &Facts, lost: Option<Sid>) -> Verdict {
-        let sid = session.sid();
-        let ended = lost.and_then(|lost| {
-            let ended = lock(&self.ended);
-            ended.iter().rev().find(|ended| ended.sid == lost).map(|ended| ended.facts.clone())
-        });
-        let mut facts = Facts::default();
-        facts.extend(told);
-        facts.set("uptime-ms", self.started.elapsed());
-        self.lateness.tell(&mut facts);
-        let mut shard = self.shard(sid);
-        let Some(record) = shard.get_mut(&sid) else { return diagnose(&facts) };
-        // A loss was one of another session.
-        if let Some(ended) = ended {
-            facts.extend(&ended);
-            // Both ends count from what they heard last; the page tells of what it lost.
-            for name in ["transport", "silent-ms"] {
-                if let Some(fact) = told.get(name) {
-                    facts.set(name, fact.clone());
-                }
-            }
-        }
-        let is_of_this = told.text("step") != Some("carrying");
-        if is_of_this {
-            let attempt = record.attempts.to(told.text("transport").unwrap_or("websocket"));
-            facts.extend(&attempt.map(|it| it.facts(record.opened.elapsed())).unwrap_or_default());
-            if let Some(transport) = told.get("transport").cloned() {
-                facts.set("transport", transport);
-            }
-        }
-        let verdict = diagnose(&facts);
-        // That answers are late is no failure yet: it may have no cause.
-        if told.get("code").is_none() && !verdict.is_known() {
-            return verdict;
-        }
-        let text = format!("{}: {}", verdict.cause, verdict.evidence);
-        record.timeline.push(record.opened.elapsed(), "the client saw", &text);
-        let is_of_websocket = facts.text("transport") == Some("websocket");
-        if is_of_this && (is_of_websocket || record.verdict().is_none()) {
-            record.set_verdict(verdict.clone());
-        }
-        record.logged = true;
-        let stays = record.transport;
-        drop(shard);
-        self.found(Subject::of(session), stays, &facts, &verdict);
-        verdict
-    }
-
     /// Counts a cause, and has the log tell of it. `stays` is the transport in use.
     fn found(&self, of: Subject, stays: &str, facts: &Facts, verdict: &Verdict) {
-        lock(&self.history).found(verdict.cause, of.network, &of.proxy);
+        lock(&self.history).found(verdict, Some(of.network), &of.proxy, 1);
         let told =
             format!("{} ({}): {}", verdict.cause, verdict.certainty.name(), verdict.evidence);
-        self.tail.push(Some((of.sid, of.generation, of.remote)), "cause", &told);
+        let who = (of.sid, of.generation, of.remote);
+        self.tail.push_cause(Some(who), "cause", &told, verdict);
         let mut counts = lock(&self.counts);
         let Ok(left) = LOGGED.take(counts.log, 1, Instant::now()) else {
             counts.unlogged += 1;
@@ -335,7 +293,12 @@ impl Book {
         }
         let failed = attempt.has_failed();
         let said = record.said.and_then(|said| said.verdict);
-        let verdict = if failed { Some(diagnose(&facts)) } else { said };
+        let verdict = if failed { Some(diagnose(&facts)) } else { said.clone() };
+        // Why it fell back stays true, if nobody knows why it was lost then.
+        let verdict = match (verdict, said) {
+            (Some(ending), Some(known)) if !ending.is_known() && known.is_known() => Some(known),
+            (verdict, _) => verdict,
+        };
         // People leave, machines go to sleep, networks change: the log tells only of what can be mended.
         let is_ordinary = matches!(
             reason,
@@ -370,6 +333,19 @@ impl Book {
 }
 
 impl Record {
+    fn new(number: u64, opened: Instant) -> Self {
+        Record {
+            number,
+            opened,
+            name: None,
+            transport: "",
+            timeline: Timeline::default(),
+            attempts: Attempts::default(),
+            said: None,
+            logged: false,
+        }
+    }
+
     fn verdict(&self) -> Option<&Verdict> {
         self.said.as_ref()?.verdict.as_ref()
     }
@@ -385,18 +361,16 @@ impl Observer<Session> for Book {
         let (name, text) = timeline::words(event);
         self.tail.push(Some(who(session)), name, timeline::prefix(&text));
         let mut shard = self.shard(sid);
-        let record = shard.entry(sid).or_insert_with(|| {
-            Box::new(Record {
-                number: self.numbers.fetch_add(1, Ordering::Relaxed),
-                opened: now,
-                name: None,
-                transport: "",
-                timeline: Timeline::default(),
-                attempts: Attempts::default(),
-                said: None,
-                logged: false,
-            })
-        });
+        if let SessionEvent::Handshake { .. } = event {
+            shard.insert(
+                sid,
+                Box::new(Record::new(self.numbers.fetch_add(1, Ordering::Relaxed), now)),
+            );
+        }
+        let Some(record) = shard.get_mut(&sid) else {
+            drop(shard);
+            return self.tell_ended(sid, now, name, &text);
+        };
         let age = now - record.opened;
         record.timeline.push(age, name, &text);
         let is_time = record.attempts.observe(event);
@@ -406,6 +380,12 @@ impl Observer<Session> for Book {
             | SessionEvent::Upgraded { to, .. }
             | SessionEvent::TakenBack { to, .. } => record.transport = to,
             _ => {}
+        }
+        if record.attempts.websocket().is_on_websocket()
+            && let Some(said) = &mut record.said
+        {
+            // What failed before it has no consequence any more.
+            said.verdict = None;
         }
         if let SessionEvent::Closed { .. } = event {
             if let Some(record) = shard.remove(&sid).map(|record| *record) {

@@ -14,7 +14,7 @@ use crate::token_bucket::Rate;
 
 /// Characters of an echo.
 pub const LONGEST_ECHO: usize = 64 * 1024;
-/// Echoes and streams of pieces of one session: `/diagnostics` has a few for each transport.
+/// Echoes and streams of pieces of one session; an address has ten times as many: `/diagnostics` has a few for each transport.
 const TESTS: Rate = Rate::one_per(Duration::from_secs(5), 20);
 /// Pieces of a stream, and the pause between them. A proxy that collects them passes them on at once.
 const PIECES: u32 = 4;
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// The namespace's name.
 pub const NAMESPACE: &str = "/parlance";
 
-/// Reports of one session. A page has one for each transport that failed, and one for a loss.
+/// Reports of one session; an address has ten times as many. A page has one for each transport that failed, and one for a loss.
 const REPORTS: Rate = Rate::one_per(Duration::from_secs(10), 10);
 
 /// An application, and beside it the namespace `/parlance`, where a client sends `evidence` with an
@@ -45,7 +45,7 @@ impl<A> Evidence<A> {
     fn answer(&self, socket: &Socket, event: Event) {
         let Some(ack) = event.ack else { return };
         let is_test = matches!(&*event.name, "echo" | "pieces");
-        if is_test && !self.book.may_test(socket.session().sid(), TESTS) {
+        if is_test && !self.book.may_test(socket.session(), TESTS) {
             return ack.send([json!({ "error": "too many tests" })]);
         }
         let answer = match (&*event.name, event.args.first()) {
@@ -59,7 +59,7 @@ impl<A> Evidence<A> {
             }
             ("evidence", Some(Value::Object(told))) => {
                 let lost = told.get("session").and_then(Value::as_str).and_then(Sid::parse);
-                match self.book.may_tell(socket.session().sid(), REPORTS) {
+                match self.book.may_tell(socket.session(), REPORTS) {
                     true => {
                         self.book.hear(socket.session(), &Facts::from_client(told), lost).to_json()
                     }

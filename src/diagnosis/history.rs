@@ -9,7 +9,9 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::causes::{Certainty, Verdict};
 use super::tail::epoch_ms;
+
 /// Minutes that are remembered: six hours.
 const MINUTES: usize = 360;
 /// Changes of the policy that are remembered.
@@ -41,6 +43,9 @@ struct Run {
     since: Instant,
     latest: Instant,
     count: u64,
+    /// Of the latest.
+    certainty: Certainty,
+    evidence: String,
     networks: Tally<IpAddr>,
     proxies: Tally<Option<Arc<str>>>,
 }
@@ -61,8 +66,15 @@ impl Default for History {
 }
 
 impl History {
-    /// A cause was found for a session of a network, behind a proxy.
-    pub fn found(&mut self, cause: &'static str, network: IpAddr, proxy: &Option<Arc<str>>) {
+    /// A cause was found for so many sessions, or refused requests, of a network, behind a proxy.
+    pub fn found(
+        &mut self,
+        verdict: &Verdict,
+        network: Option<IpAddr>,
+        proxy: &Option<Arc<str>>,
+        number: u64,
+    ) {
+        let cause = verdict.cause;
         let now = Instant::now();
         let minute = self.epoch(now) / 60_000;
         if self.minutes.back().is_none_or(|(latest, _)| *latest < minute) {
@@ -72,17 +84,22 @@ impl History {
             }
         }
         if let Some((_, counts)) = self.minutes.back_mut() {
-            *counts.entry(cause).or_default() += 1;
+            *counts.entry(cause).or_default() += number;
         }
         let run = self.runs.entry(cause).or_insert_with(|| Run::new(0, now));
         if now - run.latest > QUIET {
             *run = Run::new(run.total, now);
         }
         run.latest = now;
-        run.total += 1;
-        run.count += 1;
-        run.networks.add(&network);
-        run.proxies.add(proxy);
+        run.total += number;
+        run.count += number;
+        run.certainty = verdict.certainty;
+        run.evidence.clear();
+        run.evidence.push_str(&verdict.evidence);
+        if let Some(network) = network {
+            run.networks.add(&network, number);
+        }
+        run.proxies.add(proxy, number);
     }
 
     /// Something changed that causes may follow from.
@@ -113,6 +130,8 @@ impl History {
                 "where": named.map(|named| &*named.place),
                 "title": named.map(|named| &*named.title),
                 "remedy": named.map(|named| &*named.remedy),
+                "certainty": run.certainty.name(),
+                "evidence": run.evidence,
                 "total": run.total,
                 "hour": hour.filter_map(of).sum::<u64>(),
                 "since": self.epoch(run.since),
@@ -151,8 +170,16 @@ impl History {
 
 impl Run {
     fn new(total: u64, now: Instant) -> Self {
-        let (networks, proxies) = (Tally::default(), Tally::default());
-        Run { total, since: now, latest: now, count: 0, networks, proxies }
+        Run {
+            total,
+            since: now,
+            latest: now,
+            count: 0,
+            certainty: Certainty::Unknown,
+            evidence: String::new(),
+            networks: Tally::default(),
+            proxies: Tally::default(),
+        }
     }
 
     /// What most of them have in common, if they are many.
@@ -176,11 +203,11 @@ impl<K> Default for Tally<K> {
 }
 
 impl<K: Clone + Eq + Hash> Tally<K> {
-    fn add(&mut self, key: &K) {
+    fn add(&mut self, key: &K, number: u64) {
         if let Some(count) = self.0.get_mut(key) {
-            *count += 1;
+            *count += number;
         } else if self.0.len() < APART {
-            self.0.insert(key.clone(), 1);
+            self.0.insert(key.clone(), number);
         }
     }
 
@@ -204,8 +231,14 @@ mod tests {
         [192, 0, 2, last].into()
     }
 
+    fn verdict(cause: &'static str) -> Verdict {
+        let evidence = format!("signs of {cause}");
+        let certainty = Certainty::Likely;
+        Verdict { cause, place: "", certainty, title: "", evidence, remedy: "" }
+    }
+
     fn found(history: &mut History, cause: &'static str, last: u8, proxy: Option<&str>) {
-        history.found(cause, address(last), &proxy.map(Arc::from));
+        history.found(&verdict(cause), Some(address(last)), &proxy.map(Arc::from), 1);
     }
 
     fn cause(history: &History, name: &str) -> Value {
@@ -229,6 +262,18 @@ mod tests {
         assert_eq!(cause(&history, "idle-timeout")["common"], Value::Null, "four are too few");
         found(&mut history, "idle-timeout", 7, None);
         assert_eq!(cause(&history, "idle-timeout")["common"], "5 of 5 came from 192.0.2.7");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_are_counted_at_once_and_the_latest_evidence_is_kept() {
+        let mut history = History::default();
+        history.found(&verdict("server-full"), Some(address(1)), &None, 9);
+        history.found(&verdict("server-full"), None, &None, 1);
+        let it = cause(&history, "server-full");
+        assert_eq!((&it["total"], &it["hour"]), (&json!(10), &json!(10)));
+        assert_eq!(it["networks"], json!([{ "name": "192.0.2.1", "count": 9 }]));
+        assert_eq!(it["evidence"], "signs of server-full");
+        assert_eq!(it["certainty"], "likely");
     }
 
     #[tokio::test(start_paused = true)]
@@ -261,7 +306,8 @@ mod tests {
         let mut history = History::default();
         for number in 0..2000_u32 {
             history.mark("x");
-            history.found("cut", std::net::Ipv4Addr::from(number).into(), &None);
+            let network = std::net::Ipv4Addr::from(number).into();
+            history.found(&verdict("cut"), Some(network), &None, 1);
             tokio::time::advance(Duration::from_secs(60)).await;
         }
         assert_eq!((history.minutes.len(), history.marks.len()), (MINUTES, MARKS));

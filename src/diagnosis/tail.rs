@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use super::causes::Verdict;
 use crate::engine::Sid;
 
 /// Events that are kept. Who comes too late for one is told how many are missing.
@@ -46,11 +47,34 @@ struct Event {
     session: Option<Who>,
     name: &'static str,
     text: String,
+    /// A cause and how certain it is, if the event is that it was found.
+    cause: Option<(&'static str, &'static str)>,
 }
 
 impl Tail {
     /// Adds an event of a session, or of the server.
     pub(super) fn push(&self, session: Option<Who>, name: &'static str, text: &str) {
+        self.push_event(session, name, text, None);
+    }
+
+    /// Adds that a cause was found.
+    pub(super) fn push_cause(
+        &self,
+        session: Option<Who>,
+        name: &'static str,
+        text: &str,
+        verdict: &Verdict,
+    ) {
+        self.push_event(session, name, text, Some((verdict.cause, verdict.certainty.name())));
+    }
+
+    fn push_event(
+        &self,
+        session: Option<Who>,
+        name: &'static str,
+        text: &str,
+        cause: Option<(&'static str, &'static str)>,
+    ) {
         let mut ring = self.ring();
         ring.last += 1;
         let number = ring.last;
@@ -61,7 +85,7 @@ impl Tail {
         kept.clear();
         kept.push_str(text);
         let at = epoch_ms(SystemTime::now());
-        ring.events.push_back(Event { number, at, session, name, text: kept });
+        ring.events.push_back(Event { number, at, session, name, text: kept, cause });
         drop(ring);
         self.came.notify_waiters();
     }
@@ -107,6 +131,10 @@ impl Event {
             event["sid"] = sid.as_str().into();
             event["generation"] = generation.into();
             event["address"] = address.map(|address| address.to_string()).into();
+        }
+        if let Some((cause, certainty)) = self.cause {
+            event["cause"] = cause.into();
+            event["certainty"] = certainty.into();
         }
         event
     }

@@ -118,6 +118,10 @@ fn log(gate: &Gate, error: &Error, remote: Client, transport: &str, sid: &str) {
             gate.log_refusal(refusal, remote);
             refusal.label()
         }
+        Error::SidUnknown => {
+            gate.log_unknown_session(sid);
+            ""
+        }
         _ => "",
     };
     debug!(%remote, transport, sid, code, label, %error, %reason, "request refused");

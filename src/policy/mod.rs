@@ -185,6 +185,8 @@ pub struct Counts {
 pub struct Decision<'a> {
     /// The transports that this visitor may use. Refusals name them.
     pub allowed: &'a Transports,
+    /// The settings leave WebSocket out for this visitor, who opens a session.
+    pub(crate) left_out: Option<Refusal>,
     /// Why no WebSocket is to be had: the circuit breaker is open, or as many as allowed are.
     no_websocket: Option<Refusal>,
     /// Whether it is allowed.
@@ -233,8 +235,11 @@ impl Policy {
         let limit = self.caps.websockets;
         let is_full = limit > 0 && counts.websockets >= limit;
         let full = is_full.then_some(Refusal::WebSockets { limit });
+        let (allowed, rule) = self.transports_and_rule(visitor);
+        let is_left_out = input.step == Step::Opens && !allowed.allows(WEBSOCKET);
         Decision {
-            allowed: self.transports_for(visitor),
+            allowed,
+            left_out: is_left_out.then(|| Refusal::transport(WEBSOCKET, allowed, rule)),
             no_websocket: full.or(counts.breaker.map(|left| Refusal::Breaker { left })),
             verdict: self.verdict(input),
         }

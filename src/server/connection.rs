@@ -86,7 +86,7 @@ impl Server {
         permit: OwnedSemaphorePermit,
         why: NoSlot,
     ) {
-        let Shared { slots, no_slot, connections, .. } = &*self.shared;
+        let Shared { slots, no_slot, connections, negotiator, .. } = &*self.shared;
         let waited = match why {
             NoSlot::AllTaken => slots.wait(self.bucket(remote.ip(), &config)).await,
             // Waiting is useless: the other connections of the address may stay for hours.
@@ -105,7 +105,7 @@ impl Server {
                 Some(stream) => {
                     self.refuse(Arc::new(ConnWriter::new(stream, None)), peer, &config, why).await;
                 }
-                None => no_slot.count(why),
+                None => no_slot.count(why, peer.remote, negotiator.gate()),
             }
         };
         let _ = timeout(WAIT, refuse).await;
@@ -120,7 +120,8 @@ impl Server {
         config: &ListenerConfig,
         why: NoSlot,
     ) {
-        let response = self.shared.no_slot.refuse(why);
+        let Shared { no_slot, negotiator, .. } = &*self.shared;
+        let response = no_slot.refuse(why, peer.remote, negotiator.gate());
         let mut http = self.http1(writer, peer, config);
         let _ = timeout(WAIT, http.refuse(response)).await;
     }

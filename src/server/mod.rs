@@ -148,7 +148,7 @@ impl Server {
     pub async fn run(&self, listener: impl Into<Listener>) {
         let mut listener = listener.into();
         let config = Arc::clone(&listener.config);
-        let Shared { slots, no_slot, connections, stopping, .. } = &*self.shared;
+        let Shared { slots, no_slot, connections, stopping, negotiator, .. } = &*self.shared;
         let mut pause = SHORTEST_PAUSE;
         loop {
             let accepted = tokio::select! {
@@ -167,12 +167,18 @@ impl Server {
                             connections
                                 .spawn(server.wait_for_slot(tcp, remote, config, permit, why));
                         }
-                        Admission::Full(why) => no_slot.refuse_at_once(&tcp, why, &config),
+                        Admission::Full(why) => {
+                            let gate = negotiator.gate();
+                            no_slot.refuse_at_once(&tcp, remote.ip(), why, &config, gate);
+                        }
                     }
                 }
                 Err(error) => {
                     // Usually, all file descriptors are in use until a connection ends.
-                    warn!(%error, ?pause, "cannot accept");
+                    let named = no_slot::named(&error, negotiator.gate());
+                    let (cause, certainty) =
+                        (named.map(|it| it.cause), named.map(|it| it.certainty));
+                    warn!(%error, ?pause, cause, certainty, "cannot accept");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }

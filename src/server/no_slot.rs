@@ -1,6 +1,7 @@
 //! Refuses connections that get no slot, and raises the limit of open files for the slots.
 
 use std::io::{self, Read as _, Write as _};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tracing::{info, warn};
 
 use super::HttpLimits;
 use super::listen::ListenerConfig;
+use crate::admission::{Gate, Named};
 use crate::http::write::{After, write_end, write_head};
 use crate::http::{Body, Response};
 use crate::net::slots::{NoSlot, open_files};
@@ -42,8 +44,15 @@ struct RefusalCount {
 impl Refusals {
     /// Refuses a connection that cannot even wait, without a task for it. Only plain HTTP gets an
     /// answer, as far as that is possible without waiting.
-    pub fn refuse_at_once(&self, tcp: &TcpStream, why: NoSlot, config: &ListenerConfig) {
-        let response = self.refuse(why);
+    pub fn refuse_at_once(
+        &self,
+        tcp: &TcpStream,
+        remote: IpAddr,
+        why: NoSlot,
+        config: &ListenerConfig,
+        gate: &Gate,
+    ) {
+        let response = self.refuse(why, remote, gate);
         if let (Body::Whole(body), true) = (response.body(), config.acceptor.is_plain()) {
             let mut bytes = Vec::new();
             write_head(&mut bytes, response.status(), response.headers(), After::Close);
@@ -56,8 +65,8 @@ impl Refusals {
     }
 
     /// Counts a refusal and returns its response.
-    pub fn refuse(&self, why: NoSlot) -> Response {
-        self.count(why);
+    pub fn refuse(&self, why: NoSlot, remote: IpAddr, gate: &Gate) -> Response {
+        self.count(why, remote, gate);
         unavailable(why.reason(), Some(why.setting()))
     }
 
@@ -69,8 +78,8 @@ impl Refusals {
         })
     }
 
-    /// Counts a refusal, and logs it at most once per [`LOG_INTERVAL`].
-    pub fn count(&self, why: NoSlot) {
+    /// Counts a refusal, logs it at most once per [`LOG_INTERVAL`], and tells the gate then.
+    pub fn count(&self, why: NoSlot, remote: IpAddr, gate: &Gate) {
         let refused = &self.0[why as usize];
         let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.count += 1;
@@ -79,19 +88,34 @@ impl Refusals {
             let count = refused.count;
             refused.last_logged = Some(Instant::now());
             refused.count = 0;
+            drop(refused);
+            // All have taken them together, so that nobody in particular is to blame.
+            let share_of = (why == NoSlot::Share).then_some(remote);
+            let told = gate.connections_refused(why.setting(), why.reason(), share_of, count);
+            let (cause, certainty) = (told.map(|it| it.cause), told.map(|it| it.certainty));
             match why {
                 NoSlot::AllTaken => warn!(
                     refused = count,
+                    cause,
+                    certainty,
                     "all connections are taken: more are refused (max-connections)"
                 ),
                 NoSlot::Share => warn!(
-                    refused = count,
+                    %remote, refused = count, cause, certainty,
                     "an address has its share of connections: more of it are refused \
                      (max-connections-per-address)"
                 ),
             }
         }
     }
+}
+
+/// The cause of an error of accept, if it is that there are no more open files.
+pub(super) fn named(error: &io::Error, gate: &Gate) -> Option<Named> {
+    use rustix::io::Errno;
+    let is_known = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
+    let told = || gate.connections_refused("open-files", &error.to_string(), None, 1);
+    is_known.contains(&error.raw_os_error()).then(told).flatten()
 }
 
 /// A 503 with `Retry-After`. `setting` is the one that is the reason.

@@ -19,6 +19,7 @@ import { startFaultBrowser } from './lib/visit.mjs';
 /** No page of the server's is there. */
 const NO_PAGE = ['certificate-of-another-name', 'certificate-expired', 'certificate-not-yet-valid', 'certificate-untrusted', 'mixed-content'];
 const SHARE = 0.95;
+const SERVER_MS = 25_000;
 const OUTPUT = new URL('../../target/faults.json', import.meta.url);
 
 const { values, positionals } = parseArgs({
@@ -36,8 +37,19 @@ const RUNS = [
 ];
 
 async function behindChat(browser, stage, expectation) {
-  const { meanwhile, ...panel } = await watchChat(browser, stage, expectation, () => readTimelines(stage));
-  return { panel, timeline: meanwhile, log: readLog(stage) };
+  const { meanwhile, ...panel } = await watchChat(browser, stage, expectation, () => askServer(stage, expectation));
+  return { panel, ...meanwhile };
+}
+
+/** The server may know a moment later than the page, which comes back to tell it. */
+async function askServer(stage, expectation) {
+  const end = Date.now() + SERVER_MS;
+  for (;;) {
+    const said = { timeline: await readTimelines(stage), log: readLog(stage) };
+    const isKnown = ([surface, { named = [] }]) => judge(expectation, surface, named) !== 'unknown';
+    if (Object.entries(said).every(isKnown) || Date.now() > end) return said;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
 }
 
 async function look(browser, name) {

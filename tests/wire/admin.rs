@@ -325,6 +325,46 @@ async fn with_an_address_of_its_own_it_is_nowhere_else() {
 }
 
 #[tokio::test]
+async fn what_is_refused_before_there_is_a_session_has_its_place() {
+    for (args, path, cause, certainty) in [
+        (["--max-sessions", "1"], target("EIO=4&transport=polling"), "server-full", "certain"),
+        (["--max-sessions-per-address", "1"], "/socket.io/1/".into(), "address-full", "certain"),
+        (
+            ["--transports", "xhr-polling"],
+            target("EIO=4&transport=websocket"),
+            "transport-not-allowed",
+            "certain",
+        ),
+        (
+            ["--max-sessions", "9"],
+            target("EIO=4&transport=polling&sid=AAAAAAAAAAAAAAAAAAAA"),
+            "session-forgotten",
+            "likely",
+        ),
+    ] {
+        let server = Administered::start(&args);
+        server.open(&[]).await;
+        fetch(server.addr, "GET", &path, &[], b"").await;
+        server.until_event("refused").await;
+        let events = server.get("events").await;
+        let refused: Vec<&Value> = events["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|e| e["event"] == "refused")
+            .collect();
+        let last = refused.last().unwrap();
+        assert_eq!((&last["cause"], &last["certainty"]), (&json!(cause), &json!(certainty)));
+        let causes = server.get("causes").await;
+        let found = causes["causes"].as_array().unwrap().iter().find(|it| it["cause"] == cause);
+        let found = found.unwrap_or_else(|| panic!("{cause}: {causes}"));
+        assert_eq!(found["certainty"], certainty);
+        assert!(found["total"].as_u64().unwrap() >= 1);
+        assert_ne!(found["evidence"], "");
+    }
+}
+
+#[tokio::test]
 async fn its_address_answers_when_all_other_connections_are_taken() {
     let mut server =
         Administered::start(&["--admin-address", "localhost:0", "--max-connections", "1"]);
@@ -337,4 +377,13 @@ async fn its_address_answers_when_all_other_connections_are_taken() {
     let key = [("Authorization", bearer.as_str())];
     assert_eq!(fetch(place, "GET", "/admin/sessions", &key, b"").await.status, 200);
     assert_eq!(fetch(server.addr, "GET", "/healthz", &[], b"").await.status, 503);
+}
+
+#[tokio::test]
+async fn a_session_without_websocket_by_the_settings_says_so() {
+    let server = Administered::start(&["--transports", "xhr-polling"]);
+    let sid = server.open(&[]).await;
+    let seen = server.get(&format!("sessions/{sid}")).await;
+    assert_eq!(seen["verdict"]["cause"], "transport-not-allowed", "{seen}");
+    assert_eq!(seen["timeline"][1]["event"], "not offered", "{seen}");
 }

@@ -178,7 +178,8 @@ async fn files_are_left_to_say_no_with() {
     }
     let answer = fetch(addr, "GET", "/", &[], b"").await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("10")));
-    process.line("all connections are taken");
+    let line = process.line("all connections are taken");
+    assert!(line.contains("cause=\"connections-full\" certainty=\"certain\""), "{line}");
     // What else needs a file has one.
     folder.write("transports.toml", "max-websockets = 40\n");
     process.signal("HUP");

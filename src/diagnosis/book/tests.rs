@@ -1,3 +1,5 @@
+//! The book, told of events. Long because each kind of cause has a table here.
+
 use serde_json::json;
 
 use super::super::causes::Certainty;
@@ -188,12 +190,34 @@ async fn a_session_tells_only_so_much() {
     let (engine, book) = engine();
     let session = polling(&engine);
     let rate = Rate::one_per(Duration::from_secs(10), 10);
-    let tell = || (0..100).filter(|_| book.may_tell(session.sid(), rate)).count();
+    let tell = || (0..100).filter(|_| book.may_tell(&session, rate)).count();
     assert_eq!(tell(), 10);
     tokio::time::advance(Duration::from_secs(10)).await;
     assert_eq!(tell(), 1);
     session.close(CloseReason::ClientClosed);
     assert_eq!(tell(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_tells_and_tests_only_as_much_as_ten_sessions() {
+    type May = fn(&Book, &Session, Rate) -> bool;
+    let (engine, book) = engine();
+    let rate = Rate::one_per(Duration::from_secs(10), 10);
+    let sessions: Vec<_> = (0..50).map(|_| polling(&engine)).collect();
+    for (may, others) in [(Book::may_tell as May, 100), (Book::may_test as May, 100)] {
+        let taken = sessions.iter().flat_map(|session| (0..20).map(move |_| session));
+        let taken = taken.filter(|session| may(&book, session, rate)).count();
+        assert_eq!(taken, others);
+        let mut elsewhere = new_session(&POLLING);
+        elsewhere.handshake.bucket = [192, 0, 2, 99].into();
+        let elsewhere = engine.open(elsewhere).unwrap();
+        assert!(may(&book, &elsewhere, rate), "another address");
+    }
+    // After the time in which all of it comes back nothing is remembered of them.
+    tokio::time::advance(Duration::from_secs(1000)).await;
+    let mut addresses = lock(&book.addresses);
+    addresses.sweep(Instant::now());
+    assert_eq!(addresses.len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -300,9 +324,173 @@ async fn what_is_told_of_a_loss_is_put_to_the_session_that_was_lost() {
     let lost = engine.open(new_session(&SOCKET)).unwrap();
     lost.close(CloseReason::Moved("xhr-polling"));
     let session = polling(&engine);
+    // The end of its connection comes after its own, and makes no session of it again.
+    let (end, after) = (WebSocketEnd::ByServer, Duration::from_millis(9));
+    lost.tell(&SessionEvent::WebSocketEnded { end, after });
+    assert!(!book.shard(lost.sid()).contains_key(&lost.sid()));
+    let ended = book.ended_one(lost.sid()).unwrap();
+    assert_eq!(ended.timeline.moments().last().unwrap().name, "WebSocket ended");
     let loss = json!({ "transport": "websocket", "step": "carrying", "code": "closed" });
     let cause = |lost| book.hear(&session, &told(&loss), lost).cause;
     assert_eq!(cause(None), "cut");
     assert_eq!(cause(Some(lost.sid())), "policy-changed");
     assert_eq!(cause(Some(Sid::random().unwrap())), "cut", "another's session");
+}
+
+/// Clients of 0.9 open what they like, and another later.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_moves_to_another_transport_is_no_longer_on_a_websocket() {
+    use SessionEvent::{Moved, Refused, WebSocketEnded};
+    const WS: &str = "websocket";
+    const XHR: &str = "xhr-polling";
+    let moved = |from, to| Moved { from, to };
+    let after = Duration::from_secs(1);
+    let cut = WebSocketEnded { end: WebSocketEnd::Cut, after };
+    let garbled = WebSocketEnded { end: WebSocketEnd::Garbled, after };
+    let refused = Refused { transport: WS, label: "upgrade-missing", reason: "why" };
+    let (engine, book) = engine();
+    for (events, expected) in [
+        (vec![], None),
+        (vec![moved(WS, WS)], None),
+        (vec![moved(WS, WS), moved(WS, XHR)], Some(("frames-down-lost", "likely"))),
+        (vec![moved(WS, WS), cut, moved(WS, XHR)], Some(("cut-after-open", "likely"))),
+        (vec![moved(WS, WS), garbled, moved(WS, XHR)], Some(("frames-changed", "certain"))),
+        (vec![refused, moved(WS, XHR)], Some(("upgrade-header-dropped", "certain"))),
+        // It opened another than its handshake named first.
+        (vec![moved(WS, XHR)], Some(("not-tried", "unknown"))),
+        (vec![moved(WS, XHR), moved(XHR, "jsonp-polling")], Some(("not-tried", "unknown"))),
+        // It came back.
+        (vec![moved(WS, WS), moved(WS, XHR), moved(XHR, WS)], None),
+    ] {
+        let session = engine.open(new_session(&SOCKET)).unwrap();
+        events.iter().for_each(|event| session.tell(event));
+        let verdict = book.verdict(session.sid());
+        let said = verdict.map(|verdict| (verdict.cause, verdict.certainty.name()));
+        assert_eq!(said, expected, "{events:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_a_session_fell_back_stays_known_when_it_is_lost() {
+    let (engine, book) = engine();
+    let blocked = json!({ "transport": "websocket", "step": "open", "code": "cut" });
+    for (tells, reason, expected) in [
+        (true, CloseReason::TransportLost, "upgrade-blocked"),
+        (true, CloseReason::ClientClosed, "upgrade-blocked"),
+        (false, CloseReason::TransportLost, "unknown"),
+        (true, CloseReason::SlowReader, "slow-reader"),
+        (true, CloseReason::Moved("transport"), "policy-changed"),
+    ] {
+        let session = polling(&engine);
+        if tells {
+            book.hear(&session, &told(&blocked), None);
+        }
+        session.close(reason);
+        let verdict = book.ended_one(session.sid()).unwrap().verdict.unwrap();
+        assert_eq!(verdict.cause, expected, "{reason}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_settings_leave_out_is_told_and_is_no_failure() {
+    let (engine, book) = engine();
+    let open = || {
+        let session = engine.open(new_session(&POLLING)).unwrap();
+        let (transport, label, reason) = ("websocket", "transport", "websocket is not allowed");
+        session.tell(&SessionEvent::Withheld { transport, label, reason });
+        session
+    };
+    let session = open();
+    assert_eq!(cause(&book, &session), ("transport-not-allowed", "certain"));
+    assert!(lock(&book.waiting).is_empty(), "the log has nothing to tell of it");
+    assert!(book.shard(session.sid())[&session.sid()].said.is_none(), "it takes no memory");
+    session.close(CloseReason::SlowReader);
+    let ended = book.ended_one(session.sid()).unwrap();
+    assert_eq!(ended.verdict.unwrap().cause, "slow-reader");
+    let session = open();
+    session.close(CloseReason::ClientClosed);
+    assert_eq!(book.ended_one(session.sid()).unwrap().verdict, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_without_a_session_have_a_cause_and_a_place() {
+    use crate::admission::{RefusalObserver, Refusals};
+    let book = Book::default();
+    for (label, cause) in [
+        ("transport", "transport-not-allowed"),
+        ("origin", "origin-not-allowed"),
+        ("unnamed", "origin-not-allowed"),
+        ("scheme", "scheme-mismatch"),
+        ("sessions", "server-full"),
+        ("sessions-per-address", "address-full"),
+        ("websockets", "websockets-full"),
+        ("handshake-rate", "handshake-rate"),
+        ("breaker", "breaker-open"),
+        ("max-connections", "connections-full"),
+        ("max-connections-per-address", "connections-full"),
+        ("open-files", "connections-full"),
+    ] {
+        let network = Some([192, 0, 2, 7].into());
+        let (what, reason, count) = ("requests", "the reason", 3);
+        let named = book.refused(&Refusals { what, label, reason, network, count });
+        assert_eq!((named.cause, named.certainty), (cause, "certain"), "{label}");
+        let events = book.tail().after(None).await;
+        let event = events["events"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!((&event["event"], &event["cause"]), (&json!("refused"), &json!(cause)));
+        assert_eq!(event["certainty"], "certain");
+        assert_eq!(event["text"], "3 requests of 192.0.2.7: the reason");
+        assert!(book.causes().iter().any(|(known, count)| *known == cause && *count >= 3));
+    }
+}
+
+/// A trial that fails ends the session for the client at once; the server may learn of it later.
+#[tokio::test(start_paused = true)]
+async fn what_the_next_session_tells_explains_the_last_and_what_this_one_does_without() {
+    use SessionEvent::{ProbeAnswered, Probing, Upgraded};
+    const WS: &str = "websocket";
+    let (engine, book) = engine();
+    let trial = json!({ "transport": WS, "step": "trial", "code": "silent", "ms": 5000 });
+    let loss = json!({ "transport": WS, "step": "carrying", "code": "cut", "lasted-ms": 9000 });
+    for (facts, has_ended, cause, of_this) in [
+        (&trial, false, "frames-down-lost", Some("frames-down-lost")),
+        (&trial, true, "frames-down-lost", Some("frames-down-lost")),
+        // The next session has a WebSocket again.
+        (&loss, true, "cut", Some("not-tried")),
+    ] {
+        let last = polling(&engine);
+        for event in [
+            Probing { transport: WS },
+            ProbeAnswered { transport: WS },
+            Upgraded { from: "xhr-polling", to: WS, after: Duration::ZERO },
+        ] {
+            last.tell(&event);
+        }
+        if has_ended {
+            last.close(CloseReason::TransportLost);
+        }
+        let session = polling(&engine);
+        assert_eq!(book.hear(&session, &told(facts), Some(last.sid())).cause, cause);
+        let of = |sid| book.report(sid).unwrap().verdict.map(|verdict| verdict.cause);
+        assert_eq!(of(last.sid()), Some(cause), "{facts} {has_ended}");
+        assert_eq!(of(session.sid()), of_this, "{facts} {has_ended}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_while_a_session_goes_on_is_its_own() {
+    let (engine, book) = engine();
+    let session = polling(&engine);
+    let facts = json!({ "transport": "xhr-polling", "step": "carrying", "code": "http",
+        "http-status": 413, "http-by": "other" });
+    book.hear(&session, &told(&facts), Some(session.sid()));
+    assert_eq!(cause(&book, &session), ("body-limit", "certain"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_whose_browser_has_no_websocket_says_so() {
+    let (engine, book) = engine();
+    let session = polling(&engine);
+    let facts = json!({ "transport": "websocket", "step": "open", "code": "unsupported" });
+    book.hear(&session, &told(&facts), None);
+    assert_eq!(cause(&book, &session), ("browser-cannot", "certain"));
 }

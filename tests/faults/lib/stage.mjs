@@ -10,6 +10,7 @@ import { ACTS, LASTING } from './acts.mjs';
 import { gather } from './crowd.mjs';
 import { startLink } from './link.mjs';
 import { startProxy } from './proxy.mjs';
+import { latestEvent } from './surfaces/server.mjs';
 import { TOKEN } from './token.mjs';
 
 /** `value` with each number under a name in …Ms made `scale` times as large. */
@@ -79,10 +80,18 @@ async function set(fault, { scale, upstream, args }, scene, close) {
     link,
     /** What each server had written when it was armed: what comes before is about the crowd. */
     since: new Map(),
+    /** And which was its latest event. */
+    events: new Map(),
     /** From now on the fault is there: those who are there before have come. `agent` is the browser that they seem to be. */
     async arm(agent) {
-      if (fault.crowd) scene.atEnd(await gather(servers[0].url, fault.crowd, agent));
-      for (const server of servers) this.since.set(server, server.stderr.length);
+      if (fault.crowd) {
+        this.disperse = await gather(servers[0].url, fault.crowd, agent);
+        scene.atEnd(this.disperse);
+      }
+      for (const server of servers) {
+        this.since.set(server, server.stderr.length);
+        this.events.set(server, await latestEvent(server));
+      }
       link?.arm();
       proxy.arm();
     },

@@ -106,25 +106,29 @@ async fn each_kind_of_refusal_is_a_line_for_each_network() {
         .await;
     };
     let room = "[[rules]]\nname = \"room\"\nnamespaces = [\"/\"]\ntransports = [\"websocket\"]\n";
-    for (settings, label, reason) in [
+    for (settings, label, cause, reason) in [
         (
             "transports = [\"websocket\"]",
             "transport",
+            "transport-not-allowed",
             "transport xhr-polling is not allowed here; allowed: websocket",
         ),
         (
             "origins = [\"https://b.example\"]",
             "origin",
+            "origin-not-allowed",
             "origin https://a.example is not allowed here",
         ),
         (
             "match-origin-protocol = true",
             "scheme",
+            "scheme-mismatch",
             "the page was loaded by https and this connection came by http: they must be the same",
         ),
         (
             "max-sessions-per-address = 1",
             "sessions-per-address",
+            "address-full",
             "there are 1 sessions from this address already",
         ),
     ] {
@@ -142,8 +146,10 @@ async fn each_kind_of_refusal_is_a_line_for_each_network() {
         process.signal("TERM");
         process.line("stopped");
         let lines = kinds(&process);
+        let named = format!("cause=\"{cause}\" certainty=\"certain\"");
         let first = |network: &str| {
-            let of = format!("network={network} label=\"{label}\" reason={reason} refused=1");
+            let of =
+                format!("network={network} label=\"{label}\" reason={reason} refused=1 {named}");
             lines
                 .iter()
                 .filter(|line| line.contains(" INFO requests refused") && line.ends_with(&of))
@@ -166,7 +172,7 @@ async fn each_kind_of_refusal_is_a_line_for_each_network() {
     let post = target(&format!("{}&transport=polling&sid={sid}", Eio::V4.query()));
     assert_eq!(fetch(addr, "POST", &post, &[], b"40").await.status, 200);
     let line = process.said("namespaces refused network=127.0.0.1 label=\"transport\"");
-    assert!(line.contains("(rule room)") && line.ends_with("refused=1"), "{line}");
+    assert!(line.contains("(rule room)") && line.contains(" refused=1 cause="), "{line}");
     for _ in 0..3 {
         assert_eq!(fetch(addr, "GET", &poll(), &[], b"").await.status, 503);
     }
@@ -174,8 +180,8 @@ async fn each_kind_of_refusal_is_a_line_for_each_network() {
     process.signal("HUP");
     process.line("policy changed");
     let told = |process: &Process, refused: u32| {
-        let of = format!("label=\"sessions\" reason=all 1 sessions are taken refused={refused}");
-        kinds(process).iter().filter(|line| line.ends_with(&of)).count()
+        let of = format!("label=\"sessions\" reason=all 1 sessions are taken refused={refused} ");
+        kinds(process).iter().filter(|line| line.contains(&of)).count()
     };
     assert_eq!((told(&process, 1), told(&process, 2)), (1, 1), "{:#?}", process.log);
     assert_eq!(fetch(addr, "GET", &poll(), &[], b"").await.status, 503);
@@ -202,11 +208,66 @@ async fn a_websocket_that_is_not_offered_is_told_of() {
         assert_eq!(fetch(addr, "GET", path, &[], b"").await.status, 200);
     }
     let line = process.line("WebSocket not offered");
-    let end = "network=127.0.0.1 label=\"websockets\" reason=all 1 WebSockets are taken refused=1";
+    let end = "network=127.0.0.1 label=\"websockets\" reason=all 1 WebSockets are taken refused=1 \
+        cause=\"websockets-full\" certainty=\"certain\"";
     assert!(line.contains(" INFO ") && line.ends_with(end), "{line}");
     process.signal("HUP");
     process.line("nothing changed");
     assert_eq!(kinds(&process).len(), 1, "{:#?}", process.log);
+}
+
+#[tokio::test]
+async fn settings_without_websocket_are_told_of_once() {
+    let folder = Folder::new();
+    folder.write("transports.toml", "transports = [\"xhr-polling\"]\n");
+    let mut process = process(&folder, &[]);
+    let addr = process.listening();
+    let polling = [
+        target("EIO=4&transport=polling"),
+        target("EIO=3&transport=polling"),
+        "/socket.io/1/".into(),
+    ];
+    for path in &polling {
+        assert_eq!(fetch(addr, "GET", path, &[], b"").await.status, 200);
+    }
+    let line = process.line("the settings leave WebSocket out");
+    let end = "label=\"transport\" reason=transport websocket is not allowed here; allowed: xhr-polling \
+        cause=\"transport-not-allowed\" certainty=\"certain\"";
+    assert!(line.contains(" INFO ") && line.ends_with(end), "{line}");
+    process.signal("TERM");
+    process.line("stopped");
+    let told = process.log.iter().filter(|line| line.contains("leave WebSocket out")).count();
+    assert_eq!(told, 1, "{:#?}", process.log);
+    assert!(kinds(&process).is_empty(), "nothing was refused: {:#?}", process.log);
+}
+
+#[tokio::test]
+async fn sessions_that_are_not_here_are_told_of_once() {
+    let folder = Folder::new();
+    let mut process = process(&folder, &[]);
+    let addr = process.listening();
+    let opened = fetch(addr, "GET", &target("EIO=4&transport=polling"), &[], b"").await;
+    let sid = sid_of(&read_open(&opened.text().into()));
+    let of = |sid: &str| target(&format!("EIO=4&transport=polling&sid={sid}"));
+    assert_eq!(fetch(addr, "POST", &of(&sid), &[], b"1").await.status, 200);
+    // It left, so that it is known why it is not here.
+    assert_eq!(fetch(addr, "GET", &of(&sid), &[], b"").await.status, 400);
+    assert!(!process.log.iter().any(|line| line.contains("not here")), "{:#?}", process.log);
+    for last in 0..5 {
+        let sid = format!("AAAAAAAAAAAAAAAAAAA{last}");
+        assert_eq!(fetch(addr, "GET", &of(&sid), &[], b"").await.status, 400);
+    }
+    let line = process.line("requests of sessions that are not here");
+    let end = "refused=1 cause=\"session-forgotten\" certainty=\"likely\"";
+    assert!(line.contains(" INFO ") && line.ends_with(end), "{line}");
+    process.signal("TERM");
+    process.line("stopped");
+    let told = |refused: u32| {
+        let count = format!("refused={refused} ");
+        let lines = process.log.iter().filter(|line| line.contains("sessions that are not here"));
+        lines.filter(|line| line.contains(&count)).count()
+    };
+    assert_eq!((told(1), told(4)), (1, 1), "{:#?}", process.log);
 }
 
 #[tokio::test]
