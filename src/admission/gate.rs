@@ -172,6 +172,11 @@ impl Gate {
         checked
     }
 
+    /// Logs the refusals that have had no line yet.
+    pub fn tell_refusals(&self) {
+        self.refusal_log.clear();
+    }
+
     /// Remembers that a session has joined or left a namespace.
     pub(crate) fn set_joined(&self, session: &Session, namespace: &str, joined: bool) {
         if let Some(client_info) = ClientInfo::of(session) {

@@ -253,6 +253,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         warn!(sessions = left, "stopped before all clients were told");
     }
     server.stop_accepting();
+    server.gate().tell_refusals();
     info!("stopped");
     Ok(())
 }

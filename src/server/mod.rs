@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use crate::admission::Gate;
 pub use crate::http::HttpLimits;
 pub use crate::http::path::Mount;
 use crate::negotiate::Negotiator;
@@ -204,6 +205,11 @@ impl Server {
 
     fn is_ready(&self) -> bool {
         self.shared.ready.load(Ordering::Relaxed)
+    }
+
+    /// The policy in force.
+    pub fn gate(&self) -> &Arc<Gate> {
+        self.shared.negotiator.gate()
     }
 
     /// Ends [`Server::run`], and closes each connection after its current request.
