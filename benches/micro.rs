@@ -7,7 +7,7 @@
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::slice;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -21,7 +21,7 @@ use parlance::engine::{
     Cork, DirectWriter, Drain, Engine, Handler, Handshake, Limits, NewSession, Receiver,
     SendOutcome, Session, TransportInfo,
 };
-use parlance::socketio::{App, Broadcast, Event, Socket, SocketIo};
+use parlance::socketio::{Broadcast, Io, Socket};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
@@ -124,17 +124,6 @@ fn dialects(criterion: &mut Criterion) {
     }
 }
 
-/// Collects the sockets of clients that connect.
-struct Lobby(Arc<Mutex<Vec<Socket>>>);
-
-impl App for Lobby {
-    async fn connect(&self, socket: &Socket, _auth: &Value) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(socket.clone());
-    }
-
-    async fn event(&self, _socket: &Socket, _event: Event) {}
-}
-
 /// A connection that accepts all packets and sends nothing.
 #[derive(Debug)]
 struct NullWriter;
@@ -172,9 +161,9 @@ struct Room {
 
 impl Room {
     async fn new(dialect: &'static dyn Dialect) -> Self {
-        let sockets = Arc::default();
-        let lobby = SocketIo::new(Lobby(Arc::clone(&sockets)), Duration::from_secs(45));
-        let engine = Engine::new(Limits::default(), lobby);
+        let io = Io::new();
+        let root = io.of("/");
+        let engine = Engine::new(Limits::default(), io);
         let mut drains = Vec::with_capacity(ROOM);
         for _ in 0..ROOM {
             let session = engine.open(new_session(dialect)).expect("a session");
@@ -188,7 +177,7 @@ impl Room {
             while drain.next(&mut greetings).now_or_never().is_some() {}
             drains.push(drain);
         }
-        let sockets = std::mem::take(&mut *sockets.lock().unwrap_or_else(PoisonError::into_inner));
+        let sockets = root.sockets();
         assert_eq!(sockets.len(), ROOM);
         Room { sockets, _drains: drains, _engine: engine }
     }

@@ -9,29 +9,23 @@ use std::time::Duration;
 use parlance::engine::{Engine, Limits};
 use parlance::negotiate::Negotiator;
 use parlance::server::{self, HttpLimits, Server};
-use parlance::socketio::{App, Event, Socket, SocketIo};
-use serde_json::Value;
+use parlance::socketio::{Ack, Args, Io, Socket};
 
-struct Echo;
-
-impl App for Echo {
-    fn has_namespace(&self, name: &str) -> bool {
-        matches!(name, "/" | "/custom")
-    }
-
-    async fn connect(&self, socket: &Socket, auth: &Value) {
-        // The test suite listens for this event only after it has handled the connect packet.
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        socket.emit("auth", [auth.clone()]);
-    }
-
-    async fn event(&self, socket: &Socket, event: Event) {
-        match (event.name.as_str(), event.ack) {
-            ("message", _) => socket.emit_with("message-back", event.args, event.attachments),
-            ("message-with-ack", Some(ack)) => ack.send_with(event.args, event.attachments),
-            ("goodbye", _) => socket.disconnect(true),
-            _ => {}
-        }
+fn echo(io: &Io) {
+    for name in ["/", "/custom"] {
+        let namespace = io.of(name);
+        namespace.on_connect(|socket: Socket| async move {
+            // The test suite listens for this event only after it has handled the connect packet.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            socket.emit("auth", socket.auth());
+        });
+        namespace.on("message", |socket: Socket, message: Args| async move {
+            socket.emit("message-back", message);
+        });
+        namespace.on("message-with-ack", |_socket, message: Args, ack: Ack| async move {
+            ack.send(message);
+        });
+        namespace.on("goodbye", |socket: Socket| async move { socket.disconnect(true) });
     }
 }
 
@@ -46,10 +40,12 @@ async fn main() -> anyhow::Result<()> {
     // The test suite needs short times. With `CALM` set, the server has the usual ones.
     let calm = std::env::var_os("CALM").is_some();
     let limits = if calm { Limits::default() } else { short };
-    let app = SocketIo::new(Echo, Duration::from_secs(if calm { 45 } else { 1 }));
+    let connect_timeout = Duration::from_secs(if calm { 45 } else { 1 });
+    let io = Io::builder().connect_timeout(connect_timeout).build();
+    echo(&io);
     // The test suites of protocol 4 expect that no other is spoken.
     let only_4 = std::env::var("EIO").is_ok_and(|eio| eio == "4");
-    let negotiator = Negotiator::allow_all(Engine::new(limits, app)).allow_eio3(!only_4);
+    let negotiator = Negotiator::allow_all(Engine::new(limits, io)).allow_eio3(!only_4);
     let server = Server::new("/socket.io/", negotiator, None, HttpLimits::default());
 
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;

@@ -13,9 +13,10 @@
 //! | [`negotiate`] | requests for sessions: which dialect, session and transport |
 //! | [`admin_ui`] | the namespace of the Socket.IO Admin UI |
 //! | [`transport`] | how packets reach a browser; the [`transport::Transport`] trait |
+//! | [`cluster`] | several nodes as one server |
 //! | [`admission`], [`chat`] | who may connect · members, names, messages, the chat room |
 //! | [`diagnosis`] | from what happened to sessions to the cause of a fallback |
-//! | [`http`], [`socketio`] | HTTP/1.1 connections · namespaces, events, acknowledgements; the [`socketio::App`] trait |
+//! | [`http`], [`socketio`] | HTTP/1.1 connections · namespaces, rooms, events, acknowledgements; [`socketio::Io`] |
 //! | [`net`], [`engine`] | connections as byte streams · sessions: heartbeat, upgrade, outbound queue, end |
 //! | [`web_config`] | follows requests through a `web.config` of IIS, for `parlance check` |
 //! | [`config`] | settings and their layers |
@@ -43,6 +44,7 @@ pub mod admin_ui;
 pub mod admission;
 pub mod chat;
 pub mod cli;
+pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod diagnosis;

@@ -1,5 +1,6 @@
 //! TLS, PROXY headers, the redirect: what comes before HTTP on a connection, in one process.
 
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,12 +14,11 @@ use parlance::policy::Networks;
 use parlance::server::pages::Pages;
 use parlance::server::tls::{Found, Pair, Tls};
 use parlance::server::{HttpLimits, Listener, Mount, Server};
-use parlance::socketio::{App, Event, Socket, SocketIo};
+use parlance::socketio::{Event, Io, Socket};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, ProtocolVersion, SignatureScheme};
-use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -134,17 +134,18 @@ fn some_tls(test: &str) -> Tls {
 // --- The server ---------------------------------------------------------------------------------
 
 /// Tells everyone by which address they came, and echoes.
-struct Mirror;
-
-impl App for Mirror {
-    async fn connect(&self, socket: &Socket, _auth: &Value) {
-        let remote = socket.session().handshake().remote.expect("an address").to_string();
-        socket.emit("you", [remote.into()]);
-    }
-
-    async fn event(&self, socket: &Socket, event: Event) {
+fn mirror() -> Io {
+    let io = Io::builder().connect_timeout(NEVER).build();
+    let root = io.of("/");
+    root.on_connect(|socket: Socket| {
+        socket.emit("you", socket.handshake().remote.expect("an address").to_string());
+        ready(())
+    });
+    root.on_fallback(|socket: Socket, event: Event| {
         socket.emit(&event.name, event.args);
-    }
+        ready(())
+    });
+    io
 }
 
 struct TestServer {
@@ -159,7 +160,7 @@ async fn start(arrange: impl FnOnce(Listener) -> Listener) -> TestServer {
 async fn start_with(limits: HttpLimits, arrange: impl FnOnce(Listener) -> Listener) -> TestServer {
     begin_log();
     let calm = Limits { ping_interval: NEVER, ..Limits::default() };
-    let engine = Engine::new(calm, SocketIo::new(Mirror, NEVER));
+    let engine = Engine::new(calm, mirror());
     let pages = Pages::new(None, None);
     // Requests without the base path are served as well.
     let mount = Mount::new("/chat/", "/socket.io/");

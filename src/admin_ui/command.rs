@@ -41,12 +41,12 @@ impl<'a> Command<'a> {
             Some(Value::String(room)) => Some(Some(room.as_str())),
             Some(_) => None,
         };
-        let namespace = event.args.first()?.as_str()?;
-        let (room, what) = match (&*event.name, &event.args[1..]) {
+        let namespace = event.args.values.first()?.as_str()?;
+        let (room, what) = match (&*event.name, &event.args.values[1..]) {
             ("_disconnect", [close, rest @ ..]) => {
                 (room(rest.first())?, What::Disconnect { close: close.as_bool()? })
             }
-            ("emit", [filter, name, args @ ..]) if event.attachments.is_empty() => {
+            ("emit", [filter, name, args @ ..]) if event.args.attachments.is_empty() => {
                 let name = name.as_str().filter(|name| !RESERVED.contains(name))?;
                 (room(Some(filter))?, What::Emit { name, args })
             }
@@ -91,14 +91,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::socketio::{Ack, Args};
 
     #[test]
     fn commands_are_read_and_others_ignored() {
         let event = |name: &str, args: Value| Event {
             name: name.into(),
-            args: serde_json::from_value(args).unwrap(),
-            attachments: Vec::new(),
-            ack: None,
+            args: Args::from(serde_json::from_value::<Vec<Value>>(args).unwrap()),
+            ack: Ack::default(),
         };
         let disconnect =
             |room, close| Command { namespace: "/", room, what: What::Disconnect { close } };

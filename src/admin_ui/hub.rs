@@ -140,7 +140,7 @@ impl Hub {
             let (sid, network) = (session.sid(), network_name(session.handshake().bucket));
             info!(%sid, network, "an administrator logged in");
             if let Some(id) = self.logins.remember() {
-                socket.emit("session", [id.as_str().into()]);
+                socket.emit("session", id.as_str());
             }
         }
         let features: &[&str] = match self.mode {
@@ -149,7 +149,7 @@ impl Hub {
                 &["EMIT", "DISCONNECT", "MDISCONNECT", "AGGREGATED_EVENTS", "ALL_EVENTS"]
             }
         };
-        socket.emit("config", [json!({ "supportedFeatures": features })]);
+        socket.emit("config", json!({ "supportedFeatures": features }));
         tokio::spawn(watcher::watch(Arc::clone(self), socket.clone()));
         self.came.notify_one();
     }
@@ -168,7 +168,7 @@ impl Hub {
     pub(super) fn joined(&self, socket: &Socket) {
         self.sockets.add(socket);
         if self.is_observed() {
-            let (namespace, id) = (&**socket.namespace(), socket.id());
+            let (namespace, id) = (&**socket.namespace().name(), socket.id());
             for room in shown::rooms(socket) {
                 let args = vec![namespace.into(), room.into(), id.clone().into(), shown::now()];
                 self.journal.push("room_joined", args);
@@ -182,7 +182,7 @@ impl Hub {
     pub(super) fn left(&self, socket: &Socket, reason: DisconnectReason) {
         self.sockets.remove(socket);
         if self.is_observed() {
-            let (namespace, id) = (&**socket.namespace(), socket.id());
+            let (namespace, id) = (&**socket.namespace().name(), socket.id());
             let reason = reason.to_string();
             let args = vec![namespace.into(), id.clone().into(), reason.into(), shown::now()];
             self.journal.push("socket_disconnected", args);
@@ -196,8 +196,9 @@ impl Hub {
     /// A client sent an event.
     pub(super) fn received(&self, socket: &Socket, event: &Event) {
         if self.is_observed() && self.may_tell_event() {
-            let shown = shown::event(&event.name, &event.args, &event.attachments);
-            let args = vec![(**socket.namespace()).into(), socket.id().into(), shown, shown::now()];
+            let shown = shown::event(&event.name, &event.args.values, &event.args.attachments);
+            let args =
+                vec![(**socket.namespace().name()).into(), socket.id().into(), shown, shown::now()];
             self.journal.push("event_received", args);
         }
     }
@@ -224,7 +225,7 @@ impl Observer<Session> for Hub {
                 for socket in self.sockets.of(session.sid()) {
                     let args = json!({
                         "id": socket.id(),
-                        "nsp": **socket.namespace(),
+                        "nsp": **socket.namespace().name(),
                         "transport": shown::transport_name(to),
                     });
                     self.journal.push("socket_updated", vec![args]);

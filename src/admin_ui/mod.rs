@@ -10,78 +10,50 @@ mod sockets;
 mod stats;
 mod watcher;
 
+use std::future::ready;
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use crate::socketio::{App, ConnectError, DisconnectReason, Event, Socket};
+use crate::socketio::{Io, Namespace, Socket};
 
 pub use hub::{Hub, Mode, WATCHERS};
 
 /// The namespace's name.
 pub const NAMESPACE: &str = "/admin";
 
-/// An application, and beside it the namespace of the Admin UI.
-#[derive(Debug)]
-pub struct AdminUi<A> {
-    app: A,
-    hub: Option<Arc<Hub>>,
+/// Puts the namespace of the Admin UI beside an application's. To be called before those are made, so that
+/// it sees what happens in them.
+pub fn serve(io: &Io, hub: &Arc<Hub>) {
+    let all = Arc::clone(hub);
+    io.on_namespace(move |namespace| watch(namespace, &all));
+    let admin = io.of(NAMESPACE);
+    let [asked, came, told] = [hub; 3].map(Arc::clone);
+    admin.use_middleware(move |socket: Socket| ready(asked.admit(&socket, socket.auth())));
+    admin.on_connect(move |socket| {
+        came.welcome(&socket, socket.auth());
+        ready(())
+    });
+    admin.on_fallback(move |socket, event| {
+        let hub = Arc::clone(&told);
+        async move { command::obey(&hub, &socket, &event).await }
+    });
 }
 
-impl<A> AdminUi<A> {
-    /// Puts the namespace beside an application's. Without a hub there is none.
-    pub fn beside(app: A, hub: Option<Arc<Hub>>) -> Self {
-        AdminUi { app, hub }
+/// Has the hub told of who comes and goes, and of what clients of an application say.
+fn watch(namespace: &Namespace, hub: &Arc<Hub>) {
+    let [came, told, left] = [hub; 3].map(Arc::clone);
+    namespace.on_connect(move |socket| {
+        came.joined(&socket);
+        ready(())
+    });
+    if &**namespace.name() != NAMESPACE {
+        namespace.on_any(move |socket, event| told.received(socket, event));
     }
-
-    /// The hub, if a socket is of a page that watches.
-    fn watched_by(&self, socket: &Socket) -> Option<&Arc<Hub>> {
-        self.hub.as_ref().filter(|_| &**socket.namespace() == NAMESPACE)
-    }
-}
-
-impl<A: App> App for AdminUi<A> {
-    fn has_namespace(&self, name: &str) -> bool {
-        self.hub.is_some() && name == NAMESPACE || self.app.has_namespace(name)
-    }
-
-    async fn admit(&self, socket: &Socket, auth: &Value) -> Result<(), ConnectError> {
-        match self.watched_by(socket) {
-            Some(hub) => hub.admit(socket, auth),
-            None => self.app.admit(socket, auth).await,
+    namespace.on_disconnect(move |socket, reason| {
+        // A page makes room before others hear that it left.
+        if &**socket.namespace().name() == NAMESPACE {
+            left.farewell(&socket);
         }
-    }
-
-    async fn connect(&self, socket: &Socket, auth: &Value) {
-        if let Some(hub) = &self.hub {
-            hub.joined(socket);
-        }
-        match self.watched_by(socket) {
-            Some(hub) => hub.welcome(socket, auth),
-            None => self.app.connect(socket, auth).await,
-        }
-    }
-
-    async fn event(&self, socket: &Socket, event: Event) {
-        if let Some(hub) = self.watched_by(socket) {
-            return command::obey(hub, socket, &event).await;
-        }
-        if let Some(hub) = &self.hub {
-            hub.received(socket, &event);
-        }
-        self.app.event(socket, event).await;
-    }
-
-    async fn disconnect(&self, socket: &Socket, reason: DisconnectReason) {
-        let watched_by = self.watched_by(socket);
-        if let Some(hub) = watched_by {
-            hub.farewell(socket);
-        }
-        if let Some(hub) = &self.hub {
-            hub.left(socket, reason);
-        }
-        if watched_by.is_none() {
-            self.app.disconnect(socket, reason).await;
-        }
-    }
+        left.left(&socket, reason);
+        ready(())
+    });
 }

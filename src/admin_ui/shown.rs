@@ -49,7 +49,7 @@ pub fn socket(socket: &Socket, transport: &'static str) -> Value {
         "id": socket.id(),
         "clientId": sid.as_str()[..CLIENT_ID],
         "transport": transport_name(transport),
-        "nsp": **socket.namespace(),
+        "nsp": **socket.namespace().name(),
         "data": { "generation": handshake.generation, "proxy": handshake.proxy.as_deref() },
         "handshake": {
             "address": handshake.remote.map_or("unknown".to_owned(), |remote| remote.to_string()),

@@ -32,7 +32,7 @@ impl Sockets {
 
     pub fn add(&self, socket: &Socket) {
         let mut all = self.lock();
-        *all.counts.entry(Arc::clone(socket.namespace())).or_default() += 1;
+        *all.counts.entry(Arc::clone(socket.namespace().name())).or_default() += 1;
         if self.keeps {
             all.of.entry(socket.session().sid()).or_default().push(socket.clone());
         }
@@ -41,10 +41,10 @@ impl Sockets {
     pub fn remove(&self, socket: &Socket) {
         let mut all = self.lock();
         let is_large = all.counts.len() > EMPTY;
-        if let Some(count) = all.counts.get_mut(socket.namespace()) {
+        if let Some(count) = all.counts.get_mut(socket.namespace().name()) {
             *count = count.saturating_sub(1);
             if *count == 0 && is_large {
-                all.counts.remove(socket.namespace());
+                all.counts.remove(socket.namespace().name());
             }
         }
         let sid = socket.session().sid();
@@ -78,7 +78,7 @@ impl Sockets {
     pub fn in_room(&self, namespace: &str, room: Option<&str>) -> Vec<Socket> {
         let all = self.lock();
         let sockets = all.of.values().flatten();
-        let sockets = sockets.filter(|socket| **socket.namespace() == *namespace);
+        let sockets = sockets.filter(|socket| **socket.namespace().name() == *namespace);
         // The only room there is: that of the socket's own.
         sockets.filter(|socket| room.is_none_or(|room| socket.id() == room)).cloned().collect()
     }

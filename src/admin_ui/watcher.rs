@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::hub::{Hub, Mode};
 use super::journal::FellBehind;
 use super::shown;
-use crate::socketio::Socket;
+use crate::socketio::{Args, Socket};
 
 /// Bytes that may wait for a page before it is told more, and the part of its queue that they may take.
 const AHEAD: usize = 64 * 1024;
@@ -92,12 +92,12 @@ impl Page<'_> {
             .map(|socket| shown::socket(&socket, socket.session().transport()))
             .collect();
         self.ready().await?;
-        self.socket.emit("all_sockets", [first.into()]);
+        self.socket.emit("all_sockets", Args::from(vec![first.into()]));
         for sid in sessions {
             self.ready().await?;
             for socket in self.hub.sockets.of(sid) {
                 let shown = shown::socket(&socket, socket.session().transport());
-                self.socket.emit("socket_connected", [shown, shown::now()]);
+                self.socket.emit("socket_connected", (shown, shown::now()));
             }
         }
         Some(())

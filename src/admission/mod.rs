@@ -22,6 +22,6 @@ pub use client::{ClientInfo, Peer};
 pub use counters::ConnectionCounters;
 pub use gate::{Gate, Welcome};
 pub use monitor::WebSocketMonitor;
-pub use namespace_guard::PolicyLayer;
+pub use namespace_guard::guard;
 pub use refusal_log::{Named, RefusalObserver, Refusals, UNKNOWN_SESSION};
 pub(crate) use request::{AccessRequest, Admitted, Denial};

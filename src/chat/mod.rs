@@ -1,4 +1,4 @@
-//! The chat: an [`App`] that hands everything to one room.
+//! The chat: hands everything that happens in a namespace to one room.
 //!
 //! [`Chat`] runs in the calls of many sessions and only translates their events. The room is one
 //! task that owns all members. Between them is a bounded inbox: while the room is busy, a client that
@@ -15,12 +15,11 @@ mod text;
 
 use std::sync::Arc;
 
-use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
 use crate::engine::Sid;
-use crate::socketio::{App, DisconnectReason, Event, Socket};
+use crate::socketio::{Event, Namespace, Socket};
 use crate::telemetry::{LoggedNames, truncated};
 
 pub use name::{BadName, Name};
@@ -78,7 +77,38 @@ impl Chat {
         &self.rate_limit_stats
     }
 
-    async fn send(&self, input: Input) {
+    /// Runs the chat in a namespace.
+    pub fn serve(self, namespace: &Namespace) {
+        let chat = Arc::new(self);
+        namespace.on_connect({
+            let chat = Arc::clone(&chat);
+            move |socket| Arc::clone(&chat).send(Input::Connected(socket))
+        });
+        namespace.on_disconnect({
+            let chat = Arc::clone(&chat);
+            move |socket, _reason| {
+                Arc::clone(&chat).send(Input::Disconnected(socket.session().sid()))
+            }
+        });
+        namespace.on_fallback(move |socket, event| Arc::clone(&chat).hear(socket, event));
+    }
+
+    async fn hear(self: Arc<Self>, socket: Socket, event: Event) {
+        let Event { name, args, ack } = event;
+        let sid = socket.session().sid();
+        if let Some((chat_protocol, command)) = ChatProtocol::parse(&name, args.values) {
+            return self.send(Input::Command { sid, chat_protocol, command, ack }).await;
+        }
+        let event = truncated(&name);
+        if self.unknown_events.is_new(event) {
+            debug!(%sid, event, "an event that the chat does not know");
+        }
+        if ack.is_wanted() {
+            self.send(Input::Unknown { sid, event: event.to_owned(), ack }).await;
+        }
+    }
+
+    async fn send(self: Arc<Self>, input: Input) {
         // Fails only if the room's task is gone, which ends the process.
         let _ = self.inbox.send(input).await;
     }
@@ -95,30 +125,6 @@ impl Removals {
         let (answer, answered) = oneshot::channel();
         let asked = self.0.send(Input::Remove { sid, answer }).await;
         asked.is_ok() && answered.await.unwrap_or(false)
-    }
-}
-
-impl App for Chat {
-    async fn connect(&self, socket: &Socket, _auth: &Value) {
-        self.send(Input::Connected(socket.clone())).await;
-    }
-
-    async fn event(&self, socket: &Socket, event: Event) {
-        let (sid, ack) = (socket.session().sid(), event.ack);
-        if let Some((chat_protocol, command)) = ChatProtocol::parse(&event.name, event.args) {
-            return self.send(Input::Command { sid, chat_protocol, command, ack }).await;
-        }
-        let event = truncated(&event.name);
-        if self.unknown_events.is_new(event) {
-            debug!(%sid, event, "an event that the chat does not know");
-        }
-        if let Some(ack) = ack {
-            self.send(Input::Unknown { sid, event: event.to_owned(), ack }).await;
-        }
-    }
-
-    async fn disconnect(&self, socket: &Socket, _reason: DisconnectReason) {
-        self.send(Input::Disconnected(socket.session().sid())).await;
     }
 }
 

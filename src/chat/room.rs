@@ -19,7 +19,7 @@ use super::rate_limits::{Kind, RateLimitStats, RateLimits};
 use super::recent::RecentIds;
 use super::text::queued_len;
 use crate::engine::{Cork, Sid};
-use crate::socketio::{Broadcast, Responder, Socket};
+use crate::socketio::{Ack, Args, Broadcast, Socket};
 
 /// What the room handles.
 #[derive(Debug)]
@@ -29,13 +29,13 @@ pub(super) enum Input {
         sid: Sid,
         chat_protocol: ChatProtocol,
         command: Command,
-        ack: Option<Responder>,
+        ack: Ack,
     },
     /// An event that no chat page sends, and that asks for an acknowledgement.
     Unknown {
         sid: Sid,
         event: String,
-        ack: Responder,
+        ack: Ack,
     },
     Disconnected(Sid),
     /// Answered with whether the session was a member's.
@@ -169,19 +169,13 @@ impl Room {
         }
     }
 
-    fn join(
-        &mut self,
-        sid: &Sid,
-        chat_protocol: ChatProtocol,
-        name: &Value,
-        ack: Option<Responder>,
-    ) {
+    fn join(&mut self, sid: &Sid, chat_protocol: ChatProtocol, name: &Value, ack: Ack) {
         let Some(member) = self.members.get(sid) else { return };
         let socket = member.socket.clone();
         if let Err(error) = self.allow_notice(&socket, "many logins") {
             if chat_protocol == ChatProtocol::Nicknames {
                 // To this page, the answer alone would mean that the name is taken.
-                socket.emit("announcement", [error.message.as_str().into()]);
+                socket.emit("announcement", &error.message);
             }
             return refuse_login(&socket, chat_protocol, &error, ack);
         }
@@ -208,7 +202,7 @@ impl Room {
         match chat_protocol {
             ChatProtocol::Nicknames => answer(ack, || vec![Value::Bool(false)]),
             _ => {
-                socket.emit("login", [json!({ "numUsers": users })]);
+                socket.emit("login", json!({ "numUsers": users }));
                 let username = name.as_str();
                 answer(ack, || {
                     vec![json!({ "ok": true, "username": username, "numUsers": users })]
@@ -234,7 +228,7 @@ impl Room {
         chat_protocol: ChatProtocol,
         text: &Value,
         id: Option<String>,
-        ack: Option<Responder>,
+        ack: Ack,
     ) {
         let now = Instant::now();
         let checked = self.check_message(sid, chat_protocol, text, now);
@@ -245,9 +239,9 @@ impl Room {
                 log_refused(&member.socket, "message", &error);
                 match chat_protocol {
                     ChatProtocol::Nicknames => {
-                        member.socket.emit("announcement", [error.message.as_str().into()]);
+                        member.socket.emit("announcement", &error.message);
                     }
-                    _ => member.socket.emit("message error", [error.event_arg()]),
+                    _ => member.socket.emit("message error", error.event_arg()),
                 }
                 return answer(ack, || vec![error.ack_arg()]);
             }
@@ -264,7 +258,7 @@ impl Room {
             && let Some((event, args)) = chat_protocol.render(&Notice::Message { name: None, text })
         {
             // The tutorial's page shows its own messages only when the server sends them back.
-            socket.emit(event, args);
+            socket.emit(event, Args::from(args));
         }
         answer(ack, || vec![json!({ "ok": true })]);
     }
@@ -312,7 +306,7 @@ impl Room {
         let Some(name) = name else {
             let error = ChatError::not_joined();
             log_refused(&socket, "notice", &error);
-            return socket.emit("message error", [error.event_arg()]);
+            return socket.emit("message error", error.event_arg());
         };
         let notice = match typing {
             true => Notice::Typing { name: &name },
@@ -322,12 +316,7 @@ impl Room {
     }
 
     /// Answers a question within the rate limit.
-    fn question(
-        &mut self,
-        sid: &Sid,
-        ack: Option<Responder>,
-        reply: impl FnOnce(&Self) -> Vec<Value>,
-    ) {
+    fn question(&mut self, sid: &Sid, ack: Ack, reply: impl FnOnce(&Self) -> Vec<Value>) {
         let Some(member) = self.members.get(sid) else { return };
         let socket = member.socket.clone();
         if let Err(error) = self.allow_notice(&socket, "many questions") {
@@ -338,7 +327,7 @@ impl Room {
     }
 
     /// Says within the rate limit that there is no such event.
-    fn unknown_event(&mut self, sid: &Sid, event: &str, ack: Responder) {
+    fn unknown_event(&mut self, sid: &Sid, event: &str, ack: Ack) {
         let Some(member) = self.members.get(sid) else { return };
         let socket = member.socket.clone();
         let error = match self.allow_notice(&socket, "many events") {
@@ -348,7 +337,7 @@ impl Room {
                 error
             }
         };
-        ack.send([error.ack_arg()]);
+        ack.send(error.ack_arg());
     }
 
     fn who(&self) -> Vec<Value> {
@@ -413,18 +402,13 @@ impl Room {
     }
 }
 
-fn refuse_login(
-    socket: &Socket,
-    chat_protocol: ChatProtocol,
-    error: &ChatError,
-    ack: Option<Responder>,
-) {
+fn refuse_login(socket: &Socket, chat_protocol: ChatProtocol, error: &ChatError, ack: Ack) {
     log_refused(socket, "login", error);
     match chat_protocol {
         // To the 0.9 page, true means that the name is taken.
         ChatProtocol::Nicknames => answer(ack, || vec![Value::Bool(true)]),
         _ => {
-            socket.emit("login error", [error.event_arg()]);
+            socket.emit("login error", error.event_arg());
             answer(ack, || vec![error.ack_arg()]);
         }
     }
@@ -435,8 +419,8 @@ fn log_refused(socket: &Socket, what: &str, error: &ChatError) {
     debug!(%sid, label, what, reason, "refused");
 }
 
-fn answer(ack: Option<Responder>, args: impl FnOnce() -> Vec<Value>) {
-    if let Some(ack) = ack {
-        ack.send(args());
+fn answer(ack: Ack, args: impl FnOnce() -> Vec<Value>) {
+    if ack.is_wanted() {
+        ack.send(Args::from(args()));
     }
 }

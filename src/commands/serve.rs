@@ -14,11 +14,11 @@ use super::reload::{Reloader, Request};
 use super::sessions::Sessions;
 use super::signals::{ReloadSignal, Signals};
 use super::status::StatusSources;
-use crate::admin_ui::{AdminUi, Hub, Mode};
-use crate::admission::{Gate, PolicyLayer};
+use crate::admin_ui::{self, Hub, Mode};
+use crate::admission::{self, Gate};
 use crate::chat::{Chat, ChatSettings};
 use crate::config::{self, HostPort, Layers, Settings};
-use crate::diagnosis::{Book, Evidence};
+use crate::diagnosis::{self, Book};
 use crate::engine::{Engine, Limits, QueueLimits};
 use crate::metrics::{Exporter, Reloads, SessionMetrics, Sources};
 use crate::negotiate::Negotiator;
@@ -27,7 +27,7 @@ use crate::server::metrics::MetricsPage;
 use crate::server::pages::Pages;
 use crate::server::tls::Tls;
 use crate::server::{self, HttpLimits, Listener, Mount, Server};
-use crate::socketio::SocketIo;
+use crate::socketio::Io;
 use crate::telemetry;
 
 /// How long a session that the server closed waits for a poll to fetch the closing packet.
@@ -117,14 +117,19 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         &gate,
         listener.local_addr()?.port(),
     );
-    let app = Evidence::beside(PolicyLayer::new(chat, Arc::clone(&gate)), Arc::clone(&book));
-    let app = AdminUi::beside(app, hub.clone());
-    let app = SocketIo::new(app, settings.connect_timeout);
+    let io = Io::builder().connect_timeout(settings.connect_timeout).build();
+    if let Some(hub) = &hub {
+        admin_ui::serve(&io, hub);
+    }
+    let root = io.of("/");
+    admission::guard(&root, &gate);
+    chat.serve(&root);
+    diagnosis::serve(&io, &book);
     let metrics = Arc::<SessionMetrics>::default();
     let observer = Arc::new((Arc::clone(&book), Arc::clone(&metrics)));
     let engine = match &hub {
-        Some(hub) => Engine::observed(limits, app, Arc::new((observer, Arc::clone(hub)))),
-        None => Engine::observed(limits, app, observer),
+        Some(hub) => Engine::observed(limits, io, Arc::new((observer, Arc::clone(hub)))),
+        None => Engine::observed(limits, io, observer),
     };
     if let Some(hub) = hub {
         essential.spawn("the numbers for the Admin UI", hub.run(engine.clone()));

@@ -1,6 +1,7 @@
 //! The namespace by which Parlance's page tells what it saw, and hears the verdict; and by which it tests
 //! what becomes of its bytes on the way.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use super::book::Book;
 use super::facts::Facts;
 use crate::engine::{Sid, process_name};
-use crate::socketio::{App, ConnectError, DisconnectReason, Event, Socket};
+use crate::socketio::{Event, Io, Socket};
 use crate::token_bucket::Rate;
 
 /// Characters of an echo.
@@ -26,50 +27,49 @@ pub const NAMESPACE: &str = "/parlance";
 /// Reports of one session; an address has ten times as many. A page has one for each transport that failed, and one for a loss.
 const REPORTS: Rate = Rate::one_per(Duration::from_secs(10), 10);
 
-/// An application, and beside it the namespace `/parlance`, where a client sends `evidence` with an
-/// object of [`Facts`] about an attempt that failed, and gets the verdict as acknowledgement. For tests of
-/// the way there are `echo`, which gives a text back, and `pieces`, which has a few events `piece` follow
-/// with a pause between them. On joining, the event `server` names this process.
-#[derive(Debug)]
-pub struct Evidence<A> {
-    app: A,
-    book: Arc<Book>,
+/// The namespace `/parlance`, where a client sends `evidence` with an object of [`Facts`] about an attempt
+/// that failed, and gets the verdict as acknowledgement. For tests of the way there are `echo`, which gives a
+/// text back, and `pieces`, which has a few events `piece` follow with a pause between them. On joining, the
+/// event `server` names this process.
+pub fn serve(io: &Io, book: &Arc<Book>) {
+    let namespace = io.of(NAMESPACE);
+    namespace.on_connect(|socket: Socket| {
+        socket.emit("server", process_name());
+        ready(())
+    });
+    let book = Arc::clone(book);
+    namespace.on_fallback(move |socket, event| {
+        if event.ack.is_wanted() {
+            let answer = answer(&book, &socket, &event);
+            event.ack.send(answer);
+        }
+        ready(())
+    });
 }
 
-impl<A> Evidence<A> {
-    /// Puts the namespace beside an application's.
-    pub fn beside(app: A, book: Arc<Book>) -> Self {
-        Evidence { app, book }
+fn answer(book: &Book, socket: &Socket, event: &Event) -> Value {
+    let is_test = matches!(&*event.name, "echo" | "pieces");
+    if is_test && !book.may_test(socket.session(), TESTS) {
+        return json!({ "error": "too many tests" });
     }
-
-    fn answer(&self, socket: &Socket, event: Event) {
-        let Some(ack) = event.ack else { return };
-        let is_test = matches!(&*event.name, "echo" | "pieces");
-        if is_test && !self.book.may_test(socket.session(), TESTS) {
-            return ack.send([json!({ "error": "too many tests" })]);
+    match (&*event.name, event.args.values.first()) {
+        ("echo", Some(Value::String(text))) if text.len() <= LONGEST_ECHO => {
+            Value::from(text.as_str())
         }
-        let answer = match (&*event.name, event.args.first()) {
-            ("echo", Some(Value::String(text))) if text.len() <= LONGEST_ECHO => {
-                Value::from(text.as_str())
+        ("echo", _) => json!({ "error": format!("at most {LONGEST_ECHO} bytes of text") }),
+        ("pieces", _) => {
+            tokio::spawn(pieces(socket.clone()));
+            json!({ "pieces": PIECES, "pause": PAUSE.as_millis() as u64 })
+        }
+        ("evidence", Some(Value::Object(told))) => {
+            let lost = told.get("session").and_then(Value::as_str).and_then(Sid::parse);
+            match book.may_tell(socket.session(), REPORTS) {
+                true => book.hear(socket.session(), &Facts::from_client(told), lost).to_json(),
+                false => json!({ "error": "too many reports" }),
             }
-            ("echo", _) => json!({ "error": format!("at most {LONGEST_ECHO} bytes of text") }),
-            ("pieces", _) => {
-                tokio::spawn(pieces(socket.clone()));
-                json!({ "pieces": PIECES, "pause": PAUSE.as_millis() as u64 })
-            }
-            ("evidence", Some(Value::Object(told))) => {
-                let lost = told.get("session").and_then(Value::as_str).and_then(Sid::parse);
-                match self.book.may_tell(socket.session(), REPORTS) {
-                    true => {
-                        self.book.hear(socket.session(), &Facts::from_client(told), lost).to_json()
-                    }
-                    false => json!({ "error": "too many reports" }),
-                }
-            }
-            ("evidence", _) => json!({ "error": "evidence is an object of facts" }),
-            _ => json!({ "error": "no such event" }),
-        };
-        ack.send([answer]);
+        }
+        ("evidence", _) => json!({ "error": "evidence is an object of facts" }),
+        _ => json!({ "error": "no such event" }),
     }
 }
 
@@ -79,43 +79,6 @@ async fn pieces(socket: Socket) {
         if socket.has_left() {
             return;
         }
-        socket.emit("piece", [number.into()]);
+        socket.emit("piece", number);
     }
-}
-
-impl<A: App> App for Evidence<A> {
-    fn has_namespace(&self, name: &str) -> bool {
-        name == NAMESPACE || self.app.has_namespace(name)
-    }
-
-    async fn admit(&self, socket: &Socket, auth: &Value) -> Result<(), ConnectError> {
-        match is_ours(socket) {
-            true => Ok(()),
-            false => self.app.admit(socket, auth).await,
-        }
-    }
-
-    async fn connect(&self, socket: &Socket, auth: &Value) {
-        match is_ours(socket) {
-            true => socket.emit("server", [process_name().into()]),
-            false => self.app.connect(socket, auth).await,
-        }
-    }
-
-    async fn event(&self, socket: &Socket, event: Event) {
-        match is_ours(socket) {
-            true => self.answer(socket, event),
-            false => self.app.event(socket, event).await,
-        }
-    }
-
-    async fn disconnect(&self, socket: &Socket, reason: DisconnectReason) {
-        if !is_ours(socket) {
-            self.app.disconnect(socket, reason).await;
-        }
-    }
-}
-
-fn is_ours(socket: &Socket) -> bool {
-    &**socket.namespace() == NAMESPACE
 }

@@ -16,7 +16,7 @@ mod timeline;
 
 pub use book::{Book, ENDED, Ended, Glance, Report};
 pub use causes::{Cause, Certainty, TABLE, Verdict, causes, diagnose};
-pub use evidence::{Evidence, NAMESPACE};
+pub use evidence::{NAMESPACE, serve};
 pub use facts::{Fact, Facts};
 pub use tail::{Tail, epoch_ms};
 pub use timeline::{Moment, Timeline};

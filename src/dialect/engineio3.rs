@@ -27,6 +27,7 @@ static RULES: Rules = Rules {
     not_joined: Reaction::Ignore,
     joined_twice: Reaction::Ignore,
     socket_ids: SocketIds::OfSession,
+    recovers: false,
 };
 
 static PROTOCOL: Protocol =

@@ -28,6 +28,7 @@ static RULES: Rules = Rules {
     not_joined: Reaction::Close,
     joined_twice: Reaction::Close,
     socket_ids: SocketIds::Own,
+    recovers: true,
 };
 
 static PROTOCOL: Protocol =

@@ -158,6 +158,8 @@ pub struct Rules {
     pub joined_twice: Reaction,
     /// The ids that the application sees.
     pub socket_ids: SocketIds,
+    /// Whether its clients know connection state recovery.
+    pub recovers: bool,
 }
 
 /// Which id a client has for its socket (socketio.md §3).

@@ -38,6 +38,7 @@ static RULES: Rules = Rules {
     not_joined: Reaction::Ignore,
     joined_twice: Reaction::Ignore,
     socket_ids: SocketIds::OfSession,
+    recovers: false,
 };
 
 /// Tells a client that it is connected.

@@ -3,60 +3,85 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use bytes::Bytes;
-use serde_json::Value;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-/// The content of an acknowledgement.
-#[derive(Debug, PartialEq)]
-pub struct Answer {
-    /// The arguments that the client sent.
-    pub args: Vec<Value>,
-    /// Binary parts of the arguments, in order.
-    pub attachments: Vec<Bytes>,
+use super::answers::Answered;
+use super::values::{Args, ValueError};
+
+/// Why there is no acknowledgement.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AckError {
+    /// The client left.
+    #[error("the client left without acknowledging")]
+    Left,
+    /// It did not come in time.
+    #[error("no acknowledgement came in time")]
+    TimedOut,
+    /// As many as may be outstanding are.
+    #[error("too many acknowledgements are outstanding")]
+    TooMany,
+    /// It came, and is of another type.
+    #[error("the acknowledgement is of another type: {0}")]
+    Mistyped(ValueError),
+    /// The event could not be written.
+    #[error("the event cannot be written: {0}")]
+    Unwritable(ValueError),
 }
 
-/// No acknowledgement will come: the client left, or too many are outstanding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the client left without acknowledging")]
-pub struct AckError;
+/// Who waits for an acknowledgement.
+#[derive(Debug)]
+pub(super) enum Waiter {
+    One(oneshot::Sender<Args>),
+    /// One of many: its number in the list of those who were asked.
+    OfMany(usize, mpsc::UnboundedSender<Answered>),
+}
+
+impl Waiter {
+    fn is_gone(&self) -> bool {
+        match self {
+            Waiter::One(sender) => sender.is_closed(),
+            Waiter::OfMany(_, sender) => sender.is_closed(),
+        }
+    }
+
+    fn answer(self, args: Args) {
+        match self {
+            Waiter::One(sender) => drop(sender.send(args)),
+            Waiter::OfMany(number, sender) => drop(sender.send(Answered::Here(number, args))),
+        }
+    }
+}
 
 /// The outstanding acknowledgements of one socket.
 #[derive(Debug, Default)]
 pub(super) struct Acks(Mutex<Option<Box<Outstanding>>>);
 
 #[derive(Debug, Default)]
-struct Outstanding {
-    last_id: u64,
-    waiting: HashMap<u64, oneshot::Sender<Answer>>,
-}
+struct Outstanding(HashMap<u64, Waiter>);
 
 /// Acknowledgements that may be outstanding at one socket.
 const MAX_OUTSTANDING: usize = 256;
 
 impl Acks {
-    /// Makes an id, and the receiver of its acknowledgement. `None` if too many are outstanding.
-    pub fn register(&self) -> Option<(u64, oneshot::Receiver<Answer>)> {
+    /// Notes who waits for the acknowledgement of that id. False if too many are outstanding.
+    pub fn register(&self, id: u64, waiter: Waiter) -> bool {
         let mut acks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let acks = acks.get_or_insert_default();
-        acks.waiting.retain(|_, sender| !sender.is_closed());
-        if acks.waiting.len() >= MAX_OUTSTANDING {
-            return None;
+        let Outstanding(waiting) = &mut **acks.get_or_insert_default();
+        waiting.retain(|_, waiter| !waiter.is_gone());
+        if waiting.len() >= MAX_OUTSTANDING {
+            return false;
         }
-        // The first id is 1: old clients take 0 for no id.
-        acks.last_id += 1;
-        let (sender, receiver) = oneshot::channel();
-        acks.waiting.insert(acks.last_id, sender);
-        Some((acks.last_id, receiver))
+        waiting.insert(id, waiter);
+        true
     }
 
-    /// Passes an acknowledgement to its receiver. Like other servers, ignores unknown ids.
-    pub fn resolve(&self, id: u64, answer: Answer) {
+    /// Passes an acknowledgement to who waits for it. Like other servers, ignores unknown ids.
+    pub fn resolve(&self, id: u64, args: Args) {
         let mut acks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = acks.as_mut().and_then(|acks| acks.waiting.remove(&id));
+        let waiter = acks.as_mut().and_then(|acks| acks.0.remove(&id));
         drop(acks);
-        if let Some(sender) = waiting {
-            let _ = sender.send(answer);
+        if let Some(waiter) = waiter {
+            waiter.answer(args);
         }
     }
 
@@ -70,29 +95,35 @@ impl Acks {
 mod tests {
     use super::*;
 
-    fn answer() -> Answer {
-        Answer { args: vec![Value::Null], attachments: Vec::new() }
+    fn one(acks: &Acks, id: u64) -> Option<oneshot::Receiver<Args>> {
+        let (sender, receiver) = oneshot::channel();
+        acks.register(id, Waiter::One(sender)).then_some(receiver)
     }
 
     #[test]
     fn answers_reach_who_asked_once() {
         let acks = Acks::default();
-        let (id, mut receiver) = acks.register().unwrap();
-        assert_eq!(id, 1);
-        acks.resolve(99, answer());
-        acks.resolve(id, answer());
-        acks.resolve(id, answer());
-        assert_eq!(receiver.try_recv().unwrap(), answer());
+        let mut receiver = one(&acks, 1).unwrap();
+        let (sender, mut many) = mpsc::unbounded_channel();
+        assert!(acks.register(2, Waiter::OfMany(7, sender)));
+        acks.resolve(99, Args::default());
+        for id in [1, 2, 1, 2] {
+            acks.resolve(id, Args::of(&id).unwrap());
+        }
+        assert_eq!(receiver.try_recv().unwrap(), Args::of(&1).unwrap());
+        let Answered::Here(7, args) = many.try_recv().unwrap() else { panic!("another") };
+        assert_eq!(args, Args::of(&2).unwrap());
+        assert!(many.try_recv().is_err());
     }
 
     #[test]
     fn outstanding_answers_are_bounded_and_abandoned() {
         let acks = Acks::default();
-        let mut all: Vec<_> = std::iter::from_fn(|| acks.register()).collect();
+        let mut all: Vec<_> = (0..).map_while(|id| one(&acks, id)).collect();
         assert_eq!(all.len(), MAX_OUTSTANDING);
         all.pop();
-        assert!(acks.register().is_some(), "one that nobody waits for makes room");
+        assert!(one(&acks, 1000).is_some(), "one that nobody waits for makes room");
         acks.cancel_all();
-        assert!(all.into_iter().all(|(_, mut receiver)| receiver.try_recv().is_err()));
+        assert!(all.into_iter().all(|mut receiver| receiver.try_recv().is_err()));
     }
 }

@@ -5,10 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use tracing::debug;
 
-use super::acks::Answer;
-use super::app::{App, DisconnectReason, Event, Responder};
-use super::socket::{Socket, Sockets};
+use super::Socket;
+use super::event::{Ack, Event, EventError, EventFault};
+use super::io::Io;
+use super::reason::{ConnectError, DisconnectReason};
+use super::socket::NewSocket;
+use super::sockets::Sockets;
+use super::values::Args;
 use crate::dialect::{
     AckRequest, Body, Incoming, Malformed, Message, Reaction, SocketPacket, grammar,
 };
@@ -18,8 +23,8 @@ use crate::engine::{Begun, CloseReason, Delivery, Receiver, Session};
 const MAX_NAMESPACES: usize = 32;
 
 /// The receiver of one session's messages. Decodes them and calls the application.
-pub(super) struct Connection<A> {
-    app: Arc<A>,
+pub(super) struct Connection {
+    io: Io,
     session: Arc<Session>,
     sockets: Arc<Sockets>,
     partial: Option<Box<Partial>>,
@@ -34,9 +39,9 @@ struct Partial {
     due: usize,
 }
 
-impl<A: App> Connection<A> {
-    pub fn new(app: Arc<A>, session: Arc<Session>) -> Self {
-        Connection { app, session, sockets: Arc::default(), partial: None }
+impl Connection {
+    pub fn new(io: Io, session: Arc<Session>) -> Self {
+        Connection { io, session, sockets: Arc::default(), partial: None }
     }
 
     fn react(&self, reaction: Reaction, error: Malformed) {
@@ -98,49 +103,64 @@ impl<A: App> Connection<A> {
 
     async fn packet(&mut self, packet: SocketPacket) {
         let SocketPacket { namespace, body, attachments } = packet;
-        let joined = |socket: &&Socket| *socket.namespace() == namespace && !socket.has_left();
+        let joined =
+            |socket: &&Socket| *socket.namespace().name() == namespace && !socket.has_left();
         let socket = self.sockets.lock().iter().find(joined).cloned();
         match (body, &socket) {
-            (Body::Connect(auth), None) => self.join(namespace, &auth).await,
+            (Body::Connect(auth), None) => self.join(namespace, auth).await,
             (Body::Connect(_), Some(_)) => self.react(
                 self.session.dialect().rules().joined_twice,
                 Malformed("namespace joined twice"),
             ),
             (Body::Disconnect, Some(socket)) => {
-                socket.leave();
+                socket.set_left();
                 self.notify_disconnects(DisconnectReason::ByClient).await;
             }
             (Body::Event { name, args, ack }, socket) => {
-                let responder = self.acknowledge(&namespace, socket.as_ref(), ack);
+                let ack = self.acknowledge(&namespace, socket.as_ref(), ack);
                 match socket {
                     Some(socket) => {
-                        let event = Event { name, args, attachments, ack: responder };
-                        self.app.event(socket, event).await;
+                        let args = Args { values: args, attachments };
+                        self.event(socket, Event { name, args, ack }).await;
                     }
                     None => self.not_joined(),
                 }
             }
             (Body::Ack { id, args }, Some(socket)) => {
-                socket.resolve(&id, Answer { args, attachments });
+                socket.resolve(&id, Args { values: args, attachments });
             }
             (Body::Disconnect | Body::Ack { .. } | Body::ConnectError { .. }, _) => {}
         }
     }
 
-    /// Acknowledges receipt if the client asked for that, or makes the application's responder.
+    /// Acknowledges receipt if the client asked for that, or makes what the application acknowledges by.
     fn acknowledge(
         &self,
         namespace: &Arc<str>,
         socket: Option<&Socket>,
         ack: Option<AckRequest>,
-    ) -> Option<Responder> {
-        match (ack?, socket) {
-            (AckRequest::ByApp(id), Some(socket)) => Some(Responder { socket: socket.clone(), id }),
-            (AckRequest::ByApp(_), None) => None,
-            (AckRequest::OnReceipt(id), _) => {
+    ) -> Ack {
+        match (ack, socket) {
+            (Some(AckRequest::ByApp(id)), Some(socket)) => Ack::new(socket, id),
+            (Some(AckRequest::OnReceipt(id)), _) => {
                 self.send(namespace, Body::Ack { id, args: Vec::new() });
-                None
+                Ack::default()
             }
+            (Some(AckRequest::ByApp(_)) | None, _) => Ack::default(),
+        }
+    }
+
+    async fn event(&self, socket: &Socket, event: Event) {
+        let table = socket.namespace().table();
+        let Err(error) = table.dispatch(socket, event).await else { return };
+        let EventError { name, fault, ack } = &error;
+        if let EventFault::Mistyped(_) = fault {
+            self.io.count_mistyped();
+        }
+        debug!(sid = %self.session.sid(), event = name, %fault, "no handler got an event");
+        match &table.error {
+            Some(handler) => handler(socket.clone(), error).await,
+            None => ack.send(json!({ "error": fault.to_string() })),
         }
     }
 
@@ -149,28 +169,46 @@ impl<A: App> Connection<A> {
         self.react(reaction, Malformed("event for a namespace that is not joined"));
     }
 
-    async fn join(&mut self, namespace: Arc<str>, auth: &Value) {
-        if !self.app.has_namespace(&namespace) || self.sockets.lock().len() >= MAX_NAMESPACES {
+    async fn join(&mut self, name: Arc<str>, auth: Value) {
+        let full = self.sockets.lock().len() >= MAX_NAMESPACES;
+        let namespace = if full { None } else { self.io.enter(&name, &auth).await };
+        let Some(namespace) = namespace else {
             let message = "Invalid namespace".to_owned();
-            self.send(&namespace, Body::ConnectError { message, data: None });
-            return;
-        }
-        let socket = Socket::new(Arc::clone(&self.session), namespace, &self.sockets);
-        if let Err(refusal) = self.app.admit(&socket, auth).await {
-            let (message, data) = (refusal.message, refusal.data);
-            socket.send(Body::ConnectError { message, data }, Vec::new());
-            return;
+            return self.send(&name, Body::ConnectError { message, data: None });
+        };
+        let session = Arc::clone(&self.session);
+        let socket = Socket::new(
+            NewSocket { session, namespace, auth, id: None, data: Value::Null, recovery: None },
+            &self.sockets,
+        );
+        // Whatever becomes of the functions of the application, nothing is left behind.
+        let leaving = Leaving(&socket);
+        if let Err(ConnectError { message, data }) = admit(&socket).await {
+            return socket.send(Body::ConnectError { message, data }, Args::default());
         }
         self.session.expire(None);
-        socket.send(Body::Connect(json!({ "sid": socket.id() })), Vec::new());
+        socket.send(Body::Connect(json!({ "sid": socket.id() })), Args::default());
+        std::mem::forget(leaving);
         self.sockets.lock().push(socket.clone());
-        self.app.connect(&socket, auth).await;
+        socket.set_connected();
+        socket.namespace().node().admit(&socket);
+        for handler in &socket.namespace().table().connect {
+            handler(socket.clone()).await;
+        }
     }
 
-    /// Calls the application's `disconnect` for each socket that has left, and drops the socket.
+    /// Tells the application of each socket that has left, and drops the socket.
     async fn notify_disconnects(&mut self, reason: DisconnectReason) {
         while let Some(socket) = self.sockets.take_left() {
-            self.app.disconnect(&socket, reason).await;
+            let table = socket.namespace().table();
+            let leaving = Leaving(&socket);
+            for handler in &table.disconnecting {
+                handler(socket.clone(), reason).await;
+            }
+            drop(leaving);
+            for handler in &table.disconnect {
+                handler(socket.clone(), reason).await;
+            }
         }
     }
 
@@ -182,13 +220,33 @@ impl<A: App> Connection<A> {
     }
 }
 
-impl<A: App> Receiver for Connection<A> {
+/// Asks all middleware of the namespace.
+async fn admit(socket: &Socket) -> Result<(), ConnectError> {
+    for middleware in &socket.namespace().table().middleware {
+        middleware(socket.clone()).await?;
+    }
+    Ok(())
+}
+
+/// Removes a socket from its namespace when this is dropped.
+struct Leaving<'a>(&'a Socket);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.set_left();
+        let namespace = self.0.namespace();
+        namespace.node().remove(self.0);
+        namespace.exit();
+    }
+}
+
+impl Receiver for Connection {
     fn opened(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             if self.session.dialect().rules().joins_by_itself {
                 // Older clients send no auth payload for the default namespace; their query serves as one.
                 let auth = grammar::query_to_auth(&self.session.handshake().query);
-                self.join(Arc::from("/"), &auth).await;
+                self.join(Arc::from("/"), auth).await;
             }
         })
     }
@@ -211,7 +269,7 @@ impl<A: App> Receiver for Connection<A> {
     fn closed(&mut self, reason: CloseReason) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.notify_disconnects(DisconnectReason::ByServer).await;
-            self.sockets.lock().iter().for_each(Socket::leave);
+            self.sockets.lock().iter().for_each(Socket::set_left);
             self.notify_disconnects(DisconnectReason::Session(reason)).await;
         })
     }

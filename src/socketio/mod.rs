@@ -1,48 +1,50 @@
-//! Socket.IO on top of sessions: namespaces, events, acknowledgements, binary attachments.
+//! Socket.IO on top of sessions: namespaces, rooms, events, acknowledgements, binary in place.
 //!
-//! An application implements [`App`], and [`SocketIo`] runs it. It gets [`Socket`]s and [`Event`]s, which
-//! are the same for clients of all generations.
+//! An application registers functions with the [`Namespace`]s of an [`Io`]. They get [`Socket`]s and the
+//! arguments of events in types of their own, the same for clients of all generations.
 
 mod acks;
-mod app;
+mod adapter;
+mod answers;
 mod broadcast;
 mod connection;
+mod emitter;
+mod event;
+mod extensions;
+mod family;
+mod handlers;
+mod io;
+mod members;
+mod namespace;
+mod node;
+mod operator;
+mod reason;
+mod recovery;
+mod remote;
+mod rooms;
+mod selector;
+mod server_side;
 mod socket;
+mod sockets;
+mod values;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::time::Instant;
-
-use crate::engine::{CloseReason, Handler, Receiver, Session};
-
-pub use acks::{AckError, Answer};
-pub use app::{App, ConnectError, DisconnectReason, Event, Responder};
+pub use acks::AckError;
+pub use adapter::{Adapter, Fetched, Incomplete, Local, NODE_TIMEOUT, Packet};
+pub use answers::{AnswerSink, Answers, Collector, answers};
 pub use broadcast::Broadcast;
+pub use emitter::{ACK_TIMEOUT, Emitter};
+pub use event::{Ack, Event, EventError, EventFault, EventHandler, FromEvent};
+pub use extensions::Extensions;
+pub use family::Family;
+pub use handlers::Handlers;
+pub use io::{Io, IoBuilder};
+pub use namespace::Namespace;
+pub use node::{LocalNode, RoomEvent, SocketDetails};
+pub use operator::BroadcastOperator;
+pub use reason::{ConnectError, DisconnectReason};
+pub use recovery::{Restored, SessionRecord};
+pub use remote::RemoteSocket;
+pub use selector::{Flags, RoomNames, Selector};
+pub use server_side::ServerSideEvent;
 pub use socket::Socket;
-
-use connection::Connection;
-
-/// Runs an application for every session.
-pub struct SocketIo<A> {
-    app: Arc<A>,
-    connect_timeout: Duration,
-}
-
-impl<A: App> SocketIo<A> {
-    /// A new session of a client that has to ask for a namespace is closed if it has joined none within
-    /// `connect_timeout`.
-    pub fn new(app: A, connect_timeout: Duration) -> Self {
-        SocketIo { app: Arc::new(app), connect_timeout }
-    }
-}
-
-impl<A: App> Handler for SocketIo<A> {
-    fn open(&self, session: &Arc<Session>) -> Box<dyn Receiver> {
-        if !session.dialect().rules().joins_by_itself {
-            let deadline = Instant::now() + self.connect_timeout;
-            session.expire(Some((deadline, CloseReason::ConnectTimeout)));
-        }
-        Box::new(Connection::new(Arc::clone(&self.app), Arc::clone(session)))
-    }
-}
+pub use values::{Args, FromArgs, InPlace, IntoArgs, ValueError};

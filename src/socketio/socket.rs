@@ -1,63 +1,134 @@
 //! One client in one namespace.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
-use bytes::Bytes;
-use serde_json::Value;
+use futures::future::BoxFuture;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tracing::error;
 
-use super::acks::{AckError, Acks, Answer};
+use super::acks::{AckError, Acks};
 use super::broadcast::Broadcast;
-use crate::dialect::{AckId, AckRequest, Body, SocketIds, SocketPacket};
-use crate::engine::{CloseReason, Cork, Delivery, Session, Sid};
+use super::emitter::Emitter;
+use super::event::{Event, EventFault};
+use super::extensions::Extensions;
+use super::handlers::{EventMiddleware, boxed_middleware};
+use super::namespace::Namespace;
+use super::operator::BroadcastOperator;
+use super::rooms::{Member, NO_SLOT};
+use super::selector::RoomNames;
+use super::sockets::Sockets;
+use super::values::{Args, FromArgs, IntoArgs};
+use crate::dialect::{AckId, Body, SocketIds, SocketPacket};
+use crate::engine::{CloseReason, Cork, Delivery, Handshake, Session, Sid};
 
 /// A handle on one client in one namespace; cheap to clone. Sending to a client that has left does
 /// nothing.
 #[derive(Debug, Clone)]
 pub struct Socket(Arc<Inner>);
 
-/// The sockets of one session. A socket that left stays here until the application's `disconnect` is
-/// called for it.
-///
-/// Lock order: this lock, then the session's. Never take it while the session's lock is held.
-#[derive(Debug, Default)]
-pub(super) struct Sockets(Mutex<Vec<Socket>>);
-
 #[derive(Debug)]
 struct Inner {
     session: Arc<Session>,
-    namespace: Arc<str>,
+    namespace: Namespace,
     /// All sockets of the session, with this one once it has joined.
     sockets: Weak<Sockets>,
     /// `None` if the id is made of the session's sid.
     own_id: Option<Sid>,
     acks: Acks,
-    left: AtomicBool,
+    stage: AtomicU8,
+    slot: AtomicUsize,
+    extras: OnceLock<Box<Extras>>,
+}
+
+/// What most sockets have nothing of.
+#[derive(Default)]
+struct Extras {
+    auth: Option<Value>,
+    extensions: Extensions,
+    data: Mutex<Value>,
+    event_middleware: Mutex<Vec<Arc<EventMiddleware>>>,
+    recovery: Option<Recovery>,
+}
+
+/// What a socket knows of its recovery.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    pub recovered: bool,
+}
+
+impl std::fmt::Debug for Extras {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Extras").field(&self.data).finish()
+    }
+}
+
+/// The stages of a socket: the client is not told yet; it has joined; it has left.
+const JOINING: u8 = 0;
+const CONNECTED: u8 = 1;
+const LEFT: u8 = 2;
+
+static NO_AUTH: LazyLock<Value> = LazyLock::new(|| Value::Object(Map::new()));
+
+/// What a new socket is made of.
+pub(super) struct NewSocket {
+    pub session: Arc<Session>,
+    pub namespace: Namespace,
+    pub auth: Value,
+    /// Of a session that was restored.
+    pub id: Option<Sid>,
+    pub data: Value,
+    pub recovery: Option<Recovery>,
 }
 
 impl Socket {
-    pub(super) fn new(session: Arc<Session>, namespace: Arc<str>, sockets: &Arc<Sockets>) -> Self {
+    pub(super) fn new(new: NewSocket, sockets: &Arc<Sockets>) -> Self {
+        let NewSocket { session, namespace, auth, id, data, recovery } = new;
         let own_id = match session.dialect().rules().socket_ids {
             SocketIds::OfSession => None,
             // Fails only without a source of randomness, and then no session opens in the first place.
-            SocketIds::Own => Sid::random().ok(),
+            SocketIds::Own => id.or_else(|| Sid::random().ok()),
         };
-        let (sockets, acks, left) =
-            (Arc::downgrade(sockets), Acks::default(), AtomicBool::new(false));
-        Socket(Arc::new(Inner { session, namespace, sockets, own_id, acks, left }))
+        let auth = auth.as_object().is_some_and(|auth| !auth.is_empty()).then_some(auth);
+        let extras = OnceLock::new();
+        if auth.is_some() || recovery.is_some() {
+            let data = Mutex::new(data);
+            let some = Extras { auth, data, recovery, ..Extras::default() };
+            let _ = extras.set(Box::new(some));
+        }
+        Socket(Arc::new(Inner {
+            session,
+            namespace,
+            sockets: Arc::downgrade(sockets),
+            own_id,
+            acks: Acks::default(),
+            stage: AtomicU8::new(JOINING),
+            slot: AtomicUsize::new(NO_SLOT),
+            extras,
+        }))
+    }
+
+    fn extras(&self) -> &Extras {
+        self.0.extras.get_or_init(Box::default)
     }
 
     /// The socket id that the client has for itself.
     pub fn id(&self) -> String {
-        match (&self.0.own_id, &*self.0.namespace) {
+        match (&self.0.own_id, &**self.0.namespace.name()) {
             (Some(id), _) => id.to_string(),
             (None, "/") => self.0.session.sid().to_string(),
             (None, namespace) => format!("{namespace}#{}", self.0.session.sid()),
         }
     }
 
+    /// What tells it from other sockets of the namespace.
+    pub(super) fn sid(&self) -> Sid {
+        self.0.own_id.unwrap_or_else(|| self.0.session.sid())
+    }
+
     /// The namespace that was joined.
-    pub fn namespace(&self) -> &Arc<str> {
+    pub fn namespace(&self) -> &Namespace {
         &self.0.namespace
     }
 
@@ -66,54 +137,180 @@ impl Socket {
         &self.0.session
     }
 
+    /// What the request that opened the session told of the client.
+    pub fn handshake(&self) -> &Handshake {
+        self.0.session.handshake()
+    }
+
+    /// The auth payload with which the client joined, always an object; for older clients the query
+    /// string of the namespace.
+    pub fn auth(&self) -> &Value {
+        self.0.extras.get().and_then(|extras| extras.auth.as_ref()).unwrap_or(&NO_AUTH)
+    }
+
+    /// Data of any type, for the socket's life.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extras().extensions
+    }
+
+    /// Data that the cluster can see, by [`Namespace::fetch_sockets`]. Null at first.
+    pub fn data(&self) -> Value {
+        let Some(extras) = self.0.extras.get() else { return Value::Null };
+        extras.data.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets the data that the cluster can see. What cannot be written as JSON is null.
+    pub fn set_data(&self, data: impl Serialize) {
+        let data = serde_json::to_value(data).unwrap_or_default();
+        *self.extras().data.lock().unwrap_or_else(PoisonError::into_inner) = data;
+    }
+
+    pub(super) fn recovery(&self) -> Option<&Recovery> {
+        self.0.extras.get()?.recovery.as_ref()
+    }
+
+    /// Whether the client was lost, and got this session back with all that it missed.
+    pub fn is_recovered(&self) -> bool {
+        self.recovery().is_some_and(|recovery| recovery.recovered)
+    }
+
+    /// Whether the client has joined and not left.
+    pub fn is_connected(&self) -> bool {
+        self.0.stage.load(Ordering::Acquire) == CONNECTED
+    }
+
     /// Whether the client left the namespace, or was disconnected from it.
     pub fn has_left(&self) -> bool {
-        self.0.left.load(Ordering::Acquire)
+        self.0.stage.load(Ordering::Acquire) == LEFT
     }
 
-    /// Sends an event to this client.
-    pub fn emit(&self, name: &str, args: impl IntoIterator<Item = Value>) {
-        self.emit_with(name, args, Vec::new());
+    pub(super) fn set_connected(&self) {
+        let (from, to) = (JOINING, CONNECTED);
+        let _ = self.0.stage.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    /// Emits an event with binary parts; `args` has their placeholders, as in
-    /// [`Event::args`](super::Event::args).
-    pub fn emit_with(
+    /// Joins a room, or several. Does nothing if the client has left.
+    pub fn join(&self, rooms: impl RoomNames) {
+        let mut names = Vec::new();
+        rooms.add_to(&mut names);
+        names.iter().for_each(|room| self.0.namespace.node().join_one(self, room));
+    }
+
+    /// Leaves a room, or several.
+    pub fn leave(&self, rooms: impl RoomNames) {
+        let mut names = Vec::new();
+        rooms.add_to(&mut names);
+        names.iter().for_each(|room| self.0.namespace.node().leave_one(self, room));
+    }
+
+    /// The rooms that it is in: the first is its id.
+    pub fn rooms(&self) -> Vec<Arc<str>> {
+        self.0.namespace.node().rooms_of(self)
+    }
+
+    /// Adds a function that each event of this client goes through before its handlers, after those of
+    /// the namespace. It may change the event, or refuse it.
+    pub fn use_events<Called>(
         &self,
-        name: &str,
-        args: impl IntoIterator<Item = Value>,
-        attachments: Vec<Bytes>,
-    ) {
-        self.send(event(name, args, None), attachments);
+        middleware: impl Fn(Socket, Event) -> Called + Send + Sync + 'static,
+    ) where
+        Called: Future<Output = Result<Event, EventFault>> + Send + 'static,
+    {
+        let own = &self.extras().event_middleware;
+        own.lock().unwrap_or_else(PoisonError::into_inner).push(boxed_middleware(middleware));
     }
 
-    /// Emits an event and returns a future of the client's acknowledgement. It has no deadline of its own.
-    /// Do not await it in [`App::event`](super::App::event) of the same client: the acknowledgement comes
-    /// in a later call, which would never be made.
+    pub(super) fn event_middleware(&self) -> Vec<Arc<EventMiddleware>> {
+        let Some(extras) = self.0.extras.get() else { return Vec::new() };
+        extras.event_middleware.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sends an event to this client: a tuple as several arguments, anything else as one.
+    ///
+    /// ```
+    /// # fn welcome(socket: &parlance::socketio::Socket) {
+    /// socket.emit("welcome", ());
+    /// socket.emit("position", (1.5, 2.5));
+    /// socket.emit("file", ("name", bytes::Bytes::from_static(b"content")));
+    /// # }
+    /// ```
+    pub fn emit(&self, name: &str, args: impl IntoArgs) {
+        Emitter::new(self.clone()).emit(name, args);
+    }
+
+    /// Sends an event, and returns a future of the client's acknowledgement: a tuple of several arguments,
+    /// anything else of the first. It waits for ten seconds; [`Socket::timeout`] sets another time.
+    ///
+    /// Do not await it in a handler of the same client: the acknowledgement comes in a later call, which
+    /// is not made before that handler ends. Spawn a task.
+    ///
+    /// ```
+    /// # async fn ask(socket: parlance::socketio::Socket) -> Result<(), parlance::socketio::AckError> {
+    /// let (name, age): (String, u8) = socket.emit_with_ack("who are you", ()).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// If the client leaves, or too many acknowledgements are outstanding.
-    pub fn emit_with_ack(
+    /// If no acknowledgement of that type comes in time.
+    pub fn emit_with_ack<T: FromArgs + Send + 'static>(
         &self,
         name: &str,
-        args: impl IntoIterator<Item = Value>,
-        attachments: Vec<Bytes>,
-    ) -> impl Future<Output = Result<Answer, AckError>> + Send + 'static {
-        let registered = self.0.acks.register();
-        if let Some((id, _)) = &registered {
-            self.send(event(name, args, Some(AckRequest::ByApp((*id).into()))), attachments);
-        }
-        async move {
-            let (_, answer) = registered.ok_or(AckError)?;
-            answer.await.map_err(|_| AckError)
-        }
+        args: impl IntoArgs,
+    ) -> BoxFuture<'static, Result<T, AckError>> {
+        Emitter::new(self.clone()).emit_with_ack(name, args)
     }
 
-    /// Emits an event that other sockets get, too.
+    /// Emits to this client, but not if its connection cannot take the event at this moment.
+    pub fn volatile(&self) -> Emitter {
+        Emitter::new(self.clone()).volatile()
+    }
+
+    /// Emits to this client, with another time for the acknowledgement.
+    pub fn timeout(&self, timeout: std::time::Duration) -> Emitter {
+        Emitter::new(self.clone()).timeout(timeout)
+    }
+
+    /// Emits to all others who are in the room, or in one of the rooms.
+    pub fn to(&self, rooms: impl RoomNames) -> BroadcastOperator {
+        self.broadcast().to(rooms)
+    }
+
+    /// As [`Socket::to`].
+    pub fn in_(&self, rooms: impl RoomNames) -> BroadcastOperator {
+        self.to(rooms)
+    }
+
+    /// Emits to all others who are not in the room, nor in one of the rooms.
+    pub fn except(&self, rooms: impl RoomNames) -> BroadcastOperator {
+        self.broadcast().except(rooms)
+    }
+
+    /// Emits to all others of the namespace.
+    pub fn broadcast(&self) -> BroadcastOperator {
+        BroadcastOperator::new(self.0.namespace.clone()).except(self.id())
+    }
+
+    /// Emits to all others of the namespace on this node.
+    pub fn local(&self) -> BroadcastOperator {
+        self.broadcast().local()
+    }
+
+    /// Sends an event that other sockets get, too.
     pub fn emit_shared(&self, broadcast: &Broadcast) {
         if !self.has_left() {
             let session = &self.0.session;
+            self.tell_outgoing(|| broadcast.event());
             session.push_shared(broadcast.frames(session.dialect()), broadcast.delivery);
+        }
+    }
+
+    fn tell_outgoing<'a>(&self, event: impl FnOnce() -> Option<(&'a str, Args)>) {
+        let table = self.0.namespace.table();
+        if table.any_outgoing.is_empty() {
+            return;
+        }
+        if let Some((name, args)) = event() {
+            table.any_outgoing.iter().for_each(|listener| listener(self, name, &args));
         }
     }
 
@@ -134,7 +331,7 @@ impl Socket {
         let session = &self.0.session;
         // If the dialect has a packet for the end of the session, that stands for all namespaces.
         let has_ending = session.dialect().rules().ending_on_sockets;
-        let leave = if has_ending { Socket::leave } else { Socket::send_disconnect };
+        let leave = if has_ending { Socket::set_left } else { Socket::send_disconnect };
         leave(self);
         if let Some(sockets) = self.0.sockets.upgrade() {
             // Sending takes the session's lock while this one is held, as the lock order allows.
@@ -145,46 +342,64 @@ impl Socket {
 
     /// Sends a disconnect packet and leaves the namespace.
     fn send_disconnect(&self) {
-        self.send(Body::Disconnect, Vec::new());
-        self.leave();
+        self.send(Body::Disconnect, Args::default());
+        self.set_left();
     }
 
-    pub(super) fn send(&self, body: Body, attachments: Vec<Bytes>) {
+    pub(super) fn send(&self, body: Body, args: Args) {
+        self.send_as(body, args, Delivery::Reliable);
+    }
+
+    /// Sends a packet; of `args` only the attachments, as the body has the values.
+    pub(super) fn send_as(&self, body: Body, args: Args, delivery: Delivery) {
         if self.has_left() {
             return;
         }
         let Inner { session, namespace, .. } = &*self.0;
-        let packet = SocketPacket { namespace: Arc::clone(namespace), body, attachments };
-        session.push(&session.dialect().encode(&packet, session.wire()), Delivery::Reliable);
+        if let Body::Event { name, args: values, .. } = &body {
+            let attachments = || args.attachments.clone();
+            self.tell_outgoing(|| {
+                Some((name, Args { values: values.clone(), attachments: attachments() }))
+            });
+        }
+        let namespace = Arc::clone(namespace.name());
+        let packet = SocketPacket { namespace, body, attachments: args.attachments };
+        session.push(&session.dialect().encode(&packet, session.wire()), delivery);
     }
 
-    pub(super) fn send_ack(&self, id: AckId, args: Vec<Value>, attachments: Vec<Bytes>) {
-        self.send(Body::Ack { id, args }, attachments);
+    pub(super) fn send_ack(&self, id: AckId, args: Args) {
+        let Args { values, attachments } = args;
+        let rest = Args { values: Vec::new(), attachments };
+        self.send(Body::Ack { id, args: values }, rest);
     }
 
-    pub(super) fn resolve(&self, id: &AckId, answer: Answer) {
+    pub(super) fn acks(&self) -> &Acks {
+        &self.0.acks
+    }
+
+    pub(super) fn resolve(&self, id: &AckId, args: Args) {
         if let Some(id) = id.number() {
-            self.0.acks.resolve(id, answer);
+            self.0.acks.resolve(id, args);
         }
     }
 
-    /// Marks the socket as left. The session's receiver calls the application's `disconnect` later.
-    pub(super) fn leave(&self) {
-        self.0.left.store(true, Ordering::Release);
+    /// Marks the socket as left. The session's receiver tells the application later.
+    pub(super) fn set_left(&self) {
+        self.0.stage.store(LEFT, Ordering::Release);
         self.0.acks.cancel_all();
     }
 }
 
-impl Sockets {
-    pub fn lock(&self) -> MutexGuard<'_, Vec<Socket>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Arguments that can be sent; `None` if they cannot be written, of which the log has a line.
+pub(super) fn writable(name: &str, args: impl IntoArgs) -> Option<Args> {
+    args.into_args()
+        .inspect_err(|error| error!(event = name, %error, "an event cannot be written as JSON"))
+        .ok()
+}
 
-    /// Removes and returns a socket that has left, if there is one.
-    pub fn take_left(&self) -> Option<Socket> {
-        let mut sockets = self.lock();
-        let at = sockets.iter().position(Socket::has_left)?;
-        Some(sockets.swap_remove(at))
+impl Member for Socket {
+    fn slot(&self) -> &AtomicUsize {
+        &self.0.slot
     }
 }
 
@@ -194,6 +409,4 @@ impl PartialEq for Socket {
     }
 }
 
-fn event(name: &str, args: impl IntoIterator<Item = Value>, ack: Option<AckRequest>) -> Body {
-    Body::Event { name: name.to_owned(), args: args.into_iter().collect(), ack }
-}
+impl Eq for Socket {}

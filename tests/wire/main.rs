@@ -12,6 +12,7 @@ mod engineio;
 mod health;
 mod hosts;
 mod http;
+mod library;
 mod life;
 mod logs;
 mod pages;

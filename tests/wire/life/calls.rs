@@ -1,16 +1,17 @@
 //! Calls of an application: each runs to its end, once and in order, whatever becomes of its client, and
 //! nothing of the session waits for it.
 
+use std::future::ready;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use parlance::dialect::{Message, Packet};
 use parlance::engine::{CloseReason, Drained, Engine, Handler, Limits, Receiver, Session};
-use parlance::socketio::{App, DisconnectReason, Event, Socket};
-use serde_json::{Value, json};
+use parlance::socketio::Io;
+use serde_json::json;
 use tokio::sync::Semaphore;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep};
 
 use crate::support::client::{Client, Via};
@@ -19,28 +20,45 @@ use crate::support::server::{Setup, TestServer};
 use crate::support::session::{POLLING, SOCKET, next, open, plan, poll};
 use crate::support::{soon, until};
 
-/// An application that notes the begin and the end of each call. Events named `slow` wait for the gate
-/// in between, `fail` panics, `out` makes the client leave.
-struct Slow {
-    notes: UnboundedSender<String>,
-    gate: Arc<Semaphore>,
-}
-
 struct Notes {
     notes: UnboundedReceiver<String>,
     gate: Arc<Semaphore>,
 }
 
-fn slow() -> (Slow, Notes) {
+/// An application that notes the begin and the end of each call. Events named `slow` wait for the gate
+/// in between, `fail` panics, `out` makes the client leave.
+fn slow() -> (impl FnOnce(&Io), Notes) {
     let (sender, receiver) = unbounded_channel();
     let gate = Arc::new(Semaphore::new(0));
-    (Slow { notes: sender, gate: Arc::clone(&gate) }, Notes { notes: receiver, gate })
-}
-
-impl Slow {
-    fn note(&self, text: impl Into<String>) {
-        let _ = self.notes.send(text.into());
-    }
+    let notes = Notes { notes: receiver, gate: Arc::clone(&gate) };
+    let note = move |text: String| {
+        let _ = sender.send(text);
+    };
+    let serve = move |io: &Io| {
+        let (root, joined, left) = (io.of("/"), note.clone(), note.clone());
+        root.on_connect(move |_socket| {
+            joined("connect".into());
+            ready(())
+        });
+        root.on_disconnect(move |_socket, reason| {
+            left(format!("disconnect: {reason}"));
+            ready(())
+        });
+        root.on_fallback(move |socket, event| {
+            let (note, gate) = (note.clone(), Arc::clone(&gate));
+            async move {
+                note(format!("{} begins", event.name));
+                match event.name.as_str() {
+                    "slow" => gate.acquire().await.expect("open").forget(),
+                    "fail" => panic!("on purpose"),
+                    "out" => socket.disconnect(false),
+                    _ => {}
+                }
+                note(format!("{} ends", event.name));
+            }
+        });
+    };
+    (serve, notes)
 }
 
 impl Notes {
@@ -56,27 +74,6 @@ impl Notes {
 
     fn quiet(&mut self) {
         assert_eq!(self.notes.try_recv().ok(), None);
-    }
-}
-
-impl App for Slow {
-    async fn connect(&self, _socket: &Socket, _auth: &Value) {
-        self.note("connect");
-    }
-
-    async fn event(&self, socket: &Socket, event: Event) {
-        self.note(format!("{} begins", event.name));
-        match event.name.as_str() {
-            "slow" => self.gate.acquire().await.expect("open").forget(),
-            "fail" => panic!("on purpose"),
-            "out" => socket.disconnect(false),
-            _ => {}
-        }
-        self.note(format!("{} ends", event.name));
-    }
-
-    async fn disconnect(&self, _socket: &Socket, reason: DisconnectReason) {
-        self.note(format!("disconnect: {reason}"));
     }
 }
 

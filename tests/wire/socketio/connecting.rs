@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use parlance::dialect::{Message, Packet};
 use parlance::engine::{CloseReason, Engine, Limits};
-use parlance::socketio::SocketIo;
+use parlance::socketio::Io;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -56,7 +56,9 @@ async fn vector_2_protocol_5_waits_to_be_asked_but_not_for_ever() {
 async fn whoever_joined_in_time_stays() {
     let an_hour = Duration::from_secs(3600);
     let limits = Limits { ping_interval: an_hour, ..Limits::default() };
-    let engine = Engine::new(limits, SocketIo::new(stage().0, Duration::from_secs(45)));
+    let io = Io::new();
+    stage().0(&io);
+    let engine = Engine::new(limits, io);
     let new = async |packet: &str| {
         let session = open(&engine, Eio::V4.dialect(), &SOCKET).await;
         let packet = Packet::Message(Message::Text(packet.into()));

@@ -1,13 +1,14 @@
 //! Applications to test with.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use parlance::dialect::Message;
 use parlance::engine::{CloseReason, Handler, Receiver, Session};
-use parlance::socketio::{App, ConnectError, DisconnectReason, Event, Socket};
-use serde_json::{Value, json};
+use parlance::socketio::{Args, ConnectError, DisconnectReason, Event, Io, Socket};
+use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::soon;
@@ -106,17 +107,28 @@ impl Receiver for TapSession {
 /// Events: what wants an acknowledgement gets its arguments back in it, all else is emitted back as
 /// it came, except `ask` (the client is asked `question`, and its acknowledgement emitted as
 /// `answer`), `leave me` and `kick me` (the server ends namespace, or connection).
-pub struct Stage {
-    gone: UnboundedSender<(String, DisconnectReason)>,
-}
-
-/// Who left a [`Stage`], and why.
-pub struct Exits(UnboundedReceiver<(String, DisconnectReason)>);
-
-pub fn stage() -> (Stage, Exits) {
+pub fn stage() -> (impl FnOnce(&Io), Exits) {
     let (gone, exits) = unbounded_channel();
-    (Stage { gone }, Exits(exits))
+    let serve = move |io: &Io| {
+        for name in ["/", "/chat", "/custom", "/1", "/deny", "/shut"] {
+            let (namespace, gone) = (io.of(name), gone.clone());
+            namespace.use_middleware(|socket: Socket| ready(admit(&socket)));
+            namespace.on_fallback(play);
+            namespace.on_disconnect(move |socket: Socket, reason| {
+                let _ = gone.send((socket.namespace().name().to_string(), reason));
+                ready(())
+            });
+        }
+        io.of("/custom").on_connect(|socket: Socket| {
+            socket.emit("auth", socket.auth());
+            ready(())
+        });
+    };
+    (serve, Exits(exits))
 }
+
+/// Who left a [`stage`], and why.
+pub struct Exits(UnboundedReceiver<(String, DisconnectReason)>);
 
 impl Exits {
     /// The namespace that was left, and the reason as the reference names it.
@@ -131,47 +143,28 @@ impl Exits {
     }
 }
 
-impl App for Stage {
-    fn has_namespace(&self, name: &str) -> bool {
-        matches!(name, "/" | "/chat" | "/custom" | "/1" | "/deny" | "/shut")
+fn admit(socket: &Socket) -> Result<(), ConnectError> {
+    match &**socket.namespace().name() {
+        "/deny" => Err(ConnectError::new("denied").data(json!({ "code": 7 }))),
+        "/shut" => Err(ConnectError::new("shut")),
+        _ if socket.auth()["refuse"] == "me" => Err(ConnectError::new("refused")),
+        _ => Ok(()),
     }
+}
 
-    async fn admit(&self, socket: &Socket, auth: &Value) -> Result<(), ConnectError> {
-        match &**socket.namespace() {
-            "/deny" => {
-                Err(ConnectError { message: "denied".into(), data: Some(json!({ "code": 7 })) })
-            }
-            "/shut" => Err(ConnectError::new("shut")),
-            _ if auth["refuse"] == "me" => Err(ConnectError::new("refused")),
-            _ => Ok(()),
+async fn play(socket: Socket, event: Event) {
+    match event.name.as_str() {
+        "ask" => {
+            let answer = socket.emit_with_ack::<Args>("question", event.args);
+            tokio::spawn(async move {
+                if let Ok(answer) = answer.await {
+                    socket.emit("answer", answer);
+                }
+            });
         }
-    }
-
-    async fn connect(&self, socket: &Socket, auth: &Value) {
-        if &**socket.namespace() == "/custom" {
-            socket.emit("auth", [auth.clone()]);
-        }
-    }
-
-    async fn event(&self, socket: &Socket, event: Event) {
-        match (event.name.as_str(), event.ack) {
-            ("ask", _) => {
-                let answer = socket.emit_with_ack("question", event.args, event.attachments);
-                let socket = socket.clone();
-                tokio::spawn(async move {
-                    if let Ok(answer) = answer.await {
-                        socket.emit_with("answer", answer.args, answer.attachments);
-                    }
-                });
-            }
-            ("leave me", _) => socket.disconnect(false),
-            ("kick me", _) => socket.disconnect(true),
-            (_, Some(ack)) => ack.send_with(event.args, event.attachments),
-            (name, None) => socket.emit_with(name, event.args, event.attachments),
-        }
-    }
-
-    async fn disconnect(&self, socket: &Socket, reason: DisconnectReason) {
-        let _ = self.gone.send((socket.namespace().to_string(), reason));
+        "leave me" => socket.disconnect(false),
+        "kick me" => socket.disconnect(true),
+        _ if event.ack.is_wanted() => event.ack.send(event.args),
+        name => socket.emit(name, event.args),
     }
 }

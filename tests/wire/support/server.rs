@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use parlance::admission::{Gate, PolicyLayer};
+use parlance::admission::{self, Gate};
 use parlance::chat::{Chat, ChatSettings};
 use parlance::engine::{Engine, Handler, Limits};
 use parlance::negotiate::Negotiator;
@@ -18,7 +18,7 @@ use parlance::policy::{
 };
 use parlance::server::pages::Pages;
 use parlance::server::{self, EngineService, HttpLimits, Mount, Server};
-use parlance::socketio::{App, SocketIo};
+use parlance::socketio::Io;
 use parlance::transport;
 use tokio::net::TcpListener;
 use tower_service::Service as _;
@@ -145,18 +145,25 @@ impl Setup {
     }
 
     /// Starts a server for a Socket.IO application.
-    pub async fn start_app(self, app: impl App) -> TestServer {
+    pub async fn start_app(self, app: impl FnOnce(&Io)) -> TestServer {
+        let io = Io::builder().connect_timeout(self.connect_timeout).build();
+        self.start_io(io, app).await
+    }
+
+    /// Starts a server for an application on that Socket.IO.
+    pub async fn start_io(self, io: Io, app: impl FnOnce(&Io)) -> TestServer {
         let gate = Gate::new(self.policy());
-        let app = PolicyLayer::new(app, Arc::clone(&gate));
-        let handler = SocketIo::new(app, self.connect_timeout);
-        self.start_behind(gate, handler).await
+        let guarded = Arc::clone(&gate);
+        io.on_namespace(move |namespace| admission::guard(namespace, &guarded));
+        app(&io);
+        self.start_behind(gate, io).await
     }
 
     /// Starts the chat.
     pub async fn start_chat(self, settings: ChatSettings) -> TestServer {
         let (chat, room) = Chat::new(settings);
         tokio::spawn(room.run());
-        self.start_app(chat).await
+        self.start_app(|io| chat.serve(&io.of("/"))).await
     }
 }
 

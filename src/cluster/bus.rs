@@ -1,0 +1,21 @@
+//! How messages get from one node to others.
+
+use std::fmt;
+
+use super::message::Message;
+
+/// Carries messages to other nodes: one connection to a broker, say. Messages of one node arrive in order
+/// at each other node, which gives them to its [`ClusterAdapter`](super::ClusterAdapter)s by
+/// [`receive`](super::ClusterAdapter::receive). A message may come back to its sender, which ignores it.
+///
+/// The methods do not wait: an implementation has a bounded queue, and a policy at its bound.
+pub trait Bus: fmt::Debug + Send + Sync + 'static {
+    /// To all other nodes that have the namespace.
+    fn publish(&self, message: Message);
+
+    /// To the node of that name alone; an answer. It does no harm if others get it as well.
+    fn publish_to(&self, node: &str, message: Message) {
+        let _ = node;
+        self.publish(message);
+    }
+}

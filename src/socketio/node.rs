@@ -1,0 +1,323 @@
+//! This node's part of one namespace: its sockets and their rooms.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::Socket;
+use super::adapter::Packet;
+use super::answers::AnswerSink;
+use super::broadcast::Broadcast;
+use super::handlers::Handlers;
+use super::rooms::{Rooms, Selection};
+use super::selector::{Flags, Selector};
+use super::server_side::ServerSideEvent;
+use super::values::Args;
+use crate::engine::{Cork, Delivery, Sid};
+
+/// This node's sockets of one namespace, and their rooms: what an [`Adapter`](super::Adapter) works on.
+///
+/// Its methods concern this node alone, and wait for nobody.
+pub struct LocalNode {
+    namespace: Arc<str>,
+    handlers: Handlers,
+    sockets: RwLock<Sockets>,
+    /// The last id of an acknowledgement.
+    ack_ids: AtomicU64,
+}
+
+/// Lock order: this lock is a leaf. Nothing is sent, and no function of the application called, under it.
+struct Sockets {
+    rooms: Rooms<Socket>,
+    ids: HashMap<Sid, Socket>,
+}
+
+/// A socket as other nodes see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SocketDetails {
+    /// Its id.
+    pub id: String,
+    /// What is known of its client: an object as Node's servers have it.
+    pub handshake: Value,
+    /// Its rooms, its id among them.
+    pub rooms: Vec<Arc<str>>,
+    /// Its [`Socket::data`].
+    pub data: Value,
+}
+
+/// Something that happened to a room on this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoomEvent {
+    /// Somebody is in the room, and nobody was.
+    Created(Arc<str>),
+    /// Nobody is in the room any more.
+    Deleted(Arc<str>),
+    /// The socket of that id joined.
+    Joined(Arc<str>, String),
+    /// The socket of that id left.
+    Left(Arc<str>, String),
+}
+
+/// From so many receivers on, they are written to by tasks of their own, on several cores.
+const LARGE: usize = 512;
+
+impl fmt::Debug for LocalNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LocalNode").field(&self.namespace).finish()
+    }
+}
+
+impl LocalNode {
+    pub(super) fn new(namespace: Arc<str>, handlers: Handlers) -> Self {
+        let sockets = Sockets { rooms: Rooms::new(), ids: HashMap::new() };
+        let (sockets, ack_ids) = (RwLock::new(sockets), AtomicU64::new(0));
+        LocalNode { namespace, handlers, sockets, ack_ids }
+    }
+
+    /// The namespace's name.
+    pub fn namespace(&self) -> &Arc<str> {
+        &self.namespace
+    }
+
+    pub(super) fn handlers(&self) -> &Handlers {
+        &self.handlers
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Sockets> {
+        self.sockets.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Sockets> {
+        self.sockets.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new id of an acknowledgement. The first is 1: old clients take 0 for no id.
+    pub(super) fn ack_id(&self) -> u64 {
+        self.ack_ids.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A socket has joined the namespace.
+    pub(super) fn admit(&self, socket: &Socket) {
+        let mut sockets = self.write();
+        sockets.rooms.admit(socket);
+        sockets.ids.insert(socket.sid(), socket.clone());
+    }
+
+    /// A socket is no more.
+    pub(super) fn remove(&self, socket: &Socket) {
+        let mut sockets = self.write();
+        let rooms = sockets.rooms.remove(socket);
+        if sockets.ids.get(&socket.sid()) == Some(socket) {
+            sockets.ids.remove(&socket.sid());
+        }
+        drop(sockets);
+        for (room, emptied) in rooms {
+            self.tell(&room, |room| RoomEvent::Left(room, socket.id()));
+            if emptied {
+                self.tell(&room, RoomEvent::Deleted);
+            }
+        }
+    }
+
+    fn tell(&self, room: &Arc<str>, event: impl FnOnce(Arc<str>) -> RoomEvent) {
+        let table = self.handlers.table();
+        if !table.rooms.is_empty() {
+            let event = event(Arc::clone(room));
+            table.rooms.iter().for_each(|listener| listener(&event));
+        }
+    }
+
+    /// Has one socket join a room, unless it has left.
+    pub(super) fn join_one(&self, socket: &Socket, room: &str) {
+        let (joined, created) = {
+            let mut sockets = self.write();
+            match socket.has_left() {
+                true => return,
+                false => sockets.rooms.join(socket, room),
+            }
+        };
+        if joined {
+            let room = Arc::from(room);
+            if created {
+                self.tell(&room, RoomEvent::Created);
+            }
+            self.tell(&room, |room| RoomEvent::Joined(room, socket.id()));
+        }
+    }
+
+    /// Has one socket leave a room.
+    pub(super) fn leave_one(&self, socket: &Socket, room: &str) {
+        let (left, emptied) = self.write().rooms.leave(socket, room);
+        if left {
+            let room = Arc::from(room);
+            self.tell(&room, |room| RoomEvent::Left(room, socket.id()));
+            if emptied {
+                self.tell(&room, RoomEvent::Deleted);
+            }
+        }
+    }
+
+    pub(super) fn rooms_of(&self, socket: &Socket) -> Vec<Arc<str>> {
+        let mut rooms = vec![Arc::from(socket.id())];
+        rooms.extend(self.read().rooms.of(socket));
+        rooms
+    }
+
+    fn select(&self, selector: &Selector) -> Selection<Socket> {
+        let sockets = self.read();
+        let by_id = |name: &str| {
+            let own = name.strip_prefix(&*self.namespace).and_then(|rest| rest.strip_prefix('#'));
+            let socket = sockets.ids.get(&Sid::parse(own.unwrap_or(name))?)?;
+            (socket.id() == name).then(|| socket.clone())
+        };
+        sockets.rooms.select(&selector.rooms, &selector.except, by_id)
+    }
+
+    /// The sockets that a selector gives.
+    pub fn sockets(&self, selector: &Selector) -> Vec<Socket> {
+        self.select(selector).iter().filter(|socket| socket.is_connected()).cloned().collect()
+    }
+
+    /// The socket of that id.
+    pub fn socket(&self, id: &str) -> Option<Socket> {
+        let selector = Selector { rooms: vec![id.into()], except: Vec::new() };
+        self.sockets(&selector).into_iter().find(|socket| socket.id() == id)
+    }
+
+    /// How many sockets are connected.
+    pub fn count(&self) -> usize {
+        self.read().rooms.count()
+    }
+
+    /// All rooms, and how many members each has. The rooms of socket ids are not among them.
+    pub fn rooms(&self) -> Vec<(Arc<str>, usize)> {
+        let sockets = self.read();
+        sockets.rooms.sizes().map(|(name, size)| (Arc::clone(name), size)).collect()
+    }
+
+    /// Sends an event. With a position, clients that can recover get it as an argument more.
+    pub fn broadcast(
+        &self,
+        packet: Packet,
+        selector: &Selector,
+        flags: Flags,
+        offset: Option<Arc<str>>,
+    ) {
+        let Packet { name, args } = packet;
+        let broadcast = Broadcast::new(Arc::clone(&self.namespace), &name, args).offset(offset);
+        let broadcast = match flags.volatile {
+            true => broadcast.delivery(Delivery::Volatile),
+            false => broadcast,
+        };
+        self.deliver(&self.select(selector), |socket| {
+            if !flags.volatile || socket.session().is_drained() {
+                socket.emit_shared(&broadcast);
+            }
+        });
+    }
+
+    /// Sends to each of a selection. If they are many, the packets are queued first, and then written by
+    /// tasks of their own.
+    fn deliver(&self, selection: &Selection<Socket>, send: impl Fn(&Socket)) {
+        let all = || selection.iter().filter(|socket| socket.is_connected()).for_each(&send);
+        match Handle::try_current().ok().filter(|_| selection.most() > LARGE) {
+            Some(runtime) => {
+                let mut cork = Cork::default();
+                cork.hold(all);
+                runtime.spawn(async move {
+                    while !cork.is_idle() {
+                        cork.release().await;
+                    }
+                });
+            }
+            None => all(),
+        }
+    }
+
+    /// Sends an event that wants acknowledgements, and passes them to `answers`. Returns how many sockets
+    /// it was sent to.
+    pub fn broadcast_with_ack(
+        &self,
+        packet: Packet,
+        selector: &Selector,
+        flags: Flags,
+        answers: &AnswerSink,
+    ) -> usize {
+        let (Packet { name, args }, id) = (packet, self.ack_id());
+        let broadcast = Broadcast::with_ack(Arc::clone(&self.namespace), name, args, id);
+        let selection = self.select(selector);
+        let sockets = selection.iter().filter(|socket| socket.is_connected());
+        answers.ask(sockets, |socket, waiter| {
+            let may = !flags.volatile || socket.session().is_drained();
+            let asked = may && socket.acks().register(id, waiter);
+            if asked {
+                socket.emit_shared(&broadcast);
+            }
+            asked
+        })
+    }
+
+    /// Has sockets join rooms.
+    pub fn join(&self, selector: &Selector, rooms: &[Arc<str>]) {
+        for socket in self.select(selector).iter() {
+            rooms.iter().for_each(|room| self.join_one(socket, room));
+        }
+    }
+
+    /// Has sockets leave rooms.
+    pub fn leave(&self, selector: &Selector, rooms: &[Arc<str>]) {
+        for socket in self.select(selector).iter() {
+            rooms.iter().for_each(|room| self.leave_one(socket, room));
+        }
+    }
+
+    /// Disconnects sockets from the namespace, or with `close` their sessions.
+    pub fn disconnect(&self, selector: &Selector, close: bool) {
+        self.select(selector).iter().for_each(|socket| socket.disconnect(close));
+    }
+
+    /// Describes sockets.
+    pub fn fetch(&self, selector: &Selector) -> Vec<SocketDetails> {
+        self.sockets(selector).iter().map(SocketDetails::of).collect()
+    }
+
+    /// Calls the handlers of events of other nodes, in a task of its own. `answer` gets what the first
+    /// answers, if one does.
+    pub fn server_side(self: &Arc<Self>, packet: Packet, answer: Option<oneshot::Sender<Args>>) {
+        let table = self.handlers.table();
+        if table.server_side.is_empty() {
+            return;
+        }
+        let event = ServerSideEvent::new(packet.name, packet.args, answer);
+        tokio::spawn(async move {
+            for handler in &table.server_side {
+                handler(event.clone()).await;
+            }
+        });
+    }
+}
+
+impl SocketDetails {
+    fn of(socket: &Socket) -> Self {
+        let handshake = socket.session().handshake();
+        let query: serde_json::Map<String, Value> =
+            form_urlencoded::parse(handshake.query.as_bytes())
+                .map(|(key, value)| (key.into_owned(), value.into()))
+                .collect();
+        SocketDetails {
+            id: socket.id(),
+            handshake: json!({
+                "address": handshake.remote.map(|remote| remote.to_string()),
+                "query": query,
+                "auth": socket.auth(),
+            }),
+            rooms: socket.rooms(),
+            data: socket.data(),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Whom something is for, and how it is sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Selects sockets of a namespace: those in any of `rooms`, or all if there are none, but those who are in
+/// any of `except`. A socket's id is a room of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selector {
+    /// Any of these.
+    pub rooms: Vec<Arc<str>>,
+    /// None of these.
+    pub except: Vec<Arc<str>>,
+}
+
+/// How an event is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// Not to who cannot take it now.
+    pub volatile: bool,
+    /// Only on this node.
+    pub local: bool,
+    /// Whether connections that can should compress it; `None` is their choice. This node's own
+    /// connections compress by their settings alone.
+    pub compress: Option<bool>,
+    /// How long acknowledgements may take.
+    pub timeout: Option<Duration>,
+}
+
+/// Names of rooms: one, or several.
+pub trait RoomNames {
+    /// Adds them to a list.
+    fn add_to(self, rooms: &mut Vec<Arc<str>>);
+}
+
+impl RoomNames for &str {
+    fn add_to(self, rooms: &mut Vec<Arc<str>>) {
+        rooms.push(self.into());
+    }
+}
+
+impl RoomNames for String {
+    fn add_to(self, rooms: &mut Vec<Arc<str>>) {
+        rooms.push(self.into());
+    }
+}
+
+impl RoomNames for &String {
+    fn add_to(self, rooms: &mut Vec<Arc<str>>) {
+        rooms.push(self.as_str().into());
+    }
+}
+
+impl RoomNames for Arc<str> {
+    fn add_to(self, rooms: &mut Vec<Arc<str>>) {
+        rooms.push(self);
+    }
+}
+
+impl<T: RoomNames, const N: usize> RoomNames for [T; N] {
+    fn add_to(self, rooms: &mut Vec<Arc<str>>) {
+        self.into_iter().for_each(|name| name.add_to(rooms));
+    }
+}
+
+impl<T: RoomNames> RoomNames for Vec<T> {
+    fn add_to(self, rooms: &mut Vec<Arc<str>>) {
+        self.into_iter().for_each(|name| name.add_to(rooms));
+    }
+}
+
+impl<T: RoomNames + Clone> RoomNames for &[T] {
+    fn add_to(self, rooms: &mut Vec<Arc<str>>) {
+        self.iter().cloned().for_each(|name| name.add_to(rooms));
+    }
+}

@@ -1,0 +1,41 @@
+//! Events between the nodes of a cluster.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+use tracing::error;
+
+use super::values::{Args, IntoArgs};
+
+/// An event that another node sent to this one's namespace.
+#[derive(Debug, Clone)]
+pub struct ServerSideEvent {
+    /// Its name.
+    pub name: String,
+    /// Its arguments.
+    pub args: Args,
+    answer: Option<Arc<Mutex<Option<oneshot::Sender<Args>>>>>,
+}
+
+impl ServerSideEvent {
+    pub(super) fn new(name: String, args: Args, answer: Option<oneshot::Sender<Args>>) -> Self {
+        let answer = answer.map(|answer| Arc::new(Mutex::new(Some(answer))));
+        ServerSideEvent { name, args, answer }
+    }
+
+    /// Whether the other node waits for an answer.
+    pub fn wants_answer(&self) -> bool {
+        self.answer.is_some()
+    }
+
+    /// Answers with a value. The first answer counts.
+    pub fn answer(&self, value: impl IntoArgs) {
+        let Some(answer) = &self.answer else { return };
+        let waiting = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (waiting, value.into_args()) {
+            (Some(waiting), Ok(args)) => drop(waiting.send(args)),
+            (None, _) => {}
+            (_, Err(error)) => error!(%error, "an acknowledgement cannot be written as JSON"),
+        }
+    }
+}
