@@ -27,7 +27,7 @@ pub fn serve(io: &Io, hub: &Arc<Hub>) {
     io.on_namespace(move |namespace| watch(namespace, &all));
     let admin = io.of(NAMESPACE);
     let [asked, came, told] = [hub; 3].map(Arc::clone);
-    admin.use_middleware(move |socket: Socket| ready(asked.admit(&socket, socket.auth())));
+    admin.use_guard(move |socket: Socket| ready(asked.admit(&socket, socket.auth())));
     admin.on_connect(move |socket| {
         came.welcome(&socket, socket.auth());
         ready(())

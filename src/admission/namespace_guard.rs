@@ -12,7 +12,7 @@ use crate::socketio::{ConnectError, Handlers, Socket};
 pub fn guard(namespace: &Handlers, gate: &Arc<Gate>) {
     let gates = [gate; 3].map(Arc::clone);
     let [asked, joined, left] = gates;
-    namespace.use_middleware(move |socket: Socket| {
+    namespace.use_guard(move |socket: Socket| {
         let admitted = asked.check_namespace(socket.session(), socket.namespace().name());
         ready(admitted.map_err(|refusal| ConnectError::new(refusal.to_string())))
     });

@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, ready};
 
 use super::answers::AnswerSink;
 use super::node::{LocalNode, SocketDetails};
-use super::recovery::{Restored, SessionRecord};
+use super::recovery::{Memory, Missed, RecoverySettings, Restored, SessionRecord};
 use super::selector::{Flags, Selector};
 use super::values::Args;
 
@@ -92,26 +92,35 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether clients who come back are asked by
+    /// [`Handlers::use_middleware`](super::Handlers::use_middleware) as well.
+    fn skips_middleware(&self) -> bool {
+        false
+    }
+
+    /// Calls `begin` for a socket that joins, with the last position: what comes later the socket gets.
+    fn begin(&self, begin: Begin) {
+        begin(None);
+    }
+
     /// Keeps the session of a client that was lost.
     fn persist(&self, session: SessionRecord) {
         let _ = session;
     }
 
-    /// Gives back a session that was kept, and what its client missed since the position `offset`, or
-    /// since it joined. A session is given back once. `None` if anything is missing.
+    /// Takes out a session that was kept, if all events are there that its client missed: since the
+    /// position `offset`, or since it joined. A session is given once.
     fn restore(&self, pid: String, offset: Option<String>) -> BoxFuture<'_, Option<Restored>> {
         let _ = (pid, offset);
         Box::pin(ready(None))
     }
 
-    /// Forgets the session of that private id: its client has left.
-    fn forget(&self, pid: &str) {
-        let _ = pid;
-    }
-
-    /// The last position: the client of a socket that joins now has missed nothing before it.
-    fn position(&self) -> Option<String> {
-        None
+    /// Calls `resume` with what the client of a restored session missed, at a moment from which on its
+    /// socket gets what comes: nothing is lost in between, and nothing comes twice. Returns whether that
+    /// was possible, and what `resume` says.
+    fn resume(&self, restored: Restored, resume: Resume) -> BoxFuture<'_, bool> {
+        let _ = (restored, resume);
+        Box::pin(ready(false))
     }
 
     /// Tells the other nodes that this one leaves.
@@ -120,23 +129,47 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// See [`Adapter::begin`]. It takes no locks of an adapter's.
+pub type Begin = Box<dyn FnOnce(Option<String>) + Send>;
+
+/// See [`Adapter::resume`]. It takes no locks of an adapter's.
+pub type Resume = Box<dyn FnOnce(Missed) -> bool + Send>;
+
 /// What [`Adapter::fetch`] gives.
 pub type Fetched = Result<Vec<SocketDetails>, Incomplete<Vec<SocketDetails>>>;
 
 /// The default adapter: there is no other node.
 #[derive(Debug)]
-pub struct Local(Arc<LocalNode>);
+pub struct Local {
+    node: Arc<LocalNode>,
+    memory: Option<Memory>,
+}
 
 impl Local {
     /// The adapter of a namespace.
     pub fn new(node: &Arc<LocalNode>) -> Self {
-        Local(Arc::clone(node))
+        Local { node: Arc::clone(node), memory: None }
+    }
+
+    /// An adapter that keeps events and sessions in memory.
+    pub fn recovering(node: &Arc<LocalNode>, settings: RecoverySettings) -> Self {
+        Local { node: Arc::clone(node), memory: Some(Memory::new(settings)) }
     }
 }
 
 impl Adapter for Local {
     fn broadcast(&self, packet: Packet, selector: Selector, flags: Flags) {
-        self.0.broadcast(packet, &selector, flags, None);
+        let Some(memory) = &self.memory else {
+            return self.node.broadcast(packet, &selector, flags, None);
+        };
+        // Sent under the lock, so that everybody gets events in the order of their positions.
+        let mut kept = memory.lock();
+        let offset = match flags.volatile {
+            // Clients take the last argument of any event for a position.
+            true => kept.top().into(),
+            false => kept.add(&packet, &selector),
+        };
+        self.node.broadcast(packet, &selector, flags, Some(offset));
     }
 
     fn broadcast_with_ack(
@@ -146,23 +179,23 @@ impl Adapter for Local {
         flags: Flags,
         answers: AnswerSink,
     ) {
-        self.0.broadcast_with_ack(packet, &selector, flags, &answers);
+        self.node.broadcast_with_ack(packet, &selector, flags, &answers);
     }
 
     fn join(&self, selector: Selector, rooms: Vec<Arc<str>>, _flags: Flags) {
-        self.0.join(&selector, &rooms);
+        self.node.join(&selector, &rooms);
     }
 
     fn leave(&self, selector: Selector, rooms: Vec<Arc<str>>, _flags: Flags) {
-        self.0.leave(&selector, &rooms);
+        self.node.leave(&selector, &rooms);
     }
 
     fn disconnect(&self, selector: Selector, close: bool, _flags: Flags) {
-        self.0.disconnect(&selector, close);
+        self.node.disconnect(&selector, close);
     }
 
     fn fetch(&self, selector: Selector, _flags: Flags) -> BoxFuture<'_, Fetched> {
-        Box::pin(ready(Ok(self.0.fetch(&selector))))
+        Box::pin(ready(Ok(self.node.fetch(&selector))))
     }
 
     fn server_side_emit(&self, _packet: Packet) {}
@@ -177,5 +210,41 @@ impl Adapter for Local {
 
     fn server_count(&self) -> BoxFuture<'_, usize> {
         Box::pin(ready(1))
+    }
+
+    fn recovers(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    fn skips_middleware(&self) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.settings().skip_middleware)
+    }
+
+    fn begin(&self, begin: Begin) {
+        match &self.memory {
+            Some(memory) => {
+                let kept = memory.lock();
+                begin(Some(kept.top()));
+            }
+            None => begin(None),
+        }
+    }
+
+    fn persist(&self, session: SessionRecord) {
+        self.memory.iter().for_each(|memory| memory.persist(session.clone()));
+    }
+
+    fn restore(&self, pid: String, offset: Option<String>) -> BoxFuture<'_, Option<Restored>> {
+        let memory = self.memory.as_ref();
+        Box::pin(ready(memory.and_then(|memory| memory.restore(&pid, offset.as_deref()))))
+    }
+
+    fn resume(&self, restored: Restored, resume: Resume) -> BoxFuture<'_, bool> {
+        let resumed = self.memory.as_ref().is_some_and(|memory| {
+            let kept = memory.lock();
+            let missed = kept.missed(&restored.from, &restored.session.rooms);
+            missed.is_some_and(resume)
+        });
+        Box::pin(ready(resumed))
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use serde_json::{Value, json};
+use serde_json::json;
 use tracing::debug;
 
 use super::Socket;
 use super::event::{Ack, Event, EventError, EventFault};
 use super::io::Io;
-use super::reason::{ConnectError, DisconnectReason};
-use super::socket::NewSocket;
+use super::join::{self, Leaving};
+use super::reason::DisconnectReason;
 use super::sockets::Sockets;
 use super::values::Args;
 use crate::dialect::{
@@ -19,14 +19,11 @@ use crate::dialect::{
 };
 use crate::engine::{Begun, CloseReason, Delivery, Receiver, Session};
 
-/// Namespaces that one client may be in at once.
-const MAX_NAMESPACES: usize = 32;
-
 /// The receiver of one session's messages. Decodes them and calls the application.
 pub(super) struct Connection {
-    io: Io,
-    session: Arc<Session>,
-    sockets: Arc<Sockets>,
+    pub(super) io: Io,
+    pub(super) session: Arc<Session>,
+    pub(super) sockets: Arc<Sockets>,
     partial: Option<Box<Partial>>,
 }
 
@@ -169,34 +166,6 @@ impl Connection {
         self.react(reaction, Malformed("event for a namespace that is not joined"));
     }
 
-    async fn join(&mut self, name: Arc<str>, auth: Value) {
-        let full = self.sockets.lock().len() >= MAX_NAMESPACES;
-        let namespace = if full { None } else { self.io.enter(&name, &auth).await };
-        let Some(namespace) = namespace else {
-            let message = "Invalid namespace".to_owned();
-            return self.send(&name, Body::ConnectError { message, data: None });
-        };
-        let session = Arc::clone(&self.session);
-        let socket = Socket::new(
-            NewSocket { session, namespace, auth, id: None, data: Value::Null, recovery: None },
-            &self.sockets,
-        );
-        // Whatever becomes of the functions of the application, nothing is left behind.
-        let leaving = Leaving(&socket);
-        if let Err(ConnectError { message, data }) = admit(&socket).await {
-            return socket.send(Body::ConnectError { message, data }, Args::default());
-        }
-        self.session.expire(None);
-        socket.send(Body::Connect(json!({ "sid": socket.id() })), Args::default());
-        std::mem::forget(leaving);
-        self.sockets.lock().push(socket.clone());
-        socket.set_connected();
-        socket.namespace().node().admit(&socket);
-        for handler in &socket.namespace().table().connect {
-            handler(socket.clone()).await;
-        }
-    }
-
     /// Tells the application of each socket that has left, and drops the socket.
     async fn notify_disconnects(&mut self, reason: DisconnectReason) {
         while let Some(socket) = self.sockets.take_left() {
@@ -205,6 +174,7 @@ impl Connection {
             for handler in &table.disconnecting {
                 handler(socket.clone(), reason).await;
             }
+            join::keep(&socket, reason);
             drop(leaving);
             for handler in &table.disconnect {
                 handler(socket.clone(), reason).await;
@@ -212,31 +182,11 @@ impl Connection {
         }
     }
 
-    fn send(&self, namespace: &Arc<str>, body: Body) {
+    pub(super) fn send(&self, namespace: &Arc<str>, body: Body) {
         let (namespace, attachments) = (Arc::clone(namespace), Vec::new());
         let packet = SocketPacket { namespace, body, attachments };
         let frames = self.session.dialect().encode(&packet, self.session.wire());
         self.session.push(&frames, Delivery::Reliable);
-    }
-}
-
-/// Asks all middleware of the namespace.
-async fn admit(socket: &Socket) -> Result<(), ConnectError> {
-    for middleware in &socket.namespace().table().middleware {
-        middleware(socket.clone()).await?;
-    }
-    Ok(())
-}
-
-/// Removes a socket from its namespace when this is dropped.
-struct Leaving<'a>(&'a Socket);
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        self.0.set_left();
-        let namespace = self.0.namespace();
-        namespace.node().remove(self.0);
-        namespace.exit();
     }
 }
 

@@ -47,7 +47,7 @@ impl Emitter {
     pub fn emit(self, name: &str, args: impl IntoArgs) {
         let Some(args) = writable(name, args) else { return };
         let Emitter { socket, flags } = self;
-        if socket.namespace().adapter().recovers() && socket.is_connected() {
+        if socket.recovery().is_some() && socket.is_connected() {
             // What a client may miss is kept with what its rooms get.
             let selector = Selector { rooms: vec![socket.id().into()], except: Vec::new() };
             let flags = Flags { local: true, ..flags };

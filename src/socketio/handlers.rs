@@ -28,6 +28,7 @@ pub struct Handlers(ArcSwap<Table>);
 /// All functions. A change makes a new table; calls under way have the old one.
 #[derive(Clone, Default)]
 pub(super) struct Table {
+    pub guards: Vec<Arc<Middleware>>,
     pub middleware: Vec<Arc<Middleware>>,
     pub connect: Vec<Arc<OnConnect>>,
     pub disconnecting: Vec<Arc<With<DisconnectReason>>>,
@@ -102,6 +103,19 @@ impl Handlers {
         let middleware =
             Arc::new(move |socket| Box::pin(middleware(socket)) as BoxFuture<'static, _>);
         self.change(|table| table.middleware.push(middleware.clone()))
+    }
+
+    /// As [`Handlers::use_middleware`], for what must never be skipped: it is asked before all middleware,
+    /// and about clients as well who come back to a session that was kept.
+    pub fn use_guard<Called>(
+        &self,
+        guard: impl Fn(Socket) -> Called + Send + Sync + 'static,
+    ) -> &Self
+    where
+        Called: Future<Output = Result<(), ConnectError>> + Send + 'static,
+    {
+        let guard = Arc::new(move |socket| Box::pin(guard(socket)) as BoxFuture<'static, _>);
+        self.change(|table| table.guards.push(guard.clone()))
     }
 
     /// Adds a function that is called when a client has joined, and the packet that says so is queued.

@@ -16,6 +16,7 @@ use super::family::Family;
 use super::handlers::Handlers;
 use super::namespace::Namespace;
 use super::node::LocalNode;
+use super::recovery::RecoverySettings;
 use crate::engine::{CloseReason, Handler, Receiver, Session};
 
 /// A Socket.IO server; clones share it. An [`Engine`](crate::engine::Engine) runs it on its sessions.
@@ -97,6 +98,19 @@ impl IoBuilder {
     ) -> Self {
         self.adapter = Box::new(make);
         self
+    }
+
+    /// Turns connection state recovery on, in memory: a client of Socket.IO 4.6 or later that lost its
+    /// connection gets its session back, with its rooms, and what it missed. Sets the adapter.
+    ///
+    /// ```
+    /// use parlance::socketio::{Io, RecoverySettings};
+    ///
+    /// let io = Io::builder().recovery(RecoverySettings::default()).build();
+    /// ```
+    #[must_use]
+    pub fn recovery(self, settings: RecoverySettings) -> Self {
+        self.adapter(move |node| Arc::new(Local::recovering(node, settings)))
     }
 
     /// Makes the server.

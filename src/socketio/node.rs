@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::Socket;
 use super::adapter::Packet;
@@ -29,12 +29,16 @@ pub struct LocalNode {
     sockets: RwLock<Sockets>,
     /// The last id of an acknowledgement.
     ack_ids: AtomicU64,
+    /// Notified when a socket is no more.
+    pub(super) gone: Notify,
 }
 
 /// Lock order: this lock is a leaf. Nothing is sent, and no function of the application called, under it.
 struct Sockets {
     rooms: Rooms<Socket>,
     ids: HashMap<Sid, Socket>,
+    /// Those whose sessions are kept if they are lost.
+    pids: HashMap<String, Socket>,
 }
 
 /// A socket as other nodes see it.
@@ -74,9 +78,9 @@ impl fmt::Debug for LocalNode {
 
 impl LocalNode {
     pub(super) fn new(namespace: Arc<str>, handlers: Handlers) -> Self {
-        let sockets = Sockets { rooms: Rooms::new(), ids: HashMap::new() };
+        let sockets = Sockets { rooms: Rooms::new(), ids: HashMap::new(), pids: HashMap::new() };
         let (sockets, ack_ids) = (RwLock::new(sockets), AtomicU64::new(0));
-        LocalNode { namespace, handlers, sockets, ack_ids }
+        LocalNode { namespace, handlers, sockets, ack_ids, gone: Notify::new() }
     }
 
     /// The namespace's name.
@@ -101,11 +105,31 @@ impl LocalNode {
         self.ack_ids.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// A socket has joined the namespace.
-    pub(super) fn admit(&self, socket: &Socket) {
+    /// A socket has joined the namespace, and these rooms. Returns what is to be told of that.
+    pub(super) fn admit(&self, socket: &Socket, rooms: &[Arc<str>]) -> Vec<RoomEvent> {
         let mut sockets = self.write();
         sockets.rooms.admit(socket);
         sockets.ids.insert(socket.sid(), socket.clone());
+        if let Some(recovery) = socket.recovery() {
+            sockets.pids.insert(recovery.pid.clone(), socket.clone());
+        }
+        let mut events = Vec::new();
+        for room in rooms {
+            let (joined, created) = sockets.rooms.join(socket, room);
+            events.extend(created.then(|| RoomEvent::Created(Arc::clone(room))));
+            events.extend(joined.then(|| RoomEvent::Joined(Arc::clone(room), socket.id())));
+        }
+        events
+    }
+
+    /// The socket whose session has that private id.
+    pub(super) fn by_pid(&self, pid: &str) -> Option<Socket> {
+        self.read().pids.get(pid).cloned()
+    }
+
+    pub(super) fn tell_all(&self, events: &[RoomEvent]) {
+        let table = self.handlers.table();
+        events.iter().for_each(|event| table.rooms.iter().for_each(|listener| listener(event)));
     }
 
     /// A socket is no more.
@@ -115,7 +139,13 @@ impl LocalNode {
         if sockets.ids.get(&socket.sid()) == Some(socket) {
             sockets.ids.remove(&socket.sid());
         }
+        if let Some(recovery) = socket.recovery()
+            && sockets.pids.get(&recovery.pid) == Some(socket)
+        {
+            sockets.pids.remove(&recovery.pid);
+        }
         drop(sockets);
+        self.gone.notify_waiters();
         for (room, emptied) in rooms {
             self.tell(&room, |room| RoomEvent::Left(room, socket.id()));
             if emptied {

@@ -55,6 +55,10 @@ struct Extras {
 /// What a socket knows of its recovery.
 #[derive(Debug)]
 pub(super) struct Recovery {
+    /// The private id, by which the client asks for its session.
+    pub pid: String,
+    /// The position at which it joined.
+    pub start: OnceLock<String>,
     pub recovered: bool,
 }
 

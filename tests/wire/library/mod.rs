@@ -5,6 +5,7 @@ mod contract;
 mod events;
 mod namespaces;
 mod operators;
+mod recovery;
 mod rooms;
 
 use parlance::socketio::Io;

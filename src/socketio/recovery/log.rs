@@ -1,0 +1,165 @@
+//! Events that clients may have missed, with positions.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Missed;
+use crate::engine::Sid;
+use crate::socketio::adapter::Packet;
+use crate::socketio::selector::Selector;
+
+/// The last events of a namespace. A position is a number, and valid without its event: a client that has
+/// seen the event before the first that is kept has missed nothing that is gone.
+#[derive(Debug)]
+pub struct Log {
+    /// Names this log: positions of another mean nothing here.
+    epoch: String,
+    events: VecDeque<Kept>,
+    /// The position of the last event; those that are kept have the ones up to it.
+    top: u64,
+    bytes: usize,
+    max_events: usize,
+    max_bytes: usize,
+    max_age: Duration,
+}
+
+#[derive(Debug)]
+struct Kept {
+    packet: Packet,
+    selector: Selector,
+    bytes: usize,
+    at: Instant,
+}
+
+/// Characters of an epoch.
+const EPOCH: usize = 8;
+
+impl Log {
+    pub fn new(max_events: usize, max_bytes: usize, max_age: Duration) -> Self {
+        let epoch = Sid::random().map_or_else(|_| String::new(), |sid| sid.to_string());
+        let epoch = epoch.chars().take(EPOCH).collect();
+        let events = VecDeque::new();
+        Log { epoch, events, top: 0, bytes: 0, max_events, max_bytes, max_age }
+    }
+
+    pub fn top(&self) -> u64 {
+        self.top
+    }
+
+    /// Keeps an event, and returns its position.
+    pub fn add(&mut self, packet: &Packet, selector: &Selector, now: Instant) -> String {
+        let attachments = packet.args.attachments.iter().map(bytes::Bytes::len).sum::<usize>();
+        // The text of JSON is about as long as what it takes to keep it.
+        let values = packet.args.values.iter().map(|value| value.to_string().len()).sum::<usize>();
+        let bytes = packet.name.len() + attachments + values;
+        self.bytes += bytes;
+        self.top += 1;
+        let (packet, selector) = (packet.clone(), selector.clone());
+        self.events.push_back(Kept { packet, selector, bytes, at: now });
+        let too_much = |log: &Self| log.events.len() > log.max_events || log.bytes > log.max_bytes;
+        while let Some(first) = self.events.front()
+            && (too_much(self) || now - first.at > self.max_age)
+        {
+            self.bytes -= first.bytes;
+            self.events.pop_front();
+        }
+        self.offset(self.top)
+    }
+
+    /// A position as clients keep it.
+    pub fn offset(&self, position: u64) -> String {
+        format!("{}.{position}", self.epoch)
+    }
+
+    /// Reads a position; `None` if it is none of this log.
+    pub fn position(&self, offset: &str) -> Option<u64> {
+        let position = offset.strip_prefix(&*self.epoch)?.strip_prefix('.')?;
+        position.parse().ok().filter(|position| *position <= self.top)
+    }
+
+    /// Whether all events after a position are there.
+    pub fn has_all_since(&self, position: u64) -> bool {
+        position + self.events.len() as u64 >= self.top
+    }
+
+    /// The events after a position that sockets in these rooms missed.
+    pub fn since(&self, position: u64, rooms: &[Arc<str>]) -> Missed {
+        let newer = usize::try_from(self.top.saturating_sub(position)).unwrap_or(usize::MAX);
+        let skipped = self.events.len().saturating_sub(newer);
+        let first = self.top - self.events.len() as u64 + 1;
+        let numbered = (first..).zip(&self.events).skip(skipped);
+        numbered
+            .filter(|(_, kept)| is_for(&kept.selector, rooms))
+            .map(|(at, kept)| (kept.packet.clone(), self.offset(at).into()))
+            .collect()
+    }
+}
+
+fn is_for(selector: &Selector, rooms: &[Arc<str>]) -> bool {
+    let any = |names: &[Arc<str>]| names.iter().any(|name| rooms.contains(name));
+    (selector.rooms.is_empty() || any(&selector.rooms)) && !any(&selector.except)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::socketio::Args;
+
+    fn event(name: &str) -> Packet {
+        Packet { name: name.to_owned(), args: Args::default() }
+    }
+
+    fn of(rooms: &[&str], except: &[&str]) -> Selector {
+        let all = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
+        Selector { rooms: all(rooms), except: all(except) }
+    }
+
+    fn names(missed: Missed) -> Vec<String> {
+        missed.into_iter().map(|(packet, _)| packet.name).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_go_by_number_bytes_and_age_and_positions_stay_valid() {
+        let (mut log, now) = (Log::new(3, 100, Duration::from_secs(10)), Instant::now());
+        let all = of(&[], &[]);
+        let start = log.offset(log.top());
+        assert_eq!(log.position(&start), Some(0));
+        for name in ["a", "b", "c"] {
+            log.add(&event(name), &all, now);
+        }
+        assert!(log.has_all_since(0));
+        assert_eq!(names(log.since(0, &[])), ["a", "b", "c"]);
+        assert_eq!(names(log.since(2, &[])), ["c"]);
+        let offset = log.add(&event("d"), &all, now);
+        assert!(!log.has_all_since(0) && log.has_all_since(1));
+        assert_eq!(log.since(3, &[]), [(event("d"), offset.into())]);
+        log.add(&event(&"e".repeat(99)), &all, now);
+        assert!(!log.has_all_since(2) && log.has_all_since(3), "99 bytes and one");
+        log.add(&event("f"), &all, now + Duration::from_secs(11));
+        assert_eq!(names(log.since(5, &[])), ["f"]);
+        assert!(log.has_all_since(5) && log.has_all_since(6));
+        for wrong in ["", ".1", "x.1", &log.offset(7), &start.replace('.', "")] {
+            assert_eq!(log.position(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_for_the_rooms_is_missed() {
+        let mut log = Log::new(10, 1000, Duration::from_secs(10));
+        for (name, selector) in [
+            ("all", of(&[], &[])),
+            ("mine", of(&["me"], &[])),
+            ("other", of(&["other"], &[])),
+            ("both", of(&["other", "r"], &[])),
+            ("but me", of(&[], &["me"])),
+            ("but r", of(&["me"], &["x", "r"])),
+        ] {
+            log.add(&event(name), &selector, Instant::now());
+        }
+        let missed = log.since(0, &["me".into(), "r".into()]);
+        assert_eq!(names(missed), ["all", "mine", "both"]);
+    }
+}
