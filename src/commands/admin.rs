@@ -151,7 +151,7 @@ async fn events(client: &Client, asked: &Events, json: bool) -> Result<(), End> 
         }
         let next = format!("events?after={}", page["next"]);
         page = loop {
-            match client.get(&next).await {
+            match client.watch(&next).await {
                 Ok(page) => break page,
                 Err(failed @ Failed::Refused { status: UNAUTHORIZED, .. }) => {
                     return Err(failed.into());

@@ -12,9 +12,9 @@ use super::way::{Way, resolve};
 
 pub use options::{Command, Events, Options, Sessions};
 
-/// How long connecting and an answer may take.
+/// How long connecting and an answer may take. A server without room for connections never answers.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the server waits for an event, and more.
+/// How long a server waits for an event before it answers, and more.
 const WATCH: Duration = Duration::from_secs(25);
 /// Below the path of the server.
 const PATH: &str = "admin/";
@@ -64,7 +64,15 @@ impl Client {
     /// # Errors
     /// If there is no answer, or it is none.
     pub async fn get(&self, below: &str) -> Result<Value, Failed> {
-        self.ask(Ask::get(format!("{}{below}", self.path))).await
+        self.ask(Ask::get(format!("{}{below}", self.path)), Duration::ZERO).await
+    }
+
+    /// Waits for what is below `/admin/`: the server answers when there is something, or after a while.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn watch(&self, below: &str) -> Result<Value, Failed> {
+        self.ask(Ask::get(format!("{}{below}", self.path)), WATCH).await
     }
 
     /// Removes what is below `/admin/`.
@@ -72,14 +80,15 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub async fn delete(&self, below: &str) -> Result<Value, Failed> {
-        self.ask(Ask::delete(format!("{}{below}", self.path))).await
+        self.ask(Ask::delete(format!("{}{below}", self.path)), Duration::ZERO).await
     }
 
-    async fn ask(&self, ask: Ask) -> Result<Value, Failed> {
+    async fn ask(&self, ask: Ask, more: Duration) -> Result<Value, Failed> {
         let ask = ask.with("Authorization", format!("Bearer {}", self.token));
-        let answer = self.way.fetch_within(&ask, WATCH).await;
+        let answer = self.way.fetch_within(&ask, more).await;
         let answer = answer.map_err(|failure| {
-            Failed::Unreached(format!("{} is not reached: {}", self.way.host, failure.text))
+            let hint = if failure.code == "timeout" { "; its log may say why" } else { "" };
+            Failed::Unreached(format!("{} is not reached: {}{hint}", self.way.host, failure.text))
         })?;
         match answer.json() {
             Some(json) if answer.status == 200 => Ok(json),
@@ -93,5 +102,29 @@ impl Client {
                 Err(Failed::Unreached(why))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use tokio::time::Instant;
+
+    use super::{Client, Failed, PATIENCE, WATCH};
+
+    /// The system takes connections for a server that has no room for them.
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_answers_is_given_up_soon() {
+        let full = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", full.local_addr().unwrap());
+        let target = super::super::target::target(&url).unwrap();
+        let client = Client::new(&target, "a token".to_owned()).await.unwrap();
+        let began = Instant::now();
+        let Err(Failed::Unreached(why)) = client.get("causes").await else { panic!("an answer") };
+        assert!(why.ends_with("no answer in time; its log may say why"), "{why}");
+        assert!(began.elapsed() < PATIENCE + WATCH, "{:?}", began.elapsed());
+        let began = Instant::now();
+        client.watch("events?after=0").await.unwrap_err();
+        assert!(began.elapsed() >= WATCH, "{:?}", began.elapsed());
     }
 }

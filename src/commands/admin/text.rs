@@ -185,7 +185,12 @@ pub fn causes(answer: &Value) -> String {
         }
         let _ = writeln!(out, "  remedy    {}\n", fact("remedy"));
     }
-    if out.is_empty() { "nothing was found since the start\n".to_owned() } else { out }
+    match out.is_empty() {
+        true => "nothing was found since the start; of clients that do not get this far, only their page \
+                 and parlance diagnose can tell\n"
+            .to_owned(),
+        false => out,
+    }
 }
 
 /// The policy: settings, numbers, refusals, breakers.

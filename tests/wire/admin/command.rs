@@ -96,7 +96,8 @@ async fn one_is_ended_and_then_it_is_gone() {
 #[tokio::test]
 async fn causes_and_policy_are_texts() {
     let server = Administered::start(&["--max-websockets", "7"]);
-    assert_eq!(said(server.addr, &["causes"]), "nothing was found since the start\n");
+    let none = said(server.addr, &["causes"]);
+    assert!(none.starts_with("nothing was found since the start") && none.contains("diagnose"));
     server.open(&[]).await;
     let bearer = format!("Bearer {TOKEN}");
     let key = [("Authorization", bearer.as_str())];
