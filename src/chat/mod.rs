@@ -11,6 +11,7 @@ mod on_login;
 mod rate_limits;
 mod recent;
 mod room;
+mod stats;
 mod text;
 
 use std::sync::Arc;
@@ -23,8 +24,8 @@ use crate::socketio::{Event, Namespace, Socket};
 use crate::telemetry::{LoggedNames, truncated};
 
 pub use name::{BadName, Name};
-pub use rate_limits::RateLimitStats;
 pub use room::RoomTask;
+pub use stats::ChatStats;
 
 use chat_protocol::ChatProtocol;
 use room::Input;
@@ -54,7 +55,7 @@ pub struct Chat {
     inbox: mpsc::Sender<Input>,
     /// Events that the chat does not know. Strangers can name as many as they like.
     unknown_events: LoggedNames<64>,
-    rate_limit_stats: Arc<RateLimitStats>,
+    stats: Arc<ChatStats>,
 }
 
 impl Chat {
@@ -62,9 +63,9 @@ impl Chat {
     /// dropped.
     pub fn new(settings: ChatSettings) -> (Self, RoomTask) {
         let (inbox, receiver) = mpsc::channel(INBOX);
-        let rate_limit_stats = Arc::<RateLimitStats>::default();
-        let room = RoomTask::new(settings, receiver, Arc::clone(&rate_limit_stats));
-        (Chat { inbox, unknown_events: LoggedNames::default(), rate_limit_stats }, room)
+        let stats = Arc::<ChatStats>::default();
+        let room = RoomTask::new(settings, receiver, Arc::clone(&stats));
+        (Chat { inbox, unknown_events: LoggedNames::default(), stats }, room)
     }
 
     /// A way to have members removed.
@@ -72,9 +73,9 @@ impl Chat {
         Removals(self.inbox.clone())
     }
 
-    /// Counts what exceeded a rate limit.
-    pub fn rate_limit_stats(&self) -> &Arc<RateLimitStats> {
-        &self.rate_limit_stats
+    /// Its numbers.
+    pub fn stats(&self) -> &Arc<ChatStats> {
+        &self.stats
     }
 
     /// Runs the chat in a namespace.

@@ -9,12 +9,12 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::ChatSettings;
+use super::stats::ChatStats;
 use crate::engine::{Session, Sid};
 use crate::token_bucket::{Bucket, Rate};
 
@@ -66,39 +66,16 @@ pub struct RateLimited {
     pub wait: Duration,
 }
 
-/// Counts refusals by rate limits since the process started.
-#[derive(Debug, Default)]
-pub struct RateLimitStats {
-    messages: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl RateLimitStats {
-    fn count(&self, kind: Kind) {
-        let counter = match kind {
-            Kind::Messages | Kind::Notices => &self.messages,
-            Kind::Bytes => &self.bytes,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The number of refusals by each limit, with the name of its setting.
-    pub fn counts(&self) -> [(&'static str, u64); 2] {
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        [("message-rate", load(&self.messages)), ("byte-rate", load(&self.bytes))]
-    }
-}
-
 /// The buckets of all sessions and addresses.
 #[derive(Debug)]
 pub struct RateLimits {
     sessions: BucketMap<Sid>,
     addresses: BucketMap<IpAddr>,
-    rate_limit_stats: Arc<RateLimitStats>,
+    stats: Arc<ChatStats>,
 }
 
 impl RateLimits {
-    pub fn new(settings: &ChatSettings, rate_limit_stats: Arc<RateLimitStats>) -> Self {
+    pub fn new(settings: &ChatSettings, stats: Arc<ChatStats>) -> Self {
         let count = u64::from(settings.message_rate);
         let count = Rate::per_second(count, (count * BURST_SECONDS).max(SMALLEST_BURST));
         let bytes = u64::try_from(settings.byte_rate).unwrap_or(u64::MAX);
@@ -109,7 +86,7 @@ impl RateLimits {
         RateLimits {
             sessions: BucketMap::new(rates),
             addresses: BucketMap::new([count, bytes, count]),
-            rate_limit_stats,
+            stats,
         }
     }
 
@@ -136,7 +113,7 @@ impl RateLimits {
         let (sid, address) = (session.sid(), session.handshake().bucket);
         let taken = self.take_for(sid, address, costs, now);
         if let Err(RateLimited { kind, .. }) = &taken {
-            self.rate_limit_stats.count(*kind);
+            self.stats.refused(*kind);
         }
         taken
     }
@@ -350,17 +327,5 @@ mod tests {
         let later = start + Duration::from_secs(6);
         assert_eq!(crowd(&mut all, stranger, later), 1000);
         assert_eq!(all.addresses.buckets.len(), 1, "there is room again");
-    }
-
-    #[test]
-    fn each_refusal_is_counted_under_its_setting() {
-        let rate_limit_stats = RateLimitStats::default();
-        [Kind::Messages, Kind::Notices, Kind::Bytes]
-            .iter()
-            .for_each(|kind| rate_limit_stats.count(*kind));
-        assert_eq!(rate_limit_stats.counts(), [("message-rate", 2), ("byte-rate", 1)]);
-        for kind in [Kind::Messages, Kind::Notices, Kind::Bytes] {
-            assert!(rate_limit_stats.counts().iter().any(|(name, _)| *name == kind.setting()));
-        }
     }
 }

@@ -15,8 +15,9 @@ use super::chat_protocol::{CHAT_PROTOCOLS, ChatProtocol, Command, NICKNAMES, Not
 use super::error::ChatError;
 use super::name::{BadName, Name, listed};
 use super::on_login::OnLogin;
-use super::rate_limits::{Kind, RateLimitStats, RateLimits};
+use super::rate_limits::{Kind, RateLimits};
 use super::recent::RecentIds;
+use super::stats::ChatStats;
 use super::text::queued_len;
 use crate::engine::{Cork, Sid};
 use crate::socketio::{Ack, Args, Broadcast, Socket};
@@ -59,9 +60,9 @@ impl RoomTask {
     pub(super) fn new(
         settings: ChatSettings,
         inbox: mpsc::Receiver<Input>,
-        rate_limit_stats: Arc<RateLimitStats>,
+        stats: Arc<ChatStats>,
     ) -> Self {
-        RoomTask { room: Room::new(settings, rate_limit_stats), inbox }
+        RoomTask { room: Room::new(settings, stats), inbox }
     }
 
     /// Has a function called with each name that somebody takes.
@@ -110,6 +111,7 @@ struct Member {
 #[derive(Debug)]
 struct Room {
     settings: ChatSettings,
+    stats: Arc<ChatStats>,
     namespace: Arc<str>,
     members: IndexMap<Sid, Member>,
     /// Members with a name.
@@ -124,9 +126,10 @@ struct Room {
 }
 
 impl Room {
-    fn new(settings: ChatSettings, rate_limit_stats: Arc<RateLimitStats>) -> Self {
-        let rate_limits = RateLimits::new(&settings, rate_limit_stats);
+    fn new(settings: ChatSettings, stats: Arc<ChatStats>) -> Self {
+        let rate_limits = RateLimits::new(&settings, Arc::clone(&stats));
         Room {
+            stats,
             settings,
             namespace: Arc::from("/"),
             members: IndexMap::new(),
@@ -192,6 +195,7 @@ impl Room {
             Err(error) => return refuse_login(&socket, chat_protocol, &error, ack),
         };
         self.users += 1;
+        self.stats.set_people(self.users);
         let users = self.users;
         if let Some(member) = self.members.get_mut(sid) {
             member.name = Some(name.clone());
@@ -236,6 +240,7 @@ impl Room {
         let text = match checked {
             Ok(text) => text,
             Err(error) => {
+                self.stats.message_refused(&error);
                 log_refused(&member.socket, "message", &error);
                 match chat_protocol {
                     ChatProtocol::Nicknames => {
@@ -246,7 +251,9 @@ impl Room {
                 return answer(ack, || vec![error.ack_arg()]);
             }
         };
-        if id.is_some_and(|id| !self.recent.insert(member.name.as_ref(), &id)) {
+        let is_new = id.is_none_or(|id| self.recent.insert(member.name.as_ref(), &id));
+        self.stats.message(is_new);
+        if !is_new {
             // The message was handled before, and only the acknowledgement was lost.
             return answer(ack, || vec![json!({ "ok": true })]);
         }
@@ -355,6 +362,7 @@ impl Room {
         let Some(member) = self.members.swap_remove(sid) else { return };
         let Some(name) = member.name else { return };
         self.users -= 1;
+        self.stats.set_people(self.users);
         let chat_protocol = member.chat_protocol.unwrap_or(ChatProtocol::Users);
         self.broadcast_except(sid, chat_protocol, &Notice::Left { name: &name, users: self.users });
         self.nicknames_due = true;

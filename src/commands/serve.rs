@@ -107,7 +107,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         linger: LINGER,
     };
     let removals = chat.removals();
-    let rate_limit_stats = Arc::clone(chat.rate_limit_stats());
+    let chat_stats = Arc::clone(chat.stats());
     let started = settings.clone();
     let transports = settings.policy.transports.names().join(",");
     let gate = Gate::observed(settings.policy, Arc::clone(&book) as _);
@@ -150,7 +150,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let sources = StatusSources {
         gate: Arc::clone(&gate),
         engine: engine.clone(),
-        rate_limit_stats: Arc::clone(&rate_limit_stats),
+        chat_stats: Arc::clone(&chat_stats),
         book: Arc::clone(&book),
     };
     let reloader =
@@ -189,7 +189,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     if !tokens.is_empty() {
         let connections = server.connections();
         let tls = tls.clone();
-        let sources = Sources { gate, rate_limit_stats, book, connections, reloads, tls };
+        let sources = Sources { gate, chat_stats, book, connections, reloads, tls };
         let exporter = Exporter::new(&metrics, sources);
         let write = Box::new(move |form| exporter.write(form));
         let server = administrators.as_ref().map_or(&server, |(_, server)| server);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::admission::{self, Gate};
-use crate::chat::RateLimitStats;
+use crate::chat::ChatStats;
 use crate::config::Layers;
 use crate::diagnosis::Book;
 use crate::engine::Engine;
@@ -22,7 +22,7 @@ const BREAKERS_SHOWN: usize = 100;
 pub struct StatusSources {
     pub gate: Arc<Gate>,
     pub engine: Engine,
-    pub rate_limit_stats: Arc<RateLimitStats>,
+    pub chat_stats: Arc<ChatStats>,
     /// Is told of each change.
     pub book: Arc<Book>,
 }
@@ -80,7 +80,7 @@ impl StatusSources {
 
     /// The number of refusals for each reason since the start.
     fn refused(&self) -> Value {
-        let refusals = self.gate.counters().refusals().chain(self.rate_limit_stats.counts());
+        let refusals = self.gate.counters().refusals().chain(self.chat_stats.counts());
         refusals.map(|(label, count)| (label.to_owned(), Value::from(count))).collect()
     }
 }

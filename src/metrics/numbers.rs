@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::admission::Gate;
-use crate::chat::RateLimitStats;
+use crate::chat::ChatStats;
 use crate::diagnosis::{Book, causes};
 use crate::memory::{self, WaitTimes};
 use crate::server::Connections;
@@ -24,7 +24,7 @@ pub struct Sources {
     /// Refusals, WebSockets, circuit breakers; the bounds of the policy.
     pub gate: Arc<Gate>,
     /// What the chat refused.
-    pub rate_limit_stats: Arc<RateLimitStats>,
+    pub chat_stats: Arc<ChatStats>,
     /// Causes.
     pub book: Arc<Book>,
     /// Connections.
@@ -116,7 +116,14 @@ impl Collector for Sources {
             ([("cause", cause), ("where", place)], count)
         });
         to.counters("causes", "Fallbacks and losses by their cause", known)?;
-        let limits = self.rate_limit_stats.counts();
+        let messages = self.chat_stats.messages();
+        to.counters(
+            "messages",
+            "Messages of the chat, by what became of them",
+            messages.iter().map(|(result, count)| ([("result", *result)], *count)),
+        )?;
+        to.gauge("people", "People with a name in the chat", self.chat_stats.people())?;
+        let limits = self.chat_stats.counts();
         to.counters(
             "chat_refusals",
             "Messages and notices of the chat over a rate limit",

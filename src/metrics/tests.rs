@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Exporter, Reloads, SessionMetrics, Sources};
 use crate::admission::Gate;
-use crate::chat::RateLimitStats;
+use crate::chat::ChatStats;
 use crate::diagnosis::Book;
 use crate::engine::testing::{Deaf, SOCKET, new_session};
 use crate::engine::{
@@ -26,7 +26,7 @@ fn observed() -> (Engine, Arc<SessionMetrics>, Exporter) {
     let server = Server::new("/socket.io/", negotiator, None, HttpLimits::default());
     let sources = Sources {
         gate,
-        rate_limit_stats: Arc::<RateLimitStats>::default(),
+        chat_stats: Arc::<ChatStats>::default(),
         book,
         connections: server.connections(),
         reloads: Arc::<Reloads>::default(),

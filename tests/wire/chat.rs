@@ -657,7 +657,7 @@ async fn every_refusal_is_a_line_of_the_log() {
 async fn who_asks_too_often_is_told_and_leaving_does_not_help() {
     for (asked, told) in [("who", true), ("latency", true), ("typing", false)] {
         let (chat, room) = Chat::new(ChatSettings { message_rate: 1, ..chat_settings() });
-        let rate_limit_stats = Arc::clone(chat.rate_limit_stats());
+        let chat_stats = Arc::clone(chat.stats());
         tokio::spawn(room.run());
         let server = Setup::default().start_app(|io| chat.serve(&io.of("/"))).await;
         let mut client = Client::open(&server, Eio::V4, Via::WebSocket).await;
@@ -690,7 +690,7 @@ async fn who_asks_too_often_is_told_and_leaving_does_not_help() {
         let most = 11 + start.elapsed().as_secs();
         let least = if told { 10 } else { 5 };
         assert!((least..=most).contains(&taken), "{taken} of {asked}");
-        let [(setting, refused), _] = rate_limit_stats.counts();
+        let [(setting, refused), _] = chat_stats.counts();
         assert!(setting == "message-rate" && refused >= 40 - most, "{refused} of {asked}");
     }
 }

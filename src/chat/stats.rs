@@ -1,0 +1,93 @@
+//! Numbers of the chat since the process started, and how many people are there.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::error::ChatError;
+use super::rate_limits::Kind;
+
+/// What became of a message. `again`: it had been handled before, and only its acknowledgement was lost.
+const RESULTS: [&str; 6] = ["ok", "again", "rate", "too-long", "no-text", "not-joined"];
+
+/// Counts for the administrator and the metrics.
+#[derive(Debug, Default)]
+pub struct ChatStats {
+    messages_refused: AtomicU64,
+    bytes_refused: AtomicU64,
+    results: [AtomicU64; RESULTS.len()],
+    people: AtomicU64,
+}
+
+impl ChatStats {
+    /// A rate limit was exceeded.
+    pub(super) fn refused(&self, kind: Kind) {
+        let counter = match kind {
+            Kind::Messages | Kind::Notices => &self.messages_refused,
+            Kind::Bytes => &self.bytes_refused,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A message was passed on, for the first time or not.
+    pub(super) fn message(&self, is_new: bool) {
+        self.count(if is_new { "ok" } else { "again" });
+    }
+
+    /// A message was refused.
+    pub(super) fn message_refused(&self, error: &ChatError) {
+        self.count(&error.reason.replace(' ', "-"));
+    }
+
+    fn count(&self, result: &str) {
+        let of = RESULTS.iter().zip(&self.results).find(|(name, _)| **name == result);
+        if let Some((_, counter)) = of {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// So many people have a name now.
+    pub(super) fn set_people(&self, people: usize) {
+        self.people.store(people as u64, Ordering::Relaxed);
+    }
+
+    /// The number of refusals by each rate limit, with the name of its setting.
+    pub fn counts(&self) -> [(&'static str, u64); 2] {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        [("message-rate", load(&self.messages_refused)), ("byte-rate", load(&self.bytes_refused))]
+    }
+
+    /// The number of messages by what became of them.
+    pub fn messages(&self) -> [(&'static str, u64); RESULTS.len()] {
+        std::array::from_fn(|at| (RESULTS[at], self.results[at].load(Ordering::Relaxed)))
+    }
+
+    /// How many people have a name.
+    pub fn people(&self) -> u64 {
+        self.people.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_is_counted_under_its_setting() {
+        let stats = ChatStats::default();
+        [Kind::Messages, Kind::Notices, Kind::Bytes].iter().for_each(|kind| stats.refused(*kind));
+        assert_eq!(stats.counts(), [("message-rate", 2), ("byte-rate", 1)]);
+        for kind in [Kind::Messages, Kind::Notices, Kind::Bytes] {
+            assert!(stats.counts().iter().any(|(name, _)| *name == kind.setting()));
+        }
+    }
+
+    #[test]
+    fn each_message_is_counted_by_what_became_of_it() {
+        let stats = ChatStats::default();
+        stats.message(true);
+        stats.message(true);
+        stats.message(false);
+        stats.message_refused(&ChatError::not_joined());
+        stats.message_refused(&ChatError::new("gone", "the connection is gone"));
+        assert_eq!(stats.messages().map(|(_, count)| count), [2, 1, 0, 0, 0, 1]);
+    }
+}
