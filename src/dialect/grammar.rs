@@ -206,6 +206,11 @@ pub(crate) fn query_to_auth(query: &str) -> Value {
     Value::Object(pairs.map(|(key, value)| (key.into_owned(), value.into())).collect())
 }
 
+/// Whether clients have that name for events of their own, and take no other by it.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
 fn event(protocol: &Protocol, args: Vec<Value>, id: Option<AckId>) -> Result<Body, Malformed> {
     let mut args = args.into_iter();
     let name = match args.next() {
@@ -213,7 +218,7 @@ fn event(protocol: &Protocol, args: Vec<Value>, id: Option<AckId>) -> Result<Bod
         Some(Value::Number(number)) => number.to_string(),
         _ => return Err(Malformed("event without a name")),
     };
-    if protocol.explicit_connect && RESERVED.contains(&name.as_str()) {
+    if protocol.explicit_connect && is_reserved(&name) {
         return Err(Malformed("reserved event name"));
     }
     Ok(Body::Event { name, args: args.collect(), ack: id.map(AckRequest::ByApp) })

@@ -10,7 +10,7 @@ use super::Socket;
 use super::acks::{AckError, Waiter};
 use super::adapter::Packet;
 use super::selector::{Flags, Selector};
-use super::socket::writable;
+use super::socket::{checked, writable};
 use super::values::{Args, FromArgs, IntoArgs};
 use crate::dialect::{AckRequest, Body};
 use crate::engine::Delivery;
@@ -67,7 +67,7 @@ impl Emitter {
         args: impl IntoArgs,
     ) -> BoxFuture<'static, Result<T, AckError>> {
         let Emitter { socket, flags } = self;
-        let asked = args.into_args().map_err(AckError::Unwritable).and_then(|args| {
+        let asked = checked(name, args).map_err(AckError::Unwritable).and_then(|args| {
             let (sender, answer) = oneshot::channel();
             let id = socket.namespace().node().ack_id();
             if socket.has_left() {

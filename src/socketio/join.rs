@@ -71,6 +71,10 @@ impl Connection {
             refuse(&socket, error);
             return None;
         }
+        if !self.session.is_open() {
+            // It went while it was asked about: nobody heard of it, so nobody hears that it left.
+            return None;
+        }
         std::mem::forget(leaving);
         self.session.expire(None);
         let (joining, sockets) = (socket.clone(), Arc::clone(&self.sockets));

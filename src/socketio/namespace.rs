@@ -145,7 +145,7 @@ impl Namespace {
     /// [`BroadcastOperator::emit_with_ack`].
     ///
     /// # Errors
-    /// If the event cannot be written as JSON.
+    /// If the event cannot be written as JSON, or its name is reserved.
     pub fn emit_with_ack<T: FromArgs + Send + 'static>(
         &self,
         name: &str,

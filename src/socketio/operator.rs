@@ -13,7 +13,7 @@ use super::emitter::ACK_TIMEOUT;
 use super::namespace::Namespace;
 use super::remote::RemoteSocket;
 use super::selector::{Flags, RoomNames, Selector};
-use super::socket::writable;
+use super::socket::{checked, writable};
 use super::values::{FromArgs, IntoArgs};
 
 /// Some sockets of a namespace, on all nodes of the cluster: those in any of the rooms, or all if no room
@@ -104,7 +104,7 @@ impl BroadcastOperator {
     /// ```
     ///
     /// # Errors
-    /// If the event cannot be written as JSON.
+    /// If the event cannot be written as JSON, or its name is reserved.
     pub fn emit_with_ack<T: FromArgs + Send + 'static>(
         self,
         name: &str,
@@ -113,7 +113,7 @@ impl BroadcastOperator {
         let timeout = self.flags.timeout.unwrap_or(ACK_TIMEOUT);
         let flags = Flags { timeout: Some(timeout), ..self.flags };
         let deadline = Instant::now() + timeout;
-        let asked = args.into_args().map_err(AckError::Unwritable).map(|args| {
+        let asked = checked(name, args).map_err(AckError::Unwritable).map(|args| {
             let (sink, collector) = answers();
             let packet = Packet { name: name.to_owned(), args };
             self.namespace.adapter().broadcast_with_ack(packet, self.selector, flags, sink);

@@ -19,8 +19,8 @@ use super::operator::BroadcastOperator;
 use super::rooms::{Member, NO_SLOT};
 use super::selector::RoomNames;
 use super::sockets::Sockets;
-use super::values::{Args, FromArgs, IntoArgs};
-use crate::dialect::{AckId, Body, SocketIds, SocketPacket};
+use super::values::{Args, FromArgs, IntoArgs, ValueError};
+use crate::dialect::{AckId, Body, SocketIds, SocketPacket, grammar};
 use crate::engine::{CloseReason, Cork, Delivery, Handshake, Session, Sid};
 
 /// A handle on one client in one namespace; cheap to clone. Sending to a client that has left does
@@ -229,7 +229,9 @@ impl Socket {
         extras.event_middleware.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sends an event to this client: a tuple as several arguments, anything else as one.
+    /// Sends an event to this client: a tuple as several arguments, anything else as one. The names that
+    /// clients have for events of their own (`connect`, `connect_error`, `disconnect`, `disconnecting`,
+    /// `newListener`, `removeListener`) are not sent.
     ///
     /// ```
     /// # fn welcome(socket: &parlance::socketio::Socket) {
@@ -394,11 +396,20 @@ impl Socket {
     }
 }
 
-/// Arguments that can be sent; `None` if they cannot be written, of which the log has a line.
+/// Arguments that can be sent; `None` if the event cannot be sent, of which the log has a line.
 pub(super) fn writable(name: &str, args: impl IntoArgs) -> Option<Args> {
-    args.into_args()
-        .inspect_err(|error| error!(event = name, %error, "an event cannot be written as JSON"))
+    checked(name, args)
+        .inspect_err(|error| error!(event = name, %error, "an event cannot be written"))
         .ok()
+}
+
+/// Arguments that can be sent by an event of that name.
+pub(super) fn checked(name: &str, args: impl IntoArgs) -> Result<Args, ValueError> {
+    match grammar::is_reserved(name) {
+        // Clients end their connection when they get one.
+        true => Err(serde::ser::Error::custom("the event's name is reserved")),
+        false => args.into_args(),
+    }
 }
 
 impl Member for Socket {

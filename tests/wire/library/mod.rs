@@ -2,6 +2,7 @@
 //! operators, acknowledgements of many.
 
 mod contract;
+mod edges;
 mod events;
 mod namespaces;
 mod operators;
