@@ -1,5 +1,6 @@
 //! What losses have in common: the signs of a time-out on the way.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -46,11 +47,13 @@ impl Patterns {
 }
 
 impl Losses {
-    /// As facts: `cuts`, and what is alike.
+    /// As facts: `cuts`, and what is alike. If both are, nobody can tell whether it was the silence: what is
+    /// quiet from its beginning is silent for as long as it lasts.
     pub fn tell(self, facts: &mut Facts) {
-        let (name, (time, count)) = match self.silent.1 >= self.lasted.1 {
-            true => ("cuts-silent-ms", self.silent),
-            false => ("cuts-lasted-ms", self.lasted),
+        let (name, (time, count)) = match self.silent.1.cmp(&self.lasted.1) {
+            Ordering::Greater => ("cuts-silent-ms", self.silent),
+            Ordering::Equal => ("cuts-quiet-ms", self.silent),
+            Ordering::Less => ("cuts-lasted-ms", self.lasted),
         };
         facts.set("cuts", u64::from(count));
         facts.set(name, time);
@@ -89,6 +92,9 @@ mod tests {
         assert_eq!(lost(one, 9.0, 720), "cuts=2, cuts-lasted-ms=700000");
         assert_eq!(lost(one, 20.0, 740), "cuts=3, cuts-lasted-ms=700000");
         assert_eq!(lost(one, 1.0, 5), "");
+        assert_eq!(lost(one, 1.0, 5), "cuts=2, cuts-quiet-ms=1000");
+        assert_eq!(lost(one, 1.0, 5), "cuts=3, cuts-quiet-ms=1000");
+        assert_eq!(lost(one, 1.0, 9), "cuts=4, cuts-silent-ms=1000");
     }
 
     #[test]
