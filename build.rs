@@ -132,8 +132,21 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 /// A file of the pages as it is sent.
 fn page_file(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Box<dyn Error>> {
     match Path::new(name).extension().and_then(|extension| extension.to_str()) {
-        Some("js" | "css") => {
+        Some("js") => {
             Ok(code(std::str::from_utf8(&bytes)?).collect::<Vec<_>>().join("\n").into_bytes())
+        }
+        Some("css") => {
+            let style = code(std::str::from_utf8(&bytes)?).collect::<Vec<_>>().join("\n");
+            // Space where it means nothing. No text in a style sheet of ours has these.
+            let marks =
+                [(": ", ":"), (", ", ","), ("; ", ";"), (" {", "{"), ("{ ", "{"), (" }", "}")];
+            let style = marks.iter().fold(style, |style, (from, to)| style.replace(from, to));
+            Ok(style.into_bytes())
+        }
+        // Nothing in them depends on the space that a line begins with.
+        Some("html") => {
+            let lines = std::str::from_utf8(&bytes)?.lines().map(str::trim);
+            Ok(lines.collect::<Vec<_>>().join("\n").into_bytes())
         }
         _ => Ok(bytes),
     }
@@ -185,7 +198,10 @@ fn gzip(bytes: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
 }
 
 fn brotli(bytes: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mode = brotli::enc::backward_references::BrotliEncoderMode::BROTLI_MODE_TEXT;
+    let size_hint = bytes.len();
+    let params = brotli::enc::BrotliEncoderParams { mode, size_hint, ..Default::default() };
     let mut out = Vec::new();
-    brotli::CompressorWriter::new(&mut out, 4096, 11, 22).write_all(bytes)?;
+    brotli::BrotliCompress(&mut &bytes[..], &mut out, &params)?;
     Ok(out)
 }
