@@ -193,15 +193,19 @@ async fn run(
         end.report(monitor, &session);
     }
     session.tell(&SessionEvent::WebSocketEnded { end: end.name(), after: opened.elapsed() });
-    match end {
+    let answered = match end {
         End::Closed => {
             drain.closed_by_client();
             let _ = tokio::time::timeout(CLOSE_TIMEOUT, reader.close(WsClose::Plain)).await;
+            true
         }
-        End::Lost => drop(drain),
+        End::Lost => {
+            drop(drain);
+            false
+        }
         End::Abandoned => {
             drain.finish();
-            Box::pin(keep_open(reader, &session)).await;
+            Box::pin(keep_open(reader, &session)).await
         }
         End::ByServer(with) => {
             drain.finish();
@@ -209,8 +213,15 @@ async fn run(
                 writer.write_message(&ending);
             }
             // Boxed, so that its state takes memory only while it runs.
-            Box::pin(close(reader, with)).await;
+            Box::pin(close(reader, with)).await
         }
+    };
+    // For a client that takes nothing, the system would keep what was written, and the client's connection, for
+    // minutes.
+    let takes_nothing =
+        |reason: CloseReason| reason.is_slowness() || reason == CloseReason::PingTimeout;
+    if !answered && session.close_reason().is_some_and(takes_nothing) {
+        writer.cut();
     }
 }
 
@@ -385,8 +396,8 @@ const SESSION_CHECK: Duration = Duration::from_millis(500);
 
 /// Keeps an abandoned connection open, and discards everything from it, until its session is over, the
 /// client abandons another connection, or the client closes it. Packets that a proxy delayed until then do
-/// no harm.
-async fn keep_open(mut reader: WsReader, session: &Session) {
+/// no harm. Returns whether the client answered the close.
+async fn keep_open(mut reader: WsReader, session: &Session) -> bool {
     // Its messages are discarded, so they have to be short.
     if !reader.set_max(CLOSING_MAX_MESSAGE) {
         return close(reader, WsClose::Plain).await;
@@ -406,12 +417,12 @@ async fn keep_open(mut reader: WsReader, session: &Session) {
         () = over => {}
         () = left => {}
     }
-    close(reader, WsClose::Plain).await;
+    close(reader, WsClose::Plain).await
 }
 
 /// Closes a connection from the server's side: a close frame after everything written before, then up to
-/// [`CLOSE_TIMEOUT`] for the client's close frame.
-async fn close(mut reader: WsReader, with: WsClose) {
+/// [`CLOSE_TIMEOUT`] for the client's close frame. Returns whether the client answered.
+async fn close(mut reader: WsReader, with: WsClose) -> bool {
     let closing = async {
         if reader.close(with).await.is_err() {
             return;
@@ -426,5 +437,5 @@ async fn close(mut reader: WsReader, with: WsClose) {
         // Further bytes from the client are not parsed.
         reader.writer().hang_up(usize::MAX).await;
     };
-    let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
+    tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_ok()
 }

@@ -278,6 +278,11 @@ impl WsWriter {
     pub async fn flush(&self) -> Result<(), Broken> {
         self.0.flush().await
     }
+
+    /// Resets the connection.
+    pub fn cut(&self) {
+        self.0.cut();
+    }
 }
 
 impl DirectWriter for WsWriter {

@@ -140,7 +140,7 @@ const CAUSES: &[Cause] = &[
 
 /// Bytes that a debug build of many threads takes and gives back by itself: code that it reads in, and
 /// memory of each thread.
-const NOISE: usize = 12 << 20;
+const NOISE: usize = 16 << 20;
 /// Packets between two looks.
 const BURST: usize = 512;
 const QUEUE_BYTES: usize = 1 << 20;
