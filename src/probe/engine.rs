@@ -31,7 +31,6 @@ pub(super) async fn find(way: &Way, target: &Target, checks: &mut Vec<Check>) ->
                 && speaks(generation, answer)
             {
                 checks.push(told(path, answer));
-                leave(place, answer).await;
                 return Some(Engine { path: path.clone(), main: generation, found: true });
             }
             let silent = answer.is_err();
@@ -77,20 +76,6 @@ fn speaks(generation: Generation, answer: &Answer) -> bool {
     match generation {
         Generation::V09 => answer.text().starts_with("handshake "),
         _ => answer.is_engine() && !matches!(answer.engine_code(), Some(5)),
-    }
-}
-
-/// Ends the session that an answer opened, if it did: it would be in the server's lists until it times out.
-async fn leave(place: Place<'_>, answer: &Answer) {
-    let Place { way, path, generation, .. } = place;
-    let packets = generation.packets(&answer.text()).unwrap_or_default();
-    let opened = packets.first().and_then(|first| generation.handshake(first).ok());
-    // In 0.9 a session that has no transport yet takes no packets.
-    if let Some(opened) = opened.filter(|_| generation != Generation::V09) {
-        let target = generation.carrying(path, Transport::Xhr, &opened.sid);
-        let body = generation.payload(&[generation.goodbye().to_owned()]).into_bytes();
-        let ask = place.named(Ask::post(target, "text/plain;charset=UTF-8", body));
-        let _ = way.fetch(&ask).await;
     }
 }
 

@@ -220,17 +220,3 @@ async fn the_token_goes_to_no_server_that_is_not_trusted() {
         assert!(refused.stderr.contains(why), "{host}: {}", refused.stderr);
     }
 }
-
-/// Else an operator sees a client in trouble that was the test itself.
-#[tokio::test]
-async fn diagnose_leaves_no_session_behind() {
-    let server = Administered::start(&[]);
-    let mut diagnose = parlance(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")));
-    diagnose.args(["diagnose", &format!("http://{}", server.addr)]);
-    let Finished { status, stdout, .. } = run(diagnose);
-    assert_eq!(status.code(), Some(0), "{stdout}");
-    // The last goodbyes are perhaps on their way.
-    let empty = || said(server.addr, &["sessions"]).lines().count() == 1;
-    assert!((0..50).any(|_| empty()), "{}", said(server.addr, &["sessions"]));
-    assert!(said(server.addr, &["sessions", "--ended", "--limit", "1"]).contains(" in all"));
-}
