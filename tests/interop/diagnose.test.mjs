@@ -127,8 +127,8 @@ scenario('two instances in turn: sessions are not found, and the instances are c
   const proxy = await startProxy(scene, configure, servers[0].port, ['http']);
   const result = await diagnose(proxy.http);
   assert.equal(result.code, 1);
+  // Polling fails, unless its requests have the luck to meet their own instance each time.
   outcomes(result, 'EIO=4', ['websocket'], 'ok');
-  outcomes(result, 'EIO=4', ['xhr-polling'], 'fail');
   const { facts, details } = result.of('more', 'instances');
   assert.deepEqual(cause(result.of('more', 'instances')), ['several-servers', 'proxy', 'certain'], result.text);
   assert.ok(facts['sid-unknown-ratio'] > 0.2, result.text);
