@@ -37,8 +37,8 @@ pub enum Mode {
     Development,
 }
 
-/// What all pages of administrators share. While nobody watches, all that it does is to count who is in which
-/// namespace, and in development mode to keep a list of them.
+/// The state that all open pages of the Admin UI share. While none is open, it only counts the sockets of each
+/// namespace, and in development mode keeps a list of them.
 #[derive(Debug)]
 pub struct Hub {
     pub(super) mode: Mode,
@@ -82,7 +82,8 @@ impl Hub {
                 let _ = tokio::time::timeout(PERIOD, self.came.notified()).await;
             } else {
                 self.came.notified().await;
-                // What came while nobody watched is not of these two seconds.
+                // The first numbers are those of the last two seconds: what was counted while no page was
+                // open is dropped.
                 (carried, _) = (Carried::now(), self.happened.take());
             }
             let now = Carried::now();

@@ -38,7 +38,8 @@ pub fn serve(io: &Io, hub: &Arc<Hub>) {
     });
 }
 
-/// Has the hub told of who comes and goes, and of what clients of an application say.
+/// Tells the hub of each client that joins or leaves this namespace and, in namespaces of the application, of
+/// each event that a client sends.
 fn watch(namespace: &Namespace, hub: &Arc<Hub>) {
     let [came, told, left] = [hub; 3].map(Arc::clone);
     namespace.on_connect(move |socket| {

@@ -63,7 +63,7 @@ impl Carried {
         Carried(sum)
     }
 
-    /// Counts what came since an earlier time.
+    /// Adds to `happened` the packets and bytes of all transports since `earlier`.
     pub fn count_since(&self, earlier: &Carried, happened: &Happened) {
         for ((kind, now), before) in Self::KINDS.into_iter().zip(self.0).zip(earlier.0) {
             if now > before {

@@ -13,7 +13,7 @@ use crate::socketio::{Args, Socket};
 /// Bytes that may wait for a page before it is told more, and the part of its queue that they may take.
 const AHEAD: usize = 64 * 1024;
 const PART: usize = 8;
-/// How often to look whether a page has taken what waits for it.
+/// While too much waits for a page, how often its queue is looked at again.
 const LOOK: Duration = Duration::from_millis(50);
 /// The shortest time between two beginnings, if a page falls behind.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -53,7 +53,8 @@ impl Page<'_> {
 
     /// Tells of all sockets, and then of changes, until the page leaves or falls behind.
     async fn tell_sockets(&self) {
-        // Changes from here on come after the list, so nothing is missed. What is told twice the page ignores.
+        // The place in the journal is taken before the list is made: a change in between is in the list and is
+        // sent again after it, which the page ignores, and none is lost.
         let mut told = self.hub.journal.last();
         if self.list().await.is_none() {
             return;
