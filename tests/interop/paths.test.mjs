@@ -124,18 +124,30 @@ scenario('a page of another origin learns where the engine is, and the log tells
 /** Resolves as soon as HAProxy, which runs in that folder, says that of the server. */
 async function state(folder, wanted) {
   const end = Date.now() + PATIENCE;
-  for (;;) {
-    const socket = net.connect(join(folder, 'stats'));
-    socket.end('show stat\n');
-    let text = '';
-    for await (const chunk of socket) text += chunk;
-    const [names, ...lines] = text.trim().split('\n').map((line) => line.split(','));
-    const [, , ...found] = lines.find((line) => line[0] === 'parlance' && line[1] === 'one');
-    const status = found[names.indexOf('status') - 2];
-    if (status.startsWith(wanted) && found[names.indexOf('check_status') - 2].startsWith('L7')) return;
-    assert.ok(Date.now() < end, `HAProxy says ${status}, ${found[names.indexOf('check_status') - 2]}`);
+  for (let said = 'nothing'; ; ) {
+    try {
+      const [status, check] = await told(folder);
+      if (status.startsWith(wanted) && check.startsWith('L7')) return;
+      said = `${status}, ${check}`;
+    } catch (error) {
+      // its ports are open before this socket is there
+      if (error.code !== 'ENOENT' && error.code !== 'ECONNREFUSED') throw error;
+      said = error.message;
+    }
+    assert.ok(Date.now() < end, `HAProxy says ${said}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** What HAProxy says of the server, and of its last check of it. */
+async function told(folder) {
+  const socket = net.connect(join(folder, 'stats'));
+  socket.end('show stat\n');
+  let text = '';
+  for await (const chunk of socket) text += chunk;
+  const [names, ...lines] = text.trim().split('\n').map((line) => line.split(','));
+  const [, , ...found] = lines.find((line) => line[0] === 'parlance' && line[1] === 'one');
+  return ['status', 'check_status'].map((name) => found[names.indexOf(name) - 2]);
 }
 
 scenario('HAProxy with plain `option httpchk` finds the server up, and down as soon as it is not ready', async (scene) => {
