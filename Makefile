@@ -36,8 +36,10 @@ setup:
 	tests/setup.sh
 	for suite in $(SUITES); do (cd $$suite && $(NPM)) || exit 1; done
 
+# The examples only have to run: cargo test builds them, too.
 build:
-	cargo build --release --bins --examples
+	cargo build --release --bins
+	cargo build --examples
 
 test-rust:
 	cargo test
@@ -77,7 +79,7 @@ fallback-page:
 suites: build
 	cd tests/suites && $(NPM)
 	cd tests/suites && node socketio-client.mjs $(abspath $(CHECKOUT))
-	cd tests/suites && node socketio-client.mjs $(abspath $(CHECKOUT)) --server ../../target/release/examples/socketio_suite -- \
+	cd tests/suites && node socketio-client.mjs $(abspath $(CHECKOUT)) --server ../../target/debug/examples/socketio_suite -- \
 	  --fgrep 'connection state recovery' --invert
 	cd tests/suites && node engineio-client.mjs $(abspath $(CHECKOUT))
 	cd tests/suites && USE_FETCH=1 node engineio-client.mjs $(abspath $(CHECKOUT))

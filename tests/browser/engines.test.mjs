@@ -82,6 +82,7 @@ async function unfold(engine, other) {
   const folds = `(function () { var all = document.getElementById('log').getElementsByTagName('button'), out = [], i; for (i = 0; i < all.length; i++) if (/ fold( |$)/.test(all[i].className)) out.push(all[i]); return out; })()`;
   for (const [at, text] of [`long ${'word '.repeat(1200)}end`, `http://a${')'.repeat(7000)}!`].entries()) {
     await other.say(text);
+    await other.delivered();
     await engine.until(`${folds}.length === ${at + 1} && ${folds}[${at}].getAttribute('aria-expanded') === 'false'`, 'a folded message');
     assert.equal(await engine.value(hears(text)), 'false');
     await engine.value(`(${folds}[${at}].click(), 1)`);
@@ -99,7 +100,7 @@ async function assertUnharmed(engine, other) {
 describe('an engine', { concurrency: 2 }, () => {
   for (const { engine: name, lacks = [], policy, by, fell } of CASES) {
     it(`${name}${lacks.length ? ` without ${lacks.join(', ')}` : ''}${policy ? ` at a server that allows ${policy}` : ''} talks by ${by}`, async (t) => {
-      const server = await startServer('--ping-interval', '3s', '--ping-timeout', '6s', ...(policy ? ['--transports', policy] : []));
+      const server = await startServer('--ping-interval', '1s', '--ping-timeout', '6s', ...(policy ? ['--transports', policy] : []));
       t.after(() => server.stop('SIGKILL'));
       const other = await Person.enter(browser, server.url, 'Other');
       t.after(() => other.leave());

@@ -16,6 +16,12 @@ public class HtmlUnit {
     java.util.logging.LogManager.getLogManager().reset();
     System.setProperty("org.apache.commons.logging.Log", "org.apache.commons.logging.impl.NoOpLog");
     final PrintStream out = new PrintStream(System.out, true, "UTF-8");
+    // where it ends, the page's timers and requests end with it, and nothing else tells
+    Thread.setDefaultUncaughtExceptionHandler((thread, error) -> {
+      java.io.StringWriter trace = new java.io.StringWriter();
+      error.printStackTrace(new java.io.PrintWriter(trace));
+      out.println("page error: " + thread.getName() + " ended: " + trace.toString().replace('\n', ' '));
+    });
     WebClient client = new WebClient((BrowserVersion) BrowserVersion.class.getField(args[0]).get(null));
     client.getOptions().setThrowExceptionOnScriptError(false);
     client.getOptions().setThrowExceptionOnFailingStatusCode(false);

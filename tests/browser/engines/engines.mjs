@@ -15,6 +15,9 @@ const PATIENCE = 40_000;
 /** Between two looks at the page: no engine here tells by itself. */
 const PAUSE = 50;
 
+/** What the page shows, for who has to find out why it waited: the panel's report and the end of the log. */
+const SEEN = `(window.ParlancePanel ? ParlancePanel.report() + '\\nLog: ' + document.getElementById('log').innerHTML.slice(-4000) : document.body.innerHTML)`;
+
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
@@ -35,7 +38,7 @@ class Engine {
   async until(expression, what = expression) {
     const end = Date.now() + PATIENCE;
     while ((await this.value(`!!(${expression})`)) !== 'true') {
-      if (Date.now() > end) throw new Error(`waited in vain for ${what}\n${await this.value('window.ParlancePanel ? ParlancePanel.report() : document.body.innerHTML')}\n${this.messages.join('\n')}`);
+      if (Date.now() > end) throw new Error(`waited in vain for ${what}\n${await this.value(SEEN)}\n${this.messages.join('\n')}`);
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
   }

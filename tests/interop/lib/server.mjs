@@ -24,8 +24,8 @@ export function startChat(args = [], { messageRate = '0', byteRate = '0' } = {})
 
 /** One of the programs of `examples/`, by name; CALM has them keep the heartbeats of every day. */
 export function startExample(name, env = { CALM: '1' }) {
-  const folder = process.env.PARLANCE_EXAMPLES ?? join(repository, 'target/release/examples');
-  const binary = locate(join(folder, name), 'PARLANCE_EXAMPLES', 'cargo build --release --examples');
+  const folder = process.env.PARLANCE_EXAMPLES ?? join(repository, 'target/debug/examples');
+  const binary = locate(join(folder, name), 'PARLANCE_EXAMPLES', 'cargo build --examples');
   return Server.start(binary, (port) => ({ args: [], env: { PORT: String(port), ...env } }));
 }
 
