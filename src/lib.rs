@@ -9,7 +9,8 @@
 //! | [`commands`] | puts the other modules together for one command |
 //! | [`probe`] | what clients do, to diagnose the way to a server |
 //! | [`metrics`] | numbers for Prometheus |
-//! | [`server`] | listeners, pages, reports, administration, shutdown |
+//! | [`site`] | pages, reports, the requests of administrators |
+//! | [`server`] | listeners, who answers which path, shutdown |
 //! | [`negotiate`] | requests for sessions: which dialect, session and transport |
 //! | [`admin_ui`] | the namespace of the Socket.IO Admin UI |
 //! | [`transport`] | how packets reach a browser; the [`transport::Transport`] trait |
@@ -22,7 +23,8 @@
 //! | [`config`] | settings and their layers |
 //! | [`dialect`], [`policy`] | bytes ⇄ packets for each generation of the wire protocol · decisions about clients |
 //! | [`telemetry`], [`files`] | log sinks · files that the operator names |
-//! | [`memory`], [`token_bucket`], [`secret`] | the memory held for clients · rate limits · comparing secrets |
+//! | [`memory`], [`token_bucket`] | the memory held for clients · rate limits |
+//! | [`secret`], [`logged_names`] | comparing secrets · what strangers name in the log |
 //!
 //! # How a message travels
 //!
@@ -55,6 +57,7 @@ pub mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod http;
+pub mod logged_names;
 pub mod memory;
 pub mod metrics;
 pub mod negotiate;
@@ -63,6 +66,7 @@ pub mod policy;
 pub mod probe;
 pub mod secret;
 pub mod server;
+pub mod site;
 pub mod socketio;
 pub mod telemetry;
 pub mod token_bucket;

@@ -1,7 +1,6 @@
 //! The log: its filter, and the sinks that it is written to.
 
 mod log_files;
-mod once;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -20,7 +19,6 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 pub(crate) use log_files::name::day;
 use log_files::{LogFiles, Status};
-pub(crate) use once::{LoggedNames, truncated};
 
 /// Lines that may wait for each sink. Further lines are lost.
 const LINES_WAITING: usize = 8192;

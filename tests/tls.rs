@@ -11,9 +11,9 @@ use parlance::engine::{Engine, Limits};
 use parlance::files::Watch;
 use parlance::negotiate::Negotiator;
 use parlance::policy::Networks;
-use parlance::server::pages::Pages;
 use parlance::server::tls::{Found, Pair, Tls};
 use parlance::server::{HttpLimits, Listener, Mount, Server};
+use parlance::site::Pages;
 use parlance::socketio::{Event, Io, Socket};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
@@ -164,7 +164,7 @@ async fn start_with(limits: HttpLimits, arrange: impl FnOnce(Listener) -> Listen
     let pages = Pages::new(None, None);
     // Requests without the base path are served as well.
     let mount = Mount::new("/chat/", "/socket.io/");
-    let server = Server::new(mount, Negotiator::allow_all(engine), pages, limits);
+    let server = Server::new(mount, Negotiator::allow_all(engine), Some(Arc::new(pages)), limits);
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let listener = arrange(socket.into());

@@ -18,9 +18,9 @@ use super::refusal_log::{Named, RefusalLog, RefusalObserver, Refusals, Refused};
 use super::request::Denial;
 use super::wrong_passwords::WrongPasswords;
 use crate::engine::{CloseReason, Engine, Session};
+use crate::logged_names::truncated;
 use crate::policy::forwarded;
 use crate::policy::{Client, Policy, Refusal, Scheme};
-use crate::telemetry::truncated;
 
 /// Asked about every request. The policy behind it can change at any time.
 #[derive(Debug)]

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use tracing::{info, warn};
 
+use crate::logged_names::LoggedNames;
 use crate::policy::forwarded::Doubt;
 use crate::policy::proxy_headers::{Believed, ProxyHeader};
 use crate::policy::{Client, Networks, Refusal, Scheme, Visitor};
-use crate::telemetry::LoggedNames;
 
 /// Remembers the advice that was logged.
 #[derive(Debug, Default)]

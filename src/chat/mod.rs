@@ -20,8 +20,8 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
 use crate::engine::Sid;
+use crate::logged_names::{LoggedNames, truncated};
 use crate::socketio::{Event, Namespace, Socket};
-use crate::telemetry::{LoggedNames, truncated};
 
 pub use name::{BadName, Name};
 pub use room::RoomTask;

@@ -13,7 +13,7 @@ use super::status::StatusSources;
 use crate::config::{ConfigError, FileContent, Layers, Settings};
 use crate::files::{self, Watch};
 use crate::metrics::Reloads;
-use crate::server::admin::{AdminError, PolicyRequest};
+use crate::site::admin::{AdminError, PolicyRequest};
 
 /// An administrator's request, and the channel for its answer.
 pub type Request = (PolicyRequest, oneshot::Sender<Result<Value, AdminError>>);

@@ -22,11 +22,11 @@ use crate::diagnosis::{self, Book};
 use crate::engine::{Engine, Limits, QueueLimits};
 use crate::metrics::{Exporter, Reloads, SessionMetrics, Sources};
 use crate::negotiate::Negotiator;
-use crate::server::admin::{Admin, AdminError, AdminRequest, PolicyRequest};
-use crate::server::metrics::MetricsPage;
-use crate::server::pages::Pages;
 use crate::server::tls::Tls;
 use crate::server::{self, HttpLimits, Listener, Mount, Server};
+use crate::site::Pages;
+use crate::site::admin::{Admin, AdminError, AdminRequest, PolicyRequest};
+use crate::site::metrics::MetricsPage;
 use crate::socketio::Io;
 use crate::telemetry;
 
@@ -179,11 +179,13 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         max_connections_per_address: settings.max_connections_per_address,
     };
     let mount = Mount::new(&settings.base_path, &settings.path);
+    let mut with_metrics = pages.clone();
     let administrators = admin_listener.map(|listener| {
-        let (mount, pages) = (mount.clone(), Pages::new(None, apart));
-        (listener, Server::for_administrators(mount, negotiator.clone(), pages, http.clone()))
+        with_metrics = Pages::for_administrators(apart);
+        let (mount, pages) = (mount.clone(), Arc::new(with_metrics.clone()));
+        (listener, Server::without_engine(mount, negotiator.clone(), pages, http.clone()))
     });
-    let server = Server::new(mount.clone(), negotiator, pages, http);
+    let server = Server::new(mount.clone(), negotiator, Some(Arc::new(pages)), http);
     let tokens = [&settings.admin_token, &settings.metrics_token];
     let tokens: Vec<Arc<str>> = tokens.into_iter().flatten().map(|it| it.as_str().into()).collect();
     if !tokens.is_empty() {
@@ -192,8 +194,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         let sources = Sources { gate, chat_stats, book, connections, reloads, tls };
         let exporter = Exporter::new(&metrics, sources);
         let write = Box::new(move |form| exporter.write(form));
-        let server = administrators.as_ref().map_or(&server, |(_, server)| server);
-        server.serve_metrics(MetricsPage { tokens, write });
+        with_metrics.serve_metrics(MetricsPage { tokens, write });
     }
 
     let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();

@@ -14,7 +14,7 @@ use crate::admission::{ClientInfo, network_name};
 use crate::chat::Removals;
 use crate::diagnosis::{self, Book, Ended, Glance, Verdict};
 use crate::engine::{CloseReason, Engine, Session, Sid};
-use crate::server::admin::{AdminError, List, SessionRequest};
+use crate::site::admin::{AdminError, List, SessionRequest};
 
 /// The cause of what no rule fits.
 const UNKNOWN: &str = "unknown";

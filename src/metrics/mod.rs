@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 pub use numbers::{Reloads, Sources};
 pub use sessions::SessionMetrics;
 
-use crate::server::metrics::Form;
+use crate::site::metrics::Form;
 
 /// Before all names but those of the process.
 const PREFIX: &str = "parlance";

@@ -13,8 +13,8 @@ use crate::engine::{
 };
 use crate::negotiate::Negotiator;
 use crate::policy::{Policy, Transports};
-use crate::server::metrics::Form;
 use crate::server::{HttpLimits, Server};
+use crate::site::metrics::Form;
 
 /// An engine that is observed, and what writes its metrics.
 fn observed() -> (Engine, Arc<SessionMetrics>, Exporter) {

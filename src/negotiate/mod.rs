@@ -13,8 +13,8 @@ use tracing::debug;
 use crate::admission::{Denial, Gate, WebSocketMonitor};
 use crate::engine::{Engine, Session, SessionEvent};
 use crate::http::Request;
+use crate::logged_names::truncated;
 use crate::policy::{Client, Policy, Refusal, Transports, WEBSOCKET};
-use crate::telemetry::truncated;
 use crate::transport::{self, Error, Exchange, Query, REGISTRY, Transport};
 
 /// Answers all requests below the engine's path.

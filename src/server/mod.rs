@@ -2,30 +2,19 @@
 //! requests in [`routes`].
 
 mod acceptor;
-pub mod admin;
-mod client_script;
 mod connection;
-mod copies;
 mod echo;
-mod file_service;
-mod file_version;
-mod folder;
 mod health;
-mod large_file;
 mod listen;
-pub mod metrics;
 mod no_slot;
-mod page_files;
-pub mod pages;
-mod places;
-mod redirect;
-mod reports;
+mod outside;
+pub(crate) mod redirect;
 mod routes;
 mod service;
 pub mod tls;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -38,18 +27,18 @@ pub use crate::http::path::Mount;
 use crate::negotiate::Negotiator;
 use crate::net::slots::{Admission, Slots};
 pub use listen::{Listener, bind, bind_for};
-use metrics::MetricsPage;
 use no_slot::Refusals;
+pub(crate) use no_slot::unavailable;
 pub use no_slot::{TOO_FEW_FILES, open_files_for, raise_file_limit};
-use pages::Pages;
+pub use outside::Outside;
 pub use service::{EngineBody, EngineService, Nothing, WithEngine};
 
 /// The first pause after a failed accept; it doubles up to [`LONGEST_PAUSE`].
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Connections of administrators at an address of their own.
-const ADMINISTRATORS: usize = 64;
+/// Connections of a server without the engine.
+const WITHOUT_ENGINE: usize = 64;
 
 /// The server. Clones share their connections, and each can run one listener.
 #[derive(Clone)]
@@ -60,16 +49,15 @@ pub struct Server {
 struct Shared {
     mount: Mount,
     negotiator: Negotiator,
-    pages: Option<Pages>,
+    outside: Option<Arc<dyn Outside>>,
+    /// Nothing but `outside` answers.
+    is_without_engine: bool,
     limits: HttpLimits,
     slots: Arc<Slots>,
     no_slot: Arc<Refusals>,
     connections: TaskTracker,
     /// `/readyz` says so.
     ready: AtomicBool,
-    metrics: OnceLock<MetricsPage>,
-    /// Nobody but administrators is answered.
-    is_for_administrators: bool,
     stopping: CancellationToken,
 }
 
@@ -97,49 +85,49 @@ impl Connections {
 }
 
 impl Server {
-    /// `mount` is the path of the engine, or that of everything and that of the engine below it.
+    /// `mount` is the path of the engine, or that of everything and that of the engine below it. `outside`
+    /// answers what is not for the engine; without it, that is not found.
     pub fn new(
         mount: impl Into<Mount>,
         negotiator: Negotiator,
-        pages: impl Into<Option<Pages>>,
+        outside: Option<Arc<dyn Outside>>,
         limits: HttpLimits,
     ) -> Self {
-        Server::answering(mount.into(), negotiator, pages.into(), limits, false)
+        Server::answering(mount.into(), negotiator, outside, limits, false)
     }
 
-    /// A server for nobody but administrators: their page and requests, which `pages` has, and the metrics.
-    /// It has connections of its own, so it is there when those for others are all taken.
-    pub fn for_administrators(
+    /// A server where nothing but `outside` answers, for administrators. It has connections of its own,
+    /// so it is there when those for others are all taken.
+    pub fn without_engine(
         mount: impl Into<Mount>,
         negotiator: Negotiator,
-        pages: Pages,
+        outside: Arc<dyn Outside>,
         limits: HttpLimits,
     ) -> Self {
-        let (max_connections, max_connections_per_address) = (ADMINISTRATORS, 0);
+        let (max_connections, max_connections_per_address) = (WITHOUT_ENGINE, 0);
         let limits = HttpLimits { max_connections, max_connections_per_address, ..limits };
-        Server::answering(mount.into(), negotiator, Some(pages), limits, true)
+        Server::answering(mount.into(), negotiator, Some(outside), limits, true)
     }
 
     fn answering(
         mount: Mount,
         negotiator: Negotiator,
-        pages: Option<Pages>,
+        outside: Option<Arc<dyn Outside>>,
         limits: HttpLimits,
-        is_for_administrators: bool,
+        is_without_engine: bool,
     ) -> Self {
         let slots = Slots::new(limits.max_connections, limits.max_connections_per_address);
         let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
         let shared = Shared {
             mount,
             negotiator,
-            pages,
+            outside,
+            is_without_engine,
             limits,
             slots: Arc::new(slots),
             no_slot: Arc::default(),
             connections,
             ready: AtomicBool::new(true),
-            metrics: OnceLock::new(),
-            is_for_administrators,
             stopping,
         };
         Server { shared: Arc::new(shared) }
@@ -185,11 +173,6 @@ impl Server {
                 }
             }
         }
-    }
-
-    /// Answers `/metrics` from now on. The first page stays.
-    pub fn serve_metrics(&self, page: MetricsPage) {
-        let _ = self.shared.metrics.set(page);
     }
 
     /// Its connections in numbers.

@@ -119,7 +119,7 @@ pub(super) fn named(error: &io::Error, gate: &Gate) -> Option<Named> {
 }
 
 /// A 503 with `Retry-After`. `setting` is the one that is the reason.
-pub(super) fn unavailable(reason: &str, setting: Option<&'static str>) -> Response {
+pub(crate) fn unavailable(reason: &str, setting: Option<&'static str>) -> Response {
     let mut response = Error::Unavailable { reason: reason.to_owned(), setting }.json();
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
     response

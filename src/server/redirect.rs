@@ -1,5 +1,5 @@
 //! Redirects: every request of the plain port beside the https port to https; the base path without
-//! its last slash to the base path; a page with a slash too many to the page.
+//! its last slash to the base path.
 
 use http::header::{CONNECTION, HOST, HeaderValue, LOCATION};
 use http::{Method, Request, StatusCode};
@@ -27,14 +27,8 @@ pub(super) fn to_base<B>(request: &Request<B>, mount: &Mount) -> Response {
     relative(request, &format!("{last}/"))
 }
 
-/// Redirects a path with a slash at its end to the one without it.
-pub(super) fn without_slash<B>(request: &Request<B>) -> Response {
-    let path = request.uri().path().trim_end_matches('/');
-    let last = path.rsplit('/').next().unwrap_or_default();
-    relative(request, &format!("../{last}"))
-}
-
-fn relative<B>(request: &Request<B>, target: &str) -> Response {
+/// Redirects to a target relative to the request's path, with the query.
+pub(crate) fn relative<B>(request: &Request<B>, target: &str) -> Response {
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     let mut response = web::response(status(request), "text/plain", "");
     if let Ok(location) = HeaderValue::try_from(format!("{target}{query}")) {

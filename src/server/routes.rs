@@ -5,7 +5,8 @@ use http::header::{CONNECTION, HeaderValue};
 use tracing::debug;
 
 use super::listen::ListenerConfig;
-use super::{Server, Shared, admin, echo, health, metrics, pages, redirect};
+use super::outside::not_found;
+use super::{Server, Shared, echo, health, redirect};
 use crate::admission::Peer;
 use crate::http::path::{Mount, Part};
 use crate::http::{Request, Response, ResponseFuture, host};
@@ -14,7 +15,7 @@ use crate::negotiate::astray::Astray;
 use crate::transport::{Error, Query};
 
 impl Server {
-    /// Answers a request: for the engine, for pages, or to be redirected.
+    /// Answers a request: for the engine, for what is outside of it, or to be redirected.
     pub(super) fn route(
         &self,
         mut request: Request,
@@ -31,10 +32,11 @@ impl Server {
             let host = self.shared.negotiator.gate().named_host(request.headers(), peer);
             return ResponseFuture::Ready(redirect::answer(&request, host.as_deref(), port));
         }
-        if self.shared.is_for_administrators {
-            return self.route_admin(request, peer);
+        let Shared { mount, negotiator, .. } = &*self.shared;
+        if self.shared.is_without_engine {
+            mount.enter(request.uri_mut());
+            return self.answer_outside(request, peer);
         }
-        let Shared { mount, negotiator, pages, .. } = &*self.shared;
         if mount.is_engine(request.uri().path()) {
             mount.enter(request.uri_mut());
             return to_engine(mount, negotiator, request, peer);
@@ -45,37 +47,29 @@ impl Server {
         }
         let path = request.uri().path();
         let at_once = health::answer(request.method(), path, self.is_ready());
-        let at_once = at_once.or_else(|| metrics::answer(self.shared.metrics.get()?, &request));
         if let Some(response) = at_once.or_else(|| astray.preflight()) {
             return ResponseFuture::Ready(response);
         }
-        let Some(pages) = pages.clone().filter(|_| !astray.is_client) else {
-            return ResponseFuture::Ready(self.complete(&astray, pages::not_found(mount)));
-        };
-        let welcome = negotiator.gate().welcome(request.headers(), path, peer);
-        let server = self.clone();
-        ResponseFuture::Waiting(Box::pin(async move {
-            let answer = pages.answer(request, welcome, &server.shared.mount).await;
-            server.complete(&astray, answer)
-        }))
+        if astray.is_client {
+            return ResponseFuture::Ready(self.complete(&astray, not_found(mount)));
+        }
+        match self.answer_outside(request, peer) {
+            ResponseFuture::Ready(answer) => ResponseFuture::Ready(self.complete(&astray, answer)),
+            ResponseFuture::Waiting(answer) => {
+                let server = self.clone();
+                ResponseFuture::Waiting(Box::pin(
+                    async move { server.complete(&astray, answer.await) },
+                ))
+            }
+        }
     }
 
-    /// Answers a request where administrators have an address of their own.
-    fn route_admin(&self, mut request: Request, peer: Peer) -> ResponseFuture {
-        let Shared { mount, negotiator, pages, metrics, .. } = &*self.shared;
-        mount.enter(request.uri_mut());
-        if let Some(answer) = metrics.get().and_then(|page| metrics::answer(page, &request)) {
-            return ResponseFuture::Ready(answer);
-        }
-        let path = request.uri().path();
-        let Some(pages) = pages.clone().filter(|_| admin::is_below(path)) else {
-            return ResponseFuture::Ready(admin::nothing_else(mount.base()));
-        };
-        let welcome = negotiator.gate().welcome(request.headers(), path, peer);
-        let server = self.clone();
-        ResponseFuture::Waiting(Box::pin(async move {
-            pages.answer(request, welcome, &server.shared.mount).await
-        }))
+    /// Answers a request that is not for the engine.
+    fn answer_outside(&self, request: Request, peer: Peer) -> ResponseFuture {
+        let Shared { mount, negotiator, outside, .. } = &*self.shared;
+        let Some(outside) = outside else { return ResponseFuture::Ready(not_found(mount)) };
+        let welcome = negotiator.gate().welcome(request.headers(), request.uri().path(), peer);
+        outside.answer(request, welcome, mount)
     }
 
     /// Completes a 404, in case that a client of the engine has got a wrong path.
@@ -107,6 +101,6 @@ pub(super) fn to_engine(
     let (below, mount, negotiator) = (below.to_owned(), mount.clone(), negotiator.clone());
     ResponseFuture::Waiting(Box::pin(async move {
         let response = negotiator.serve_0_9(request, &below, peer).await;
-        response.unwrap_or_else(|| pages::not_found(&mount))
+        response.unwrap_or_else(|| not_found(&mount))
     }))
 }

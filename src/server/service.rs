@@ -26,6 +26,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::debug;
 
+use super::outside::not_found;
 use super::routes::to_engine;
 use crate::admission::Peer;
 use crate::http::path::Mount;
@@ -124,7 +125,7 @@ where
             if service.is_for_engine(&request) {
                 return Ok(service.answer(request).await);
             }
-            let nothing = super::pages::not_found(&service.mount);
+            let nothing = not_found(&service.mount);
             Ok(embed(nothing, None, request.method() == Method::HEAD).await)
         })
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use parlance::server::HttpLimits;
-use parlance::server::admin::Admin;
-use parlance::server::pages::Pages;
+use parlance::site::Pages;
+use parlance::site::admin::Admin;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use parlance::policy::Caps;
-use parlance::server::pages::Pages;
+use parlance::site::Pages;
 
 use crate::support::apps::Echo;
 use crate::support::http::{Answer, Http, fetch};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use parlance::server::admin::Admin;
-use parlance::server::pages::Pages;
+use parlance::site::Pages;
+use parlance::site::admin::Admin;
 use serde_json::json;
 
 use crate::support::apps::stage;

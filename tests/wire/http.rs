@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use parlance::server::HttpLimits;
-use parlance::server::pages::Pages;
+use parlance::site::Pages;
 use tokio::time::Instant;
 
 use crate::support::apps::{Echo, stage};

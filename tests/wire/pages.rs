@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use parlance::server::admin::Admin;
-use parlance::server::pages::Pages;
+use parlance::site::Pages;
+use parlance::site::admin::Admin;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};

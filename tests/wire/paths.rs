@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use parlance::policy::{Pattern, Rule, Transports};
-use parlance::server::admin::Admin;
-use parlance::server::pages::Pages;
+use parlance::site::Pages;
+use parlance::site::admin::Admin;
 use parlance::transport;
 use serde_json::json;
 

@@ -16,8 +16,8 @@ use parlance::policy::proxy_headers::Believed;
 use parlance::policy::{
     BreakerSettings, Caps, Eio3Polls, Networks, Origins, Policy, Rule, Transports,
 };
-use parlance::server::pages::Pages;
-use parlance::server::{self, EngineService, HttpLimits, Mount, Server};
+use parlance::server::{self, EngineService, HttpLimits, Mount, Outside, Server};
+use parlance::site::Pages;
 use parlance::socketio::Io;
 use parlance::transport;
 use tokio::net::TcpListener;
@@ -127,16 +127,17 @@ impl Setup {
         negotiator: impl FnOnce(Engine) -> Negotiator,
     ) -> TestServer {
         let mount = Mount::new(self.mount.0, self.mount.1);
+        let pages = self.pages.map(|pages| Arc::new(pages) as Arc<dyn Outside>);
         let engine = Engine::new(self.limits, handler);
         let negotiator = negotiator(engine.clone());
         let gate = Arc::clone(negotiator.gate());
         if self.embedded {
             let service = EngineService::new(mount.clone(), negotiator.clone(), self.http.clone());
             let addr = serve_by_hyper(service).await;
-            let server = Server::new(mount, negotiator, self.pages, self.http);
+            let server = Server::new(mount, negotiator, pages, self.http);
             return TestServer { addr, engine, gate, server };
         }
-        let server = Server::new(mount, negotiator, self.pages, self.http);
+        let server = Server::new(mount, negotiator, pages, self.http);
         let listener = server::bind(Some("127.0.0.1"), 0).await.expect("a free port");
         let addr = listener.local_addr().expect("an address");
         let accepting = server.clone();

@@ -116,7 +116,7 @@ fn within(folder: &Path, name: &str) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::file_version::LARGEST;
+    use crate::site::file_version::LARGEST;
 
     #[tokio::test]
     async fn files_have_a_bound() {

@@ -1,8 +1,8 @@
 //! The pages and the other routes outside of the engine's path, answered by warp.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
 use http::header::{
@@ -15,12 +15,14 @@ use warp::Filter as _;
 
 use super::admin::{self, Admin};
 use super::client_script::Reader;
+use super::metrics::{self, MetricsPage};
 use super::page_files::Source;
-use super::{file_service, no_slot, redirect, reports};
+use super::{file_service, reports};
 use crate::admission::Welcome;
 use crate::http::path::Mount;
-use crate::http::{self as web, Body};
+use crate::http::{self as web, Body, ResponseFuture};
 use crate::policy::Scheme;
+use crate::server::{self, Outside, redirect};
 use crate::transport::Error;
 
 /// The administrator's page as people type it. Its links are relative to the path without the slash.
@@ -55,6 +57,9 @@ pub struct Pages {
     /// The pages are the operator's.
     of_operator: bool,
     compressed: bool,
+    /// Nobody but administrators is answered.
+    for_administrators: bool,
+    metrics: Arc<OnceLock<MetricsPage>>,
 }
 
 type Handler = dyn Fn(web::Request) -> BoxFuture<'static, web::Response> + Send + Sync;
@@ -64,6 +69,11 @@ impl Pages {
     /// adds the admin API.
     pub fn new(folder: Option<&Path>, more: impl Into<Option<Admin>>) -> Self {
         Pages::with_clients(folder, None, more)
+    }
+
+    /// The page and the requests of administrators alone, and the metrics, for an address of their own.
+    pub fn for_administrators(admin: Option<Admin>) -> Self {
+        Pages { for_administrators: true, ..Pages::new(None, admin) }
     }
 
     /// [`Pages::new`] with a folder whose files are served as Socket.IO's client, in place of ours.
@@ -80,7 +90,7 @@ impl Pages {
             Box::pin(async move {
                 let reads = matches!(*request.method(), Method::GET | Method::HEAD);
                 if reads && source.has_admin() && request.uri().path() == ADMIN_WITH_SLASH {
-                    return redirect::without_slash(&request);
+                    return without_slash(&request);
                 }
                 if reads && !admin::is_path(request.uri().path()) {
                     return file(&source, request).await;
@@ -95,7 +105,13 @@ impl Pages {
                 response.map(Body::coming)
             })
         };
-        Pages { answer: Arc::new(answer), of_operator: folder.is_some(), compressed: true }
+        Pages {
+            answer: Arc::new(answer),
+            of_operator: folder.is_some(),
+            compressed: true,
+            for_administrators: false,
+            metrics: Arc::default(),
+        }
     }
 
     /// Whether compressed forms of files are sent to clients that accept them: true if not said.
@@ -104,8 +120,13 @@ impl Pages {
         Pages { compressed, ..self }
     }
 
+    /// Answers `/metrics` from now on, on all clones. The first page stays.
+    pub fn serve_metrics(&self, page: MetricsPage) {
+        let _ = self.metrics.set(page);
+    }
+
     /// Answers a request. `welcome` is the part of the policy that the page gets.
-    pub async fn answer(
+    async fn page(
         &self,
         mut request: web::Request,
         welcome: Welcome,
@@ -134,8 +155,28 @@ impl Pages {
     }
 }
 
+impl Outside for Pages {
+    fn answer(&self, request: web::Request, welcome: Welcome, mount: &Mount) -> ResponseFuture {
+        if let Some(answer) = self.metrics.get().and_then(|page| metrics::answer(page, &request)) {
+            return ResponseFuture::Ready(answer);
+        }
+        if self.for_administrators && !admin::is_below(request.uri().path()) {
+            return ResponseFuture::Ready(admin::nothing_else(mount.base()));
+        }
+        let (pages, mount) = (self.clone(), mount.clone());
+        ResponseFuture::Waiting(Box::pin(async move { pages.page(request, welcome, &mount).await }))
+    }
+}
+
+/// Redirects a path with a slash at its end to the one without it.
+fn without_slash(request: &web::Request) -> web::Response {
+    let path = request.uri().path().trim_end_matches('/');
+    let last = path.rsplit('/').next().unwrap_or_default();
+    redirect::relative(request, &format!("../{last}"))
+}
+
 /// A 404 that names the existing paths.
-pub(super) fn not_found(mount: &Mount) -> web::Response {
+fn not_found(mount: &Mount) -> web::Response {
     let (base, engine) = (mount.base(), mount.whole_engine());
     let text = format!("Not found. Pages are at {base}, Socket.IO is at {engine}\n");
     web::response(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
@@ -157,7 +198,7 @@ async fn file(source: &Arc<Source>, request: web::Request) -> web::Response {
         Ok(None) => web::response(StatusCode::NOT_FOUND, "", ""),
         Err(reason) => {
             debug!(name = request.uri().path(), reason, "no page for now");
-            no_slot::unavailable(&reason, None)
+            server::unavailable(&reason, None)
         }
     }
 }
