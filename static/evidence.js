@@ -172,7 +172,11 @@
     function attemptFailed(entry, sid) {
       var name = entry.transport, facts = copy({ transport: name, step: entry.outcome === 'refused' ? 'open' : STEPS[entry.step], code: entry.code === 'expired' ? 'unknown-session' : entry.code, ms: entry.ms || undefined }, schemes()), code = /\((\d{4})\)/.exec(entry.reason), at = watcher.latest[name] = {};
       if (code) facts['close-code'] = +code[1];
-      function keep(verdict) { if (watcher.latest[name] === at) watcher.verdicts[name] = verdict; }
+      function keep(verdict) {
+        var known = watcher.verdicts[name];
+        // Of the same again stands what is known, until the server has answered.
+        if (watcher.latest[name] === at && !(known && known.facts.code === facts.code && verdict.certainty === 'unknown' && !verdict.both)) watcher.verdicts[name] = verdict;
+      }
       if (entry.outcome === 'refused') return settle(facts, keep);
       // What the server refuses it refuses on every transport: noSession() hears why.
       if (entry.code === 'forbidden') return;

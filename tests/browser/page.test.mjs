@@ -52,6 +52,7 @@ describe('the room', () => {
     await enter('Bob');
     const other = await enter('Bob');
     await alice.reads('#people-list', /^AAlice \(you\) *BBob *BBob$/);
+    await other.travelsBy('websocket');
     await other.leave();
     people.splice(people.indexOf(other), 1);
     await alice.reads('#people-list', /^AAlice \(you\) *BBob$/);
@@ -64,6 +65,7 @@ describe('the room', () => {
     await alice.reads('#people-count', '3');
     await carol.reads('#people-list', /^AAlice *BBob *CCarol \(you\)$/);
     await alice.reads('#log .crowd', 'Bob, Carol joined');
+    await Promise.all([bob, carol].map((person) => person.travelsBy('websocket')));
     await carol.leave();
     people.splice(people.indexOf(carol), 1);
     await alice.reads('#log .crowd', 'Bob joined; Carol looked in');

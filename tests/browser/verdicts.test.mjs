@@ -48,10 +48,20 @@ const FALLBACKS = {
   'breaker-open': [/: the server does not offer WebSocket$/, 'breaker-open', 'certain', /the circuit breaker is open/],
 };
 
+/** Keeps what the badge has said of the cause, in order. */
+const remember = () => {
+  window.causes = [];
+  document.addEventListener('DOMContentLoaded', () => {
+    const badge = document.getElementById('badge');
+    const note = () => window.causes.push(badge.dataset.cause || '');
+    new MutationObserver(note).observe(badge, { attributes: true });
+  });
+};
+
 describe('a fallback does not look like success, and has its cause', { concurrency: 3 }, () => {
   for (const [name, [badge, cause, certainty, text]] of Object.entries(FALLBACKS)) {
     it(name, async (t) => {
-      const { page, stage } = await behind(t, FAULTS[name]);
+      const { page, stage } = await behind(t, FAULTS[name], { script: remember });
       await page.waitForSelector(`#badge.fallback[data-cause="${cause}"][data-certainty="${certainty}"]`);
       assert.match(await page.textContent('#badge'), badge);
       await page.click('#badge');
@@ -61,6 +71,8 @@ describe('a fallback does not look like success, and has its cause', { concurren
       assert.match(named[2], text);
       // the server tells the same in its log
       if (!/max-|breaker/.test(name)) await stage.servers[0].said(new RegExp(`fallback: .*cause="${cause}" certainty="${certainty}"`));
+      const said = await page.evaluate(() => window.causes);
+      assert.ok(!said.slice(said.indexOf(cause)).includes('unknown'), `a cause stays known when the same happens again: ${said}`);
       assert.deepEqual(page.errors, []);
     });
   }
