@@ -1,4 +1,5 @@
-// How long the administrator's requests take while many sessions are open, and how long the page takes to show them.
+// How long the administrator's requests and the metrics take while many sessions are open, and how long the page takes to
+// show them.
 //
 //   node benches/admin.mjs [--sessions N] [--rounds N] [--no-page]
 //
@@ -29,12 +30,13 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 
 async function ask(path) {
   const started = performance.now();
-  const request = http.get(`${place}/admin/${path}`, { agent, headers: { Authorization: `Bearer ${TOKEN}` } });
+  const request = http.get(`${place}/${path}`, { agent, headers: { Authorization: `Bearer ${TOKEN}` } });
   const [answer] = await once(request, 'response');
   const pieces = [];
   for await (const piece of answer) pieces.push(piece);
   const [body, ms] = [Buffer.concat(pieces), performance.now() - started];
-  return { ms, bytes: body.length, answer: JSON.parse(body) };
+  if (answer.statusCode !== 200) throw new Error(`${path}: ${answer.statusCode} ${body}`);
+  return { ms, bytes: body.length, body };
 }
 
 const loads = [];
@@ -51,7 +53,7 @@ for (let left = SESSIONS - sockets; left > 0; left -= MOST) load(Math.min(left, 
 let [total, still] = [0, 0];
 while (total < SESSIONS && still < 6) {
   await new Promise((resolve) => setTimeout(resolve, 500));
-  const now = (await ask('policy')).answer.now.sessions;
+  const now = JSON.parse((await ask('admin/policy')).body).now.sessions;
   still = now > total ? 0 : still + 1;
   total = Math.max(total, now);
   process.stderr.write(`\r${now} sessions `);
@@ -61,8 +63,9 @@ process.stderr.write('\r');
 const middle = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
 const shown = (numbers) => [Math.min(...numbers), middle(numbers), Math.max(...numbers)].map((number) => number.toFixed(1).padStart(8)).join('');
 console.log(`${total} sessions; milliseconds: least, median, most`);
-const oldest = (await ask('sessions?limit=1&text=xhr-polling')).answer.sessions[0];
-for (const path of ['sessions', 'sessions?limit=200', 'sessions?text=xhr-polling', 'sessions?text=not-tried', 'sessions?text=nobody+at+all', `sessions?text=${oldest.sid}`, `sessions/${oldest.sid}`, 'events', 'causes', 'policy']) {
+const oldest = JSON.parse((await ask('admin/sessions?limit=1&text=xhr-polling')).body).sessions[0];
+const lists = ['', '?limit=200', '?text=xhr-polling', '?text=not-tried', '?text=nobody+at+all', `?text=${oldest.sid}`, `/${oldest.sid}`].map((rest) => `admin/sessions${rest}`);
+for (const path of [...lists, 'admin/events', 'admin/causes', 'admin/policy', 'metrics']) {
   const times = [];
   let size = 0;
   for (let round = 0; round < ROUNDS; round++) {
@@ -70,7 +73,7 @@ for (const path of ['sessions', 'sessions?limit=200', 'sessions?text=xhr-polling
     times.push(ms);
     size = bytes;
   }
-  console.log(`${path.replace(oldest.sid, 'SID').padEnd(28)}${shown(times)}${String(size).padStart(9)} bytes`);
+  console.log(`${path.replace(oldest.sid, 'SID').padEnd(34)}${shown(times)}${String(size).padStart(9)} bytes`);
 }
 
 if (options.page) {

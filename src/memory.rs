@@ -59,7 +59,7 @@ impl Drop for Charge {
 pub fn shared(bytes: Bytes) -> Bytes {
     struct Shared {
         bytes: Bytes,
-        since: waits::Ticket,
+        since: Option<waits::Ticket>,
         #[expect(dead_code, reason = "it counts as long as it is there")]
         charge: Charge,
     }
@@ -72,13 +72,16 @@ pub fn shared(bytes: Bytes) -> Bytes {
 
     impl Drop for Shared {
         fn drop(&mut self) {
-            WAITS.end(self.since, Instant::now());
+            if let Some(since) = self.since {
+                WAITS.end(since, Instant::now());
+            }
         }
     }
 
     let mut charge = Charge::default();
     charge.set(bytes.len());
-    Bytes::from_owner(Shared { bytes, since: WAITS.begin(Instant::now()), charge })
+    let since = (!cfg!(feature = "unmetered")).then(|| WAITS.begin(Instant::now()));
+    Bytes::from_owner(Shared { bytes, since, charge })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tracing::info;
 
 use super::hub::{Hub, Mode};
+use super::shown::LONGEST;
 use crate::socketio::{Broadcast, Event, Socket};
 
 /// Events that clients take for something else.
@@ -29,12 +30,14 @@ struct Command<'a> {
 
 #[derive(Debug, PartialEq)]
 enum What<'a> {
+    Join(&'a str),
+    Leave(&'a str),
     Disconnect { close: bool },
     Emit { name: &'a str, args: &'a [Value] },
 }
 
 impl<'a> Command<'a> {
-    /// Reads an event of the page; `None` if it is no command, or one for rooms, of which there are none.
+    /// Reads an event of the page; `None` if it is no command.
     fn of(event: &'a Event) -> Option<Self> {
         let room = |room: Option<&'a Value>| match room {
             None | Some(Value::Null) => Some(None),
@@ -45,6 +48,12 @@ impl<'a> Command<'a> {
         let (room, what) = match (&*event.name, &event.args.values[1..]) {
             ("_disconnect", [close, rest @ ..]) => {
                 (room(rest.first())?, What::Disconnect { close: close.as_bool()? })
+            }
+            (what @ ("join" | "leave"), [Value::String(name), rest @ ..])
+                if name.chars().count() <= LONGEST =>
+            {
+                let what = if what == "join" { What::Join(name) } else { What::Leave(name) };
+                (room(rest.first())?, what)
             }
             ("emit", [filter, name, args @ ..]) if event.args.attachments.is_empty() => {
                 let name = name.as_str().filter(|name| !RESERVED.contains(name))?;
@@ -65,6 +74,14 @@ pub async fn obey(hub: &Hub, admin: &Socket, event: &Event) {
     let sockets = hub.sockets.in_room(namespace, room);
     let (sid, count) = (admin.session().sid(), sockets.len());
     let broadcast = match what {
+        What::Join(room) => {
+            info!(%sid, namespace, room, sockets = count, "an administrator had clients join a room");
+            None
+        }
+        What::Leave(room) => {
+            info!(%sid, namespace, room, sockets = count, "an administrator had clients leave a room");
+            None
+        }
         What::Emit { name, args } => {
             info!(%sid, namespace, sockets = count, "an administrator sent an event");
             Some(Broadcast::new(namespace.into(), name, args.to_vec()))
@@ -76,6 +93,10 @@ pub async fn obey(hub: &Hub, admin: &Socket, event: &Event) {
     };
     for (number, socket) in sockets.iter().enumerate() {
         match (&what, &broadcast) {
+            // Each is in the room of its own already, and stays there.
+            (What::Join(room) | What::Leave(room), _) if *room == socket.id() => {}
+            (What::Join(room), _) => socket.join(*room),
+            (What::Leave(room), _) => socket.leave(*room),
             (What::Disconnect { close }, _) => socket.disconnect(*close),
             (What::Emit { .. }, Some(broadcast)) => socket.emit_shared(broadcast),
             (What::Emit { .. }, None) => {}
@@ -113,6 +134,21 @@ mod tests {
         ] {
             assert_eq!(Command::of(&event("_disconnect", args.clone())), expected, "{args}");
         }
+        let (join, leave): (fn(_) -> _, fn(_) -> _) = (What::Join, What::Leave);
+        for (name, what) in [("join", join), ("leave", leave)] {
+            for (args, filter) in [
+                (json!(["/", "room", "id"]), Some("id")),
+                (json!(["/", "room"]), None),
+                (json!(["/", "room", null]), None),
+            ] {
+                let expected = Command { namespace: "/", room: filter, what: what("room") };
+                assert_eq!(
+                    Command::of(&event(name, args.clone())),
+                    Some(expected),
+                    "{name} {args}"
+                );
+            }
+        }
         let given = event("emit", json!(["/", null, "hello", 1]));
         let args = &[json!(1)][..];
         let what = What::Emit { name: "hello", args };
@@ -121,8 +157,11 @@ mod tests {
             ("emit", json!(["/", null, "disconnect"])),
             ("emit", json!(["/", null])),
             ("emit", json!(["/", null, 5])),
-            ("join", json!(["/", "room", "id"])),
-            ("leave", json!(["/", "room"])),
+            ("join", json!(["/"])),
+            ("join", json!(["/", 5])),
+            ("join", json!(["/", null, "id"])),
+            ("join", json!(["/", "x".repeat(257)])),
+            ("leave", json!(["/", "room", 5])),
             ("hello", json!([])),
         ] {
             assert_eq!(Command::of(&event(name, args.clone())), None, "{name} {args}");

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tracing::info;
 
@@ -18,14 +18,14 @@ use super::{NAMESPACE, shown, watcher};
 use crate::admission::{Gate, network_name};
 use crate::engine::{Engine, Observer, Session, SessionEvent};
 use crate::policy::Refusal;
-use crate::socketio::{Broadcast, ConnectError, DisconnectReason, Event, Socket};
+use crate::socketio::{Args, Broadcast, ConnectError, DisconnectReason, Event, RoomEvent, Socket};
 use crate::token_bucket::{Bucket, Rate};
 
 /// Pages that may watch at once.
 pub const WATCHERS: usize = 16;
 /// How often a server tells of itself.
 const PERIOD: Duration = Duration::from_secs(2);
-/// Events of clients that are told; of more at once only these.
+/// Events of clients that are told, and as many that are sent to them; of more at once only these.
 const EVENTS: Rate = Rate::per_second(200, 400);
 
 /// How much the pages are told.
@@ -33,7 +33,7 @@ const EVENTS: Rate = Rate::per_second(200, 400);
 pub enum Mode {
     /// Numbers alone.
     Production,
-    /// Also each socket, and each event that clients send.
+    /// Also each socket with its rooms, and each event that clients send or get.
     Development,
 }
 
@@ -50,10 +50,12 @@ pub struct Hub {
     logins: Logins,
     identity: Identity,
     watchers: AtomicUsize,
+    places: Arc<Semaphore>,
     /// A page came that has no numbers yet, or one left.
     came: Notify,
     happened: Happened,
-    events: Mutex<Bucket>,
+    received: Mutex<Bucket>,
+    sent: Mutex<Bucket>,
 }
 
 impl Hub {
@@ -68,9 +70,11 @@ impl Hub {
             logins: Logins::new(token),
             identity: Identity::new(port),
             watchers: AtomicUsize::new(0),
+            places: Arc::new(Semaphore::new(WATCHERS)),
             came: Notify::new(),
             happened: Happened::default(),
-            events: Mutex::default(),
+            received: Mutex::default(),
+            sent: Mutex::default(),
         })
     }
 
@@ -104,7 +108,7 @@ impl Hub {
     }
 
     /// Whether somebody sees each socket.
-    fn is_observed(&self) -> bool {
+    pub(super) fn is_observed(&self) -> bool {
         self.mode == Mode::Development && self.is_watched()
     }
 
@@ -126,10 +130,13 @@ impl Hub {
             Credentials::Login(id) if self.logins.is_known(id) => {}
             Credentials::Login(_) | Credentials::Nothing => return Err(invalid()),
         }
-        match self.watchers.load(Ordering::Acquire) < WATCHERS {
-            true => Ok(()),
-            false => Err(ConnectError::new(format!("{WATCHERS} others are watching already"))),
-        }
+        // Taken before the client is in, so that of many who come at once no more get in. If others refuse
+        // the client, or it goes meanwhile, its place goes with its socket.
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| ConnectError::new(format!("{WATCHERS} others are watching already")))?;
+        socket.extensions().insert::<OwnedSemaphorePermit>(place);
+        Ok(())
     }
 
     /// A page has joined.
@@ -146,9 +153,17 @@ impl Hub {
         }
         let features: &[&str] = match self.mode {
             Mode::Production => &["AGGREGATED_EVENTS"],
-            Mode::Development => {
-                &["EMIT", "DISCONNECT", "MDISCONNECT", "AGGREGATED_EVENTS", "ALL_EVENTS"]
-            }
+            Mode::Development => &[
+                "EMIT",
+                "JOIN",
+                "LEAVE",
+                "DISCONNECT",
+                "MJOIN",
+                "MLEAVE",
+                "MDISCONNECT",
+                "AGGREGATED_EVENTS",
+                "ALL_EVENTS",
+            ],
         };
         socket.emit("config", json!({ "supportedFeatures": features }));
         tokio::spawn(watcher::watch(Arc::clone(self), socket.clone()));
@@ -158,6 +173,7 @@ impl Hub {
     /// A page has left.
     pub(super) fn farewell(&self, socket: &Socket) {
         self.gate.set_joined(socket.session(), NAMESPACE, false);
+        socket.extensions().remove::<OwnedSemaphorePermit>();
         if self.watchers.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.journal.clear();
         }
@@ -170,10 +186,7 @@ impl Hub {
         self.sockets.add(socket);
         if self.is_observed() {
             let (namespace, id) = (&**socket.namespace().name(), socket.id());
-            for room in shown::rooms(socket) {
-                let args = vec![namespace.into(), room.into(), id.clone().into(), shown::now()];
-                self.journal.push("room_joined", args);
-            }
+            self.in_room("room_joined", namespace, &id, &id);
             let shown = shown::socket(socket, socket.session().transport());
             self.journal.push("socket_connected", vec![shown, shown::now()]);
         }
@@ -187,27 +200,50 @@ impl Hub {
             let reason = reason.to_string();
             let args = vec![namespace.into(), id.clone().into(), reason.into(), shown::now()];
             self.journal.push("socket_disconnected", args);
-            for room in shown::rooms(socket) {
-                let args = vec![namespace.into(), room.into(), id.clone().into(), shown::now()];
-                self.journal.push("room_left", args);
+            self.in_room("room_left", namespace, &id, &id);
+        }
+    }
+
+    /// Something happened to a room of the application.
+    pub(super) fn room(&self, namespace: &str, event: &RoomEvent) {
+        if self.is_observed() {
+            match event {
+                RoomEvent::Joined(room, id) => self.in_room("room_joined", namespace, room, id),
+                RoomEvent::Left(room, id) => self.in_room("room_left", namespace, room, id),
+                RoomEvent::Created(_) | RoomEvent::Deleted(_) => {}
             }
         }
     }
 
+    fn in_room(&self, what: &str, namespace: &str, room: &str, id: &str) {
+        let args = vec![namespace.into(), shown::cut(room).into(), id.into(), shown::now()];
+        self.journal.push(what, args);
+    }
+
     /// A client sent an event.
     pub(super) fn received(&self, socket: &Socket, event: &Event) {
-        if self.is_observed() && self.may_tell_event() {
-            let shown = shown::event(&event.name, &event.args.values, &event.args.attachments);
-            let args =
-                vec![(**socket.namespace().name()).into(), socket.id().into(), shown, shown::now()];
-            self.journal.push("event_received", args);
+        if self.is_observed() && may_tell(&self.received) {
+            self.event("event_received", socket, &event.name, &event.args);
         }
     }
 
-    fn may_tell_event(&self) -> bool {
-        let mut bucket = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        EVENTS.take(*bucket, 1, Instant::now()).map(|left| *bucket = left).is_ok()
+    /// An event is sent to a client.
+    pub(super) fn sent(&self, socket: &Socket, name: &str, args: &Args) {
+        if may_tell(&self.sent) {
+            self.event("event_sent", socket, name, args);
+        }
     }
+
+    fn event(&self, what: &str, socket: &Socket, name: &str, args: &Args) {
+        let namespace = &**socket.namespace().name();
+        let shown = shown::event(name, &args.values, &args.attachments);
+        self.journal.push(what, vec![namespace.into(), socket.id().into(), shown, shown::now()]);
+    }
+}
+
+fn may_tell(bucket: &Mutex<Bucket>) -> bool {
+    let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+    EVENTS.take(*bucket, 1, Instant::now()).map(|left| *bucket = left).is_ok()
 }
 
 impl Observer<Session> for Hub {

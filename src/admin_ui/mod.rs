@@ -39,7 +39,7 @@ pub fn serve(io: &Io, hub: &Arc<Hub>) {
 }
 
 /// Tells the hub of each client that joins or leaves this namespace and, in namespaces of the application, of
-/// each event that a client sends.
+/// each event that a client sends or gets.
 fn watch(namespace: &Namespace, hub: &Arc<Hub>) {
     let [came, told, left] = [hub; 3].map(Arc::clone);
     namespace.on_connect(move |socket| {
@@ -48,8 +48,18 @@ fn watch(namespace: &Namespace, hub: &Arc<Hub>) {
     });
     if &**namespace.name() != NAMESPACE {
         namespace.on_any(move |socket, event| told.received(socket, event));
+        if hub.mode == Mode::Development {
+            let [wanted, told] = [hub; 2].map(Arc::clone);
+            namespace.on_any_outgoing_if(
+                move || wanted.is_observed(),
+                move |socket, name, args| told.sent(socket, name, args),
+            );
+        }
     }
-    namespace.on_disconnect(move |socket, reason| {
+    let (rooms, name) = (Arc::clone(hub), Arc::clone(namespace.name()));
+    namespace.on_room(move |event| rooms.room(&name, event));
+    // It is told before its rooms are, as the official server does it.
+    namespace.on_disconnecting(move |socket, reason| {
         // A page makes room before others hear that it left.
         if &**socket.namespace().name() == NAMESPACE {
             left.farewell(&socket);

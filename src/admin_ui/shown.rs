@@ -1,6 +1,7 @@
 //! What the page shows of a socket, and of what it said: bounded, and without secrets of the session.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -14,9 +15,11 @@ use crate::telemetry::day;
 /// Characters of a session id that name its client. A whole one would let a reader take over the session.
 const CLIENT_ID: usize = 12;
 /// Characters of one text.
-const LONGEST: usize = 256;
+pub const LONGEST: usize = 256;
 /// Bytes of a query.
 const QUERY: usize = 1024;
+/// Bytes of the names of a socket's rooms, each with [`VALUE`] more.
+const ROOMS: usize = 2048;
 /// Bytes of one event's values, at all depths: each counts as [`VALUE`], and texts as what they have.
 const EVENT: usize = 2048;
 const VALUE: usize = 16;
@@ -65,9 +68,21 @@ pub fn socket(socket: &Socket, transport: &'static str) -> Value {
     })
 }
 
-/// The rooms that a socket is in: the one of its own.
-pub fn rooms(socket: &Socket) -> Vec<String> {
-    vec![socket.id()]
+/// The rooms that a socket is in: the one of its own, and of the others as many as fit.
+fn rooms(socket: &Socket) -> Vec<String> {
+    bounded_rooms(&socket.rooms())
+}
+
+fn bounded_rooms(rooms: &[Arc<str>]) -> Vec<String> {
+    let mut left = ROOMS;
+    let mut shown = Vec::new();
+    for room in rooms {
+        let room = cut(room).into_owned();
+        let Some(rest) = left.checked_sub(room.len() + VALUE) else { break };
+        left = rest;
+        shown.push(room);
+    }
+    shown
 }
 
 /// The page has words for two of them, and shows all others as they are.
@@ -145,7 +160,8 @@ fn binary(value: &Value, attachments: &[Bytes]) -> Option<usize> {
     attachments.get(at).map(Bytes::len)
 }
 
-fn cut(text: &str) -> Cow<'_, str> {
+/// A text, cut to what is shown of it.
+pub fn cut(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),
         None => text.into(),
@@ -179,6 +195,16 @@ mod tests {
         let at = |ms| UNIX_EPOCH + Duration::from_millis(ms);
         assert_eq!(iso(at(0)), "1970-01-01T00:00:00.000Z");
         assert_eq!(iso(at(1_795_395_189_521)), "2026-11-23T00:53:09.521Z");
+    }
+
+    #[test]
+    fn rooms_are_cut_to_what_fits() {
+        let rooms: Vec<Arc<str>> = (0..1000).map(|n| format!("room {n}").into()).collect();
+        let shown = bounded_rooms(&rooms);
+        assert_eq!((&*shown[0], &*shown[1]), ("room 0", "room 1"));
+        assert!((50..200).contains(&shown.len()), "{}", shown.len());
+        let long = bounded_rooms(&["own".into(), "é".repeat(300).into()]);
+        assert_eq!(long, ["own".to_owned(), format!("{}…", "é".repeat(256))]);
     }
 
     #[test]

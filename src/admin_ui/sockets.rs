@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use crate::engine::Sid;
-use crate::socketio::Socket;
+use crate::socketio::{Selector, Socket};
 
 /// Namespaces that are still told of when nobody is in them.
 const EMPTY: usize = 100;
@@ -74,13 +74,16 @@ impl Sockets {
         self.lock().of.get(&sid).cloned().unwrap_or_default()
     }
 
-    /// The sockets of a namespace that are in a room, or all.
+    /// The sockets of a namespace that are in a room, or all. A socket's id is a room of its own.
     pub fn in_room(&self, namespace: &str, room: Option<&str>) -> Vec<Socket> {
-        let all = self.lock();
-        let sockets = all.of.values().flatten();
-        let sockets = sockets.filter(|socket| **socket.namespace().name() == *namespace);
-        // The only room there is: that of the socket's own.
-        sockets.filter(|socket| room.is_none_or(|room| socket.id() == room)).cloned().collect()
+        let namespace = {
+            let all = self.lock();
+            let mut sockets = all.of.values().flatten().map(Socket::namespace);
+            sockets.find(|known| **known.name() == *namespace).cloned()
+        };
+        let rooms = room.into_iter().map(Arc::from).collect();
+        let selector = Selector { rooms, except: Vec::new() };
+        namespace.map_or_else(Vec::new, |namespace| namespace.node().sockets(&selector))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, All> {

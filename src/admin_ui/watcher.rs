@@ -54,7 +54,8 @@ impl Page<'_> {
     /// Tells of all sockets, and then of changes, until the page leaves or falls behind.
     async fn tell_sockets(&self) {
         // The place in the journal is taken before the list is made: a change in between is in the list and is
-        // sent again after it, which the page ignores, and none is lost.
+        // sent again after it, and none is lost. The page ignores that, but for a room that is joined: there it
+        // may count the socket twice.
         let mut told = self.hub.journal.last();
         if self.list().await.is_none() {
             return;

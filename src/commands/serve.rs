@@ -126,6 +126,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     chat.serve(&root);
     diagnosis::serve(&io, &book);
     let metrics = Arc::<SessionMetrics>::default();
+    let counted = io.clone();
     let observer = Arc::new((Arc::clone(&book), Arc::clone(&metrics)));
     let engine = match &hub {
         Some(hub) => Engine::observed(limits, io, Arc::new((observer, Arc::clone(hub)))),
@@ -191,7 +192,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     if !tokens.is_empty() {
         let connections = server.connections();
         let tls = tls.clone();
-        let sources = Sources { gate, chat_stats, book, connections, reloads, tls };
+        let sources = Sources { gate, chat_stats, io: counted, book, connections, reloads, tls };
         let exporter = Exporter::new(&metrics, sources);
         let write = Box::new(move |form| exporter.write(form));
         with_metrics.serve_metrics(MetricsPage { tokens, write });

@@ -10,7 +10,7 @@ pub enum AdminUi {
     /// Numbers alone.
     #[default]
     Production,
-    /// Each socket, and each event that clients send.
+    /// Each socket with its rooms, and each event that clients send or get.
     Development,
 }
 

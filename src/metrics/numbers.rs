@@ -16,6 +16,7 @@ use crate::diagnosis::{Book, causes};
 use crate::memory::{self, WaitTimes};
 use crate::server::Connections;
 use crate::server::tls::Tls;
+use crate::socketio::Io;
 use crate::telemetry;
 use crate::transport::{self, Direction};
 
@@ -25,6 +26,8 @@ pub struct Sources {
     pub gate: Arc<Gate>,
     /// What the chat refused.
     pub chat_stats: Arc<ChatStats>,
+    /// Rooms, and sessions that clients got back.
+    pub io: Io,
     /// Causes.
     pub book: Arc<Book>,
     /// Connections.
@@ -123,6 +126,12 @@ impl Collector for Sources {
             messages.iter().map(|(result, count)| ([("result", *result)], *count)),
         )?;
         to.gauge("people", "People with a name in the chat", self.chat_stats.people())?;
+        to.gauge("rooms", "Rooms that somebody is in", self.io.room_count() as u64)?;
+        to.counters(
+            "recoveries",
+            "Clients that got back the session that they had lost",
+            [([], self.io.recoveries())],
+        )?;
         let limits = self.chat_stats.counts();
         to.counters(
             "chat_refusals",

@@ -103,6 +103,9 @@ fn generation(session: &Session) -> Label {
 
 impl Observer<Session> for SessionMetrics {
     fn observe(&self, session: &Session, event: &SessionEvent<'_>) {
+        if cfg!(feature = "unmetered") {
+            return;
+        }
         match *event {
             SessionEvent::Handshake { transport, .. } => {
                 self.sessions_of(session, transport, 1);

@@ -15,6 +15,7 @@ use crate::negotiate::Negotiator;
 use crate::policy::{Policy, Transports};
 use crate::server::{HttpLimits, Server};
 use crate::site::metrics::Form;
+use crate::socketio::Io;
 
 /// An engine that is observed, and what writes its metrics.
 fn observed() -> (Engine, Arc<SessionMetrics>, Exporter) {
@@ -27,6 +28,7 @@ fn observed() -> (Engine, Arc<SessionMetrics>, Exporter) {
     let sources = Sources {
         gate,
         chat_stats: Arc::<ChatStats>::default(),
+        io: Io::new(),
         book,
         connections: server.connections(),
         reloads: Arc::<Reloads>::default(),

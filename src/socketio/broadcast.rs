@@ -18,6 +18,8 @@ pub struct Broadcast {
     /// The position, for clients that can recover: an argument more.
     offset: Option<Arc<str>>,
     pub(super) delivery: Delivery,
+    /// For who sees what is sent, once there is somebody.
+    args: OnceLock<Args>,
     encoded: [OnceLock<Box<[Frame]>>; dialect::COUNT],
 }
 
@@ -40,6 +42,7 @@ impl Broadcast {
             packet: SocketPacket { namespace, body, attachments },
             offset: None,
             delivery: Delivery::Reliable,
+            args: OnceLock::new(),
             encoded: Default::default(),
         }
     }
@@ -57,10 +60,12 @@ impl Broadcast {
     }
 
     /// Name and arguments, without the position.
-    pub(super) fn event(&self) -> Option<(&str, Args)> {
+    pub(super) fn event(&self) -> Option<(&str, &Args)> {
         let Body::Event { name, args, .. } = &self.packet.body else { return None };
-        let attachments = self.packet.attachments.clone();
-        Some((name, Args { values: args.clone(), attachments }))
+        let attachments = || self.packet.attachments.clone();
+        let args =
+            self.args.get_or_init(|| Args { values: args.clone(), attachments: attachments() });
+        Some((name, args))
     }
 
     pub(super) fn frames(&self, dialect: &dyn Dialect) -> &[Frame] {
@@ -107,6 +112,6 @@ mod tests {
         let broadcast = Broadcast::new("/".into(), "m", vec![]).offset(Some("a.1".into()));
         assert_eq!(broadcast.frames(&EngineIo4), [Frame::fixed("42[\"m\",\"a.1\"]")]);
         assert_eq!(broadcast.frames(&EngineIo3), [Frame::fixed("42[\"m\"]")]);
-        assert_eq!(broadcast.event(), Some(("m", Args::default())));
+        assert_eq!(broadcast.event(), Some(("m", &Args::default())));
     }
 }

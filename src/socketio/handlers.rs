@@ -1,5 +1,6 @@
 //! What an application has registered with a namespace.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -35,12 +36,19 @@ pub(super) struct Table {
     pub disconnect: Vec<Arc<With<DisconnectReason>>>,
     pub event_middleware: Vec<Arc<EventMiddleware>>,
     pub any: Vec<Arc<OnAny>>,
-    pub any_outgoing: Vec<Arc<OnAnyOutgoing>>,
+    pub any_outgoing: Vec<Outgoing>,
     pub events: HashMap<Box<str>, Vec<Arc<OnEvent>>>,
     pub fallback: Option<Arc<With<Event>>>,
     pub error: Option<Arc<With<EventError>>>,
     pub server_side: Vec<Arc<OnServerSide>>,
     pub rooms: Vec<Arc<OnRoom>>,
+}
+
+/// A function that sees what is sent, while it is wanted.
+#[derive(Clone)]
+pub(super) struct Outgoing {
+    wanted: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+    listener: Arc<OnAnyOutgoing>,
 }
 
 /// A function that is called for a socket with something.
@@ -218,8 +226,19 @@ impl Handlers {
         &self,
         listener: impl Fn(&Socket, &str, &Args) + Send + Sync + 'static,
     ) -> &Self {
-        let listener = Arc::new(listener);
-        self.change(|table| table.any_outgoing.push(listener.clone()))
+        let outgoing = Outgoing { wanted: None, listener: Arc::new(listener) };
+        self.change(|table| table.any_outgoing.push(outgoing.clone()))
+    }
+
+    /// As [`Handlers::on_any_outgoing`], at times when the function is wanted: at others nothing is made
+    /// ready for it.
+    pub(crate) fn on_any_outgoing_if(
+        &self,
+        wanted: impl Fn() -> bool + Send + Sync + 'static,
+        listener: impl Fn(&Socket, &str, &Args) + Send + Sync + 'static,
+    ) -> &Self {
+        let outgoing = Outgoing { wanted: Some(Arc::new(wanted)), listener: Arc::new(listener) };
+        self.change(|table| table.any_outgoing.push(outgoing.clone()))
     }
 
     /// Adds a function that each event of a client goes through before its handlers. It may change the
@@ -282,6 +301,26 @@ where
 }
 
 impl Table {
+    /// Calls what wants to see an event that is sent. `event` gives it, if there is such a function.
+    pub fn tell_outgoing<'a, E: Borrow<Args>>(
+        &self,
+        socket: &Socket,
+        event: impl FnOnce() -> Option<(&'a str, E)>,
+    ) {
+        let mut listeners = self.listening().peekable();
+        if listeners.peek().is_some()
+            && let Some((name, args)) = event()
+        {
+            listeners.for_each(|listener| listener(socket, name, args.borrow()));
+        }
+    }
+
+    /// What wants to see now what is sent.
+    fn listening(&self) -> impl Iterator<Item = &OnAnyOutgoing> {
+        let is_wanted = |it: &&Outgoing| it.wanted.as_ref().is_none_or(|wanted| wanted());
+        self.any_outgoing.iter().filter(is_wanted).map(|it| &*it.listener)
+    }
+
     /// Calls what is there for an event of a client.
     pub async fn dispatch(&self, socket: &Socket, mut event: Event) -> Result<(), EventError> {
         self.any.iter().for_each(|listener| listener(socket, &event));
@@ -315,5 +354,25 @@ impl Table {
             Err(error) => return Err(fault(error)),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn who_listens_at_times_costs_nothing_at_others() {
+        let (handlers, wanted) = (Handlers::default(), Arc::<AtomicBool>::default());
+        let asked = Arc::clone(&wanted);
+        handlers.on_any_outgoing_if(move || asked.load(Ordering::Relaxed), |_, _, _| {});
+        assert_eq!(handlers.table().listening().count(), 0);
+        wanted.store(true, Ordering::Relaxed);
+        assert_eq!(handlers.table().listening().count(), 1);
+        handlers.on_any_outgoing(|_, _, _| {});
+        wanted.store(false, Ordering::Relaxed);
+        assert_eq!(handlers.table().listening().count(), 1);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub(super) struct Inner {
     connect_timeout: Duration,
     adapter: Box<MakeAdapter>,
     mistyped: AtomicU64,
+    recoveries: AtomicU64,
+    rooms: Arc<AtomicUsize>,
 }
 
 type OnNamespace = dyn Fn(&Namespace) + Send + Sync;
@@ -122,6 +124,8 @@ impl IoBuilder {
             connect_timeout: self.connect_timeout,
             adapter: self.adapter,
             mistyped: AtomicU64::new(0),
+            recoveries: AtomicU64::new(0),
+            rooms: Arc::default(),
         }))
     }
 }
@@ -207,6 +211,20 @@ impl Io {
         self.0.mistyped.load(Ordering::Relaxed)
     }
 
+    /// How many clients got back the session that they had lost: see [`IoBuilder::recovery`].
+    pub fn recoveries(&self) -> u64 {
+        self.0.recoveries.load(Ordering::Relaxed)
+    }
+
+    /// How many rooms there are on this node, in all namespaces. Those of socket ids do not count.
+    pub fn room_count(&self) -> usize {
+        self.0.rooms.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_recovery(&self) {
+        self.0.recoveries.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn count_mistyped(&self) {
         self.0.mistyped.fetch_add(1, Ordering::Relaxed);
     }
@@ -246,7 +264,8 @@ impl Io {
             Entry::Occupied(entry) => (entry.get().clone(), false),
             Entry::Vacant(entry) => {
                 let io = Arc::downgrade(&self.0);
-                let namespace = Namespace::new(Arc::clone(name), handlers, io, entered);
+                let node = LocalNode::new(Arc::clone(name), handlers, Arc::clone(&self.0.rooms));
+                let namespace = Namespace::new(node, io, entered);
                 (entry.insert(namespace).clone(), true)
             }
         };

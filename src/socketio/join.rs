@@ -132,6 +132,7 @@ impl Connection {
         std::mem::forget(leaving);
         socket.namespace().exit();
         self.session.expire(None);
+        self.io.count_recovery();
         socket.namespace().node().tell_all(&events.await.unwrap_or_default());
         Back::Here(socket)
     }

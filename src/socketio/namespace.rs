@@ -45,8 +45,8 @@ impl Deref for Namespace {
 }
 
 impl Namespace {
-    pub(super) fn new(name: Arc<str>, handlers: Handlers, io: Weak<Io>, passing: bool) -> Self {
-        let node = Arc::new(LocalNode::new(name, handlers));
+    pub(super) fn new(node: LocalNode, io: Weak<Io>, passing: bool) -> Self {
+        let node = Arc::new(node);
         let (passing, guests) = (AtomicBool::new(passing), AtomicUsize::new(0));
         Namespace(Arc::new(Inner { node, adapter: OnceLock::new(), io, passing, guests }))
     }

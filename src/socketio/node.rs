@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::{Value, json};
@@ -27,6 +27,8 @@ pub struct LocalNode {
     namespace: Arc<str>,
     handlers: Handlers,
     sockets: RwLock<Sockets>,
+    /// How many rooms all namespaces have. It changes under the lock, so that it is right at any moment.
+    room_count: Arc<AtomicUsize>,
     /// The last id of an acknowledgement.
     ack_ids: AtomicU64,
     /// Notified when a socket is no more.
@@ -77,10 +79,14 @@ impl fmt::Debug for LocalNode {
 }
 
 impl LocalNode {
-    pub(super) fn new(namespace: Arc<str>, handlers: Handlers) -> Self {
+    pub(super) fn new(
+        namespace: Arc<str>,
+        handlers: Handlers,
+        room_count: Arc<AtomicUsize>,
+    ) -> Self {
         let sockets = Sockets { rooms: Rooms::new(), ids: HashMap::new(), pids: HashMap::new() };
         let (sockets, ack_ids) = (RwLock::new(sockets), AtomicU64::new(0));
-        LocalNode { namespace, handlers, sockets, ack_ids, gone: Notify::new() }
+        LocalNode { namespace, handlers, sockets, room_count, ack_ids, gone: Notify::new() }
     }
 
     /// The namespace's name.
@@ -116,6 +122,7 @@ impl LocalNode {
         let mut events = Vec::new();
         for room in rooms {
             let (joined, created) = sockets.rooms.join(socket, room);
+            self.room_count.fetch_add(created.into(), Ordering::Relaxed);
             events.extend(created.then(|| RoomEvent::Created(Arc::clone(room))));
             events.extend(joined.then(|| RoomEvent::Joined(Arc::clone(room), socket.id())));
         }
@@ -136,6 +143,8 @@ impl LocalNode {
     pub(super) fn remove(&self, socket: &Socket) {
         let mut sockets = self.write();
         let rooms = sockets.rooms.remove(socket);
+        let emptied = rooms.iter().filter(|(_, emptied)| *emptied).count();
+        self.room_count.fetch_sub(emptied, Ordering::Relaxed);
         if sockets.ids.get(&socket.sid()) == Some(socket) {
             sockets.ids.remove(&socket.sid());
         }
@@ -166,10 +175,12 @@ impl LocalNode {
     pub(super) fn join_one(&self, socket: &Socket, room: &str) {
         let (joined, created) = {
             let mut sockets = self.write();
-            match socket.has_left() {
-                true => return,
-                false => sockets.rooms.join(socket, room),
+            if socket.has_left() {
+                return;
             }
+            let (joined, created) = sockets.rooms.join(socket, room);
+            self.room_count.fetch_add(created.into(), Ordering::Relaxed);
+            (joined, created)
         };
         if joined {
             let room = Arc::from(room);
@@ -182,7 +193,12 @@ impl LocalNode {
 
     /// Has one socket leave a room.
     pub(super) fn leave_one(&self, socket: &Socket, room: &str) {
-        let (left, emptied) = self.write().rooms.leave(socket, room);
+        let (left, emptied) = {
+            let mut sockets = self.write();
+            let (left, emptied) = sockets.rooms.leave(socket, room);
+            self.room_count.fetch_sub(emptied.into(), Ordering::Relaxed);
+            (left, emptied)
+        };
         if left {
             let room = Arc::from(room);
             self.tell(&room, |room| RoomEvent::Left(room, socket.id()));

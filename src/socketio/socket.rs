@@ -305,18 +305,8 @@ impl Socket {
     pub fn emit_shared(&self, broadcast: &Broadcast) {
         if !self.has_left() {
             let session = &self.0.session;
-            self.tell_outgoing(|| broadcast.event());
+            self.0.namespace.table().tell_outgoing(self, || broadcast.event());
             session.push_shared(broadcast.frames(session.dialect()), broadcast.delivery);
-        }
-    }
-
-    fn tell_outgoing<'a>(&self, event: impl FnOnce() -> Option<(&'a str, Args)>) {
-        let table = self.0.namespace.table();
-        if table.any_outgoing.is_empty() {
-            return;
-        }
-        if let Some((name, args)) = event() {
-            table.any_outgoing.iter().for_each(|listener| listener(self, name, &args));
         }
     }
 
@@ -364,7 +354,7 @@ impl Socket {
         let Inner { session, namespace, .. } = &*self.0;
         if let Body::Event { name, args: values, .. } = &body {
             let attachments = || args.attachments.clone();
-            self.tell_outgoing(|| {
+            namespace.table().tell_outgoing(self, || {
                 Some((name, Args { values: values.clone(), attachments: attachments() }))
             });
         }

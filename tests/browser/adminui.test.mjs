@@ -126,18 +126,55 @@ describe('the Admin UI in development mode', () => {
     await page.context().close();
   });
 
-  it('shows what clients send, and who comes and goes', async () => {
+  it('shows what clients send and get, and who comes and goes', async () => {
     const page = await login(server.url);
     await connected(page);
     await go(page, 'Events');
     const visitor = Client.open({ url: server.url, generation: '3.1.3', wire: 'upgrade' });
     await visitor.until('upgrade');
     await visitor.emit('add user', 'Visitor');
-    await row(page, 'add user').waitFor();
+    await row(page, 'Event received', 'add user').waitFor();
+    await row(page, 'Event sent', 'login').waitFor();
     await visitor.disconnect();
     await row(page, 'Disconnection', 'client namespace disconnect').waitFor();
     assert.deepEqual(page.errors, []);
     await page.context().close();
+  });
+
+  it('lists rooms, has clients join and leave them, and disconnects who is in one', async () => {
+    const [anna, eva] = [await open(server.url, '4.8.4'), await open(server.url, '2.5.0')];
+    const page = await login(server.url);
+    await connected(page);
+    /** On the page of one socket. */
+    const join = async (client, room) => {
+      await go(page, 'Sockets');
+      await row(page, client.id).getByText(client.id).click();
+      await page.getByLabel('Join a room').fill(room);
+      await page.locator('.v-main form button[type=submit]').click();
+      await row(page, room).waitFor();
+    };
+    /** Of how many the list says that they are in a room. */
+    const members = (room, count) => row(page, room, 'Public').locator('td', { hasText: new RegExp(`^\\s*${count}\\s*$`) }).waitFor();
+    await join(anna, 'lobby');
+    await join(eva, 'lobby');
+    await join(eva, 'vip');
+    await go(page, 'Rooms');
+    await members('lobby', 2);
+    await members('vip', 1);
+    // all leave one, and who is in the other is disconnected
+    await row(page, 'lobby').getByRole('button').first().click();
+    await go(page, 'Rooms'); // the click opens its details, too
+    await row(page, 'lobby').waitFor({ state: 'detached' });
+    await row(page, 'vip').getByRole('button').last().click();
+    await eva.gone;
+    await go(page, 'Events');
+    for (const what of ['Room joined', 'Room left']) await row(page, what, 'lobby').waitFor();
+    await go(page, 'Sockets');
+    await row(page, eva.id).waitFor({ state: 'detached' });
+    await row(page, anna.id).waitFor();
+    assert.deepEqual(page.errors, []);
+    await page.context().close();
+    anna.close();
   });
 
   for (const [index, generation] of GENERATIONS.entries()) {

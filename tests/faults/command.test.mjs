@@ -93,7 +93,7 @@ it('a server of 0.9 speaks no other generation', { timeout: LIMIT }, async () =>
     response.writeHead(200).end(opens ? 'Q1gIBqKuw8yQ8gKXAAAA:60:60:xhr-polling' : 'Welcome to socket.io.');
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { seen } = await runCommand({ actBefore() {}, arm() {}, fault: {}, url: `http://127.0.0.1:${server.address().port}` }, ['--timeout', '1']);
+  const { seen } = await runCommand({ act() {}, arm() {}, url: `http://127.0.0.1:${server.address().port}` }, ['--timeout', '1']);
   server.closeAllConnections();
   server.close();
   const spoken = (group) => seen.checks.filter((check) => check.group === group).map(({ check, outcome }) => `${check} ${outcome}`);

@@ -1,10 +1,19 @@
 //! The namespace of the Socket.IO Admin UI: who may join it, what it tells, and that all of it is bounded.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parlance::admin_ui::{self, Hub, Mode, NAMESPACE, WATCHERS};
+use parlance::admission::Gate;
+use parlance::socketio::{ConnectError, Socket};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
+use crate::support::http::fetch;
 use crate::support::process::{Folder, Process, parlance};
+use crate::support::server::{Setup, TestServer};
+use crate::support::until;
 use crate::support::ws::{Frame, Ws};
 
 const TOKEN: &str = "sixteen characters";
@@ -214,7 +223,17 @@ async fn in_development_each_socket_is_there_and_can_be_disconnected() {
     let mut watcher = server.watch().await;
     assert_eq!(watcher.next().await[0], "session");
     let config = watcher.next().await;
-    let features = ["EMIT", "DISCONNECT", "MDISCONNECT", "AGGREGATED_EVENTS", "ALL_EVENTS"];
+    let features = [
+        "EMIT",
+        "JOIN",
+        "LEAVE",
+        "DISCONNECT",
+        "MJOIN",
+        "MLEAVE",
+        "MDISCONNECT",
+        "AGGREGATED_EVENTS",
+        "ALL_EVENTS",
+    ];
     assert_eq!(config[1]["supportedFeatures"], json!(features));
     let all = watcher.until("all_sockets").await;
     let all = all[1].as_array().expect("a list");
@@ -254,6 +273,15 @@ async fn in_development_each_socket_is_there_and_can_be_disconnected() {
         (&json!("room_left"), &json!(eva_id), &json!(eva_id))
     );
 
+    watcher.command(json!(["join", "/", "a room"])).await;
+    watcher.until("room_joined").await;
+    let token = format!("Bearer {TOKEN}");
+    let metrics =
+        fetch(server.addr, "GET", "/metrics", &[("Authorization", token.as_str())], b"").await;
+    for line in ["parlance_rooms 1", "parlance_recoveries_total 0"] {
+        assert!(metrics.text().lines().any(|it| it == line), "{line} in\n{}", metrics.text());
+    }
+
     // One by its room of its own, all, and those that do not exist.
     watcher.command(json!(["emit", "/", anna_id, "hello", { "a": 1 }])).await;
     loop {
@@ -266,7 +294,10 @@ async fn in_development_each_socket_is_there_and_can_be_disconnected() {
     for command in [
         json!(["_disconnect", "/", true, "nobody"]),
         json!(["_disconnect", "/nowhere", true]),
-        json!(["join", "/", "room", anna_id]),
+        json!(["join", "/", "room", "nobody"]),
+        json!(["join", "/nowhere", "room"]),
+        json!(["join", "/", anna_id, anna_id]),
+        json!(["join", "/", "x".repeat(300)]),
         json!(["leave", "/", anna_id]),
         json!(["_disconnect"]),
         json!(["no such command", 1]),
@@ -286,9 +317,211 @@ async fn in_development_each_socket_is_there_and_can_be_disconnected() {
     assert!(matches!(last, Frame::Close(_)), "{last:?}");
 }
 
+/// The namespace for an application of the library.
+fn hub() -> Arc<Hub> {
+    let gate = Gate::new(Setup::default().policy());
+    Hub::new(TOKEN.into(), Mode::Development, gate, 3000)
+}
+
+#[tokio::test]
+async fn rooms_are_those_of_the_application_and_of_the_page() {
+    let hub = hub();
+    let server = Setup::default()
+        .start_app(|io| {
+            admin_ui::serve(io, &hub);
+            let root = io.of("/");
+            root.use_middleware(|socket| {
+                socket.join("early");
+                std::future::ready(Ok(()))
+            });
+            root.on("join", async |socket: Socket, room: String| socket.join(room));
+            root.on("leave", async |socket: Socket, room: String| socket.leave(room));
+        })
+        .await;
+    let server = Stage { addr: server.addr, _server: server };
+    let (mut anna, anna_id) = server.join().await;
+    anna.send(r#"42["join","lobby"]"#).await;
+    let mut watcher = server.watch().await;
+    let all = watcher.until("all_sockets").await;
+    let shown = all[1].as_array().expect("a list").iter().find(|it| it["nsp"] == "/");
+    assert_eq!(shown.expect("one")["rooms"], json!([anna_id, "early", "lobby"]));
+
+    // Of who comes, the page has all rooms; then it hears of each.
+    let (mut eva, eva_id) = server.join().await;
+    let came = watcher.until("socket_connected").await;
+    assert_eq!((&came[1]["id"], &came[1]["rooms"]), (&json!(eva_id), &json!([eva_id, "early"])));
+    let change = async |watcher: &mut Watcher, what: &str, room: &str, id: &str| {
+        let told = loop {
+            let told = watcher.next().await;
+            if told[0] != "event_received" && told[0] != "server_stats" {
+                break told;
+            }
+        };
+        assert_eq!(
+            told.as_array().expect("a list")[..4],
+            *json!([what, "/", room, id]).as_array().unwrap()
+        );
+        assert!(told[4].as_str().is_some_and(|time| time.ends_with('Z')), "{told}");
+    };
+    eva.send(r#"42["join","lobby"]"#).await;
+    change(&mut watcher, "room_joined", "lobby", &eva_id).await;
+    eva.send(r#"42["leave","early"]"#).await;
+    change(&mut watcher, "room_left", "early", &eva_id).await;
+
+    // What the page has them do: one, those in a room, all.
+    watcher.command(json!(["join", "/", "vip", anna_id])).await;
+    change(&mut watcher, "room_joined", "vip", &anna_id).await;
+    watcher.command(json!(["join", "/", "all of vip", "vip"])).await;
+    change(&mut watcher, "room_joined", "all of vip", &anna_id).await;
+    watcher.command(json!(["leave", "/", "early"])).await;
+    change(&mut watcher, "room_left", "early", &anna_id).await;
+    watcher.command(json!(["join", "/", "vip", null])).await;
+    change(&mut watcher, "room_joined", "vip", &eva_id).await;
+    watcher.command(json!(["leave", "/", "vip", anna_id])).await;
+    change(&mut watcher, "room_left", "vip", &anna_id).await;
+    watcher.command(json!(["emit", "/", "vip", "hello"])).await;
+    assert_eq!(watcher.until("event_sent").await[3], json!(["hello"]));
+    assert_eq!(eva.text().await, r#"42["hello"]"#);
+    // Those in a room go, in the order of the official server.
+    watcher.command(json!(["_disconnect", "/", false, "vip"])).await;
+    assert_eq!(eva.text().await, "41");
+    let left = watcher.until("socket_disconnected").await;
+    assert_eq!((&left[2], &left[3]), (&json!(eva_id), &json!("server namespace disconnect")));
+    for room in [&*eva_id, "lobby", "vip"] {
+        change(&mut watcher, "room_left", room, &eva_id).await;
+    }
+    watcher.command(json!(["emit", "/", null, "all"])).await;
+    assert_eq!(anna.text().await, r#"42["all"]"#);
+}
+
+#[tokio::test]
+async fn what_is_sent_is_told_once_for_each_who_gets_it() {
+    let (hub, mut io) = (hub(), None);
+    let server = Setup::default()
+        .start_app(|it| {
+            admin_ui::serve(it, &hub);
+            it.of("/");
+            io = Some(it.clone());
+        })
+        .await;
+    let (server, io) = (Stage { addr: server.addr, _server: server }, io.expect("it was started"));
+    let (mut anna, anna_id) = server.join().await;
+    let (_eva, eva_id) = server.join().await;
+    let mut watcher = server.watch().await;
+    watcher.until("all_sockets").await;
+    let root = io.of("/");
+    root.emit("to all", ("secret", vec![7; 3], bytes::Bytes::from_static(b"12345")));
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let event = watcher.until("event_sent").await;
+        assert_eq!(event[1], "/");
+        assert_eq!(event[3], json!(["to all", "secret", [7, 7, 7], "(5 bytes)"]));
+        told.push(event[2].as_str().expect("an id").to_owned());
+    }
+    told.sort();
+    let mut expected = [anna_id.clone(), eva_id];
+    expected.sort();
+    assert_eq!(told, expected);
+    // One alone, with an acknowledgement; then far more than is told.
+    let socket = root.socket(&anna_id).expect("it is there");
+    drop(socket.emit_with_ack::<()>("question", 1));
+    let event = watcher.until("event_sent").await;
+    assert_eq!((&event[2], &event[3]), (&json!(anna_id), &json!(["question", 1])));
+    (0..2000).for_each(|n| socket.emit("many", n));
+    anna.close().await;
+    let names = watcher.names_until("socket_disconnected").await;
+    let sent = names.iter().filter(|name| *name == "event_sent").count();
+    assert!((100..1500).contains(&sent), "{sent}");
+}
+
+/// A server of the library.
+struct Stage {
+    addr: SocketAddr,
+    _server: TestServer,
+}
+
+impl Stage {
+    async fn open(&self, packet: &str) -> (Ws, String) {
+        let mut socket = Ws::open(self.addr, PATH).await;
+        socket.text().await;
+        socket.send(packet).await;
+        let answer = socket.text().await;
+        (socket, answer)
+    }
+
+    async fn join(&self) -> (Ws, String) {
+        let (socket, answer) = self.open("40").await;
+        let joined: Value = serde_json::from_str(&answer[2..]).expect("JSON");
+        (socket, joined["sid"].as_str().expect("an id").to_owned())
+    }
+
+    async fn watch(&self) -> Watcher {
+        let (socket, answer) =
+            self.open(&format!("40/admin,{}", json!({ "password": TOKEN }))).await;
+        assert!(answer.starts_with("40/admin,{"), "{answer}");
+        Watcher(socket)
+    }
+}
+
+#[tokio::test]
+async fn who_arrives_together_is_counted_together() {
+    let (asked, go) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
+    let server = Setup::default()
+        .start_app(|io| {
+            admin_ui::serve(io, &hub());
+            let (asked, go) = (Arc::clone(&asked), Arc::clone(&go));
+            io.of(NAMESPACE).use_middleware(move |socket| {
+                asked.fetch_add(1, Ordering::SeqCst);
+                let go = Arc::clone(&go);
+                async move {
+                    drop(go.acquire().await);
+                    match socket.auth()["unwanted"] == true {
+                        true => Err(ConnectError::new("unwanted")),
+                        false => Ok(()),
+                    }
+                }
+            });
+        })
+        .await;
+    let come = async |auth: Value| {
+        let mut socket = Ws::open(server.addr, PATH).await;
+        socket.text().await;
+        socket.send(&format!("40/admin,{auth}")).await;
+        socket
+    };
+    // All places are taken by those who are still being asked about, and one more comes.
+    let mut pages = vec![
+        come(json!({ "password": TOKEN, "unwanted": true })).await,
+        come(json!({ "password": TOKEN })).await,
+    ];
+    while pages.len() < WATCHERS {
+        pages.push(come(json!({ "password": TOKEN })).await);
+    }
+    until("all are asked about", || asked.load(Ordering::SeqCst) == WATCHERS).await;
+    let full = r#"44/admin,{"message":"16 others are watching already"}"#;
+    assert_eq!(come(json!({ "password": TOKEN })).await.text().await, full);
+    // Who goes while it is asked about, and who is refused, leaves a place.
+    drop(pages.remove(1));
+    go.add_permits(100);
+    for (at, page) in pages.iter_mut().enumerate() {
+        let answer = page.text().await;
+        let expected = if at == 0 { r#"44/admin,{"message":"unwanted"}"# } else { "40/admin,{" };
+        assert!(answer.starts_with(expected), "{at}: {answer}");
+    }
+    for _ in 0..2 {
+        let page = loop {
+            let mut page = come(json!({ "password": TOKEN })).await;
+            if page.text().await != full {
+                break page;
+            }
+        };
+        pages.push(page);
+    }
+    assert_eq!(come(json!({ "password": TOKEN })).await.text().await, full);
+}
+
 #[tokio::test]
 async fn a_socket_says_which_transport_it_moved_to() {
-    use crate::support::http::fetch;
     use crate::support::packets::{Eio, read_answer};
     use crate::support::polls::{read_open, sid_of};
     let server = Administered::development();

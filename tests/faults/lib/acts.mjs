@@ -7,7 +7,9 @@ import { ENGINE, upgrade } from './raw.mjs';
 import { TOKEN } from './token.mjs';
 
 /** What lasts, so that who comes later meets it, too. */
-export const LASTING = ['policy'];
+export const LASTING = ['policy', 'stop', 'pause', 'files'];
+/** Of that, what leaves a server that gives its pages. */
+export const WITH_PAGES = ['policy'];
 
 export const ACTS = {
   /** New settings from the administrator. */

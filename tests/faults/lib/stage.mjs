@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Authority } from '../../interop/lib/certificates.mjs';
 import { haproxy, nginx, startProxy as startReal } from '../../interop/lib/proxy.mjs';
 import { startChat } from '../../interop/lib/server.mjs';
-import { ACTS, LASTING } from './acts.mjs';
+import { ACTS } from './acts.mjs';
 import { gather } from './crowd.mjs';
 import { startLink } from './link.mjs';
 import { startProxy } from './proxy.mjs';
@@ -95,11 +95,7 @@ async function set(fault, { scale, upstream, args }, scene, close) {
       link?.arm();
       proxy.arm();
     },
-    /** What lasts of what happens to others, for a client that comes later. */
-    actBefore() {
-      return this.act(LASTING);
-    },
-    /** What happens once the client is connected. */
+    /** What happens once the client is connected; of these kinds only, if they are given. */
     async act(names = Object.keys(ACTS)) {
       for (const [name, how] of Object.entries(fault.act ?? {})) {
         if (!names.includes(name)) continue;

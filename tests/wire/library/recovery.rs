@@ -125,6 +125,7 @@ async fn a_lost_client_gets_its_session_and_what_it_missed_in_order() {
     assert!(polling.text().await.starts_with("42[\"live\",\""));
     assert!(polling.text().await.starts_with("42[\"again\",\""));
     assert_eq!(connected(&polling.text().await).sid, known.sid);
+    until("both times are counted", || stage.io.recoveries() == 2).await;
 }
 
 #[tokio::test]
@@ -173,6 +174,7 @@ async fn who_cannot_be_restored_joins_anew_without_an_error() {
         let (_client, fresh) = stage.join(&make(&known, &seen), &[]).await;
         assert!(fresh.sid != known.sid && fresh.pid != known.pid);
         assert!(!stage.socket(&fresh).is_recovered());
+        assert_eq!(stage.io.recoveries(), 0);
     }
     // More was missed than is kept.
     let (known, seen) = lost().await;

@@ -81,7 +81,7 @@ async fn rooms_come_and_go() {
     root.in_("s").sockets_leave("r");
     root.to(&id_b).sockets_leave(["r", "nobody's"]);
     assert_eq!(root.socket(&id_a).unwrap().rooms(), [id_a.clone().into(), "s".into()]);
-    assert_eq!(root.node().rooms().len(), 2);
+    assert_eq!((root.node().rooms().len(), io.room_count()), (2, 2));
     let count = |wanted: fn(&RoomEvent) -> bool| {
         heard.lock().unwrap().iter().filter(|event| wanted(event)).count()
     };
@@ -94,4 +94,6 @@ async fn rooms_come_and_go() {
     crate::support::until("the room is deleted", deleted).await;
     let left = RoomEvent::Left("s".into(), id_a);
     assert!(heard.lock().unwrap().contains(&left));
+    root.sockets_leave("r");
+    assert_eq!(io.room_count(), 0);
 }

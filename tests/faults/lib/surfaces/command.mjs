@@ -5,18 +5,16 @@ import { fileURLToPath } from 'node:url';
 import { writeFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { LASTING } from '../acts.mjs';
 import { causesIn } from '../judge.mjs';
 
 const BINARY = process.env.PARLANCE_BIN ?? fileURLToPath(new URL('../../../../target/release/parlance', import.meta.url));
 const LIMIT_MS = 300_000;
-/** What a test that begins later still meets. */
-const LASTING = ['policy', 'stop', 'pause', 'files'];
 
 /** Somebody runs it against the stage's address, with those options. */
 export async function runCommand(stage, options = []) {
-  await stage.actBefore();
   await stage.arm('parlance');
-  if (LASTING.some((act) => act in (stage.fault.act ?? {}))) await stage.act();
+  await stage.act(LASTING);
   const folder = mkdtempSync(join(tmpdir(), 'parlance-ca-'));
   const env = { ...process.env };
   if (typeof stage.ca === 'string') {

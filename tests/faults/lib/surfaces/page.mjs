@@ -1,5 +1,6 @@
 // What the pages say: the chat with its panel and banner, and the connection test.
 
+import { WITH_PAGES } from '../acts.mjs';
 import { visit } from '../visit.mjs';
 
 const WATCH_MS = 16_000;
@@ -60,7 +61,7 @@ async function settled(page) {
 
 /** Somebody starts the connection test. */
 export async function runTest(browser, stage) {
-  await stage.actBefore();
+  await stage.act(WITH_PAGES);
   const { page, close } = await visit(browser, stage, '/diagnostics');
   try {
     await stage.arm(await page.evaluate(() => navigator.userAgent));
