@@ -25,7 +25,7 @@ const TOKEN = 'sixteen characters';
 const MOST = 5000;
 
 const server = await startChat(['--max-sessions', '0', '--max-connections-per-address', '0', '--admin-token', TOKEN, '--admin-address', '127.0.0.1:0', '--log', 'error']);
-const [, place] = server.stderr.match(/administrators at (\S+)\/admin/);
+const [, place] = await server.said(/administrators at (\S+)\/admin\n/);
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 
 async function ask(path) {
