@@ -141,14 +141,7 @@ static WEBSOCKET: TransportInfo =
 /// A new session on a WebSocket.
 fn new_session(dialect: &'static dyn Dialect) -> NewSession<'static> {
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let handshake = Handshake {
-        remote: Some(address),
-        bucket: address,
-        proxy: None,
-        query: "".into(),
-        generation: "bench",
-        extensions: Box::new(()),
-    };
+    let handshake = Handshake::new(address, "bench");
     NewSession { dialect, wire: Wire::default(), transport: &WEBSOCKET, upgrades: &[], handshake }
 }
 

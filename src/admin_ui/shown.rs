@@ -8,7 +8,6 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::admission::ClientInfo;
-use crate::policy::Scheme;
 use crate::socketio::Socket;
 use crate::telemetry::day;
 
@@ -33,9 +32,7 @@ pub fn socket(socket: &Socket, transport: &'static str) -> Value {
     let sid = session.sid();
     let visitor = ClientInfo::of(session).map(ClientInfo::visitor);
     let mut headers = Map::new();
-    let mut is_secure = false;
     if let Some(visitor) = &visitor {
-        is_secure = visitor.scheme == Scheme::Https;
         let agent = Some(visitor.agent).filter(|agent| !agent.is_empty());
         for (name, value) in
             [("host", visitor.host), ("origin", visitor.origin), ("user-agent", agent)]
@@ -47,7 +44,6 @@ pub fn socket(socket: &Socket, transport: &'static str) -> Value {
     let query = form_urlencoded::parse(&query[..query.len().min(QUERY)]);
     let query: Map<String, Value> =
         query.map(|(name, value)| (cut(&name).into(), cut(&value).into())).collect();
-    let issued = SystemTime::now().checked_sub(session.opened().elapsed()).unwrap_or(UNIX_EPOCH);
     json!({
         "id": socket.id(),
         "clientId": sid.as_str()[..CLIENT_ID],
@@ -58,9 +54,9 @@ pub fn socket(socket: &Socket, transport: &'static str) -> Value {
             "address": handshake.remote.map_or("unknown".to_owned(), |remote| remote.to_string()),
             "headers": headers,
             "query": query,
-            "issued": since_epoch(issued).as_millis() as u64,
-            "secure": is_secure,
-            "time": iso(issued),
+            "issued": handshake.issued,
+            "secure": handshake.secure,
+            "time": iso(handshake.time()),
             "url": "",
             "xdomain": visitor.is_some_and(|visitor| visitor.origin.is_some()),
         },

@@ -1,7 +1,10 @@
 //! What a new session is made of: its transport and its handshake.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::HeaderMap;
 
 use crate::dialect::{Dialect, Wire};
 
@@ -28,12 +31,66 @@ pub struct Handshake {
     pub bucket: IpAddr,
     /// The proxy that its first request came through, as far as that is known: a name for logs.
     pub proxy: Option<Arc<str>>,
+    /// Whether the client came by https or wss: to this server, or to the outermost of its trusted proxies.
+    pub secure: bool,
+    /// When it opened, by the system's clock: milliseconds since 1970.
+    pub issued: u64,
     /// The application's part of the query string.
     pub query: Box<str>,
+    /// Its request, if the server keeps it for the application.
+    pub request: Option<Box<KeptRequest>>,
     /// Which clients speak like this, for people who read logs.
     pub generation: &'static str,
     /// Data kept with the session for the layers above, and dropped with it.
     pub extensions: Extensions,
+}
+
+/// The request that opened a session, as far as it is kept.
+#[derive(Debug)]
+pub struct KeptRequest {
+    /// Path and query, as the server got them.
+    pub url: Box<str>,
+    /// Those of its headers that are kept.
+    pub headers: HeaderMap,
+}
+
+static NO_HEADERS: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+
+impl Handshake {
+    /// One of which no more is known than an address and a generation.
+    pub fn new(remote: IpAddr, generation: &'static str) -> Self {
+        Handshake {
+            remote: Some(remote),
+            bucket: remote,
+            proxy: None,
+            secure: false,
+            issued: now(),
+            query: "".into(),
+            request: None,
+            generation,
+            extensions: Box::new(()),
+        }
+    }
+
+    /// When it opened, by the system's clock.
+    pub fn time(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.issued)
+    }
+
+    /// Path and query of its request, as the server got them. `None` if the server keeps no requests.
+    pub fn url(&self) -> Option<&str> {
+        self.request.as_deref().map(|request| &*request.url)
+    }
+
+    /// The headers of its request that the server keeps: none, unless it was told to keep some.
+    pub fn headers(&self) -> &HeaderMap {
+        self.request.as_deref().map_or(&NO_HEADERS, |request| &request.headers)
+    }
+}
+
+/// For [`Handshake::issued`].
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }
 
 /// See [`Handshake::extensions`].

@@ -32,13 +32,6 @@ impl Receiver for Deaf {
 /// What a session of a test is made of.
 pub fn new_session(transport: &'static TransportInfo) -> NewSession<'static> {
     let remote = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let handshake = Handshake {
-        remote: Some(remote),
-        bucket: remote,
-        proxy: None,
-        query: "".into(),
-        generation: "test",
-        extensions: Box::new(()),
-    };
+    let handshake = Handshake::new(remote, "test");
     NewSession { dialect: &EngineIo4, wire: Wire::default(), transport, upgrades: &[], handshake }
 }

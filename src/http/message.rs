@@ -105,7 +105,17 @@ pub enum ResponseFuture<T = Response> {
     Waiting(BoxFuture<'static, T>),
 }
 
-impl<T> ResponseFuture<T> {
+impl<T: 'static> ResponseFuture<T> {
+    /// Changes it when it is there.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U + Send + 'static) -> ResponseFuture<U> {
+        match self {
+            ResponseFuture::Ready(answer) => ResponseFuture::Ready(change(answer)),
+            ResponseFuture::Waiting(answer) => {
+                ResponseFuture::Waiting(Box::pin(async move { change(answer.await) }))
+            }
+        }
+    }
+
     /// Waits for it.
     pub async fn wait(self) -> T {
         match self {

@@ -13,7 +13,7 @@ use crate::dialect::engineio3::EngineIo3;
 use crate::dialect::engineio4::EngineIo4;
 use crate::dialect::socketio09::SocketIo09;
 use crate::dialect::{Dialect, StringMode, Strings, Wire};
-use crate::engine::{Handshake, NewSession, Session};
+use crate::engine::{NewSession, Session};
 use crate::http::headers::header;
 use crate::http::{Request, Response, ResponseFuture};
 use crate::policy::{Eio3Polls, Step};
@@ -44,12 +44,7 @@ impl Negotiator {
                 tell_refused(negotiator.session(sid).as_deref(), error, transport);
             }))
         };
-        match self.answer(request, query, peer) {
-            ResponseFuture::Ready(answer) => ResponseFuture::Ready(finish(answer)),
-            ResponseFuture::Waiting(answer) => {
-                ResponseFuture::Waiting(Box::pin(async move { finish(answer.await) }))
-            }
-        }
+        self.answer(request, query, peer).map(finish)
     }
 
     /// Decides about a request, and passes it to its transport.
@@ -69,6 +64,7 @@ impl Negotiator {
             Some(_) => Step::Continues,
         };
         let session = query.sid.as_deref().and_then(|sid| self.session(sid));
+        let generation = generation(&query);
         let admitted = self.gate.decide(
             request.headers(),
             request.uri().path(),
@@ -78,7 +74,7 @@ impl Negotiator {
                 by_element: transport.by_element(),
                 step,
                 session: session.as_deref(),
-                generation: generation(&query),
+                generation,
             },
         );
         let Admitted { client_info, monitor, offered, withheld } = match admitted {
@@ -90,11 +86,19 @@ impl Negotiator {
                 self.check_version(&query, &session)?;
                 transport.check(&request).map(|()| session)
             });
-            return match session {
-                Ok(session) => transport.serve(self.exchange(request, query, session, monitor)),
-                Err(error) => ResponseFuture::Ready(Err(error)),
+            let session = match session {
+                Ok(session) => session,
+                Err(error) => return ResponseFuture::Ready(Err(error)),
             };
+            let asked = self.asked(&request, peer, generation, Some(transport.info().name), false);
+            let answer = transport.serve(self.exchange(request, query, session, monitor));
+            let Some(asked) = asked else { return answer };
+            let hooks = Arc::clone(&self.hooks);
+            return answer.map(move |answer| {
+                answer.map(|response| hooks.add_headers(response, None, Some(&asked)))
+            });
         };
+        let asked = self.asked(&request, peer, generation, Some(transport.info().name), true);
         let negotiator = self.clone();
         ResponseFuture::Waiting(Box::pin(async move {
             let dialect = negotiator.dialect(&query)?;
@@ -102,11 +106,14 @@ impl Negotiator {
                 return Err(Error::BadMethod);
             }
             transport.check(&request)?;
-            let opened =
-                negotiator.open(transport, dialect, &request, &query, client_info, &offered);
-            let session = opened.await?;
+            negotiator.hooks.allow(asked.as_ref()).await?;
+            let session =
+                negotiator.open(transport, dialect, &request, &query, client_info, &offered)?;
             tell_withheld(&session, withheld.as_ref());
-            transport.serve(negotiator.exchange(request, query, session, monitor)).wait().await
+            let opened = Some(session.sid());
+            let exchange = negotiator.exchange(request, query, session, monitor);
+            let response = transport.serve(exchange).wait().await?;
+            Ok(negotiator.hooks.add_headers(response, opened, asked.as_ref()))
         }))
     }
 
@@ -140,13 +147,13 @@ impl Negotiator {
     }
 
     /// Opens a session. `offered` are the transports that the policy allows to offer.
-    async fn open(
+    fn open(
         &self,
         transport: &'static dyn Transport,
         dialect: &'static dyn Dialect,
         request: &Request,
         query: &Query,
-        mut client_info: ClientInfo,
+        client_info: ClientInfo,
         offered: &[&'static str],
     ) -> Result<Arc<Session>, Error> {
         let info = transport.info();
@@ -160,16 +167,8 @@ impl Negotiator {
             (other.advertised(is_own_client) && is_better).then_some(other_info.wire)
         };
         let upgrades: Vec<&'static str> = offered.iter().filter_map(as_upgrade).collect();
-        let client = client_info.visitor().client;
         let polls = self.gate.policy().eio3_polls_for(&client_info.visitor());
-        let handshake = Handshake {
-            remote: client.address(),
-            bucket: client.bucket(),
-            proxy: client_info.proxy.take(),
-            query: Query::application_part(request.uri().query().unwrap_or_default())?,
-            generation: generation(query),
-            extensions: Box::new(client_info),
-        };
+        let handshake = self.handshake(request, client_info, generation(query))?;
         let text_polls = polls == Eio3Polls::Text;
         let wire = Wire { text_polls, ..wire(query, request.headers()) };
         let plan = NewSession { dialect, wire, transport: info, upgrades: &upgrades, handshake };

@@ -7,11 +7,11 @@ use http::header::UPGRADE;
 use http::{Method, StatusCode};
 
 use super::cors::Cors;
-use super::{Negotiator, by_name, tell_refused, tell_withheld};
+use super::{EngineRequest, Negotiator, by_name, tell_refused, tell_withheld};
 use crate::admission::{AccessRequest, Admitted, Peer};
 use crate::dialect::socketio09::{self, SocketIo09, UNKNOWN_SID, UNKNOWN_SID_ON_SOCKET, Url};
 use crate::dialect::{Dialect, Wire};
-use crate::engine::{CloseReason, Handshake, NewSession, Session};
+use crate::engine::{CloseReason, NewSession, Session, Sid};
 use crate::http::{Request, Response, response};
 use crate::policy::Step;
 use crate::transport::{Error, Query};
@@ -20,11 +20,14 @@ static DIALECT: SocketIo09 = SocketIo09;
 const GENERATION: &str = "0.9";
 
 /// The answer to a handshake that fails: the phrase of 0.9, and the reason. The client tries again after
-/// all of them but [`HandshakeError::BadOrigin`]: it stops at a 403 (§11.4).
+/// all of them but those with 403, at which it stops (§11.4).
 #[derive(Debug, thiserror::Error)]
 enum HandshakeError {
     #[error("handshake bad origin: {0}")]
     BadOrigin(String),
+    /// The application does not let the session open: nothing more, or a colon and why.
+    #[error("handshake unauthorized{0}")]
+    Unauthorized(String),
     #[error("handshake error: {0}")]
     Unavailable(String),
     /// The same request would fail again.
@@ -47,7 +50,7 @@ impl Negotiator {
                 let text = "Protocol version not supported.";
                 response(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", text)
             }
-            Url::Handshake => self.answer_handshake_0_9(&request, &raw_query, peer),
+            Url::Handshake => self.answer_handshake_0_9(&request, &raw_query, peer).await,
             Url::Disconnect { .. } if request.headers().contains_key(UPGRADE) => {
                 Error::bad_request("to leave needs no upgrade").text()
             }
@@ -74,12 +77,23 @@ impl Negotiator {
     }
 
     /// Answers a handshake as text, or as a script if the query has a JSONP index.
-    fn answer_handshake_0_9(&self, request: &Request, raw_query: &str, peer: Peer) -> Response {
+    async fn answer_handshake_0_9(
+        &self,
+        request: &Request,
+        raw_query: &str,
+        peer: Peer,
+    ) -> Response {
         // If the index is repeated, no script is sent: it is not known which callback waits.
         let index = socketio09::jsonp_index(raw_query)
             .filter(|_| Query::single(raw_query, "jsonp").is_ok());
-        let answer = self.handshake_0_9(request, raw_query, peer);
-        match (answer, index) {
+        let asked = self.asked(request, peer, GENERATION, None, true);
+        let reserved = self.reserve_0_9(request, raw_query, peer, asked.as_ref()).await;
+        let opened = reserved.as_ref().ok().map(|(sid, _)| *sid);
+        let answer = reserved.map(|(_, body)| body).map_err(|error| {
+            self.log(&error, self.gate().client(request.headers(), peer), "", "");
+            HandshakeError::from(error)
+        });
+        let response = match (answer, index) {
             (Ok(body), None) => response(StatusCode::OK, "text/plain", body),
             (Err(error), None) => response(error.status(), "text/plain", error.to_string()),
             (answer, Some(index)) => {
@@ -88,24 +102,21 @@ impl Negotiator {
                 let script = socketio09::jsonp_handshake(index, outcome);
                 response(StatusCode::OK, "application/javascript", script)
             }
+        };
+        match opened {
+            Some(_) => self.hooks.add_headers(response, opened, asked.as_ref()),
+            None => response,
         }
     }
 
-    /// Reserves a session. Logs errors.
-    fn handshake_0_9(
+    /// Reserves a session, and returns its id and the body of the handshake.
+    async fn reserve_0_9(
         &self,
         request: &Request,
         raw_query: &str,
         peer: Peer,
-    ) -> Result<String, HandshakeError> {
-        self.reserve_0_9(request, raw_query, peer).map_err(|error| {
-            self.log(&error, self.gate().client(request.headers(), peer), "", "");
-            error.into()
-        })
-    }
-
-    /// Reserves a session, and returns the body of the handshake.
-    fn reserve_0_9(&self, request: &Request, raw_query: &str, peer: Peer) -> Result<String, Error> {
+        asked: Option<&EngineRequest>,
+    ) -> Result<(Sid, String), Error> {
         Query::single(raw_query, "jsonp")?;
         let is_in_0_9 =
             |name: &&'static str| by_name(name).is_some_and(|known| known.supports_v09());
@@ -118,7 +129,7 @@ impl Negotiator {
         };
         let admitted = self.gate().decide(request.headers(), request.uri().path(), peer, access)?;
         let Admitted { client_info, offered, withheld, .. } = admitted;
-        let mut client_info = client_info.ok_or(Error::bad_request("it opens no session"))?;
+        let client_info = client_info.ok_or(Error::bad_request("it opens no session"))?;
         let transports: Vec<&'static str> = offered.iter().copied().filter(is_in_0_9).collect();
         let Some(transport) = transports.first().and_then(|name| by_name(name)) else {
             return Err(self.gate().deny_no_common_transport("of generation 0.9", offered).into());
@@ -129,20 +140,15 @@ impl Negotiator {
             // A placeholder, until the client opens a transport.
             transport: transport.info(),
             upgrades: &[],
-            handshake: Handshake {
-                remote: client_info.visitor().client.address(),
-                bucket: client_info.visitor().client.bucket(),
-                proxy: client_info.proxy.take(),
-                query: Query::application_part(raw_query)?,
-                generation: GENERATION,
-                extensions: Box::new(client_info),
-            },
+            handshake: self.handshake(request, client_info, GENERATION)?,
         };
+        self.hooks.allow(asked).await?;
         let session = self.engine().reserve(plan)?;
         tell_withheld(&session, withheld.as_ref());
         let limits = self.engine().limits();
         let silence = limits.ping_interval + limits.ping_timeout;
-        Ok(socketio09::handshake(session.sid().as_str(), silence, &transports))
+        let sid = session.sid();
+        Ok((sid, socketio09::handshake(sid.as_str(), silence, &transports)))
     }
 
     /// The open session with this sid, if it is of 0.9. These URLs must not reach sessions of other
@@ -194,12 +200,19 @@ impl Negotiator {
             return Ok(transport.respond_once(&request, &query, &DIALECT, packets));
         };
         self.engine().start(&session, transport.info());
-        transport.serve(self.exchange(request, query, session, admitted.monitor)).wait().await
+        let asked = self.asked(&request, peer, GENERATION, Some(transport.info().name), false);
+        let exchange = self.exchange(request, query, session, admitted.monitor);
+        let response = transport.serve(exchange).wait().await?;
+        Ok(self.hooks.add_headers(response, None, asked.as_ref()))
     }
 }
 
 impl From<Error> for HandshakeError {
     fn from(error: Error) -> Self {
+        if let Error::Forbidden { message } = error {
+            let why = if message.is_empty() { String::new() } else { format!(": {message}") };
+            return HandshakeError::Unauthorized(why);
+        }
         let why = match &error {
             Error::Refused { refusal, allowed } => refusal.with_allowed(allowed),
             error => error.reason().unwrap_or_default().into_owned(),
@@ -217,7 +230,7 @@ impl From<Error> for HandshakeError {
 impl HandshakeError {
     fn status(&self) -> StatusCode {
         match self {
-            HandshakeError::BadOrigin(_) => StatusCode::FORBIDDEN,
+            HandshakeError::BadOrigin(_) | HandshakeError::Unauthorized(_) => StatusCode::FORBIDDEN,
             HandshakeError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             HandshakeError::Malformed(_) => StatusCode::BAD_REQUEST,
         }

@@ -38,7 +38,6 @@ impl Server {
             return self.answer_outside(request, peer);
         }
         if mount.is_engine(request.uri().path()) {
-            mount.enter(request.uri_mut());
             return to_engine(mount, negotiator, request, peer);
         }
         let astray = negotiator.astray(&request, peer);
@@ -82,13 +81,15 @@ impl Server {
     }
 }
 
-/// Answers a request for the engine, whose path has its one form.
+/// Answers a request for the engine.
 pub(super) fn to_engine(
     mount: &Mount,
     negotiator: &Negotiator,
-    request: Request,
+    mut request: Request,
     peer: Peer,
 ) -> ResponseFuture {
+    negotiator.note_url(&mut request);
+    mount.enter(request.uri_mut());
     let below = mount.below_engine(request.uri().path()).unwrap_or_default();
     // The query wins over the path: some clients of Engine.IO ask at the URLs of 0.9.
     if below.is_empty() || Query::is_engineio(request.uri().query().unwrap_or_default()) {

@@ -94,8 +94,7 @@ impl EngineService {
         let head_only = request.method() == Method::HEAD;
         // The other server cuts off its clients when it stops.
         let deadline = BodyDeadline::new(self.limits.body_timeout, &CancellationToken::new());
-        let mut request = request.map(|body| Incoming::foreign(body, deadline));
-        self.mount.enter(request.uri_mut());
+        let request = request.map(|body| Incoming::foreign(body, deadline));
         let response = to_engine(&self.mount, &self.negotiator, request, peer).wait().await;
         embed(response, upgrade, head_only).await
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use http::HeaderMap;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
@@ -348,6 +349,15 @@ impl LocalNode {
     }
 }
 
+/// Headers as Node's servers have them: lines of one name are one list.
+fn headers(headers: &HeaderMap) -> serde_json::Map<String, Value> {
+    let list = |name| {
+        let lines = headers.get_all(name).iter();
+        lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect::<Vec<_>>().join(", ")
+    };
+    headers.keys().map(|name| (name.as_str().to_owned(), list(name).into())).collect()
+}
+
 impl SocketDetails {
     fn of(socket: &Socket) -> Self {
         let handshake = socket.session().handshake();
@@ -359,6 +369,10 @@ impl SocketDetails {
             id: socket.id(),
             handshake: json!({
                 "address": handshake.remote.map(|remote| remote.to_string()),
+                "headers": headers(handshake.headers()),
+                "issued": handshake.issued,
+                "secure": handshake.secure,
+                "url": handshake.url(),
                 "query": query,
                 "auth": socket.auth(),
             }),

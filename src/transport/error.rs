@@ -29,12 +29,15 @@ pub enum Error {
     /// A protocol parameter is present more than once, so its value is ambiguous.
     #[error("Bad request")]
     Repeated { parameter: &'static str },
-    /// The application's part of the query is longer than a session keeps.
+    /// A part of the request is longer than a session keeps.
     #[error("Bad request")]
-    QueryTooLong { limit: usize },
+    TooLong { what: &'static str, limit: usize },
     /// The policy refuses the request. `allowed`: the transports that this visitor may use.
     #[error("{}", message(.refusal))]
     Refused { refusal: Refusal, allowed: Vec<&'static str> },
+    /// The application does not let the session open.
+    #[error("{}", if .message.is_empty() { "Forbidden" } else { .message })]
+    Forbidden { message: Cow<'static, str> },
     #[error("Unsupported protocol version")]
     BadProtocol { known: &'static str },
     /// Not in the reference: a body over `max-payload`. The session goes on.
@@ -105,10 +108,10 @@ impl Error {
             Error::BadRequest { .. }
             | Error::NoUpgrade { .. }
             | Error::Repeated { .. }
-            | Error::QueryTooLong { .. }
+            | Error::TooLong { .. }
             | Error::TooLarge { .. }
             | Error::Incomplete => 3,
-            Error::Refused { .. } | Error::Unavailable { .. } => 4,
+            Error::Refused { .. } | Error::Forbidden { .. } | Error::Unavailable { .. } => 4,
             Error::BadProtocol { .. } => 5,
         }
     }
@@ -121,9 +124,8 @@ impl Error {
             Error::TransportUnknown { .. } => "transport-unknown",
             Error::SidUnknown => "session-unknown",
             Error::BadMethod => "method",
-            Error::BadRequest { .. } | Error::Repeated { .. } | Error::QueryTooLong { .. } => {
-                "request"
-            }
+            Error::BadRequest { .. } | Error::Repeated { .. } | Error::TooLong { .. } => "request",
+            Error::Forbidden { .. } => "application",
             Error::BadProtocol { .. } => "protocol",
             Error::TooLarge { .. } => "too-large",
             Error::Unavailable { .. } => "unavailable",
@@ -147,6 +149,7 @@ impl Error {
                     StatusCode::SERVICE_UNAVAILABLE
                 }
             },
+            Error::Forbidden { .. } => StatusCode::FORBIDDEN,
             Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Incomplete => StatusCode::REQUEST_TIMEOUT,
@@ -167,14 +170,12 @@ impl Error {
             Error::Repeated { parameter } => {
                 Cow::Owned(format!("the parameter {parameter} is there more than once"))
             }
-            Error::QueryTooLong { limit } => {
-                Cow::Owned(format!("the application's part of the query is over {limit} bytes"))
-            }
+            Error::TooLong { what, limit } => Cow::Owned(format!("{what} is over {limit} bytes")),
             Error::TooLarge { limit } => Cow::Owned(format!("at most {limit} bytes are taken")),
             Error::Incomplete => Cow::Borrowed("the body did not come whole in time"),
             Error::BadProtocol { known } => Cow::Owned(format!("EIO has to be {known}")),
             Error::BadMethod => Cow::Borrowed("a session is opened by GET"),
-            Error::SidUnknown => return None,
+            Error::SidUnknown | Error::Forbidden { .. } => return None,
         })
     }
 
@@ -223,7 +224,7 @@ impl Error {
                 format!("{self}: {}", refusal.with_allowed(allowed))
             }
             Error::BadRequest { reason } => format!("{self}: {reason}"),
-            Error::NoUpgrade { .. } | Error::Repeated { .. } | Error::QueryTooLong { .. } => {
+            Error::NoUpgrade { .. } | Error::Repeated { .. } | Error::TooLong { .. } => {
                 format!("{self}: {}", self.reason().unwrap_or_default())
             }
             _ => self.to_string(),
@@ -232,11 +233,9 @@ impl Error {
 
     /// The answer for upgrade requests: one line of text.
     pub fn text(&self) -> Response {
-        let status = match self {
-            Error::Refused { .. } if self.status() == StatusCode::FORBIDDEN => {
-                StatusCode::BAD_REQUEST
-            }
-            _ => self.status(),
+        let status = match self.status() {
+            StatusCode::FORBIDDEN => StatusCode::BAD_REQUEST,
+            status => status,
         };
         // The content type is that of the reference. The line may repeat the client's own text, so HTML in
         // it is escaped.

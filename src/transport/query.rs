@@ -101,7 +101,10 @@ impl Query {
         let part = form_urlencoded::Serializer::new(String::new()).extend_pairs(own).finish();
         match part.len() <= APPLICATION_MAX {
             true => Ok(part.into()),
-            false => Err(Error::QueryTooLong { limit: APPLICATION_MAX }),
+            false => {
+                let what = "the application's part of the query";
+                Err(Error::TooLong { what, limit: APPLICATION_MAX })
+            }
         }
     }
 }

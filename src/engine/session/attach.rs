@@ -12,6 +12,7 @@ use super::super::state::Phase;
 use super::super::state::outlet::Ticket;
 use super::Session;
 use super::drain::{Detach, Drain};
+use crate::dialect::Frame;
 
 impl Session {
     /// Whether this call is the one that has to start the session, on that transport.
@@ -31,7 +32,7 @@ impl Session {
     /// # Errors
     /// If there is nothing for it to drain. An overlap ends the session (engineio.md §9).
     pub fn attach(self: &Arc<Self>, info: &'static TransportInfo) -> Result<Drain, SessionError> {
-        let greeting = || self.open.clone();
+        let greeting = || Frame::Text(self.open.clone());
         let mut state = self.state();
         let from = state.transport.name;
         let (limits, now) = (self.limits(), Instant::now());

@@ -85,14 +85,7 @@ impl Client {
             wire: Wire::default(),
             transport,
             upgrades: &[],
-            handshake: Handshake {
-                remote: Some(address),
-                bucket: address,
-                proxy: None,
-                query: "".into(),
-                generation: "test",
-                extensions: Box::new(()),
-            },
+            handshake: Handshake::new(address, "test"),
         };
         let session = engine.reserve(new_session).expect("a session");
         if kind & 8 == 0 {

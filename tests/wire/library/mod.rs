@@ -4,7 +4,10 @@
 mod contract;
 mod edges;
 mod events;
+mod handshake;
+mod hooks;
 mod namespaces;
+mod openings;
 mod operators;
 mod recovery;
 mod rooms;

@@ -223,7 +223,8 @@ impl Http {
         (self.stream, self.input)
     }
 
-    async fn take(&mut self, length: usize) -> Vec<u8> {
+    /// Reads so many bytes of a body.
+    pub async fn take(&mut self, length: usize) -> Vec<u8> {
         while self.input.len() < length {
             assert!(self.more().await, "the server hung up in a body");
         }

@@ -27,14 +27,7 @@ pub fn plan(
     dialect: &'static dyn Dialect,
     transport: &'static TransportInfo,
 ) -> NewSession<'static> {
-    let handshake = Handshake {
-        remote: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        bucket: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        proxy: None,
-        query: "".into(),
-        generation: "test",
-        extensions: Box::new(()),
-    };
+    let handshake = Handshake::new(IpAddr::V4(Ipv4Addr::LOCALHOST), "test");
     NewSession { dialect, wire: Wire::default(), transport, upgrades: &[], handshake }
 }
 
