@@ -3,7 +3,7 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run client fallback-page suites test lint deny elsewhere setup build test-rust test-interop test-browser test-faults faults surfaces fuzz shuttle bench bench-micro bench-quick bench-tools clean
+.PHONY: run client fallback-page suites test lint library deny elsewhere setup build test-rust test-interop test-browser test-faults faults surfaces fuzz shuttle bench bench-micro bench-quick bench-tools clean
 
 run:
 	cargo run --release
@@ -15,7 +15,13 @@ lint:
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --lib --profile test --features shuttle -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --lib
+	$(LIBRARY)
 	@if command -v cargo-deny >/dev/null; then $(DENY); else echo "not checked: make deny"; fi
+
+# The library without the feature server, and the examples on it. tests/library.rs says what it brings along.
+LIBRARY = cargo clippy --lib --no-default-features -- -D warnings && cargo check --examples --no-default-features
+library:
+	$(LIBRARY)
 
 # Licences, sources and versions of the dependencies (deny.toml): needs cargo install --locked cargo-deny.
 DENY = cargo deny check bans licenses sources

@@ -1,5 +1,5 @@
 /*! Parlance client: Engine.IO 4, Socket.IO 5. MIT licence. */
-// The frame of the client library. build.rs replaces each `//=` line with the file it names, and
+// The frame of the client library. build/pages.rs replaces each `//=` line with the file it names, and
 // drops comments and indentation. All files share this function's scope; only `io` leaves it. The
 // code is ES3, so that it runs in browsers of any age without a polyfill.
 (function (root) {

@@ -42,33 +42,51 @@
 //!    transport's task: as WebSocket frames, or as the answer to a parked poll. If a queue is full, its
 //!    session is closed as a slow reader. The room never waits.
 
-pub mod admin_ui;
+// Some things in the rooms below are for the chat server alone.
+#![cfg_attr(not(feature = "server"), allow(dead_code, unused_imports))]
+
 pub mod admission;
-pub mod chat;
-pub mod cli;
 pub mod cluster;
-pub mod commands;
-pub mod config;
-pub mod diagnosis;
 pub mod dialect;
 pub mod engine;
 pub mod files;
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub mod fuzzing;
 pub mod http;
 pub mod logged_names;
 pub mod memory;
-pub mod metrics;
 pub mod negotiate;
 pub mod net;
 pub mod policy;
-pub mod probe;
-pub mod secret;
 pub mod server;
-pub mod site;
 pub mod socketio;
-pub mod telemetry;
 pub mod token_bucket;
 pub mod transport;
+
+// The chat server on it.
+#[cfg(feature = "server")]
+pub mod admin_ui;
+#[cfg(feature = "server")]
+pub mod chat;
+#[cfg(feature = "server")]
+pub mod cli;
+#[cfg(feature = "server")]
+pub mod commands;
+#[cfg(feature = "server")]
+pub mod config;
+#[cfg(feature = "server")]
+pub mod diagnosis;
+#[cfg(feature = "server")]
+pub mod metrics;
+#[cfg(feature = "server")]
+pub mod probe;
+#[cfg(feature = "server")]
+pub mod secret;
+#[cfg(feature = "server")]
+pub mod site;
+#[cfg(feature = "server")]
+pub mod telemetry;
+#[cfg(feature = "server")]
 pub mod web_config;
+
+#[cfg(all(feature = "server", any(test, feature = "fuzzing")))]
+#[doc(hidden)]
+pub mod fuzzing;

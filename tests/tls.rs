@@ -1,5 +1,7 @@
 //! TLS, PROXY headers, the redirect: what comes before HTTP on a connection, in one process.
 
+#![cfg(feature = "server")]
+
 use std::future::ready;
 use std::io;
 use std::net::SocketAddr;

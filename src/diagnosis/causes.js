@@ -1,5 +1,5 @@
 /* The table of causes, and the one function that names them: what causes.rs does, for pages. ES3.
-   build.rs puts the table in, and adds this file to those of the pages as parlance-causes.js. */
+   build/pages.rs puts the table in, and adds this file to those of the pages as parlance-causes.js. */
 (function (root) {
   var TABLE = /*causes*/[]/*end*/;
 

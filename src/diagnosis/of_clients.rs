@@ -1,4 +1,4 @@
-// What a client may tell: what it saw itself. build.rs reads this, too: pages have the rules of these facts alone.
+// What a client may tell: what it saw itself. build/pages.rs reads this, too: pages have the rules of these facts alone.
 [
     "transport",
     "step",

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use anyhow::anyhow;
 use http::HeaderValue;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tracing::info;
@@ -127,7 +126,7 @@ impl Listener {
 ///
 /// # Errors
 /// If the port cannot be used. The error is one line, and names the address and a remedy.
-pub async fn bind_for(setting: &str, host: Option<&str>, port: u16) -> anyhow::Result<Listener> {
+pub async fn bind_for(setting: &str, host: Option<&str>, port: u16) -> io::Result<Listener> {
     let (addresses, all) = match host {
         None => (vec![Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()], false),
         Some(host) => (addresses_of(host).await?, true),
@@ -144,7 +143,8 @@ pub async fn bind_for(setting: &str, host: Option<&str>, port: u16) -> anyhow::R
                     Some(_) => address.to_string(),
                     None => format!("port {port}"),
                 };
-                return Err(anyhow!("cannot listen on {place}: {}", advice(setting, &error)));
+                let why = format!("cannot listen on {place}: {}", advice(setting, &error));
+                return Err(io::Error::new(error.kind(), why));
             }
         }
     }
@@ -154,21 +154,24 @@ pub async fn bind_for(setting: &str, host: Option<&str>, port: u16) -> anyhow::R
 ///
 /// # Errors
 /// As [`bind_for`].
-pub async fn bind(host: Option<&str>, port: u16) -> anyhow::Result<Listener> {
+pub async fn bind(host: Option<&str>, port: u16) -> io::Result<Listener> {
     bind_for("port", host, port).await
 }
 
 /// How often a port that the system chooses may be taken on another address.
 const TRIES: usize = 16;
 
-async fn addresses_of(host: &str) -> anyhow::Result<Vec<IpAddr>> {
+async fn addresses_of(host: &str) -> io::Result<Vec<IpAddr>> {
     // The system's file of hosts often has one of the families only, and browsers try both.
     if host.strip_suffix('.').unwrap_or(host).eq_ignore_ascii_case("localhost") {
         return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
     let found = lookup_host((host, 0)).await;
     let mut addresses = Vec::new();
-    for found in found.map_err(|error| anyhow!("host {host} is not known: {error}"))? {
+    let unknown = |error: io::Error| {
+        io::Error::new(error.kind(), format!("host {host} is not known: {error}"))
+    };
+    for found in found.map_err(unknown)? {
         if !addresses.contains(&found.ip()) {
             addresses.push(found.ip());
         }

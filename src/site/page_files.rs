@@ -16,7 +16,7 @@ use super::file_version::FileVersion;
 use super::folder::{Folder, SMALL};
 use super::large_file::LargeFile;
 
-/// Files that are built in, by their path below `/`, compressed ones as well: `build.rs` makes them.
+/// Files that are built in, by their path below `/`, compressed ones as well: `build/pages.rs` makes them.
 #[allow(clippy::unreadable_literal, reason = "nobody reads these")]
 static BUILT_IN: LazyLock<HashMap<&str, (u64, Bytes)>> = LazyLock::new(|| {
     let files: &[(&str, u64, &[u8])] = include!(concat!(env!("OUT_DIR"), "/built_in.rs"));

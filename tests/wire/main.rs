@@ -1,6 +1,8 @@
 //! Raw bytes against a server in the same process, and against the binary: every generation, every
 //! transport.
 
+#![cfg(feature = "server")]
+
 mod admin;
 mod admin_ui;
 mod chat;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use parlance::engine::Limits;
 use parlance::negotiate::Negotiator;
-use parlance::policy::BreakerSettings;
 use parlance::policy::breaker::{MAX_FAILURES, State};
+use parlance::policy::{BreakerSettings, Caps};
 
 use crate::support::apps::Echo;
 use crate::support::http::{Http, fetch};
@@ -242,19 +242,29 @@ async fn a_client_that_lost_its_websocket_is_seen_to_come_back() {
     ws.close().await;
 }
 
-/// A library server has a breaker only if it asks for one.
+/// A server of the library has a breaker, and all else of a policy, only if it asks for it: by itself, and in
+/// another server.
 #[tokio::test]
-async fn who_allows_all_gets_no_breaker() {
-    let server = Setup::default().start_with(Echo, Negotiator::allow_all).await;
-    let mut clients = Vec::new();
-    for n in 0..=MAX_FAILURES {
-        let mut client = Polls::open(&server, "EIO=4").await;
-        assert_eq!(client.open["upgrades"][0], "websocket", "after {n}");
-        fails(&server, &mut client).await;
-        clients.push(client);
+async fn who_allows_all_gets_no_policy() {
+    for embedded in [false, true] {
+        let setup = Setup { embedded, ..Setup::default() };
+        let server = setup.start_with(Echo, Negotiator::allow_all).await;
+        let mut clients = Vec::new();
+        for n in 0..=MAX_FAILURES {
+            let mut client = Polls::open(&server, "EIO=4").await;
+            assert_eq!(client.open["upgrades"][0], "websocket", "after {n}");
+            fails(&server, &mut client).await;
+            clients.push(client);
+        }
+        assert_eq!(open(&server), 0);
+        clients.pop().unwrap().websocket().await;
+        let elsewhere = [("Origin", "https://elsewhere.example")];
+        let answer = server.fetch("GET", "EIO=4&transport=polling", &elsewhere, b"").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let policy = server.gate.policy();
+        assert_eq!((policy.caps, policy.rules.len()), (Caps::default(), 0));
+        assert!(policy.transports.names().iter().copied().eq(parlance::transport::names()));
     }
-    assert_eq!(open(&server), 0);
-    clients.pop().unwrap().websocket().await;
 }
 
 /// Nobody ends the WebSocket but the server's own clocks: something on the way swallows all.

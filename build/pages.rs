@@ -20,7 +20,7 @@ const CAUSES: (&str, &str) = ("src/diagnosis/causes.js", "/*causes*/[]/*end*/");
 const TABLE: &str = "src/diagnosis/causes.json";
 /// What a page knows, be it for itself alone: the server names a refusal by what it refused.
 const OF_CLIENTS: (&str, &[&str]) =
-    ("src/diagnosis/of_clients.rs", &include!("src/diagnosis/of_clients.rs"));
+    ("src/diagnosis/of_clients.rs", &include!("../src/diagnosis/of_clients.rs"));
 const OF_PAGES: [&str; 2] = ["refusal", "refusal-text"];
 /// Under its name, it is beside the operator's own pages, too.
 const CAUSES_NAME: &str = "parlance-causes.js";
@@ -32,7 +32,8 @@ const MODERN_PATH: &str = "socket.io";
 const ADMIN: &str = "admin";
 const SHARED: [&str; 2] = ["style.css", "icon.svg"];
 
-fn main() -> Result<(), Box<dyn Error>> {
+/// Prepares all files, into the folder of the build.
+pub fn build() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=client");
     println!("cargo::rerun-if-changed=static");
     let mut client = String::new();
