@@ -3,7 +3,7 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run client fallback-page suites test lint library deny elsewhere setup build test-rust test-interop test-browser test-faults faults surfaces fuzz shuttle bench bench-micro bench-quick bench-tools clean
+.PHONY: run client fallback-page suites test lint library deny elsewhere setup build test-rust test-interop test-browser test-faults faults surfaces fuzz shuttle bench bench-library bench-micro bench-quick bench-tools bench-peers clean
 
 run:
 	cargo run --release
@@ -119,10 +119,13 @@ shuttle:
 	SCHEDULES=$(SCHEDULES) SHUTTLE_RANDOM_SEED=$$(date +%s) $(ORDERS)
 
 # Parlance and its peers under the same load, in under a quarter of an hour: docs/benchmarks.md.
-bench: build bench-tools
-	cd benches/peers && cargo build --release --locked
-	cd benches/peers/node && $(NPM)
+bench: build bench-tools bench-peers
 	node benches/run.mjs
+
+# The library beside socketioxide and npm socket.io, in under ten minutes: the end of docs/benchmarks.md, where WRITE_DOCS=1
+# puts the figures.
+bench-library: build bench-tools bench-peers
+	node benches/run.mjs --library
 
 # The dialects and one broadcast, without a socket: about a minute.
 bench-micro:
@@ -131,9 +134,14 @@ bench-micro:
 # The same load as of bench, on Parlance alone, for a minute: are all deliveries exact? Never how fast.
 bench-quick: build bench-tools
 	node benches/run.mjs --quick
+	node benches/run.mjs --library --quick
 
 bench-tools:
 	cd benches/loadgen && cargo build --release --locked
+
+bench-peers:
+	cd benches/peers && cargo build --release --locked
+	cd benches/peers/node && $(NPM)
 
 clean:
 	cargo clean

@@ -1,12 +1,16 @@
 // Parlance and its peers, one after the other and round after round, under the same load: `make bench`.
 //
-//   node benches/run.mjs [--quick] [--rounds N] [--servers A,B] [--works A,B]
+//   node benches/run.mjs [--library] [--quick] [--rounds N] [--servers A,B] [--works A,B]
+//
+// Without `--library` the servers are the chat and its peers; with it, servers on the library and its peers do what
+// library/works.mjs says: `make bench-library`.
 //
 // Each server runs on one core and the generator on another. A server is started afresh for each run, and the servers of one
 // work take turns, so that whatever else the machine does meets all of them. What is printed are medians over the rounds,
 // with their spread, the ratios to Parlance, and under each table which of the figures to reach are reached. Every run counts
 // its deliveries: one that loses, doubles or swaps any is marked. The exit code is 1 if one of Parlance's is, or could not be
-// made; never for want of speed. `--quick` checks just that, with Parlance alone, and takes a minute.
+// made; never for want of speed. `--quick` checks just that, with Parlance alone, and takes a minute. With
+// WRITE_DOCS=1 in the environment, the library's figures go into docs/benchmarks.md.
 
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,11 +19,12 @@ import net from 'node:net';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import * as library from './library/works.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, rounds: { type: 'string' }, servers: { type: 'string' }, works: { type: 'string' } },
+  options: { library: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false }, rounds: { type: 'string' }, servers: { type: 'string' }, works: { type: 'string' } },
 });
 const ROUNDS = Number(options.rounds ?? (options.quick ? 1 : 3));
 
@@ -31,7 +36,7 @@ const NODE = here('peers/node/chat.js');
 const UNBOUNDED = ['--max-sessions', '0', '--max-sessions-per-address', '0', '--max-connections-per-address', '0', '--handshake-rate', '0'];
 
 /** How each is started; the port comes by PORT, or in place of PORT among the arguments. */
-const SERVERS = {
+const CHAT_SERVERS = {
   parlance: { command: [here('../target/release/parlance'), '--host', '127.0.0.1', '--port', 'PORT', '--message-rate', '0', '--byte-rate', '0', '--breaker-failures', '0', ...UNBOUNDED, '--log', 'error'], polls: true },
   socketioxide: { command: [peer('sio')], polls: true },
   'node ws': { command: [process.execPath, NODE], env: { ENGINE: 'ws' }, polls: true },
@@ -60,7 +65,7 @@ const BARE = [...PLAIN, 'bare epoll, joined writes'];
  * What is measured; `args` are of loadgen. `quick` are those of the quick form. `together` has all servers measured
  * at once, which memory does not mind.
  */
-const WORKS = {
+const CHAT_WORKS = {
   'ws 20/s': { args: fanout(1000, 10, 20, ['--duration', 4]), ...DELIVERY, servers: [...PEERS, ...PLAIN], quick: fanout(100, 5, 20, ['--duration', 2]) },
   'ws room of 100': { args: room(100), ...DELIVERY, rounds: 2, servers: ['parlance', 'bare epoll'] },
   'ws room of 1000': { args: room(1000), ...DELIVERY, rounds: 2, servers: ['parlance', 'bare epoll'] },
@@ -85,7 +90,7 @@ const P99 = { ...atMost(1, 'socketioxide', 'node ws', 'node eiows'), key: 'lat_p
  * to compare with. `key` is another figure than the one of the work. With `flat`, `factor` is how many times the least of
  * these works' figures the greatest may be.
  */
-const TARGETS = {
+const CHAT_TARGETS = {
   'ws 20/s': [atMost(1.2, 'bare epoll'), atMost(0.75, 'socketioxide'), atMost(0.55, 'node ws'), P99],
   'ws room of 10000': [{ factor: 1.2, flat: ['ws room of 100', 'ws room of 1000', 'ws room of 10000'] }],
   'ws saturated': [atLeast(0.9, ...BARE), atLeast(1.4, 'socketioxide'), atLeast(10, 'node ws')],
@@ -98,8 +103,10 @@ const TARGETS = {
   'polling churn': [atMost(0.75, 'socketioxide')],
 };
 
+const { SERVERS, WORKS, TARGETS } = options.library ? library : { SERVERS: CHAT_SERVERS, WORKS: CHAT_WORKS, TARGETS: CHAT_TARGETS };
+
 /** The counts that must be 0. */
-const FAULTS = ['lost', 'warm_lost', 'dup', 'out_of_order', 'bad', 'self_echo', 'foreign', 'unheard', 'failed', 'drops'];
+const FAULTS = ['lost', 'warm_lost', 'dup', 'out_of_order', 'bad', 'self_echo', 'foreign', 'stray', 'unheard', 'failed', 'drops'];
 
 /** The cores that this process may use. */
 const CORES = /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))[1].split(',').flatMap((range) => {
@@ -218,7 +225,8 @@ const there = names.filter(present);
 for (const name of names.filter((name) => !there.includes(name))) console.error(`left out: ${name}, which is not there, or does not run`);
 
 const began = Date.now();
-console.log(`${new Date().toISOString().slice(0, 10)}, ${cpus()[0].model} × ${CORES.length}, Node ${process.version}, ${execFileSync('uname', ['-sr']).toString().trim()}; ${ROUNDS} rounds`);
+const place = `${new Date().toISOString().slice(0, 10)}, ${cpus()[0].model} × ${CORES.length}, Node ${process.version}, ${execFileSync('uname', ['-sr']).toString().trim()}; ${ROUNDS} rounds`;
+console.log(place);
 let faulty = names.includes('parlance') && !there.includes('parlance') ? 1 : 0;
 const [all, outcomes] = [{}, []];
 for (const title of works) {
@@ -253,6 +261,7 @@ if (outcomes.length) {
   console.log(`\n${outcomes.length - missed.length} of ${outcomes.length} figures reached${missed.length ? '; not these:' : ''}\n`);
   for (const { title, text, outcome } of missed) console.log(`- ${title}, ${outcome}: ${text}`);
 }
+if (options.library && process.env.WRITE_DOCS) library.write(place, all, outcomes, { faultsOf, median, shown, sorted });
 console.log(`\n${((Date.now() - began) / 60_000).toFixed(1)} minutes`);
 if (faulty) {
   console.error(`${faulty} faults`);

@@ -1,6 +1,5 @@
 //! Acknowledgements that the server waits for.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
@@ -54,10 +53,10 @@ impl Waiter {
 
 /// The outstanding acknowledgements of one socket.
 #[derive(Debug, Default)]
-pub(super) struct Acks(Mutex<Option<Box<Outstanding>>>);
+pub(super) struct Acks(Mutex<Outstanding>);
 
-#[derive(Debug, Default)]
-struct Outstanding(HashMap<u64, Waiter>);
+/// By id. Mostly there is one, and never many: a list is faster than a table.
+type Outstanding = Option<Box<Vec<(u64, Waiter)>>>;
 
 /// Acknowledgements that may be outstanding at one socket.
 const MAX_OUTSTANDING: usize = 256;
@@ -66,21 +65,24 @@ impl Acks {
     /// Notes who waits for the acknowledgement of that id. False if too many are outstanding.
     pub fn register(&self, id: u64, waiter: Waiter) -> bool {
         let mut acks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Outstanding(waiting) = &mut **acks.get_or_insert_default();
-        waiting.retain(|_, waiter| !waiter.is_gone());
+        let waiting = &mut **acks.get_or_insert_default();
+        waiting.retain(|(_, waiter)| !waiter.is_gone());
         if waiting.len() >= MAX_OUTSTANDING {
             return false;
         }
-        waiting.insert(id, waiter);
+        waiting.push((id, waiter));
         true
     }
 
     /// Passes an acknowledgement to who waits for it. Like other servers, ignores unknown ids.
     pub fn resolve(&self, id: u64, args: Args) {
         let mut acks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiter = acks.as_mut().and_then(|acks| acks.0.remove(&id));
+        let waiter = acks.as_mut().and_then(|waiting| {
+            let at = waiting.iter().position(|(other, _)| *other == id)?;
+            Some(waiting.swap_remove(at))
+        });
         drop(acks);
-        if let Some(waiter) = waiter {
+        if let Some((_, waiter)) = waiter {
             waiter.answer(args);
         }
     }

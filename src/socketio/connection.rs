@@ -56,34 +56,38 @@ impl Connection {
         self.partial = partial.map(Box::new);
     }
 
-    async fn text(&mut self, text: &str) {
+    /// The packet that a text message completes.
+    fn text(&mut self, text: &str) -> Option<SocketPacket> {
         let dialect = self.session.dialect();
         let malformed = dialect.rules().malformed;
         if self.partial.is_some() {
             self.set_partial(None);
             self.react(malformed, Malformed("text while attachments are due"));
-            return;
+            return None;
         }
         match dialect.decode(text, self.session.wire()) {
             Ok(Some(Incoming { due, .. })) if due > 0 => {
                 let (text, attachments) = (text.to_owned(), Vec::new());
                 self.set_partial(Some(Partial { text, attachments, due }));
             }
-            Ok(Some(incoming)) => self.packet(incoming.packet).await,
+            Ok(Some(incoming)) => return Some(incoming.packet),
             Ok(None) => {}
             Err(error) => self.react(malformed, error),
         }
+        None
     }
 
-    async fn binary(&mut self, data: Bytes) {
+    /// The packet that an attachment completes.
+    fn binary(&mut self, data: Bytes) -> Option<SocketPacket> {
         let malformed = self.session.dialect().rules().malformed;
         let Some(mut partial) = self.partial.take() else {
             self.react(malformed, Malformed("binary while no attachment is due"));
-            return;
+            return None;
         };
         partial.attachments.push(data);
         if partial.attachments.len() < partial.due {
-            return self.set_partial(Some(*partial));
+            self.set_partial(Some(*partial));
+            return None;
         }
         self.set_partial(None);
         let Partial { text, attachments, .. } = *partial;
@@ -91,11 +95,11 @@ impl Connection {
         if let Ok(Some(Incoming { packet, .. })) = dialect.decode(&text, self.session.wire()) {
             let packet = SocketPacket { attachments, ..packet };
             if grammar::placeholders_fit(&packet) {
-                self.packet(packet).await;
-            } else {
-                self.react(malformed, Malformed("placeholder without attachment"));
+                return Some(packet);
             }
+            self.react(malformed, Malformed("placeholder without attachment"));
         }
+        None
     }
 
     async fn packet(&mut self, packet: SocketPacket) {
@@ -104,7 +108,8 @@ impl Connection {
             |socket: &&Socket| *socket.namespace().name() == namespace && !socket.has_left();
         let socket = self.sockets.lock().iter().find(joined).cloned();
         match (body, &socket) {
-            (Body::Connect(auth), None) => self.join(namespace, auth).await,
+            // Rare and large: without a box of its own it makes the future of each message large.
+            (Body::Connect(auth), None) => Box::pin(self.join(namespace, auth)).await,
             (Body::Connect(_), Some(_)) => self.react(
                 self.session.dialect().rules().joined_twice,
                 Malformed("namespace joined twice"),
@@ -205,9 +210,12 @@ impl Receiver for Connection {
         Box::pin(async move {
             // If the server has disconnected a socket, the application hears of that first.
             self.notify_disconnects(DisconnectReason::ByServer).await;
-            match message {
-                Message::Text(text) => self.text(&text).await,
-                Message::Binary(data) => self.binary(data).await,
+            let packet = match message {
+                Message::Text(text) => self.text(&text),
+                Message::Binary(data) => self.binary(data),
+            };
+            if let Some(packet) = packet {
+                self.packet(packet).await;
             }
         })
     }
@@ -222,5 +230,23 @@ impl Receiver for Connection {
             self.sockets.lock().iter().for_each(Socket::set_left);
             self.notify_disconnects(DisconnectReason::Session(reason)).await;
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::{SOCKET, new_session};
+    use crate::engine::{Engine, Limits};
+
+    #[tokio::test]
+    async fn the_future_of_a_message_is_small() {
+        let io = Io::new();
+        let engine = Engine::new(Limits::default(), io.clone());
+        let session = engine.open(new_session(&SOCKET)).unwrap();
+        let mut connection = Connection::new(io, session);
+        let size = size_of_val(&*connection.message(Message::Text("42[\"m\"]".into())));
+        // Larger ones are slower to allocate, for each message of each client.
+        assert!(size <= 1024, "{size} bytes");
     }
 }

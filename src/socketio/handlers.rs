@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use futures::future::BoxFuture;
 
 use super::Socket;
@@ -76,6 +76,11 @@ impl Handlers {
 
     pub(super) fn table(&self) -> Arc<Table> {
         self.0.load_full()
+    }
+
+    /// As [`Handlers::table`], for a look that is over at once.
+    pub(super) fn peek(&self) -> Guard<Arc<Table>> {
+        self.0.load()
     }
 
     fn change(&self, change: impl Fn(&mut Table)) -> &Self {

@@ -73,6 +73,10 @@ impl Namespace {
         self.0.node.handlers().table()
     }
 
+    pub(super) fn peek(&self) -> arc_swap::Guard<Arc<Table>> {
+        self.0.node.handlers().peek()
+    }
+
     /// Somebody asked for it by name: it stays.
     pub(super) fn keep(&self) {
         self.0.passing.store(false, Ordering::Relaxed);

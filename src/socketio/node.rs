@@ -165,15 +165,14 @@ impl LocalNode {
     }
 
     fn tell(&self, room: &Arc<str>, event: impl FnOnce(Arc<str>) -> RoomEvent) {
-        let table = self.handlers.table();
-        if !table.rooms.is_empty() {
-            let event = event(Arc::clone(room));
+        if !self.handlers.peek().rooms.is_empty() {
+            let (table, event) = (self.handlers.table(), event(Arc::clone(room)));
             table.rooms.iter().for_each(|listener| listener(&event));
         }
     }
 
     /// Has one socket join a room, unless it has left.
-    pub(super) fn join_one(&self, socket: &Socket, room: &str) {
+    pub(super) fn join_one(&self, socket: &Socket, room: &Arc<str>) {
         let (joined, created) = {
             let mut sockets = self.write();
             if socket.has_left() {
@@ -184,16 +183,15 @@ impl LocalNode {
             (joined, created)
         };
         if joined {
-            let room = Arc::from(room);
             if created {
-                self.tell(&room, RoomEvent::Created);
+                self.tell(room, RoomEvent::Created);
             }
-            self.tell(&room, |room| RoomEvent::Joined(room, socket.id()));
+            self.tell(room, |room| RoomEvent::Joined(room, socket.id()));
         }
     }
 
     /// Has one socket leave a room.
-    pub(super) fn leave_one(&self, socket: &Socket, room: &str) {
+    pub(super) fn leave_one(&self, socket: &Socket, room: &Arc<str>) {
         let (left, emptied) = {
             let mut sockets = self.write();
             let (left, emptied) = sockets.rooms.leave(socket, room);
@@ -201,10 +199,9 @@ impl LocalNode {
             (left, emptied)
         };
         if left {
-            let room = Arc::from(room);
-            self.tell(&room, |room| RoomEvent::Left(room, socket.id()));
+            self.tell(room, |room| RoomEvent::Left(room, socket.id()));
             if emptied {
-                self.tell(&room, RoomEvent::Deleted);
+                self.tell(room, RoomEvent::Deleted);
             }
         }
     }

@@ -79,13 +79,12 @@ impl<M: Member> Rooms<M> {
     }
 
     /// Has a member join a room. Says whether it was not there before, and whether the room is new.
-    pub fn join(&mut self, member: &M, name: &str) -> (bool, bool) {
+    pub fn join(&mut self, member: &M, name: &Arc<str>) -> (bool, bool) {
         let known = self.numbers.get(name).copied();
         let number = known.unwrap_or_else(|| {
-            let name: Arc<str> = Arc::from(name);
-            let room = Room { name: Arc::clone(&name), members: Members::default() };
+            let room = Room { name: Arc::clone(name), members: Members::default() };
             let number = self.by_number.insert(room) as u32;
-            self.numbers.insert(name, number);
+            self.numbers.insert(Arc::clone(name), number);
             number
         });
         (self.put(member, number), known.is_none())

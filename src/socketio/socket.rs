@@ -305,7 +305,7 @@ impl Socket {
     pub fn emit_shared(&self, broadcast: &Broadcast) {
         if !self.has_left() {
             let session = &self.0.session;
-            self.0.namespace.table().tell_outgoing(self, || broadcast.event());
+            self.0.namespace.peek().tell_outgoing(self, || broadcast.event());
             session.push_shared(broadcast.frames(session.dialect()), broadcast.delivery);
         }
     }
