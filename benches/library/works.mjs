@@ -66,7 +66,7 @@ export function write(place, all, outcomes, { faultsOf, median, shown, sorted })
   });
   const missed = outcomes.filter(({ outcome }) => outcome !== 'reached');
   const text = [
-    `${place}; one-minute load of the machine at the end ${loadavg()[0].toFixed(1)}; \`WRITE_DOCS=1 make bench-library\`.`,
+    `${place}; one-minute load of the machine at the end ${loadavg()[0].toFixed(1)}; \`WRITE_DOCS=1 node benches/run.mjs ${process.argv.slice(2).join(' ')}\`.`,
     '',
     '| Work | Unit | Parlance | socketioxide | Node | Parlance / socketioxide | Parlance / Node |',
     '|---|---|---|---|---|---|---|',
