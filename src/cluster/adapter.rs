@@ -94,7 +94,7 @@ impl ClusterAdapter {
             Content::InitialHeartbeat => self.publish(Content::Heartbeat),
             Content::Heartbeat | Content::AdapterClose => {}
             Content::Broadcast { packet, selector, flags, request: None } => {
-                self.node.broadcast(packet, &selector, flags, None);
+                self.node.broadcast(packet, &selector, flags);
             }
             Content::Broadcast { packet, selector, flags, request: Some(request) } => {
                 self.ask_clients(uid, request, packet, &selector, flags);
@@ -201,7 +201,7 @@ impl Adapter for ClusterAdapter {
             let (packet, selector) = (packet.clone(), selector.clone());
             self.publish(Content::Broadcast { packet, selector, flags, request: None });
         }
-        self.node.broadcast(packet, &selector, flags, None);
+        self.node.broadcast(packet, &selector, flags);
     }
 
     fn broadcast_with_ack(

@@ -157,7 +157,7 @@ impl WebSocketEnd {
 /// Sees what happens to all sessions of an engine. `S` is its session.
 ///
 /// It is called in the task where it happened, while no lock of the session is held, and must not
-/// wait. Events of one session may come from several threads; they are in order as far as their
+/// wait, nor send: a session may end while an event is being sent to it. Events of one session may come from several threads; they are in order as far as their
 /// causes are.
 pub trait Observer<S>: std::fmt::Debug + Send + Sync + 'static {
     /// Something happened.

@@ -167,6 +167,13 @@ impl Session {
         self.state().outlet.is_some()
     }
 
+    /// Whether a packet of now would go out at once: a request is there to take it, and nothing waits
+    /// before it, neither here nor with a connection.
+    pub fn is_idle(&self) -> bool {
+        let state = self.state();
+        state.outlet.is_some() && state.queue.is_empty() && state.held_elsewhere() == 0
+    }
+
     /// Whether another transport is being probed.
     pub fn is_upgrading(&self) -> bool {
         self.state().candidate.is_some()

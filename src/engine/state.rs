@@ -168,7 +168,7 @@ impl State {
 
     /// Bytes that wait for the client outside of the queue: with its connections, or until an
     /// upgrade is confirmed.
-    fn held_elsewhere(&self) -> usize {
+    pub fn held_elsewhere(&self) -> usize {
         let with_connections = self.connections().map(|connection| connection.held());
         self.held_unconfirmed() + with_connections.sum::<usize>()
     }

@@ -98,9 +98,10 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Calls `begin` for a socket that joins, with the last position: what comes later the socket gets.
-    fn begin(&self, begin: Begin) {
-        begin(None);
+    /// Calls `act` before it returns, with the last position, at a moment when no event is being sent: a
+    /// socket that joins then gets what comes later, and one that leaves has got all that came before.
+    fn between_events(&self, act: Act) {
+        act(None);
     }
 
     /// Keeps the session of a client that was lost.
@@ -129,8 +130,8 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// See [`Adapter::begin`]. It takes no locks of an adapter's.
-pub type Begin = Box<dyn FnOnce(Option<String>) + Send>;
+/// See [`Adapter::between_events`]. It takes no locks of an adapter's.
+pub type Act = Box<dyn FnOnce(Option<String>) + Send>;
 
 /// See [`Adapter::resume`]. It takes no locks of an adapter's.
 pub type Resume = Box<dyn FnOnce(Missed) -> bool + Send>;
@@ -160,16 +161,17 @@ impl Local {
 impl Adapter for Local {
     fn broadcast(&self, packet: Packet, selector: Selector, flags: Flags) {
         let Some(memory) = &self.memory else {
-            return self.node.broadcast(packet, &selector, flags, None);
+            return self.node.broadcast(packet, &selector, flags);
         };
-        // Sent under the lock, so that everybody gets events in the order of their positions.
-        let mut kept = memory.lock();
-        let offset = match flags.volatile {
-            // Clients take the last argument of any event for a position.
-            true => kept.top().into(),
-            false => kept.add(&packet, &selector),
-        };
-        self.node.broadcast(packet, &selector, flags, Some(offset));
+        self.node.broadcast_in_order(packet, &selector, flags, |packet| {
+            let mut kept = memory.lock();
+            let offset = match flags.volatile {
+                // Clients take the last argument of any event for a position.
+                true => kept.top().into(),
+                false => kept.add(packet, &selector),
+            };
+            (Some(offset), kept)
+        });
     }
 
     fn broadcast_with_ack(
@@ -220,13 +222,13 @@ impl Adapter for Local {
         self.memory.as_ref().is_some_and(|memory| memory.settings().skip_middleware)
     }
 
-    fn begin(&self, begin: Begin) {
+    fn between_events(&self, act: Act) {
         match &self.memory {
             Some(memory) => {
                 let kept = memory.lock();
-                begin(Some(kept.top()));
+                act(Some(kept.top()));
             }
-            None => begin(None),
+            None => act(None),
         }
     }
 

@@ -59,6 +59,11 @@ impl Broadcast {
         self
     }
 
+    /// Its position, if it is kept for those who miss it.
+    pub(super) fn position(&self) -> Option<&Arc<str>> {
+        self.offset.as_ref().filter(|_| self.delivery == Delivery::Reliable)
+    }
+
     /// Name and arguments, without the position.
     pub(super) fn event(&self) -> Option<(&str, &Args)> {
         let Body::Event { name, args, .. } = &self.packet.body else { return None };

@@ -227,7 +227,8 @@ impl Receiver for Connection {
     fn closed(&mut self, reason: CloseReason) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.notify_disconnects(DisconnectReason::ByServer).await;
-            self.sockets.lock().iter().for_each(Socket::set_left);
+            let lost: Vec<Socket> = self.sockets.lock().iter().cloned().collect();
+            lost.iter().for_each(join::lose);
             self.notify_disconnects(DisconnectReason::Session(reason)).await;
         })
     }

@@ -31,9 +31,16 @@ impl Emitter {
         Emitter { socket, flags: Flags::default() }
     }
 
-    /// Does not send if the connection cannot take the event at this moment.
+    /// Does not send if the connection cannot take the event at this moment: there is no request to
+    /// answer, or something still waits for the client.
     pub fn volatile(mut self) -> Self {
         self.flags.volatile = true;
+        self
+    }
+
+    /// As [`BroadcastOperator::compress`](super::BroadcastOperator::compress).
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.flags.compress = Some(compress);
         self
     }
 
@@ -93,7 +100,7 @@ fn send(socket: &Socket, name: &str, args: Args, ack: Option<AckRequest>, flags:
     let rest = Args { values: Vec::new(), attachments };
     match flags.volatile {
         false => socket.send_as(body, rest, Delivery::Reliable),
-        true if socket.session().is_drained() => socket.send_as(body, rest, Delivery::Volatile),
+        true if socket.session().is_idle() => socket.send_as(body, rest, Delivery::Volatile),
         true => {}
     }
 }

@@ -56,7 +56,8 @@ type With<T, Output = ()> = dyn Fn(Socket, T) -> BoxFuture<'static, Output> + Se
 pub(super) type EventMiddleware = With<Event, Result<Event, EventFault>>;
 type Middleware = dyn Fn(Socket) -> BoxFuture<'static, Result<(), ConnectError>> + Send + Sync;
 type OnConnect = dyn Fn(Socket) -> BoxFuture<'static, ()> + Send + Sync;
-type OnEvent = dyn Fn(Socket, Event) -> Result<BoxFuture<'static, ()>, ValueError> + Send + Sync;
+pub(super) type OnEvent =
+    dyn Fn(Socket, Event) -> Result<BoxFuture<'static, ()>, ValueError> + Send + Sync;
 type OnAny = dyn Fn(&Socket, &Event) + Send + Sync;
 type OnAnyOutgoing = dyn Fn(&Socket, &str, &Args) + Send + Sync;
 type OnServerSide = dyn Fn(ServerSideEvent) -> BoxFuture<'static, ()> + Send + Sync;
@@ -199,11 +200,17 @@ impl Handlers {
     /// });
     /// ```
     pub fn on<Parameters>(&self, event: &str, handler: impl EventHandler<Parameters>) -> &Self {
-        let handler: Arc<OnEvent> = Arc::new(move |socket, event| handler.call(socket, event));
+        let handler = boxed_handler(handler);
         self.change(|table| {
             let handlers = table.events.entry(event.into()).or_default();
             handlers.push(Arc::clone(&handler));
         })
+    }
+
+    /// Removes all handlers of an event, but for those of single sockets: see [`Socket::off`]. Calls that
+    /// have begun go on.
+    pub fn off(&self, event: &str) -> &Self {
+        self.change(|table| drop(table.events.remove(event)))
     }
 
     /// Sets the handler of events that have no other.
@@ -226,7 +233,19 @@ impl Handlers {
         self.change(|table| table.any.push(listener.clone()))
     }
 
-    /// Adds a function that sees each event that is sent to a client, for each client.
+    /// [`Handlers::on_any`] for a function that is called before those that are there.
+    pub fn prepend_any(&self, listener: impl Fn(&Socket, &Event) + Send + Sync + 'static) -> &Self {
+        let listener = Arc::new(listener);
+        self.change(|table| table.any.insert(0, listener.clone()))
+    }
+
+    /// Removes all functions of [`Handlers::on_any`].
+    pub fn off_any(&self) -> &Self {
+        self.change(|table| table.any.clear())
+    }
+
+    /// Adds a function that sees each event that is sent to a client, for each client, and is called before
+    /// it is sent. It may send, too, and is called for that as well.
     pub fn on_any_outgoing(
         &self,
         listener: impl Fn(&Socket, &str, &Args) + Send + Sync + 'static,
@@ -244,6 +263,20 @@ impl Handlers {
     ) -> &Self {
         let outgoing = Outgoing { wanted: Some(Arc::new(wanted)), listener: Arc::new(listener) };
         self.change(|table| table.any_outgoing.push(outgoing.clone()))
+    }
+
+    /// [`Handlers::on_any_outgoing`] for a function that is called before those that are there.
+    pub fn prepend_any_outgoing(
+        &self,
+        listener: impl Fn(&Socket, &str, &Args) + Send + Sync + 'static,
+    ) -> &Self {
+        let outgoing = Outgoing { wanted: None, listener: Arc::new(listener) };
+        self.change(|table| table.any_outgoing.insert(0, outgoing.clone()))
+    }
+
+    /// Removes all functions of [`Handlers::on_any_outgoing`].
+    pub fn off_any_outgoing(&self) -> &Self {
+        self.change(|table| table.any_outgoing.retain(|it| it.wanted.is_some()))
     }
 
     /// Adds a function that each event of a client goes through before its handlers. It may change the
@@ -296,6 +329,10 @@ impl Handlers {
     }
 }
 
+pub(super) fn boxed_handler<Parameters>(handler: impl EventHandler<Parameters>) -> Arc<OnEvent> {
+    Arc::new(move |socket, event| handler.call(socket, event))
+}
+
 pub(super) fn boxed_middleware<Called>(
     middleware: impl Fn(Socket, Event) -> Called + Send + Sync + 'static,
 ) -> Arc<EventMiddleware>
@@ -320,6 +357,11 @@ impl Table {
         }
     }
 
+    /// Whether something wants to see now what is sent.
+    pub fn is_overheard(&self) -> bool {
+        self.listening().next().is_some()
+    }
+
     /// What wants to see now what is sent.
     fn listening(&self) -> impl Iterator<Item = &OnAnyOutgoing> {
         let is_wanted = |it: &&Outgoing| it.wanted.as_ref().is_none_or(|wanted| wanted());
@@ -337,26 +379,25 @@ impl Table {
                 Err(fault) => return Err(EventError { name, fault, ack }),
             }
         }
-        let found = self.events.get_key_value(&*event.name);
-        let Some((name, (last, others))) = found.and_then(|(n, all)| Some((n, all.split_last()?)))
-        else {
+        let shared = self.events.get(&*event.name).map_or(&[][..], Vec::as_slice);
+        let own = socket.take_handlers(&event.name);
+        let count = shared.len() + own.len();
+        if count == 0 {
             if let Some(fallback) = &self.fallback {
                 fallback(socket.clone(), event).await;
             }
             return Ok(());
-        };
-        let ack = event.ack.clone();
-        let fault =
-            |error: ValueError| EventError { name: name.to_string(), fault: error.into(), ack };
-        for handler in others {
-            match handler(socket.clone(), event.clone()) {
-                Ok(called) => called.await,
-                Err(error) => return Err(fault(error)),
-            }
         }
-        match last(socket.clone(), event) {
-            Ok(called) => called.await,
-            Err(error) => return Err(fault(error)),
+        let (name, ack) = (event.name.clone(), event.ack.clone());
+        let mut event = Some(event);
+        for at in 0..count {
+            let event = if at + 1 == count { event.take() } else { event.clone() };
+            let handler = shared.get(at).or_else(|| own.get(at - shared.len()));
+            let (Some(handler), Some(event)) = (handler, event) else { break };
+            match handler(socket.clone(), event) {
+                Ok(called) => called.await,
+                Err(error) => return Err(EventError { name, fault: error.into(), ack }),
+            }
         }
         Ok(())
     }

@@ -42,6 +42,7 @@ pub(super) struct Inner {
     on_namespace: RwLock<Vec<Arc<OnNamespace>>>,
     connect_timeout: Duration,
     adapter: Box<MakeAdapter>,
+    forgets_empty: bool,
     mistyped: AtomicU64,
     recoveries: AtomicU64,
     rooms: Arc<AtomicUsize>,
@@ -54,6 +55,7 @@ type MakeAdapter = dyn Fn(&Arc<LocalNode>) -> Arc<dyn Adapter> + Send + Sync;
 pub struct IoBuilder {
     connect_timeout: Duration,
     adapter: Box<MakeAdapter>,
+    forgets_empty: bool,
 }
 
 /// How long a new session may take to join a namespace, if nobody says.
@@ -115,6 +117,14 @@ impl IoBuilder {
         self.adapter(move |node| Arc::new(Local::recovering(node, settings)))
     }
 
+    /// Whether a namespace of a family is forgotten with its last client; it is, if nobody says. If not,
+    /// clients decide how many there are: [`Io::of_family`] should allow few names only.
+    #[must_use]
+    pub fn cleanup_empty_child_namespaces(mut self, cleanup: bool) -> Self {
+        self.forgets_empty = cleanup;
+        self
+    }
+
     /// Makes the server.
     pub fn build(self) -> Io {
         Io(Arc::new(Inner {
@@ -123,6 +133,7 @@ impl IoBuilder {
             on_namespace: RwLock::default(),
             connect_timeout: self.connect_timeout,
             adapter: self.adapter,
+            forgets_empty: self.forgets_empty,
             mistyped: AtomicU64::new(0),
             recoveries: AtomicU64::new(0),
             rooms: Arc::default(),
@@ -131,7 +142,7 @@ impl IoBuilder {
 }
 
 impl Io {
-    /// A server without namespaces, for one node.
+    /// A server for one node, with the default namespace alone.
     pub fn new() -> Self {
         Io::builder().build()
     }
@@ -139,19 +150,25 @@ impl Io {
     /// For a server with settings of its own.
     pub fn builder() -> IoBuilder {
         let adapter: Box<MakeAdapter> = Box::new(|node| Arc::new(Local::new(node)));
-        IoBuilder { connect_timeout: CONNECT_TIMEOUT, adapter }
+        IoBuilder { connect_timeout: CONNECT_TIMEOUT, adapter, forgets_empty: true }
     }
 
     /// The namespace of that name, which clients may join from now on. A slash is put before a name
-    /// that has none; the default namespace is `/`.
+    /// that has none; the default namespace is `/`, which clients may join in any case. If the pattern
+    /// of [`Io::of_pattern`] matches the name, it begins as one of that family.
     pub fn of(&self, name: &str) -> Namespace {
         let name: Arc<str> = match name.starts_with('/') {
             true => name.into(),
             false => format!("/{name}").into(),
         };
-        let namespace = self.get_or_make(&name, Handlers::default(), false);
+        let namespace = self.get_or_make(&name, self.family_of(&name), false);
         namespace.keep();
         namespace
+    }
+
+    fn family_of(&self, name: &str) -> Option<Family> {
+        let families = self.0.families.read().unwrap_or_else(PoisonError::into_inner);
+        families.iter().find(|family| family.matches(name)).cloned()
     }
 
     /// Lets clients join each namespace whose name a function allows; it sees the auth payload as well.
@@ -176,7 +193,10 @@ impl Io {
     where
         Called: Future<Output = bool> + Send + 'static,
     {
-        let family = Family::new(allows);
+        self.add_family(Family::new(Arc::downgrade(&self.0), allows, None))
+    }
+
+    fn add_family(&self, family: Family) -> Family {
         let mut families = self.0.families.write().unwrap_or_else(PoisonError::into_inner);
         families.push(family.clone());
         family
@@ -187,11 +207,14 @@ impl Io {
     /// # Errors
     /// If it is no regular expression.
     pub fn of_pattern(&self, pattern: &str) -> Result<Family, fancy_regex::Error> {
-        let pattern = Arc::new(fancy_regex::Regex::new(pattern)?);
-        Ok(self.of_family(move |name, _auth| {
-            let matches = pattern.is_match(&name).unwrap_or(false);
-            std::future::ready(matches)
-        }))
+        let pattern = fancy_regex::Regex::new(pattern)?;
+        let matches = Arc::new(move |name: &str| pattern.is_match(name).unwrap_or(false));
+        let matched = Box::new({
+            let matches = Arc::clone(&matches);
+            move |name: &str| matches(name)
+        });
+        let allows = move |name: String, _auth| std::future::ready(matches(&name));
+        Ok(self.add_family(Family::new(Arc::downgrade(&self.0), allows, Some(matched))))
     }
 
     /// Has a function called with each new namespace, whoever asked for it.
@@ -201,9 +224,9 @@ impl Io {
         self
     }
 
-    /// The namespaces that there are.
+    /// The namespaces that there are: the default one from when somebody asks for it.
     pub fn namespaces(&self) -> Vec<Namespace> {
-        self.0.lock_namespaces().values().cloned().collect()
+        self.0.namespaces()
     }
 
     /// How many events had arguments that their handler does not take.
@@ -251,21 +274,28 @@ impl Io {
         let families = self.0.families.read().unwrap_or_else(PoisonError::into_inner).clone();
         for family in families {
             if family.allows(name, auth).await {
-                return Some(self.get_or_make(name, family.copied(), true));
+                return Some(self.get_or_make(name, Some(family), true));
             }
         }
-        None
+        if **name != *"/" {
+            return None;
+        }
+        // Older clients are in it before they join another.
+        let root = self.get_or_make(name, None, true);
+        root.keep();
+        Some(root)
     }
 
     /// The namespace of that name. With `entered`, it has one guest more.
-    fn get_or_make(&self, name: &Arc<str>, handlers: Handlers, entered: bool) -> Namespace {
+    fn get_or_make(&self, name: &Arc<str>, family: Option<Family>, entered: bool) -> Namespace {
         let mut namespaces = self.0.namespaces.write().unwrap_or_else(PoisonError::into_inner);
         let (namespace, new) = match namespaces.entry(Arc::clone(name)) {
             Entry::Occupied(entry) => (entry.get().clone(), false),
             Entry::Vacant(entry) => {
                 let io = Arc::downgrade(&self.0);
+                let handlers = family.as_ref().map_or_else(Handlers::default, |it| it.copied());
                 let node = LocalNode::new(Arc::clone(name), handlers, Arc::clone(&self.0.rooms));
-                let namespace = Namespace::new(node, io, entered);
+                let namespace = Namespace::new(node, family, io, entered);
                 (entry.insert(namespace).clone(), true)
             }
         };
@@ -289,6 +319,10 @@ impl Inner {
         self.namespaces.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub fn namespaces(&self) -> Vec<Namespace> {
+        self.lock_namespaces().values().cloned().collect()
+    }
+
     pub fn make_adapter(&self, node: &Arc<LocalNode>) -> Arc<dyn Adapter> {
         (self.adapter)(node)
     }
@@ -296,7 +330,7 @@ impl Inner {
     /// Forgets the namespace, if that is still right when nobody can enter.
     pub fn forget_if(&self, name: &Arc<str>, abandoned: impl Fn() -> bool) {
         let mut namespaces = self.namespaces.write().unwrap_or_else(PoisonError::into_inner);
-        if abandoned() {
+        if self.forgets_empty && abandoned() {
             namespaces.remove(name);
         }
     }

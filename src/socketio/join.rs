@@ -16,7 +16,7 @@ use super::recovery::{Missed, Restored, SessionRecord, is_recoverable};
 use super::socket::{NewSocket, Recovery};
 use super::values::Args;
 use crate::dialect::Body;
-use crate::engine::{CloseReason, Sid};
+use crate::engine::{CloseReason, PER_PACKET, Sid};
 
 /// Namespaces that one client may be in at once.
 const MAX_NAMESPACES: usize = 32;
@@ -58,11 +58,8 @@ impl Connection {
 
     /// `None` if the client is not let in.
     async fn join_anew(&self, namespace: Namespace, auth: Value, recovers: bool) -> Option<Socket> {
-        let recovery = recovers.then(Sid::random).and_then(Result::ok).map(|pid| Recovery {
-            pid: pid.to_string(),
-            start: OnceLock::new(),
-            recovered: false,
-        });
+        let recovery = recovers.then(Sid::random).and_then(Result::ok);
+        let recovery = recovery.map(|pid| Recovery::new(pid.to_string(), OnceLock::new(), false));
         let session = Arc::clone(&self.session);
         let new = NewSocket { session, namespace, auth, id: None, data: Value::Null, recovery };
         let socket = Socket::new(new, &self.sockets);
@@ -78,7 +75,7 @@ impl Connection {
         std::mem::forget(leaving);
         self.session.expire(None);
         let (joining, sockets) = (socket.clone(), Arc::clone(&self.sockets));
-        socket.namespace().adapter().begin(Box::new(move |position| {
+        socket.namespace().adapter().between_events(Box::new(move |position| {
             if let (Some(recovery), Some(position)) = (joining.recovery(), position) {
                 let _ = recovery.start.set(position);
             }
@@ -92,11 +89,11 @@ impl Connection {
 
     /// Gives a client its session back, if that is possible.
     async fn come_back(&self, namespace: &Namespace, auth: &Value, restored: Restored) -> Back {
-        let SessionRecord { pid, sid, mut rooms, data, start } = restored.session.clone();
+        let SessionRecord { pid, sid, mut rooms, data, start, .. } = restored.session.clone();
         rooms.retain(|room| **room != *sid);
         let Some(id) = Sid::parse(&sid) else { return Back::Impossible };
         let start = start.map_or_else(OnceLock::new, OnceLock::from);
-        let recovery = Some(Recovery { pid, start, recovered: true });
+        let recovery = Some(Recovery::new(pid, start, true));
         let (session, namespace) = (Arc::clone(&self.session), namespace.clone());
         let (id, auth) = (Some(id), auth.clone());
         let new = NewSocket { session, namespace, auth, id, data, recovery };
@@ -112,18 +109,19 @@ impl Connection {
         let (back, sockets) = (socket.clone(), Arc::clone(&self.sockets));
         let (told, events) = oneshot::channel();
         let resume = Box::new(move |missed: Missed| {
+            let missed = missed.into_iter().map(|(packet, offset)| {
+                let namespace = Arc::clone(back.namespace().name());
+                Broadcast::new(namespace, &packet.name, packet.args).offset(Some(offset))
+            });
+            let missed: Vec<Broadcast> = missed.collect();
             if !has_room_for(&back, &missed) {
                 return false;
             }
-            for (packet, offset) in missed {
-                let namespace = Arc::clone(back.namespace().name());
-                let missed = Broadcast::new(namespace, &packet.name, packet.args);
-                back.emit_shared(&missed.offset(Some(offset)));
-            }
+            missed.iter().for_each(|event| back.push_shared(event));
             back.send(connected(&back), Args::default());
             sockets.lock().push(back.clone());
             back.set_connected();
-            let _ = told.send(back.namespace().node().admit(&back, &rooms));
+            let _ = told.send((back.namespace().node().admit(&back, &rooms), missed));
             true
         });
         if !socket.namespace().adapter().resume(restored, resume).await {
@@ -133,7 +131,11 @@ impl Connection {
         socket.namespace().exit();
         self.session.expire(None);
         self.io.count_recovery();
-        socket.namespace().node().tell_all(&events.await.unwrap_or_default());
+        let (rooms, missed) = events.await.unwrap_or_default();
+        socket.namespace().node().tell_all(&rooms);
+        for (name, args) in missed.iter().filter_map(Broadcast::event) {
+            socket.tell_outgoing(name, args);
+        }
         Back::Here(socket)
     }
 }
@@ -180,12 +182,12 @@ async fn restore(namespace: &Namespace, Asked { pid, offset }: Asked) -> Option<
 }
 
 /// Whether the client's queue takes all that it missed, with as much room left.
-fn has_room_for(socket: &Socket, missed: &Missed) -> bool {
-    let limits = socket.session().limits().queue;
-    let attachments = |args: &Args| args.attachments.iter().map(bytes::Bytes::len).sum::<usize>();
-    let values = |args: &Args| args.values.iter().map(|it| it.to_string().len()).sum::<usize>();
-    let bytes = missed.iter().map(|(packet, _)| values(&packet.args) + attachments(&packet.args));
-    missed.len() <= limits.messages / 2 && bytes.sum::<usize>() <= limits.bytes / 2
+fn has_room_for(socket: &Socket, missed: &[Broadcast]) -> bool {
+    let (limits, dialect) = (socket.session().limits().queue, socket.session().dialect());
+    let frames = missed.iter().flat_map(|event| event.frames(dialect));
+    let (count, bytes) =
+        frames.fold((0, 0), |(count, bytes), it| (count + 1, bytes + it.len() + PER_PACKET));
+    count <= limits.messages / 2 && bytes <= limits.bytes / 2
 }
 
 /// The packet that says that a client has joined.
@@ -217,7 +219,23 @@ pub(super) fn keep(socket: &Socket, reason: DisconnectReason) {
         rooms: socket.rooms(),
         data: socket.data(),
         start: recovery.start.get().cloned(),
+        sent: recovery.sent().map(|sent| sent.to_string()),
+        lost: recovery.lost.get().cloned(),
     });
+}
+
+/// A client is lost: its socket leaves, and what it is not sent any more counts as missed.
+pub(super) fn lose(socket: &Socket) {
+    if socket.recovery().is_none() {
+        return socket.set_left();
+    }
+    let losing = socket.clone();
+    socket.namespace().adapter().between_events(Box::new(move |position| {
+        if let (Some(recovery), Some(position)) = (losing.recovery(), position) {
+            let _ = recovery.lost.set(position);
+        }
+        losing.set_left();
+    }));
 }
 
 /// Removes a socket from its namespace when this is dropped, whatever becomes of the application's functions.

@@ -19,6 +19,7 @@ mod members;
 mod namespace;
 mod node;
 mod operator;
+mod own_handlers;
 mod reason;
 mod recovery;
 mod remote;
@@ -30,7 +31,7 @@ mod sockets;
 mod values;
 
 pub use acks::AckError;
-pub use adapter::{Adapter, Begin, Fetched, Incomplete, Local, NODE_TIMEOUT, Packet, Resume};
+pub use adapter::{Act, Adapter, Fetched, Incomplete, Local, NODE_TIMEOUT, Packet, Resume};
 pub use answers::{AnswerSink, Answers, Collector, answers};
 pub use broadcast::Broadcast;
 pub use emitter::{ACK_TIMEOUT, Emitter};

@@ -11,6 +11,7 @@ use super::Socket;
 use super::acks::AckError;
 use super::adapter::{Adapter, Incomplete, Local, NODE_TIMEOUT, Packet};
 use super::answers::Answers;
+use super::family::Family;
 use super::handlers::{Handlers, Table};
 use super::io::Inner as Io;
 use super::node::LocalNode;
@@ -30,6 +31,7 @@ struct Inner {
     node: Arc<LocalNode>,
     adapter: OnceLock<Arc<dyn Adapter>>,
     io: Weak<Io>,
+    family: Option<Family>,
     /// Nobody asked for it by name: it goes when it is empty.
     passing: AtomicBool,
     /// Sockets that are in it, or about to be.
@@ -45,10 +47,20 @@ impl Deref for Namespace {
 }
 
 impl Namespace {
-    pub(super) fn new(node: LocalNode, io: Weak<Io>, passing: bool) -> Self {
+    pub(super) fn new(
+        node: LocalNode,
+        family: Option<Family>,
+        io: Weak<Io>,
+        passing: bool,
+    ) -> Self {
         let node = Arc::new(node);
         let (passing, guests) = (AtomicBool::new(passing), AtomicUsize::new(0));
-        Namespace(Arc::new(Inner { node, adapter: OnceLock::new(), io, passing, guests }))
+        Namespace(Arc::new(Inner { node, adapter: OnceLock::new(), io, family, passing, guests }))
+    }
+
+    /// The family that it is of.
+    pub(super) fn family(&self) -> Option<&Family> {
+        self.0.family.as_ref()
     }
 
     /// Its name, which begins with a slash.
@@ -133,6 +145,11 @@ impl Namespace {
     /// Those whose connection can take an event at this moment.
     pub fn volatile(&self) -> BroadcastOperator {
         self.all().volatile()
+    }
+
+    /// All: see [`BroadcastOperator::compress`].
+    pub fn compress(&self, compress: bool) -> BroadcastOperator {
+        self.all().compress(compress)
     }
 
     /// All, with another time for acknowledgements, and for answers of other nodes.

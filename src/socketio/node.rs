@@ -244,14 +244,23 @@ impl LocalNode {
         sockets.rooms.sizes().map(|(name, size)| (Arc::clone(name), size)).collect()
     }
 
-    /// Sends an event. With a position, clients that can recover get it as an argument more.
-    pub fn broadcast(
+    /// Sends an event.
+    pub fn broadcast(&self, packet: Packet, selector: &Selector, flags: Flags) {
+        self.broadcast_in_order(packet, selector, flags, |_packet| (None, ()));
+    }
+
+    /// Sends an event with a position, which clients that can recover get as an argument more. `order`
+    /// gives the position, and a guard under which the event is sent: so everybody gets events in the
+    /// order of their positions. The application's listeners are called before that, so that they may send.
+    pub fn broadcast_in_order<Guard>(
         &self,
         packet: Packet,
         selector: &Selector,
         flags: Flags,
-        offset: Option<Arc<str>>,
+        order: impl FnOnce(&Packet) -> (Option<Arc<str>>, Guard),
     ) {
+        self.tell_outgoing(&packet, selector, flags);
+        let (offset, guard) = order(&packet);
         let Packet { name, args } = packet;
         let broadcast = Broadcast::new(Arc::clone(&self.namespace), &name, args).offset(offset);
         let broadcast = match flags.volatile {
@@ -259,10 +268,23 @@ impl LocalNode {
             false => broadcast,
         };
         self.deliver(&self.select(selector), |socket| {
-            if !flags.volatile || socket.session().is_drained() {
-                socket.emit_shared(&broadcast);
+            if is_for(socket, flags) {
+                socket.push_shared(&broadcast);
             }
         });
+        drop(guard);
+    }
+
+    /// Calls what listens to events that are sent, for each client that is to get this one. Not to be
+    /// called under a lock.
+    fn tell_outgoing(&self, packet: &Packet, selector: &Selector, flags: Flags) {
+        let table = self.handlers.table();
+        if !table.is_overheard() {
+            return;
+        }
+        let selection = self.select(selector);
+        let receivers = selection.iter().filter(|it| it.is_connected() && is_for(it, flags));
+        receivers.for_each(|it| table.tell_outgoing(it, || Some((&*packet.name, &packet.args))));
     }
 
     /// Sends to each of a selection. If they are many, the packets are queued first, and then written by
@@ -292,15 +314,15 @@ impl LocalNode {
         flags: Flags,
         answers: &AnswerSink,
     ) -> usize {
+        self.tell_outgoing(&packet, selector, flags);
         let (Packet { name, args }, id) = (packet, self.ack_id());
         let broadcast = Broadcast::with_ack(Arc::clone(&self.namespace), name, args, id);
         let selection = self.select(selector);
         let sockets = selection.iter().filter(|socket| socket.is_connected());
         answers.ask(sockets, |socket, waiter| {
-            let may = !flags.volatile || socket.session().is_drained();
-            let asked = may && socket.acks().register(id, waiter);
+            let asked = is_for(socket, flags) && socket.acks().register(id, waiter);
             if asked {
-                socket.emit_shared(&broadcast);
+                socket.push_shared(&broadcast);
             }
             asked
         })
@@ -353,6 +375,11 @@ fn headers(headers: &HeaderMap) -> serde_json::Map<String, Value> {
         lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect::<Vec<_>>().join(", ")
     };
     headers.keys().map(|name| (name.as_str().to_owned(), list(name).into())).collect()
+}
+
+/// Whether an event that is sent so is for a socket at this moment.
+fn is_for(socket: &Socket, flags: Flags) -> bool {
+    !flags.volatile || socket.session().is_idle()
 }
 
 impl SocketDetails {

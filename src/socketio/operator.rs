@@ -64,13 +64,16 @@ impl BroadcastOperator {
         self
     }
 
-    /// Only those whose connection can take the event at this moment.
+    /// Only those whose connection can take the event at this moment: a request is there to answer, and
+    /// nothing that was sent before still waits for the client.
     pub fn volatile(mut self) -> Self {
         self.flags.volatile = true;
         self
     }
 
-    /// Whether nodes that compress single messages should compress this one.
+    /// Whether connections may compress this event, for nodes that compress single messages. This node
+    /// does not: WebSockets here are not compressed, and answers to polls are by
+    /// [`Limits::http_compression`](crate::engine::Limits::http_compression) and their length.
     pub fn compress(mut self, compress: bool) -> Self {
         self.flags.compress = Some(compress);
         self

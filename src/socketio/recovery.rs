@@ -6,7 +6,7 @@
 
 mod log;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +33,10 @@ pub struct SessionRecord {
     pub data: Value,
     /// The position at which it joined: it has missed nothing before.
     pub start: Option<String>,
+    /// The position of the last event that it was sent, if it was sent one.
+    pub sent: Option<String>,
+    /// The position at which its client was lost: it was sent nothing after.
+    pub lost: Option<String>,
 }
 
 /// A session that may go on.
@@ -96,14 +100,18 @@ pub(super) struct Memory {
 #[derive(Debug)]
 pub(super) struct Kept {
     log: Log,
-    /// With the time at which each was lost.
-    sessions: HashMap<String, (SessionRecord, Instant)>,
+    /// By their number, with the time at which each was lost: so the oldest come first.
+    sessions: BTreeMap<u64, (SessionRecord, Instant)>,
+    /// The numbers of the private ids.
+    numbers: HashMap<String, u64>,
+    last: u64,
 }
 
 impl Memory {
     pub fn new(settings: RecoverySettings) -> Self {
         let log = Log::new(settings.max_events, settings.max_bytes, settings.max_disconnection);
-        Memory { settings, kept: Mutex::new(Kept { log, sessions: HashMap::new() }) }
+        let (sessions, numbers, last) = (BTreeMap::new(), HashMap::new(), 0);
+        Memory { settings, kept: Mutex::new(Kept { log, sessions, numbers, last }) }
     }
 
     pub fn settings(&self) -> &RecoverySettings {
@@ -118,33 +126,48 @@ impl Memory {
     pub fn persist(&self, session: SessionRecord) {
         let (now, mut kept) = (Instant::now(), self.lock());
         let RecoverySettings { max_disconnection, max_sessions, .. } = self.settings;
-        kept.sessions.retain(|_, (_, lost)| now - *lost < max_disconnection);
-        if kept.sessions.len() >= max_sessions {
-            let oldest = kept.sessions.iter().min_by_key(|(_, (_, lost))| *lost);
-            let oldest = oldest.map(|(pid, _)| pid.clone());
-            oldest.and_then(|pid| kept.sessions.remove(&pid));
+        kept.take(&session.pid);
+        while let Some((_, (oldest, lost))) = kept.sessions.first_key_value()
+            && (now - *lost >= max_disconnection || kept.sessions.len() >= max_sessions)
+        {
+            let pid = oldest.pid.clone();
+            kept.take(&pid);
         }
-        kept.sessions.insert(session.pid.clone(), (session, now));
+        kept.last += 1;
+        let number = kept.last;
+        kept.numbers.insert(session.pid.clone(), number);
+        kept.sessions.insert(number, (session, now));
     }
 
     /// Takes a session out, if it can go on from where its client was.
     pub fn restore(&self, pid: &str, offset: Option<&str>) -> Option<Restored> {
         let mut kept = self.lock();
-        let (session, lost) = kept.sessions.remove(pid)?;
-        if lost.elapsed() >= self.settings.max_disconnection {
+        let (session, since) = kept.take(pid)?;
+        if since.elapsed() >= self.settings.max_disconnection {
             return None;
         }
+        let position = |at: &Option<String>| kept.log.position(at.as_deref()?);
         // What came before the session began is not missed, whatever the client kept from another.
-        let start = kept.log.position(session.start.as_deref()?)?;
-        let from = match offset {
+        let start = position(&session.start)?;
+        let seen = match offset {
             Some(offset) => start.max(kept.log.position(offset)?),
             None => start,
         };
+        // Who has seen all that it was sent missed nothing until it was lost, however long that was.
+        let has_all = position(&session.sent).is_none_or(|sent| seen >= sent);
+        let lost = position(&session.lost).filter(|_| has_all);
+        let from = seen.max(lost.unwrap_or(seen));
         kept.log.has_all_since(from).then(|| Restored { session, from: kept.log.offset(from) })
     }
 }
 
 impl Kept {
+    /// Takes a session out, with the time at which it was lost.
+    fn take(&mut self, pid: &str) -> Option<(SessionRecord, Instant)> {
+        let number = self.numbers.remove(pid)?;
+        self.sessions.remove(&number)
+    }
+
     /// Keeps an event, and returns its position.
     pub fn add(&mut self, packet: &Packet, selector: &Selector) -> Arc<str> {
         self.log.add(packet, selector, Instant::now()).into()
@@ -159,5 +182,79 @@ impl Kept {
     pub fn missed(&self, from: &str, rooms: &[Arc<str>]) -> Option<Missed> {
         let from = self.log.position(from)?;
         self.log.has_all_since(from).then(|| self.log.since(from, rooms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::socketio::Args;
+
+    const DURATION: Duration = Duration::from_secs(10);
+
+    fn memory() -> Memory {
+        let bounds = RecoverySettings::default();
+        let bounds = RecoverySettings { max_disconnection: DURATION, max_sessions: 2, ..bounds };
+        Memory::new(bounds)
+    }
+
+    fn emit(memory: &Memory) -> String {
+        let packet = Packet { name: "m".to_owned(), args: Args::default() };
+        memory.lock().add(&packet, &Selector::default()).to_string()
+    }
+
+    /// A session that began at the first position, was sent the event at `sent`, and is lost now.
+    fn lost(memory: &Memory, pid: &str, sent: Option<&str>) -> SessionRecord {
+        let top = memory.lock().top();
+        let start = memory.lock().log.offset(0);
+        SessionRecord {
+            pid: pid.to_owned(),
+            sid: "sid".to_owned(),
+            rooms: Vec::new(),
+            data: Value::Null,
+            start: Some(start),
+            sent: sent.map(str::to_owned),
+            lost: Some(top),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_seen_all_comes_back_however_old_the_last_event_is() {
+        let memory = memory();
+        let (first, last) = (emit(&memory), emit(&memory));
+        tokio::time::advance(2 * DURATION).await;
+        // The first two go: they are too old.
+        let other = emit(&memory);
+        for (sent, seen, from) in [
+            (Some(&last), Some(&last), Some(&other)),
+            (Some(&last), Some(&other), Some(&other)),
+            (None, None, Some(&other)),
+            (Some(&last), Some(&first), None),
+            (Some(&last), None, None),
+        ] {
+            memory.persist(lost(&memory, "p", sent.map(String::as_str)));
+            let restored = memory.restore("p", seen.map(String::as_str));
+            assert_eq!(restored.map(|it| it.from).as_ref(), from, "{sent:?}, {seen:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_sessions_go_first_by_number_and_by_age() {
+        let memory = memory();
+        let is_there = |pid: &str| memory.restore(pid, None).is_some();
+        for pid in ["a", "b", "a", "c"] {
+            memory.persist(lost(&memory, pid, None));
+        }
+        assert_eq!(["a", "b", "c"].map(is_there), [true, false, true], "a was lost again");
+        assert!(!is_there("a"), "a session is given once");
+        memory.persist(lost(&memory, "d", None));
+        tokio::time::advance(DURATION).await;
+        assert!(!is_there("d"));
+        memory.persist(lost(&memory, "e", None));
+        memory.persist(lost(&memory, "f", None));
+        tokio::time::advance(DURATION).await;
+        memory.persist(lost(&memory, "g", None));
+        assert_eq!(memory.lock().sessions.len(), 1);
+        assert_eq!(memory.lock().numbers.len(), 1);
     }
 }

@@ -1,25 +1,25 @@
 //! One client in one namespace.
 
+mod sending;
+
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
-use futures::future::BoxFuture;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::error;
 
-use super::acks::{AckError, Acks};
+use super::acks::Acks;
 use super::broadcast::Broadcast;
-use super::emitter::Emitter;
-use super::event::{Event, EventFault};
+use super::event::{Event, EventFault, EventHandler};
 use super::extensions::Extensions;
-use super::handlers::{EventMiddleware, boxed_middleware};
+use super::handlers::{EventMiddleware, OnEvent, boxed_middleware};
 use super::namespace::Namespace;
-use super::operator::BroadcastOperator;
+use super::own_handlers::OwnHandlers;
 use super::rooms::{Member, NO_SLOT};
 use super::selector::RoomNames;
 use super::sockets::Sockets;
-use super::values::{Args, FromArgs, IntoArgs, ValueError};
+use super::values::{Args, IntoArgs, ValueError};
 use crate::dialect::{AckId, Body, SocketIds, SocketPacket, grammar};
 use crate::engine::{CloseReason, Cork, Delivery, Handshake, Session, Sid};
 
@@ -49,6 +49,7 @@ struct Extras {
     extensions: Extensions,
     data: Mutex<Value>,
     event_middleware: Mutex<Vec<Arc<EventMiddleware>>>,
+    handlers: OwnHandlers,
     recovery: Option<Recovery>,
 }
 
@@ -59,7 +60,26 @@ pub(super) struct Recovery {
     pub pid: String,
     /// The position at which it joined.
     pub start: OnceLock<String>,
+    /// The position of the last event that it was sent.
+    sent: Mutex<Option<Arc<str>>>,
+    /// The position at which its client was lost.
+    pub lost: OnceLock<String>,
     pub recovered: bool,
+}
+
+impl Recovery {
+    pub fn new(pid: String, start: OnceLock<String>, recovered: bool) -> Self {
+        Recovery { pid, start, sent: Mutex::default(), lost: OnceLock::new(), recovered }
+    }
+
+    fn set_sent(&self, offset: &Arc<str>) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        *sent = Some(Arc::clone(offset));
+    }
+
+    pub fn sent(&self) -> Option<Arc<str>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl std::fmt::Debug for Extras {
@@ -224,90 +244,72 @@ impl Socket {
         own.lock().unwrap_or_else(PoisonError::into_inner).push(boxed_middleware(middleware));
     }
 
+    /// Adds a handler of an event of this client alone, for its life: see [`Handlers::on`]. Those of the
+    /// namespace are called first.
+    ///
+    /// ```
+    /// # use parlance::socketio::{Io, Socket};
+    /// # let io = Io::new();
+    /// io.of("/").on_connect(|socket: Socket| async move {
+    ///     socket.once("ready", |socket: Socket| async move {
+    ///         socket.on("move", |socket: Socket, to: (i32, i32)| async move {
+    ///             socket.broadcast().emit("move", to);
+    ///         });
+    ///     });
+    /// });
+    /// ```
+    ///
+    /// [`Handlers::on`]: super::Handlers::on
+    pub fn on<Parameters>(&self, event: &str, handler: impl EventHandler<Parameters>) {
+        self.extras().handlers.add(event, handler, false);
+    }
+
+    /// [`Socket::on`] for the next event of that name only.
+    pub fn once<Parameters>(&self, event: &str, handler: impl EventHandler<Parameters>) {
+        self.extras().handlers.add(event, handler, true);
+    }
+
+    /// Removes all handlers of an event that this client has of its own.
+    pub fn off(&self, event: &str) {
+        if let Some(extras) = self.0.extras.get() {
+            extras.handlers.remove(event);
+        }
+    }
+
+    /// The handlers of its own that an event is for.
+    pub(super) fn take_handlers(&self, event: &str) -> Vec<Arc<OnEvent>> {
+        self.0.extras.get().map_or_else(Vec::new, |extras| extras.handlers.take(event))
+    }
+
     pub(super) fn event_middleware(&self) -> Vec<Arc<EventMiddleware>> {
         let Some(extras) = self.0.extras.get() else { return Vec::new() };
         extras.event_middleware.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sends an event to this client: a tuple as several arguments, anything else as one. The names that
-    /// clients have for events of their own (`connect`, `connect_error`, `disconnect`, `disconnecting`,
-    /// `newListener`, `removeListener`) are not sent.
-    ///
-    /// ```
-    /// # fn welcome(socket: &parlance::socketio::Socket) {
-    /// socket.emit("welcome", ());
-    /// socket.emit("position", (1.5, 2.5));
-    /// socket.emit("file", ("name", bytes::Bytes::from_static(b"content")));
-    /// # }
-    /// ```
-    pub fn emit(&self, name: &str, args: impl IntoArgs) {
-        Emitter::new(self.clone()).emit(name, args);
-    }
-
-    /// Sends an event, and returns a future of the client's acknowledgement: a tuple of several arguments,
-    /// anything else of the first. It waits for ten seconds; [`Socket::timeout`] sets another time.
-    ///
-    /// Do not await it in a handler of the same client: the acknowledgement comes in a later call, which
-    /// is not made before that handler ends. Spawn a task.
-    ///
-    /// ```
-    /// # async fn ask(socket: parlance::socketio::Socket) -> Result<(), parlance::socketio::AckError> {
-    /// let (name, age): (String, u8) = socket.emit_with_ack("who are you", ()).await?;
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    /// If no acknowledgement of that type comes in time.
-    pub fn emit_with_ack<T: FromArgs + Send + 'static>(
-        &self,
-        name: &str,
-        args: impl IntoArgs,
-    ) -> BoxFuture<'static, Result<T, AckError>> {
-        Emitter::new(self.clone()).emit_with_ack(name, args)
-    }
-
-    /// Emits to this client, but not if its connection cannot take the event at this moment.
-    pub fn volatile(&self) -> Emitter {
-        Emitter::new(self.clone()).volatile()
-    }
-
-    /// Emits to this client, with another time for the acknowledgement.
-    pub fn timeout(&self, timeout: std::time::Duration) -> Emitter {
-        Emitter::new(self.clone()).timeout(timeout)
-    }
-
-    /// Emits to all others who are in the room, or in one of the rooms.
-    pub fn to(&self, rooms: impl RoomNames) -> BroadcastOperator {
-        self.broadcast().to(rooms)
-    }
-
-    /// As [`Socket::to`].
-    pub fn in_(&self, rooms: impl RoomNames) -> BroadcastOperator {
-        self.to(rooms)
-    }
-
-    /// Emits to all others who are not in the room, nor in one of the rooms.
-    pub fn except(&self, rooms: impl RoomNames) -> BroadcastOperator {
-        self.broadcast().except(rooms)
-    }
-
-    /// Emits to all others of the namespace.
-    pub fn broadcast(&self) -> BroadcastOperator {
-        BroadcastOperator::new(self.0.namespace.clone()).except(self.id())
-    }
-
-    /// Emits to all others of the namespace on this node.
-    pub fn local(&self) -> BroadcastOperator {
-        self.broadcast().local()
-    }
-
     /// Sends an event that other sockets get, too.
     pub fn emit_shared(&self, broadcast: &Broadcast) {
-        if !self.has_left() {
-            let session = &self.0.session;
-            self.0.namespace.peek().tell_outgoing(self, || broadcast.event());
-            session.push_shared(broadcast.frames(session.dialect()), broadcast.delivery);
+        if self.has_left() {
+            return;
         }
+        self.0.namespace.peek().tell_outgoing(self, || broadcast.event());
+        self.push_shared(broadcast);
+    }
+
+    /// [`Socket::emit_shared`] of which no listener hears.
+    pub(super) fn push_shared(&self, broadcast: &Broadcast) {
+        if self.has_left() {
+            return;
+        }
+        if let (Some(recovery), Some(offset)) = (self.recovery(), broadcast.position()) {
+            recovery.set_sent(offset);
+        }
+        let session = &self.0.session;
+        session.push_shared(broadcast.frames(session.dialect()), broadcast.delivery);
+    }
+
+    /// Calls what listens to events that are sent. Not to be called under a lock.
+    pub(super) fn tell_outgoing(&self, name: &str, args: &Args) {
+        self.0.namespace.table().tell_outgoing(self, || Some((name, args)));
     }
 
     /// Disconnects the client from the namespace, or with `close` from all namespaces, and closes its

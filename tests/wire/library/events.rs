@@ -4,7 +4,7 @@ use std::future::ready;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use parlance::socketio::{Ack, Args, Event, EventFault, Socket};
+use parlance::socketio::{Ack, Args, Event, EventFault, Namespace, Socket};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -155,4 +155,106 @@ async fn middleware_of_events_changes_and_refuses() {
     assert_eq!(client.text().await, "42[\"passed\",1,\"all\",\"own\"]");
     client.send("427[\"forbidden\"]").await;
     assert_eq!(client.text().await, "437[{\"error\":\"not that\"}]");
+}
+
+#[tokio::test]
+async fn a_client_has_handlers_of_its_own_for_once_for_a_while_or_for_life() {
+    let (server, io) = start(|io| {
+        let root = io.of("/");
+        root.on("both", |socket: Socket, _all: Args| async move { socket.emit("all", ()) });
+        root.on_fallback(|socket: Socket, event: Event| async move {
+            socket.emit("unknown", event.name);
+        });
+        root.on("begin", |socket: Socket, name: String, ack: Ack| async move {
+            socket.on("both", |socket: Socket, text: String| async move {
+                socket.emit("own", text);
+            });
+            let greeting = move |socket: Socket, ack: Ack| {
+                socket.once("once", |socket: Socket| async move { socket.emit("again", ()) });
+                ack.send(format!("hello {name}"));
+                ready(())
+            };
+            socket.once("once", greeting);
+            ack.send(());
+        });
+        root.on("end", |socket: Socket, ack: Ack| async move {
+            socket.off("both");
+            socket.off("nothing");
+            ack.send(());
+        });
+    })
+    .await;
+    for eio in Eio::ALL {
+        let (mut ann, _) = client(&server, eio).await;
+        let (mut bob, _) = client(&server, eio).await;
+        for (sent, got) in [
+            ("421[\"begin\",\"ann\"]", "431[]"),
+            ("42[\"both\",\"x\"]", "42[\"all\"]"),
+            ("", "42[\"own\",\"x\"]"),
+            ("422[\"both\",7]", "42[\"all\"]"),
+            (
+                "",
+                "432[{\"error\":\"wrong arguments: argument 1: invalid type: integer `7`, expected a string\"}]",
+            ),
+            ("423[\"once\"]", "433[\"hello ann\"]"),
+            ("42[\"once\"]", "42[\"again\"]"),
+            ("42[\"once\"]", "42[\"unknown\",\"once\"]"),
+            ("424[\"end\"]", "434[]"),
+            ("42[\"both\",\"y\"]", "42[\"all\"]"),
+            ("42[\"own\"]", "42[\"unknown\",\"own\"]"),
+        ] {
+            if !sent.is_empty() {
+                ann.send(sent).await;
+            }
+            assert_eq!(ann.text().await, got, "{sent}");
+        }
+        bob.send("42[\"once\"]").await;
+        assert_eq!(bob.text().await, "42[\"unknown\",\"once\"]", "they are ann's");
+    }
+    drop(io);
+}
+
+#[tokio::test]
+async fn handlers_and_listeners_can_be_removed_and_put_first() {
+    let heard = Arc::<Mutex<Vec<&str>>>::default();
+    let (server, io) = start(|io| {
+        let root = io.of("/");
+        root.on("event", |socket: Socket| async move { socket.emit("handled", ()) });
+        root.on("other", |socket: Socket| async move { socket.emit("handled", ()) });
+        root.on_fallback(|socket: Socket, _event| async move { socket.emit("unknown", ()) });
+        let note = |what| {
+            let heard = Arc::clone(&heard);
+            move || heard.lock().unwrap().push(what)
+        };
+        let (first, second) = (note("first"), note("second"));
+        root.on_any(move |_socket, _event| second());
+        root.prepend_any(move |_socket, _event| first());
+        let (first, second) = (note("first out"), note("second out"));
+        root.on_any_outgoing(move |_socket, _name, _args| second());
+        root.prepend_any_outgoing(move |_socket, _name, _args| first());
+    })
+    .await;
+    let root = io.of("/");
+    let (mut client, _) = client(&server, Eio::V4).await;
+    type Step = (&'static str, &'static str, &'static [&'static str], fn(&Namespace));
+    let steps: [Step; 4] = [
+        ("event", "handled", &["first", "second", "first out", "second out"], |root| {
+            root.off_any_outgoing();
+        }),
+        ("event", "handled", &["first", "second"], |root| {
+            root.off_any();
+        }),
+        ("event", "handled", &[], |root| {
+            root.off("event").off("nothing");
+        }),
+        ("event", "unknown", &[], |_root| {}),
+    ];
+    for (event, answer, listeners, then) in steps {
+        client.send(&format!("42[\"{event}\"]")).await;
+        assert_eq!(client.text().await, format!("42[\"{answer}\"]"));
+        assert_eq!(std::mem::take(&mut *heard.lock().unwrap()), listeners);
+        then(&root);
+    }
+    client.send("42[\"other\"]").await;
+    assert_eq!(client.text().await, "42[\"handled\"]", "only what was named went");
 }

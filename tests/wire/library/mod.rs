@@ -11,6 +11,7 @@ mod openings;
 mod operators;
 mod recovery;
 mod rooms;
+mod volatile;
 
 use parlance::socketio::Io;
 

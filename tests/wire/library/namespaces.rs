@@ -9,7 +9,9 @@ use serde_json::json;
 use super::{client, start};
 use crate::support::client::{Client, Via};
 use crate::support::packets::Eio;
+use crate::support::server::Setup;
 use crate::support::until;
+use crate::support::v09::Session09;
 
 fn greet(io: &Io, name: &str) -> Namespace {
     let namespace = io.of(name);
@@ -161,4 +163,111 @@ async fn disconnecting_sees_the_rooms_and_disconnect_sees_none() {
         .map(|who| [2, 1].map(|rooms| format!("{who} disconnect, {rooms} rooms")));
     assert_eq!(*heard.lock().unwrap(), expected.concat());
     assert!(io.of("/").node().rooms().is_empty());
+}
+
+#[tokio::test]
+async fn the_default_namespace_is_there_for_every_generation() {
+    let (server, io) = start(|io| drop(greet(io, "/admin"))).await;
+    let heard = Arc::<Mutex<Vec<String>>>::default();
+    let made = Arc::clone(&heard);
+    io.on_namespace(move |namespace| made.lock().unwrap().push(namespace.name().to_string()));
+    for eio in Eio::ALL {
+        let (mut client, _) = client(&server, eio).await;
+        client.send("40/admin,").await;
+        assert!(client.text().await.starts_with("40/admin"));
+        assert_eq!(client.text().await, "42/admin,[\"hello\",\"/admin\"]");
+        io.of("/").emit("hello", ());
+        assert_eq!(client.text().await, "42[\"hello\"]");
+        client.send("41").await;
+    }
+    let old = Session09::polling(&server).await;
+    io.of("/").emit("hello", ());
+    assert_eq!(old.poll().await, "5:::{\"name\":\"hello\"}");
+    assert_eq!(*heard.lock().unwrap(), ["/"], "it is made once, and told of as any other");
+}
+
+#[tokio::test]
+async fn the_guard_of_a_server_stands_before_the_default_namespace_too() {
+    let io = Io::new();
+    io.on_namespace(|namespace| {
+        namespace.use_guard(|_socket| ready(Err(ConnectError::new("not in"))));
+    });
+    let server = Setup::default().start_io(io, |_io| {}).await;
+    let mut client = Client::open(&server, Eio::V4, Via::WebSocket).await;
+    assert_eq!(join(&mut client, "40").await, "44{\"message\":\"not in\"}");
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_asked_for_by_name_is_of_the_family_whose_pattern_matches() {
+    let (server, io) = start(|_io| {}).await;
+    let greets = |greeting: &'static str| {
+        move |socket: Socket| {
+            socket.emit(greeting, &**socket.namespace().name());
+            ready(())
+        }
+    };
+    let before = io.of("/room-0");
+    let asked = io.of_family(|name, _auth| ready(name == "/room-7"));
+    asked.on_connect(greets("asked"));
+    let rooms = io.of_pattern(r"^/room-\d$").unwrap();
+    rooms.on_connect(greets("room"));
+    io.of_pattern(r"^/room").unwrap().on_connect(greets("later"));
+    let made = io.of("room-1");
+    made.on_connect(greets("own"));
+    let mut client = Client::open(&server, Eio::V4, Via::WebSocket).await;
+    for (name, greetings) in [
+        ("/room-0", &[][..]),
+        ("/room-1", &["room", "own"]),
+        ("/room-2", &["room"]),
+        ("/room-7", &["asked"]),
+        ("/room-x", &["later"]),
+    ] {
+        assert!(join(&mut client, &format!("40{name},")).await.contains("\"sid\""), "{name}");
+        for greeting in greetings {
+            assert_eq!(client.text().await, format!("42{name},[\"{greeting}\",\"{name}\"]"));
+        }
+    }
+    // One event for all of a family, and for no other.
+    let mut children = rooms.namespaces();
+    children.sort_by_key(|namespace| namespace.name().to_string());
+    assert_eq!(children, [made.clone(), io.of("/room-2")]);
+    rooms.emit("all", (1, "x"));
+    let mut heard = [client.text().await, client.text().await];
+    heard.sort();
+    assert_eq!(heard, ["42/room-1,[\"all\",1,\"x\"]", "42/room-2,[\"all\",1,\"x\"]"]);
+    asked.emit("all", ());
+    assert_eq!(client.text().await, "42/room-7,[\"all\"]");
+    rooms.emit("disconnect", "a reserved name is not sent");
+    before.emit("last", ());
+    assert_eq!(client.text().await, "42/room-0,[\"last\"]");
+    // It stays when it is empty: the application asked for it.
+    client.send("41/room-1,").await;
+    until("nobody is left", || made.sockets().is_empty()).await;
+    assert_eq!(io.of("/room-1"), made);
+}
+
+#[tokio::test]
+async fn empty_namespaces_of_a_family_stay_if_the_application_says_so() {
+    for cleanup in [true, false] {
+        let io = Io::builder().cleanup_empty_child_namespaces(cleanup).build();
+        let serve = |io: &Io| {
+            io.of_pattern("^/f").unwrap().use_middleware(|socket: Socket| {
+                let refused = &**socket.namespace().name() == "/f-refused";
+                ready(if refused { Err(ConnectError::new("no")) } else { Ok(()) })
+            });
+        };
+        let server = Setup::default().start_io(io.clone(), serve).await;
+        let mut client = Client::open(&server, Eio::V4, Via::WebSocket).await;
+        assert!(join(&mut client, "40/f1,").await.contains("\"sid\""));
+        let first = io.namespaces();
+        assert_eq!(first.len(), 1);
+        client.send("41/f1,").await;
+        assert!(join(&mut client, "40/f1,").await.contains("\"sid\""));
+        assert_eq!(io.namespaces() == first, !cleanup, "{cleanup}");
+        assert_eq!(join(&mut client, "40/f-refused,").await, "44/f-refused,{\"message\":\"no\"}");
+        client.send("41/f1,").await;
+        let left = if cleanup { 0 } else { 2 };
+        until("it has left", || io.namespaces().iter().all(|it| it.sockets().is_empty())).await;
+        until("the rest is as it should be", || io.namespaces().len() == left).await;
+    }
 }

@@ -105,27 +105,3 @@ async fn sockets_are_fetched_and_sent_away() {
     assert_eq!(root.server_count().await, 1);
     assert_eq!(root.server_side_emit_with_ack("nobody hears", ()).await, Ok(vec![]));
 }
-
-#[tokio::test]
-async fn volatile_events_are_for_who_can_take_them_now() {
-    let (server, io) = start(|io| drop(io.of("/"))).await;
-    let (mut ws, ws_id) = client(&server, Eio::V4).await;
-    let mut poll = crate::support::client::Client::open(
-        &server,
-        Eio::V4,
-        crate::support::client::Via::Polling,
-    )
-    .await;
-    let poll_id = poll.join_default().await;
-    let root = io.of("/");
-    let socket = root.socket(&poll_id).unwrap();
-    let ready = || root.socket(&ws_id).is_some_and(|socket| socket.session().is_drained());
-    until("the WebSocket waits", ready).await;
-    assert!(!socket.session().is_drained(), "no poll is there");
-    root.volatile().emit("v", 1);
-    socket.volatile().emit("v", 2);
-    root.emit("e", ());
-    assert_eq!(ws.text().await, "42[\"v\",1]");
-    assert_eq!(ws.text().await, "42[\"e\"]");
-    assert_eq!(poll.text().await, "42[\"e\"]", "it got no volatile one");
-}

@@ -1,5 +1,8 @@
 //! Connection state recovery (recovery.md, the table 1.3 and its vectors).
 
+mod cases;
+mod listeners;
+
 use std::time::Duration;
 
 use parlance::engine::CloseReason;
@@ -25,8 +28,12 @@ struct Stage {
 }
 
 async fn stage(settings: RecoverySettings) -> Stage {
+    stage_on(Setup::default(), settings).await
+}
+
+async fn stage_on(setup: Setup, settings: RecoverySettings) -> Stage {
     let io = Io::builder().recovery(settings).build();
-    let server = Setup::default()
+    let server = setup
         .start_io(io.clone(), |io| {
             let root = io.of("/");
             root.use_guard(|socket: Socket| async move {
@@ -137,7 +144,7 @@ async fn positions_are_on_every_event_of_those_who_can_recover_and_on_no_other()
     root.emit("all", "text");
     let all = offset(&new.text().await);
     assert_eq!(old.text().await, "42[\"all\",\"text\"]");
-    let ready = || stage.socket(&known).session().is_drained();
+    let ready = || stage.socket(&known).session().is_idle();
     until("it can take more", ready).await;
     root.to(&known.sid).volatile().emit("volatile", "text");
     assert_eq!(offset(&new.text().await), all, "no text is taken for a position");
