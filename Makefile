@@ -81,12 +81,10 @@ fallback-page:
 
 # The tests of socket.io-client and engine.io-client with the modern client in its place, from CHECKOUT, a folder with
 # socket.io's repository: tests/suites/README.md.
-# Parlance's library recovers no sessions yet.
 suites: build
 	cd tests/suites && $(NPM)
 	cd tests/suites && node socketio-client.mjs $(abspath $(CHECKOUT))
-	cd tests/suites && node socketio-client.mjs $(abspath $(CHECKOUT)) --server ../../target/debug/examples/socketio_suite -- \
-	  --fgrep 'connection state recovery' --invert
+	cd tests/suites && node socketio-client.mjs $(abspath $(CHECKOUT)) --server ../../target/debug/examples/socketio_suite
 	cd tests/suites && node engineio-client.mjs $(abspath $(CHECKOUT))
 	cd tests/suites && USE_FETCH=1 node engineio-client.mjs $(abspath $(CHECKOUT))
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parlance::engine::{Engine, Limits};
 use parlance::negotiate::Negotiator;
 use parlance::server::{self, HttpLimits, Server};
-use parlance::socketio::{Ack, Args, ConnectError, Io, Socket};
+use parlance::socketio::{Ack, Args, ConnectError, Io, RecoverySettings, Socket};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -21,11 +21,15 @@ const DATE: &str = "2026-01-01T00:00:00.000Z";
 const NAMESPACES: [&str; 8] =
     ["/", "/foo", "/timeout_socket", "/valid", "/asd", "/abc", "/no", "/refused"];
 
-/// What the client said when it connected: the query of its requests, and the auth payload.
+/// What the client said when it connected: the query of its requests, and the auth payload. Clients before
+/// Socket.IO 3 have a query for each namespace instead of that payload.
 fn handshake(socket: &Socket) -> Value {
     let query = &socket.handshake().query;
-    let query: Map<String, Value> =
+    let mut query: Map<String, Value> =
         form_urlencoded::parse(query.as_bytes()).map(|(k, v)| (k.into(), json!(v))).collect();
+    if query.get("EIO").is_some_and(|eio| eio == "3") {
+        query.extend(socket.auth().as_object().cloned().unwrap_or_default());
+    }
     json!({ "query": query, "auth": socket.auth() })
 }
 
@@ -77,6 +81,9 @@ fn suite(io: &Io) {
                 socket.emit("jsonbuff-ack", ());
             }
         });
+        namespace.on("getbin", |socket: Socket| async move {
+            socket.emit("takebin", Bytes::from_static(b"asdfasdf"));
+        });
         namespace.on("abuff2", |socket: Socket| async move { socket.emit("abuff2-ack", ()) });
     }
     io.of("/abc").on_connect(|socket: Socket| async move {
@@ -99,7 +106,7 @@ fn ask(socket: Socket) {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let limits = Limits { ping_interval: Duration::from_secs(2), ..Limits::default() };
-    let io = Io::new();
+    let io = Io::builder().recovery(RecoverySettings::default()).build();
     suite(&io);
     let negotiator = Negotiator::allow_all(Engine::new(limits, io));
     let server = Server::new("/socket.io/", negotiator, None, HttpLimits::default());

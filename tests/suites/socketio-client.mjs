@@ -6,7 +6,7 @@
 import { cpSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { client, forward, mocha, stage, start } from './stage.mjs';
+import { client, forward, listening, mocha, stage } from './stage.mjs';
 
 /** Where the suite expects its server. */
 const PORT = '3210';
@@ -27,16 +27,3 @@ if (values.server) {
   forward(PORT, await listening(resolve(values.server)), 10);
 }
 mocha(folder, ['--import=tsx', ...hooks, ...options, 'test/index.ts']);
-
-/** Starts a server, and resolves with its port. */
-function listening(program) {
-  const server = start(program, [], { env: { ...process.env, PORT: '0' }, stdio: ['ignore', 'inherit', 'pipe'] });
-  return new Promise((found, failed) => {
-    server.on('error', failed).on('exit', (code) => failed(new Error(`${program} ended: ${code}`)));
-    server.stderr.on('data', (text) => {
-      process.stderr.write(text);
-      const [, port] = /listening on .*:(\d+)/.exec(text) ?? [];
-      if (port) found(port);
-    });
-  });
-}

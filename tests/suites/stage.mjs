@@ -74,3 +74,16 @@ export function forward(from, to, late = 0) {
     far.on('error', () => near.destroy()).pipe(near);
   }).listen(from);
 }
+
+/** Starts a server, and resolves with its port. */
+export function listening(program) {
+  const server = start(program, [], { env: { ...process.env, PORT: '0' }, stdio: ['ignore', 'inherit', 'pipe'] });
+  return new Promise((found, failed) => {
+    server.on('error', failed).on('exit', (code) => failed(new Error(`${program} ended: ${code}`)));
+    server.stderr.on('data', (text) => {
+      process.stderr.write(text);
+      const [, port] = /listening on .*:(\d+)/.exec(text) ?? [];
+      if (port) found(port);
+    });
+  });
+}
