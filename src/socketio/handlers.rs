@@ -380,24 +380,28 @@ impl Table {
             }
         }
         let shared = self.events.get(&*event.name).map_or(&[][..], Vec::as_slice);
-        let own = socket.take_handlers(&event.name);
-        let count = shared.len() + own.len();
-        if count == 0 {
+        let own = socket.take_handlers(&event.name).into_boxed_slice();
+        if shared.is_empty() && own.is_empty() {
             if let Some(fallback) = &self.fallback {
                 fallback(socket.clone(), event).await;
             }
             return Ok(());
         }
-        let (name, ack) = (event.name.clone(), event.ack.clone());
-        let mut event = Some(event);
-        for at in 0..count {
-            let event = if at + 1 == count { event.take() } else { event.clone() };
-            let handler = shared.get(at).or_else(|| own.get(at - shared.len()));
-            let (Some(handler), Some(event)) = (handler, event) else { break };
-            match handler(socket.clone(), event) {
-                Ok(called) => called.await,
-                Err(error) => return Err(EventError { name, fault: error.into(), ack }),
-            }
+        let (mut event, mut at) = (Some(event), 0);
+        while let Some(handler) = shared.get(at).or_else(|| own.get(at - shared.len())) {
+            at += 1;
+            let last = at == shared.len() + own.len();
+            // Nothing but the call is kept while it waits: the future stays small.
+            let called = {
+                let Some(event) = (if last { event.take() } else { event.clone() }) else { break };
+                let (name, ack) = (event.name.clone(), event.ack.clone());
+                handler(socket.clone(), event).map_err(|error| EventError {
+                    name,
+                    fault: error.into(),
+                    ack,
+                })?
+            };
+            called.await;
         }
         Ok(())
     }
