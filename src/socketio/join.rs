@@ -16,7 +16,7 @@ use super::recovery::{Missed, Restored, SessionRecord, is_recoverable};
 use super::socket::{NewSocket, Recovery};
 use super::values::Args;
 use crate::dialect::Body;
-use crate::engine::{CloseReason, PER_PACKET, Sid};
+use crate::engine::{CloseReason, Cork, PER_PACKET, Sid};
 
 /// Namespaces that one client may be in at once.
 const MAX_NAMESPACES: usize = 32;
@@ -75,14 +75,17 @@ impl Connection {
         std::mem::forget(leaving);
         self.session.expire(None);
         let (joining, sockets) = (socket.clone(), Arc::clone(&self.sockets));
+        // The answer goes out when all is done: a client that has its id is found by it.
         socket.namespace().adapter().between_events(Box::new(move |position| {
             if let (Some(recovery), Some(position)) = (joining.recovery(), position) {
                 let _ = recovery.start.set(position);
             }
-            joining.send(connected(&joining), Args::default());
-            sockets.lock().push(joining.clone());
-            joining.set_connected();
-            joining.namespace().node().admit(&joining, &[]);
+            Cork::default().hold(|| {
+                joining.send(connected(&joining), Args::default());
+                sockets.lock().push(joining.clone());
+                joining.set_connected();
+                joining.namespace().node().admit(&joining, &[]);
+            });
         }));
         Some(socket)
     }
@@ -117,11 +120,13 @@ impl Connection {
             if !has_room_for(&back, &missed) {
                 return false;
             }
-            missed.iter().for_each(|event| back.push_shared(event));
-            back.send(connected(&back), Args::default());
-            sockets.lock().push(back.clone());
-            back.set_connected();
-            let _ = told.send((back.namespace().node().admit(&back, &rooms), missed));
+            Cork::default().hold(|| {
+                missed.iter().for_each(|event| back.push_shared(event));
+                back.send(connected(&back), Args::default());
+                sockets.lock().push(back.clone());
+                back.set_connected();
+                let _ = told.send((back.namespace().node().admit(&back, &rooms), missed));
+            });
             true
         });
         if !socket.namespace().adapter().resume(restored, resume).await {

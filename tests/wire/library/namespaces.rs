@@ -271,3 +271,15 @@ async fn empty_namespaces_of_a_family_stay_if_the_application_says_so() {
         until("the rest is as it should be", || io.namespaces().len() == left).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_its_id_is_found_by_it() {
+    let (server, io) = start(|_| ()).await;
+    for _ in 0..100 {
+        for eio in Eio::ALL {
+            let (client, id) = client(&server, eio).await;
+            assert!(io.of("/").socket(&id).is_some(), "{eio:?}");
+            client.kill();
+        }
+    }
+}

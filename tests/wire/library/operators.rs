@@ -102,6 +102,10 @@ async fn sockets_are_fetched_and_sent_away() {
     b.assert_closed().await;
     root.except("r").disconnect_sockets(false);
     assert_eq!(c.text().await, "41");
+    let (mut d, _) = client(&server, Eio::V4).await;
+    root.disconnect_sockets(true);
+    assert_eq!(d.text().await, "41");
+    d.assert_closed().await;
     assert_eq!(root.server_count().await, 1);
     assert_eq!(root.server_side_emit_with_ack("nobody hears", ()).await, Ok(vec![]));
 }

@@ -285,3 +285,18 @@ async fn after_its_time_a_session_is_gone() {
     let (_client, again) = stage.join(&json!({ "pid": known.pid }), &[]).await;
     assert_ne!(again.sid, known.sid);
 }
+
+#[tokio::test]
+async fn lost_sessions_are_kept_side_by_side_and_the_oldest_goes_when_there_are_too_many() {
+    let stage = stage(RecoverySettings { max_sessions: 2, ..Default::default() }).await;
+    let mut lost = Vec::new();
+    for _ in 0..3 {
+        let (client, known) = stage.join(&json!({}), &[]).await;
+        stage.lose(client, &known).await;
+        lost.push(known);
+    }
+    for (known, kept) in lost.iter().zip([false, true, true]).rev() {
+        let (_client, again) = stage.join(&json!({ "pid": known.pid }), &[]).await;
+        assert_eq!(again.sid == known.sid, kept);
+    }
+}

@@ -96,4 +96,18 @@ async fn rooms_come_and_go() {
     assert!(heard.lock().unwrap().contains(&left));
     root.sockets_leave("r");
     assert_eq!(io.room_count(), 0);
+    heard.lock().unwrap().clear();
+    let b = root.socket(&id_b).unwrap();
+    b.join("t");
+    b.join("t");
+    b.leave("t");
+    b.leave("t");
+    let (room, who) = (Arc::<str>::from("t"), id_b);
+    let all = [
+        RoomEvent::Created(room.clone()),
+        RoomEvent::Joined(room.clone(), who.clone()),
+        RoomEvent::Left(room.clone(), who),
+        RoomEvent::Deleted(room),
+    ];
+    assert_eq!(*heard.lock().unwrap(), all);
 }
