@@ -27,7 +27,7 @@ fn handshake(socket: &Socket) -> Value {
     let query = &socket.handshake().query;
     let mut query: Map<String, Value> =
         form_urlencoded::parse(query.as_bytes()).map(|(k, v)| (k.into(), json!(v))).collect();
-    if query.get("EIO").is_some_and(|eio| eio == "3") {
+    if socket.session().dialect().rules().joins_by_itself {
         query.extend(socket.auth().as_object().cloned().unwrap_or_default());
     }
     json!({ "query": query, "auth": socket.auth() })

@@ -19,14 +19,14 @@ const BLOBS = 'as a Blob|with Blobs';
 const SUITES = [
   { version: '2.5.0', page: PAGE, leftOut: BLOBS },
   { version: '1.7.4', page: PAGE, leftOut: BLOBS },
-  // It tests connections only where there is a window. Its client gives no ArrayBuffer in Node.
+  // It tests connections only where there is a window.
   { version: '1.0.6', page: `${PAGE} globalThis.window = globalThis;`, leftOut: `${BLOBS}|get binary data \\(as an ArrayBuffer\\)` },
 ];
 
 const [checkout, program] = process.argv.slice(2);
 if (!program) throw new Error('usage: node published.mjs CHECKOUT PROGRAM');
 
-// The servers of these suites are slower than a timeout of 0: without that, a client tries again without end.
+// Tests with a timeout of 0 want a server that is slower than that: without a delay the suites of 1.x stop there.
 forward(PORT, await listening(resolve(program)), 10);
 
 let failed = false;
