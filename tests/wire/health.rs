@@ -103,8 +103,8 @@ async fn sessions_end_after_the_delay() {
     let handshake: serde_json::Value = serde_json::from_str(&opened.text()[1..]).expect("JSON");
     let sid = handshake["sid"].as_str().expect("a sid");
     let mut http = Http::open(addr).await;
-    process.signal("TERM");
     let began = std::time::Instant::now();
+    process.signal("TERM");
     let told = http.get(&format!("{polling}&sid={sid}")).await;
     assert_eq!(told.text(), "1", "the end of the session");
     assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
