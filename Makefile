@@ -87,6 +87,8 @@ suites: build
 	cd tests/suites && node socketio-client.mjs $(abspath $(CHECKOUT)) --server ../../target/debug/examples/socketio_suite
 	cd tests/suites && node engineio-client.mjs $(abspath $(CHECKOUT))
 	cd tests/suites && USE_FETCH=1 node engineio-client.mjs $(abspath $(CHECKOUT))
+	cd tests/suites && node engineio-client.mjs $(abspath $(CHECKOUT)) --server ../../target/debug/examples/engineio_suite
+	cd tests/suites && USE_FETCH=1 node engineio-client.mjs $(abspath $(CHECKOUT)) --server ../../target/debug/examples/engineio_suite
 
 .PHONY: sweep protocol-suites
 

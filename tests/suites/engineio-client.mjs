@@ -1,10 +1,15 @@
 // The test suite of engine.io-client with the engine of our modern client in its place:
-//   node engineio-client.mjs CHECKOUT
-// CHECKOUT is a folder with socket.io's repository, which this does not fetch. The server is Node's, as the suite brings it.
+//   node engineio-client.mjs CHECKOUT [--server PROGRAM]
+// CHECKOUT is a folder with socket.io's repository, which this does not fetch. The server is Node's, as the suite brings it,
+// or PROGRAM, which listens on the port in PORT: see examples/engineio_suite.rs.
 // With USE_FETCH=1 in the environment the client polls by fetch.
 
-import { join } from 'node:path';
-import { here, mocha, stage } from './stage.mjs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { forward, here, listening, mocha, stage } from './stage.mjs';
+
+/** Where the suite expects its server. */
+const PORT = '3000';
 
 /** Tests that ask for what our client has otherwise, or not at all, by how their names begin. They are not run. */
 const LEFT_OUT = {
@@ -17,10 +22,12 @@ const LEFT_OUT = {
   'Transport transport uris should generate a wss uri': 'no query; ours has EIO and transport in every one',
   'Transport transport uris should generate a ws ipv6 uri': 'the same, twice',
 };
-if (process.env.USE_FETCH) LEFT_OUT['node.js should send cookies with withCredentials: true'] = 'cookies in Node by fetch; ours keeps them where it polls as Node does by default';
 
-const [checkout] = process.argv.slice(2);
-if (!checkout) throw new Error('usage: node engineio-client.mjs CHECKOUT');
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { server: { type: 'string' } } });
+const [checkout] = positionals;
+if (!checkout) throw new Error('usage: node engineio-client.mjs CHECKOUT [--server PROGRAM]');
+if (process.env.USE_FETCH) LEFT_OUT['node.js should send cookies with withCredentials: true'] = 'cookies in Node by fetch; ours keeps them where it polls as Node does by default';
+if (values.server) LEFT_OUT['Socket close provides details when maxHttpBufferSize is reached '] = 'an answer, and a close frame, without text; those of Parlance say why';
 
 const folder = stage(checkout, 'engine.io-client', {
   modules: { 'index.cjs': join(here, 'engine-face.mjs') },
@@ -38,5 +45,7 @@ const folder = stage(checkout, 'engine.io-client', {
   },
 });
 for (const [name, why] of Object.entries(LEFT_OUT)) console.log(`left out: ${name.trim()}: ${why}`);
-const pattern = `^(${Object.keys(LEFT_OUT).join('|').replaceAll('.', '\\.')})`;
-mocha(folder, ['--grep', pattern, '--invert', '--require', './page.js', '--require', 'test/support/hooks.js', 'test/index.js']);
+const pattern = `^(${Object.keys(LEFT_OUT).join('|').replace(/[.()]/g, '\\$&')})`;
+const hooks = values.server ? [] : ['--require', 'test/support/hooks.js'];
+if (values.server) forward(PORT, await listening(resolve(values.server)));
+mocha(folder, ['--grep', pattern, '--invert', '--require', './page.js', ...hooks, 'test/index.js']);

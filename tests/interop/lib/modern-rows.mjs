@@ -465,7 +465,6 @@ export const ROWS = [
   },
   {
     name: 'recovered: the session goes on, and what was missed comes',
-    server: 'node',
     async run({ url, t }) {
       const socket = t.open(url, { reconnectionDelay: 10 });
       await t.heard(socket, 'connect');
@@ -478,18 +477,6 @@ export const ROWS = [
       socket.io.engine.close();
       await again;
       t.equal([socket.recovered, socket.id], [true, id]);
-    },
-  },
-  {
-    name: 'recovered: false on a server that recovers nothing',
-    server: 'parlance',
-    async run({ url, t }) {
-      const socket = t.open(url, { reconnectionDelay: 10 });
-      await socket.emitWithAck('echo', 1);
-      const again = t.heard(socket, 'connect');
-      socket.io.engine.close();
-      await again;
-      t.equal(socket.recovered, false);
     },
   },
   {
