@@ -57,7 +57,7 @@ test-interop: build
 
 # The page and its client library in Chromium, with what old browsers lack taken away, and in old browsers.
 test-browser: build
-	cd tests/browser && node --test --test-force-exit --test-concurrency=1
+	cd tests/browser && node --test --test-force-exit --test-concurrency=2
 
 # The fault laboratory: what its proxies and servers do is what the names say, and a clean way alarms nobody.
 test-faults: build
@@ -125,6 +125,7 @@ bench: build bench-tools bench-peers
 # The library beside socketioxide and npm socket.io, in under ten minutes: the end of docs/benchmarks.md, where WRITE_DOCS=1
 # puts the figures.
 bench-library: build bench-tools bench-peers
+	cargo build --release --example library_bench
 	node benches/run.mjs --library
 
 # The dialects and one broadcast, without a socket: about a minute.

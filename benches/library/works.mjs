@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 export const SERVERS = {
-  parlance: { command: [here('../../target/release/examples/library_bench')] },
+  // the quick form looks at exactness alone, which any build has
+  parlance: { command: [here(`../../target/${process.argv.includes('--quick') ? 'debug' : 'release'}/examples/library_bench`)] },
   socketioxide: { command: [here('../peers/target/release/sio-library')] },
   node: { command: [process.execPath, here('../peers/node/library.js')] },
 };
