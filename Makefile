@@ -57,7 +57,7 @@ test-interop: build
 
 # The page and its client library in Chromium, with what old browsers lack taken away, and in old browsers.
 test-browser: build
-	cd tests/browser && node --test --test-force-exit --test-concurrency=2
+	cd tests/browser && node --test --test-force-exit --test-concurrency=1
 
 # The fault laboratory: what its proxies and servers do is what the names say, and a clean way alarms nobody.
 test-faults: build
