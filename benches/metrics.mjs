@@ -12,9 +12,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import net from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { accepts, freePort } from './ports.mjs';
 
 const { values: options, positionals: builds } = parseArgs({ allowPositionals: true, options: { rounds: { type: 'string', default: '9' } } });
 if (builds.length !== 2) throw new Error('give two builds: one that counts, and one that does not');
@@ -26,32 +26,13 @@ const LOADS = {
   'ten in flight': ['--clients', 1000, '--senders', 10, '--rate', 'max', '--inflight', 10, '--warmup', 1, '--duration', 3],
 };
 
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function accepts(port) {
-  for (;;) {
-    const socket = net.connect(port, '127.0.0.1');
-    const open = await once(socket, 'connect').then(() => true, () => false);
-    socket.destroy();
-    if (open) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 /** Microseconds of the server's CPU by each delivery. */
 async function measure(build, load) {
   const port = await freePort();
   const server = spawn('taskset', ['-c', '0', build, ...FLAGS, '--port', String(port)], { stdio: 'ignore' });
   const gone = once(server, 'exit');
   try {
-    await Promise.race([accepts(port), gone.then(([code]) => Promise.reject(new Error(`${build} ended with code ${code}`)))]);
+    await accepts(port, server);
     const args = ['-c', '1', LOADGEN, 'fanout', ...load.map(String), '--pid', String(server.pid)];
     const generator = spawn('taskset', args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TARGET: `127.0.0.1:${port}` } });
     let out = '';

@@ -15,11 +15,11 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import net from 'node:net';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as library from './library/works.mjs';
+import { accepts, freePort } from './ports.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -114,26 +114,6 @@ const CORES = /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync('/proc/self/statu
   return Array.from({ length: last - first + 1 }, (_, n) => first + n);
 });
 const pinned = (nth, command) => (CORES.length > 1 ? ['taskset', '-c', String(CORES[nth]), ...command] : command);
-
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function accepts(port, child) {
-  for (;;) {
-    if (child.exitCode !== null) throw new Error(`it ended with code ${child.exitCode}`);
-    const socket = net.connect(port, '127.0.0.1');
-    const open = await once(socket, 'connect').then(() => true, () => false);
-    socket.destroy();
-    if (open) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 /** One run: a fresh server, one load, what the generator counted. */
 async function measure(name, args) {

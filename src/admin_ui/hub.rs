@@ -86,8 +86,8 @@ impl Hub {
                 let _ = tokio::time::timeout(PERIOD, self.came.notified()).await;
             } else {
                 self.came.notified().await;
-                // The first numbers are those of the last two seconds: what was counted while no page was
-                // open is dropped.
+                // A page has just come. What was counted while no page was open is dropped, so that the first
+                // numbers it gets are those of one period.
                 (carried, _) = (Carried::now(), self.happened.take());
             }
             let now = Carried::now();

@@ -156,7 +156,7 @@ fn binary(value: &Value, attachments: &[Bytes]) -> Option<usize> {
     attachments.get(at).map(Bytes::len)
 }
 
-/// A text, cut to what is shown of it.
+/// The text, or the first [`LONGEST`] characters of it and an ellipsis.
 pub fn cut(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),

@@ -1,4 +1,4 @@
-//! What is kept of the request that opens a session, for as long as the session: its URL, and headers.
+//! What a session keeps of the request that opened it, if the application asked for that: URL and headers.
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -7,7 +7,8 @@ use crate::engine::KeptRequest;
 use crate::http::Request;
 use crate::transport::Error;
 
-/// The greatest size of what is kept: the bytes of the URL and of the values, and [`PER_HEADER`].
+/// The greatest size of what a session keeps: the bytes of the URL and of the headers' values, and
+/// [`PER_HEADER`] for each header.
 const MOST: usize = 16 * 1024;
 /// What a header counts beside its value: its name, and its place in the map.
 const PER_HEADER: usize = 128;

@@ -177,7 +177,7 @@ impl Negotiator {
         }
     }
 
-    /// What is known of the client of a new session.
+    /// The handshake of a new session, from the request that opens it.
     fn handshake(
         &self,
         request: &Request,

@@ -86,7 +86,7 @@ impl Connections {
 
 impl Server {
     /// `mount` is the path of the engine, or that of everything and that of the engine below it. `outside`
-    /// answers what is not for the engine; without it, that is not found.
+    /// answers requests that are not for the engine. Without it they get 404.
     pub fn new(
         mount: impl Into<Mount>,
         negotiator: Negotiator,
