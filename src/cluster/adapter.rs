@@ -12,8 +12,8 @@ use super::message::{Content, Message};
 use super::peers::{HEARTBEAT, Peers};
 use super::requests::{Broadcasts, Requests};
 use crate::socketio::{
-    ACK_TIMEOUT, Adapter, AnswerSink, Args, Fetched, Flags, Incomplete, LocalNode, NODE_TIMEOUT,
-    Packet, Selector, SocketDetails, answers,
+    ACK_TIMEOUT, Adapter, AnswerSink, Args, ClusterStatus, Fetched, Flags, Incomplete, LocalNode,
+    NODE_TIMEOUT, Packet, Selector, SocketDetails, answers,
 };
 
 /// The adapter of one namespace on one node. It does its own part after it has told the others, knows the
@@ -94,7 +94,7 @@ impl ClusterAdapter {
             Content::InitialHeartbeat => self.publish(Content::Heartbeat),
             Content::Heartbeat | Content::AdapterClose => {}
             Content::Broadcast { packet, selector, flags, request: None } => {
-                self.node.broadcast(packet, &selector, flags);
+                self.node.broadcast_of(&uid, packet, &selector, flags);
             }
             Content::Broadcast { packet, selector, flags, request: Some(request) } => {
                 self.ask_clients(uid, request, packet, &selector, flags);
@@ -302,6 +302,10 @@ impl Adapter for ClusterAdapter {
 
     fn server_count(&self) -> BoxFuture<'_, usize> {
         Box::pin(ready(1 + self.peers().count()))
+    }
+
+    fn status(&self) -> ClusterStatus {
+        self.bus.status()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

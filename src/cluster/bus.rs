@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::message::Message;
+use crate::socketio::ClusterStatus;
 
 /// Carries messages to other nodes: one connection to a broker, say. Messages of one node arrive in order
 /// at each other node, which gives them to its [`ClusterAdapter`](super::ClusterAdapter)s by
@@ -17,5 +18,10 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     fn publish_to(&self, node: &str, message: Message) {
         let _ = node;
         self.publish(message);
+    }
+
+    /// Whether messages get through now, and how many were lost.
+    fn status(&self) -> ClusterStatus {
+        ClusterStatus::UP
     }
 }

@@ -10,6 +10,7 @@ use super::answers::AnswerSink;
 use super::node::{LocalNode, SocketDetails};
 use super::recovery::{Memory, Missed, RecoverySettings, Restored, SessionRecord};
 use super::selector::{Flags, Selector};
+use super::status::ClusterStatus;
 use super::values::Args;
 
 /// An event for sockets of a namespace, or for its other nodes.
@@ -87,6 +88,12 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     /// How many nodes have the namespace, this one included.
     fn server_count(&self) -> BoxFuture<'_, usize>;
 
+    /// Whether there are other nodes, and whether they can be reached now. To be answered at once, from
+    /// what is known.
+    fn status(&self) -> ClusterStatus {
+        ClusterStatus::default()
+    }
+
     /// Whether it gives events positions and keeps sessions: connection state recovery.
     fn recovers(&self) -> bool {
         false
@@ -163,7 +170,7 @@ impl Adapter for Local {
         let Some(memory) = &self.memory else {
             return self.node.broadcast(packet, &selector, flags);
         };
-        self.node.broadcast_in_order(packet, &selector, flags, |packet| {
+        self.node.broadcast_in_order(None, packet, &selector, flags, |packet| {
             let mut kept = memory.lock();
             let offset = match flags.volatile {
                 // Clients take the last argument of any event for a position.

@@ -54,7 +54,9 @@ impl Broadcast {
         self
     }
 
-    pub(super) fn offset(mut self, offset: Option<Arc<str>>) -> Self {
+    /// Sets the position, which clients that can recover get as an argument more.
+    #[must_use]
+    pub fn offset(mut self, offset: Option<Arc<str>>) -> Self {
         self.offset = offset;
         self
     }

@@ -13,6 +13,7 @@ use super::event::{Event, EventError, EventFault, EventHandler};
 use super::node::RoomEvent;
 use super::reason::{ConnectError, DisconnectReason};
 use super::server_side::ServerSideEvent;
+use super::taken::Taken;
 use super::values::{Args, ValueError};
 
 /// What an application has registered: a namespace, and a family of namespaces, have their own.
@@ -42,6 +43,7 @@ pub(super) struct Table {
     pub error: Option<Arc<With<EventError>>>,
     pub server_side: Vec<Arc<OnServerSide>>,
     pub rooms: Vec<Arc<OnRoom>>,
+    pub takers: HashMap<Box<str>, Arc<Taker>>,
 }
 
 /// A function that sees what is sent, while it is wanted.
@@ -62,6 +64,7 @@ type OnAny = dyn Fn(&Socket, &Event) + Send + Sync;
 type OnAnyOutgoing = dyn Fn(&Socket, &str, &Args) + Send + Sync;
 type OnServerSide = dyn Fn(ServerSideEvent) -> BoxFuture<'static, ()> + Send + Sync;
 type OnRoom = dyn Fn(&RoomEvent) + Send + Sync;
+pub(super) type Taker = dyn Fn(Taken) + Send + Sync;
 
 impl fmt::Debug for Handlers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -309,7 +312,8 @@ impl Handlers {
     }
 
     /// Adds a function that gets the events that other nodes of a cluster send to this namespace by
-    /// [`Namespace::server_side_emit`](super::Namespace::server_side_emit).
+    /// [`Namespace::server_side_emit`](super::Namespace::server_side_emit). It is called in the order in
+    /// which they came; what its future does is in a task of its own.
     pub fn on_server_side<Called>(
         &self,
         handler: impl Fn(ServerSideEvent) -> Called + Send + Sync + 'static,
@@ -319,6 +323,41 @@ impl Handlers {
     {
         let handler = Arc::new(move |event| Box::pin(handler(event)) as BoxFuture<'static, _>);
         self.change(|table| table.server_side.push(handler.clone()))
+    }
+
+    /// Has a function take broadcasts of an event instead of this node's clients: those of this node, once
+    /// the adapter gives them their place, and those of others, in one order. What the clients get is up to
+    /// the function: see [`Socket::emit_shared`]. It is called at once, possibly under a lock of the
+    /// adapter's: it must not wait, nor send. Broadcasts that want acknowledgements are not taken.
+    ///
+    /// ```
+    /// use parlance::socketio::{Broadcast, Io, Taken};
+    /// use tokio::sync::mpsc::unbounded_channel;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let io = Io::new();
+    /// let root = io.of("/");
+    /// let (sender, mut messages) = unbounded_channel::<Taken>();
+    /// root.take_broadcasts("message", move |taken| {
+    ///     // Without a bound, for brevity.
+    ///     let _ = sender.send(taken);
+    /// });
+    /// tokio::spawn(async move {
+    ///     while let Some(Taken { packet, .. }) = messages.recv().await {
+    ///         let text = packet.args.get::<String>(0).unwrap_or_default().to_uppercase();
+    ///         let loud = Broadcast::new(root.name().clone(), "message", vec![text.into()]);
+    ///         root.sockets().iter().for_each(|socket| socket.emit_shared(&loud));
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn take_broadcasts(
+        &self,
+        event: &str,
+        taker: impl Fn(Taken) + Send + Sync + 'static,
+    ) -> &Self {
+        let taker: Arc<Taker> = Arc::new(taker);
+        self.change(|table| drop(table.takers.insert(event.into(), Arc::clone(&taker))))
     }
 
     /// Adds a function that hears of rooms on this node: that they come and go, and who joins and leaves.
@@ -408,21 +447,4 @@ impl Table {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use super::*;
-
-    #[test]
-    fn who_listens_at_times_costs_nothing_at_others() {
-        let (handlers, wanted) = (Handlers::default(), Arc::<AtomicBool>::default());
-        let asked = Arc::clone(&wanted);
-        handlers.on_any_outgoing_if(move || asked.load(Ordering::Relaxed), |_, _, _| {});
-        assert_eq!(handlers.table().listening().count(), 0);
-        wanted.store(true, Ordering::Relaxed);
-        assert_eq!(handlers.table().listening().count(), 1);
-        handlers.on_any_outgoing(|_, _, _| {});
-        wanted.store(false, Ordering::Relaxed);
-        assert_eq!(handlers.table().listening().count(), 1);
-    }
-}
+mod tests;

@@ -28,6 +28,8 @@ mod selector;
 mod server_side;
 mod socket;
 mod sockets;
+mod status;
+mod taken;
 mod values;
 
 pub use acks::AckError;
@@ -49,4 +51,6 @@ pub use remote::RemoteSocket;
 pub use selector::{Flags, RoomNames, Selector};
 pub use server_side::ServerSideEvent;
 pub use socket::Socket;
+pub use status::{ClusterLink, ClusterStatus};
+pub use taken::Taken;
 pub use values::{Args, FromArgs, InPlace, IntoArgs, ValueError};

@@ -14,10 +14,11 @@ use super::Socket;
 use super::adapter::Packet;
 use super::answers::AnswerSink;
 use super::broadcast::Broadcast;
-use super::handlers::Handlers;
+use super::handlers::{Handlers, Taker};
 use super::rooms::{Rooms, Selection};
 use super::selector::{Flags, Selector};
 use super::server_side::ServerSideEvent;
+use super::taken::Taken;
 use super::values::Args;
 use crate::engine::{Cork, Delivery, Sid};
 
@@ -244,21 +245,41 @@ impl LocalNode {
         sockets.rooms.sizes().map(|(name, size)| (Arc::clone(name), size)).collect()
     }
 
-    /// Sends an event.
+    /// Sends an event of this node.
     pub fn broadcast(&self, packet: Packet, selector: &Selector, flags: Flags) {
-        self.broadcast_in_order(packet, selector, flags, |_packet| (None, ()));
+        self.broadcast_in_order(None, packet, selector, flags, |_packet| (None, ()));
+    }
+
+    /// Sends an event of another node: `origin` is its name.
+    pub fn broadcast_of(
+        &self,
+        origin: &Arc<str>,
+        packet: Packet,
+        selector: &Selector,
+        flags: Flags,
+    ) {
+        self.broadcast_in_order(Some(origin), packet, selector, flags, |_packet| (None, ()));
     }
 
     /// Sends an event with a position, which clients that can recover get as an argument more. `order`
     /// gives the position, and a guard under which the event is sent: so everybody gets events in the
-    /// order of their positions. The application's listeners are called before that, so that they may send.
+    /// order of their positions. The application's listeners are called before that, so that they may send;
+    /// what takes the event instead of the clients ([`Handlers::take_broadcasts`]) under the guard.
+    /// `origin` names the node whose event it is, if it is another.
     pub fn broadcast_in_order<Guard>(
         &self,
+        origin: Option<&Arc<str>>,
         packet: Packet,
         selector: &Selector,
         flags: Flags,
         order: impl FnOnce(&Packet) -> (Option<Arc<str>>, Guard),
     ) {
+        if let Some(taker) = self.taker(&packet) {
+            let (offset, guard) = order(&packet);
+            let (selector, origin) = (selector.clone(), origin.cloned());
+            taker(Taken { packet, selector, flags, origin, offset });
+            return drop(guard);
+        }
         self.tell_outgoing(&packet, selector, flags);
         let (offset, guard) = order(&packet);
         let Packet { name, args } = packet;
@@ -273,6 +294,12 @@ impl LocalNode {
             }
         });
         drop(guard);
+    }
+
+    /// What takes the event instead of the clients.
+    fn taker(&self, packet: &Packet) -> Option<Arc<Taker>> {
+        let table = self.handlers.peek();
+        table.takers.get(&*packet.name).cloned()
     }
 
     /// Calls what listens to events that are sent, for each client that is to get this one. Not to be
@@ -352,7 +379,7 @@ impl LocalNode {
         self.sockets(selector).iter().map(SocketDetails::of).collect()
     }
 
-    /// Calls the handlers of events of other nodes, in a task of its own. `answer` gets what the first
+    /// Calls the handlers of events of other nodes; what their futures do is in a task of its own. `answer` gets what the first
     /// answers, if one does.
     pub fn server_side(self: &Arc<Self>, packet: Packet, answer: Option<oneshot::Sender<Args>>) {
         let table = self.handlers.table();
@@ -360,9 +387,11 @@ impl LocalNode {
             return;
         }
         let event = ServerSideEvent::new(packet.name, packet.args, answer);
+        let calls: Vec<_> =
+            table.server_side.iter().map(|handler| handler(event.clone())).collect();
         tokio::spawn(async move {
-            for handler in &table.server_side {
-                handler(event.clone()).await;
+            for call in calls {
+                call.await;
             }
         });
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use parlance::cluster::InProcess;
-use parlance::socketio::{Answers, Io, RoomEvent, ServerSideEvent};
+use parlance::socketio::{Answers, ClusterLink, Io, RoomEvent, ServerSideEvent, Taken};
 use serde_json::json;
 
 use super::client;
@@ -251,6 +251,89 @@ async fn each_node_knows_its_own_rooms() {
             };
             for number in 0..nodes.len() {
                 until("its room is there", || created(number)).await;
+            }
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_an_application_takes_no_client_gets_and_each_node_takes_it_in_one_order() {
+    let taken = Arc::<Mutex<Vec<(usize, Taken)>>>::default();
+    everywhere(
+        |io, number| {
+            let taken = Arc::clone(&taken);
+            io.of("/")
+                .take_broadcasts("said", move |said| taken.lock().unwrap().push((number, said)));
+        },
+        async |mut nodes| {
+            taken.lock().unwrap().clear();
+            let (first, count) = (nodes[0].io.of("/"), nodes.len());
+            let speaker = nodes[0].clients[0].1.clone();
+            for number in 0..50 {
+                first.except(&*speaker).emit("said", number);
+            }
+            first.local().emit("said", "here");
+            first.emit("end", ());
+            for (client, _) in all(&mut nodes) {
+                assert_eq!(client.text().await, "42[\"end\"]", "nothing else");
+            }
+            let taken = taken.lock().unwrap();
+            let mut origins = Vec::new();
+            for node in 0..count {
+                let of_node = taken.iter().filter(|(number, _)| *number == node);
+                let of_node: Vec<&Taken> = of_node.map(|(_, taken)| taken).collect();
+                assert_eq!(of_node.len(), 50 + usize::from(node == 0));
+                for (number, said) in of_node.iter().take(50).enumerate() {
+                    assert_eq!(said.packet.args.values, [json!(number)], "in order");
+                    assert_eq!(said.selector.except, [speaker.clone().into()]);
+                    assert_eq!(said.origin.is_none(), node == 0, "own ones are told from others");
+                    origins.extend(said.origin.clone());
+                }
+            }
+            origins.dedup();
+            assert!(origins.len() <= 1, "all know the sender by one name: {origins:?}");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn events_between_nodes_are_handed_over_in_order() {
+    let heard = Arc::<Mutex<Vec<(usize, usize)>>>::default();
+    everywhere(
+        |io, node| {
+            let heard = Arc::clone(&heard);
+            io.of("/").on_server_side(move |event: ServerSideEvent| {
+                heard.lock().unwrap().push((node, event.args.get(0).unwrap_or(usize::MAX)));
+                async {}
+            });
+        },
+        async |nodes| {
+            heard.lock().unwrap().clear();
+            let others = nodes.len() - 1;
+            (0..100).for_each(|number| nodes[0].io.of("/").server_side_emit("n", number));
+            until("all is heard", || heard.lock().unwrap().len() == 100 * others).await;
+            for node in 1..=others {
+                let heard = heard.lock().unwrap();
+                let of_node = heard.iter().filter(|(heard_by, _)| *heard_by == node);
+                assert!(of_node.map(|(_, number)| *number).eq(0..100));
+            }
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_adapter_says_whether_there_is_a_cluster() {
+    everywhere(
+        |_, _| (),
+        async |nodes| {
+            for Node { io, .. } in &nodes {
+                let status = io.of("/").adapter().status();
+                assert!(!status.is_alone() && status.lost == 0);
+                assert_eq!(status.link == ClusterLink::Up, status.is_clustered());
+                assert!(nodes.len() == 1 || status.is_clustered());
             }
         },
     )
