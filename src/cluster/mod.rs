@@ -7,6 +7,7 @@ mod adapter;
 mod bus;
 mod in_process;
 mod message;
+pub mod node_format;
 mod peers;
 mod requests;
 

@@ -24,6 +24,7 @@ targets! {
     forwarded: 20_000,
     grammar: 20_000,
     json: 20_000,
+    node_format: 20_000,
     origins: 20_000,
     path: 20_000,
     proxy_header: 20_000,

@@ -1,7 +1,7 @@
 //! Whom something is for, and how it is sent.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Selects sockets of a namespace: those in any of `rooms`, or all if there are none, but those who are in
 /// any of `except`. A socket's id is a room of its own.
@@ -25,6 +25,8 @@ pub struct Flags {
     pub compress: Option<bool>,
     /// How long acknowledgements may take.
     pub timeout: Option<Duration>,
+    /// When it was said, if the others hear of it only later: its node was cut off from them.
+    pub late: Option<SystemTime>,
 }
 
 /// Names of rooms: one, or several.
