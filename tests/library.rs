@@ -20,8 +20,12 @@ fn manifest() -> Table {
 
 /// The crates that the feature `server` asks for.
 fn of_the_server() -> Names {
+    of_the_feature("server")
+}
+
+fn of_the_feature(feature: &str) -> Names {
     let manifest = manifest();
-    let asked = manifest["features"]["server"].as_array().unwrap();
+    let asked = manifest["features"][feature].as_array().unwrap();
     let names = asked.iter().filter_map(|entry| entry.as_str().unwrap().strip_prefix("dep:"));
     names.map(str::to_owned).collect()
 }
@@ -43,6 +47,7 @@ fn the_library_brings_nothing_of_the_server() {
     for name in ["warp", "clap", "toml", "tower-http", "prometheus-client", "brotli"] {
         assert!(of_the_server().contains(name), "{name}");
     }
+    assert!(whole.contains("redis") && !alone.contains("redis"));
     // The library, or a crate of it, needs these as well: the server to build its pages, and for the chat.
     let shared = ["flate2", "indexmap", "serde_json"].map(str::to_owned).into();
     assert_eq!(alone.intersection(&of_the_server()).cloned().collect::<Names>(), shared);
@@ -70,6 +75,7 @@ fn the_page_on_dependencies_says_whose_they_are() {
     let of_the_library = all.filter(|(_, value)| !is_optional(value)).map(|(name, _)| name.clone());
     let of_the_library: Names = of_the_library.collect();
     assert_eq!(listed("## The library"), of_the_library);
+    assert_eq!(listed("## Nodes that meet at a Redis, feature `redis`"), of_the_feature("redis"));
     let of_the_server: Names = of_the_server().difference(&of_the_library).cloned().collect();
     assert_eq!(listed("## The chat server, feature `server`"), of_the_server);
 }

@@ -9,6 +9,8 @@ done
 command -v nginx >/dev/null 2>&1 || missing="$missing nginx-light"
 # The program and its modules, without the service that the package apache2 starts.
 command -v apache2 >/dev/null 2>&1 || missing="$missing apache2-bin"
+# As of all these, its service stays off.
+command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 # 19 MB; its service stays off: the tests start their own.
 command -v prometheus >/dev/null 2>&1 || missing="$missing prometheus"
 if [ -n "$missing" ]; then

@@ -9,6 +9,8 @@ mod in_process;
 mod message;
 pub mod node_format;
 mod peers;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod requests;
 
 pub use adapter::ClusterAdapter;

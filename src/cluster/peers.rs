@@ -56,7 +56,7 @@ mod tests {
         peers.heard(&"b".into(), start + HEARTBEAT);
         assert_eq!(peers.count(), 2);
         assert!(peers.take_gone(start + GONE - HEARTBEAT / 100).is_empty());
-        assert_eq!(peers.take_gone(start + GONE), ["a".into()]);
+        assert_eq!(peers.take_gone(start + GONE), [Arc::<str>::from("a")]);
         assert!(peers.remove("b") && !peers.remove("b"));
         assert_eq!(peers.all().count(), 0);
     }

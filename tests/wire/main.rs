@@ -7,6 +7,7 @@ mod admin;
 mod admin_ui;
 mod chat;
 mod clocks;
+mod cluster;
 mod connections;
 mod echo;
 mod embedded;

@@ -152,7 +152,7 @@ async fn sockets_of_all_nodes_are_fetched_and_moved_and_sent_away() {
             let found = first.in_("r").fetch_sockets().await.unwrap();
             assert_eq!(found.len(), 1, "a question comes after what was said before");
             assert_eq!((found[0].id(), found[0].data()), (&*id, &json!({ "name": "zed" })));
-            assert_eq!(found[0].rooms(), [id.clone().into(), "r".into(), "s".into()]);
+            assert_eq!(found[0].rooms(), [Arc::<str>::from(id.clone()), "r".into(), "s".into()]);
             found[0].leave("r");
             assert!(first.in_("r").fetch_sockets().await.unwrap().is_empty());
             found[0].emit("you", ());
@@ -286,7 +286,7 @@ async fn what_an_application_takes_no_client_gets_and_each_node_takes_it_in_one_
                 assert_eq!(of_node.len(), 50 + usize::from(node == 0));
                 for (number, said) in of_node.iter().take(50).enumerate() {
                     assert_eq!(said.packet.args.values, [json!(number)], "in order");
-                    assert_eq!(said.selector.except, [speaker.clone().into()]);
+                    assert_eq!(said.selector.except, [Arc::<str>::from(speaker.clone())]);
                     assert_eq!(said.origin.is_none(), node == 0, "own ones are told from others");
                     origins.extend(said.origin.clone());
                 }

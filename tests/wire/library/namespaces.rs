@@ -128,7 +128,7 @@ async fn middleware_in_order_until_one_refuses_in_the_form_of_each_generation() 
     let mut old = Client::open_with(&server, Eio::V3, Via::Polling, "&refuse=me").await;
     assert_eq!(old.text().await, "44{\"why\":\"so\"}");
     assert_eq!(io.of("/").node().rooms(), [("early".into(), 1)], "only who was let in");
-    assert_eq!(io.of("/").socket(&id).unwrap().rooms(), [id.into(), "early".into()]);
+    assert_eq!(io.of("/").socket(&id).unwrap().rooms(), [Arc::<str>::from(id), "early".into()]);
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use parlance::socketio::{AckError, Answers};
 use serde_json::{Value, json};
 
@@ -85,7 +87,7 @@ async fn sockets_are_fetched_and_sent_away() {
     let fetched = root.in_("r").fetch_sockets().await.unwrap();
     assert_eq!(fetched.len(), 2);
     let first = fetched.iter().find(|socket| socket.id() == id_a).unwrap();
-    assert_eq!(first.rooms(), [id_a.clone().into(), "r".into()]);
+    assert_eq!(first.rooms(), [Arc::<str>::from(id_a.clone()), "r".into()]);
     assert_eq!(first.data(), &json!({ "since": 7 }));
     assert_eq!(first.handshake()["address"], "127.0.0.1");
     first.emit("hello", "you");

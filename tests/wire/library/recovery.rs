@@ -5,6 +5,8 @@ mod listeners;
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use parlance::engine::CloseReason;
 use parlance::socketio::{ConnectError, Io, RecoverySettings, Socket};
 use serde_json::{Value, json};
@@ -121,7 +123,7 @@ async fn a_lost_client_gets_its_session_and_what_it_missed_in_order() {
     let socket = stage.socket(&known);
     assert!(socket.is_recovered());
     assert_eq!(socket.data(), json!({ "name": "ann" }));
-    assert_eq!(socket.rooms(), [known.sid.clone().into(), "asked".into(), "r".into()]);
+    assert_eq!(socket.rooms(), [Arc::<str>::from(known.sid.clone()), "asked".into(), "r".into()]);
     root.to("r").emit("live", ());
     assert!(back.text().await.starts_with("42[\"live\",\""));
     // And once more, by polling, from where it was then.

@@ -80,7 +80,7 @@ async fn rooms_come_and_go() {
     root.to(&id_a).sockets_join(["r", "s"]);
     root.in_("s").sockets_leave("r");
     root.to(&id_b).sockets_leave(["r", "nobody's"]);
-    assert_eq!(root.socket(&id_a).unwrap().rooms(), [id_a.clone().into(), "s".into()]);
+    assert_eq!(root.socket(&id_a).unwrap().rooms(), [Arc::<str>::from(id_a.clone()), "s".into()]);
     assert_eq!((root.node().rooms().len(), io.room_count()), (2, 2));
     let count = |wanted: fn(&RoomEvent) -> bool| {
         heard.lock().unwrap().iter().filter(|event| wanted(event)).count()

@@ -10,6 +10,7 @@ pub mod http;
 pub mod packets;
 pub mod polls;
 pub mod process;
+pub mod redis;
 pub mod server;
 pub mod session;
 pub mod v09;

@@ -1,0 +1,31 @@
+//! Nodes that meet at a Redis.
+//!
+//! [`Redis`] is the connection: it publishes, listens, asks, and connects again.
+
+mod connection;
+mod link;
+mod outbox;
+mod topics;
+mod url;
+
+use bytes::Bytes;
+
+pub use connection::{Redis, RedisCounts, RedisStatus, Subscription};
+pub use link::Link;
+pub use topics::{Listener, Topic, escaped};
+pub use url::RedisUrl;
+
+/// How Redis is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisSettings {
+    /// Where it is.
+    pub url: RedisUrl,
+    /// Whose certificates are good, in PEM form; `None` for those that the system trusts.
+    pub ca: Option<Bytes>,
+}
+
+impl From<RedisUrl> for RedisSettings {
+    fn from(url: RedisUrl) -> Self {
+        RedisSettings { url, ca: None }
+    }
+}

@@ -1,0 +1,3 @@
+//! Several nodes as one, by a real Redis.
+
+mod connection;
