@@ -98,6 +98,11 @@ impl Session {
         self.sid
     }
 
+    /// The id where the session has it: for tables that keep none of their own.
+    pub(crate) fn sid_ref(&self) -> &Sid {
+        &self.sid
+    }
+
     /// The wire generation.
     pub fn dialect(&self) -> &'static dyn Dialect {
         self.dialect

@@ -1,7 +1,9 @@
 //! This node's part of one namespace: its sockets and their rooms.
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -40,10 +42,33 @@ pub struct LocalNode {
 /// Lock order: this lock is a leaf. Nothing is sent, and no function of the application called, under it.
 struct Sockets {
     rooms: Rooms<Socket>,
-    ids: HashMap<Sid, Socket>,
+    ids: HashSet<ById>,
     /// Those whose sessions are kept if they are lost.
     pids: HashMap<String, Socket>,
 }
+
+/// A socket that is found by its id, of which the table has no copy.
+struct ById(Socket);
+
+impl Borrow<Sid> for ById {
+    fn borrow(&self) -> &Sid {
+        self.0.sid()
+    }
+}
+
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.sid().hash(hasher);
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.sid() == other.0.sid()
+    }
+}
+
+impl Eq for ById {}
 
 /// A socket as other nodes see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,7 +111,7 @@ impl LocalNode {
         handlers: Handlers,
         room_count: Arc<AtomicUsize>,
     ) -> Self {
-        let sockets = Sockets { rooms: Rooms::new(), ids: HashMap::new(), pids: HashMap::new() };
+        let sockets = Sockets { rooms: Rooms::new(), ids: HashSet::new(), pids: HashMap::new() };
         let (sockets, ack_ids) = (RwLock::new(sockets), AtomicU64::new(0));
         LocalNode { namespace, handlers, sockets, room_count, ack_ids, gone: Notify::new() }
     }
@@ -117,7 +142,7 @@ impl LocalNode {
     pub(super) fn admit(&self, socket: &Socket, rooms: &[Arc<str>]) -> Vec<RoomEvent> {
         let mut sockets = self.write();
         sockets.rooms.admit(socket);
-        sockets.ids.insert(socket.sid(), socket.clone());
+        sockets.ids.replace(ById(socket.clone()));
         if let Some(recovery) = socket.recovery() {
             sockets.pids.insert(recovery.pid.clone(), socket.clone());
         }
@@ -147,8 +172,8 @@ impl LocalNode {
         let rooms = sockets.rooms.remove(socket);
         let emptied = rooms.iter().filter(|(_, emptied)| *emptied).count();
         self.room_count.fetch_sub(emptied, Ordering::Relaxed);
-        if sockets.ids.get(&socket.sid()) == Some(socket) {
-            sockets.ids.remove(&socket.sid());
+        if sockets.ids.get(socket.sid()).is_some_and(|ById(other)| other == socket) {
+            sockets.ids.remove(socket.sid());
         }
         if let Some(recovery) = socket.recovery()
             && sockets.pids.get(&recovery.pid) == Some(socket)
@@ -217,7 +242,7 @@ impl LocalNode {
         let sockets = self.read();
         let by_id = |name: &str| {
             let own = name.strip_prefix(&*self.namespace).and_then(|rest| rest.strip_prefix('#'));
-            let socket = sockets.ids.get(&Sid::parse(own.unwrap_or(name))?)?;
+            let ById(socket) = sockets.ids.get(&Sid::parse(own.unwrap_or(name))?)?;
             (socket.id() == name).then(|| socket.clone())
         };
         sockets.rooms.select(&selector.rooms, &selector.except, by_id)

@@ -1,14 +1,15 @@
 //! Which members are in which rooms.
 //!
 //! A membership takes 16 bytes: a pointer in the room's list, and in the member's list the number of the room
-//! and the place there. With the slack of growing lists it is at most twice that. A room takes some 230
-//! bytes more, and its name.
+//! and the place there. With the slack of growing lists it is at most twice that. Who is in one room besides
+//! the room of all needs no list of its own. A room takes some 230 bytes more, and its name.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use slab::Slab;
+use smallvec::SmallVec;
 
 use super::members::{Members, Snapshot};
 
@@ -30,7 +31,7 @@ pub struct Rooms<M> {
     numbers: HashMap<Arc<str>, u32>,
     by_number: Slab<Room<M>>,
     /// By slot, where a member is.
-    places: Slab<Vec<Place>>,
+    places: Slab<Places>,
 }
 
 #[derive(Debug)]
@@ -45,6 +46,9 @@ struct Place {
     room: u32,
     at: u32,
 }
+
+/// The memberships of one member: that of all, and mostly one more.
+type Places = SmallVec<[Place; 2]>;
 
 /// The members that a selector gives at one moment.
 #[derive(Debug)]
@@ -94,7 +98,7 @@ impl<M: Member> Rooms<M> {
         let Rooms { by_number, places, .. } = self;
         let mut slot = member.slot().load(Ordering::Relaxed);
         if slot == NO_SLOT {
-            slot = places.insert(Vec::new());
+            slot = places.insert(Places::new());
             member.slot().store(slot, Ordering::Relaxed);
         }
         let Some(places) = places.get_mut(slot) else { return false };

@@ -147,8 +147,8 @@ impl Socket {
     }
 
     /// What tells it from other sockets of the namespace.
-    pub(super) fn sid(&self) -> Sid {
-        self.0.own_id.unwrap_or_else(|| self.0.session.sid())
+    pub(super) fn sid(&self) -> &Sid {
+        self.0.own_id.as_ref().unwrap_or_else(|| self.0.session.sid_ref())
     }
 
     /// The namespace that was joined.
