@@ -65,6 +65,11 @@ impl Attempts {
         self.other.as_deref().filter(|_| self.is_latest_other).unwrap_or(&self.websocket)
     }
 
+    /// [`Attempts::latest`] when nothing more will happen.
+    pub fn into_latest(self) -> Attempt {
+        self.other.filter(|_| self.is_latest_other).map_or(self.websocket, |other| *other)
+    }
+
     /// The last to move to that transport, if the server saw one; of WebSocket also that it saw none.
     pub fn to(&self, transport: &str) -> Option<&Attempt> {
         match transport {

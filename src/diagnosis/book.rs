@@ -4,6 +4,7 @@ mod hearing;
 mod refusals;
 mod views;
 
+use std::cell::LazyCell;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,7 @@ use super::causes::{Verdict, diagnose};
 use super::facts::Facts;
 use super::history::History;
 use super::lateness::Lateness;
-use super::patterns::Patterns;
+use super::patterns::{Losses, Patterns};
 use super::tail::{Tail, Who};
 use super::timeline::{self, Timeline};
 use crate::admission::AddressTable;
@@ -130,8 +131,22 @@ pub struct Ended {
     pub verdict: Option<Verdict>,
     /// What happened.
     pub timeline: Timeline,
+    attempt: Attempt,
+    /// Losses of its network that were alike, with its own.
+    losses: Option<Losses>,
+}
+
+impl Ended {
     /// What was known of it at its end.
-    facts: Facts,
+    fn facts(&self) -> Facts {
+        facts_at_end(&self.attempt, self.lasted, self.losses)
+    }
+}
+
+fn facts_at_end(attempt: &Attempt, lasted: Duration, losses: Option<Losses>) -> Facts {
+    let mut facts = attempt.facts(lasted);
+    losses.into_iter().for_each(|losses| losses.tell(&mut facts));
+    facts
 }
 
 /// An open session, in short.
@@ -285,12 +300,11 @@ impl Book {
         let now = Instant::now();
         let lasted = now - record.opened;
         let network = session.handshake().bucket;
-        let attempt = record.attempts.latest();
-        let mut facts = attempt.facts(lasted);
-        if let Some(silent) = attempt.lost_after_silence() {
-            let mut patterns = lock(&self.patterns);
-            patterns.lost(network, silent, lasted).into_iter().for_each(|p| p.tell(&mut facts));
-        }
+        let attempt = record.attempts.into_latest();
+        let silent = attempt.lost_after_silence();
+        let losses = silent.and_then(|silent| lock(&self.patterns).lost(network, silent, lasted));
+        // Of most sessions nobody asks.
+        let facts = LazyCell::new(|| facts_at_end(&attempt, lasted, losses));
         let failed = attempt.has_failed();
         let said = record.said.and_then(|said| said.verdict);
         let verdict = if failed { Some(diagnose(&facts)) } else { said.clone() };
@@ -309,6 +323,7 @@ impl Book {
         {
             self.found(Subject::of(session), transport, &facts, verdict);
         }
+        drop(facts);
         let mut all = lock(&self.ended);
         let ended = Ended {
             sid: session.sid(),
@@ -323,7 +338,8 @@ impl Book {
             reason,
             verdict,
             timeline: record.timeline,
-            facts,
+            attempt,
+            losses,
         };
         if all.len() == ENDED {
             all.pop_front();

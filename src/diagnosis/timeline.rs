@@ -1,5 +1,7 @@
 //! What happened to one session, in short.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -37,10 +39,17 @@ impl Timeline {
             self.0.replace_range(first..second, "");
         }
         let at = u32::try_from(after.as_millis()).unwrap_or(u32::MAX);
-        let text = prefix(text).replace(char::is_control, " ");
-        let line = format!("{at}\t{name}\t{text}\n");
-        self.0.reserve_exact(line.len());
-        self.0.push_str(&line);
+        let digits = at.checked_ilog10().unwrap_or(0) as usize + 1;
+        let text = prefix(text);
+        self.0.reserve_exact(digits + name.len() + text.len() + "\t\t\n".len());
+        // Writing to a string does not fail.
+        let _ = write!(self.0, "{at}\t{name}\t");
+        match text.contains(char::is_control) {
+            // A space takes no more than what it replaces.
+            true => self.0.push_str(&text.replace(char::is_control, " ")),
+            false => self.0.push_str(text),
+        }
+        self.0.push('\n');
     }
 
     /// All events.
@@ -68,30 +77,30 @@ pub(super) fn prefix(text: &str) -> &str {
 }
 
 /// The name and the text of an event.
-pub(super) fn words(event: &SessionEvent<'_>) -> (&'static str, String) {
+pub(super) fn words<'a>(event: &SessionEvent<'a>) -> (&'static str, Cow<'a, str>) {
     let ms = Duration::as_millis;
-    match *event {
-        SessionEvent::Handshake { transport, offered: [] } => ("opened", transport.to_owned()),
+    let (name, text) = match *event {
+        SessionEvent::Handshake { transport, offered: [] } => return ("opened", transport.into()),
         SessionEvent::Handshake { transport, offered } => {
             ("opened", format!("{transport}, offered {}", offered.join(", ")))
         }
         SessionEvent::Withheld { transport, reason, .. } => {
             ("not offered", format!("{transport}: {reason}"))
         }
-        SessionEvent::Moved { to, .. } => ("transport", to.to_owned()),
+        SessionEvent::Moved { to, .. } => return ("transport", to.into()),
         SessionEvent::Refused { transport, reason, label } => {
             let reason = if reason.is_empty() { label } else { reason };
             ("refused", format!("{transport}: {reason}"))
         }
-        SessionEvent::Probing { transport } => ("probing", transport.to_owned()),
+        SessionEvent::Probing { transport } => return ("probing", transport.into()),
         SessionEvent::UpgradeRefused { transport, reason } => {
             ("upgrade refused", format!("{transport}: {reason}"))
         }
-        SessionEvent::ProbeAnswered { transport } => ("probe answered", transport.to_owned()),
+        SessionEvent::ProbeAnswered { transport } => return ("probe answered", transport.into()),
         SessionEvent::Upgraded { from, to, after } => {
             ("upgraded", format!("{from} → {to} in {} ms", ms(&after)))
         }
-        SessionEvent::Confirmed { transport } => ("confirmed", transport.to_owned()),
+        SessionEvent::Confirmed { transport } => return ("confirmed", transport.into()),
         SessionEvent::UpgradeFailed { tried, reason, after, .. } => {
             ("upgrade failed", format!("{tried}: {reason} ({} ms)", ms(&after)))
         }
@@ -104,7 +113,8 @@ pub(super) fn words(event: &SessionEvent<'_>) -> (&'static str, String) {
         SessionEvent::Closed { reason, transport, .. } => {
             ("closed", format!("{reason}, on {transport}"))
         }
-    }
+    };
+    (name, text.into())
 }
 
 #[cfg(test)]

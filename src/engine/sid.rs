@@ -1,6 +1,7 @@
 //! Session ids.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::LazyLock;
 
 use base64::Engine as _;
@@ -8,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Names a session: 20 characters of base64url, 120 bits from the system's random source, so that
 /// nobody can guess another's.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sid([u8; Sid::LENGTH]);
 
 impl Sid {
@@ -41,6 +42,17 @@ impl Sid {
 
     pub(super) fn shard(&self, shards: usize) -> usize {
         usize::from(self.0[Self::LENGTH - 1]) % shards
+    }
+}
+
+impl Hash for Sid {
+    /// Ids are random, and nobody chooses those in our tables: one word of all their bytes is hash enough.
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let (words, rest) = self.0.as_chunks::<8>();
+        let rest = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        hasher.write_u64(
+            words.iter().fold(rest, |all, word| all.rotate_left(7) ^ u64::from_ne_bytes(*word)),
+        );
     }
 }
 

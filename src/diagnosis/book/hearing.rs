@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Book, Record, Subject, lock};
+use super::{Book, Ended, Record, Subject, lock};
 use crate::diagnosis::causes::{Verdict, diagnose};
 use crate::diagnosis::facts::Facts;
 use crate::engine::{Session, Sid};
@@ -69,7 +69,7 @@ impl Book {
             return record.seen(transport);
         }
         let ended = lock(&self.ended);
-        ended.iter().rev().find(|ended| ended.sid == last).map(|ended| ended.facts.clone())
+        ended.iter().rev().find(|ended| ended.sid == last).map(Ended::facts)
     }
 
     /// An event of a session that has ended: its connection outlives it for a moment.
