@@ -7,6 +7,7 @@ mod acks;
 mod adapter;
 mod answers;
 mod broadcast;
+mod by_id;
 mod connection;
 mod emitter;
 mod event;

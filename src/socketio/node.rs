@@ -1,9 +1,7 @@
 //! This node's part of one namespace: its sockets and their rooms.
 
-use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -16,6 +14,7 @@ use super::Socket;
 use super::adapter::Packet;
 use super::answers::AnswerSink;
 use super::broadcast::Broadcast;
+use super::by_id::ById;
 use super::handlers::{Handlers, Taker};
 use super::rooms::{Rooms, Selection};
 use super::selector::{Flags, Selector};
@@ -46,29 +45,6 @@ struct Sockets {
     /// Those whose sessions are kept if they are lost.
     pids: HashMap<String, Socket>,
 }
-
-/// A socket that is found by its id, of which the table has no copy.
-struct ById(Socket);
-
-impl Borrow<Sid> for ById {
-    fn borrow(&self) -> &Sid {
-        self.0.sid()
-    }
-}
-
-impl Hash for ById {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.0.sid().hash(hasher);
-    }
-}
-
-impl PartialEq for ById {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.sid() == other.0.sid()
-    }
-}
-
-impl Eq for ById {}
 
 /// A socket as other nodes see it.
 #[derive(Debug, Clone, PartialEq)]
