@@ -235,6 +235,11 @@ impl LocalNode {
         self.sockets(&selector).into_iter().find(|socket| socket.id() == id)
     }
 
+    /// Whether a socket is in the room, or has that id.
+    pub fn has(&self, room: &str) -> bool {
+        self.select(&Selector { rooms: vec![room.into()], except: Vec::new() }).most() > 0
+    }
+
     /// How many sockets are connected.
     pub fn count(&self) -> usize {
         self.read().rooms.count()

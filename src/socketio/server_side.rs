@@ -28,7 +28,7 @@ impl ServerSideEvent {
         self.answer.is_some()
     }
 
-    /// Answers with a value. The first answer counts.
+    /// Answers with a value: other nodes get one, the first. The first answer counts.
     pub fn answer(&self, value: impl IntoArgs) {
         let Some(answer) = &self.answer else { return };
         let waiting = answer.lock().unwrap_or_else(PoisonError::into_inner).take();

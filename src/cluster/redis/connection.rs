@@ -1,6 +1,6 @@
 //! The connection to Redis, which comes back.
 
-use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use super::RedisSettings;
 use super::link::Link;
 use super::outbox::Outbox;
 use super::topics::{Listener, Topic, Topics};
+use crate::socketio::{ClusterLink, ClusterStatus};
 
 /// For an answer. A connection without answers is none.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -78,6 +79,7 @@ pub struct RedisCounts {
     received: AtomicU64,
     lost: AtomicU64,
     outages: AtomicU64,
+    ignored: AtomicU64,
 }
 
 impl RedisCounts {
@@ -96,6 +98,11 @@ impl RedisCounts {
         self.lost.load(Ordering::Relaxed)
     }
 
+    /// Messages that came and were none: not understood, or of a wrong form.
+    pub fn ignored(&self) -> u64 {
+        self.ignored.load(Ordering::Relaxed)
+    }
+
     /// How often the connection was lost.
     pub fn outages(&self) -> u64 {
         self.outages.load(Ordering::Relaxed)
@@ -108,6 +115,13 @@ pub struct Subscription {
     redis: Redis,
     topic: Topic,
     id: u64,
+}
+
+impl Subscription {
+    /// Waits until Redis knows it: at once, unless it is new or Redis is away.
+    pub async fn settled(&self) {
+        self.redis.0.shared.topics.settled(&self.topic).await;
+    }
 }
 
 impl Drop for Subscription {
@@ -213,6 +227,25 @@ impl Redis {
         found.map_or_else(|_| self.status(), |state| state.status.clone())
     }
 
+    /// Whether Redis is there, as adapters say it.
+    pub fn cluster_status(&self) -> ClusterStatus {
+        let RedisStatus { connected, since, .. } = self.status();
+        let link = if connected { ClusterLink::Up } else { ClusterLink::Down(since) };
+        ClusterStatus { link, lost: self.counts().lost() }
+    }
+
+    /// Counts a message that is not understood.
+    pub fn ignore(&self, channel: &str, error: &dyn fmt::Display) {
+        self.0.shared.counts.ignored.fetch_add(1, Ordering::Relaxed);
+        debug!(channel, %error, "a message of the cluster is ignored");
+    }
+
+    /// Counts a message that cannot be published.
+    pub fn give_up(&self, error: &dyn fmt::Display) {
+        self.0.shared.counts.lost.fetch_add(1, Ordering::Relaxed);
+        warn!(%error, "a message to the cluster cannot be written: it is lost");
+    }
+
     /// What it has counted.
     pub fn counts(&self) -> &RedisCounts {
         &self.0.shared.counts
@@ -226,6 +259,7 @@ async fn keep(shared: Arc<Shared>) {
         let started = Instant::now();
         let error = connected(&shared).await;
         let text: Arc<str> = error.to_string().into();
+        shared.topics.forget();
         let lost = shared.outbox.close();
         shared.counts.lost.fetch_add(lost as u64, Ordering::Relaxed);
         let (was, known) = {
@@ -292,6 +326,7 @@ async fn connect(shared: &Arc<Shared>) -> RedisResult<RedisError> {
     .await?;
     let all = shared.topics.all();
     listening.listen(&all, true).await?;
+    shared.topics.told(all, &[]);
     shared.outbox.open();
     let away = {
         let state = shared.state.borrow();
@@ -304,7 +339,7 @@ async fn connect(shared: &Arc<Shared>) -> RedisResult<RedisError> {
     let (mut one, mut other) = (link.clone(), listening.clone());
     tokio::select! {
         error = publish(shared, &mut link) => error,
-        error = listen(shared, &mut listening, all.into_iter().collect()) => error,
+        error = listen(shared, &mut listening) => error,
         error = ping(&mut one) => error,
         error = ping(&mut other) => error,
         _ = is_broken.recv() => Ok(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()),
@@ -327,26 +362,12 @@ async fn publish(shared: &Shared, link: &mut Link) -> RedisResult<RedisError> {
 }
 
 /// Tells what is listened to, and what no more, until that fails.
-async fn listen(
-    shared: &Shared,
-    link: &mut Link,
-    mut told: HashSet<Topic>,
-) -> RedisResult<RedisError> {
+async fn listen(shared: &Shared, link: &mut Link) -> RedisResult<RedisError> {
     loop {
-        let (mut on, mut off) = (Vec::new(), Vec::new());
-        for (topic, wanted) in shared.topics.changes().await {
-            match (wanted, told.contains(&topic)) {
-                (true, false) => on.push(topic),
-                (false, true) => off.push(topic),
-                _ => {}
-            }
-        }
+        let (on, off) = shared.topics.changes().await;
         link.listen(&on, true).await?;
         link.listen(&off, false).await?;
-        off.iter().for_each(|topic| {
-            told.remove(topic);
-        });
-        told.extend(on);
+        shared.topics.told(on, &off);
     }
 }
 

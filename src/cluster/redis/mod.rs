@@ -5,6 +5,7 @@
 mod connection;
 mod link;
 mod outbox;
+mod pubsub;
 mod topics;
 mod url;
 
@@ -12,6 +13,7 @@ use bytes::Bytes;
 
 pub use connection::{Redis, RedisCounts, RedisStatus, Subscription};
 pub use link::Link;
+pub use pubsub::{PubSubSettings, RedisPubSub};
 pub use topics::{Listener, Topic, escaped};
 pub use url::RedisUrl;
 

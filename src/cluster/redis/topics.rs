@@ -1,7 +1,7 @@
 //! What is listened to, and who takes what comes.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -90,12 +90,16 @@ pub struct Topics {
     entries: Mutex<Entries>,
     /// Notified when there are changes to be told to Redis.
     changed: Notify,
+    /// Notified when Redis was told.
+    settled: Notify,
 }
 
 #[derive(Default)]
 struct Entries {
     listeners: HashMap<Topic, Vec<(u64, Arc<Listener>)>>,
     changes: Vec<Topic>,
+    /// What Redis was told, on the present connection.
+    told: HashSet<Topic>,
     last: u64,
 }
 
@@ -142,21 +146,52 @@ impl Topics {
         entries.listeners.keys().cloned().collect()
     }
 
-    /// Waits for changes: those that are listened to now, or no more.
-    pub async fn changes(&self) -> Vec<(Topic, bool)> {
+    /// Waits for changes, and gives those that are to be listened to, and those that are not any more.
+    pub async fn changes(&self) -> (Vec<Topic>, Vec<Topic>) {
         loop {
             let changed = self.changed.notified();
             {
                 let mut entries = self.entries();
-                let mut changes = std::mem::take(&mut entries.changes);
-                changes.sort_unstable_by(|a, b| a.name().cmp(b.name()));
-                changes.dedup();
-                if !changes.is_empty() {
-                    let is_on = |topic: &Topic| entries.listeners.contains_key(topic);
-                    return changes.into_iter().map(|it| (it.clone(), is_on(&it))).collect();
+                let changes: HashSet<Topic> =
+                    std::mem::take(&mut entries.changes).into_iter().collect();
+                let wanted = |topic: &Topic| entries.listeners.contains_key(topic);
+                let told = |topic: &Topic| entries.told.contains(topic);
+                let changes = changes.into_iter().filter(|topic| wanted(topic) != told(topic));
+                let (on, off): (Vec<_>, Vec<_>) = changes.partition(wanted);
+                if !on.is_empty() || !off.is_empty() {
+                    return (on, off);
                 }
             }
             changed.await;
+        }
+    }
+
+    /// Redis was told.
+    pub fn told(&self, on: Vec<Topic>, off: &[Topic]) {
+        let mut entries = self.entries();
+        entries.told.extend(on);
+        off.iter().for_each(|topic| {
+            entries.told.remove(topic);
+        });
+        drop(entries);
+        self.settled.notify_waiters();
+    }
+
+    /// The connection is no more.
+    pub fn forget(&self) {
+        self.entries().told.clear();
+    }
+
+    /// Waits until Redis knows that a topic is listened to.
+    pub async fn settled(&self, topic: &Topic) {
+        loop {
+            let settled = self.settled.notified();
+            tokio::pin!(settled);
+            settled.as_mut().enable();
+            if self.entries().told.contains(topic) {
+                return;
+            }
+            settled.await;
         }
     }
 

@@ -5,29 +5,57 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use parlance::cluster::InProcess;
+use parlance::cluster::redis::{PubSubSettings, Redis, RedisPubSub, RedisUrl};
 use parlance::socketio::{Answers, ClusterLink, Io, RoomEvent, ServerSideEvent, Taken};
 use serde_json::json;
 
 use super::client;
 use crate::support::client::Client;
 use crate::support::packets::Eio;
+use crate::support::redis::RedisServer;
 use crate::support::server::{Setup, TestServer};
 use crate::support::{soon, until};
 
-/// Makes the Socket.IO of so many nodes.
-type MakeNodes = fn(usize) -> Vec<Io>;
+/// A way to make a cluster.
+struct Cluster {
+    name: &'static str,
+    /// The largest that is tried.
+    most: usize,
+    make: fn(&str) -> MakeNode,
+    on_redis: bool,
+}
 
-/// Each adapter by name, with the largest cluster that it can make.
-const CLUSTERS: [(&str, usize, MakeNodes); 2] = [
-    ("local", 1, |count| (0..count).map(|_| Io::new()).collect()),
-    ("in process", 3, |count| {
-        let cluster = InProcess::new();
-        let node = |_| {
-            let cluster = cluster.clone();
-            Io::builder().adapter(move |node| cluster.adapter(node)).build()
-        };
-        (0..count).map(node).collect()
-    }),
+/// Makes the Socket.IO of one node more.
+type MakeNode = Box<dyn Fn() -> Io>;
+
+/// Each with what its nodes meet at: the URL of a Redis, if they need one.
+const CLUSTERS: [Cluster; 3] = [
+    Cluster { name: "local", most: 1, make: |_| Box::new(Io::new), on_redis: false },
+    Cluster {
+        name: "in process",
+        most: 3,
+        make: |_| {
+            let cluster = InProcess::new();
+            Box::new(move || {
+                let cluster = cluster.clone();
+                Io::builder().adapter(move |node| cluster.adapter(node)).build()
+            })
+        },
+        on_redis: false,
+    },
+    Cluster {
+        name: "redis",
+        most: 3,
+        make: |url| {
+            let url: RedisUrl = url.parse().unwrap();
+            Box::new(move || {
+                let redis = Redis::connect(url.clone());
+                let cluster = RedisPubSub::new(redis, PubSubSettings::default());
+                Io::builder().adapter(move |node| cluster.adapter(node)).build()
+            })
+        },
+        on_redis: true,
+    },
 ];
 
 /// A node, with a client of each protocol, and their sockets' ids.
@@ -39,10 +67,17 @@ struct Node {
 
 /// Runs a test with each adapter and each number of nodes.
 async fn everywhere(serve: impl Fn(&Io, usize), test: impl AsyncFn(Vec<Node>)) {
-    for (name, most, make) in CLUSTERS {
+    for Cluster { name, most, make, on_redis } in CLUSTERS {
         for count in 1..=most {
+            let redis = match on_redis {
+                true => Some(RedisServer::start().await),
+                false => None,
+            };
+            let url = redis.as_ref().map(RedisServer::url).unwrap_or_default();
+            let make = make(&url);
             let mut nodes = Vec::new();
-            for (number, io) in make(count).into_iter().enumerate() {
+            for number in 0..count {
+                let io = make();
                 io.of("/");
                 serve(&io, number);
                 let server = Setup::default().start_io(io.clone(), |_| ()).await;
@@ -57,6 +92,7 @@ async fn everywhere(serve: impl Fn(&Io, usize), test: impl AsyncFn(Vec<Node>)) {
                     }
                 };
                 soon("the nodes know each other", known()).await;
+                until("they can be reached", || !root.adapter().status().is_alone()).await;
             }
             eprintln!("{name}, {count} nodes");
             test(nodes).await;
@@ -175,7 +211,8 @@ async fn nodes_send_each_other_events() {
             let heard = Arc::clone(&heard);
             io.of("/").on_server_side(move |event: ServerSideEvent| {
                 heard.lock().unwrap().push((number, event.name.clone()));
-                async move { event.answer((number, event.args.get::<u8>(0).unwrap_or(0))) }
+                // Nodes answer with one value.
+                async move { event.answer(json!([number, event.args.get::<u8>(0).unwrap_or(0)])) }
             });
         },
         async |nodes| {
@@ -185,7 +222,7 @@ async fn nodes_send_each_other_events() {
             until("all others heard it", || heard.lock().unwrap().len() == others).await;
             let answers = first.server_side_emit_with_ack("asked", 7).await.unwrap();
             let mut answers: Vec<(usize, u8)> =
-                answers.iter().map(|args| args.parse().unwrap()).collect();
+                answers.iter().map(|args| args.get(0).unwrap()).collect();
             answers.sort_unstable();
             assert_eq!(answers, (1..=others).map(|number| (number, 7)).collect::<Vec<_>>());
             assert!(heard.lock().unwrap().iter().all(|(number, _)| *number > 0), "not the sender");

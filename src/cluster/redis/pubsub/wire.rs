@@ -1,0 +1,391 @@
+//! What is published, byte by byte.
+//!
+//! A broadcast is `[uid, {type, data, nsp}, {rooms, except, flags}]` in MessagePack. Requests and responses are
+//! objects: JSON, or MessagePack if there is binary in them, or always where Node's servers do so.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::cluster::node_format::{
+    Details, Event, First, FormatError, List, Names, Opts, Parts, encode, encode_binary,
+};
+use crate::socketio::{Args, Flags, Packet, Selector, SocketDetails};
+
+/// The channels of a namespace.
+#[derive(Debug)]
+pub struct Channels {
+    /// Of broadcasts. Those to one room have the room's name, and `#`, after it.
+    pub broadcasts: Arc<str>,
+    /// Of requests to all nodes.
+    pub requests: Arc<str>,
+    /// Of responses.
+    pub responses: Arc<str>,
+    /// Of responses to this node alone, which some servers use.
+    pub own_responses: Arc<str>,
+}
+
+impl Channels {
+    pub fn new(prefix: &str, namespace: &str, uid: &str) -> Self {
+        Channels {
+            broadcasts: format!("{prefix}#{namespace}#").into(),
+            requests: format!("{prefix}-request#{namespace}#").into(),
+            responses: format!("{prefix}-response#{namespace}#").into(),
+            own_responses: format!("{prefix}-response#{namespace}#{uid}#").into(),
+        }
+    }
+
+    /// The channel for a broadcast.
+    pub fn of(&self, selector: &Selector) -> Arc<str> {
+        match &selector.rooms[..] {
+            [room] => format!("{}{room}#", self.broadcasts).into(),
+            _ => Arc::clone(&self.broadcasts),
+        }
+    }
+
+    /// The room that a channel of broadcasts is for: `None` if it is none, `Some(None)` if it is for all.
+    pub fn room<'a>(&self, channel: &'a str) -> Option<Option<&'a str>> {
+        let rest = channel.strip_prefix(&*self.broadcasts)?;
+        if rest.is_empty() { Some(None) } else { rest.strip_suffix('#').map(Some) }
+    }
+}
+
+/// A broadcast of another node.
+#[derive(Debug, PartialEq)]
+pub struct Broadcast {
+    pub uid: Arc<str>,
+    pub namespace: Arc<str>,
+    pub packet: Packet,
+    pub selector: Selector,
+    pub flags: Flags,
+}
+
+impl Broadcast {
+    pub fn write(
+        uid: &str,
+        namespace: &str,
+        packet: &Packet,
+        selector: &Selector,
+        flags: Flags,
+    ) -> Result<Vec<u8>, FormatError> {
+        let event = Event { packet, namespace: Some(namespace) };
+        encode_binary(&(uid, event, Opts { selector, flags }))
+    }
+
+    pub fn read(bytes: &[u8]) -> Result<Self, FormatError> {
+        let (list, parts) = Parts::read_list(bytes)?;
+        let mut list = list.into_iter();
+        let uid = list.next().and_then(|it| Some(Arc::from(it.as_str()?)));
+        let uid = uid.ok_or(FormatError::Mistyped("uid"))?;
+        let (packet, namespace) = parts.event_of(list.next().unwrap_or_default())?;
+        let (selector, flags) = parts.opts_of(list.next().unwrap_or_default())?;
+        let namespace = namespace.unwrap_or_else(|| "/".into());
+        Ok(Broadcast { uid, namespace, packet, selector, flags })
+    }
+}
+
+/// What a request asks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Ask<'a> {
+    Join(&'a Selector, &'a [Arc<str>]),
+    Leave(&'a Selector, &'a [Arc<str>]),
+    Disconnect(&'a Selector, bool),
+    Fetch(&'a Selector),
+    ServerSide(&'a Packet),
+    Clients(&'a Packet, &'a Selector, Flags),
+}
+
+#[derive(Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct RequestBody<'a> {
+    uid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    r#type: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet: Option<Event<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opts: Option<Whom<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rooms: Option<Names<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    close: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<List<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Whom<'a> {
+    Selected { rooms: Names<'a>, except: Names<'a> },
+    Sent(Opts<'a>),
+}
+
+impl<'a> From<&'a Selector> for Whom<'a> {
+    fn from(selector: &'a Selector) -> Self {
+        Whom::Selected { rooms: Names(&selector.rooms), except: Names(&selector.except) }
+    }
+}
+
+/// Writes a request.
+pub fn write_request(
+    uid: &str,
+    request: Option<&str>,
+    namespace: &str,
+    ask: Ask<'_>,
+) -> Result<Vec<u8>, FormatError> {
+    let body = RequestBody { uid, request_id: request, ..RequestBody::default() };
+    let (body, is_binary) = match ask {
+        Ask::Join(selector, rooms) | Ask::Leave(selector, rooms) => {
+            let r#type = if matches!(ask, Ask::Join(..)) { 2 } else { 3 };
+            let (opts, rooms) = (Some(selector.into()), Some(Names(rooms)));
+            (RequestBody { r#type, opts, rooms, ..body }, false)
+        }
+        Ask::Disconnect(selector, close) => {
+            let (opts, close) = (Some(selector.into()), Some(close));
+            (RequestBody { r#type: 4, opts, close, ..body }, false)
+        }
+        Ask::Fetch(selector) => {
+            (RequestBody { r#type: 5, opts: Some(selector.into()), ..body }, false)
+        }
+        Ask::ServerSide(packet) => {
+            let is_binary = !packet.args.attachments.is_empty();
+            (RequestBody { r#type: 6, data: Some(List(packet)), ..body }, is_binary)
+        }
+        Ask::Clients(packet, selector, flags) => {
+            let packet = Some(Event { packet, namespace: Some(namespace) });
+            let opts = Some(Whom::Sent(Opts { selector, flags }));
+            (RequestBody { r#type: 7, packet, opts, ..body }, true)
+        }
+    };
+    encode(&body, is_binary)
+}
+
+/// A request of another node, or of an emitter.
+#[derive(Debug, PartialEq)]
+pub struct Request {
+    /// An emitter may have none.
+    pub uid: Option<Arc<str>>,
+    /// What the answer is to name; without it there is to be none.
+    pub id: Option<Arc<str>>,
+    /// Whether it is of socket.io-redis 5, whose answers have another key.
+    pub is_old: bool,
+    pub asked: Asked,
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Asked {
+    Sockets(Selector),
+    AllRooms,
+    RoomsOf(Arc<str>),
+    Join(Selector, Vec<Arc<str>>),
+    Leave(Selector, Vec<Arc<str>>),
+    Disconnect(Selector, bool),
+    /// One of the last three for one socket: only its node answers.
+    OfOne(Arc<str>, Box<Asked>),
+    Fetch(Selector),
+    ServerSide(Packet),
+    Clients {
+        packet: Packet,
+        namespace: Option<Arc<str>>,
+        selector: Selector,
+        flags: Flags,
+    },
+    /// An event that socket.io-redis 5 has no name for: nobody here knows it.
+    Custom,
+}
+
+impl Request {
+    pub fn read(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut parts = Parts::read(bytes)?;
+        let uid = parts.some_text("uid")?;
+        let number = parts.number("type")?;
+        if let Some(id) = parts.some_text("requestid")? {
+            let asked = old(number, &mut parts)?;
+            return Ok(Request { uid, id: Some(id), is_old: true, asked });
+        }
+        let id = parts.some_text("requestId")?;
+        let asked = match number {
+            0 => Asked::Sockets(rooms(parts.rooms("rooms")?)),
+            1 => Asked::AllRooms,
+            2..=4 => {
+                let one = parts.some_text("sid")?;
+                let selector = match &one {
+                    Some(id) => rooms(vec![Arc::clone(id)]),
+                    None => parts.opts()?.0,
+                };
+                let asked = match (number, &one) {
+                    (4, _) => Asked::Disconnect(selector, parts.flag("close")),
+                    (_, Some(_)) => joined(number == 2, selector, vec![parts.text("room")?]),
+                    (_, None) => joined(number == 2, selector, parts.rooms("rooms")?),
+                };
+                of_one(one, asked)
+            }
+            5 => Asked::Fetch(parts.opts()?.0),
+            6 => {
+                let data = parts.take("data").unwrap_or_default();
+                Asked::ServerSide(parts.list_of(data)?)
+            }
+            7 => {
+                let packet = parts.take("packet").unwrap_or_default();
+                let (packet, namespace) = parts.event_of(packet)?;
+                let (selector, flags) = parts.opts()?;
+                Asked::Clients { packet, namespace, selector, flags }
+            }
+            other => return Err(FormatError::Unknown(other)),
+        };
+        Ok(Request { uid, id, is_old: false, asked })
+    }
+}
+
+fn rooms(rooms: Vec<Arc<str>>) -> Selector {
+    Selector { rooms, except: Vec::new() }
+}
+
+fn joined(joins: bool, selector: Selector, rooms: Vec<Arc<str>>) -> Asked {
+    if joins { Asked::Join(selector, rooms) } else { Asked::Leave(selector, rooms) }
+}
+
+fn of_one(one: Option<Arc<str>>, asked: Asked) -> Asked {
+    match one {
+        Some(id) => Asked::OfOne(id, Box::new(asked)),
+        None => asked,
+    }
+}
+
+/// What a request of socket.io-redis 5 asks.
+fn old(number: u64, parts: &mut Parts) -> Result<Asked, FormatError> {
+    Ok(match number {
+        0 => Asked::Sockets(rooms(parts.rooms("rooms")?)),
+        1 => Asked::RoomsOf(parts.text("sid")?),
+        2 => Asked::AllRooms,
+        3 | 4 => {
+            let (id, room) = (parts.text("sid")?, parts.text("room")?);
+            of_one(Some(Arc::clone(&id)), joined(number == 3, rooms(vec![id]), vec![room]))
+        }
+        5 => Asked::Custom,
+        6 => {
+            let id = parts.text("sid")?;
+            let asked = Asked::Disconnect(rooms(vec![Arc::clone(&id)]), parts.flag("close"));
+            of_one(Some(id), asked)
+        }
+        other => return Err(FormatError::Unknown(other)),
+    })
+}
+
+/// What a response says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Say<'a> {
+    /// Ids: their key, and they.
+    Names(&'static str, &'a [Arc<str>]),
+    Sockets(&'a [SocketDetails]),
+    Done,
+    ServerSide(&'a Args),
+    Count(usize),
+    Ack(&'a Args),
+}
+
+#[derive(Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct ResponseBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none", rename = "requestid")]
+    old_request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clients: Option<Names<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rooms: Option<Names<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sockets: Option<Found<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<First<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet: Option<First<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Found<'a> {
+    Ids(Names<'a>),
+    Sockets(Vec<Details<'a>>),
+}
+
+/// Writes a response.
+pub fn write_response(request: &str, is_old: bool, say: Say<'_>) -> Result<Vec<u8>, FormatError> {
+    let body = match is_old {
+        true => ResponseBody { old_request_id: Some(request), ..ResponseBody::default() },
+        false => ResponseBody { request_id: Some(request), ..ResponseBody::default() },
+    };
+    let (body, is_binary) = match say {
+        Say::Names("clients", ids) => (ResponseBody { clients: Some(Names(ids)), ..body }, false),
+        Say::Names("rooms", ids) => (ResponseBody { rooms: Some(Names(ids)), ..body }, false),
+        Say::Names(_, ids) => {
+            (ResponseBody { sockets: Some(Found::Ids(Names(ids))), ..body }, false)
+        }
+        Say::Sockets(sockets) => {
+            let sockets = sockets.iter().map(Details).collect();
+            (ResponseBody { sockets: Some(Found::Sockets(sockets)), ..body }, false)
+        }
+        Say::Done => (body, false),
+        Say::ServerSide(args) => {
+            let is_binary = !args.attachments.is_empty();
+            (ResponseBody { r#type: Some(6), data: First::of(args), ..body }, is_binary)
+        }
+        Say::Count(count) => {
+            (ResponseBody { r#type: Some(8), client_count: Some(count), ..body }, false)
+        }
+        Say::Ack(args) => (ResponseBody { r#type: Some(9), packet: First::of(args), ..body }, true),
+    };
+    encode(&body, is_binary)
+}
+
+/// A response of another node: to which request, and what is in it.
+#[derive(Debug)]
+pub struct Response {
+    pub request: Arc<str>,
+    parts: Parts,
+}
+
+/// What a broadcast with acknowledgements is told.
+#[derive(Debug, PartialEq)]
+pub enum Told {
+    Count(usize),
+    Ack(Args),
+}
+
+impl Response {
+    /// `None` if it answers no request of this kind of server.
+    pub fn read(bytes: &[u8]) -> Result<Option<Self>, FormatError> {
+        let mut parts = Parts::read(bytes)?;
+        let request = parts.some_text("requestId")?;
+        Ok(request.map(|request| Response { request, parts }))
+    }
+
+    pub fn sockets(mut self) -> Result<Vec<SocketDetails>, FormatError> {
+        self.parts.sockets()
+    }
+
+    pub fn args(mut self) -> Args {
+        self.parts.answer("data")
+    }
+
+    pub fn told(mut self) -> Result<Told, FormatError> {
+        match self.parts.number("type")? {
+            8 => {
+                let count = self.parts.number("clientCount")?;
+                let count = usize::try_from(count);
+                count.map(Told::Count).map_err(|_| FormatError::Mistyped("clientCount"))
+            }
+            9 => Ok(Told::Ack(self.parts.answer("packet"))),
+            other => Err(FormatError::Unknown(other)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
