@@ -17,6 +17,7 @@
 //! | [`cluster`] | several nodes as one server |
 //! | [`admission`], [`chat`] | who may connect · members, names, messages, the chat room |
 //! | [`diagnosis`] | from what happened to sessions to the cause of a fallback |
+//! | [`relay`] | requests for sessions of other nodes, and theirs |
 //! | [`http`], [`socketio`] | HTTP/1.1 connections · namespaces, rooms, events, acknowledgements; [`socketio::Io`] |
 //! | [`net`], [`engine`] | connections as byte streams · sessions: heartbeat, upgrade, outbound queue, end |
 //! | [`web_config`] | follows requests through a `web.config` of IIS, for `parlance check` |
@@ -56,6 +57,7 @@ pub mod memory;
 pub mod negotiate;
 pub mod net;
 pub mod policy;
+pub mod relay;
 pub mod server;
 pub mod socketio;
 pub mod token_bucket;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use super::hosting;
+use super::nodes::{self, Nodes};
 use crate::config::{self, Layer, Layers, Settings, Warning};
 use crate::files;
 use crate::server::tls::{Pair, Tls};
@@ -24,6 +25,8 @@ pub fn run(settings: &Settings, hosting: &[PathBuf], strict: bool) -> Result<()>
         bail!("log-dir: {} is no folder", folder.display());
     }
     let tls = tls(settings)?;
+    let nodes = Nodes::of(settings)?;
+    nodes::cookie(settings)?;
     let host = settings.host.as_deref().unwrap_or("all addresses");
     println!("settings are valid");
     println!("listen on   {host}, port {}", settings.port);
@@ -35,6 +38,10 @@ pub fn run(settings: &Settings, hosting: &[PathBuf], strict: bool) -> Result<()>
     }
     if let Some(address) = &settings.admin_address {
         println!("admin       {address}, with the metrics");
+    }
+    if let Some((own, _)) = settings.own_node().zip(nodes) {
+        let form = if settings.node_tls_cert.is_some() { "with TLS" } else { "without TLS" };
+        println!("node        {own}, {} in all, {form}", settings.nodes.len());
     }
     if settings.proxy_protocol {
         println!("behind      proxies that speak the PROXY protocol");
@@ -89,7 +96,9 @@ fn warn_of_hosting(settings: &Settings, path: &Path) -> Result<usize> {
         ping_timeout: settings.ping_timeout,
         keep_alive: settings.keep_alive_timeout,
         stop: settings.drain_delay + settings.shutdown_timeout,
-        files: server::open_files_for(settings.max_connections),
+        files: server::open_files_for(
+            settings.max_connections.saturating_add(settings.all_node_connections()),
+        ),
         path: format!("{base}{}/", settings.path.trim_end_matches('/')),
     };
     let findings = hosting::inspect(kind, &text, &needs);
@@ -106,7 +115,7 @@ fn warn_of_hosting(settings: &Settings, path: &Path) -> Result<usize> {
 /// What does not fit, on this system.
 fn warnings(settings: &Settings) -> Vec<Warning> {
     let wanted = settings.max_connections;
-    let connections = server::raise_file_limit(wanted);
+    let connections = server::raise_file_limit_beside(wanted, settings.all_node_connections());
     let mut warnings = config::warnings(settings, connections);
     if connections < wanted && wanted != HttpLimits::default().max_connections {
         warnings.push(Warning {

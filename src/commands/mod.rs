@@ -6,6 +6,7 @@ pub mod diagnose;
 mod essential;
 mod hosting;
 mod misfits;
+mod nodes;
 mod reload;
 pub mod serve;
 mod sessions;

@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 use super::check;
 use super::essential::{self, Ended, Essential};
 use super::misfits::Misfits;
+use super::nodes::{self, Nodes};
 use super::reload::{Reloader, Request};
 use super::sessions::Sessions;
 use super::signals::{ReloadSignal, Signals};
@@ -54,18 +55,26 @@ pub fn run(layers: Layers) -> Result<()> {
         warn!(%path, "there are no settings in this file: the defaults are in force");
     }
     let tls = check::tls(&settings)?;
+    let nodes = Nodes::of(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(serve(settings, layers, tls));
+    let outcome = runtime.block_on(serve(settings, layers, tls, nodes));
     // A blocking call that hangs, such as a read from a dead disk, must not keep the process alive.
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
     outcome
 }
 
-async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<()> {
+async fn serve(
+    settings: Settings,
+    layers: Layers,
+    tls: Option<Tls>,
+    nodes: Option<Nodes>,
+) -> Result<()> {
+    let cookie = nodes::cookie(&settings)?;
     let (mut signals, reload_signal) = (Signals::new()?, ReloadSignal::new()?);
     let host = settings.host.as_deref();
     let listener = server::bind(host, settings.port).await?;
-    let max_connections = server::raise_file_limit(settings.max_connections);
+    let others = settings.all_node_connections();
+    let max_connections = server::raise_file_limit_beside(settings.max_connections, others);
     let mut misfits = Misfits::new(max_connections);
     misfits.log(&settings);
     let addresses = listener.addresses().context("no local address")?;
@@ -80,6 +89,11 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let admin_listener = match &settings.admin_address {
         Some(address) => Some(admin_listener(address, tls.clone()).await?),
         None => None,
+    };
+
+    let (node_listener, relay) = match nodes {
+        Some(nodes) => (Some(nodes.listener().await?), Some(nodes.relay())),
+        None => (None, None),
     };
 
     let (chat, room) = Chat::new(ChatSettings {
@@ -169,7 +183,15 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
     let pages =
         Pages::with_clients(settings.static_dir.as_deref(), settings.client_dir.as_deref(), beside);
     let pages = pages.compressed(settings.http_compression);
-    let negotiator = Negotiator::new(engine.clone(), Arc::clone(&gate));
+    let mut negotiator = Negotiator::new(engine.clone(), Arc::clone(&gate));
+    if let Some(cookie) = cookie {
+        negotiator = negotiator.cookie(cookie);
+    }
+    if let Some(relay) = relay {
+        let node = Arc::clone(relay.node());
+        engine.name_sessions(move || node.new_sid());
+        negotiator = negotiator.relay(relay);
+    }
     let http = HttpLimits {
         header_timeout: settings.header_timeout,
         keep_alive_timeout: settings.keep_alive_timeout,
@@ -185,6 +207,10 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         with_metrics = Pages::for_administrators(apart);
         let (mount, pages) = (mount.clone(), Arc::new(with_metrics.clone()));
         (listener, Server::without_engine(mount, negotiator.clone(), pages, http.clone()))
+    });
+    let others = node_listener.map(|listener| {
+        let (mount, negotiator, http) = (mount.clone(), negotiator.clone(), http.clone());
+        (listener, Server::for_nodes(mount, negotiator, http, settings.node_connections))
     });
     let server = Server::new(mount.clone(), negotiator, Some(Arc::new(pages)), http);
     let tokens = [&settings.admin_token, &settings.metrics_token];
@@ -226,6 +252,12 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         }
         None => None,
     };
+    let others = others.map(|(listener, server)| {
+        let accepting = server.clone();
+        essential
+            .spawn("the listener for other nodes", async move { accepting.run(listener).await });
+        server
+    });
     let accepting = server.clone();
     essential.spawn("the listener", async move { accepting.run(listener).await });
     let signal = tokio::select! {
@@ -244,7 +276,7 @@ async fn serve(settings: Settings, layers: Layers, tls: Option<Tls>) -> Result<(
         let left = engine.shutdown(patience).await;
         server.stop_accepting();
         // Until here, they see who is left.
-        if let Some(server) = &administrators {
+        for server in administrators.iter().chain(&others) {
             server.stop_accepting();
         }
         server.drained(patience.saturating_sub(began.elapsed())).await;

@@ -84,6 +84,7 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
     "queue-messages" queue_messages Count 16, 1_000_000;
     // A browser keeps the whole response in memory.
     "stream-bytes" stream_bytes Size 4096, 256 * MIB;
+    "node-connections" node_connections Count 1, MANY;
     "max-connections" max_connections Count 1, MANY;
     "max-connections-per-address" max_connections_per_address Count 1, MANY, or 0;
     "header-timeout" header_timeout Time 1, DAY;

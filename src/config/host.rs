@@ -76,6 +76,11 @@ impl FromStr for HostPort {
 }
 
 impl HostPort {
+    /// Whether it means all addresses of a machine, or any port: nobody could connect to it.
+    pub fn is_unspecified(&self) -> bool {
+        self.port == 0 || self.host.parse::<IpAddr>().is_ok_and(|host| host.is_unspecified())
+    }
+
     /// Whether only this machine can reach it.
     pub fn is_loopback(&self) -> bool {
         let name = self.host.strip_suffix('.').unwrap_or(&self.host);

@@ -143,6 +143,33 @@ pub struct Layer {
     /// Address and port of their own for /admin and /metrics [default: on the port of all]
     #[arg(long, env = "PARLANCE_ADMIN_ADDRESS", value_name = "HOST:PORT")]
     pub admin_address: Option<String>,
+    /// Cookie with the id of the session, for balancers that stick by it [default: none]
+    #[arg(long, env = "PARLANCE_COOKIE", value_name = "NAME")]
+    pub cookie: Option<String>,
+    /// Secret that the nodes of a cluster share [default: none]
+    #[arg(long, env = "PARLANCE_CLUSTER_KEY", value_name = "TEXT", hide_env_values = true)]
+    pub cluster_key: Option<String>,
+    /// Address and port where other nodes pass on requests of this one's sessions [default: none]
+    #[arg(long, env = "PARLANCE_NODE_LISTEN", value_name = "HOST:PORT")]
+    pub node_listen: Option<String>,
+    /// Where the other nodes reach node-listen [default: node-listen]
+    #[arg(long, env = "PARLANCE_NODE_ADDRESS", value_name = "HOST:PORT")]
+    pub node_address: Option<String>,
+    /// The node-address of each node, of this one too
+    #[arg(long, env = "PARLANCE_NODES", value_delimiter = ',', value_name = "HOST:PORT,…")]
+    pub nodes: Option<Vec<String>>,
+    /// Connections to other nodes at once, and as many from them [default: 10000]
+    #[arg(long, env = "PARLANCE_NODE_CONNECTIONS", value_name = "N")]
+    pub node_connections: Option<usize>,
+    /// This node's certificate in PEM form; nodes then speak TLS with each other
+    #[arg(long, env = "PARLANCE_NODE_TLS_CERT", value_name = "FILE")]
+    pub node_tls_cert: Option<PathBuf>,
+    /// Its key in PEM form
+    #[arg(long, env = "PARLANCE_NODE_TLS_KEY", value_name = "FILE")]
+    pub node_tls_key: Option<PathBuf>,
+    /// The authority of the other nodes' certificates in PEM form
+    #[arg(long, env = "PARLANCE_NODE_TLS_CA", value_name = "FILE")]
+    pub node_tls_ca: Option<PathBuf>,
     /// Connections at once; a further one waits up to 2 s and is then refused [default: 100000]
     #[arg(long, env = "PARLANCE_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
@@ -195,6 +222,7 @@ impl Layer {
             breaker_longest admin_token admin_ui metrics_token admin_address byte_rate static_dir client_dir log log_format log_dir log_bytes ping_interval ping_timeout
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes http_compression max_sessions
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
+            cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
             drain_delay shutdown_timeout message_max message_rate duplicate_names)
     }
 }

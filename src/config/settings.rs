@@ -80,6 +80,24 @@ pub struct Settings {
     pub stream_bytes: usize,
     /// Pages and polls are compressed for clients that accept it.
     pub http_compression: bool,
+    /// The name of the cookie that balancers stick by; `None` to send none.
+    pub cookie: Option<String>,
+    /// The secret of the cluster; `None` for a server alone.
+    pub cluster_key: Option<String>,
+    /// Where other nodes pass on requests of this one's sessions.
+    pub node_listen: Option<HostPort>,
+    /// Where the other nodes reach [`Settings::node_listen`], if that is not it.
+    pub node_address: Option<HostPort>,
+    /// All nodes, this one included.
+    pub nodes: Vec<HostPort>,
+    /// Connections to other nodes, and as many from them.
+    pub node_connections: usize,
+    /// This node's certificate; `None` for plain connections between nodes.
+    pub node_tls_cert: Option<PathBuf>,
+    /// Its key.
+    pub node_tls_key: Option<PathBuf>,
+    /// The authority of the other nodes' certificates.
+    pub node_tls_ca: Option<PathBuf>,
     /// Open connections, WebSockets included.
     pub max_connections: usize,
     /// Open connections of one address; 0 for no bound.
@@ -123,6 +141,7 @@ impl Settings {
         differing!(host port admin_token admin_ui metrics_token admin_address tls_cert tls_key redirect_port hsts base_path path proxy_protocol static_dir client_dir log
             log_format log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
             queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
+            cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
             max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names)
     }
 
@@ -157,6 +176,7 @@ impl Settings {
             let message = "nobody could connect, because trusted-proxies is empty".into();
             return wrong("proxy-protocol", message);
         }
+        self.check_cluster()?;
         let BreakerSettings { rest, longest, .. } = self.policy.breaker;
         if rest > longest {
             let message = format!("{rest:?} is more than breaker-longest, which is {longest:?}");
@@ -195,12 +215,67 @@ impl Settings {
         Ok(())
     }
 
+    /// Where the other nodes reach this one, if there are any.
+    pub fn own_node(&self) -> Option<&HostPort> {
+        self.node_address.as_ref().or(self.node_listen.as_ref())
+    }
+
+    /// Connections with other nodes, in both directions.
+    pub fn all_node_connections(&self) -> usize {
+        if self.node_listen.is_some() { self.node_connections.saturating_mul(2) } else { 0 }
+    }
+
+    /// Checks what belongs to other nodes.
+    fn check_cluster(&self) -> Result<(), ConfigError> {
+        let wrong =
+            |key, message: &str| Err(ConfigError::Contradiction { key, message: message.into() });
+        let files = [&self.node_tls_cert, &self.node_tls_key, &self.node_tls_ca];
+        let files = files.map(Option::is_some);
+        let Some(listen) = &self.node_listen else {
+            let with = |key| wrong(key, "without node-listen nobody could reach this node");
+            return match self {
+                Settings { nodes, .. } if !nodes.is_empty() => with("nodes"),
+                Settings { node_address: Some(_), .. } => with("node-address"),
+                _ if files.contains(&true) => with("node-tls-cert"),
+                _ => Ok(()),
+            };
+        };
+        if self.cluster_key.is_none() {
+            return wrong("node-listen", "without cluster-key anybody could pass for a node");
+        }
+        if files.contains(&true) && files.contains(&false) {
+            return wrong(
+                "node-tls-cert",
+                "it takes all three: node-tls-cert, node-tls-key, node-tls-ca",
+            );
+        }
+        let taken = [("port", Some(self.port)), ("redirect-port", self.redirect_port)];
+        let admin = ("admin-address", self.admin_address.as_ref().map(|admin| admin.port));
+        let mut taken = taken.into_iter().chain([admin]);
+        if let Some((other, _)) = taken.find(|(_, port)| *port == Some(listen.port)) {
+            return wrong("node-listen", &format!("{} is {other} already", listen.port));
+        }
+        let own = self.node_address.as_ref().unwrap_or(listen);
+        if own.is_unspecified() {
+            return wrong("node-listen", "other nodes need an address: set node-address");
+        }
+        if self.nodes.is_empty() {
+            return wrong("nodes", "it takes a list of all nodes, with this one");
+        }
+        if !self.nodes.contains(own) {
+            let message = format!("{own}, which is this node (node-address), is not in the list");
+            return wrong("nodes", &message);
+        }
+        Ok(())
+    }
+
     /// Completes a validated layer with the defaults.
     pub(crate) fn complete(layer: Layer, known: &[&'static str]) -> Self {
         let time = |time: Option<Time>, default: u64| {
             time.map_or(Duration::from_secs(default), |Time(time)| time)
         };
         let size = |size: Option<Size>, default: usize| size.map_or(default, |Size(size)| size);
+        let address = |address: Option<String>| address.and_then(|address| address.parse().ok());
         let policy = policy(&layer, known);
         Settings {
             host: layer.host.map(|host| super::host::bare(&host).to_owned()),
@@ -213,7 +288,7 @@ impl Settings {
                 .and_then(|mode| mode.parse().ok())
                 .unwrap_or_default(),
             metrics_token: layer.metrics_token,
-            admin_address: layer.admin_address.and_then(|address| address.parse().ok()),
+            admin_address: address(layer.admin_address),
             tls_cert: layer.tls_cert.unwrap_or_default(),
             tls_key: layer.tls_key.unwrap_or_default(),
             redirect_port: layer.redirect_port,
@@ -241,6 +316,20 @@ impl Settings {
             queue_messages: layer.queue_messages.unwrap_or(4096),
             stream_bytes: size(layer.stream_bytes, 1 << 20),
             http_compression: layer.http_compression.unwrap_or(true),
+            cookie: layer.cookie,
+            cluster_key: layer.cluster_key,
+            node_listen: address(layer.node_listen),
+            node_address: address(layer.node_address),
+            nodes: layer
+                .nodes
+                .into_iter()
+                .flatten()
+                .filter_map(|node| address(Some(node)))
+                .collect(),
+            node_connections: layer.node_connections.unwrap_or(10_000),
+            node_tls_cert: layer.node_tls_cert,
+            node_tls_key: layer.node_tls_key,
+            node_tls_ca: layer.node_tls_ca,
             max_connections: layer.max_connections.unwrap_or(100_000),
             max_connections_per_address: layer.max_connections_per_address.unwrap_or(4000),
             header_timeout: time(layer.header_timeout, 10),

@@ -157,6 +157,42 @@ fn errors_of_listening() {
             "proxy-protocol = true",
             "proxy-protocol: nobody could connect, because trusted-proxies is empty",
         ),
+        ("nodes = [\"10.0.0.1:1\"]", "nodes: without node-listen nobody could reach this node"),
+        (
+            "node-address = \"10.0.0.1:1\"",
+            "node-address: without node-listen nobody could reach this node",
+        ),
+        ("node-tls-ca = \"a\"", "node-tls-cert: without node-listen nobody could reach this node"),
+        (
+            "node-listen = \"10.0.0.1:1\"",
+            "node-listen: without cluster-key anybody could pass for a node",
+        ),
+        (
+            "cluster-key = \"x\"\nnode-listen = \"10.0.0.1:1\"\nnode-tls-key = \"a\"",
+            "node-tls-cert: it takes all three: node-tls-cert, node-tls-key, node-tls-ca",
+        ),
+        (
+            "cluster-key = \"x\"\nnode-listen = \"10.0.0.1:3000\"",
+            "node-listen: 3000 is port already",
+        ),
+        (
+            "cluster-key = \"x\"\nnode-listen = \"10.0.0.1:1\"\nadmin-address = \"10.0.0.1:1\"\n\
+             admin-token = \"sixteen characters\"",
+            "node-listen: 1 is admin-address already",
+        ),
+        (
+            "cluster-key = \"x\"\nnode-listen = \"0.0.0.0:1\"",
+            "node-listen: other nodes need an address: set node-address",
+        ),
+        (
+            "cluster-key = \"x\"\nnode-listen = \"10.0.0.1:1\"",
+            "nodes: it takes a list of all nodes, with this one",
+        ),
+        (
+            "cluster-key = \"x\"\nnode-listen = \"0.0.0.0:1\"\nnode-address = \"10.0.0.1:2\"\n\
+             nodes = [\"10.0.0.1:1\", \"10.0.0.2:1\"]",
+            "nodes: 10.0.0.1:2, which is this node (node-address), is not in the list",
+        ),
         (
             "breaker-rest = \"2h\"",
             "breaker-rest: 7200s is more than breaker-longest, which is 3600s",
@@ -190,6 +226,8 @@ fn errors_of_listening() {
     for sound in [
         "admin-address = \"[::1]:3001\"\nadmin-token = \"sixteen characters\"",
         "port = 0\nadmin-address = \"127.0.0.1:0\"\nadmin-token = \"sixteen characters\"",
+        "cluster-key = \"x\"\nnode-listen = \"[::]:1\"\nnode-address = \"a.example:1\"\n\
+         nodes = [\"a.example:1\"]",
         "queue-bytes-total = 0",
         "breaker-rest = \"2h\"\nbreaker-longest = \"2h\"",
         "queue-bytes-total = \"1MiB\"",

@@ -78,10 +78,17 @@ impl Layer {
         {
             return invalid("host", message);
         }
-        if let Some(address) = &self.admin_address
-            && let Err(message) = address.parse::<HostPort>()
-        {
-            return invalid("admin-address", message);
+        for (key, addresses) in [
+            ("admin-address", self.admin_address.as_slice()),
+            ("node-listen", self.node_listen.as_slice()),
+            ("node-address", self.node_address.as_slice()),
+            ("nodes", self.nodes.as_deref().unwrap_or_default()),
+        ] {
+            for address in addresses {
+                if let Err(message) = address.parse::<HostPort>() {
+                    return invalid(key, message);
+                }
+            }
         }
         if let Some(path) = &self.base_path
             && let Err(message) = path::check_base(path)

@@ -30,7 +30,7 @@ mod sync;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -52,7 +52,7 @@ pub use reason::{CloseReason, SessionError, Unavailable};
 pub use receiver::Receiver;
 pub use session::Session;
 pub use session::drain::{Drain, Drained};
-pub use sid::{Sid, process_name};
+pub use sid::{Sid, name_process, process_name};
 pub use state::holdings::Begun;
 
 /// What runs on top of sessions.
@@ -75,7 +75,12 @@ struct Inner {
     shared: Arc<Shared<Session>>,
     stopping: CancellationToken,
     clock: Mutex<Option<JoinHandle<()>>>,
+    /// Makes the ids of sessions; [`Sid::random`] if nothing was set.
+    sids: OnceLock<Box<SidSource>>,
 }
+
+/// Makes ids of sessions.
+type SidSource = dyn Fn() -> Result<Sid, getrandom::Error> + Send + Sync;
 
 impl Engine {
     /// # Panics
@@ -105,13 +110,23 @@ impl Engine {
         let shared = Shared::new(limits, runtime.clone(), observer);
         let clock = Mutex::new(Some(runtime.spawn(clock::run(&shared))));
         let (handler, stopping) = (Box::new(handler), CancellationToken::new());
-        Engine { inner: Arc::new(Inner { handler, shared, stopping, clock }) }
+        let sids = OnceLock::new();
+        Engine { inner: Arc::new(Inner { handler, shared, stopping, clock, sids }) }
     }
 
     /// The task that watches the clock for all sessions. Can be taken once, to be watched: the
     /// process must not go on without it. It ends with the engine.
     pub fn clock_task(&self) -> Option<JoinHandle<()>> {
         self.inner.clock.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Has the ids of new sessions made by `source`, which is asked for each; the first one that is set
+    /// stays. By default they are [`Sid::random`].
+    pub fn name_sessions(
+        &self,
+        source: impl Fn() -> Result<Sid, getrandom::Error> + Send + Sync + 'static,
+    ) {
+        let _ = self.inner.sids.set(Box::new(source));
     }
 
     /// The limits of its sessions.
@@ -136,11 +151,12 @@ impl Engine {
     /// # Errors
     /// As [`Engine::open`].
     pub fn reserve(&self, new_session: NewSession<'_>) -> Result<Arc<Session>, Unavailable> {
-        let Inner { shared, stopping, .. } = &*self.inner;
+        let Inner { shared, stopping, sids, .. } = &*self.inner;
         if stopping.is_cancelled() {
             return Err(Unavailable::Stopping);
         }
-        let sid = Sid::random().map_err(|_| Unavailable::NoRandomness)?;
+        let sid = sids.get().map_or_else(Sid::random, |source| source());
+        let sid = sid.map_err(|_| Unavailable::NoRandomness)?;
         let open = new_session.dialect.opening(&Opening {
             sid: sid.as_str(),
             upgrades: new_session.upgrades,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,16 +15,31 @@ pub struct Sid([u8; Sid::LENGTH]);
 impl Sid {
     /// Characters of an id.
     pub const LENGTH: usize = 20;
+    /// Bytes that they stand for.
+    pub const BYTES: usize = 15;
 
     /// # Errors
     /// If the system has no randomness to give.
     pub fn random() -> Result<Self, getrandom::Error> {
-        let mut random = [0; 15];
+        let mut random = [0; Self::BYTES];
         getrandom::fill(&mut random)?;
+        Ok(Sid::of_bytes(random))
+    }
+
+    /// The id that stands for these bytes. Whoever makes ids sees to it that nobody can guess them.
+    pub fn of_bytes(bytes: [u8; Self::BYTES]) -> Self {
         let mut text = [b'-'; Self::LENGTH];
         // 15 bytes are exactly 20 characters.
-        let _ = URL_SAFE_NO_PAD.encode_slice(random, &mut text);
-        Ok(Sid(text))
+        let _ = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
+        Sid(text)
+    }
+
+    /// The bytes that it stands for.
+    pub fn bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        // Any 20 characters of the alphabet are 15 bytes.
+        let _ = URL_SAFE_NO_PAD.decode_slice(self.0, &mut bytes);
+        bytes
     }
 
     /// Reads an id that a client sent; `None` if it cannot be one of ours.
@@ -68,11 +83,18 @@ impl fmt::Debug for Sid {
     }
 }
 
-/// A random name of this process: it tells instances apart, and that one was restarted.
+static NAME: OnceLock<String> = OnceLock::new();
+
+/// A random name of this process, which tells instances apart, and that one was restarted; or what
+/// [`name_process`] has set.
 pub fn process_name() -> &'static str {
-    static NAME: LazyLock<String> =
-        LazyLock::new(|| Sid::random().map_or_else(|_| String::new(), |sid| sid.to_string()));
-    &NAME
+    NAME.get_or_init(|| Sid::random().map_or_else(|_| String::new(), |sid| sid.to_string()))
+}
+
+/// Gives this process the name that all nodes of its cluster have, because to clients they are one. To be called
+/// before anybody has asked for the name: later it does nothing.
+pub fn name_process(name: Sid) {
+    let _ = NAME.set(name.to_string());
 }
 
 #[cfg(test)]
@@ -85,6 +107,7 @@ mod tests {
         assert_ne!(a, b);
         assert_eq!(a.as_str().len(), Sid::LENGTH);
         assert_eq!(Sid::parse(a.as_str()), Some(a));
+        assert_eq!(Sid::of_bytes(a.bytes()), a);
     }
 
     #[test]

@@ -268,6 +268,29 @@ impl<'a> Http1<'a> {
         .await
     }
 
+    /// As [`Http1::wait`], but only for as long as the client is there: `None` once it has gone. It may send
+    /// its next request meanwhile.
+    pub async fn wait_while_wanted(
+        &mut self,
+        context: &mut ResponseContext,
+        mut response: BoxFuture<'_, Response>,
+    ) -> Option<Response> {
+        poll_fn(|cx| {
+            if let Some((reader, _)) = &mut context.reading {
+                reader.poll(cx);
+            }
+            if let Poll::Ready(response) = response.as_mut().poll(cx) {
+                return Poll::Ready(Some(response));
+            }
+            // While the body comes, its end says whether the client is there.
+            match context.reading {
+                Some(_) => Poll::Pending,
+                None => self.poll_end(cx).map(|()| None),
+            }
+        })
+        .await
+    }
+
     /// Sends an error response without a request, and closes the connection. Its input is discarded.
     pub async fn refuse(&mut self, response: Response) {
         let context = ResponseContext { close: true, old: false, head_only: false, reading: None };

@@ -103,6 +103,8 @@ pub enum ResponseFuture<T = Response> {
     Ready(T),
     /// The answer comes later.
     Waiting(BoxFuture<'static, T>),
+    /// The answer comes later, and perhaps much later. It is dropped when its client has gone.
+    WhileWanted(BoxFuture<'static, T>),
 }
 
 impl<T: 'static> ResponseFuture<T> {
@@ -113,6 +115,9 @@ impl<T: 'static> ResponseFuture<T> {
             ResponseFuture::Waiting(answer) => {
                 ResponseFuture::Waiting(Box::pin(async move { change(answer.await) }))
             }
+            ResponseFuture::WhileWanted(answer) => {
+                ResponseFuture::WhileWanted(Box::pin(async move { change(answer.await) }))
+            }
         }
     }
 
@@ -120,7 +125,9 @@ impl<T: 'static> ResponseFuture<T> {
     pub async fn wait(self) -> T {
         match self {
             ResponseFuture::Ready(response) => response,
-            ResponseFuture::Waiting(response) => response.await,
+            ResponseFuture::Waiting(response) | ResponseFuture::WhileWanted(response) => {
+                response.await
+            }
         }
     }
 }

@@ -207,7 +207,7 @@ impl Http1<'_> {
 
     /// Reads ahead into `self.input`, up to the maximum length of a head. Ready when the connection
     /// ends.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.input.len() < self.limits.max_header_bytes {
             let read = with_input(|room| {
                 let count = self.writer.stream().try_read(room)?;

@@ -4,6 +4,7 @@
 pub(crate) mod astray;
 mod cookie;
 mod cors;
+mod elsewhere;
 mod engineio;
 mod hooks;
 mod keep;
@@ -17,6 +18,7 @@ use http::{HeaderMap, HeaderName};
 use tracing::debug;
 
 pub use self::cookie::{Cookie, CookieError, SameSite};
+pub(crate) use self::elsewhere::is_engineio;
 use self::hooks::Hooks;
 pub use self::hooks::{EngineRequest, Forbidden};
 use self::keep::Keep;
@@ -25,6 +27,7 @@ use crate::engine::{self, Engine, Handshake, Session, SessionEvent};
 use crate::http::Request;
 use crate::logged_names::truncated;
 use crate::policy::{Client, Policy, Refusal, Scheme, Transports, WEBSOCKET};
+use crate::relay::Relay;
 use crate::transport::{self, Error, Exchange, Query, REGISTRY, Transport};
 
 /// Answers all requests below the engine's path.
@@ -36,12 +39,15 @@ pub struct Negotiator {
     eio3: bool,
     keep: Arc<Keep>,
     hooks: Arc<Hooks>,
+    /// To other nodes, if there are any.
+    relay: Option<Relay>,
 }
 
 impl Negotiator {
     /// A negotiator for the sessions of `engine`, under the policy in `gate`.
     pub fn new(engine: Engine, gate: Arc<Gate>) -> Self {
-        Negotiator { engine, gate, eio3: true, keep: Arc::default(), hooks: Arc::default() }
+        let (keep, hooks) = (Arc::default(), Arc::default());
+        Negotiator { engine, gate, eio3: true, keep, hooks, relay: None }
     }
 
     /// A negotiator whose policy is [`Policy::open`], with all transports: all origins, no bounds, no

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustls::ServerConnection;
+use rustls::Connection;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -23,7 +23,7 @@ pub struct ByteStream {
     io: Io,
     /// The TLS lock is the last in the lock order (sockets → session → writer → TLS): no method
     /// takes another lock while it holds this one.
-    tls: Option<Box<Mutex<ServerConnection>>>,
+    tls: Option<Box<Mutex<Connection>>>,
 }
 
 /// What the bytes travel on.
@@ -61,9 +61,9 @@ impl ByteStream {
         (ByteStream { io: Io::Pipe(near), tls: None }, far)
     }
 
-    /// A TLS connection after its handshake.
-    pub fn encrypted(tcp: TcpStream, tls: ServerConnection) -> Self {
-        ByteStream { io: Io::Tcp(tcp), tls: Some(Box::new(Mutex::new(tls))) }
+    /// A TLS connection after its handshake, of either side.
+    pub fn encrypted(tcp: TcpStream, tls: impl Into<Connection>) -> Self {
+        ByteStream { io: Io::Tcp(tcp), tls: Some(Box::new(Mutex::new(tls.into()))) }
     }
 
     /// Reads the bytes that have arrived. `Ok(0)` is the end of the stream.
@@ -128,7 +128,7 @@ impl ByteStream {
         }
     }
 
-    fn write_records(&self, tls: &mut ServerConnection) -> io::Result<()> {
+    fn write_records(&self, tls: &mut Connection) -> io::Result<()> {
         while tls.wants_write() {
             nonzero(tls.write_tls(&mut Socket(&self.io))?, &[0])?;
         }
@@ -339,7 +339,7 @@ impl Drop for ByteStream {
     }
 }
 
-fn lock(tls: &Mutex<ServerConnection>) -> MutexGuard<'_, ServerConnection> {
+fn lock(tls: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     tls.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::tls::Tls;
 use crate::admission::Peer;
@@ -16,6 +16,7 @@ use crate::net::ByteStream;
 use crate::net::first_bytes::{FirstBytes, PEEK_BYTES};
 use crate::net::proxy_protocol::{self, HeaderError};
 use crate::policy::{Networks, Scheme};
+use crate::relay::{Node, NotANode, Seldom};
 
 /// What one listener requires before HTTP.
 #[derive(Clone, Default)]
@@ -23,6 +24,8 @@ pub(super) struct Acceptor {
     /// The only addresses that may connect. They must send a PROXY header.
     pub proxies: Option<Arc<Networks>>,
     pub tls: Option<Tls>,
+    /// Only other nodes of the cluster may connect, as whom this one waits for.
+    pub nodes: Option<Arc<Node>>,
 }
 
 /// Why a connection was closed before its first request.
@@ -44,6 +47,8 @@ pub(super) enum AcceptError {
     ProxyHeader(HeaderError),
     #[error("a PROXY header, but proxy-protocol is off")]
     UnexpectedProxyHeader,
+    #[error("no node of the cluster: {0}")]
+    NotANode(NotANode),
     #[error("nothing to serve came within header-timeout")]
     Slow,
     #[error("the connection ended before it said anything")]
@@ -51,6 +56,9 @@ pub(super) enum AcceptError {
     #[error("the connection broke: {0}")]
     Broken(io::Error),
 }
+
+/// Those who are no nodes, at the port for nodes.
+static STRANGERS: Seldom = Seldom::new();
 
 /// A TLS record: fatal alert, handshake_failure. With it, a TLS client fails at once with a clear
 /// error.
@@ -76,13 +84,18 @@ impl AcceptError {
     /// Logs the error. `remote` is the client's address.
     pub fn log(&self, remote: IpAddr) {
         debug!(%remote, reason = %self, "connection refused");
+        if let AcceptError::NotANode(why) = self
+            && let Some(count) = STRANGERS.count()
+        {
+            warn!(%remote, reason = %why, count, "at node-listen somebody is no node of this cluster");
+        }
     }
 }
 
 impl Acceptor {
     /// Whether connections start with HTTP.
     pub fn is_plain(&self) -> bool {
-        self.proxies.is_none() && self.tls.is_none()
+        self.proxies.is_none() && self.tls.is_none() && self.nodes.is_none()
     }
 
     /// Reads the PROXY header and does the TLS handshake, as configured. Updates `peer` with the
@@ -95,6 +108,9 @@ impl Acceptor {
         mut tcp: TcpStream,
         peer: &mut Peer,
     ) -> Result<ByteStream, AcceptError> {
+        if let Some(node) = &self.nodes {
+            return node.accept(tcp).await.map_err(AcceptError::NotANode);
+        }
         if let Some(proxies) = &self.proxies {
             if !proxies.contains(peer.remote) {
                 return Err(AcceptError::UntrustedProxy);

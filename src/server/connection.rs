@@ -180,6 +180,12 @@ impl Server {
                         ResponseFuture::Waiting(response) => {
                             http.wait(&mut context, response).await
                         }
+                        ResponseFuture::WhileWanted(response) => {
+                            match http.wait_while_wanted(&mut context, response).await {
+                                Some(response) => response,
+                                None => return,
+                            }
+                        }
                     };
                     receipt = response.body().receipt();
                     let in_flight = http.begin(context, response);

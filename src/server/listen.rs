@@ -14,6 +14,7 @@ use tracing::info;
 use super::acceptor::Acceptor;
 use super::tls::Tls;
 use crate::policy::{Networks, Scheme};
+use crate::relay::Node;
 
 /// Listening sockets of one port, and their configuration. Made by [`bind`], or from a
 /// [`TcpListener`]; it then speaks plain HTTP.
@@ -60,6 +61,12 @@ impl Listener {
     /// Tells browsers on https connections to use only https for `time` (RFC 6797).
     pub fn with_hsts(mut self, time: Duration) -> Self {
         self.config_mut().hsts = HeaderValue::from_str(&format!("max-age={}", time.as_secs())).ok();
+        self
+    }
+
+    /// Lets only other nodes of the cluster connect, which pass on requests of their clients.
+    pub fn for_nodes(mut self, node: Arc<Node>) -> Self {
+        self.config_mut().acceptor.nodes = Some(node);
         self
     }
 

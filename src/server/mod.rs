@@ -26,16 +26,23 @@ pub use crate::http::HttpLimits;
 pub use crate::http::path::Mount;
 use crate::negotiate::Negotiator;
 use crate::net::slots::{Admission, Slots};
+use crate::relay::{NODE_KEEP_ALIVE, Seldom};
 pub use listen::{Listener, bind, bind_for};
 use no_slot::Refusals;
 pub(crate) use no_slot::unavailable;
-pub use no_slot::{TOO_FEW_FILES, open_files_for, raise_file_limit};
+pub use no_slot::{TOO_FEW_FILES, open_files_for, raise_file_limit, raise_file_limit_beside};
 pub use outside::Outside;
 pub use service::{EngineBody, EngineService, Nothing, WithEngine};
 
 /// The first pause after a failed accept; it doubles up to [`LONGEST_PAUSE`].
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long another node may take for its proof, and for a head.
+const NODE_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections of other nodes that found no room.
+static NODES_WITHOUT_SLOT: Seldom = Seldom::new();
 
 /// Connections of a server without the engine.
 const WITHOUT_ENGINE: usize = 64;
@@ -109,6 +116,27 @@ impl Server {
         Server::answering(mount.into(), negotiator, Some(outside), limits, true)
     }
 
+    /// A server for a listener that is [`for_nodes`](Listener::for_nodes): where other nodes pass on requests of
+    /// their clients. It has `connections` of its own.
+    pub fn for_nodes(
+        mount: impl Into<Mount>,
+        negotiator: Negotiator,
+        limits: HttpLimits,
+        connections: usize,
+    ) -> Self {
+        let limits = HttpLimits {
+            header_timeout: NODE_HEADER_TIMEOUT,
+            keep_alive_timeout: NODE_KEEP_ALIVE,
+            // The clients' own bounds hold where they come in; a node adds a header.
+            max_headers: limits.max_headers + 8,
+            max_header_bytes: limits.max_header_bytes + 1024,
+            max_connections: connections,
+            max_connections_per_address: 0,
+            ..limits
+        };
+        Server::answering(mount.into(), negotiator, None, limits, false)
+    }
+
     fn answering(
         mount: Mount,
         negotiator: Negotiator,
@@ -151,6 +179,18 @@ impl Server {
                     match slots.admit(self.bucket(remote.ip(), &config)) {
                         Admission::Slot(slot) => {
                             connections.spawn(server.serve(tcp, remote, config, slot));
+                        }
+                        Admission::Wait(..) | Admission::Full(_)
+                            if config.acceptor.nodes.is_some() =>
+                        {
+                            if let Some(count) = NODES_WITHOUT_SLOT.count() {
+                                let remote = remote.ip();
+                                warn!(
+                                    %remote, count,
+                                    "all connections of other nodes are taken: more are refused \
+                                     (node-connections)"
+                                );
+                            }
                         }
                         Admission::Wait(permit, why) => {
                             connections

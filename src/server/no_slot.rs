@@ -137,12 +137,18 @@ pub fn open_files_for(connections: usize) -> usize {
 /// Raises the process's limit of open files to what `connections` need. Returns how many
 /// connections fit into the limit that the system grants.
 pub fn raise_file_limit(connections: usize) -> usize {
-    let wanted = u64::try_from(open_files_for(connections)).unwrap_or(u64::MAX);
+    raise_file_limit_beside(connections, 0)
+}
+
+/// As [`raise_file_limit`], where `others` connections are there beside: those with other nodes.
+pub fn raise_file_limit_beside(connections: usize, others: usize) -> usize {
+    let wanted = open_files_for(connections.saturating_add(others));
+    let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
     let limit = rlimit::increase_nofile_limit(wanted).or_else(|error| {
         warn!(%error, "cannot raise the limit of open files");
         open_files()
     });
-    let fit = fitting(connections, &limit);
+    let fit = fitting(connections, others, &limit);
     if fit < connections {
         let limit = limit.unwrap_or_default();
         // Most systems grant less than the default needs. That is no reason for a warning unless
@@ -156,11 +162,11 @@ pub fn raise_file_limit(connections: usize) -> usize {
     fit
 }
 
-/// How many of `connections` fit into a limit of open files; all, if the limit is unknown.
-fn fitting(connections: usize, limit: &io::Result<u64>) -> usize {
+/// How many of `connections` fit into a limit of open files beside the others; all, if the limit is unknown.
+fn fitting(connections: usize, others: usize, limit: &io::Result<u64>) -> usize {
     let Ok(limit) = limit else { return connections };
     let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
-    connections.min(limit.saturating_sub(RESERVE).max(limit / 2)).max(1)
+    connections.min(limit.saturating_sub(RESERVE.saturating_add(others)).max(limit / 2)).max(1)
 }
 
 #[cfg(test)]
@@ -180,8 +186,11 @@ mod tests {
             (10, 64, 10),
             (1000, 0, 1),
         ] {
-            assert_eq!(fitting(connections, &Ok(limit)), fit, "{connections} in {limit}");
+            assert_eq!(fitting(connections, 0, &Ok(limit)), fit, "{connections} in {limit}");
         }
-        assert_eq!(fitting(1000, &Err(io::Error::other("unknown"))), 1000);
+        for (others, fit) in [(100, 644), (500, 500), (usize::MAX, 500)] {
+            assert_eq!(fitting(1000, others, &Ok(1000)), fit, "beside {others}");
+        }
+        assert_eq!(fitting(1000, 0, &Err(io::Error::other("unknown"))), 1000);
     }
 }

@@ -10,9 +10,10 @@ use super::{Server, Shared, echo, health, redirect};
 use crate::admission::Peer;
 use crate::http::path::{Mount, Part};
 use crate::http::{Request, Response, ResponseFuture, host};
-use crate::negotiate::Negotiator;
 use crate::negotiate::astray::Astray;
-use crate::transport::{Error, Query};
+use crate::negotiate::{Negotiator, is_engineio};
+use crate::relay::{ClientFacts, Relayed};
+use crate::transport::Error;
 
 impl Server {
     /// Answers a request: for the engine, for what is outside of it, or to be redirected.
@@ -22,6 +23,9 @@ impl Server {
         peer: Peer,
         config: &ListenerConfig,
     ) -> ResponseFuture {
+        if config.acceptor.nodes.is_some() {
+            return relayed(&self.shared.mount, &self.shared.negotiator, request);
+        }
         if let Err(reason) = host::check(request.headers(), request.version()) {
             debug!(remote = %peer.remote, reason, "request refused");
             let mut refusal = Error::bad_request(reason).json();
@@ -52,15 +56,8 @@ impl Server {
         if astray.is_client {
             return ResponseFuture::Ready(self.complete(&astray, not_found(mount)));
         }
-        match self.answer_outside(request, peer) {
-            ResponseFuture::Ready(answer) => ResponseFuture::Ready(self.complete(&astray, answer)),
-            ResponseFuture::Waiting(answer) => {
-                let server = self.clone();
-                ResponseFuture::Waiting(Box::pin(
-                    async move { server.complete(&astray, answer.await) },
-                ))
-            }
-        }
+        let server = self.clone();
+        self.answer_outside(request, peer).map(move |answer| server.complete(&astray, answer))
     }
 
     /// Answers a request that is not for the engine.
@@ -91,8 +88,39 @@ pub(super) fn to_engine(
     negotiator.note_url(&mut request);
     mount.enter(request.uri_mut());
     let below = mount.below_engine(request.uri().path()).unwrap_or_default();
-    // The query wins over the path: some clients of Engine.IO ask at the URLs of 0.9.
-    if below.is_empty() || Query::is_engineio(request.uri().query().unwrap_or_default()) {
+    let Some(elsewhere) = negotiator.elsewhere(&request, below) else {
+        return here(mount, negotiator, request, peer);
+    };
+    let (mount, negotiator) = (mount.clone(), negotiator.clone());
+    ResponseFuture::WhileWanted(Box::pin(async move {
+        match elsewhere.answer(request, peer).await {
+            Ok(response) => response,
+            Err(head) => here(&mount, &negotiator, head, peer).wait().await,
+        }
+    }))
+}
+
+/// Answers a request that another node has passed on. Its path has the one form.
+fn relayed(mount: &Mount, negotiator: &Negotiator, mut request: Request) -> ResponseFuture {
+    let facts = ClientFacts::take(request.headers_mut());
+    let Some(ClientFacts { remote, scheme }) = facts.filter(|_| is_for_engine(mount, &request))
+    else {
+        let mut refusal = Error::bad_request("no request that a node passes on").json();
+        refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return ResponseFuture::Ready(refusal);
+    };
+    request.extensions_mut().insert(Relayed);
+    here(mount, negotiator, request, Peer { remote, scheme })
+}
+
+fn is_for_engine(mount: &Mount, request: &Request) -> bool {
+    mount.below_engine(request.uri().path()).is_some()
+}
+
+/// Answers a request for the engine by this node's sessions. Its path has the one form.
+fn here(mount: &Mount, negotiator: &Negotiator, request: Request, peer: Peer) -> ResponseFuture {
+    let below = mount.below_engine(request.uri().path()).unwrap_or_default();
+    if is_engineio(below, request.uri().query().unwrap_or_default()) {
         return negotiator.serve(request, peer);
     }
     if below == echo::PATH {

@@ -21,6 +21,7 @@ mod logs;
 mod pages;
 mod paths;
 mod policy;
+mod relay;
 mod slots;
 mod socketio;
 mod socketio09;

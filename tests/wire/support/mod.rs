@@ -8,6 +8,7 @@ pub mod apps;
 pub mod client;
 pub mod http;
 pub mod packets;
+pub mod pair;
 pub mod polls;
 pub mod process;
 pub mod redis;

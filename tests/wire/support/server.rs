@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use tower_service::Service as _;
 
 use super::http::{Answer, Header, Http, fetch, request};
+use super::pair::{self, Pair};
 use super::until;
 
 /// The path of the engine.
@@ -49,6 +50,8 @@ pub struct Setup {
     pub mount: (&'static str, &'static str),
     /// The engine is served by hyper, through [`EngineService`].
     pub embedded: bool,
+    /// Each request for a session comes in at another node, which passes it on.
+    pub relayed: bool,
 }
 
 impl Default for Setup {
@@ -70,6 +73,7 @@ impl Default for Setup {
             pages: None,
             mount: ("/", MOUNT),
             embedded: false,
+            relayed: std::env::var_os("TEST_RELAYED").is_some(),
         }
     }
 }
@@ -127,9 +131,18 @@ impl Setup {
         negotiator: impl FnOnce(Engine) -> Negotiator,
     ) -> TestServer {
         let mount = Mount::new(self.mount.0, self.mount.1);
+        let pair = match self.relayed {
+            true => Some(Pair::new(self.policy(), &self.limits, &mount, &self.http).await),
+            false => None,
+        };
         let pages = self.pages.map(|pages| Arc::new(pages) as Arc<dyn Outside>);
         let engine = Engine::new(self.limits, handler);
-        let negotiator = negotiator(engine.clone());
+        let mut negotiator = negotiator(engine.clone());
+        let mut other = None;
+        if let Some(pair) = pair {
+            negotiator = pair.owner.join(&engine, negotiator, &mount, &self.http);
+            other = Some(pair.other);
+        }
         let gate = Arc::clone(negotiator.gate());
         if self.embedded {
             let service = EngineService::new(mount.clone(), negotiator.clone(), self.http.clone());
@@ -139,9 +152,12 @@ impl Setup {
         }
         let server = Server::new(mount, negotiator, pages, self.http);
         let listener = server::bind(Some("127.0.0.1"), 0).await.expect("a free port");
-        let addr = listener.local_addr().expect("an address");
+        let mut addr = listener.local_addr().expect("an address");
         let accepting = server.clone();
         tokio::spawn(async move { accepting.run(listener).await });
+        if let Some(other) = other {
+            addr = pair::proxy(addr, other).await;
+        }
         TestServer { addr, engine, gate, server }
     }
 

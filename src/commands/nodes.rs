@@ -1,0 +1,70 @@
+//! This node of a cluster, from the settings: who it is, where the others are, and what balancers stick by.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+
+use crate::config::{HostPort, Settings};
+use crate::engine;
+use crate::negotiate::Cookie;
+use crate::relay::{Node, NodeList, NodeTls, Relay, RelayLimits};
+use crate::server::{self, Listener};
+
+/// This node and the others.
+pub(super) struct Nodes {
+    node: Arc<Node>,
+    list: NodeList,
+    listen: HostPort,
+    limits: RelayLimits,
+}
+
+impl Nodes {
+    /// `None` if there are no others.
+    ///
+    /// # Errors
+    /// If the key, a certificate or the list cannot be used. The error is one line and names the setting.
+    pub fn of(settings: &Settings) -> Result<Option<Self>> {
+        let Settings { cluster_key: Some(key), node_listen: Some(listen), .. } = settings else {
+            return Ok(None);
+        };
+        let files = (&settings.node_tls_cert, &settings.node_tls_key, &settings.node_tls_ca);
+        let tls = match files {
+            (Some(cert), Some(key), Some(authority)) => Some(NodeTls::load(cert, key, authority)?),
+            _ => None,
+        };
+        let own = settings.own_node().unwrap_or(listen).to_string();
+        let node = Arc::new(Node::new(key, &own, tls).context("cluster-key")?);
+        let others: Vec<String> = settings.nodes.iter().map(ToString::to_string).collect();
+        let list = NodeList::new(&node, others.iter().map(String::as_str));
+        let list = list.map_err(anyhow::Error::msg).context("nodes")?;
+        let limits = RelayLimits {
+            connections: settings.node_connections,
+            // A poll is parked for less than a heartbeat and its answer take.
+            patience: settings.ping_interval + settings.ping_timeout + settings.body_timeout,
+        };
+        Ok(Some(Nodes { node, list, listen: listen.clone(), limits }))
+    }
+
+    /// Where the others pass on requests.
+    pub async fn listener(&self) -> Result<Listener> {
+        let HostPort { host, port } = &self.listen;
+        let listener = server::bind_for("node-listen", Some(host), *port).await?;
+        Ok(listener.for_nodes(Arc::clone(&self.node)))
+    }
+
+    /// Passes requests on to the others, and takes their common name.
+    pub fn relay(self) -> Relay {
+        engine::name_process(self.node.cluster_name());
+        Relay::new(self.node, Arc::new(self.list), self.limits)
+    }
+}
+
+/// The cookie that balancers stick by, if there is to be one.
+///
+/// # Errors
+/// If it cannot be named like that.
+pub(super) fn cookie(settings: &Settings) -> Result<Option<Cookie>> {
+    let Some(name) = &settings.cookie else { return Ok(None) };
+    let cookie = Cookie::named(name).and_then(|cookie| cookie.path(&settings.base_path));
+    Ok(Some(cookie.context("cookie")?.secure(!settings.tls_cert.is_empty())))
+}

@@ -1,0 +1,94 @@
+// Two nodes behind the real nginx and HAProxy, each request to any of them: nothing is sticky. The configurations are those
+// of hosting/nodes/.
+
+import assert from 'node:assert/strict';
+import { after } from 'node:test';
+import { BUNDLES, closeBrowser } from './lib/browser.mjs';
+import { everyKind } from './lib/clients.mjs';
+import { BALANCERS, BY_COOKIE, nodeOf, startNodes } from './lib/nodes.mjs';
+import { fetchText, startProxy } from './lib/proxy.mjs';
+import { exchangeNumbers, joinAll } from './lib/room.mjs';
+import { scenario } from './lib/scenario.mjs';
+
+after(closeBrowser);
+
+const GENERATIONS = ['0.9.17', '1.0.6', '1.7.4', '2.5.0', '3.1.3', '4.8.4'];
+/** Twice each, so that most kinds have a session on either node. */
+const KINDS = everyKind(GENERATIONS, ['websocket', 'xhr-polling', 'upgrade'])
+  .filter(({ generation, wire }) => wire !== 'upgrade' || !generation.startsWith('0.'))
+  .flatMap((kind) => ['a', 'b'].map((twin) => ({ ...kind, name: `${kind.name} ${twin}` })));
+const BRISK = ['--ping-interval', '1s', '--ping-timeout', '20s'];
+
+/** The clients by the node that has their session. */
+async function byNode(clients) {
+  const groups = new Map();
+  for (const client of clients) {
+    const node = nodeOf(await client.sessionId());
+    groups.set(node, [...(groups.get(node) ?? []), client]);
+  }
+  return [...groups.values()];
+}
+
+for (const name of Object.keys(BALANCERS)) {
+  scenario(`${name}: every generation talks, though any node gets its requests`, async (scene) => {
+    const nodes = await startNodes(scene, BRISK);
+    const proxy = await startProxy(scene, BALANCERS[name], nodes.map(({ port }) => port), ['http']);
+    const everybody = await Promise.all(KINDS.map((kind) => scene.client(proxy.http, kind)));
+    for (const generation of BUNDLES.filter((it) => !it.startsWith('4.'))) {
+      const page = await scene.page({ generation, home: proxy.http });
+      everybody.push(await scene.adopt(page.open({ url: proxy.http, wire: 'jsonp-polling' })));
+    }
+    const names = await Promise.all(nodes.map(async ({ url }) => JSON.parse((await fetchText(`${url}/socket.io/echo`)).text).instance));
+    assert.equal(new Set(names).size, 1, 'to clients they are one server');
+    const groups = await byNode(everybody);
+    assert.equal(groups.length, 2, 'both nodes have sessions');
+    for (const group of groups) {
+      await joinAll(group);
+      await exchangeNumbers(group, 10);
+    }
+    for (const client of everybody) {
+      if (client.spec.wire === 'upgrade') {
+        if ((await client.transport()) !== 'websocket') await client.until('upgrade');
+      } else assert.equal(await client.transport(), client.spec.wire, client.name);
+      assert.deepEqual(client.log.all('disconnect'), [], client.name);
+    }
+  });
+
+  scenario(`${name}: a node is killed, and its clients are on the other one at once`, async (scene) => {
+    const nodes = await startNodes(scene, BRISK);
+    const proxy = await startProxy(scene, BALANCERS[name], nodes.map(({ port }) => port), ['http']);
+    const everybody = await Promise.all(KINDS.map((kind) => scene.client(proxy.http, { ...kind, reconnect: true })));
+    const groups = await byNode(everybody);
+    assert.equal(groups.length, 2);
+    // The node of the first group.
+    const first = nodeOf(await groups[0][0].sessionId());
+    const { sid } = JSON.parse((await fetchText(`${nodes[0].url}/socket.io/?EIO=4&transport=polling`)).text.slice(1));
+    const killed = nodeOf(sid) === first ? nodes[0] : nodes[1];
+    const positions = new Map(groups[0].map((client) => [client, client.log.position]));
+    const began = Date.now();
+    await killed.stop('SIGKILL');
+    await Promise.all(groups[0].map((client) => client.connected(positions.get(client))));
+    assert.ok(Date.now() - began < 10_000, `${Date.now() - began} ms`);
+    for (const client of groups[0]) assert.notEqual(nodeOf(await client.sessionId()), first, client.name);
+    // Those whose session the other node has kept it, but for WebSockets that came by the killed one.
+    for (const client of groups[1].filter(({ spec }) => spec.wire === 'xhr-polling')) {
+      assert.equal(nodeOf(await client.sessionId()) === first, false, client.name);
+    }
+  });
+}
+
+scenario('haproxy sends each client to its node by the cookie io', async (scene) => {
+  const nodes = await Promise.all([0, 1].map(() => scene.chat(['--trusted-proxies', 'loopback', '--cookie', 'io'])));
+  const proxy = await startProxy(scene, BY_COOKIE, nodes.map(({ port }) => port), ['http']);
+  for (let client = 0; client < 6; client += 1) {
+    const path = `${proxy.http}/socket.io/?EIO=4&transport=polling`;
+    const opened = await fetch(path);
+    const cookie = opened.headers.get('set-cookie');
+    const { sid } = JSON.parse((await opened.text()).slice(1));
+    assert.equal(cookie, `io=${sid}; Path=/; HttpOnly; SameSite=Lax`);
+    for (let request = 0; request < 6; request += 1) {
+      const posted = await fetch(`${path}&sid=${sid}`, { method: 'POST', body: request ? '42["stop typing"]' : '40', headers: { Cookie: `io=${sid}` } });
+      assert.equal(posted.status, 200, `client ${client}, request ${request}`);
+    }
+  }
+});
