@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, ready};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::bus::Bus;
 use super::message::{Content, Message};
@@ -16,8 +16,9 @@ use crate::socketio::{
     NODE_TIMEOUT, Packet, Selector, SocketDetails, answers,
 };
 
-/// The adapter of one namespace on one node. It does its own part after it has told the others, knows the
-/// others by their heartbeats, and waits for an answer of each that it knows, but not for one that has gone.
+/// The adapter of one namespace on one node. It does its own part after it has told the others. It knows the
+/// others by their heartbeats, or how many they are if its bus counts them, and waits for an answer of each, but
+/// not for one that is known to have gone.
 #[derive(Debug)]
 pub struct ClusterAdapter {
     uid: Arc<str>,
@@ -44,8 +45,10 @@ impl ClusterAdapter {
             server_sides: Requests::default(),
             broadcasts: Broadcasts::default(),
         });
-        adapter.publish(Content::InitialHeartbeat);
-        tokio::spawn(beat(Arc::downgrade(&adapter)));
+        if !adapter.bus.counts() {
+            adapter.publish(Content::InitialHeartbeat);
+            tokio::spawn(beat(Arc::downgrade(&adapter)));
+        }
         adapter
     }
 
@@ -72,9 +75,14 @@ impl ClusterAdapter {
         self.bus.publish(self.message(content));
     }
 
-    /// The other nodes that are known now.
-    fn others(&self) -> Vec<Arc<str>> {
-        self.peers().all().cloned().collect()
+    /// The other nodes that are known now, if they are known by their names.
+    fn others(&self) -> Option<Vec<Arc<str>>> {
+        (!self.bus.counts()).then(|| self.peers().all().cloned().collect())
+    }
+
+    /// How many other nodes there are, for a bus that knows.
+    async fn count_others(&self) -> usize {
+        self.bus.count().await.saturating_sub(1)
     }
 
     /// Takes a message that came by the bus. To be called in the order in which they came.
@@ -89,7 +97,9 @@ impl ClusterAdapter {
             }
             return;
         }
-        self.peers().heard(&uid, Instant::now());
+        if !self.bus.counts() {
+            self.peers().heard(&uid, Instant::now());
+        }
         match content {
             Content::InitialHeartbeat => self.publish(Content::Heartbeat),
             Content::Heartbeat | Content::AdapterClose => {}
@@ -188,7 +198,7 @@ async fn beat(adapter: Weak<ClusterAdapter>) {
 }
 
 /// A name nobody else has: 16 hexadecimal digits.
-fn id() -> Arc<str> {
+pub(super) fn id() -> Arc<str> {
     let mut random = [0; 8];
     // Without randomness no session opens, and nobody would be told of anything.
     let _ = getrandom::fill(&mut random);
@@ -213,13 +223,18 @@ impl Adapter for ClusterAdapter {
     ) {
         if !flags.local {
             let request = id();
-            self.broadcasts.ask(&request, &self.others(), answers.clone());
+            self.broadcasts.ask(&request, self.others(), answers.clone());
             let (packet, selector) = (packet.clone(), selector.clone());
             let asked = Some(Arc::clone(&request));
             self.publish(Content::Broadcast { packet, selector, flags, request: asked });
             let (me, wait) = (self.me.clone(), flags.timeout.unwrap_or(ACK_TIMEOUT));
             tokio::spawn(async move {
-                sleep(wait).await;
+                let end = Instant::now() + wait;
+                if let Some(me) = me.upgrade().filter(|me| me.bus.counts()) {
+                    let others = me.count_others().await;
+                    me.broadcasts.expect(&request, others);
+                }
+                sleep_until(end).await;
                 if let Some(me) = me.upgrade() {
                     me.broadcasts.end(&request);
                 }
@@ -261,6 +276,9 @@ impl Adapter for ClusterAdapter {
         self.publish(Content::FetchSockets { selector, request: Arc::clone(&request) });
         Box::pin(async move {
             let all = async {
+                if self.bus.counts() {
+                    self.fetches.expect(&request, self.count_others().await);
+                }
                 while let Some(answer) = answers.recv().await {
                     sockets.extend(answer);
                 }
@@ -288,6 +306,9 @@ impl Adapter for ClusterAdapter {
         Box::pin(async move {
             let mut given = Vec::new();
             let all = async {
+                if self.bus.counts() {
+                    self.server_sides.expect(&request, self.count_others().await);
+                }
                 while let Some(answer) = answers.recv().await {
                     given.push(answer);
                 }
@@ -301,7 +322,10 @@ impl Adapter for ClusterAdapter {
     }
 
     fn server_count(&self) -> BoxFuture<'_, usize> {
-        Box::pin(ready(1 + self.peers().count()))
+        match self.bus.counts() {
+            true => Box::pin(async { 1 + self.count_others().await }),
+            false => Box::pin(ready(1 + self.peers().count())),
+        }
     }
 
     fn status(&self) -> ClusterStatus {
@@ -309,7 +333,10 @@ impl Adapter for ClusterAdapter {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        self.publish(Content::AdapterClose);
+        if !self.bus.counts() {
+            self.publish(Content::AdapterClose);
+        }
+        self.bus.close();
         Box::pin(ready(()))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use futures::future::{BoxFuture, ready};
+
 use super::message::Message;
 use crate::socketio::ClusterStatus;
 
@@ -24,4 +26,17 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     fn status(&self) -> ClusterStatus {
         ClusterStatus::UP
     }
+
+    /// Whether it knows how many nodes there are. If it does not, nodes know each other by heartbeats.
+    fn counts(&self) -> bool {
+        false
+    }
+
+    /// How many nodes have the namespace, this one included: for a bus that knows.
+    fn count(&self) -> BoxFuture<'_, usize> {
+        Box::pin(ready(1))
+    }
+
+    /// The node leaves: nothing more is for it.
+    fn close(&self) {}
 }

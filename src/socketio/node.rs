@@ -97,6 +97,12 @@ impl LocalNode {
         &self.namespace
     }
 
+    /// Adds a function that hears of rooms on this node, as
+    /// [`Handlers::on_room`](super::Handlers::on_room) does.
+    pub fn on_room(&self, listener: impl Fn(&RoomEvent) + Send + Sync + 'static) {
+        self.handlers.on_room(listener);
+    }
+
     pub(super) fn handlers(&self) -> &Handlers {
         &self.handlers
     }

@@ -13,6 +13,14 @@ pub struct Selector {
     pub except: Vec<Arc<str>>,
 }
 
+impl Selector {
+    /// Whether it selects a socket that is in these rooms.
+    pub fn is_for(&self, rooms: &[Arc<str>]) -> bool {
+        let any = |names: &[Arc<str>]| names.iter().any(|name| rooms.contains(name));
+        (self.rooms.is_empty() || any(&self.rooms)) && !any(&self.except)
+    }
+}
+
 /// How an event is sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Flags {

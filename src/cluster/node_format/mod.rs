@@ -12,10 +12,10 @@ mod write;
 mod tests;
 
 pub use parts::{Parts, decode};
-pub use read::{read, read_data};
+pub use read::{read, read_after, read_data};
 pub use write::{
     Details, Event, First, List, Names, Opts, encode, encode_binary, write, write_binary,
-    write_data,
+    write_binary_after, write_data,
 };
 
 /// Messages that are longer are neither written nor read.

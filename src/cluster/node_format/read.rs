@@ -1,5 +1,7 @@
 //! Reading messages.
 
+use std::sync::Arc;
+
 use super::FormatError;
 use super::parts::Parts;
 use crate::cluster::message::{Content, Message};
@@ -9,6 +11,15 @@ use crate::cluster::message::{Content, Message};
 /// # Errors
 /// If it is none.
 pub fn read(bytes: &[u8]) -> Result<Message, FormatError> {
+    read_after(bytes).map(|(message, _)| message)
+}
+
+/// Reads a message, and the place up to which a log is to be read before: see
+/// [`write_binary_after`](super::write_binary_after).
+///
+/// # Errors
+/// If it is none.
+pub fn read_after(bytes: &[u8]) -> Result<(Message, Option<Arc<str>>), FormatError> {
     let mut parts = Parts::read(bytes)?;
     let (uid, namespace) = (parts.text("uid")?, parts.text("nsp")?);
     let number = parts.number("type")?;
@@ -16,7 +27,8 @@ pub fn read(bytes: &[u8]) -> Result<Message, FormatError> {
         true => content(number, parts.inner("data")?)?,
         false => without_data(number)?,
     };
-    Ok(Message { uid, namespace, content })
+    let after = parts.some_text("after")?;
+    Ok((Message { uid, namespace, content }, after))
 }
 
 /// Reads what a message of that type says: its `data` alone.

@@ -28,6 +28,14 @@ pub fn write_binary(message: &Message) -> Result<Vec<u8>, FormatError> {
     encode_binary(&Whole::of(message))
 }
 
+/// The same, with the place of a log up to which its reader is to have read before it takes the message.
+///
+/// # Errors
+/// If it is too long, or too deep.
+pub fn write_binary_after(message: &Message, after: Option<&str>) -> Result<Vec<u8>, FormatError> {
+    encode_binary(&Whole { after, ..Whole::of(message) })
+}
+
 /// Writes what a message says: its `data` alone, if its type has some.
 ///
 /// # Errors
@@ -106,12 +114,15 @@ struct Whole<'a> {
     data: Option<Data<'a>>,
     uid: &'a str,
     nsp: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<&'a str>,
 }
 
 impl<'a> Whole<'a> {
     fn of(message: &'a Message) -> Self {
         let Message { uid, namespace, content } = message;
-        Whole { r#type: content.number(), data: Data::of(content), uid, nsp: namespace }
+        let data = Data::of(content);
+        Whole { r#type: content.number(), data, uid, nsp: namespace, after: None }
     }
 }
 

@@ -6,6 +6,8 @@ mod connection;
 mod link;
 mod outbox;
 mod pubsub;
+mod sharded;
+mod streams;
 mod topics;
 mod url;
 
@@ -14,6 +16,8 @@ use bytes::Bytes;
 pub use connection::{Redis, RedisCounts, RedisStatus, Subscription};
 pub use link::Link;
 pub use pubsub::{PubSubSettings, RedisPubSub};
+pub use sharded::{RedisSharded, ShardedSettings};
+pub use streams::{RedisStreams, StreamCounts, StreamSettings};
 pub use topics::{Listener, Topic, escaped};
 pub use url::RedisUrl;
 

@@ -92,15 +92,10 @@ impl Log {
         let first = self.top - self.events.len() as u64 + 1;
         let numbered = (first..).zip(&self.events).skip(skipped);
         numbered
-            .filter(|(_, kept)| is_for(&kept.selector, rooms))
+            .filter(|(_, kept)| kept.selector.is_for(rooms))
             .map(|(at, kept)| (kept.packet.clone(), self.offset(at).into()))
             .collect()
     }
-}
-
-fn is_for(selector: &Selector, rooms: &[Arc<str>]) -> bool {
-    let any = |names: &[Arc<str>]| names.iter().any(|name| rooms.contains(name));
-    (selector.rooms.is_empty() || any(&selector.rooms)) && !any(&selector.except)
 }
 
 #[cfg(test)]

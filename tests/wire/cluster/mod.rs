@@ -1,3 +1,4 @@
 //! Several nodes as one, by a real Redis.
 
 mod connection;
+mod streams;

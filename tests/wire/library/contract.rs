@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use parlance::cluster::InProcess;
-use parlance::cluster::redis::{PubSubSettings, Redis, RedisPubSub, RedisUrl};
+use parlance::cluster::redis::{
+    PubSubSettings, Redis, RedisPubSub, RedisSharded, RedisStreams, RedisUrl, ShardedSettings,
+    StreamSettings,
+};
 use parlance::socketio::{Answers, ClusterLink, Io, RoomEvent, ServerSideEvent, Taken};
 use serde_json::json;
 
@@ -29,7 +32,7 @@ struct Cluster {
 type MakeNode = Box<dyn Fn() -> Io>;
 
 /// Each with what its nodes meet at: the URL of a Redis, if they need one.
-const CLUSTERS: [Cluster; 3] = [
+const CLUSTERS: [Cluster; 5] = [
     Cluster { name: "local", most: 1, make: |_| Box::new(Io::new), on_redis: false },
     Cluster {
         name: "in process",
@@ -52,6 +55,32 @@ const CLUSTERS: [Cluster; 3] = [
                 let redis = Redis::connect(url.clone());
                 let cluster = RedisPubSub::new(redis, PubSubSettings::default());
                 Io::builder().adapter(move |node| cluster.adapter(node)).build()
+            })
+        },
+        on_redis: true,
+    },
+    Cluster {
+        name: "redis-sharded",
+        most: 3,
+        make: |url| {
+            let url: RedisUrl = url.parse().unwrap();
+            Box::new(move || {
+                let redis = Redis::connect(url.clone());
+                let sharded = RedisSharded::new(redis, ShardedSettings::default());
+                Io::builder().adapter(move |node| sharded.adapter(node)).build()
+            })
+        },
+        on_redis: true,
+    },
+    Cluster {
+        name: "redis-streams",
+        most: 3,
+        make: |url| {
+            let url: RedisUrl = url.parse().unwrap();
+            Box::new(move || {
+                let redis = Redis::connect(url.clone());
+                let streams = RedisStreams::new(redis, StreamSettings::default());
+                Io::builder().adapter(move |node| streams.adapter(node)).build()
             })
         },
         on_redis: true,

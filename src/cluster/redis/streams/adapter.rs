@@ -1,0 +1,248 @@
+//! The adapter of one namespace.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use super::RedisStreams;
+use super::entry::Id;
+use super::hub::Hub;
+use super::outgoing::Put;
+use super::questions::Line;
+use super::sessions;
+use crate::cluster::adapter::ClusterAdapter;
+use crate::cluster::message::Content;
+use crate::socketio::{
+    Act, Adapter, AnswerSink, Args, ClusterLink, ClusterStatus, Fetched, Flags, Incomplete,
+    LocalNode, Packet, Restored, Resume, Selector, SessionRecord,
+};
+
+#[derive(Debug)]
+pub struct StreamAdapter {
+    streams: RedisStreams,
+    node: Arc<LocalNode>,
+    /// Asks the other nodes, and answers them.
+    questions: Arc<ClusterAdapter>,
+    me: Weak<StreamAdapter>,
+    /// The place of the last entry that took place in this namespace. Events are sent under it.
+    position: Mutex<Option<Id>>,
+}
+
+impl StreamAdapter {
+    pub fn new(streams: RedisStreams, node: &Arc<LocalNode>) -> Arc<Self> {
+        let line = Line::new(Arc::clone(streams.hub()), Arc::clone(node.namespace()));
+        let line = Arc::new(line);
+        let questions = ClusterAdapter::new(node, Arc::clone(&line) as _);
+        line.listen(&questions);
+        Arc::new_cyclic(|me| StreamAdapter {
+            streams,
+            node: Arc::clone(node),
+            questions,
+            me: me.clone(),
+            position: Mutex::default(),
+        })
+    }
+
+    pub fn uid(&self) -> &Arc<str> {
+        self.questions.uid()
+    }
+
+    pub fn namespace(&self) -> &Arc<str> {
+        self.node.namespace()
+    }
+
+    pub fn hub(&self) -> &Arc<Hub> {
+        self.streams.hub()
+    }
+
+    /// The place of the last entry that was sent to clients; nothing is sent while it is held.
+    pub fn position(&self) -> MutexGuard<'_, Option<Id>> {
+        let mut position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
+        // Entries of other namespaces count as well.
+        *position = (*position).max(self.hub().position());
+        position
+    }
+
+    fn put(&self, content: Content) {
+        let Some(me) = self.me.upgrade() else { return };
+        if let Put::Now(content) = self.hub().outgoing.put(&me, content) {
+            self.apply_early(content);
+        }
+    }
+
+    /// Calls `act` after what was said before.
+    fn then(&self, act: impl FnOnce(&StreamAdapter) + Send + 'static) {
+        let me = self.me.clone();
+        self.hub().outgoing.then(Box::new(move || {
+            if let Some(me) = me.upgrade() {
+                act(&me);
+            }
+        }));
+    }
+
+    /// Does what an entry says. `origin` is the other node that says it.
+    pub fn apply(&self, origin: Option<&Arc<str>>, id: Id, content: Content) {
+        match content {
+            Content::Broadcast { packet, selector, flags, request: None } => {
+                self.node.broadcast_in_order(origin, packet, &selector, flags, |_| {
+                    let mut position = self.position();
+                    *position = (*position).max(Some(id));
+                    (self.recovers().then(|| id.to_string().into()), position)
+                });
+            }
+            Content::SocketsJoin { selector, rooms } => self.node.join(&selector, &rooms),
+            Content::SocketsLeave { selector, rooms } => self.node.leave(&selector, &rooms),
+            Content::DisconnectSockets { selector, close } => {
+                self.node.disconnect(&selector, close);
+            }
+            // Nodes of another version say it here; nobody waits for an answer from this one.
+            _ => {}
+        }
+    }
+
+    /// Does what this node says before the stream has it.
+    pub fn apply_early(&self, content: Content) {
+        match content {
+            Content::Broadcast { packet, selector, flags, request: None } => {
+                self.here(packet, &selector, flags);
+            }
+            content => self.apply(None, Id::default(), content),
+        }
+    }
+
+    /// Sends an event to this node's clients that has no place of its own.
+    fn here(&self, packet: Packet, selector: &Selector, flags: Flags) {
+        self.node.broadcast_in_order(None, packet, selector, flags, |_| {
+            let position = self.position();
+            // Clients take the last argument of any event for a place.
+            let last = position.filter(|_| self.recovers());
+            (last.map(|last| last.to_string().into()), position)
+        });
+    }
+}
+
+impl Adapter for StreamAdapter {
+    fn broadcast(&self, packet: Packet, selector: Selector, flags: Flags) {
+        // What one client gets may be missed by it, so it is kept with the rest.
+        let is_private = || match &*selector.rooms {
+            [one] => selector.except.is_empty() && self.node.socket(one).is_some(),
+            _ => false,
+        };
+        if flags.local && !(self.recovers() && is_private()) {
+            return self.then(move |me| me.here(packet, &selector, flags));
+        }
+        let flags = Flags { local: false, ..flags };
+        self.put(Content::Broadcast { packet, selector, flags, request: None });
+    }
+
+    fn broadcast_with_ack(
+        &self,
+        packet: Packet,
+        selector: Selector,
+        flags: Flags,
+        answers: AnswerSink,
+    ) {
+        self.then(move |me| me.questions.broadcast_with_ack(packet, selector, flags, answers));
+    }
+
+    fn join(&self, selector: Selector, rooms: Vec<Arc<str>>, flags: Flags) {
+        match flags.local {
+            true => self.then(move |me| me.node.join(&selector, &rooms)),
+            false => self.put(Content::SocketsJoin { selector, rooms }),
+        }
+    }
+
+    fn leave(&self, selector: Selector, rooms: Vec<Arc<str>>, flags: Flags) {
+        match flags.local {
+            true => self.then(move |me| me.node.leave(&selector, &rooms)),
+            false => self.put(Content::SocketsLeave { selector, rooms }),
+        }
+    }
+
+    fn disconnect(&self, selector: Selector, close: bool, flags: Flags) {
+        match flags.local {
+            true => self.then(move |me| me.node.disconnect(&selector, close)),
+            false => self.put(Content::DisconnectSockets { selector, close }),
+        }
+    }
+
+    fn fetch(&self, selector: Selector, flags: Flags) -> BoxFuture<'_, Fetched> {
+        let (told, turn) = oneshot::channel();
+        self.then(move |_| {
+            let _ = told.send(());
+        });
+        Box::pin(async move {
+            let _ = turn.await;
+            self.questions.fetch(selector, flags).await
+        })
+    }
+
+    fn server_side_emit(&self, packet: Packet) {
+        self.then(move |me| me.questions.server_side_emit(packet));
+    }
+
+    fn server_side_emit_with_ack(
+        &self,
+        packet: Packet,
+        timeout: Duration,
+    ) -> BoxFuture<'_, Result<Vec<Args>, Incomplete<Vec<Args>>>> {
+        let (told, turn) = oneshot::channel();
+        self.then(move |_| {
+            let _ = told.send(());
+        });
+        Box::pin(async move {
+            let _ = turn.await;
+            self.questions.server_side_emit_with_ack(packet, timeout).await
+        })
+    }
+
+    fn server_count(&self) -> BoxFuture<'_, usize> {
+        self.questions.server_count()
+    }
+
+    fn status(&self) -> ClusterStatus {
+        let (hub, redis) = (self.hub(), self.hub().redis.status());
+        let since = if redis.connected { hub.outgoing.away() } else { Some(redis.since) };
+        let counts = hub.counts();
+        let lost = counts.lost + counts.missed + hub.redis.counts().lost();
+        ClusterStatus { link: since.map_or(ClusterLink::Up, ClusterLink::Down), lost }
+    }
+
+    fn recovers(&self) -> bool {
+        self.hub().settings.recovery.is_some()
+    }
+
+    fn skips_middleware(&self) -> bool {
+        self.hub().settings.recovery.is_some_and(|recovery| recovery.skip_middleware)
+    }
+
+    fn between_events(&self, act: Act) {
+        let position = self.position();
+        act(position.filter(|_| self.recovers()).map(|id| id.to_string()));
+    }
+
+    fn persist(&self, session: SessionRecord) {
+        if let Some(recovery) = self.hub().settings.recovery {
+            sessions::keep(self.hub(), session, &recovery);
+        }
+    }
+
+    fn restore(&self, pid: String, offset: Option<String>) -> BoxFuture<'_, Option<Restored>> {
+        Box::pin(async move {
+            match self.recovers() {
+                true => sessions::restore(self.hub(), &pid, offset.as_deref()).await,
+                false => None,
+            }
+        })
+    }
+
+    fn resume(&self, restored: Restored, resume: Resume) -> BoxFuture<'_, bool> {
+        Box::pin(sessions::resume(self, restored, resume))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.questions.close()
+    }
+}

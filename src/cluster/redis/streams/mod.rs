@@ -1,0 +1,150 @@
+//! Nodes that meet at a stream of Redis, as those with Node's `@socket.io/redis-streams-adapter` 0.3: nothing
+//! is lost while a node or Redis is away, all nodes have one order, and clients who come back get what they
+//! missed, on any node.
+//!
+//! What changes something for clients is added to the stream, and takes place when it is read from there:
+//! events, and who joins, leaves and is sent away. Questions and answers go by Pub/Sub.
+//!
+//! ```text
+//! adapter ── put ──► outgoing ── writer ──► stream of Redis ── reader ──► adapter of each node
+//! ```
+//!
+//! While Redis is away, a node delivers to its own clients at once. When Redis is back, what was said
+//! meanwhile is added to the stream, with the time at which it was said, and the others put it in the order of
+//! time.
+
+mod adapter;
+mod entry;
+mod hub;
+mod late;
+mod outgoing;
+mod questions;
+mod reader;
+mod sessions;
+mod writer;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
+use tokio::task::AbortHandle;
+
+use super::Redis;
+use crate::socketio::{Adapter, LocalNode, RecoverySettings};
+
+use adapter::StreamAdapter;
+use hub::Hub;
+
+/// How the stream is used. All nodes of a cluster have the same names.
+#[derive(Debug, Clone)]
+pub struct StreamSettings {
+    /// The name of the stream.
+    pub stream: String,
+    /// What the names of channels begin with.
+    pub channel_prefix: String,
+    /// What the keys of sessions begin with.
+    pub session_prefix: String,
+    /// Entries that the stream keeps, about: for as long as it takes to add so many, a node may be away, and
+    /// a client.
+    pub max_entries: usize,
+    /// Whether clients who were lost come back to their sessions, and how long those are kept. Their number,
+    /// and events, are bounded by Redis.
+    pub recovery: Option<RecoverySettings>,
+    /// Messages that wait while Redis is away; those that are too many are lost for other nodes, and counted.
+    pub max_waiting: usize,
+    /// Bytes of them.
+    pub max_waiting_bytes: usize,
+}
+
+impl Default for StreamSettings {
+    /// The names of Node's adapter and its 10 000 entries, without recovery; 10 000 messages and 32 MiB may
+    /// wait.
+    fn default() -> Self {
+        StreamSettings {
+            stream: "socket.io".to_owned(),
+            channel_prefix: "socket.io".to_owned(),
+            session_prefix: "sio:session:".to_owned(),
+            max_entries: 10_000,
+            recovery: None,
+            max_waiting: 10_000,
+            max_waiting_bytes: 32 << 20,
+        }
+    }
+}
+
+/// A cluster that meets at a stream of Redis.
+///
+/// ```no_run
+/// use parlance::cluster::redis::{Redis, RedisStreams, RedisUrl, StreamSettings};
+/// use parlance::socketio::Io;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let redis = Redis::connect("redis://127.0.0.1".parse::<RedisUrl>().unwrap());
+/// let streams = RedisStreams::new(redis, StreamSettings::default());
+/// let io = Io::builder().adapter(move |node| streams.adapter(node)).build();
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct RedisStreams(Arc<Running>);
+
+/// The tasks, which end when nobody needs them.
+#[derive(Debug)]
+struct Running {
+    hub: Arc<Hub>,
+    tasks: [AbortHandle; 3],
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// What it counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StreamCounts {
+    /// Messages of this node that others did not get: too many waited, or Redis refused them.
+    pub lost: u64,
+    /// Entries that were gone before this node could read them.
+    pub missed: u64,
+    /// Entries and messages that could not be understood.
+    pub malformed: u64,
+    /// Entries that were there a second time, and did nothing.
+    pub doubled: u64,
+    /// Messages of this node that are not in the stream yet.
+    pub waiting: usize,
+}
+
+impl RedisStreams {
+    /// Reads and writes in tasks of its own, as long as it or one of its adapters is there. To be called on a
+    /// tokio runtime.
+    pub fn new(redis: Redis, settings: StreamSettings) -> Self {
+        let hub = Hub::new(redis, settings);
+        let tasks = [
+            tokio::spawn(reader::read(Arc::clone(&hub))).abort_handle(),
+            tokio::spawn(writer::write(Arc::clone(&hub))).abort_handle(),
+            tokio::spawn(writer::watch(Arc::clone(&hub))).abort_handle(),
+        ];
+        RedisStreams(Arc::new(Running { hub, tasks }))
+    }
+
+    /// Makes the adapter of one namespace.
+    pub fn adapter(&self, node: &Arc<LocalNode>) -> Arc<dyn Adapter> {
+        let adapter = StreamAdapter::new(self.clone(), node);
+        let mut adapters = self.hub().adapters.lock().unwrap_or_else(PoisonError::into_inner);
+        adapters.retain(|_, adapter| adapter.strong_count() > 0);
+        adapters.insert(Arc::clone(node.namespace()), Arc::downgrade(&adapter));
+        adapter
+    }
+
+    fn hub(&self) -> &Arc<Hub> {
+        &self.0.hub
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> StreamCounts {
+        self.hub().counts()
+    }
+}
+
+/// The adapters by namespace.
+type Adapters = HashMap<Arc<str>, std::sync::Weak<StreamAdapter>>;

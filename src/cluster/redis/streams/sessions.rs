@@ -1,0 +1,239 @@
+//! Sessions of clients who were lost, under keys of Redis as Node's adapter has them, and what they missed.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use redis::streams::StreamRangeReply;
+use redis::{RedisResult, cmd, from_redis_value};
+use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tracing::debug;
+
+use super::adapter::StreamAdapter;
+use super::entry::{Entry, Id};
+use super::hub::Hub;
+use super::reader::{Info, place};
+use crate::cluster::message::Content;
+use crate::cluster::node_format::{First, Parts, encode_binary};
+use crate::socketio::{Args, Missed, RecoverySettings, Restored, Resume, SessionRecord};
+
+/// Entries that are read at once, and how often.
+const COUNT: usize = 1000;
+const MAX_READS: usize = 100;
+/// A client that comes back may be faster than what is written of it: so often it is looked for.
+const LOOKS: u32 = 3;
+const LOOK: Duration = Duration::from_millis(100);
+/// The same, if it was lost by this node.
+const WRITTEN: Duration = Duration::from_secs(2);
+
+/// Sessions that are being written.
+#[derive(Debug, Default)]
+pub struct Writing {
+    pids: Mutex<HashSet<String>>,
+    done: Notify,
+}
+
+impl Writing {
+    fn begin(&self, pid: &str, max: usize) -> bool {
+        let mut pids = self.pids.lock().unwrap_or_else(PoisonError::into_inner);
+        pids.len() < max && pids.insert(pid.to_owned())
+    }
+
+    fn end(&self, pid: &str) {
+        self.pids.lock().unwrap_or_else(PoisonError::into_inner).remove(pid);
+        self.done.notify_waiters();
+    }
+
+    async fn ended(&self, pid: &str) {
+        loop {
+            let done = self.done.notified();
+            if !self.pids.lock().unwrap_or_else(PoisonError::into_inner).contains(pid) {
+                return;
+            }
+            done.await;
+        }
+    }
+}
+
+fn key(hub: &Hub, pid: &str) -> String {
+    format!("{}{pid}", hub.settings.session_prefix)
+}
+
+/// Writes a session, as soon as Redis is there.
+pub fn keep(hub: &Arc<Hub>, session: SessionRecord, recovery: &RecoverySettings) {
+    let (hub, until) = (Arc::clone(hub), Instant::now() + recovery.max_disconnection);
+    if !hub.writing.begin(&session.pid, recovery.max_sessions) {
+        return;
+    }
+    tokio::spawn(async move {
+        let written = timeout_at(until, async {
+            hub.redis.until(true).await;
+            let left = u64::try_from((until - Instant::now()).as_millis()).unwrap_or(1).max(1);
+            let mut set = cmd("SET");
+            set.arg(key(&hub, &session.pid)).arg(written(&session)).arg("PX").arg(left);
+            hub.redis.command(&set).await
+        });
+        if let Ok(Err(error)) = written.await {
+            debug!(%error, "a session could not be kept");
+        }
+        hub.writing.end(&session.pid);
+    });
+}
+
+fn written(session: &SessionRecord) -> String {
+    let SessionRecord { pid, sid, rooms, data, start, sent, lost } = session;
+    let mut map = Map::new();
+    for (key, value) in [
+        ("sid", Some(json!(sid))),
+        ("pid", Some(json!(pid))),
+        ("rooms", Some(rooms.iter().map(|room| &**room).collect::<Vec<_>>().into())),
+        ("data", Some(data.clone())),
+        ("start", start.clone().map(Value::from)),
+        ("sent", sent.clone().map(Value::from)),
+        ("lost", lost.clone().map(Value::from)),
+    ] {
+        map.extend(value.map(|value| (key.to_owned(), value)));
+    }
+    let args = Args::from(vec![Value::Object(map)]);
+    STANDARD.encode(encode_binary(&First::of(&args)).unwrap_or_default())
+}
+
+fn read(pid: &str, text: &str) -> Option<SessionRecord> {
+    let mut parts = Parts::read(&STANDARD.decode(text).ok()?).ok()?;
+    let data = parts.take("data").unwrap_or_default();
+    let mut text = |key| parts.some_text(key).ok().flatten().map(|text| text.as_ref().to_owned());
+    let (sid, start, sent, lost) = (text("sid")?, text("start"), text("sent"), text("lost"));
+    let rooms = parts.rooms("rooms").ok()?;
+    let data = parts.without_binary(data);
+    Some(SessionRecord { pid: pid.to_owned(), sid, rooms, data, start, sent, lost })
+}
+
+/// See [`Adapter::restore`](crate::socketio::Adapter::restore).
+pub async fn restore(hub: &Hub, pid: &str, offset: Option<&str>) -> Option<Restored> {
+    let offset = match offset {
+        Some(offset) => Some(offset.parse::<Id>().ok()?),
+        None => None,
+    };
+    let _ = timeout(WRITTEN, hub.writing.ended(pid)).await;
+    let session = take(hub, pid).await?;
+    let place = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<Id>().ok());
+    // What came before the session began is not missed, whatever the client kept from another.
+    let seen = offset.max(place(&session.start))?;
+    // Who has seen all that it was sent missed nothing until it was lost, however long that was.
+    let has_all = place(&session.sent).is_none_or(|sent| seen >= sent);
+    let from = place(&session.lost).filter(|_| has_all).map_or(seen, |lost| lost.max(seen));
+    let is_there = has_all_since(hub, from).await.unwrap_or(false);
+    is_there.then(|| Restored { session, from: from.to_string() })
+}
+
+/// Takes a session out: it is given once.
+async fn take(hub: &Hub, pid: &str) -> Option<SessionRecord> {
+    const TAKE: &str =
+        "local session = redis.call('GET', KEYS[1]) redis.call('DEL', KEYS[1]) return session";
+    let mut command = cmd("EVAL");
+    command.arg(TAKE).arg(1).arg(key(hub, pid));
+    for look in 0..LOOKS {
+        if look > 0 {
+            sleep(LOOK).await;
+        }
+        let answer = hub.redis.command(&command).await.ok()?;
+        if let Some(text) = from_redis_value::<Option<String>>(answer).ok()? {
+            return read(pid, &text);
+        }
+    }
+    None
+}
+
+/// Whether the stream has all entries after a place.
+async fn has_all_since(hub: &Hub, from: Id) -> RedisResult<bool> {
+    let stream = &hub.settings.stream;
+    let info = Info::of(hub.redis.command(&Info::command(stream)).await)?;
+    if info.length == 0 || from < info.first {
+        let is_new = from == Id::default() && info.gone() == 0;
+        return Ok(is_new || (info.length == 0 && from == info.last));
+    }
+    // If Redis has lost it, it may have lost others as well.
+    let mut range = cmd("XRANGE");
+    range.arg(stream).arg(from.to_string()).arg(from.to_string());
+    let found: StreamRangeReply = from_redis_value(hub.redis.command(&range).await?)?;
+    Ok(!found.ids.is_empty())
+}
+
+/// See [`Adapter::resume`](crate::socketio::Adapter::resume).
+pub async fn resume(adapter: &StreamAdapter, restored: Restored, resume: Resume) -> bool {
+    let Some(recovery) = adapter.hub().settings.recovery else { return false };
+    let Ok(mut last) = restored.from.parse::<Id>() else { return false };
+    let mut missed: Vec<(Id, _)> = Vec::new();
+    for _ in 0..MAX_READS {
+        let Ok(entries) = after(adapter.hub(), last).await else { return false };
+        let is_end = entries.len() < COUNT;
+        for (id, entry) in entries {
+            last = id;
+            let entry =
+                entry.filter(|it| it.is_broadcast() && it.namespace == *adapter.namespace());
+            let content = entry.and_then(|entry| entry.content().ok());
+            let Some(Content::Broadcast { packet, selector, flags, request: None }) = content
+            else {
+                continue;
+            };
+            if !flags.volatile && selector.is_for(&restored.session.rooms) {
+                missed.push((id, packet));
+            }
+        }
+        if missed.len() > recovery.max_events {
+            return false;
+        }
+        // What comes later is sent as it comes.
+        let position = adapter.position();
+        if is_end && position.is_none_or(|position| position <= last) {
+            missed.retain(|(id, _)| position.is_none_or(|position| *id <= position));
+            let missed: Missed =
+                missed.into_iter().map(|(id, packet)| (packet, id.to_string().into())).collect();
+            return resume(missed);
+        }
+    }
+    false
+}
+
+/// The entries after a place; `None` for those that are none of an adapter's.
+async fn after(hub: &Hub, last: Id) -> RedisResult<Vec<(Id, Option<Entry>)>> {
+    let mut range = cmd("XRANGE");
+    range.arg(&hub.settings.stream).arg(last.next().to_string()).arg("+");
+    range.arg("COUNT").arg(COUNT);
+    let found: StreamRangeReply = from_redis_value(hub.redis.command(&range).await?)?;
+    let entries = found.ids.into_iter().map(|entry| {
+        let id = place(&entry.id)?;
+        Ok((id, Entry::read(id, &entry.map)))
+    });
+    entries.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_read_as_they_were_written_and_as_node_writes_them() {
+        let session = SessionRecord {
+            pid: "p".to_owned(),
+            sid: "s".to_owned(),
+            rooms: vec!["s".into(), "r".into()],
+            data: json!({ "name": "zed", "n": [1, null] }),
+            start: Some("1-0".to_owned()),
+            sent: None,
+            lost: Some("2-3".to_owned()),
+        };
+        assert_eq!(read("p", &written(&session)), Some(session));
+        let node = json!({ "sid": "s", "pid": "p", "rooms": ["s"], "data": {} });
+        let node = STANDARD.encode(rmp_serde::to_vec(&node).unwrap());
+        let read_back = read("p", &node).unwrap();
+        assert_eq!((&*read_back.sid, read_back.start), ("s", None));
+        for wrong in ["", "****", "gA=="] {
+            assert_eq!(read("p", wrong), None, "{wrong}");
+        }
+    }
+}
