@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { BUNDLES, closeBrowser } from './lib/browser.mjs';
+import { Authority } from './lib/certificates.mjs';
 import { everyKind } from './lib/clients.mjs';
-import { BALANCERS, BY_COOKIE, nodeOf, startNodes } from './lib/nodes.mjs';
+import { BALANCERS, BY_COOKIE, nodeFlags, nodeOf, startNodes } from './lib/nodes.mjs';
 import { fetchText, startProxy } from './lib/proxy.mjs';
 import { exchangeNumbers, joinAll } from './lib/room.mjs';
 import { scenario } from './lib/scenario.mjs';
@@ -76,6 +77,24 @@ for (const name of Object.keys(BALANCERS)) {
     }
   });
 }
+
+scenario('nodes speak TLS with each other, and with nobody who has no certificate of their authority', async (scene) => {
+  const [ours, strange] = [new Authority(), new Authority()];
+  scene.atEnd(() => [ours, strange].forEach((authority) => authority.remove()));
+  const use = 'serverAuth,clientAuth';
+  const files = ({ cert, key }) => ['--node-tls-cert', cert, '--node-tls-key', key, '--node-tls-ca', ours.file('ca.pem')];
+  const flags = await nodeFlags(3);
+  const pairs = [ours.make('a', { use }), ours.make('b', { use }), strange.make('c', { use })];
+  const [owner, other, stranger] = await Promise.all(flags.map((own, at) => scene.chat([...own, ...files(pairs[at])])));
+  const path = '/socket.io/?EIO=4&transport=polling';
+  const { sid } = JSON.parse((await fetchText(`${owner.url}${path}`)).text.slice(1));
+  assert.deepEqual(await fetchText(`${other.url}${path}&sid=${sid}`, { method: 'POST', body: '40' }), { status: 200, text: 'ok' });
+  assert.match((await fetchText(`${other.url}${path}&sid=${sid}`)).text, /^40/);
+  // The third has the key, but not the certificate.
+  assert.match((await fetchText(`${stranger.url}${path}&sid=${sid}`)).text, /Session ID unknown/);
+  await owner.said(/at node-listen somebody is no node of this cluster.*TLS/);
+  await stranger.said(/another node of the cluster cannot be reached/);
+});
 
 scenario('haproxy sends each client to its node by the cookie io', async (scene) => {
   const nodes = await Promise.all([0, 1].map(() => scene.chat(['--trusted-proxies', 'loopback', '--cookie', 'io'])));

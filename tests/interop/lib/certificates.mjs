@@ -24,9 +24,9 @@ export class Authority {
   }
 
   /** Makes `<name>.pem`, with the authority's certificate behind its own, and `<name>.key`. `valid`: its first and last moment, if not now. */
-  make(name, { names = ['DNS:localhost', 'IP:127.0.0.1'], kind = 'rsa', days = 2, valid } = {}) {
+  make(name, { names = ['DNS:localhost', 'IP:127.0.0.1'], kind = 'rsa', days = 2, valid, use = 'serverAuth' } = {}) {
     const [cert, key, request, extensions] = ['pem', 'key', 'csr', 'ext'].map((end) => this.file(`${name}.${end}`));
-    writeFileSync(extensions, `subjectAltName=${names.join(',')}\nbasicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\n`);
+    writeFileSync(extensions, `subjectAltName=${names.join(',')}\nbasicConstraints=critical,CA:FALSE\nextendedKeyUsage=${use}\n`);
     openssl('req', ...KEYS[kind], '-nodes', '-subj', '/CN=parlance', '-keyout', key, '-out', request);
     const serial = String(++this.#made);
     if (valid) this.#sign(request, extensions, cert, valid);
