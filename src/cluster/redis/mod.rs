@@ -3,6 +3,7 @@
 //! [`Redis`] is the connection: it publishes, listens, asks, and connects again.
 
 mod connection;
+mod directory;
 mod link;
 mod outbox;
 mod pubsub;
@@ -14,6 +15,7 @@ mod url;
 use bytes::Bytes;
 
 pub use connection::{Redis, RedisCounts, RedisStatus, Subscription};
+pub use directory::RedisNodes;
 pub use link::Link;
 pub use pubsub::{PubSubSettings, RedisPubSub};
 pub use sharded::{RedisSharded, ShardedSettings};

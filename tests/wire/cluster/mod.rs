@@ -1,4 +1,5 @@
 //! Several nodes as one, by a real Redis.
 
 mod connection;
+mod directory;
 mod streams;
