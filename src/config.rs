@@ -6,6 +6,7 @@
 
 mod admin_ui;
 mod bounds;
+mod cluster;
 mod file;
 mod host;
 mod layer;
@@ -22,6 +23,7 @@ mod warnings;
 use std::path::PathBuf;
 
 pub use admin_ui::AdminUi;
+pub use cluster::ClusterAdapter;
 pub use host::HostPort;
 pub use layer::{Layer, is_variable, unknown_variables};
 pub use layers::{FileContent, Layers, Sources};

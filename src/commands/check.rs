@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::cluster::Cluster;
 use super::hosting;
 use super::nodes::{self, Nodes};
 use crate::config::{self, Layer, Layers, Settings, Warning};
@@ -27,6 +28,7 @@ pub fn run(settings: &Settings, hosting: &[PathBuf], strict: bool) -> Result<()>
     let tls = tls(settings)?;
     let nodes = Nodes::of(settings)?;
     nodes::cookie(settings)?;
+    let cluster = Cluster::of(settings)?;
     let host = settings.host.as_deref().unwrap_or("all addresses");
     println!("settings are valid");
     println!("listen on   {host}, port {}", settings.port);
@@ -50,6 +52,9 @@ pub fn run(settings: &Settings, hosting: &[PathBuf], strict: bool) -> Result<()>
         println!("base path   {}", settings.base_path);
     }
     println!("path        {}", settings.path);
+    if let Some(cluster) = cluster {
+        println!("cluster     {}", cluster.url());
+    }
     println!("transports  {}", settings.policy.transports.names().join(", "));
     for rule in &settings.policy.rules {
         println!("  rule {}  {}", rule.name, rule.effects().join(", "));

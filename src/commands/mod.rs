@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod check;
+mod cluster;
 pub mod diagnose;
 mod essential;
 mod hosting;

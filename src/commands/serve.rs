@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::check;
+use super::cluster::Cluster;
 use super::essential::{self, Ended, Essential};
 use super::misfits::Misfits;
 use super::nodes::{self, Nodes};
@@ -33,6 +34,9 @@ use crate::telemetry;
 
 /// How long a session that the server closed waits for a poll to fetch the closing packet.
 const LINGER: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How long what is on its way to other nodes may delay the end.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How long blocking tasks may delay the end of the process.
 const RUNTIME_SHUTDOWN: std::time::Duration = std::time::Duration::from_millis(500);
@@ -70,6 +74,7 @@ async fn serve(
     nodes: Option<Nodes>,
 ) -> Result<()> {
     let cookie = nodes::cookie(&settings)?;
+    let cluster = Cluster::of(&settings)?;
     let (mut signals, reload_signal) = (Signals::new()?, ReloadSignal::new()?);
     let host = settings.host.as_deref();
     let listener = server::bind(host, settings.port).await?;
@@ -131,7 +136,15 @@ async fn serve(
         &gate,
         listener.local_addr()?.port(),
     );
-    let io = Io::builder().connect_timeout(settings.connect_timeout).build();
+    let io = Io::builder().connect_timeout(settings.connect_timeout);
+    let (io, redis) = match cluster {
+        Some(cluster) => {
+            let (io, redis) = cluster.connect(io);
+            (io, Some(redis))
+        }
+        None => (io, None),
+    };
+    let io = io.build();
     if let Some(hub) = &hub {
         admin_ui::serve(&io, hub);
     }
@@ -218,7 +231,16 @@ async fn serve(
     if !tokens.is_empty() {
         let connections = server.connections();
         let tls = tls.clone();
-        let sources = Sources { gate, chat_stats, io: counted, book, connections, reloads, tls };
+        let sources = Sources {
+            gate,
+            chat_stats,
+            io: counted,
+            book,
+            connections,
+            reloads,
+            tls,
+            redis: redis.clone(),
+        };
         let exporter = Exporter::new(&metrics, sources);
         let write = Box::new(move |form| exporter.write(form));
         with_metrics.serve_metrics(MetricsPage { tokens, write });
@@ -292,6 +314,9 @@ async fn serve(
         warn!(sessions = left, "stopped before all clients were told");
     }
     server.stop_accepting();
+    if let Some(redis) = redis {
+        let _ = tokio::time::timeout(LAST_WORDS, redis.flush()).await;
+    }
     server.gate().tell_refusals();
     info!("stopped");
     Ok(())

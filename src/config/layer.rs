@@ -209,6 +209,18 @@ pub struct Layer {
     /// Whether several people may have the same name [default: true]
     #[arg(long, env = "PARLANCE_DUPLICATE_NAMES", value_name = "BOOL")]
     pub duplicate_names: Option<bool>,
+    /// Where several nodes meet: redis://, rediss://, redis+sentinel://, redis+cluster:// or unix:// [default: none]
+    #[arg(long, env = "PARLANCE_CLUSTER", value_name = "URL", hide_env_values = true)]
+    pub cluster: Option<String>,
+    /// How they meet there: redis [default: redis]
+    #[arg(long, env = "PARLANCE_CLUSTER_ADAPTER", value_name = "NAME")]
+    pub cluster_adapter: Option<String>,
+    /// With what the names of all channels begin [default: socket.io]
+    #[arg(long, env = "PARLANCE_CLUSTER_PREFIX", value_name = "TEXT")]
+    pub cluster_prefix: Option<String>,
+    /// Authority of Redis' certificate in PEM form [default: those of the system]
+    #[arg(long, env = "PARLANCE_CLUSTER_CA", value_name = "FILE")]
+    pub cluster_ca: Option<PathBuf>,
 }
 
 impl Layer {
@@ -223,7 +235,8 @@ impl Layer {
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes http_compression max_sessions
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
-            drain_delay shutdown_timeout message_max message_rate duplicate_names)
+            drain_delay shutdown_timeout message_max message_rate duplicate_names
+            cluster cluster_adapter cluster_prefix cluster_ca)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::host::HostPort;
 use super::values::{Size, Time};
-use super::{AdminUi, ConfigError, Layer, rules};
+use super::{AdminUi, ClusterAdapter, ConfigError, Layer, rules};
 use crate::policy::proxy_headers::Believed;
 use crate::policy::{BreakerSettings, Caps, Networks, Origins, Policy, Transports};
 use crate::telemetry::Format;
@@ -124,6 +124,14 @@ pub struct Settings {
     pub byte_rate: usize,
     /// Whether several people may have the same name.
     pub duplicate_names: bool,
+    /// Where several nodes meet, as a URL with a password; `None` for a server alone.
+    pub cluster: Option<String>,
+    /// How they meet there.
+    pub cluster_adapter: ClusterAdapter,
+    /// With what the names of all channels begin.
+    pub cluster_prefix: String,
+    /// A file with the authority of Redis' certificate; `None` for those that the system trusts.
+    pub cluster_ca: Option<PathBuf>,
 }
 
 impl Settings {
@@ -142,7 +150,8 @@ impl Settings {
             log_format log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
             queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
-            max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names)
+            max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names
+            cluster cluster_adapter cluster_prefix cluster_ca)
     }
 
     /// Checks that settings do not contradict each other. No layer can check this by itself.
@@ -177,6 +186,9 @@ impl Settings {
             return wrong("proxy-protocol", message);
         }
         self.check_cluster()?;
+        if self.cluster_ca.is_some() && self.cluster.is_none() {
+            return wrong("cluster-ca", "there is no cluster: set cluster as well".into());
+        }
         let BreakerSettings { rest, longest, .. } = self.policy.breaker;
         if rest > longest {
             let message = format!("{rest:?} is more than breaker-longest, which is {longest:?}");
@@ -343,6 +355,14 @@ impl Settings {
             message_rate: layer.message_rate.unwrap_or(50),
             byte_rate: size(layer.byte_rate, 64 * 1024),
             duplicate_names: layer.duplicate_names.unwrap_or(true),
+            cluster: layer.cluster.filter(|url| !url.is_empty()),
+            cluster_adapter: layer
+                .cluster_adapter
+                .as_ref()
+                .and_then(|name| name.parse().ok())
+                .unwrap_or_default(),
+            cluster_prefix: layer.cluster_prefix.unwrap_or_else(|| "socket.io".into()),
+            cluster_ca: layer.cluster_ca,
         }
     }
 }

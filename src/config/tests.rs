@@ -84,6 +84,14 @@ fn errors_of_listening() {
             "t.toml:1:14: eio3-polls: expected octets or text, not \"binary\"",
         ),
         (
+            "cluster-adapter = \"nats\"",
+            "t.toml:1:19: cluster-adapter: expected redis, not \"nats\"",
+        ),
+        (
+            "cluster-prefix = \"a#b\"",
+            "t.toml:1:18: cluster-prefix: expected 1 to 128 characters of ASCII, with neither a space nor a #",
+        ),
+        (
             "admin-ui = \"on\"",
             "t.toml:1:12: admin-ui: expected off, production or development, not \"on\"",
         ),

@@ -4,7 +4,7 @@ use super::bounds::BOUNDS;
 use super::host::HostPort;
 use super::rules::{self, BadRule};
 use super::values::Time;
-use super::{AdminUi, Layer, host, path};
+use super::{AdminUi, ClusterAdapter, Layer, cluster, host, path};
 use crate::policy::proxy_headers::Believed;
 use crate::policy::{Eio3Polls, Networks, Origins, Transports};
 use crate::telemetry::{self, Format};
@@ -72,6 +72,16 @@ impl Layer {
             && let Err(message) = mode.parse::<AdminUi>()
         {
             return invalid("admin-ui", message);
+        }
+        if let Some(name) = &self.cluster_adapter
+            && let Err(message) = name.parse::<ClusterAdapter>()
+        {
+            return invalid("cluster-adapter", message);
+        }
+        if let Some(prefix) = &self.cluster_prefix
+            && let Err(message) = cluster::check_prefix(prefix)
+        {
+            return invalid("cluster-prefix", message);
         }
         if let Some(host) = &self.host
             && let Err(message) = host::check(host)

@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::admission::Gate;
 use crate::chat::ChatStats;
+use crate::cluster::redis::Redis;
 use crate::diagnosis::{Book, causes};
 use crate::memory::{self, WaitTimes};
 use crate::server::Connections;
@@ -36,6 +37,8 @@ pub struct Sources {
     pub reloads: Arc<Reloads>,
     /// The certificates, if it serves TLS.
     pub tls: Option<Tls>,
+    /// The connection to the Redis where nodes meet, if there are several.
+    pub redis: Option<Redis>,
 }
 
 /// Counts changes of the settings while the server runs.
@@ -155,6 +158,7 @@ impl Collector for Sources {
             let help = "When the first certificate expires, in seconds since 1970";
             to.gauge("certificate_expiry_seconds", help, expiry)?;
         }
+        self.redis(&mut to)?;
         let version = [("version", env!("CARGO_PKG_VERSION"))];
         let mut info =
             to.0.encode_descriptor("build_info", "The version", None, MetricType::Gauge)?;
@@ -186,6 +190,18 @@ impl Sources {
             "Time from a message to several clients until the last of them took it",
             &memory::wait_times(),
         )
+    }
+
+    fn redis(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let Some(redis) = &self.redis else { return Ok(()) };
+        let counts = redis.counts();
+        let ways = [("in", counts.received()), ("out", counts.published())];
+        let messages = ways.map(|(way, count)| ([("direction", way)], count));
+        to.counters("cluster_messages", "Messages between nodes, by Redis", messages)?;
+        let ignored = [([], counts.ignored())];
+        to.counters("cluster_ignored", "Messages of Redis that are not understood", ignored)?;
+        let outages = [([], counts.outages())];
+        to.counters("cluster_outages", "How often the connection to Redis was lost", outages)
     }
 
     fn policy(&self, to: &mut Writer<'_>) -> fmt::Result {

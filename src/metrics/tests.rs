@@ -12,6 +12,7 @@ use crate::engine::{
     WebSocketEnd,
 };
 use crate::negotiate::Negotiator;
+use crate::cluster::redis::{Redis, RedisUrl};
 use crate::policy::{Policy, Transports};
 use crate::server::{HttpLimits, Server};
 use crate::site::metrics::Form;
@@ -33,6 +34,7 @@ fn observed() -> (Engine, Arc<SessionMetrics>, Exporter) {
         connections: server.connections(),
         reloads: Arc::<Reloads>::default(),
         tls: None,
+        redis: Some(Redis::connect("redis://127.0.0.1:1".parse::<RedisUrl>().unwrap())),
     };
     let exporter = Exporter::new(&metrics, sources);
     (engine, metrics, exporter)

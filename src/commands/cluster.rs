@@ -1,0 +1,67 @@
+//! The nodes that this one meets at a Redis, from the settings.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
+
+use crate::cluster::redis::{PubSubSettings, Redis, RedisPubSub, RedisSettings, RedisUrl};
+use crate::config::{ClusterAdapter, Settings};
+use crate::files;
+use crate::socketio::{Adapter, IoBuilder, LocalNode};
+
+/// More is no file of certificates.
+const LARGEST_CA: u64 = 1 << 20;
+
+/// How nodes meet.
+pub(super) struct Cluster {
+    redis: RedisSettings,
+    adapter: ClusterAdapter,
+    prefix: String,
+}
+
+impl Cluster {
+    /// `None` if this is a server alone.
+    ///
+    /// # Errors
+    /// If the URL or the authority cannot be used. The error is one line, names the setting, and has no
+    /// password in it.
+    pub fn of(settings: &Settings) -> Result<Option<Self>> {
+        let Some(url) = &settings.cluster else { return Ok(None) };
+        let url: RedisUrl = url.parse().map_err(anyhow::Error::msg).context("cluster")?;
+        let ca = match &settings.cluster_ca {
+            Some(_) if !url.is_tls() => {
+                bail!("cluster-ca: {url} is without TLS: it takes rediss://")
+            }
+            Some(path) => {
+                let read = files::read(path, LARGEST_CA);
+                let read =
+                    read.with_context(|| format!("cluster-ca: {} cannot be read", path.display()))?;
+                Some(Bytes::from(read))
+            }
+            None => None,
+        };
+        let prefix = settings.cluster_prefix.clone();
+        let redis = RedisSettings { url, ca };
+        Ok(Some(Cluster { redis, adapter: settings.cluster_adapter, prefix }))
+    }
+
+    /// Where they meet, without the password.
+    pub fn url(&self) -> &RedisUrl {
+        &self.redis.url
+    }
+
+    /// Connects, and has namespaces meet those of other nodes.
+    pub fn connect(self, io: IoBuilder) -> (IoBuilder, Redis) {
+        let redis = Redis::connect(self.redis);
+        type Make = Box<dyn Fn(&Arc<LocalNode>) -> Arc<dyn Adapter> + Send + Sync>;
+        let make: Make = match self.adapter {
+            ClusterAdapter::Redis => {
+                let settings = PubSubSettings { channel_prefix: self.prefix };
+                let cluster = RedisPubSub::new(redis.clone(), settings);
+                Box::new(move |node| cluster.adapter(node))
+            }
+        };
+        (io.adapter(make), redis)
+    }
+}
