@@ -5,7 +5,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 
-use crate::cluster::redis::{PubSubSettings, Redis, RedisPubSub, RedisSettings, RedisUrl};
+use crate::cluster::redis::{
+    PubSubSettings, Redis, RedisPubSub, RedisSettings, RedisSharded, RedisStreams, RedisUrl,
+    ShardedSettings, StreamSettings,
+};
 use crate::config::{ClusterAdapter, Settings};
 use crate::files;
 use crate::socketio::{Adapter, IoBuilder, LocalNode};
@@ -59,6 +62,19 @@ impl Cluster {
             ClusterAdapter::Redis => {
                 let settings = PubSubSettings { channel_prefix: self.prefix };
                 let cluster = RedisPubSub::new(redis.clone(), settings);
+                Box::new(move |node| cluster.adapter(node))
+            }
+            ClusterAdapter::RedisSharded => {
+                let channel_prefix = self.prefix;
+                let settings = ShardedSettings { channel_prefix, ..ShardedSettings::default() };
+                let cluster = RedisSharded::new(redis.clone(), settings);
+                Box::new(move |node| cluster.adapter(node))
+            }
+            ClusterAdapter::RedisStreams => {
+                let (stream, channel_prefix) = (self.prefix.clone(), self.prefix);
+                let settings =
+                    StreamSettings { stream, channel_prefix, ..StreamSettings::default() };
+                let cluster = RedisStreams::new(redis.clone(), settings);
                 Box::new(move |node| cluster.adapter(node))
             }
         };

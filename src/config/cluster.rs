@@ -8,6 +8,10 @@ pub enum ClusterAdapter {
     /// By Pub/Sub, with Node's servers that have `@socket.io/redis-adapter` or `socket.io-redis`.
     #[default]
     Redis,
+    /// By sharded Pub/Sub, with Node's servers that have that.
+    RedisSharded,
+    /// At a stream, with Node's servers that have `@socket.io/redis-streams-adapter`.
+    RedisStreams,
 }
 
 impl FromStr for ClusterAdapter {
@@ -16,9 +20,11 @@ impl FromStr for ClusterAdapter {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "redis" => Ok(ClusterAdapter::Redis),
+            "redis-sharded" => Ok(ClusterAdapter::RedisSharded),
+            "redis-streams" => Ok(ClusterAdapter::RedisStreams),
             other => {
                 let other: String = other.chars().take(64).collect();
-                Err(format!("expected redis, not {other:?}"))
+                Err(format!("expected redis, redis-sharded or redis-streams, not {other:?}"))
             }
         }
     }

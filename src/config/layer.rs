@@ -212,7 +212,7 @@ pub struct Layer {
     /// Where several nodes meet: redis://, rediss://, redis+sentinel://, redis+cluster:// or unix:// [default: none]
     #[arg(long, env = "PARLANCE_CLUSTER", value_name = "URL", hide_env_values = true)]
     pub cluster: Option<String>,
-    /// How they meet there: redis [default: redis]
+    /// How they meet there: redis, redis-sharded or redis-streams [default: redis]
     #[arg(long, env = "PARLANCE_CLUSTER_ADAPTER", value_name = "NAME")]
     pub cluster_adapter: Option<String>,
     /// With what the names of all channels begin [default: socket.io]

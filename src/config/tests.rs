@@ -85,7 +85,7 @@ fn errors_of_listening() {
         ),
         (
             "cluster-adapter = \"nats\"",
-            "t.toml:1:19: cluster-adapter: expected redis, not \"nats\"",
+            "t.toml:1:19: cluster-adapter: expected redis, redis-sharded or redis-streams, not \"nats\"",
         ),
         (
             "cluster-prefix = \"a#b\"",

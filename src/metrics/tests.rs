@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Exporter, Reloads, SessionMetrics, Sources};
 use crate::admission::Gate;
 use crate::chat::ChatStats;
+use crate::cluster::redis::{Redis, RedisUrl};
 use crate::diagnosis::Book;
 use crate::engine::testing::{Deaf, SOCKET, new_session};
 use crate::engine::{
@@ -12,7 +13,6 @@ use crate::engine::{
     WebSocketEnd,
 };
 use crate::negotiate::Negotiator;
-use crate::cluster::redis::{Redis, RedisUrl};
 use crate::policy::{Policy, Transports};
 use crate::server::{HttpLimits, Server};
 use crate::site::metrics::Form;
