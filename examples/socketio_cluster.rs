@@ -2,15 +2,22 @@
 //! `@socket.io/redis-adapter`: what a client asks for by `do` is done in all of the cluster.
 //!
 //! Run some with `PORT=3001 cargo run --example socketio_cluster`, each with another port. They meet at the
-//! Redis in the variable `REDIS_URL`, or at `redis://localhost`.
+//! Redis in the variable `REDIS_URL`, or at `redis://localhost`. With `CLUSTER_ADAPTER=redis-sharded` or
+//! `redis-streams` they meet as Node's servers with the adapter for that. `RECOVERY=1` brings clients back to their
+//! sessions; streams alone can do that.
 
 use std::time::Duration;
 
-use parlance::cluster::redis::{PubSubSettings, Redis, RedisPubSub, RedisUrl};
+use parlance::cluster::redis::{
+    PubSubSettings, Redis, RedisPubSub, RedisSharded, RedisStreams, RedisUrl, ShardedSettings,
+    StreamSettings,
+};
 use parlance::engine::{Engine, Limits};
 use parlance::negotiate::Negotiator;
 use parlance::server::{self, HttpLimits, Server};
-use parlance::socketio::{Ack, Args, BroadcastOperator, Io, Namespace, ServerSideEvent, Socket};
+use parlance::socketio::{
+    Ack, Args, BroadcastOperator, Io, Namespace, RecoverySettings, ServerSideEvent, Socket,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -119,8 +126,22 @@ async fn main() -> anyhow::Result<()> {
     let url: RedisUrl = url.parse().map_err(anyhow::Error::msg)?;
     let redis = Redis::connect(url);
     redis.until(true).await;
-    let cluster = RedisPubSub::new(redis, PubSubSettings::default());
-    let io = Io::builder().adapter(move |node| cluster.adapter(node)).build();
+    let io = match std::env::var("CLUSTER_ADAPTER").as_deref() {
+        Ok("redis-sharded") => {
+            let cluster = RedisSharded::new(redis, ShardedSettings::default());
+            Io::builder().adapter(move |node| cluster.adapter(node)).build()
+        }
+        Ok("redis-streams") => {
+            let recovery = std::env::var("RECOVERY").is_ok().then(RecoverySettings::default);
+            let settings = StreamSettings { recovery, ..StreamSettings::default() };
+            let cluster = RedisStreams::new(redis, settings);
+            Io::builder().adapter(move |node| cluster.adapter(node)).build()
+        }
+        _ => {
+            let cluster = RedisPubSub::new(redis, PubSubSettings::default());
+            Io::builder().adapter(move |node| cluster.adapter(node)).build()
+        }
+    };
     serve(&io, &io.of("/"));
     serve(&io, &io.of("/chat"));
     let negotiator = Negotiator::allow_all(Engine::new(Limits::default(), io));

@@ -76,14 +76,19 @@ function serve(io, namespace) {
   });
 }
 
-/** A server of Node's 4.8 with `@socket.io/redis-adapter`: `{ url, stop, io }`. */
-export async function startNode4(redis) {
+const ADAPTERS = {
+  redis: (one, other) => require('@socket.io/redis-adapter').createAdapter(one, other),
+  'redis-sharded': (one, other) => require('@socket.io/redis-adapter').createShardedAdapter(one, other),
+  'redis-streams': (one) => require('@socket.io/redis-streams-adapter').createAdapter(one),
+};
+
+/** A server of Node's 4.8 with an official adapter, one of ADAPTERS: `{ url, stop, io }`. */
+export async function startNode4(redis, { adapter = 'redis', recovery = false } = {}) {
   const { Server } = require('socket.io');
-  const { createAdapter } = require('@socket.io/redis-adapter');
   const { createClient } = require('redis');
   const clients = [createClient({ url: redis.url }), createClient({ url: redis.url })];
   await Promise.all(clients.map((client) => client.connect()));
-  const io = new Server({ allowEIO3: true, adapter: createAdapter(...clients) });
+  const io = new Server({ allowEIO3: true, adapter: ADAPTERS[adapter](...clients), ...(recovery && { connectionStateRecovery: {} }) });
   for (const name of ['/', '/chat']) {
     const namespace = io.of(name);
     serve(io, namespace);
