@@ -2,4 +2,6 @@
 
 mod connection;
 mod directory;
+mod pubsub;
+mod settings;
 mod streams;

@@ -105,6 +105,22 @@ impl RedisServer {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
+    /// Publishes any bytes.
+    pub fn publish(&self, channel: &str, payload: &[u8]) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        for part in [
+            b"*3\r\n$7\r\nPUBLISH\r\n",
+            &format!("${}\r\n{channel}\r\n${}\r\n", channel.len(), payload.len()).into_bytes()[..],
+            payload,
+            b"\r\n",
+        ] {
+            stream.write_all(part).unwrap();
+        }
+        let mut answer = [0; 1];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, *b":");
+    }
+
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
