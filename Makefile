@@ -3,7 +3,7 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run client fallback-page suites test lint library deny elsewhere setup build test-rust test-interop test-browser test-faults faults chaos surfaces fuzz shuttle bench bench-library bench-micro bench-quick bench-tools bench-peers clean
+.PHONY: run client fallback-page suites test lint library deny elsewhere setup build test-rust test-interop test-browser test-faults faults surfaces fuzz shuttle bench bench-library bench-micro bench-quick bench-tools bench-peers clean
 
 run:
 	cargo run --release
@@ -66,12 +66,6 @@ test-faults: build
 # The same with all times in full and a thousand runs, in about six minutes: tests/faults/README.md.
 faults: build
 	cd tests/faults && FULL=1 RUNS=1000 node --test --test-force-exit --test-concurrency=1
-
-# What becomes of nodes whose Redis restarts, stops, forgets all or cannot be reached, so many seconds each: is anything lost
-# or doubled? make test has it for a moment.
-CHAOS = 20
-chaos:
-	CHAOS=$(CHAOS) cargo test --test wire chaos -- --nocapture
 
 # What the pages, the log, the administrator's view and the command say of each fault, as a table, in about twenty minutes.
 surfaces: build

@@ -367,6 +367,12 @@
 
   // ---- wiring
 
+  // A live region that is always there: empty, it takes no room.
+  function drawCluster(isAlone) {
+    P.say(byId('cluster'), isAlone ? t('cluster.alone') : '');
+    Log.follow();
+  }
+
   function plain(data) { return typeof data === 'string' ? data : ''; }
 
   function wire() {
@@ -390,6 +396,7 @@
       if (joined) lostAt = now();
       joined = joining = typing = false;
       flying = null;
+      drawCluster(false);
       clearTimeout(againTimer);
       typists = [];
       drawTyping();
@@ -408,6 +415,16 @@
     socket.on('reconnect_attempt', drawState);
     manager.on('waiting', drawState);
     manager.on('timeline', function () { drawBadge(); });
+
+    // the server's way to other servers
+    socket.on('cluster', function (data) { drawCluster(!!data && data.alone === true); });
+    // somebody on another server has had this name for longer
+    socket.on('login error', function (data) {
+      if (!joined) return;
+      joined = false;
+      flying = null;
+      refused(data && data.reason, data && data.message);
+    });
 
     // servers of the original example do not answer "add user", only this
     socket.on('login', function (data) {

@@ -45,7 +45,7 @@ pub enum Command {
 }
 
 /// Bytes of a message's id. A longer id is ignored.
-const MAX_ID: usize = 64;
+pub const MAX_ID: usize = 64;
 
 /// Something that happened in the room.
 #[derive(Debug)]
@@ -59,6 +59,9 @@ pub enum Notice<'a> {
 
 /// How the list of all nicknames is delivered: it replaces an older list that waits.
 pub const NICKNAMES: Delivery = Delivery::Conflated(0);
+
+/// How the state of the cluster is delivered: it replaces an older one that waits.
+pub const CLUSTER: Delivery = Delivery::Conflated(3);
 
 impl Notice<'_> {
     /// How the notice is delivered to slow readers.
@@ -176,7 +179,8 @@ mod tests {
         let left = |name, users| Notice::Left { name, users }.delivery(&names);
         assert_eq!(joined(&ann, 1), joined(&ann, 7));
         assert_eq!(left(&ann, 1), left(&ann, 7));
-        let different = [joined(&ann, 1), left(&ann, 1), joined(&bob, 1), left(&bob, 1), NICKNAMES];
+        let different =
+            [joined(&ann, 1), left(&ann, 1), joined(&bob, 1), left(&bob, 1), NICKNAMES, CLUSTER];
         for (n, one) in different.iter().enumerate() {
             assert!(matches!(one, Delivery::Conflated(_)));
             assert!(different[n + 1..].iter().all(|other| other != one), "{different:?}");

@@ -4,6 +4,7 @@
 //! task that owns all members. Between them is a bounded inbox: while the room is busy, a client that
 //! sends something waits, and no other client does.
 
+mod arrivals;
 mod chat_protocol;
 mod error;
 mod name;
@@ -11,10 +12,13 @@ mod on_login;
 mod rate_limits;
 mod recent;
 mod room;
+mod roster;
 mod stats;
 mod text;
+mod words;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
@@ -27,8 +31,9 @@ pub use name::{BadName, Name};
 pub use room::RoomTask;
 pub use stats::ChatStats;
 
-use chat_protocol::ChatProtocol;
-use room::Input;
+use arrivals::{Arrival, Arrivals};
+use chat_protocol::{ChatProtocol, Command};
+use room::{Input, log_missed, tick_time};
 
 /// The chat's limits.
 #[derive(Debug, Clone)]
@@ -44,7 +49,12 @@ pub struct ChatSettings {
     pub byte_rate: usize,
     /// Whether several people may have the same name.
     pub duplicate_names: bool,
+    /// People of another node leave when nothing was heard of the node for so long.
+    pub node_timeout: Duration,
 }
+
+/// [`ChatSettings::node_timeout`], if nobody says.
+pub const NODE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Inputs that may wait for the room.
 const INBOX: usize = 1024;
@@ -53,6 +63,8 @@ const INBOX: usize = 1024;
 #[derive(Debug)]
 pub struct Chat {
     inbox: mpsc::Sender<Input>,
+    arrivals: Arc<Arrivals>,
+    node_timeout: Duration,
     /// Events that the chat does not know. Strangers can name as many as they like.
     unknown_events: LoggedNames<64>,
     stats: Arc<ChatStats>,
@@ -63,9 +75,12 @@ impl Chat {
     /// dropped.
     pub fn new(settings: ChatSettings) -> (Self, RoomTask) {
         let (inbox, receiver) = mpsc::channel(INBOX);
-        let stats = Arc::<ChatStats>::default();
-        let room = RoomTask::new(settings, receiver, Arc::clone(&stats));
-        (Chat { inbox, unknown_events: LoggedNames::default(), stats }, room)
+        let (stats, arrivals) = (Arc::<ChatStats>::default(), Arc::<Arrivals>::default());
+        let node_timeout = settings.node_timeout;
+        let ends = (inbox.downgrade(), receiver);
+        let room = RoomTask::new(settings, ends, Arc::clone(&arrivals), Arc::clone(&stats));
+        let unknown_events = LoggedNames::default();
+        (Chat { inbox, arrivals, node_timeout, unknown_events, stats }, room)
     }
 
     /// A way to have members removed.
@@ -73,14 +88,25 @@ impl Chat {
         Removals(self.inbox.clone())
     }
 
+    /// A way to have the node leave its cluster.
+    pub fn farewell(&self) -> Farewell {
+        Farewell(self.inbox.clone())
+    }
+
     /// Its numbers.
     pub fn stats(&self) -> &Arc<ChatStats> {
         &self.stats
     }
 
-    /// Runs the chat in a namespace.
+    /// Runs the chat in a namespace. If the namespace has an adapter of a cluster, to be called on a tokio
+    /// runtime.
     pub fn serve(self, namespace: &Namespace) {
+        // The inbox is empty at first.
+        let _ = self.inbox.try_send(Input::Serve(Arc::downgrade(namespace.adapter())));
         let chat = Arc::new(self);
+        if namespace.adapter().status().is_clustered() {
+            Arc::clone(&chat).listen(namespace);
+        }
         namespace.on_connect({
             let chat = Arc::clone(&chat);
             move |socket| Arc::clone(&chat).send(Input::Connected(socket))
@@ -94,11 +120,39 @@ impl Chat {
         namespace.on_fallback(move |socket, event| Arc::clone(&chat).hear(socket, event));
     }
 
+    /// Takes what comes from other nodes, and what comes back of this one.
+    fn listen(self: Arc<Self>, namespace: &Namespace) {
+        tokio::spawn(tick(self.inbox.downgrade(), tick_time(self.node_timeout)));
+        for word in words::ALL {
+            let chat = Arc::clone(&self);
+            namespace.take_broadcasts(word, move |taken| match taken.origin {
+                None => chat.arrivals.push_own(taken),
+                Some(_) => chat.arrived(Arrival::Broadcast(taken)),
+            });
+        }
+        namespace.on_server_side(move |mut event| {
+            if event.name == roster::EVENT && !event.args.values.is_empty() {
+                self.arrived(Arrival::Told(event.args.values.swap_remove(0)));
+            }
+            std::future::ready(())
+        });
+    }
+
     async fn hear(self: Arc<Self>, socket: Socket, event: Event) {
         let Event { name, args, ack } = event;
         let sid = socket.session().sid();
-        if let Some((chat_protocol, command)) = ChatProtocol::parse(&name, args.values) {
-            return self.send(Input::Command { sid, chat_protocol, command, ack }).await;
+        match ChatProtocol::parse(&name, args.values) {
+            Some((chat_protocol, Command::Join(name))) => {
+                let (settled, decided) = oneshot::channel();
+                self.clone().send(Input::Login { sid, chat_protocol, name, ack, settled }).await;
+                // Whatever else the client says is said with the name.
+                let _ = decided.await;
+                return;
+            }
+            Some((chat_protocol, command)) => {
+                return self.send(Input::Command { sid, chat_protocol, command, ack }).await;
+            }
+            None => {}
         }
         let event = truncated(&name);
         if self.unknown_events.is_new(event) {
@@ -109,9 +163,47 @@ impl Chat {
         }
     }
 
+    /// Something of another node came.
+    fn arrived(&self, arrival: Arrival) {
+        match self.arrivals.push(arrival) {
+            // If the inbox is full, the room looks anyway.
+            Some(true) => drop(self.inbox.try_send(Input::Arrived)),
+            Some(false) => {}
+            None => {
+                self.stats.missed();
+                log_missed();
+            }
+        }
+    }
+
     async fn send(self: Arc<Self>, input: Input) {
         // Fails only if the room's task is gone, which ends the process.
         let _ = self.inbox.send(input).await;
+    }
+}
+
+/// Has the room look at the clock.
+async fn tick(inbox: mpsc::WeakSender<Input>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        let Some(inbox) = inbox.upgrade() else { return };
+        if inbox.send(Input::Tick).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Has the node leave its cluster.
+#[derive(Debug)]
+pub struct Farewell(mpsc::Sender<Input>);
+
+impl Farewell {
+    /// Tells the other nodes that this one's people leave. Without a cluster it does nothing.
+    pub async fn say(self) {
+        let (told, answered) = oneshot::channel();
+        if self.0.send(Input::Farewell(told)).await.is_ok() {
+            let _ = answered.await;
+        }
     }
 }
 
@@ -137,8 +229,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_room_ends_with_the_chat() {
-        let settings =
-            ChatSettings { message_max: 1, message_rate: 0, byte_rate: 0, duplicate_names: true };
+        let settings = ChatSettings {
+            message_max: 1,
+            message_rate: 0,
+            byte_rate: 0,
+            duplicate_names: true,
+            node_timeout: NODE_TIMEOUT,
+        };
         let (chat, room) = Chat::new(settings);
         let mut room = tokio::spawn(room.run());
         let wait = Duration::from_secs(1);

@@ -202,8 +202,13 @@ mod tests {
     const ONE: [(Kind, usize); 1] = [(Kind::Messages, 1)];
 
     fn limits(message_rate: u32, byte_rate: usize) -> RateLimits {
-        let settings =
-            ChatSettings { message_max: 1000, message_rate, byte_rate, duplicate_names: true };
+        let settings = ChatSettings {
+            message_max: 1000,
+            message_rate,
+            byte_rate,
+            duplicate_names: true,
+            node_timeout: crate::chat::NODE_TIMEOUT,
+        };
         RateLimits::new(&settings, Arc::default())
     }
 

@@ -15,16 +15,24 @@ pub struct RecentIds {
     order: VecDeque<Arc<str>>,
 }
 
+/// What an id is known by. Pages make their ids independently, so equal ids of different senders are
+/// different ids.
+pub fn key(name: Option<&Name>, id: &str) -> Arc<str> {
+    // A name has no line end, so the sum of both is unambiguous.
+    format!("{}\n{id}", name.map_or("", Name::as_str)).into()
+}
+
 impl RecentIds {
-    /// Returns false if this sender's id is there already. Pages make their ids independently, so equal
-    /// ids of different senders are different ids.
-    pub fn insert(&mut self, name: Option<&Name>, id: &str) -> bool {
-        // A name has no line end, so the sum of both is unambiguous.
-        let id: Arc<str> = format!("{}\n{id}", name.map_or("", Name::as_str)).into();
-        if !self.known.insert(Arc::clone(&id)) {
+    pub fn contains(&self, key: &str) -> bool {
+        self.known.contains(key)
+    }
+
+    /// Returns false if it is there already.
+    pub fn insert(&mut self, key: &Arc<str>) -> bool {
+        if !self.known.insert(Arc::clone(key)) {
             return false;
         }
-        self.order.push_back(id);
+        self.order.push_back(Arc::clone(key));
         if self.order.len() > CAPACITY
             && let Some(oldest) = self.order.pop_front()
         {
@@ -41,13 +49,19 @@ mod tests {
     #[test]
     fn ids_are_remembered_for_a_while() {
         let mut recent = RecentIds::default();
-        assert!(recent.insert(None, "a"));
+        let mut insert = |id: &str| {
+            let key = key(None, id);
+            let known = recent.contains(&key);
+            assert_eq!(recent.insert(&key), !known);
+            !known
+        };
+        assert!(insert("a"));
         for n in 1..CAPACITY {
-            assert!(recent.insert(None, &n.to_string()));
-            assert!(!recent.insert(None, "a"));
+            assert!(insert(&n.to_string()));
+            assert!(!insert("a"));
         }
-        assert!(recent.insert(None, "one too many"));
-        assert!(recent.insert(None, "a"), "forgotten by now");
+        assert!(insert("one too many"));
+        assert!(insert("a"), "forgotten by now");
         assert_eq!((recent.known.len(), recent.order.len()), (CAPACITY, CAPACITY));
     }
 
@@ -56,8 +70,8 @@ mod tests {
         let mut recent = RecentIds::default();
         let [ann, bob] = ["ann", "bob"].map(|name| Name::new(name).unwrap());
         for name in [None, Some(&ann), Some(&bob)] {
-            assert!(recent.insert(name, "1"));
-            assert!(!recent.insert(name, "1"));
+            assert!(recent.insert(&key(name, "1")));
+            assert!(!recent.insert(&key(name, "1")));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers of the chat since the process started, and how many people are there.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::error::ChatError;
 use super::rate_limits::Kind;
@@ -15,6 +15,11 @@ pub struct ChatStats {
     bytes_refused: AtomicU64,
     results: [AtomicU64; RESULTS.len()],
     people: AtomicU64,
+    elsewhere: AtomicU64,
+    nodes: AtomicU64,
+    alone: AtomicBool,
+    missed: AtomicU64,
+    not_understood: AtomicU64,
 }
 
 impl ChatStats {
@@ -60,7 +65,49 @@ impl ChatStats {
         std::array::from_fn(|at| (RESULTS[at], self.results[at].load(Ordering::Relaxed)))
     }
 
-    /// How many people have a name.
+    /// So many other nodes are known, with so many people.
+    pub(super) fn set_elsewhere(&self, nodes: usize, people: usize) {
+        self.nodes.store(nodes as u64, Ordering::Relaxed);
+        self.elsewhere.store(people as u64, Ordering::Relaxed);
+    }
+
+    /// Other nodes cannot be reached, or can again.
+    pub(super) fn set_alone(&self, alone: bool) {
+        self.alone.store(alone, Ordering::Relaxed);
+    }
+
+    /// Something of another node was left out, because too much waited.
+    pub(super) fn missed(&self) {
+        self.missed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Something of another node was nothing that this chat says.
+    pub(super) fn not_understood(&self) {
+        self.not_understood.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many other nodes are known.
+    pub fn nodes_elsewhere(&self) -> u64 {
+        self.nodes.load(Ordering::Relaxed)
+    }
+
+    /// How many people are on other nodes.
+    pub fn people_elsewhere(&self) -> u64 {
+        self.elsewhere.load(Ordering::Relaxed)
+    }
+
+    /// Whether other nodes cannot be reached.
+    pub fn is_alone(&self) -> bool {
+        self.alone.load(Ordering::Relaxed)
+    }
+
+    /// What came from other nodes and was left out, by why: too much waited, or it could not be read.
+    pub fn left_out(&self) -> [(&'static str, u64); 2] {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        [("too-much", load(&self.missed)), ("not-understood", load(&self.not_understood))]
+    }
+
+    /// How many people on this node have a name.
     pub fn people(&self) -> u64 {
         self.people.load(Ordering::Relaxed)
     }

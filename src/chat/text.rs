@@ -18,6 +18,23 @@ pub fn escape_markup(text: &str) -> String {
 /// Returns how many bytes a text takes in a reader's queue in the longest form that any reader gets: as
 /// JSON, in ASCII for older clients, and with markup escaped. At most six times the text's own length.
 pub fn queued_len(text: &str) -> usize {
+    // Most texts are made of characters that stay as they are, which are told from others quickly.
+    let chunks = text.as_bytes().chunks_exact(PLAIN_CHUNK);
+    let are_plain = |chunk: &&[u8]| chunk.iter().fold(true, |all, byte| all & is_plain(*byte));
+    let plain = PLAIN_CHUNK * chunks.take_while(are_plain).count();
+    let (head, rest) = text.split_at(plain);
+    head.len() + queued_len_of_all(rest)
+}
+
+/// Bytes that are looked at in one.
+const PLAIN_CHUNK: usize = 16;
+
+/// Whether a byte is a character that every reader gets as it is, whatever is before it.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..b'\x7f') && !matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\\')
+}
+
+fn queued_len_of_all(text: &str) -> usize {
     let mut after_backslash = false;
     let mut length = 0;
     for c in text.chars() {
@@ -49,6 +66,9 @@ mod tests {
         for (text, longest) in [
             ("", 0),
             ("plain text", 10),
+            ("sixteen of these, and more", 26),
+            ("sixteen of these\\/", 24),
+            ("~/a\"b\\/c", 15),
             ("a/b", 3),
             ("\\/\\/", 16),
             ("\\\\\n\t\r\"", 12),

@@ -106,6 +106,7 @@ async fn serve(
         message_rate: settings.message_rate,
         byte_rate: settings.byte_rate,
         duplicate_names: settings.duplicate_names,
+        node_timeout: settings.node_timeout,
     });
     let book = Arc::<Book>::default();
     let room = room.on_login({
@@ -125,7 +126,7 @@ async fn serve(
         http_compression: settings.http_compression,
         linger: LINGER,
     };
-    let removals = chat.removals();
+    let (removals, farewell) = (chat.removals(), chat.farewell());
     let chat_stats = Arc::clone(chat.stats());
     let started = settings.clone();
     let transports = settings.policy.transports.names().join(",");
@@ -151,9 +152,10 @@ async fn serve(
     let root = io.of("/");
     admission::guard(&root, &gate);
     chat.serve(&root);
+    let adapter = Arc::clone(root.adapter());
     diagnosis::serve(&io, &book);
     let metrics = Arc::<SessionMetrics>::default();
-    let counted = io.clone();
+    let (counted, closing) = (io.clone(), io.clone());
     let observer = Arc::new((Arc::clone(&book), Arc::clone(&metrics)));
     let engine = match &hub {
         Some(hub) => Engine::observed(limits, io, Arc::new((observer, Arc::clone(hub)))),
@@ -179,6 +181,7 @@ async fn serve(
         gate: Arc::clone(&gate),
         engine: engine.clone(),
         chat_stats: Arc::clone(&chat_stats),
+        adapter: Arc::clone(&adapter),
         book: Arc::clone(&book),
     };
     let reloader =
@@ -231,10 +234,12 @@ async fn serve(
     if !tokens.is_empty() {
         let connections = server.connections();
         let tls = tls.clone();
+        let adapter = Arc::clone(&adapter);
         let sources = Sources {
             gate,
             chat_stats,
             io: counted,
+            adapter,
             book,
             connections,
             reloads,
@@ -280,6 +285,9 @@ async fn serve(
             .spawn("the listener for other nodes", async move { accepting.run(listener).await });
         server
     });
+    if adapter.status().is_clustered() && !settings.ready_alone {
+        server.ready_if(move || !adapter.status().is_alone());
+    }
     let accepting = server.clone();
     essential.spawn("the listener", async move { accepting.run(listener).await });
     let signal = tokio::select! {
@@ -294,8 +302,11 @@ async fn serve(
     let drained = async {
         tokio::time::sleep(settings.drain_delay).await;
         let began = tokio::time::Instant::now();
+        // Other nodes are told before anybody comes to them.
+        farewell.say().await;
         // The listener stays open, so that clients between two polls can fetch the closing packet.
         let left = engine.shutdown(patience).await;
+        closing.close().await;
         server.stop_accepting();
         // Until here, they see who is left.
         for server in administrators.iter().chain(&others) {

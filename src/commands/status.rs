@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::memory;
 use crate::policy::breaker::{Report, State};
 use crate::policy::{Policy, Rule};
+use crate::socketio::Adapter;
 use crate::telemetry;
 
 /// How many circuit breakers are listed at most.
@@ -23,6 +24,8 @@ pub struct StatusSources {
     pub gate: Arc<Gate>,
     pub engine: Engine,
     pub chat_stats: Arc<ChatStats>,
+    /// The way to other nodes.
+    pub adapter: Arc<dyn Adapter>,
     /// Is told of each change.
     pub book: Arc<Book>,
 }
@@ -37,6 +40,7 @@ impl StatusSources {
         status.insert("file".into(), file);
         status.insert("now".into(), self.now());
         status.insert("log".into(), log_files());
+        status.insert("cluster".into(), self.cluster());
         status.insert("breakers".into(), self.breakers());
         status.insert("refused".into(), self.refused());
         Value::Object(status)
@@ -50,6 +54,20 @@ impl StatusSources {
             "websockets": counters.websockets(),
             "breakers": self.gate.breakers().count(),
             "queue-bytes": memory::held(),
+        })
+    }
+
+    /// Other nodes; null without a cluster.
+    fn cluster(&self) -> Value {
+        let status = self.adapter.status();
+        if !status.is_clustered() {
+            return Value::Null;
+        }
+        json!({
+            "alone": status.is_alone(),
+            "nodes": self.chat_stats.nodes_elsewhere(),
+            "people": self.chat_stats.people_elsewhere(),
+            "lost": status.lost,
         })
     }
 

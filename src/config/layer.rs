@@ -221,6 +221,12 @@ pub struct Layer {
     /// Authority of Redis' certificate in PEM form [default: those of the system]
     #[arg(long, env = "PARLANCE_CLUSTER_CA", value_name = "FILE")]
     pub cluster_ca: Option<PathBuf>,
+    /// Time of silence after which the people of another node of the cluster leave [default: 15s]
+    #[arg(long, env = "PARLANCE_NODE_TIMEOUT", value_name = "TIME")]
+    pub node_timeout: Option<Time>,
+    /// Whether /readyz says yes while other nodes of the cluster cannot be reached [default: true]
+    #[arg(long, env = "PARLANCE_READY_ALONE", value_name = "BOOL")]
+    pub ready_alone: Option<bool>,
 }
 
 impl Layer {
@@ -236,7 +242,7 @@ impl Layer {
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
             drain_delay shutdown_timeout message_max message_rate duplicate_names
-            cluster cluster_adapter cluster_prefix cluster_ca)
+            cluster cluster_adapter cluster_prefix cluster_ca node_timeout ready_alone)
     }
 }
 

@@ -132,6 +132,10 @@ pub struct Settings {
     pub cluster_prefix: String,
     /// A file with the authority of Redis' certificate; `None` for those that the system trusts.
     pub cluster_ca: Option<PathBuf>,
+    /// People of another node leave when nothing was heard of the node for so long.
+    pub node_timeout: Duration,
+    /// Whether `/readyz` says yes while other nodes of the cluster cannot be reached.
+    pub ready_alone: bool,
 }
 
 impl Settings {
@@ -151,7 +155,7 @@ impl Settings {
             queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
             max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names
-            cluster cluster_adapter cluster_prefix cluster_ca)
+            cluster cluster_adapter cluster_prefix cluster_ca node_timeout ready_alone)
     }
 
     /// Checks that settings do not contradict each other. No layer can check this by itself.
@@ -363,6 +367,8 @@ impl Settings {
                 .unwrap_or_default(),
             cluster_prefix: layer.cluster_prefix.unwrap_or_else(|| "socket.io".into()),
             cluster_ca: layer.cluster_ca,
+            node_timeout: time(layer.node_timeout, 15),
+            ready_alone: layer.ready_alone.unwrap_or(true),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::diagnosis::{Book, causes};
 use crate::memory::{self, WaitTimes};
 use crate::server::Connections;
 use crate::server::tls::Tls;
-use crate::socketio::Io;
+use crate::socketio::{Adapter, Io};
 use crate::telemetry;
 use crate::transport::{self, Direction};
 
@@ -29,6 +29,8 @@ pub struct Sources {
     pub chat_stats: Arc<ChatStats>,
     /// Rooms, and sessions that clients got back.
     pub io: Io,
+    /// The way to other nodes.
+    pub adapter: Arc<dyn Adapter>,
     /// Causes.
     pub book: Arc<Book>,
     /// Connections.
@@ -128,7 +130,12 @@ impl Collector for Sources {
             "Messages of the chat, by what became of them",
             messages.iter().map(|(result, count)| ([("result", *result)], *count)),
         )?;
-        to.gauge("people", "People with a name in the chat", self.chat_stats.people())?;
+        to.gauge(
+            "people",
+            "People with a name in the chat, on this node",
+            self.chat_stats.people(),
+        )?;
+        self.cluster(&mut to)?;
         to.gauge("rooms", "Rooms that somebody is in", self.io.room_count() as u64)?;
         to.counters(
             "recoveries",
@@ -167,6 +174,26 @@ impl Collector for Sources {
 }
 
 impl Sources {
+    /// Other nodes; without a cluster there are none.
+    fn cluster(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let (status, chat) = (self.adapter.status(), &self.chat_stats);
+        to.gauge("cluster_nodes", "Other nodes that are known", chat.nodes_elsewhere())?;
+        to.gauge("cluster_people", "People with a name on other nodes", chat.people_elsewhere())?;
+        let alone = u64::from(status.is_alone());
+        to.gauge("cluster_alone", "1 while other nodes cannot be reached", alone)?;
+        let lost = [([], status.lost)];
+        to.counters(
+            "cluster_lost",
+            "Messages between nodes that were lost, as far as known",
+            lost,
+        )?;
+        to.counters(
+            "cluster_left_out",
+            "What came from other nodes and the chat did not take in, by why",
+            chat.left_out().map(|(why, count)| ([("why", why)], count)),
+        )
+    }
+
     fn traffic(&self, to: &mut Writer<'_>) -> fmt::Result {
         let all = || {
             [(Direction::In, "in"), (Direction::Out, "out")].into_iter().flat_map(|(way, name)| {

@@ -30,6 +30,7 @@ fn observed() -> (Engine, Arc<SessionMetrics>, Exporter) {
         gate,
         chat_stats: Arc::<ChatStats>::default(),
         io: Io::new(),
+        adapter: Arc::clone(Io::new().of("/").adapter()),
         book,
         connections: server.connections(),
         reloads: Arc::<Reloads>::default(),

@@ -9,17 +9,28 @@ use crate::http::{Response, response};
 const LIVE: &str = "/healthz";
 const READY: &str = "/readyz";
 
+/// What `/readyz` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readiness {
+    Ready,
+    Stopping,
+    /// The node does not reach others, and is not to be used then.
+    Alone,
+}
+
 /// Answers a health check: `/healthz` and `/readyz`, and OPTIONS for the whole server. `path` is
 /// below the base path. `None` for all other requests.
-pub(super) fn answer(method: &Method, path: &str, ready: bool) -> Option<Response> {
+pub(super) fn answer(method: &Method, path: &str, readiness: Readiness) -> Option<Response> {
     let is_own = matches!(path, LIVE | READY);
     match *method {
         Method::OPTIONS if is_own || matches!(path, "/" | "*") => Some(options()),
         // It is no request by the standard, and some checks send it.
         Method::HEAD if path == "*" => Some(options()),
-        Method::GET | Method::HEAD if is_own => Some(match path == LIVE || ready {
-            true => text(StatusCode::OK, "ok\n"),
-            false => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+        Method::GET | Method::HEAD if is_own => Some(match readiness {
+            _ if path == LIVE => text(StatusCode::OK, "ok\n"),
+            Readiness::Ready => text(StatusCode::OK, "ok\n"),
+            Readiness::Stopping => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+            Readiness::Alone => text(StatusCode::SERVICE_UNAVAILABLE, "alone\n"),
         }),
         _ => None,
     }

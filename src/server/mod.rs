@@ -13,8 +13,8 @@ mod routes;
 mod service;
 pub mod tls;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,7 @@ pub use crate::http::path::Mount;
 use crate::negotiate::Negotiator;
 use crate::net::slots::{Admission, Slots};
 use crate::relay::{NODE_KEEP_ALIVE, Seldom};
+use health::Readiness;
 pub use listen::{Listener, bind, bind_for};
 use no_slot::Refusals;
 pub(crate) use no_slot::unavailable;
@@ -65,6 +66,8 @@ struct Shared {
     connections: TaskTracker,
     /// `/readyz` says so.
     ready: AtomicBool,
+    /// What has to hold for that as well.
+    ready_if: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
     stopping: CancellationToken,
 }
 
@@ -156,6 +159,7 @@ impl Server {
             no_slot: Arc::default(),
             connections,
             ready: AtomicBool::new(true),
+            ready_if: OnceLock::new(),
             stopping,
         };
         Server { shared: Arc::new(shared) }
@@ -226,8 +230,19 @@ impl Server {
         self.shared.ready.store(false, Ordering::Relaxed);
     }
 
-    fn is_ready(&self) -> bool {
-        self.shared.ready.load(Ordering::Relaxed)
+    /// Has `/readyz` say no whenever the function says that the node cannot reach others which it should
+    /// reach. The first function counts.
+    pub fn ready_if(&self, reaches_others: impl Fn() -> bool + Send + Sync + 'static) {
+        let _ = self.shared.ready_if.set(Box::new(reaches_others));
+    }
+
+    fn readiness(&self) -> Readiness {
+        let reaches_others = self.shared.ready_if.get().is_none_or(|reaches| reaches());
+        match self.shared.ready.load(Ordering::Relaxed) {
+            false => Readiness::Stopping,
+            true if !reaches_others => Readiness::Alone,
+            true => Readiness::Ready,
+        }
     }
 
     /// The policy in force.

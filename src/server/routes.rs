@@ -49,7 +49,7 @@ impl Server {
             return ResponseFuture::Ready(redirect::to_base(&request, mount));
         }
         let path = request.uri().path();
-        let at_once = health::answer(request.method(), path, self.is_ready());
+        let at_once = health::answer(request.method(), path, self.readiness());
         if let Some(response) = at_once.or_else(|| astray.preflight()) {
             return ResponseFuture::Ready(response);
         }

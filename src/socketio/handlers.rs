@@ -43,7 +43,8 @@ pub(super) struct Table {
     pub error: Option<Arc<With<EventError>>>,
     pub server_side: Vec<Arc<OnServerSide>>,
     pub rooms: Vec<Arc<OnRoom>>,
-    pub takers: HashMap<Box<str>, Arc<Taker>>,
+    /// Few: they are looked through for each broadcast.
+    pub takers: Vec<(Box<str>, Arc<Taker>)>,
 }
 
 /// A function that sees what is sent, while it is wanted.
@@ -331,25 +332,11 @@ impl Handlers {
     /// adapter's: it must not wait, nor send. Broadcasts that want acknowledgements are not taken.
     ///
     /// ```
-    /// use parlance::socketio::{Broadcast, Io, Taken};
-    /// use tokio::sync::mpsc::unbounded_channel;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let io = Io::new();
-    /// let root = io.of("/");
-    /// let (sender, mut messages) = unbounded_channel::<Taken>();
-    /// root.take_broadcasts("message", move |taken| {
-    ///     // Without a bound, for brevity.
-    ///     let _ = sender.send(taken);
-    /// });
-    /// tokio::spawn(async move {
-    ///     while let Some(Taken { packet, .. }) = messages.recv().await {
-    ///         let text = packet.args.get::<String>(0).unwrap_or_default().to_uppercase();
-    ///         let loud = Broadcast::new(root.name().clone(), "message", vec![text.into()]);
-    ///         root.sockets().iter().for_each(|socket| socket.emit_shared(&loud));
-    ///     }
-    /// });
-    /// # }
+    /// # use parlance::socketio::{Io, Taken};
+    /// # let io = Io::new();
+    /// let (sender, messages) = std::sync::mpsc::sync_channel::<Taken>(1000);
+    /// // Whoever reads `messages` gives each client what it is to get.
+    /// io.of("/").take_broadcasts("message", move |taken| drop(sender.try_send(taken)));
     /// ```
     pub fn take_broadcasts(
         &self,
@@ -357,7 +344,10 @@ impl Handlers {
         taker: impl Fn(Taken) + Send + Sync + 'static,
     ) -> &Self {
         let taker: Arc<Taker> = Arc::new(taker);
-        self.change(|table| drop(table.takers.insert(event.into(), Arc::clone(&taker))))
+        self.change(|table| {
+            table.takers.retain(|(taken, _)| **taken != *event);
+            table.takers.push((event.into(), Arc::clone(&taker)));
+        })
     }
 
     /// Adds a function that hears of rooms on this node: that they come and go, and who joins and leaves.

@@ -311,7 +311,8 @@ impl LocalNode {
     /// What takes the event instead of the clients.
     fn taker(&self, packet: &Packet) -> Option<Arc<Taker>> {
         let table = self.handlers.peek();
-        table.takers.get(&*packet.name).cloned()
+        let taker = table.takers.iter().find(|(event, _)| **event == *packet.name);
+        taker.map(|(_, taker)| Arc::clone(taker))
     }
 
     /// Calls what listens to events that are sent, for each client that is to get this one. Not to be

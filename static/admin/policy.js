@@ -4,7 +4,7 @@ import { ask } from './api.js';
 import { byId, el, size } from './dom.js';
 
 /** Parts of the status that are no settings. */
-const OTHERS = ['administrator', 'file', 'now', 'log', 'breakers', 'refused'];
+const OTHERS = ['administrator', 'file', 'now', 'log', 'cluster', 'breakers', 'refused'];
 
 const text = (value) => (typeof value === 'string' ? value : Array.isArray(value) ? value.map(text).join(', ') || 'none' : JSON.stringify(value));
 const table = (heads, rows) => el('table', { class: heads.length > 2 ? 'data wide' : 'data' }, el('thead', {}, el('tr', {}, ...heads.map((name) => el('th', { scope: 'col' }, name)))), el('tbody', {}, ...rows));
@@ -17,19 +17,21 @@ function breaker({ network, generation, agent, state, left, clients, silent, dro
 
 export async function load() {
   const status = await ask('policy');
-  const { administrator, file, now, log, breakers, refused } = status;
+  const { administrator, file, now, log, cluster, breakers, refused } = status;
   const numbers = [
     ['sessions', now.sessions],
     ['WebSockets', now.websockets],
     ['breakers that are not closed', now.breakers],
     ['held for clients', size(now['queue-bytes'])],
   ];
+  if (cluster) numbers.push(['other nodes', cluster.nodes], ['people on them', cluster.people], ['messages lost between nodes', cluster.lost]);
   const refusals = Object.entries(refused).filter(([, count]) => count);
   const settings = Object.entries(status).filter(([key]) => !OTHERS.includes(key));
   byId('policy-parts').replaceChildren(
     el('dl', { class: 'numbers' }, ...numbers.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, String(value))))),
     file.problem ? el('p', { class: 'banner bad' }, `${file.path} is not in force: ${file.problem}`) : '',
     log?.problem ? el('p', { class: 'banner bad' }, `No log files: ${log.problem}`) : '',
+    cluster?.alone ? el('p', { class: 'banner', role: 'status' }, 'Cluster: alone. Other nodes cannot be reached; the chat goes on here.') : '',
     el('h2', {}, 'Refused since the start'),
     refusals.length ? table(['By', 'How often'], refusals.map(([label, count]) => row(label, String(count)))) : el('p', { class: 'quiet' }, 'Nothing'),
     el('h2', {}, 'Circuit breakers'),

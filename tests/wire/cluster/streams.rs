@@ -1,7 +1,7 @@
 //! Nodes that meet at a stream: nothing is lost or doubled whatever becomes of Redis, there is one order, and
 //! clients come back to their sessions on any node.
 //!
-//! `make chaos` has each fault for longer.
+//! `CHAOS=60 cargo test --test wire chaos` has each fault for so many seconds.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -9,13 +9,11 @@ use std::time::{Duration, SystemTime};
 use parlance::cluster::redis::{Redis, RedisStreams, RedisUrl, StreamSettings};
 use parlance::socketio::{Io, Namespace, RecoverySettings, Taken};
 use serde_json::{Value, json};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::client::{Client, Via};
 use crate::support::packets::Eio;
+use crate::support::process::Folder;
 use crate::support::redis::RedisServer;
 use crate::support::server::{Setup, TestServer};
 use crate::support::{soon, until};
@@ -33,8 +31,8 @@ struct Node {
 }
 
 impl Node {
-    async fn new(name: &str, url: &str, settings: StreamSettings) -> Self {
-        let redis = Redis::connect(url.parse::<RedisUrl>().unwrap());
+    async fn new(name: &str, server: &RedisServer, settings: StreamSettings) -> Self {
+        let redis = Redis::connect(server.url().parse::<RedisUrl>().unwrap());
         let streams = RedisStreams::new(redis.clone(), settings);
         let adapters = streams.clone();
         let io = Io::builder().adapter(move |node| adapters.adapter(node)).build();
@@ -76,14 +74,9 @@ impl Node {
 }
 
 async fn nodes(server: &RedisServer, names: &[&str], settings: &StreamSettings) -> Vec<Node> {
-    let urls = vec![server.url(); names.len()];
-    nodes_at(&urls, names, settings).await
-}
-
-async fn nodes_at(urls: &[String], names: &[&str], settings: &StreamSettings) -> Vec<Node> {
     let mut nodes = Vec::new();
-    for (name, url) in names.iter().zip(urls) {
-        nodes.push(Node::new(name, url, settings.clone()).await);
+    for name in names {
+        nodes.push(Node::new(name, server, settings.clone()).await);
     }
     for node in &nodes {
         let root = node.root();
@@ -126,61 +119,25 @@ enum Fault {
     Stopped,
     Cut,
     CutAgainAndAgain,
-    /// One node cannot reach it, the other can.
-    Partition,
-}
-
-/// The way of one node to Redis, which can be cut.
-struct Way {
-    port: u16,
-    is_cut: watch::Sender<bool>,
-}
-
-impl Way {
-    async fn to(redis: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (is_cut, cut) = watch::channel(false);
-        tokio::spawn(async move {
-            while let Ok((mut here, _)) = listener.accept().await {
-                let mut cut = cut.clone();
-                if *cut.borrow() {
-                    continue;
-                }
-                tokio::spawn(async move {
-                    let mut there = TcpStream::connect(("127.0.0.1", redis)).await.unwrap();
-                    tokio::select! {
-                        _ = copy_bidirectional(&mut here, &mut there) => {}
-                        _ = cut.wait_for(|cut| *cut) => {}
-                    }
-                });
-            }
-        });
-        Way { port, is_cut }
-    }
 }
 
 /// Two nodes say something all the time, while something becomes of Redis for some time.
 async fn chaos(fault: Fault, lasts: Duration) {
     let keeps = fault != Fault::RestartWithoutItsData;
+    let folder = Folder::new();
     let args: &[&str] = match keeps {
         true => &["--appendonly", "yes", "--appendfsync", "always"],
         false => &[],
     };
     let mut server = RedisServer::with(args).await;
-    let way = Way::to(server.port).await;
-    let mut urls = vec![server.url(); 2];
-    if fault == Fault::Partition {
-        urls[1] = format!("redis://127.0.0.1:{}", way.port);
-    }
-    let nodes = nodes_at(&urls, &["a", "b"], &StreamSettings::default()).await;
-    let pace = if is_long() { Duration::from_millis(10) } else { Duration::from_millis(2) };
+    let nodes = nodes(&server, &["a", "b"], &StreamSettings::default()).await;
+    drop(folder);
     let (start, mut number, mut healed) = (Instant::now(), 0, None);
     let mut slowest = Duration::ZERO;
     let (mut broken, mut cut) = (false, Instant::now());
     loop {
         number += 1;
-        sleep(pace).await;
+        sleep(Duration::from_millis(2)).await;
         nodes.iter().for_each(|node| node.say(number));
         let said = Instant::now();
         let here = async {
@@ -196,7 +153,6 @@ async fn chaos(fault: Fault, lasts: Duration) {
             match fault {
                 Fault::Restart | Fault::RestartWithoutItsData => server.stop(),
                 Fault::Stopped => server.signal("STOP"),
-                Fault::Partition => drop(way.is_cut.send_replace(true)),
                 Fault::Cut | Fault::CutAgainAndAgain => {
                     server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
                     server.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
@@ -211,7 +167,6 @@ async fn chaos(fault: Fault, lasts: Duration) {
             match fault {
                 Fault::Restart | Fault::RestartWithoutItsData => server.go_on().await,
                 Fault::Stopped => server.signal("CONT"),
-                Fault::Partition => drop(way.is_cut.send_replace(false)),
                 Fault::Cut | Fault::CutAgainAndAgain => {}
             }
             healed = Some(Instant::now());
@@ -256,19 +211,10 @@ async fn chaos(fault: Fault, lasts: Duration) {
     assert!(slowest < Duration::from_secs(3), "{slowest:?}: what is said here is heard here");
 }
 
-fn is_long() -> bool {
-    std::env::var("CHAOS").is_ok()
-}
-
 /// How long each fault is there.
 fn lasts(short: u64) -> Duration {
     let seconds = std::env::var("CHAOS").ok().and_then(|seconds| seconds.parse().ok());
     seconds.map_or(Duration::from_millis(short), Duration::from_secs)
-}
-
-#[tokio::test]
-async fn chaos_one_node_is_cut_off() {
-    chaos(Fault::Partition, lasts(1500)).await;
 }
 
 #[tokio::test]

@@ -80,7 +80,13 @@ impl Default for Setup {
 
 /// A chat that refuses nothing that a test does not mean to be refused.
 pub fn chat_settings() -> ChatSettings {
-    ChatSettings { message_max: 64 * 1024, message_rate: 0, byte_rate: 0, duplicate_names: true }
+    ChatSettings {
+        message_max: 64 * 1024,
+        message_rate: 0,
+        byte_rate: 0,
+        duplicate_names: true,
+        node_timeout: Duration::from_secs(15),
+    }
 }
 
 /// A running server; it ends with the test.

@@ -55,7 +55,7 @@ struct Taking {
 
 impl Hub {
     pub fn new(redis: Redis, settings: StreamSettings) -> Arc<Self> {
-        let outgoing = Outgoing::new(&settings);
+        let outgoing = Outgoing::new(settings.max_waiting, settings.max_waiting_bytes);
         Arc::new(Hub {
             redis,
             settings,

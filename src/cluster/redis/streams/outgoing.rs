@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::StreamSettings;
 use super::adapter::StreamAdapter;
 use super::entry;
 use crate::cluster::message::Content;
@@ -34,9 +33,6 @@ pub struct Outgoing {
     added: Notify,
     max_messages: usize,
     max_bytes: usize,
-    /// Messages that may be in the stream before this node has read them: so that after an outage others can
-    /// read as quickly as it writes.
-    ahead: usize,
 }
 
 #[derive(Default)]
@@ -110,14 +106,8 @@ pub enum Step {
 }
 
 impl Outgoing {
-    pub fn new(settings: &StreamSettings) -> Self {
-        Outgoing {
-            inner: Mutex::default(),
-            added: Notify::new(),
-            max_messages: settings.max_waiting,
-            max_bytes: settings.max_waiting_bytes,
-            ahead: (settings.max_entries / 8).max(1),
-        }
+    pub fn new(max_messages: usize, max_bytes: usize) -> Self {
+        Outgoing { inner: Mutex::default(), added: Notify::new(), max_messages, max_bytes }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -187,8 +177,7 @@ impl Outgoing {
 
     fn take(&self) -> Vec<Sending> {
         let mut inner = self.lock();
-        let room = self.ahead.saturating_sub(inner.sent).min(BATCH);
-        let waiting = inner.queue.iter().skip(inner.sent).take(room);
+        let waiting = inner.queue.iter().skip(inner.sent).take(BATCH);
         let batch: Vec<Sending> = waiting.map(Waiting::sending).collect();
         inner.sent += batch.len();
         batch
@@ -244,9 +233,6 @@ impl Outgoing {
         while inner.queue.front().is_some_and(|first| first.number < number) {
             inner.pop();
             inner.lost += 1;
-        }
-        if inner.sent >= self.ahead {
-            self.added.notify_one();
         }
         match inner.queue.front().is_some_and(|first| first.number == number) {
             true => match inner.pop() {

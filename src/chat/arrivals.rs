@@ -1,0 +1,103 @@
+//! What has come to this node and waits for the room: broadcasts, and what other nodes tell.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use crate::socketio::Taken;
+
+/// What may wait of other nodes. This node's own is as much as the room has sent itself.
+const MAX_COUNT: usize = 16_384;
+/// The same in bytes.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+#[derive(Debug)]
+pub enum Arrival {
+    /// A broadcast of this node or of another.
+    Broadcast(Taken),
+    /// An event between nodes, which is for nobody else.
+    Told(Value),
+}
+
+/// The queue. It is filled wherever adapters deliver, and emptied by the room.
+#[derive(Debug, Default)]
+pub struct Arrivals(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    all: VecDeque<(Arrival, usize)>,
+    /// What those of other nodes take.
+    bytes: usize,
+    foreign: usize,
+}
+
+impl Arrivals {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds something of this node.
+    pub fn push_own(&self, taken: Taken) {
+        self.lock().all.push_back((Arrival::Broadcast(taken), 0));
+    }
+
+    /// Adds something of another node. Returns whether the room is to be woken; `None` if there is no room.
+    pub fn push(&self, arrival: Arrival) -> Option<bool> {
+        let bytes = 256
+            + match &arrival {
+                Arrival::Broadcast(taken) => taken.packet.args.values.iter().map(weight).sum(),
+                Arrival::Told(value) => weight(value),
+            };
+        let mut waiting = self.lock();
+        if waiting.foreign >= MAX_COUNT || waiting.bytes + bytes > MAX_BYTES {
+            return None;
+        }
+        waiting.foreign += 1;
+        waiting.bytes += bytes;
+        waiting.all.push_back((arrival, bytes));
+        Some(waiting.all.len() == 1)
+    }
+
+    pub fn pop(&self) -> Option<Arrival> {
+        let mut waiting = self.lock();
+        let (arrival, bytes) = waiting.all.pop_front()?;
+        waiting.bytes -= bytes;
+        waiting.foreign -= usize::from(bytes > 0);
+        Some(arrival)
+    }
+}
+
+/// About how much memory a value takes.
+fn weight(value: &Value) -> usize {
+    64 + match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(weight).sum(),
+        Value::Object(map) => map.iter().map(|(key, value)| 64 + key.len() + weight(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_waits_of_others_has_a_bound_and_keeps_its_order() {
+        let arrivals = Arrivals::default();
+        for number in 0..MAX_COUNT {
+            assert_eq!(arrivals.push(Arrival::Told(json!(number))), Some(number == 0));
+        }
+        assert_eq!(arrivals.push(Arrival::Told(json!(0))), None);
+        assert!(matches!(arrivals.pop(), Some(Arrival::Told(first)) if first == json!(0)));
+        assert_eq!(arrivals.push(Arrival::Told(json!(0))), Some(false));
+        while arrivals.pop().is_some() {}
+        let large = || Arrival::Told(json!(["x".repeat(MAX_BYTES / 2), {}]));
+        assert_eq!(arrivals.push(large()), Some(true));
+        assert_eq!(arrivals.push(large()), None);
+        assert!(arrivals.pop().is_some() && arrivals.pop().is_none());
+        assert_eq!(arrivals.push(large()), Some(true), "its bytes are free again");
+    }
+}

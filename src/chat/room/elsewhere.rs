@@ -1,0 +1,404 @@
+//! What comes from other nodes, and what is told to them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::{Input, Room};
+use crate::chat::arrivals::Arrival;
+use crate::chat::chat_protocol::{ChatProtocol, Notice};
+use crate::chat::name::Name;
+use crate::chat::roster::{BEATS, Change, Delta, EVENT, Effects, PART, Person, Roster, Told};
+use crate::chat::words::{self, Mark};
+use crate::engine::Sid;
+use crate::socketio::{Adapter, Args, Flags, Packet, Selector, Taken};
+
+/// Names in the news of one moment. Of more there are only numbers: pages ask who is there.
+const TOLD: usize = 100;
+/// From so many changes on, all names are put in order first.
+const MANY: usize = 8;
+
+/// Who was looked for on all nodes.
+#[derive(Debug)]
+pub(in crate::chat) struct Found {
+    ids: HashSet<Arc<str>>,
+    /// How many nodes have the namespace, this one included.
+    nodes: usize,
+}
+
+impl Room {
+    /// All members of all nodes are reached by this adapter from now on.
+    pub(super) fn serve(&mut self, adapter: Weak<dyn Adapter>) {
+        let clustered = adapter.upgrade().is_some_and(|adapter| adapter.status().is_clustered());
+        self.adapter = Some(adapter);
+        if clustered {
+            let mut name = [0; 8];
+            // Without randomness no session opens: there is nobody to tell of.
+            let _ = getrandom::fill(&mut name);
+            let me = format!("{:016x}", u64::from_ne_bytes(name)).into();
+            self.roster = Some(Roster::new(me, self.settings.node_timeout));
+            self.tick();
+        }
+    }
+
+    fn adapter(&self) -> Option<Arc<dyn Adapter>> {
+        self.adapter.as_ref()?.upgrade()
+    }
+
+    /// Handles what has come meanwhile.
+    pub(super) fn settle(&mut self) {
+        while self.roster.is_some()
+            && let Some(arrival) = self.arrivals.pop()
+        {
+            match arrival {
+                Arrival::Broadcast(taken) => self.take(taken),
+                Arrival::Told(told) => match Told::read(told) {
+                    Some(told) => self.told(told),
+                    None => self.stats.not_understood(),
+                },
+            }
+        }
+    }
+
+    /// A broadcast has its place.
+    fn take(&mut self, mut taken: Taken) {
+        let said = taken.packet.args.values.first_mut().and_then(Value::as_object_mut);
+        let id = said.and_then(words::take_id);
+        if let Some(pending) = self.came_back(&taken, id.as_deref()) {
+            return self.back(pending, taken.offset.as_ref());
+        }
+        let word = words::ALL.into_iter().find(|word| *word == taken.packet.name);
+        let done = match word {
+            // To rooms, or to one socket, the chat says nothing.
+            _ if !taken.selector.rooms.is_empty() => None,
+            Some(words::MESSAGE) => self.take_message(&taken, id.as_deref()),
+            Some(word @ (words::TYPING | words::STOP_TYPING)) => self.take_typing(&taken, word),
+            Some(word) => self.take_change(&taken, word),
+            None => None,
+        };
+        if done.is_none() {
+            self.stats.not_understood();
+        }
+    }
+
+    /// Another node said that somebody came or went. `None` if it cannot be read.
+    fn take_change(&mut self, taken: &Taken, word: &str) -> Option<()> {
+        let (said, now) = (taken.packet.args.values.first()?.as_object()?, Instant::now());
+        match words::mark(said) {
+            Some(Mark { node, seq: Some(seq), since }) => {
+                let id = Arc::clone(words::speaker(&taken.selector)?);
+                let name = said.get("username").and_then(Value::as_str);
+                let delta = match name.and_then(|name| Name::new(name).ok()) {
+                    Some(name) if word == words::JOINED => {
+                        Delta::Joined(Person { id, name, since })
+                    }
+                    _ => Delta::Left(id),
+                };
+                let effects = self.roster.as_mut()?.changed(node, seq, delta, now);
+                self.apply(effects);
+            }
+            // Said for servers of Node: who is on the node tells itself.
+            Some(_) => {}
+            None => self.take_stock_change(taken, word, said, now)?,
+        }
+        Some(())
+    }
+
+    /// A server of Node said that somebody came or went.
+    fn take_stock_change(
+        &mut self,
+        taken: &Taken,
+        word: &str,
+        said: &Map<String, Value>,
+        now: Instant,
+    ) -> Option<()> {
+        let (origin, roster) = (taken.origin.as_ref()?, self.roster.as_mut()?);
+        let id = Arc::clone(words::speaker(&taken.selector)?);
+        let count = said.get("numUsers").and_then(Value::as_u64);
+        let mut changes = Vec::new();
+        if word == words::LEFT {
+            roster.stock.left(origin, &id, count, now, &mut changes);
+        } else {
+            let name = said.get("username").and_then(Value::as_str);
+            let person = name.and_then(|name| Name::new(name).ok()).map(|name| (id, name));
+            roster.stock.heard(origin, person, count, now, &mut changes);
+        }
+        self.news(changes, false);
+        Some(())
+    }
+
+    /// Somebody said something. If it is somebody of a server of Node, that is how they are known who were
+    /// there before this node.
+    pub(super) fn seen(&mut self, taken: &Taken, name: Option<&Name>) {
+        let (Some(origin), Some(name)) = (&taken.origin, name) else { return };
+        let (Some(id), Some(roster)) = (words::speaker(&taken.selector), &mut self.roster) else {
+            return;
+        };
+        let mut changes = Vec::new();
+        let person = (Arc::clone(id), name.clone());
+        roster.stock.heard(origin, Some(person), None, Instant::now(), &mut changes);
+        self.nicknames_due |= !changes.is_empty();
+        self.count_elsewhere();
+    }
+
+    /// Another node told something.
+    fn told(&mut self, told: Told) {
+        let Some(roster) = &mut self.roster else { return };
+        let effects = roster.told(told.clone(), Instant::now());
+        self.apply(effects);
+        match told {
+            Told::Claim { node, claim, name } => self.claimed_elsewhere(node, claim, &name),
+            Told::Claimed { node, to, claim, taken }
+                if self.roster.as_ref().is_some_and(|roster| *roster.me() == to) =>
+            {
+                self.claim_answered(&node, claim, taken);
+            }
+            _ => {}
+        }
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&mut self) {
+        let (now, adapter) = (Instant::now(), self.adapter());
+        let Some(roster) = &mut self.roster else { return };
+        let effects = roster.tick(now);
+        self.apply(effects);
+        self.settle_claims(now);
+        let alone = adapter.is_some_and(|adapter| adapter.status().is_alone());
+        if self.alone != alone {
+            self.alone = alone;
+            self.stats.set_alone(alone);
+            match alone {
+                true => warn!("other nodes cannot be reached: the chat goes on here alone"),
+                false => info!("other nodes can be reached again"),
+            }
+            self.send_status();
+        }
+        let beat = self.settings.node_timeout / BEATS;
+        if !self.looking && self.looked.is_none_or(|looked| now >= looked + beat) {
+            self.look(now);
+        }
+    }
+
+    /// Asks all nodes whether the people of servers of Node are still there.
+    fn look(&mut self, now: Instant) {
+        self.looked = Some(now);
+        let (Some(adapter), Some(roster)) = (self.adapter(), &self.roster) else { return };
+        if roster.stock.len() == 0 {
+            return;
+        }
+        self.looking = true;
+        let selector = Selector { rooms: roster.stock.ids(), except: Vec::new() };
+        let timeout = Some(self.settings.node_timeout / BEATS);
+        let inbox = self.inbox.clone();
+        tokio::spawn(async move {
+            // Who does not answer is not seen; who does is.
+            let found = match selector.rooms.is_empty() {
+                true => Vec::new(),
+                false => {
+                    let flags = Flags { timeout, ..Flags::default() };
+                    let fetched = adapter.fetch(selector, flags).await;
+                    fetched.unwrap_or_else(|incomplete| incomplete.answers)
+                }
+            };
+            let ids = found.into_iter().map(|socket| socket.id.into()).collect();
+            let nodes = adapter.server_count().await;
+            drop(adapter);
+            if let Some(inbox) = inbox.upgrade() {
+                let _ = inbox.send(Input::Found(Found { ids, nodes })).await;
+            }
+        });
+    }
+
+    pub(super) fn found(&mut self, found: &Found) {
+        self.looking = false;
+        let Some(roster) = &mut self.roster else { return };
+        let known = 1 + roster.nodes().count() + roster.stock.len();
+        let mut changes = Vec::new();
+        roster.stock.found(&found.ids, found.nodes >= known, Instant::now(), &mut changes);
+        self.news(changes, false);
+    }
+
+    fn apply(&mut self, effects: Effects) {
+        let Effects { changes, tell, list_due, lost, back } = effects;
+        tell.iter().for_each(|told| self.tell(told));
+        if list_due {
+            self.tell_people();
+        }
+        if !lost.is_empty() {
+            let nodes = lost.len();
+            info!(nodes, "other nodes were silent for too long: their people left");
+        }
+        self.news(changes, true);
+        if self.roster.as_ref().is_some_and(|roster| roster.is_first()) {
+            for (word, nodes) in [(words::LEFT, lost), (words::JOINED, back)] {
+                for (node, people) in nodes {
+                    self.say_for(&node, word, people.iter().map(|it| (&*it.id, &it.name)));
+                }
+            }
+        }
+    }
+
+    /// Tells something to the other nodes of this chat.
+    pub(super) fn tell(&self, told: &Told) {
+        if let Some(adapter) = self.adapter() {
+            let args = Args::from(vec![told.written()]);
+            adapter.server_side_emit(Packet { name: EVENT.to_owned(), args });
+        }
+    }
+
+    /// Tells the other nodes who is here.
+    fn tell_people(&self) {
+        let Some(roster) = &self.roster else { return };
+        let named = |(sid, member): (&Sid, &super::Member)| {
+            let name = member.name.as_ref()?.as_str().to_owned();
+            Some((Arc::from(sid.as_str()), name, member.socket.handshake().issued))
+        };
+        let all: Vec<_> = self.members.iter().filter_map(named).collect();
+        let parts = all.len().div_ceil(PART).max(1);
+        for at in 0..parts {
+            let people = all.iter().skip(at * PART).take(PART).cloned().collect();
+            let (node, seq) = (roster.me().clone(), roster.seq());
+            self.tell(&Told::People { node, seq, at, parts, people });
+        }
+    }
+
+    /// Tells servers of Node of people of a node that does not tell by itself.
+    fn say_for<'a>(
+        &self,
+        node: &Arc<str>,
+        word: &str,
+        people: impl ExactSizeIterator<Item = (&'a str, &'a Name)>,
+    ) {
+        let Some(adapter) = self.adapter() else { return };
+        let users = self.people();
+        for (id, name) in people.take(TOLD) {
+            let mark = Mark { node: Arc::clone(node), seq: None, since: 0 };
+            let packet = words::change(word, name, users, &mark);
+            adapter.broadcast(packet, words::to_others(id), Flags::default());
+        }
+    }
+
+    /// This node leaves the cluster: its people do, for all others. What is said from now on is heard here alone.
+    pub(super) fn farewell(&mut self) {
+        let Some(roster) = self.roster.take() else { return };
+        let me = Arc::clone(roster.me());
+        self.tell(&Told::Bye { node: Arc::clone(&me) });
+        let here = self.members.iter();
+        let here = here.filter_map(|(sid, it)| Some((sid.as_str().to_owned(), it.name.clone()?)));
+        let here: Vec<_> = here.collect();
+        self.users = 0;
+        self.say_for(&me, words::LEFT, here.iter().map(|(id, name)| (&**id, name)));
+        self.users = here.len();
+    }
+
+    fn count_elsewhere(&self) {
+        if let Some(roster) = &self.roster {
+            let (nodes, now) = (roster.nodes().count() + roster.stock.len(), Instant::now());
+            self.stats.set_elsewhere(nodes, roster.count(now));
+        }
+    }
+
+    /// Tells members who came and went elsewhere. `checked`: these are people of nodes whose names are
+    /// nobody else's, if names have to be.
+    fn news(&mut self, changes: Vec<Change>, checked: bool) {
+        self.count_elsewhere();
+        if changes.is_empty() {
+            return;
+        }
+        self.nicknames_due = true;
+        let unique = checked && !self.settings.duplicate_names;
+        let here: HashMap<Name, (u64, Sid)> = match unique {
+            true => self.named().collect(),
+            false => HashMap::new(),
+        };
+        let mut lost = Vec::new();
+        let mut told = 0;
+        let holders = (unique && changes.len() >= MANY).then(|| self.holders());
+        for change in &changes {
+            let (Change::Joined(person) | Change::Left(person)) = change;
+            let joined = matches!(change, Change::Joined(_));
+            let own = here.get(&person.name);
+            if let Some((since, sid)) = own.filter(|_| joined)
+                && (person.since, &*person.id) < (*since, sid.as_str())
+            {
+                lost.push(*sid);
+            }
+            // Somebody else has the name, or has it as well: for members, nothing has changed.
+            let others = match &holders {
+                _ if !unique => 0,
+                Some(holders) => holders.get(&person.name).copied().unwrap_or_default(),
+                None => self.holders_of(&person.name),
+            };
+            if others <= usize::from(joined) && told < TOLD {
+                told += 1;
+                self.notice(None, ChatProtocol::Users, joined, &person.name, None);
+            }
+        }
+        lost.iter().for_each(|sid| self.lose_name(sid));
+    }
+
+    /// The names of this node's people, since when, and whose.
+    fn named(&self) -> impl Iterator<Item = (Name, (u64, Sid))> {
+        let named = |(sid, member): (&Sid, &super::Member)| {
+            Some((member.name.clone()?, (member.socket.handshake().issued, *sid)))
+        };
+        self.members.iter().filter_map(named)
+    }
+
+    /// How many people of nodes of this chat have a name.
+    fn holders_of(&self, name: &Name) -> usize {
+        let here = self.members.values().filter(|member| member.name.as_ref() == Some(name));
+        let elsewhere = self.roster.iter().flat_map(|roster| roster.of_peers());
+        here.count() + elsewhere.filter(|person| person.name == *name).count()
+    }
+
+    fn holders(&self) -> HashMap<Name, usize> {
+        let here = self.members.values().filter_map(|member| member.name.as_ref());
+        let elsewhere = self.roster.iter().flat_map(|roster| roster.of_peers());
+        let mut holders = HashMap::new();
+        for name in here.chain(elsewhere.map(|person| &person.name)) {
+            *holders.entry(name.clone()).or_default() += 1;
+        }
+        holders
+    }
+
+    /// Whether members know the name as somebody else's as well, which is so for a moment only: one of
+    /// both loses it.
+    pub(super) fn is_double(&self, name: &Name) -> bool {
+        let unique = !self.settings.duplicate_names;
+        let mut elsewhere = self.roster.iter().flat_map(|roster| roster.of_peers());
+        unique && elsewhere.any(|person| person.name == *name)
+    }
+
+    /// Tells all members but the one at a place that somebody came or went.
+    pub(super) fn notice(
+        &self,
+        except: Option<usize>,
+        default: ChatProtocol,
+        joined: bool,
+        name: &Name,
+        offset: Option<&Arc<str>>,
+    ) {
+        let users = self.people();
+        let notice = match joined {
+            true => Notice::Joined { name, users },
+            false => Notice::Left { name, users },
+        };
+        self.deliver(except, default, &notice, offset);
+    }
+}
+
+/// How often the room looks at the clock.
+pub(in crate::chat) fn tick_time(node_timeout: Duration) -> Duration {
+    (node_timeout / 60).clamp(Duration::from_millis(10), Duration::from_millis(250))
+}
+
+/// Notes what could not be taken in, for lack of room.
+pub(in crate::chat) fn log_missed() {
+    debug!("other nodes say more than the room can take in: some of it is lost");
+}

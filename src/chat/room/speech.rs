@@ -1,0 +1,235 @@
+//! What members say: on its way to all nodes, and when it comes back.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tracing::trace;
+
+use super::{Room, answer, log_refused};
+use crate::chat::chat_protocol::{ChatProtocol, Notice};
+use crate::chat::error::ChatError;
+use crate::chat::name::Name;
+use crate::chat::rate_limits::Kind;
+use crate::chat::roster::Roster;
+use crate::chat::text::queued_len;
+use crate::chat::{recent, words};
+use crate::engine::Sid;
+use crate::socketio::{Ack, Flags, Packet, Taken};
+
+/// What may be on its way. Older ones are given up: their senders will ask again.
+const MAX_PENDING: usize = 4096;
+
+/// Something of a member of this node that was sent and has not come back.
+#[derive(Debug)]
+pub(super) struct Pending {
+    sid: Sid,
+    word: &'static str,
+    /// The sender's name, and its chat protocol.
+    name: Option<Name>,
+    chat_protocol: ChatProtocol,
+    /// A message's.
+    text: String,
+    /// What the message is known by, if its page has given it an id.
+    key: Option<Arc<str>>,
+    ack: Ack,
+}
+
+impl Pending {
+    pub fn new(sid: Sid, word: &'static str, name: Option<Name>, protocol: ChatProtocol) -> Self {
+        let (text, key, ack) = (String::new(), None, Ack::default());
+        Pending { sid, word, name, chat_protocol: protocol, text, key, ack }
+    }
+}
+
+impl Room {
+    /// Sends something of a member to all nodes. It is heard here when it comes back: at once without a
+    /// cluster.
+    pub(super) fn say(
+        &mut self,
+        pending: Pending,
+        flags: Flags,
+        packet: impl FnOnce(&Roster, &Pending) -> Packet,
+    ) {
+        let Some(roster) = &self.roster else { return self.back(pending, None) };
+        let Some(adapter) = self.adapter.as_ref().and_then(|adapter| adapter.upgrade()) else {
+            return;
+        };
+        let (packet, selector) = (packet(roster, &pending), words::to_others(pending.sid.as_str()));
+        if self.pending.len() >= MAX_PENDING {
+            self.pending.pop_front();
+        }
+        self.pending.push_back(pending);
+        adapter.broadcast(packet, selector, flags);
+    }
+
+    /// What of this node has come back: it is the first of that kind of the member's, with the same id.
+    pub(super) fn came_back(&mut self, taken: &Taken, id: Option<&str>) -> Option<Pending> {
+        if taken.origin.is_some() {
+            return None;
+        }
+        let sid = Sid::parse(words::speaker(&taken.selector)?)?;
+        let is_it = |it: &Pending| {
+            let own_id = it.key.as_ref().and_then(|key| Some(key.split_once('\n')?.1));
+            it.sid == sid && it.word == taken.packet.name && own_id == id
+        };
+        self.pending.remove(self.pending.iter().position(is_it)?)
+    }
+
+    /// Something of a member has its place.
+    pub(super) fn back(&mut self, pending: Pending, offset: Option<&Arc<str>>) {
+        let Pending { sid, word, name, chat_protocol, text, key, ack } = pending;
+        let place = self.members.get_index_of(&sid);
+        match (word, &name) {
+            (words::MESSAGE, name) => {
+                if key.is_none_or(|key| self.recent.insert(&key)) {
+                    let notice = Notice::Message { name: name.as_ref(), text: &text };
+                    self.deliver(place, chat_protocol, &notice, offset);
+                    if chat_protocol == ChatProtocol::Bare
+                        && let Some(member) = self.members.get(&sid)
+                    {
+                        // The tutorial's page shows its own messages only when the server sends them back.
+                        member.socket.emit("chat message", text);
+                    }
+                }
+                answer(ack, || vec![json!({ "ok": true })]);
+            }
+            (words::TYPING, Some(name)) => {
+                self.deliver(place, ChatProtocol::Users, &Notice::Typing { name }, offset);
+            }
+            (words::STOP_TYPING, Some(name)) => {
+                self.deliver(place, ChatProtocol::Users, &Notice::StopTyping { name }, offset);
+            }
+            (_, Some(name)) if !self.is_double(name) => {
+                self.notice(place, chat_protocol, word == words::JOINED, name, offset);
+            }
+            _ => {}
+        }
+    }
+
+    /// `at` is the member's place.
+    pub(super) fn message(
+        &mut self,
+        at: usize,
+        chat_protocol: ChatProtocol,
+        text: Value,
+        id: Option<String>,
+        ack: Ack,
+    ) {
+        let checked = self.check_message(at, chat_protocol, text);
+        let Some((sid, member)) = self.members.get_index(at) else { return };
+        let text = match checked {
+            Ok(text) => text,
+            Err(error) => {
+                self.stats.message_refused(&error);
+                log_refused(&member.socket, "message", &error);
+                match chat_protocol {
+                    ChatProtocol::Nicknames => {
+                        member.socket.emit("announcement", &error.message);
+                    }
+                    _ => member.socket.emit("message error", error.event_arg()),
+                }
+                return answer(ack, || vec![error.ack_arg()]);
+            }
+        };
+        let key = id.as_ref().map(|id| recent::key(member.name.as_ref(), id));
+        let is_new = key.as_ref().is_none_or(|key| !self.recent.contains(key));
+        self.stats.message(is_new);
+        if !is_new {
+            // The message was handled before, here or on another node, and only the acknowledgement was lost.
+            return answer(ack, || vec![json!({ "ok": true })]);
+        }
+        trace!(%sid, text, "message");
+        let (sid, word, name) = (*sid, words::MESSAGE, member.name.clone());
+        let pending = Pending { sid, word, name, chat_protocol, text, key, ack };
+        self.say(pending, Flags::default(), |roster, Pending { name, text, .. }| {
+            words::message(name.as_ref(), text, id.as_deref(), roster.me())
+        });
+    }
+
+    fn check_message(
+        &mut self,
+        at: usize,
+        chat_protocol: ChatProtocol,
+        text: Value,
+    ) -> Result<String, ChatError> {
+        let gone = || ChatError::new("gone", "the connection is gone");
+        let max = self.longest_message();
+        let (_, member) = self.members.get_index(at).ok_or_else(gone)?;
+        if member.name.is_none() && chat_protocol != ChatProtocol::Bare {
+            return Err(ChatError::not_joined());
+        }
+        let Value::String(text) = text else {
+            return Err(ChatError::new("no text", "a message is a text"));
+        };
+        if text.len() > max {
+            return Err(ChatError::new("too long", format!("a message has at most {max} bytes")));
+        }
+        // Every reader gets the name with the text.
+        let bytes =
+            queued_len(&text) + member.name.as_ref().map_or(0, |name| queued_len(name.as_str()));
+        let (costs, now) = ([(Kind::Messages, 1), (Kind::Bytes, bytes)], Instant::now());
+        self.rate_limits.take(member.socket.session(), &costs, now).map_err(|error| {
+            let what = if error.kind == Kind::Bytes { "much text" } else { "many messages" };
+            ChatError::rate_limited(what, &error)
+        })?;
+        Ok(text)
+    }
+
+    fn longest_message(&self) -> usize {
+        self.settings.message_max.min(self.rate_limits.longest_message())
+    }
+
+    /// A message of another node has its place. `None` if it is none that can be shown.
+    pub(super) fn take_message(&mut self, taken: &Taken, id: Option<&str>) -> Option<()> {
+        let said = taken.packet.args.values.first()?.as_object()?;
+        let text = said.get("message")?.as_str()?;
+        if text.len() > self.longest_message() {
+            return None;
+        }
+        let name = match said.get("username") {
+            Some(name) => Some(Name::new(name.as_str()?).ok()?),
+            None => None,
+        };
+        if !words::is_ours(said) {
+            self.seen(taken, name.as_ref());
+        }
+        if id.is_none_or(|id| self.recent.insert(&recent::key(name.as_ref(), id))) {
+            let notice = Notice::Message { name: name.as_ref(), text };
+            self.deliver(None, ChatProtocol::Users, &notice, taken.offset.as_ref());
+        }
+        Some(())
+    }
+
+    pub(super) fn typing(&mut self, sid: &Sid, typing: bool) {
+        let Some(member) = self.members.get(sid) else { return };
+        let (socket, name) = (member.socket.clone(), member.name.clone());
+        if let Err(error) = self.allow_notice(&socket, "many notices") {
+            return log_refused(&socket, "notice", &error);
+        }
+        let Some(name) = name else {
+            let error = ChatError::not_joined();
+            log_refused(&socket, "notice", &error);
+            return socket.emit("message error", error.event_arg());
+        };
+        let word = if typing { words::TYPING } else { words::STOP_TYPING };
+        let pending = Pending::new(*sid, word, Some(name.clone()), ChatProtocol::Users);
+        let flags = Flags { volatile: true, ..Flags::default() };
+        self.say(pending, flags, |roster, _| words::typing(&name, word, roster.me()));
+    }
+
+    /// A typing notice of another node has its place.
+    pub(super) fn take_typing(&mut self, taken: &Taken, word: &str) -> Option<()> {
+        let said = taken.packet.args.values.first()?.as_object()?;
+        let name = Name::new(said.get("username")?.as_str()?).ok()?;
+        if !words::is_ours(said) {
+            self.seen(taken, Some(&name));
+        }
+        let notice = match word == words::TYPING {
+            true => Notice::Typing { name: &name },
+            false => Notice::StopTyping { name: &name },
+        };
+        self.deliver(None, ChatProtocol::Users, &notice, taken.offset.as_ref());
+        Some(())
+    }
+}

@@ -1,0 +1,97 @@
+//! What nodes of this chat tell each other about their people.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The event between nodes that carries all of this. Servers of others do not know it, and ignore it.
+pub const EVENT: &str = "parlance";
+
+/// People in one part of a whole list.
+pub const PART: usize = 500;
+/// Bytes of the name of a node, or of a person's socket id.
+const MAX_ID: usize = 128;
+
+/// One thing that a node tells. `node` is who tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum Told {
+    /// It is there, and `seq` people have come or gone since it started.
+    Here { node: Arc<str>, seq: u64 },
+    /// It wants to know who is on the node `of`.
+    Ask { node: Arc<str>, of: Arc<str> },
+    /// Part `at` of `parts` of the list of its people, as it is after change `seq`.
+    People { node: Arc<str>, seq: u64, at: usize, parts: usize, people: Vec<Listed> },
+    /// It wants to give somebody a name.
+    Claim { node: Arc<str>, claim: u64, name: String },
+    /// An answer to that.
+    Claimed { node: Arc<str>, to: Arc<str>, claim: u64, taken: bool },
+    /// It leaves, and its people with it.
+    Bye { node: Arc<str> },
+}
+
+/// A person in a list: the id of the socket, the name, and when the session opened (ms since 1970).
+pub type Listed = (Arc<str>, String, u64);
+
+impl Told {
+    /// Reads what another node sent. `None` if it is nothing that a node of this chat tells.
+    pub fn read(value: Value) -> Option<Self> {
+        let told = serde_json::from_value(value).ok()?;
+        let named = match &told {
+            Told::Here { node, .. } | Told::Bye { node } | Told::Claim { node, .. } => [node, node],
+            Told::Ask { node, of } => [node, of],
+            Told::Claimed { node, to, .. } => [node, to],
+            Told::People { node, people, at, parts, .. } => {
+                let fits = people.len() <= PART && people.iter().all(|(id, ..)| is_id(id));
+                if !fits || at >= parts {
+                    return None;
+                }
+                [node, node]
+            }
+        };
+        named.iter().all(|id| is_id(id)).then_some(told)
+    }
+
+    /// As the argument of the event.
+    pub fn written(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// Whether a text can be the name of a node or the id of a socket.
+pub fn is_id(text: &str) -> bool {
+    (1..=MAX_ID).contains(&text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_else() {
+        let here = Told::Here { node: "a".into(), seq: 7 };
+        assert_eq!(here.written(), json!({ "what": "here", "node": "a", "seq": 7 }));
+        let listed = |id: &str| vec![(Arc::from(id), "ann".to_owned(), 1)];
+        let people =
+            |at, parts, people| Told::People { node: "a".into(), seq: 7, at, parts, people };
+        for told in [here, people(0, 1, listed("x")), Told::Bye { node: "a".into() }] {
+            assert_eq!(Told::read(told.written()), Some(told));
+        }
+        for bad in [
+            people(1, 1, vec![]).written(),
+            people(0, 1, listed("")).written(),
+            people(0, 1, listed(&"x".repeat(129))).written(),
+            people(0, 1, (0..=PART).flat_map(|_| listed("x")).collect()).written(),
+            Told::Bye { node: "".into() }.written(),
+            json!({ "what": "here", "node": "a", "seq": -1 }),
+            json!({ "what": "other", "node": "a" }),
+            json!(["here"]),
+            json!(null),
+        ] {
+            assert_eq!(Told::read(bad.clone()), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What nodes say to each other about people and messages: the words of the stock example since 1.0, with a
+//! little more in them, so that servers of Node that run the example are part of the chat.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::chat_protocol::MAX_ID;
+use super::name::Name;
+use super::roster::is_id;
+use crate::socketio::{Args, Packet, Selector};
+
+pub const MESSAGE: &str = "new message";
+pub const TYPING: &str = "typing";
+pub const STOP_TYPING: &str = "stop typing";
+pub const JOINED: &str = "user joined";
+pub const LEFT: &str = "user left";
+
+/// The key of the node in what nodes of this chat say.
+const NODE: &str = "node";
+
+/// All of them.
+pub const ALL: [&str; 5] = [MESSAGE, TYPING, STOP_TYPING, JOINED, LEFT];
+
+/// Whose change it is, and which: what only nodes of this chat say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The node whose person it is.
+    pub node: Arc<str>,
+    /// The number of the change on that node; `None` if another node says it for servers of Node alone.
+    pub seq: Option<u64>,
+    /// When the person's session opened, in milliseconds since 1970.
+    pub since: u64,
+}
+
+/// A message of this node.
+pub fn message(name: Option<&Name>, text: &str, id: Option<&str>, node: &Arc<str>) -> Packet {
+    let mut said = Map::new();
+    if let Some(name) = name {
+        said.insert("username".to_owned(), name.as_str().into());
+    }
+    said.insert("message".to_owned(), text.into());
+    if let Some(id) = id {
+        said.insert("id".to_owned(), id.into());
+    }
+    said.insert(NODE.to_owned(), (&**node).into());
+    packet(MESSAGE, said)
+}
+
+/// That somebody types, or does not any more.
+pub fn typing(name: &Name, word: &str, node: &Arc<str>) -> Packet {
+    let said = [("username".to_owned(), name.as_str().into()), (NODE.to_owned(), (&**node).into())];
+    packet(word, Map::from_iter(said))
+}
+
+/// Whether a node of this chat said it: servers of Node do not say whose word it is.
+pub fn is_ours(said: &Map<String, Value>) -> bool {
+    said.contains_key(NODE)
+}
+
+/// That somebody joined or left, and how many people there are.
+pub fn change(word: &str, name: &Name, users: usize, mark: &Mark) -> Packet {
+    let mut said = Map::from_iter([
+        ("username".to_owned(), name.as_str().into()),
+        ("numUsers".to_owned(), users.into()),
+    ]);
+    let Mark { node, seq, since } = mark;
+    said.insert(NODE.to_owned(), (&**node).into());
+    said.extend(seq.map(|seq| ("seq".to_owned(), seq.into())));
+    said.insert("since".to_owned(), (*since).into());
+    packet(word, said)
+}
+
+fn packet(word: &str, said: Map<String, Value>) -> Packet {
+    Packet { name: word.to_owned(), args: Args::from(vec![Value::Object(said)]) }
+}
+
+/// Says it to all but who has caused it.
+pub fn to_others(id: &str) -> Selector {
+    Selector { rooms: Vec::new(), except: vec![id.into()] }
+}
+
+/// The socket of who has caused a broadcast; `None` if it does not say so.
+pub fn speaker(selector: &Selector) -> Option<&Arc<str>> {
+    match &selector.except[..] {
+        [id] if selector.rooms.is_empty() && is_id(id) => Some(id),
+        _ => None,
+    }
+}
+
+/// Takes the id out of a message.
+pub fn take_id(said: &mut Map<String, Value>) -> Option<String> {
+    match said.remove("id") {
+        Some(Value::String(id)) if id.len() <= MAX_ID => Some(id),
+        _ => None,
+    }
+}
+
+/// The mark of a change, if a node of this chat said it.
+pub fn mark(said: &Map<String, Value>) -> Option<Mark> {
+    let node = said.get(NODE)?.as_str().filter(|node| is_id(node))?.into();
+    let number = |key| said.get(key).and_then(Value::as_u64);
+    Some(Mark { node, seq: number("seq"), since: number("since").unwrap_or_default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn servers_of_node_understand_all_of_it() {
+        let ann = Name::new("ann").unwrap();
+        let (said, node) = (|packet: Packet| (packet.name, packet.args.values), "a".into());
+        let ours = json!({ "username": "ann", "message": "hi", "node": "a" });
+        assert_eq!(said(message(Some(&ann), "hi", None, &node)), (MESSAGE.into(), vec![ours]));
+        let nameless = said(message(None, "hi", Some("1"), &node));
+        assert_eq!(nameless.1, [json!({ "message": "hi", "id": "1", "node": "a" })]);
+        let types = said(typing(&ann, TYPING, &node));
+        assert_eq!(types, (TYPING.into(), vec![json!({ "username": "ann", "node": "a" })]));
+        assert!(is_ours(types.1[0].as_object().unwrap()));
+        assert!(!is_ours(json!({ "username": "ann" }).as_object().unwrap()));
+        let left = said(change(LEFT, &ann, 2, &Mark { node, seq: Some(7), since: 3 }));
+        let ours = json!({ "username": "ann", "numUsers": 2, "node": "a", "seq": 7, "since": 3 });
+        assert_eq!(left, (LEFT.into(), vec![ours]));
+    }
+
+    #[test]
+    fn nodes_read_what_nodes_say() {
+        let ann = Name::new("ann").unwrap();
+        for seq in [None, Some(7)] {
+            let mark = Mark { node: "a".into(), seq, since: 3 };
+            let packet = change(JOINED, &ann, 1, &mark);
+            assert_eq!(super::mark(packet.args.values[0].as_object().unwrap()), Some(mark));
+        }
+        assert_eq!(mark(json!({ "username": "ann", "numUsers": 1 }).as_object().unwrap()), None);
+        assert_eq!(speaker(&to_others("x")), Some(&"x".into()));
+        for (rooms, except) in [(vec![], vec![]), (vec!["r"], vec!["x"]), (vec![], vec!["x", "y"])]
+        {
+            let names = |all: Vec<&str>| all.into_iter().map(Arc::from).collect();
+            assert_eq!(speaker(&Selector { rooms: names(rooms), except: names(except) }), None);
+        }
+        let long = "x".repeat(65);
+        for (id, read) in [(json!("a"), Some("a")), (json!(1), None), (json!(long), None)] {
+            let mut said = json!({ "message": "m", "id": id }).as_object().unwrap().clone();
+            assert_eq!(take_id(&mut said).as_deref(), read);
+            assert_eq!(said.len(), 1);
+        }
+    }
+}
