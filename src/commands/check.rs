@@ -43,7 +43,11 @@ pub fn run(settings: &Settings, hosting: &[PathBuf], strict: bool) -> Result<()>
     }
     if let Some((own, _)) = settings.own_node().zip(nodes) {
         let form = if settings.node_tls_cert.is_some() { "with TLS" } else { "without TLS" };
-        println!("node        {own}, {} in all, {form}", settings.nodes.len());
+        let others = match settings.nodes.len() {
+            0 => "others by cluster".to_owned(),
+            count => format!("{count} in all"),
+        };
+        println!("node        {own}, {others}, {form}");
     }
     if settings.proxy_protocol {
         println!("behind      proxies that speak the PROXY protocol");

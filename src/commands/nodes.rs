@@ -1,19 +1,25 @@
 //! This node of a cluster, from the settings: who it is, where the others are, and what balancers stick by.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use crate::cluster::redis::{Redis, RedisNodes};
 use crate::config::{HostPort, Settings};
 use crate::engine;
 use crate::negotiate::Cookie;
-use crate::relay::{Node, NodeList, NodeTls, Relay, RelayLimits};
+use crate::relay::{Directory, Node, NodeList, NodeTls, Relay, RelayLimits};
 use crate::server::{self, Listener};
+
+/// How long a node that says nothing is in the directory at a Redis.
+const LEASE: Duration = Duration::from_secs(15);
 
 /// This node and the others.
 pub(super) struct Nodes {
     node: Arc<Node>,
-    list: NodeList,
+    /// `None` if they find each other at the Redis of `cluster`.
+    list: Option<NodeList>,
     listen: HostPort,
     limits: RelayLimits,
 }
@@ -35,8 +41,13 @@ impl Nodes {
         let own = settings.own_node().unwrap_or(listen).to_string();
         let node = Arc::new(Node::new(key, &own, tls).context("cluster-key")?);
         let others: Vec<String> = settings.nodes.iter().map(ToString::to_string).collect();
-        let list = NodeList::new(&node, others.iter().map(String::as_str));
-        let list = list.map_err(anyhow::Error::msg).context("nodes")?;
+        let list = match &*others {
+            [] => None,
+            all => {
+                let list = NodeList::new(&node, all.iter().map(String::as_str));
+                Some(list.map_err(anyhow::Error::msg).context("nodes")?)
+            }
+        };
         let limits = RelayLimits {
             connections: settings.node_connections,
             // A poll is parked for less than a heartbeat and its answer take.
@@ -52,10 +63,19 @@ impl Nodes {
         Ok(listener.for_nodes(Arc::clone(&self.node)))
     }
 
-    /// Passes requests on to the others, and takes their common name.
-    pub fn relay(self) -> Relay {
-        engine::name_process(self.node.cluster_name());
-        Relay::new(self.node, Arc::new(self.list), self.limits)
+    /// Passes requests on to the others, and takes their common name. Without a list they are found at `redis`, by
+    /// keys that begin with `prefix`.
+    pub async fn relay(self, redis: Option<&Redis>, prefix: &str) -> Relay {
+        let Nodes { node, list, limits, .. } = self;
+        engine::name_process(node.cluster_name());
+        let directory: Arc<dyn Directory> = match (list, redis) {
+            (None, Some(redis)) => {
+                let node = Arc::clone(&node);
+                Arc::new(RedisNodes::join(redis.clone(), prefix, node, LEASE).await)
+            }
+            (list, _) => Arc::new(list.unwrap_or_default()),
+        };
+        Relay::new(node, directory, limits)
     }
 }
 

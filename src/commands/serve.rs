@@ -96,9 +96,9 @@ async fn serve(
         None => None,
     };
 
-    let (node_listener, relay) = match nodes {
-        Some(nodes) => (Some(nodes.listener().await?), Some(nodes.relay())),
-        None => (None, None),
+    let node_listener = match &nodes {
+        Some(nodes) => Some(nodes.listener().await?),
+        None => None,
     };
 
     let (chat, room) = Chat::new(ChatSettings {
@@ -203,7 +203,8 @@ async fn serve(
     if let Some(cookie) = cookie {
         negotiator = negotiator.cookie(cookie);
     }
-    if let Some(relay) = relay {
+    if let Some(nodes) = nodes {
+        let relay = nodes.relay(redis.as_ref(), &settings.cluster_prefix).await;
         let node = Arc::clone(relay.node());
         engine.name_sessions(move || node.new_sid());
         negotiator = negotiator.relay(relay);

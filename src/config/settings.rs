@@ -275,10 +275,10 @@ impl Settings {
         if own.is_unspecified() {
             return wrong("node-listen", "other nodes need an address: set node-address");
         }
-        if self.nodes.is_empty() {
-            return wrong("nodes", "it takes a list of all nodes, with this one");
+        if self.nodes.is_empty() && self.cluster.is_none() {
+            return wrong("nodes", "it takes a list of all nodes, with this one, or cluster");
         }
-        if !self.nodes.contains(own) {
+        if !self.nodes.is_empty() && !self.nodes.contains(own) {
             let message = format!("{own}, which is this node (node-address), is not in the list");
             return wrong("nodes", &message);
         }

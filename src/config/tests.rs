@@ -194,7 +194,7 @@ fn errors_of_listening() {
         ),
         (
             "cluster-key = \"x\"\nnode-listen = \"10.0.0.1:1\"",
-            "nodes: it takes a list of all nodes, with this one",
+            "nodes: it takes a list of all nodes, with this one, or cluster",
         ),
         (
             "cluster-key = \"x\"\nnode-listen = \"0.0.0.0:1\"\nnode-address = \"10.0.0.1:2\"\n\
@@ -236,6 +236,7 @@ fn errors_of_listening() {
         "port = 0\nadmin-address = \"127.0.0.1:0\"\nadmin-token = \"sixteen characters\"",
         "cluster-key = \"x\"\nnode-listen = \"[::]:1\"\nnode-address = \"a.example:1\"\n\
          nodes = [\"a.example:1\"]",
+        "cluster-key = \"x\"\nnode-listen = \"10.0.0.1:1\"\ncluster = \"redis://localhost\"",
         "queue-bytes-total = 0",
         "breaker-rest = \"2h\"\nbreaker-longest = \"2h\"",
         "queue-bytes-total = \"1MiB\"",

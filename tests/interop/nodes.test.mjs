@@ -8,6 +8,7 @@ import { Authority } from './lib/certificates.mjs';
 import { everyKind } from './lib/clients.mjs';
 import { BALANCERS, BY_COOKIE, nodeFlags, nodeOf, startNodes } from './lib/nodes.mjs';
 import { fetchText, startProxy } from './lib/proxy.mjs';
+import { startRedis } from './lib/redis.mjs';
 import { exchangeNumbers, joinAll } from './lib/room.mjs';
 import { scenario } from './lib/scenario.mjs';
 
@@ -94,6 +95,17 @@ scenario('nodes speak TLS with each other, and with nobody who has no certificat
   assert.match((await fetchText(`${stranger.url}${path}&sid=${sid}`)).text, /Session ID unknown/);
   await owner.said(/at node-listen somebody is no node of this cluster.*TLS/);
   await stranger.said(/another node of the cluster cannot be reached/);
+});
+
+scenario('nodes find each other at a Redis', async (scene) => {
+  const redis = await startRedis();
+  scene.atEnd(() => redis.stop());
+  const flags = (await nodeFlags(2)).map((own) => [...own.slice(0, own.indexOf('--nodes')), '--cluster', redis.url]);
+  const [owner, other] = [await scene.chat(flags[0]), await scene.chat(flags[1])];
+  const path = '/socket.io/?EIO=4&transport=polling';
+  const { sid } = JSON.parse((await fetchText(`${owner.url}${path}`)).text.slice(1));
+  assert.deepEqual(await fetchText(`${other.url}${path}&sid=${sid}`, { method: 'POST', body: '40' }), { status: 200, text: 'ok' });
+  assert.match((await fetchText(`${other.url}${path}&sid=${sid}`)).text, /^40/);
 });
 
 scenario('haproxy sends each client to its node by the cookie io', async (scene) => {
