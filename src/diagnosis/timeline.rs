@@ -140,4 +140,12 @@ mod tests {
         assert_eq!((at(&timeline).len(), last.name, last.text), (MOST, "odd", "a b 1 c d"));
         assert_eq!(timeline.to_json()[31]["event"], "odd");
     }
+
+    #[test]
+    fn a_refusal_without_a_reason_is_told_by_its_label() {
+        let refused =
+            |reason| SessionEvent::Refused { transport: "websocket", reason, label: "rate" };
+        assert_eq!(words(&refused("")).1, "websocket: rate");
+        assert_eq!(words(&refused("too many")).1, "websocket: too many");
+    }
 }

@@ -133,3 +133,16 @@ impl Collector {
         Answers { answers, missing, missing_elsewhere: elsewhere, mistyped }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sink_knows_that_nobody_waits_any_more() {
+        let (sink, collector) = answers();
+        assert!(!sink.is_closed());
+        drop(collector);
+        assert!(sink.is_closed());
+    }
+}

@@ -84,3 +84,25 @@ impl<T: RoomNames + Clone> RoomNames for &[T] {
         self.iter().cloned().for_each(|name| name.add_to(rooms));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_are_named_in_many_ways() {
+        fn names(rooms: impl RoomNames) -> Vec<Arc<str>> {
+            let mut names = Vec::new();
+            rooms.add_to(&mut names);
+            names
+        }
+        let (text, shared) = ("a".to_owned(), Arc::<str>::from("a"));
+        for one in [names("a"), names(&text), names(text.clone()), names(Arc::clone(&shared))] {
+            assert_eq!(one, [Arc::clone(&shared)]);
+        }
+        let two = [shared, Arc::from("b")];
+        for several in [names(["a", "b"]), names(vec!["a", "b"]), names(&["a", "b"][..])] {
+            assert_eq!(several, two);
+        }
+    }
+}

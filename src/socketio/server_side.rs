@@ -39,3 +39,22 @@ impl ServerSideEvent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_gets_the_first_answer() {
+        let event = |answer| ServerSideEvent::new("count".into(), Args::default(), answer);
+        let unasked = event(None);
+        assert!(!unasked.wants_answer());
+        unasked.answer(1);
+        let (sender, mut receiver) = oneshot::channel();
+        let asked = event(Some(sender));
+        assert!(asked.wants_answer());
+        asked.answer(1);
+        asked.answer(2);
+        assert_eq!(receiver.try_recv(), Ok(1.into_args().unwrap()));
+    }
+}
