@@ -15,7 +15,7 @@ use crate::chat::name::Name;
 use crate::chat::roster::{BEATS, Change, Delta, EVENT, Effects, PART, Person, Roster, Told};
 use crate::chat::words::{self, Mark};
 use crate::engine::Sid;
-use crate::socketio::{Adapter, Args, Flags, Packet, Selector, Taken};
+use crate::socketio::{Adapter, Args, ClusterLink, Flags, Packet, Selector, Taken};
 
 /// Names in the news of one moment. Of more there are only numbers: pages ask who is there.
 const TOLD: usize = 100;
@@ -168,7 +168,10 @@ impl Room {
         let effects = roster.tick(now);
         self.apply(effects);
         self.settle_claims(now);
-        let alone = adapter.is_some_and(|adapter| adapter.status().is_alone());
+        // A connection that is just being made, or made anew, is nothing to tell of.
+        let blip = self.settings.node_timeout / 15;
+        let link = adapter.map(|adapter| adapter.status().link);
+        let alone = matches!(link, Some(ClusterLink::Down(since)) if now >= since + blip);
         if self.alone != alone {
             self.alone = alone;
             self.stats.set_alone(alone);
