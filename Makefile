@@ -19,7 +19,8 @@ lint:
 	@if command -v cargo-deny >/dev/null; then $(DENY); else echo "not checked: make deny"; fi
 
 # The library without the feature server, and the examples on it. tests/library.rs says what it brings along.
-LIBRARY = cargo clippy --lib --no-default-features -- -D warnings && cargo check --examples --no-default-features
+LIBRARY = cargo clippy --lib --no-default-features -- -D warnings && cargo check --examples --no-default-features \
+	&& cargo clippy --lib --examples --no-default-features --features redis -- -D warnings
 library:
 	$(LIBRARY)
 

@@ -455,7 +455,7 @@
       var name = plain(data && data.username), words = plain(data && data.message);
       if (!joined || !words) return;
       typist(name, false);
-      Log.arrived(Log.message(name, words, false));
+      Log.arrived(Log.message(name, words, false, Number(data.late)));
     }));
     socket.on('typing', Log.heard(function (data) { if (joined) typist(plain(data && data.username), true); }));
     socket.on('stop typing', Log.heard(function (data) { typist(plain(data && data.username), false); }));

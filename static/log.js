@@ -126,9 +126,15 @@
     try { item.fn(item.data); } catch (e) { setTimeout(function () { throw e; }, 0); }
   }
 
-  function message(name, words, own) {
+  // `late`: when it was said, if that was long ago, in ms since 1970.
+  function message(name, words, own, late) {
     var d = new Date(), same = lastLine && lastLine.name === name && lastLine.own === own && d.getTime() - lastLine.at < GROUP_MS;
     var li = make('div', 'msg ' + (own ? 'own' : 'other') + (same ? ' same' : '')), bubble = make('span', 'bubble'), time = make('time', 'time', P.clock(d));
+    if (late > 0 && late < d.getTime()) {
+      same = false;
+      d = new Date(late);
+      T.fill(time, 'time.late', { time: P.clock(d) });
+    }
     time.setAttribute('datetime', P.iso(d));
     time.title = P.day(d) + ' ' + P.clock(d, true);
     if (!own && !same) li.appendChild(People.avatar(name || '?'));

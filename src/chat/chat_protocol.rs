@@ -7,7 +7,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::name::Name;
 use super::text::escape_markup;
@@ -50,11 +50,26 @@ pub const MAX_ID: usize = 64;
 /// Something that happened in the room.
 #[derive(Debug)]
 pub enum Notice<'a> {
-    Joined { name: &'a Name, users: usize },
-    Left { name: &'a Name, users: usize },
-    Message { name: Option<&'a Name>, text: &'a str },
-    Typing { name: &'a Name },
-    StopTyping { name: &'a Name },
+    Joined {
+        name: &'a Name,
+        users: usize,
+    },
+    Left {
+        name: &'a Name,
+        users: usize,
+    },
+    Message {
+        name: Option<&'a Name>,
+        text: &'a str,
+        /// When it was said, in milliseconds since 1970, if it comes late: its node was cut off.
+        late: Option<u64>,
+    },
+    Typing {
+        name: &'a Name,
+    },
+    StopTyping {
+        name: &'a Name,
+    },
 }
 
 /// How the list of all nicknames is delivered: it replaces an older list that waits.
@@ -119,29 +134,30 @@ impl ChatProtocol {
         Some(match (self, notice) {
             (Users, Notice::Joined { name, users }) => ("user joined", vec![counted(name, users)]),
             (Users, Notice::Left { name, users }) => ("user left", vec![counted(name, users)]),
-            (Users, Notice::Message { name: Some(name), text }) => {
-                ("new message", vec![json!({ "username": name.as_str(), "message": text })])
-            }
             // Without `username` instead of with null: pages compare and print it.
-            (Users, Notice::Message { name: None, text }) => {
-                ("new message", vec![json!({ "message": text })])
+            (Users, Notice::Message { name, text, late }) => {
+                let mut said = Map::new();
+                said.extend(name.map(|name| ("username".to_owned(), name.as_str().into())));
+                said.insert("message".to_owned(), (*text).into());
+                said.extend(late.map(|late| ("late".to_owned(), late.into())));
+                ("new message", vec![said.into()])
             }
             (Users, Notice::Typing { name }) => ("typing", vec![user(name)]),
             (Users, Notice::StopTyping { name }) => ("stop typing", vec![user(name)]),
 
             (Nicknames, Notice::Joined { name, .. }) => announcement(format!("{name} connected")),
             (Nicknames, Notice::Left { name, .. }) => announcement(format!("{name} disconnected")),
-            (Nicknames, Notice::Message { name, text }) => {
+            (Nicknames, Notice::Message { name, text, .. }) => {
                 let nick = name.map_or(Value::Null, |name| name.as_str().into());
                 ("user message", vec![nick, escape_markup(text).into()])
             }
 
             (Bare, Notice::Joined { name, .. }) => chat_message(format!("{name} joined")),
             (Bare, Notice::Left { name, .. }) => chat_message(format!("{name} left")),
-            (Bare, Notice::Message { name: Some(name), text }) => {
+            (Bare, Notice::Message { name: Some(name), text, .. }) => {
                 chat_message(format!("{name}: {text}"))
             }
-            (Bare, Notice::Message { name: None, text }) => chat_message((*text).to_owned()),
+            (Bare, Notice::Message { name: None, text, .. }) => chat_message((*text).to_owned()),
 
             (Nicknames | Bare, Notice::Typing { .. } | Notice::StopTyping { .. }) => return None,
         })
@@ -188,7 +204,7 @@ mod tests {
         for name in &crowd {
             assert!(joined(name, 1) != left(name, 1) && joined(name, 1) != joined(&ann, 1));
         }
-        let message = Notice::Message { name: Some(&ann), text: "" };
+        let message = Notice::Message { name: Some(&ann), text: "", late: None };
         assert_eq!(message.delivery(&names), Delivery::Reliable);
         for notice in [Notice::Typing { name: &ann }, Notice::StopTyping { name: &ann }] {
             assert_eq!(notice.delivery(&names), Delivery::Volatile);
@@ -198,7 +214,7 @@ mod tests {
     #[test]
     fn everybody_hears_in_their_own_words() {
         let name = Name::new("bob").unwrap();
-        let message = Notice::Message { name: Some(&name), text: "hi <b>" };
+        let message = Notice::Message { name: Some(&name), text: "hi <b>", late: None };
         let rendered = |chat_protocol: ChatProtocol, notice: &Notice<'_>| {
             chat_protocol.render(notice).unwrap()
         };
@@ -214,7 +230,13 @@ mod tests {
             rendered(ChatProtocol::Bare, &message),
             ("chat message", vec![json!("bob: hi <b>")])
         );
-        let nameless = Notice::Message { name: None, text: "x" };
+        let late = Notice::Message { name: Some(&name), text: "hi", late: Some(7) };
+        assert_eq!(
+            rendered(ChatProtocol::Users, &late),
+            ("new message", vec![json!({"username":"bob","message":"hi","late":7})])
+        );
+        assert_eq!(rendered(ChatProtocol::Bare, &late), ("chat message", vec![json!("bob: hi")]));
+        let nameless = Notice::Message { name: None, text: "x", late: None };
         assert_eq!(
             rendered(ChatProtocol::Users, &nameless),
             ("new message", vec![json!({"message":"x"})])

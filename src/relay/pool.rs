@@ -94,7 +94,7 @@ impl Pool {
             Err(_) => "it did not answer in time".to_owned(),
         };
         lock(&self.away).insert(node, Instant::now() + REST);
-        if let Some(count) = self.unreachable.count() {
+        if let Some(count) = self.unreachable.count(1) {
             warn!(
                 address,
                 error = why,

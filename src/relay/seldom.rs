@@ -18,11 +18,11 @@ impl Seldom {
         Seldom(Mutex::new((None, 0)))
     }
 
-    /// It happened once more. If a line is due: how often since the last one.
-    pub fn count(&self) -> Option<u64> {
+    /// It happened so many times more. If a line is due: how often since the last one.
+    pub fn count(&self, more: u64) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, count) = &mut *state;
-        *count += 1;
+        *count += more;
         if last.is_some_and(|last| last.elapsed() < INTERVAL) {
             return None;
         }
@@ -38,9 +38,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_line_a_minute_counts_all() {
         let seldom = Seldom::new();
-        assert_eq!(seldom.count(), Some(1));
-        assert_eq!([seldom.count(), seldom.count()], [None, None]);
+        assert_eq!(seldom.count(1), Some(1));
+        assert_eq!([seldom.count(1), seldom.count(2)], [None, None]);
         tokio::time::advance(INTERVAL).await;
-        assert_eq!(seldom.count(), Some(3));
+        assert_eq!(seldom.count(1), Some(4));
     }
 }

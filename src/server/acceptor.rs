@@ -85,7 +85,7 @@ impl AcceptError {
     pub fn log(&self, remote: IpAddr) {
         debug!(%remote, reason = %self, "connection refused");
         if let AcceptError::NotANode(why) = self
-            && let Some(count) = STRANGERS.count()
+            && let Some(count) = STRANGERS.count(1)
         {
             warn!(%remote, reason = %why, count, "at node-listen somebody is no node of this cluster");
         }

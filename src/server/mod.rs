@@ -187,7 +187,7 @@ impl Server {
                         Admission::Wait(..) | Admission::Full(_)
                             if config.acceptor.nodes.is_some() =>
                         {
-                            if let Some(count) = NODES_WITHOUT_SLOT.count() {
+                            if let Some(count) = NODES_WITHOUT_SLOT.count(1) {
                                 let remote = remote.ip();
                                 warn!(
                                     %remote, count,

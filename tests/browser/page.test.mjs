@@ -45,6 +45,33 @@ describe('the room', () => {
     assert.equal(await bob.page.$$eval('#log script, #log b', (found) => found.length), 0);
   });
 
+  it('marks what another node says late, and says when it cannot reach the others', async () => {
+    const alice = await enter('Alice', {
+      script: () => {
+        const Native = window.WebSocket;
+        window.WebSocket = class extends Native {
+          constructor(...args) {
+            super(...args);
+            window.arrives = (event, data) => this.dispatchEvent(new MessageEvent('message', { data: `42${JSON.stringify([event, data])}` }));
+          }
+        };
+      },
+    });
+    await alice.travelsBy('websocket');
+    const arrives = (...what) => alice.page.evaluate((what) => void window.arrives(...what), what);
+    await arrives('new message', { username: 'Bob', message: 'just now' });
+    await arrives('new message', { username: 'Bob', message: 'before', late: new Date(2026, 10, 1, 9, 5).getTime() });
+    await arrives('new message', { username: 'Bob', message: 'of the future', late: Date.now() + 1e9 });
+    await alice.hears('of the future');
+    const times = await alice.page.$$eval('#log .msg .time', (all) => all.map((time) => time.textContent));
+    assert.match(times[1], /^said at 0?9:05.*, came late$/);
+    assert.ok(times.length === 3 && !/late/.test(times[0] + times[2]), times.join());
+    await arrives('cluster', { alone: true });
+    await alice.reads('#cluster', /cannot reach the others/);
+    await arrives('cluster', { alone: false });
+    await alice.reads('#cluster', /^$/);
+  });
+
   it('lists two of one name, and the one that stays', async () => {
     await server.stop('SIGKILL');
     server = await startServer();

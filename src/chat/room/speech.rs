@@ -1,6 +1,7 @@
 //! What members say: on its way to all nodes, and when it comes back.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -83,7 +84,7 @@ impl Room {
         match (word, &name) {
             (words::MESSAGE, name) => {
                 if key.is_none_or(|key| self.recent.insert(&key)) {
-                    let notice = Notice::Message { name: name.as_ref(), text: &text };
+                    let notice = Notice::Message { name: name.as_ref(), text: &text, late: None };
                     self.deliver(place, chat_protocol, &notice, offset);
                     if chat_protocol == ChatProtocol::Bare
                         && let Some(member) = self.members.get(&sid)
@@ -195,7 +196,10 @@ impl Room {
             self.seen(taken, name.as_ref());
         }
         if id.is_none_or(|id| self.recent.insert(&recent::key(name.as_ref(), id))) {
-            let notice = Notice::Message { name: name.as_ref(), text };
+            let ms =
+                |said: SystemTime| said.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+            let late = taken.flags.late.map(|said| ms(said) as u64);
+            let notice = Notice::Message { name: name.as_ref(), text, late };
             self.deliver(None, ChatProtocol::Users, &notice, taken.offset.as_ref());
         }
         Some(())

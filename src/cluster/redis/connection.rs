@@ -17,6 +17,7 @@ use super::RedisSettings;
 use super::link::Link;
 use super::outbox::Outbox;
 use super::topics::{Listener, Topic, Topics};
+use crate::relay::Seldom;
 use crate::socketio::{ClusterLink, ClusterStatus};
 
 /// For an answer. A connection without answers is none.
@@ -51,6 +52,8 @@ struct Shared {
     topics: Topics,
     outbox: Outbox,
     counts: RedisCounts,
+    /// Messages that Redis did not take.
+    refused: Seldom,
     state: watch::Sender<State>,
 }
 
@@ -139,6 +142,7 @@ impl Redis {
             topics: Topics::default(),
             outbox: Outbox::default(),
             counts: RedisCounts::default(),
+            refused: Seldom::new(),
             state: watch::Sender::new(State { status, link: None }),
         });
         let task = tokio::spawn(keep(Arc::clone(&shared))).abort_handle();
@@ -356,7 +360,9 @@ async fn publish(shared: &Shared, link: &mut Link) -> RedisResult<RedisError> {
         counts.published.fetch_add((batch.len() - refused) as u64, Ordering::Relaxed);
         if refused > 0 {
             counts.lost.fetch_add(refused as u64, Ordering::Relaxed);
-            warn!(messages = refused, "Redis refuses to publish");
+            if let Some(messages) = shared.refused.count(refused as u64) {
+                warn!(messages, "Redis refuses to publish");
+            }
         }
     }
 }

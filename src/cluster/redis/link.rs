@@ -120,7 +120,9 @@ impl Link {
                 for topic in topics {
                     pipe.cmd(topic.command(on)).arg(topic.name());
                 }
-                link.req_packed_commands(&pipe, 0, topics.len()).await?;
+                let answers = link.req_packed_commands(&pipe, 0, topics.len()).await?;
+                // The rules of its user may keep a channel from it: who did not hear all would not know.
+                answers.into_iter().try_for_each(|answer| answer.extract_error().map(drop))?;
             }
             Link::Cluster(link) => {
                 for topic in topics {

@@ -291,3 +291,20 @@ async fn what_redis_refuses_is_counted_and_the_rest_goes_on() {
     assert_eq!((redis.counts().published(), redis.counts().lost()), (1000, 1));
     assert_eq!(redis.counts().outages(), 0);
 }
+
+#[tokio::test]
+async fn who_may_not_listen_to_all_is_not_connected() {
+    let server = RedisServer::start().await;
+    let rules = |more| ["ACL", "SETUSER", "bob", "on", ">x", "+@all", "~*", "resetchannels", more];
+    server.cli(&rules("&news"));
+    let redis = connected(&server.url().replace("//", "//bob:x@")).await;
+    let (_news, _) = listen(&redis, Topic::channel("news")).await;
+    assert!(redis.status().connected);
+    let other = redis.subscribe(Topic::pattern("other*"), |_, _| ());
+    let status = soon("it is told", redis.until(false)).await;
+    assert!(status.error.as_deref().is_some_and(|error| error.contains("NoPerm")), "{status:?}");
+    // Once it may, it is back by itself.
+    server.cli(&rules("allchannels"));
+    soon("it is back", redis.until(true)).await;
+    soon("it listens", other.settled()).await;
+}

@@ -26,9 +26,12 @@ mod writer;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
+use redis::RedisError;
 use tokio::task::AbortHandle;
+use tracing::{debug, warn};
 
 use super::Redis;
+use crate::relay::Seldom;
 use crate::socketio::{Adapter, LocalNode, RecoverySettings};
 
 use adapter::StreamAdapter;
@@ -143,6 +146,17 @@ impl RedisStreams {
     /// What was counted.
     pub fn counts(&self) -> StreamCounts {
         self.hub().counts()
+    }
+}
+
+/// One of the two connections that the stream is used by has ended. What Redis says no to once, it will again.
+fn tell_end(connection: &str, error: &RedisError) {
+    static REFUSED: Seldom = Seldom::new();
+    match error.code() {
+        Some(_) if REFUSED.count(1).is_some() => {
+            warn!(%error, "Redis does not let this node use the stream: it is alone");
+        }
+        _ => debug!(%error, "the connection that {connection} the stream has ended"),
     }
 }
 

@@ -8,11 +8,12 @@ use redis::aio::ConnectionLike;
 use redis::streams::{StreamId, StreamReadReply};
 use redis::{Cmd, ErrorKind, RedisResult, Value, cmd, from_redis_value};
 use tokio::time::sleep;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::entry::{Entry, Id};
 use super::hub::{Hub, hopeless};
 use super::late::QUIET;
+use super::tell_end;
 use super::writer::PAUSE;
 use crate::cluster::redis::Link;
 
@@ -27,7 +28,7 @@ pub async fn read(hub: Arc<Hub>) {
     let mut seen = Seen::default();
     loop {
         if let Err(error) = session(&hub, &mut seen).await {
-            debug!(%error, "the connection that reads the stream is lost");
+            tell_end("reads", &error);
         }
         sleep(PAUSE).await;
     }

@@ -6,12 +6,14 @@ use std::time::Duration;
 use redis::aio::ConnectionLike as _;
 use redis::{Pipeline, RedisResult, Value, cmd};
 use tokio::time::{sleep, timeout};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::entry::Serial;
 use super::hub::{Hub, hopeless};
 use super::outgoing::Sending;
 use super::reader::Info;
+use super::tell_end;
+use crate::relay::Seldom;
 
 /// From a lost connection to the next. It is short, so that all nodes are back at about the same time: what
 /// they have said meanwhile can be put in the order of time.
@@ -23,12 +25,15 @@ const CATCH_UP: Duration = Duration::from_secs(30);
 /// How often it is looked for messages that take too long.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Messages that Redis did not take.
+static REFUSED: Seldom = Seldom::new();
+
 /// Writes, as long as it is not aborted.
 pub async fn write(hub: Arc<Hub>) {
     let mut connection = None;
     loop {
         if let Err(error) = session(&hub, &mut connection).await {
-            debug!(%error, "the connection that adds to the stream is lost");
+            tell_end("writes", &error);
         }
         hub.outgoing.down();
         hub.leave();
@@ -75,7 +80,9 @@ async fn session(hub: &Hub, connection: &mut Option<i64>) -> RedisResult<()> {
         };
         for (message, answer) in batch.iter().zip(answers) {
             if let Value::ServerError(error) = answer {
-                warn!(?error, "Redis refuses to add to the stream");
+                if let Some(messages) = REFUSED.count(1) {
+                    warn!(messages, ?error, "Redis refuses to add to the stream");
+                }
                 hub.refused(message.number);
             }
         }
