@@ -141,7 +141,7 @@ describe('the built-in pages', () => {
         assert.equal(/immutable/.test(headers['cache-control']), response.url().includes('?v='), response.url());
         bytes += Number(headers['content-length']);
       }
-      assert.ok(loaded.length > 8 && bytes < 45_000, `${bytes} bytes in ${loaded.length} answers`);
+      assert.ok(loaded.length > 8 && bytes < 46_000, `${bytes} bytes in ${loaded.length} answers`);
       assert.deepEqual(page.errors, []);
       // Chromium keeps nothing from a server whose certificate it does not know.
       if (scheme === 'http') {
