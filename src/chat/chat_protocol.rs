@@ -30,7 +30,7 @@ pub const CHAT_PROTOCOLS: usize = 3;
 #[derive(Debug, PartialEq)]
 pub enum Command {
     /// Log in under a name.
-    Join(Value),
+    Join(Value, JoinOptions),
     Message {
         text: Value,
         /// Given by a page that may send the message again.
@@ -43,6 +43,27 @@ pub enum Command {
     /// Asks for an empty answer, by which the page measures the latency.
     Latency,
 }
+
+/// What a page says of itself as it logs in: the second argument of `add user`.
+#[derive(Debug, Default, PartialEq)]
+#[allow(dead_code, reason = "read by what a page is answered")]
+pub struct JoinOptions {
+    /// It is our own page, or one that speaks as it does.
+    pub page: bool,
+    /// Proves that the client is a person who was here before. Not checked yet.
+    pub token: Option<String>,
+}
+
+impl JoinOptions {
+    fn read(options: &Value) -> Self {
+        let page = options["page"].as_u64().is_some_and(|version| version >= 1);
+        let token = options["token"].as_str().filter(|token| token.len() <= MAX_TOKEN);
+        JoinOptions { page, token: token.map(str::to_owned) }
+    }
+}
+
+/// Bytes of a token. A longer one is ignored.
+const MAX_TOKEN: usize = 2048;
 
 /// Bytes of a message's id. A longer id is ignored.
 pub const MAX_ID: usize = 64;
@@ -111,13 +132,16 @@ impl ChatProtocol {
             Command::Message { text, id }
         };
         Some(match event {
-            "add user" => (Users, Command::Join(first)),
+            "add user" => {
+                let options = JoinOptions::read(&args.next().unwrap_or_default());
+                (Users, Command::Join(first, options))
+            }
             "new message" => (Users, message(first, args.next())),
             "typing" => (Users, Command::Typing),
             "stop typing" => (Users, Command::StopTyping),
             "who" => (Users, Command::Who),
             "latency" => (Users, Command::Latency),
-            "nickname" => (Nicknames, Command::Join(first)),
+            "nickname" => (Nicknames, Command::Join(first, JoinOptions::default())),
             "user message" => (Nicknames, message(first, args.next())),
             "chat message" => (Bare, message(first, args.next())),
             _ => return None,
@@ -177,8 +201,22 @@ mod tests {
         assert_eq!(parse("message", vec![]), None);
         assert_eq!(
             parse("nickname", vec![json!("bob")]),
-            Some((Protocol::Nicknames, Command::Join(json!("bob"))))
+            Some((Protocol::Nicknames, Command::Join(json!("bob"), JoinOptions::default())))
         );
+        let join = |options: Value| match parse("add user", vec![json!("ann"), options]).unwrap() {
+            (Protocol::Users, Command::Join(name, options)) if name == "ann" => options,
+            other => panic!("{other:?}"),
+        };
+        let token = |text: &str| Some(text.to_owned());
+        let page = join(json!({ "page": 1, "token": "t" }));
+        assert_eq!(page, JoinOptions { page: true, token: token("t") });
+        assert_eq!(join(json!({ "page": 0, "token": 7 })), JoinOptions::default());
+        for none in [json!(null), json!("page"), json!([1]), json!({ "page": "1" })] {
+            assert_eq!(join(none), JoinOptions::default());
+        }
+        let long = "x".repeat(MAX_TOKEN);
+        assert_eq!(join(json!({ "token": long })).token, token(&long));
+        assert_eq!(join(json!({ "token": long + "x" })).token, None);
         let message =
             |id: &str| parse("new message", vec![json!("hi"), json!({ "id": id })]).unwrap().1;
         assert_eq!(message("a1"), Command::Message { text: json!("hi"), id: Some("a1".into()) });

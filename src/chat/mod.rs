@@ -142,9 +142,10 @@ impl Chat {
         let Event { name, args, ack } = event;
         let sid = socket.session().sid();
         match ChatProtocol::parse(&name, args.values) {
-            Some((chat_protocol, Command::Join(name))) => {
+            Some((chat_protocol, Command::Join(name, options))) => {
                 let (settled, decided) = oneshot::channel();
-                self.clone().send(Input::Login { sid, chat_protocol, name, ack, settled }).await;
+                let login = Input::Login { sid, chat_protocol, name, options, ack, settled };
+                self.clone().send(login).await;
                 // Whatever else the client says is said with the name.
                 let _ = decided.await;
                 return;

@@ -23,7 +23,7 @@ use tracing::debug;
 
 use super::ChatSettings;
 use super::arrivals::Arrivals;
-use super::chat_protocol::{ChatProtocol, Command};
+use super::chat_protocol::{ChatProtocol, Command, JoinOptions};
 use super::error::ChatError;
 use super::name::{Name, listed};
 use super::on_login::OnLogin;
@@ -51,6 +51,7 @@ pub(super) enum Input {
         sid: Sid,
         chat_protocol: ChatProtocol,
         name: Value,
+        options: JoinOptions,
         ack: Ack,
         settled: oneshot::Sender<()>,
     },
@@ -170,17 +171,17 @@ impl Room {
                 let _ = answer.send(member.is_some());
             }
             Input::Unknown { sid, event, ack } => self.unknown_event(&sid, &event, ack),
-            Input::Login { sid, chat_protocol, name, ack, settled } => {
+            Input::Login { sid, chat_protocol, name, options, ack, settled } => {
                 let Some(member) = self.members.get_mut(&sid) else { return };
                 member.chat_protocol.get_or_insert(chat_protocol);
-                self.login(&sid, chat_protocol, &name, ack, settled);
+                self.login(&sid, chat_protocol, &name, &options, ack, settled);
             }
             Input::Command { sid, chat_protocol, command, ack } => {
                 let Some((at, _, member)) = self.members.get_full_mut(&sid) else { return };
                 member.chat_protocol.get_or_insert(chat_protocol);
                 match command {
                     // A login comes by itself: it may have to wait for other nodes.
-                    Command::Join(_) => {}
+                    Command::Join(..) => {}
                     Command::Message { text, id } => {
                         self.message(at, chat_protocol, text, id, ack);
                     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::{Room, answer, log_refused};
-use crate::chat::chat_protocol::ChatProtocol;
+use crate::chat::chat_protocol::{ChatProtocol, JoinOptions};
 use crate::chat::error::ChatError;
 use crate::chat::name::{BadName, Name};
 use crate::chat::words::{self, Mark};
@@ -21,6 +21,7 @@ impl Room {
         sid: &Sid,
         chat_protocol: ChatProtocol,
         name: &Value,
+        _options: &JoinOptions,
         ack: Ack,
         settled: oneshot::Sender<()>,
     ) {
