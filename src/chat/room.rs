@@ -7,6 +7,7 @@
 mod claims;
 mod deliver;
 mod elsewhere;
+mod gaps;
 mod login;
 mod speech;
 mod task;
@@ -35,6 +36,7 @@ use crate::engine::Sid;
 use crate::socketio::{Ack, Adapter, Args, Socket};
 use claims::Claim;
 use elsewhere::Found;
+use gaps::Gaps;
 use speech::Pending;
 
 pub(super) use elsewhere::{log_missed, tick_time};
@@ -115,6 +117,11 @@ struct Room {
     on_login: Option<OnLogin>,
     /// Who is on other nodes; `None` without a cluster.
     roster: Option<Roster>,
+    /// The name of this node once it has left the cluster. What people say until they are gone still reaches the others.
+    parted: Option<Arc<str>>,
+    /// How many messages people of this node have said to others.
+    said: u64,
+    gaps: Gaps,
     /// Names that other nodes are asked about.
     claims: HashMap<u64, Claim>,
     last_claim: u64,
@@ -149,6 +156,9 @@ impl Room {
             nicknames_due: false,
             on_login: None,
             roster: None,
+            parted: None,
+            said: 0,
+            gaps: Gaps::default(),
             claims: HashMap::new(),
             last_claim: 0,
             alone: false,

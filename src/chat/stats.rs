@@ -19,6 +19,7 @@ pub struct ChatStats {
     nodes: AtomicU64,
     alone: AtomicBool,
     missed: AtomicU64,
+    missed_elsewhere: AtomicU64,
     not_understood: AtomicU64,
 }
 
@@ -84,6 +85,16 @@ impl ChatStats {
     /// Something of another node was nothing that this chat says.
     pub(super) fn not_understood(&self) {
         self.not_understood.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many messages of another node did not come here.
+    pub(super) fn missed_elsewhere(&self, messages: u64) {
+        self.missed_elsewhere.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// How many messages of other nodes did not come here, as far as later ones have shown.
+    pub fn messages_missed(&self) -> u64 {
+        self.missed_elsewhere.load(Ordering::Relaxed)
     }
 
     /// How many other nodes are known.

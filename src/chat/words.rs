@@ -18,6 +18,8 @@ pub const LEFT: &str = "user left";
 
 /// The key of the node in what nodes of this chat say.
 const NODE: &str = "node";
+/// That of a message's number among those of its node.
+const NUMBER: &str = "number";
 
 /// All of them.
 pub const ALL: [&str; 5] = [MESSAGE, TYPING, STOP_TYPING, JOINED, LEFT];
@@ -33,8 +35,14 @@ pub struct Mark {
     pub since: u64,
 }
 
-/// A message of this node.
-pub fn message(name: Option<&Name>, text: &str, id: Option<&str>, node: &Arc<str>) -> Packet {
+/// A message of this node: the one of that number.
+pub fn message(
+    name: Option<&Name>,
+    text: &str,
+    id: Option<&str>,
+    node: &Arc<str>,
+    number: u64,
+) -> Packet {
     let mut said = Map::new();
     if let Some(name) = name {
         said.insert("username".to_owned(), name.as_str().into());
@@ -44,7 +52,14 @@ pub fn message(name: Option<&Name>, text: &str, id: Option<&str>, node: &Arc<str
         said.insert("id".to_owned(), id.into());
     }
     said.insert(NODE.to_owned(), (&**node).into());
+    said.insert(NUMBER.to_owned(), number.into());
     packet(MESSAGE, said)
+}
+
+/// Whose message it is, and which of that node's, if a node of this chat says it.
+pub fn number(said: &Map<String, Value>) -> Option<(Arc<str>, u64)> {
+    let node = said.get(NODE)?.as_str().filter(|node| is_id(node))?;
+    Some((node.into(), said.get(NUMBER)?.as_u64()?))
 }
 
 /// That somebody types, or does not any more.
@@ -113,10 +128,12 @@ mod tests {
     fn servers_of_node_understand_all_of_it() {
         let ann = Name::new("ann").unwrap();
         let (said, node) = (|packet: Packet| (packet.name, packet.args.values), "a".into());
-        let ours = json!({ "username": "ann", "message": "hi", "node": "a" });
-        assert_eq!(said(message(Some(&ann), "hi", None, &node)), (MESSAGE.into(), vec![ours]));
-        let nameless = said(message(None, "hi", Some("1"), &node));
-        assert_eq!(nameless.1, [json!({ "message": "hi", "id": "1", "node": "a" })]);
+        let ours = json!({ "username": "ann", "message": "hi", "node": "a", "number": 4 });
+        assert_eq!(number(ours.as_object().unwrap()), Some((Arc::clone(&node), 4)));
+        assert_eq!(said(message(Some(&ann), "hi", None, &node, 4)), (MESSAGE.into(), vec![ours]));
+        let nameless = said(message(None, "hi", Some("1"), &node, 5));
+        assert_eq!(nameless.1, [json!({ "message": "hi", "id": "1", "node": "a", "number": 5 })]);
+        assert_eq!(number(json!({ "message": "hi", "node": "a" }).as_object().unwrap()), None);
         let types = said(typing(&ann, TYPING, &node));
         assert_eq!(types, (TYPING.into(), vec![json!({ "username": "ann", "node": "a" })]));
         assert!(is_ours(types.1[0].as_object().unwrap()));

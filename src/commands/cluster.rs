@@ -21,6 +21,8 @@ pub(super) struct Cluster {
     redis: RedisSettings,
     adapter: ClusterAdapter,
     prefix: String,
+    stream_length: usize,
+    stream_count: usize,
 }
 
 impl Cluster {
@@ -46,7 +48,13 @@ impl Cluster {
         };
         let prefix = settings.cluster_prefix.clone();
         let redis = RedisSettings { url, ca };
-        Ok(Some(Cluster { redis, adapter: settings.cluster_adapter, prefix }))
+        Ok(Some(Cluster {
+            redis,
+            adapter: settings.cluster_adapter,
+            prefix,
+            stream_length: settings.cluster_stream_length,
+            stream_count: settings.cluster_stream_count,
+        }))
     }
 
     /// Where they meet, without the password.
@@ -72,8 +80,13 @@ impl Cluster {
             }
             ClusterAdapter::RedisStreams => {
                 let (stream, channel_prefix) = (self.prefix.clone(), self.prefix);
-                let settings =
-                    StreamSettings { stream, channel_prefix, ..StreamSettings::default() };
+                let settings = StreamSettings {
+                    stream,
+                    channel_prefix,
+                    max_entries: self.stream_length,
+                    count: self.stream_count,
+                    ..StreamSettings::default()
+                };
                 let cluster = RedisStreams::new(redis.clone(), settings);
                 Box::new(move |node| cluster.adapter(node))
             }

@@ -68,6 +68,7 @@ impl StatusSources {
             "nodes": self.chat_stats.nodes_elsewhere(),
             "people": self.chat_stats.people_elsewhere(),
             "lost": status.lost,
+            "missed": self.chat_stats.messages_missed(),
         })
     }
 

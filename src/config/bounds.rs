@@ -85,6 +85,8 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
     // A browser keeps the whole response in memory.
     "stream-bytes" stream_bytes Size 4096, 256 * MIB;
     "node-connections" node_connections Count 1, MANY;
+    "cluster-stream-length" cluster_stream_length Count 100, MANY;
+    "cluster-stream-count" cluster_stream_count Count 1, 256;
     "max-connections" max_connections Count 1, MANY;
     "max-connections-per-address" max_connections_per_address Count 1, MANY, or 0;
     "header-timeout" header_timeout Time 1, DAY;

@@ -130,6 +130,10 @@ pub struct Settings {
     pub cluster_adapter: ClusterAdapter,
     /// With what the names of all channels begin.
     pub cluster_prefix: String,
+    /// Entries that a stream keeps, about.
+    pub cluster_stream_length: usize,
+    /// How many streams there are.
+    pub cluster_stream_count: usize,
     /// A file with the authority of Redis' certificate; `None` for those that the system trusts.
     pub cluster_ca: Option<PathBuf>,
     /// People of another node leave when nothing was heard of the node for so long.
@@ -155,7 +159,7 @@ impl Settings {
             queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
             max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names
-            cluster cluster_adapter cluster_prefix cluster_ca node_timeout ready_alone)
+            cluster cluster_adapter cluster_prefix cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
     }
 
     /// Checks that settings do not contradict each other. No layer can check this by itself.
@@ -366,6 +370,8 @@ impl Settings {
                 .and_then(|name| name.parse().ok())
                 .unwrap_or_default(),
             cluster_prefix: layer.cluster_prefix.unwrap_or_else(|| "socket.io".into()),
+            cluster_stream_length: layer.cluster_stream_length.unwrap_or(10_000),
+            cluster_stream_count: layer.cluster_stream_count.unwrap_or(1),
             cluster_ca: layer.cluster_ca,
             node_timeout: time(layer.node_timeout, 15),
             ready_alone: layer.ready_alone.unwrap_or(true),

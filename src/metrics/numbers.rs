@@ -187,6 +187,12 @@ impl Sources {
             "Messages between nodes that were lost, as far as known",
             lost,
         )?;
+        let missed = [([], chat.messages_missed())];
+        to.counters(
+            "cluster_missed",
+            "Messages of people on other nodes that did not come",
+            missed,
+        )?;
         to.counters(
             "cluster_left_out",
             "What came from other nodes and the chat did not take in, by why",

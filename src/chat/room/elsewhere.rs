@@ -51,7 +51,7 @@ impl Room {
 
     /// Handles what has come meanwhile.
     pub(super) fn settle(&mut self) {
-        while self.roster.is_some()
+        while (self.roster.is_some() || self.parted.is_some())
             && let Some(arrival) = self.arrivals.pop()
         {
             match arrival {
@@ -77,6 +77,8 @@ impl Room {
             _ if !taken.selector.rooms.is_empty() => None,
             Some(words::MESSAGE) => self.take_message(&taken, id.as_deref()),
             Some(word @ (words::TYPING | words::STOP_TYPING)) => self.take_typing(&taken, word),
+            // It has left, and knows of nobody any more.
+            Some(_) if self.parted.is_some() => Some(()),
             Some(word) => self.take_change(&taken, word),
             None => None,
         };
@@ -286,10 +288,11 @@ impl Room {
         }
     }
 
-    /// This node leaves the cluster: its people do, for all others. What is said from now on is heard here alone.
+    /// This node leaves the cluster: its people do, for all others. What is said until they are gone still reaches them.
     pub(super) fn farewell(&mut self) {
         let Some(roster) = self.roster.take() else { return };
         let me = Arc::clone(roster.me());
+        self.parted = Some(Arc::clone(&me));
         self.tell(&Told::Bye { node: Arc::clone(&me) });
         let here = self.members.iter();
         let here = here.filter_map(|(sid, it)| Some((sid.as_str().to_owned(), it.name.clone()?)));

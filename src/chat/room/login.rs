@@ -117,8 +117,8 @@ impl Room {
         let users = self.people();
         let seq = self.roster.as_mut().map(|roster| roster.next_seq());
         let pending = Pending::new(*sid, word, Some(name.clone()), chat_protocol);
-        self.say(pending, Flags::default(), |roster, _| {
-            let mark = Mark { node: Arc::clone(roster.me()), seq, since };
+        self.say(pending, Flags::default(), |node, _| {
+            let mark = Mark { node: Arc::clone(node), seq, since };
             words::change(word, &name, users, &mark)
         });
     }

@@ -50,13 +50,17 @@ impl Room {
         &mut self,
         pending: Pending,
         flags: Flags,
-        packet: impl FnOnce(&Roster, &Pending) -> Packet,
+        packet: impl FnOnce(&Arc<str>, &Pending) -> Packet,
     ) {
-        let Some(roster) = &self.roster else { return self.back(pending, None) };
+        // Of a node that has left, nobody hears who comes and goes.
+        let parted = self.parted.as_ref().filter(|_| pending.word == words::MESSAGE);
+        let Some(me) = self.roster.as_ref().map(Roster::me).or(parted) else {
+            return self.back(pending, None);
+        };
         let Some(adapter) = self.adapter.as_ref().and_then(|adapter| adapter.upgrade()) else {
             return;
         };
-        let (packet, selector) = (packet(roster, &pending), words::to_others(pending.sid.as_str()));
+        let (packet, selector) = (packet(me, &pending), words::to_others(pending.sid.as_str()));
         if self.pending.len() >= MAX_PENDING {
             self.pending.pop_front();
         }
@@ -143,8 +147,10 @@ impl Room {
         trace!(%sid, text, "message");
         let (sid, word, name) = (*sid, words::MESSAGE, member.name.clone());
         let pending = Pending { sid, word, name, chat_protocol, text, key, ack };
-        self.say(pending, Flags::default(), |roster, Pending { name, text, .. }| {
-            words::message(name.as_ref(), text, id.as_deref(), roster.me())
+        self.said += 1;
+        let number = self.said;
+        self.say(pending, Flags::default(), |node, Pending { name, text, .. }| {
+            words::message(name.as_ref(), text, id.as_deref(), node, number)
         });
     }
 
@@ -184,6 +190,9 @@ impl Room {
     /// A message of another node has its place. `None` if it is none that can be shown.
     pub(super) fn take_message(&mut self, taken: &Taken, id: Option<&str>) -> Option<()> {
         let said = taken.packet.args.values.first()?.as_object()?;
+        if let Some((node, number)) = words::number(said) {
+            self.stats.missed_elsewhere(self.gaps.came(&node, number));
+        }
         let text = said.get("message")?.as_str()?;
         if text.len() > self.longest_message() {
             return None;
@@ -219,7 +228,7 @@ impl Room {
         let word = if typing { words::TYPING } else { words::STOP_TYPING };
         let pending = Pending::new(*sid, word, Some(name.clone()), ChatProtocol::Users);
         let flags = Flags { volatile: true, ..Flags::default() };
-        self.say(pending, flags, |roster, _| words::typing(&name, word, roster.me()));
+        self.say(pending, flags, |node, _| words::typing(&name, word, node));
     }
 
     /// A typing notice of another node has its place.

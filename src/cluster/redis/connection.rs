@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use redis::aio::ConnectionLike as _;
-use redis::{Cmd, Pipeline, PushInfo, PushKind, RedisError, RedisResult, Value, cmd};
+use redis::{
+    Cmd, ErrorKind, Pipeline, PushInfo, PushKind, RedisError, RedisResult, ServerErrorKind, Value,
+    cmd,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::RedisSettings;
@@ -204,13 +207,19 @@ impl Redis {
         self.link()?.listeners(topic).await
     }
 
-    /// Opens a connection of its own, on which answers may take for ever: for commands that block. It does
-    /// not come back when it is lost.
+    /// Opens a connection of its own, on which answers may take for ever: for commands that block, all about one
+    /// `key`. Of a Redis Cluster it is one to the server that has the key. It does not come back when it is lost.
     ///
     /// # Errors
     /// If Redis is away, or says no.
-    pub async fn open(&self) -> RedisResult<Link> {
-        Link::open(&self.0.shared.settings, None, |_| ()).await
+    pub async fn open(&self, key: &str) -> RedisResult<Link> {
+        let settings = &self.0.shared.settings;
+        if !settings.url.is_cluster() {
+            return Link::open(settings, None, |_| ()).await;
+        }
+        // The connection to all servers knows where the key is.
+        let _ = timeout(ANSWER, self.until(true)).await;
+        self.link()?.open_keeper(settings, key).await
     }
 
     fn link(&self) -> RedisResult<Link> {
@@ -229,6 +238,12 @@ impl Redis {
         // The sender is there as long as this handle.
         let found = state.wait_for(|state| state.status.connected == connected).await;
         found.map_or_else(|_| self.status(), |state| state.status.clone())
+    }
+
+    /// Waits until Redis is not there any more as it is there since then.
+    pub async fn changed(&self, since: Instant) {
+        let mut state = self.0.shared.state.subscribe();
+        let _ = state.wait_for(|state| state.status.since != since).await;
     }
 
     /// Whether Redis is there, as adapters say it.
@@ -344,8 +359,8 @@ async fn connect(shared: &Arc<Shared>) -> RedisResult<RedisError> {
     tokio::select! {
         error = publish(shared, &mut link) => error,
         error = listen(shared, &mut listening) => error,
-        error = ping(&mut one) => error,
-        error = ping(&mut other) => error,
+        error = ping(settings, &mut one) => error,
+        error = ping(settings, &mut other) => error,
         _ = is_broken.recv() => Ok(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()),
     }
 }
@@ -377,10 +392,22 @@ async fn listen(shared: &Shared, link: &mut Link) -> RedisResult<RedisError> {
     }
 }
 
-/// Asks for signs of life, until there is none.
-async fn ping(link: &mut Link) -> RedisResult<RedisError> {
+/// Asks for signs of life, until there is none. With sentinels, a server that has become another's replica is none any
+/// more: it takes what is published, and the others do not hear of it.
+async fn ping(settings: &RedisSettings, link: &mut Link) -> RedisResult<RedisError> {
     loop {
         sleep(PING).await;
         link.req_packed_command(&cmd("PING")).await?;
+        if !settings.url.is_sentinel() {
+            continue;
+        }
+        // Whose user may not ask gets an error, and goes by the ping alone.
+        let role = link.req_packed_command(&cmd("ROLE")).await?;
+        if let Value::Array(role) = role
+            && role.first().is_some_and(|role| *role != Value::BulkString(b"master".to_vec()))
+        {
+            let why = "this server is not in charge any more";
+            return Ok((ErrorKind::Server(ServerErrorKind::ReadOnly), why).into());
+        }
     }
 }

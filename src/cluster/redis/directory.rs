@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use redis::{FromRedisValue as _, RedisResult, cmd};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -12,12 +13,15 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
 use super::connection::Redis;
+use super::topics::Topic;
 use crate::relay::{Directory, Node, NodeId};
 
 /// In a lease, a node says so often that it is there, and looks who else is.
 const TIMES: u32 = 5;
 /// The least time between two looks, when one is asked for.
 const REST: Duration = Duration::from_millis(250);
+/// For Redis to say that it is listened to.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Nodes that are looked at, and characters of an address.
 const MOST: usize = 1024;
 const LONGEST: usize = 300;
@@ -36,8 +40,8 @@ type Nodes = HashMap<NodeId, (Arc<str>, Instant)>;
 #[derive(Debug, Default)]
 struct Known {
     nodes: ArcSwap<Nodes>,
-    /// Somebody asked for a node that is not there.
-    missed: Notify,
+    /// Somebody asked for a node that is not there, or a node says that it is new.
+    wanted: Notify,
 }
 
 /// Which keys.
@@ -64,15 +68,29 @@ impl RedisNodes {
     /// A node that says nothing is there for a `lease`, and is forgotten after another one, which gives all of them
     /// the time to say where they are to a Redis that knows nothing any more.
     ///
+    /// A node that is new, or was away, says so to all others by a channel with the name of the keys, and they look at once.
+    ///
     /// Returns when it has looked once, or after two seconds, if Redis is not there.
     pub async fn join(redis: Redis, prefix: &str, node: Arc<Node>, lease: Duration) -> Self {
         let (known, keys) = (Arc::<Known>::default(), Keys::new(prefix, node.address()));
         let shared = Arc::clone(&known);
+        let news = Topic::channel(&*keys.all);
+        let (hears, own) = (Arc::downgrade(&known), Arc::<str>::from(node.address()));
+        let subscription = redis.subscribe(news.clone(), move |_, address| {
+            if let Some(known) = hears.upgrade().filter(|_| address != own.as_bytes()) {
+                known.wanted.notify_one();
+            }
+        });
         let (looked, first) = tokio::sync::oneshot::channel();
         let task = tokio::spawn(async move {
             let mut looked = Some(looked);
-            redis.until(true).await;
+            // Since when Redis has been there, when the others were told.
+            let mut told = None;
             loop {
+                redis.until(true).await;
+                // Who comes after this one's look says so, and is heard.
+                let _ = timeout(PATIENCE, subscription.settled()).await;
+                let since = redis.status().since;
                 match look(&redis, &keys, &node, lease).await {
                     Ok(seen) => {
                         let mut nodes = Nodes::clone(&shared.nodes.load());
@@ -80,12 +98,22 @@ impl RedisNodes {
                         let now = Instant::now();
                         nodes.extend(seen.into_iter().map(|(id, address)| (id, (address, now))));
                         shared.nodes.store(Arc::new(nodes));
+                        if told.replace(since) != Some(since) {
+                            redis.publish(
+                                news.clone(),
+                                Bytes::copy_from_slice(node.address().as_bytes()),
+                            );
+                        }
                         looked.take().map(|looked| looked.send(()));
                     }
                     Err(error) => debug!(%error, "the nodes at Redis are not known anew"),
                 }
                 sleep(REST).await;
-                let _ = timeout(lease / TIMES, shared.missed.notified()).await;
+                // A Redis that comes back may have forgotten all.
+                tokio::select! {
+                    _ = timeout(lease / TIMES, shared.wanted.notified()) => {}
+                    () = redis.changed(since) => {}
+                }
             }
         });
         let _ = timeout(Duration::from_secs(2), first).await;
@@ -102,7 +130,7 @@ impl Directory for RedisNodes {
     fn address(&self, node: NodeId) -> Option<Arc<str>> {
         let found = self.known.nodes.load().get(&node).map(|(address, _)| Arc::clone(address));
         if found.is_none() {
-            self.known.missed.notify_one();
+            self.known.wanted.notify_one();
         }
         found
     }

@@ -13,11 +13,12 @@ use redis::cluster_routing::{
 };
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, Pipeline, ProtocolVersion, PushInfo, RedisFuture,
-    RedisResult, TlsCertificates, Value, cmd,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, Pipeline, ProtocolVersion, PushInfo,
+    RedisFuture, RedisResult, TlsCertificates, Value, cmd,
 };
 
 use super::RedisSettings;
+use super::keeper::keeper;
 use super::topics::Topic;
 use super::url::{Sentinels, Servers};
 
@@ -57,28 +58,14 @@ impl Link {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(patience);
-        let certificates = settings
-            .ca
-            .as_ref()
-            .filter(|_| settings.url.is_tls())
-            .map(|ca| TlsCertificates { client_tls: None, root_cert: Some(ca.to_vec()) });
+        let certificates = certificates(settings);
         if settings.url.is_tls() {
             // If another crate of the application has chosen one already, that one is fine.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let connecting = async {
             match settings.url.servers() {
-                Servers::One(info) => {
-                    let client = match certificates {
-                        Some(certificates) => Client::build_with_tls(info, certificates)?,
-                        None => Client::open(info)?,
-                    };
-                    let config = config.set_push_sender(push);
-                    client
-                        .get_multiplexed_async_connection_with_config(&config)
-                        .await
-                        .map(Link::One)
-                }
+                Servers::One(info) => one(info, certificates, &config.set_push_sender(push)).await,
                 Servers::Sentinels(sentinels) => {
                     let mut client = sentinel_client(settings, sentinels, certificates)?.build()?;
                     let config = config.set_push_sender(push);
@@ -102,6 +89,28 @@ impl Link {
             }
         };
         // A sentinel is asked before.
+        match tokio::time::timeout(2 * CONNECT, connecting).await {
+            Ok(link) => link,
+            Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+        }
+    }
+
+    /// Connects to the server of a Redis Cluster that has a key, on which an answer may take for ever. `self` is a
+    /// connection to all of them.
+    pub(super) async fn open_keeper(
+        &self,
+        settings: &RedisSettings,
+        key: &str,
+    ) -> RedisResult<Self> {
+        let Link::Cluster(link) = self else { return Link::open(settings, None, |_| ()).await };
+        let connecting = async {
+            let (host, port) = keeper(&mut link.clone(), key).await?;
+            let info = settings.url.server(host, port)?;
+            let config = AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(CONNECT))
+                .set_response_timeout(None);
+            one(info, certificates(settings), &config).await
+        };
         match tokio::time::timeout(2 * CONNECT, connecting).await {
             Ok(link) => link,
             Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
@@ -169,6 +178,24 @@ impl Link {
         };
         Ok(sum(&answer))
     }
+}
+
+/// To one server.
+async fn one(
+    info: ConnectionInfo,
+    certificates: Option<TlsCertificates>,
+    config: &AsyncConnectionConfig,
+) -> RedisResult<Link> {
+    let client = match certificates {
+        Some(certificates) => Client::build_with_tls(info, certificates)?,
+        None => Client::open(info)?,
+    };
+    client.get_multiplexed_async_connection_with_config(config).await.map(Link::One)
+}
+
+fn certificates(settings: &RedisSettings) -> Option<TlsCertificates> {
+    let ca = settings.ca.as_ref().filter(|_| settings.url.is_tls())?;
+    Some(TlsCertificates { client_tls: None, root_cert: Some(ca.to_vec()) })
 }
 
 fn pipeline<'a>(messages: impl Iterator<Item = &'a (Topic, Bytes)>) -> Pipeline {

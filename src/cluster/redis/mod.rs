@@ -4,6 +4,7 @@
 
 mod connection;
 mod directory;
+mod keeper;
 mod link;
 mod outbox;
 mod pubsub;

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
-use redis::{RedisConnectionInfo, TlsMode};
+use redis::{RedisConnectionInfo, RedisResult, TlsMode};
 
 /// Where Redis is, as a URL:
 ///
 /// - `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`, and `rediss://` for TLS
 /// - `redis+sentinel://[[USER]:PASSWORD@]HOST[:PORT],…/SERVICE[/DATABASE]`, and `rediss+sentinel://`: the
 ///   hosts are sentinels. They get no password, unless `?sentinel-password=` gives one
-/// - `redis+cluster://[[USER]:PASSWORD@]HOST[:PORT],…`, and `rediss+cluster://`: a Redis Cluster, of which
-///   one host is enough
+/// - `redis+cluster://[[USER]:PASSWORD@]HOST[:PORT],…`, and `rediss+cluster://`: a Redis Cluster. One host that
+///   is there is enough to find the others
 /// - `unix:///PATH[?db=DATABASE&user=USER&pass=PASSWORD]`
 ///
 /// A password may be written as it is, or percent-encoded. What is shown of a URL has none.
@@ -174,11 +174,8 @@ impl RedisUrl {
     pub(super) fn servers(&self) -> Servers {
         let hosts = || self.hosts.iter().map(|host| self.address(host));
         let login = self.login();
-        let with = |addr: ConnectionAddr, login: &RedisConnectionInfo| {
-            // An address is always information enough.
-            let info = addr.into_connection_info().ok()?;
-            Some(info.set_redis_settings(login.clone()))
-        };
+        // An address is always information enough.
+        let with = |addr: ConnectionAddr, login: &RedisConnectionInfo| with(addr, login).ok();
         match &self.kind {
             Kind::One => {
                 let path = self.path.clone().map(ConnectionAddr::Unix);
@@ -199,6 +196,19 @@ impl RedisUrl {
                 login,
             }),
         }
+    }
+
+    /// One more server, which is reached as those are that the URL names.
+    pub(super) fn server(&self, host: String, port: u16) -> RedisResult<ConnectionInfo> {
+        with(self.address(&(host, port)), &self.login())
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        self.kind == Kind::Cluster
+    }
+
+    pub(super) fn is_sentinel(&self) -> bool {
+        matches!(self.kind, Kind::Sentinel { .. })
     }
 
     pub(super) fn tls_mode(&self) -> Option<TlsMode> {
@@ -226,6 +236,10 @@ impl RedisUrl {
         }
         login
     }
+}
+
+fn with(addr: ConnectionAddr, login: &RedisConnectionInfo) -> RedisResult<ConnectionInfo> {
+    Ok(addr.into_connection_info()?.set_redis_settings(login.clone()))
 }
 
 /// As it may be shown: without passwords.

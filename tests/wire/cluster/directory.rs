@@ -18,8 +18,29 @@ fn node(address: &str) -> Arc<Node> {
 }
 
 async fn at(server: &RedisServer, prefix: &str, node: &Arc<Node>) -> RedisNodes {
+    join(server, prefix, node, LEASE).await
+}
+
+async fn join(server: &RedisServer, prefix: &str, node: &Arc<Node>, lease: Duration) -> RedisNodes {
     let redis = Redis::connect(server.url().parse::<RedisUrl>().unwrap());
-    RedisNodes::join(redis, prefix, Arc::clone(node), LEASE).await
+    RedisNodes::join(redis, prefix, Arc::clone(node), lease).await
+}
+
+#[tokio::test]
+async fn a_new_node_says_so_to_all_others() {
+    // By themselves, they look every minute.
+    const LONG: Duration = Duration::from_secs(300);
+    let mut server = RedisServer::start().await;
+    let (a, b) = (node("10.0.0.1:1"), node("10.0.0.2:1"));
+    let at_a = join(&server, "chat", &a, LONG).await;
+    let at_b = join(&server, "chat", &b, LONG).await;
+    until("the first knows the second", || at_a.count() == 2).await;
+    assert_eq!(at_b.count(), 2);
+    // To a Redis that has forgotten all, both say it again.
+    server.stop();
+    server.go_on().await;
+    let both = || server.cli(&["SCARD", "{chat#nodes}"]) == "2";
+    until("they are there", both).await;
 }
 
 #[tokio::test]
@@ -33,7 +54,6 @@ async fn nodes_are_there_until_their_lease_ends_or_longer_while_redis_is_away() 
     server.cli(&["SADD", "{chat#nodes}", &"x".repeat(1000)]);
     let at_b = at(&server, "chat", &b).await;
     assert_eq!(at_b.address(a.id()).as_deref(), Some("10.0.0.1:1"), "at once");
-    // A request for the new one has the others look.
     until("a knows b", || at_a.address(b.id()).as_deref() == Some("[::1]:2")).await;
     let lease: u64 = server.cli(&["PTTL", "{chat#nodes}:[::1]:2"]).parse().unwrap();
     assert!((1..=1500).contains(&lease), "{lease}");

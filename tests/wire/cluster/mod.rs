@@ -4,4 +4,5 @@ mod connection;
 mod directory;
 mod pubsub;
 mod settings;
+mod stream_faults;
 mod streams;

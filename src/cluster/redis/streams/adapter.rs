@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use super::RedisStreams;
+use super::Running;
 use super::entry::Id;
 use super::hub::Hub;
+use super::older::Older;
 use super::outgoing::Put;
 use super::questions::Line;
 use super::sessions;
@@ -19,27 +21,32 @@ use crate::socketio::{
     LocalNode, Packet, Restored, Resume, Selector, SessionRecord,
 };
 
+/// How long closing may take.
+const CLOSE: Duration = Duration::from_secs(2);
+
 #[derive(Debug)]
 pub struct StreamAdapter {
-    streams: RedisStreams,
+    stream: Arc<Running>,
     node: Arc<LocalNode>,
     /// Asks the other nodes, and answers them.
     questions: Arc<ClusterAdapter>,
+    older: Older,
     me: Weak<StreamAdapter>,
     /// The place of the last entry that took place in this namespace. Events are sent under it.
     position: Mutex<Option<Id>>,
 }
 
 impl StreamAdapter {
-    pub fn new(streams: RedisStreams, node: &Arc<LocalNode>) -> Arc<Self> {
-        let line = Line::new(Arc::clone(streams.hub()), Arc::clone(node.namespace()));
+    pub(super) fn new(stream: Arc<Running>, node: &Arc<LocalNode>) -> Arc<Self> {
+        let line = Line::new(Arc::clone(&stream.hub), Arc::clone(node.namespace()));
         let line = Arc::new(line);
         let questions = ClusterAdapter::new(node, Arc::clone(&line) as _);
         line.listen(&questions);
         Arc::new_cyclic(|me| StreamAdapter {
-            streams,
+            stream,
             node: Arc::clone(node),
             questions,
+            older: Older::new(node, me.clone()),
             me: me.clone(),
             position: Mutex::default(),
         })
@@ -54,7 +61,7 @@ impl StreamAdapter {
     }
 
     pub fn hub(&self) -> &Arc<Hub> {
-        self.streams.hub()
+        &self.stream.hub
     }
 
     /// The place of the last entry that was sent to clients; nothing is sent while it is held.
@@ -65,7 +72,7 @@ impl StreamAdapter {
         position
     }
 
-    fn put(&self, content: Content) {
+    pub fn put(&self, content: Content) {
         let Some(me) = self.me.upgrade() else { return };
         if let Put::Now(content) = self.hub().outgoing.put(&me, content) {
             self.apply_early(content);
@@ -97,8 +104,12 @@ impl StreamAdapter {
             Content::DisconnectSockets { selector, close } => {
                 self.node.disconnect(&selector, close);
             }
-            // Nodes of another version say it here; nobody waits for an answer from this one.
-            _ => {}
+            // Said here by older servers of Node alone.
+            content => {
+                if let Some(origin) = origin {
+                    self.older.take(origin, content);
+                }
+            }
         }
     }
 
@@ -243,6 +254,10 @@ impl Adapter for StreamAdapter {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        self.questions.close()
+        Box::pin(async {
+            // What was said is in the stream before the node goes.
+            let _ = timeout(CLOSE, self.hub().outgoing.is_out()).await;
+            self.questions.close().await;
+        })
     }
 }

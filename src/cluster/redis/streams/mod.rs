@@ -1,6 +1,6 @@
 //! Nodes that meet at a stream of Redis, as those with Node's `@socket.io/redis-streams-adapter` 0.3: nothing
 //! is lost while a node or Redis is away, all nodes have one order, and clients who come back get what they
-//! missed, on any node.
+//! missed, on any node. Of 0.2 it hears events, and answers what is asked.
 //!
 //! What changes something for clients is added to the stream, and takes place when it is read from there:
 //! events, and who joins, leaves and is sent away. Questions and answers go by Pub/Sub.
@@ -17,6 +17,7 @@ mod adapter;
 mod entry;
 mod hub;
 mod late;
+mod older;
 mod outgoing;
 mod questions;
 mod reader;
@@ -24,7 +25,7 @@ mod sessions;
 mod writer;
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redis::RedisError;
 use tokio::task::AbortHandle;
@@ -40,13 +41,16 @@ use hub::Hub;
 /// How the stream is used. All nodes of a cluster have the same names.
 #[derive(Debug, Clone)]
 pub struct StreamSettings {
-    /// The name of the stream.
+    /// The name of the stream; of several, with what their names begin.
     pub stream: String,
+    /// How many streams there are, 1 at least: Node's `streamCount`. Each namespace has one of them, so that each is in
+    /// order; several can be on several servers of a Redis Cluster.
+    pub count: usize,
     /// What the names of channels begin with.
     pub channel_prefix: String,
     /// What the keys of sessions begin with.
     pub session_prefix: String,
-    /// Entries that the stream keeps, about: for as long as it takes to add so many, a node may be away, and
+    /// Entries that a stream keeps, about: for as long as it takes to add so many, a node may be away, and
     /// a client.
     pub max_entries: usize,
     /// Whether clients who were lost come back to their sessions, and how long those are kept. Their number,
@@ -64,6 +68,7 @@ impl Default for StreamSettings {
     fn default() -> Self {
         StreamSettings {
             stream: "socket.io".to_owned(),
+            count: 1,
             channel_prefix: "socket.io".to_owned(),
             session_prefix: "sio:session:".to_owned(),
             max_entries: 10_000,
@@ -87,13 +92,33 @@ impl Default for StreamSettings {
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct RedisStreams(Arc<Running>);
+pub struct RedisStreams(Arc<Streams>);
 
-/// The tasks, which end when nobody needs them.
+#[derive(Debug)]
+struct Streams {
+    redis: Redis,
+    settings: StreamSettings,
+    /// By name, those that a namespace has.
+    running: Mutex<HashMap<String, Arc<Running>>>,
+}
+
+/// The tasks of one stream, which end when nobody needs them.
 #[derive(Debug)]
 struct Running {
     hub: Arc<Hub>,
     tasks: [AbortHandle; 3],
+}
+
+impl Running {
+    fn start(redis: Redis, settings: StreamSettings) -> Self {
+        let hub = Hub::new(redis, settings);
+        let tasks = [
+            tokio::spawn(reader::read(Arc::clone(&hub))).abort_handle(),
+            tokio::spawn(writer::write(Arc::clone(&hub))).abort_handle(),
+            tokio::spawn(writer::watch(Arc::clone(&hub))).abort_handle(),
+        ];
+        Running { hub, tasks }
+    }
 }
 
 impl Drop for Running {
@@ -121,32 +146,56 @@ impl RedisStreams {
     /// Reads and writes in tasks of its own, as long as it or one of its adapters is there. To be called on a
     /// tokio runtime.
     pub fn new(redis: Redis, settings: StreamSettings) -> Self {
-        let hub = Hub::new(redis, settings);
-        let tasks = [
-            tokio::spawn(reader::read(Arc::clone(&hub))).abort_handle(),
-            tokio::spawn(writer::write(Arc::clone(&hub))).abort_handle(),
-            tokio::spawn(writer::watch(Arc::clone(&hub))).abort_handle(),
-        ];
-        RedisStreams(Arc::new(Running { hub, tasks }))
+        RedisStreams(Arc::new(Streams { redis, settings, running: Mutex::default() }))
     }
 
     /// Makes the adapter of one namespace.
     pub fn adapter(&self, node: &Arc<LocalNode>) -> Arc<dyn Adapter> {
-        let adapter = StreamAdapter::new(self.clone(), node);
-        let mut adapters = self.hub().adapters.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = self.stream_of(node.namespace());
+        let adapter = StreamAdapter::new(Arc::clone(&running), node);
+        let mut adapters = running.hub.adapters.lock().unwrap_or_else(PoisonError::into_inner);
         adapters.retain(|_, adapter| adapter.strong_count() > 0);
         adapters.insert(Arc::clone(node.namespace()), Arc::downgrade(&adapter));
         adapter
     }
 
-    fn hub(&self) -> &Arc<Hub> {
-        &self.0.hub
+    /// The stream that a namespace has. It is read from the first namespace on.
+    fn stream_of(&self, namespace: &str) -> Arc<Running> {
+        let Streams { redis, settings, running } = &*self.0;
+        let stream = stream_name(&settings.stream, settings.count, namespace);
+        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = running.entry(stream.clone()).or_insert_with(|| {
+            let settings = StreamSettings { stream, ..settings.clone() };
+            Arc::new(Running::start(redis.clone(), settings))
+        });
+        Arc::clone(of)
     }
 
-    /// What was counted.
+    /// What was counted, of all its streams.
     pub fn counts(&self) -> StreamCounts {
-        self.hub().counts()
+        let running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.values().map(|it| it.hub.counts()).fold(StreamCounts::default(), |sum, of| {
+            StreamCounts {
+                lost: sum.lost + of.lost,
+                missed: sum.missed + of.missed,
+                malformed: sum.malformed + of.malformed,
+                doubled: sum.doubled + of.doubled,
+                waiting: sum.waiting + of.waiting,
+            }
+        })
     }
+}
+
+/// The name of a namespace's stream, of `count` of them, as Node's adapter makes it. It counts in 32 bits with a sign, so
+/// that some numbers are negative; its own servers do not read those streams, ours do.
+fn stream_name(prefix: &str, count: usize, namespace: &str) -> String {
+    let Some(count) = i32::try_from(count).ok().filter(|count| *count > 1) else {
+        return prefix.to_owned();
+    };
+    let hash = namespace
+        .encode_utf16()
+        .fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    format!("{prefix}-{}", hash % count)
 }
 
 /// One of the two connections that the stream is used by has ended. What Redis says no to once, it will again.
@@ -162,3 +211,22 @@ fn tell_end(connection: &str, error: &RedisError) {
 
 /// The adapters by namespace.
 type Adapters = HashMap<Arc<str>, std::sync::Weak<StreamAdapter>>;
+
+#[cfg(test)]
+mod tests {
+    use super::stream_name;
+
+    #[test]
+    fn streams_have_the_names_that_nodes_adapter_gives_them() {
+        // By @socket.io/redis-streams-adapter 0.3.1.
+        for (count, namespace, name) in [
+            (1, "/", "s"),
+            (4, "/", "s-3"),
+            (4, "/chat", "s-3"),
+            (3, "/support", "s--1"),
+            (7, "/raum-ä", "s-1"),
+        ] {
+            assert_eq!(stream_name("s", count, namespace), name, "{namespace}");
+        }
+    }
+}

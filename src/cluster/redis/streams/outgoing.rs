@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::adapter::StreamAdapter;
 use super::entry;
@@ -295,6 +295,19 @@ impl Outgoing {
     /// How many messages other nodes did not get.
     pub fn lost(&self) -> u64 {
         self.lock().lost
+    }
+
+    /// Waits until all has come back. Does not wait while Redis is away.
+    pub async fn is_out(&self) {
+        loop {
+            {
+                let inner = self.lock();
+                if inner.queue.is_empty() || inner.up.is_none() {
+                    return;
+                }
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// How many have not come back.

@@ -1,11 +1,11 @@
 //! Reads the stream.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::ConnectionLike;
-use redis::streams::{StreamId, StreamReadReply};
+use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
 use redis::{Cmd, ErrorKind, RedisResult, Value, cmd, from_redis_value};
 use tokio::time::sleep;
 use tracing::warn;
@@ -22,6 +22,9 @@ const COUNT: usize = 100;
 const BLOCK: Duration = Duration::from_secs(5);
 /// For an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Places of entries that were read last, which are known again if they come a second time.
+const RECENT: usize = 1024;
 
 /// Reads, as long as it is not aborted.
 pub async fn read(hub: Arc<Hub>) {
@@ -41,11 +44,36 @@ struct Seen {
     last: Option<Id>,
     /// How many entries the stream had had with it.
     count: u64,
+    recent: VecDeque<Id>,
+    /// Of those, the ones that come again, because the stream is read from an earlier place.
+    again: VecDeque<Id>,
+}
+
+impl Seen {
+    /// An entry came. False if it came before.
+    fn came(&mut self, id: Id) -> bool {
+        (self.last, self.count) = (Some(id), self.count + 1);
+        if let Some(at) = self.again.iter().position(|it| *it == id) {
+            self.again.remove(at);
+            return false;
+        }
+        if self.recent.len() >= RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(id);
+        true
+    }
+
+    /// Goes back to a place, up to which the stream had `count` entries.
+    fn back_to(&mut self, place: Id, count: u64) {
+        (self.last, self.count) = (Some(place), count);
+        self.again = self.recent.iter().copied().filter(|id| *id != place).collect();
+    }
 }
 
 /// Reads by one connection, until that is lost.
 async fn session(hub: &Hub, seen: &mut Seen) -> RedisResult<()> {
-    let mut link = hub.redis.open().await?;
+    let mut link = hub.redis.open(&hub.settings.stream).await?;
     look(hub, seen, &mut link).await?;
     loop {
         let block = if hub.holds_back() { QUIET } else { BLOCK };
@@ -65,9 +93,10 @@ async fn session(hub: &Hub, seen: &mut Seen) -> RedisResult<()> {
         let count = entries.len();
         for entry in entries {
             let id = place(&entry.id)?;
-            (seen.last, seen.count) = (Some(id), seen.count + 1);
+            let is_new = seen.came(id);
             match Entry::read(id, &entry.map) {
-                Some(entry) => hub.take(entry),
+                Some(entry) if is_new => hub.take(entry),
+                Some(_) => hub.pass(id),
                 None => {
                     hub.count_malformed();
                     hub.pass(id);
@@ -75,8 +104,8 @@ async fn session(hub: &Hub, seen: &mut Seen) -> RedisResult<()> {
             }
         }
         hub.deliver_what_is_over();
-        if count >= COUNT {
-            // Whether it was fast enough.
+        if count >= COUNT || count == 0 {
+            // Whether it was fast enough; or whether there is another stream, which goes on at an earlier place.
             look(hub, seen, &mut link).await?;
         }
         tokio::task::yield_now().await;
@@ -87,7 +116,7 @@ async fn session(hub: &Hub, seen: &mut Seen) -> RedisResult<()> {
 async fn look(hub: &Hub, seen: &mut Seen, link: &mut Link) -> RedisResult<()> {
     let info = Info::read(link, &hub.settings.stream).await?;
     let Some(last) = seen.last else {
-        *seen = Seen { last: Some(info.last), count: info.added };
+        *seen = Seen { last: Some(info.last), count: info.added, ..Seen::default() };
         hub.start(info.last);
         return Ok(());
     };
@@ -97,6 +126,14 @@ async fn look(hub: &Hub, seen: &mut Seen, link: &mut Link) -> RedisResult<()> {
             "the stream has begun anew: Redis has lost what was in it"
         );
         seen.count = if info.first > last { info.gone() } else { info.added };
+    }
+    if info.last < last && info.length > 0 {
+        // Redis goes on at an earlier place: it has lost the last entries, as when a replica takes over that did not have
+        // them yet, and its clock is behind what it was.
+        let (from, count) = earlier(hub, seen, &info, link).await?;
+        seen.back_to(from, count);
+        hub.pass(from);
+        return Ok(());
     }
     if info.gone() > seen.count {
         let missed = info.gone() - seen.count;
@@ -112,6 +149,26 @@ async fn look(hub: &Hub, seen: &mut Seen, link: &mut Link) -> RedisResult<()> {
         }
     }
     Ok(())
+}
+
+/// The place to go back to, and how many entries the stream had with it: the oldest one that was read and is still
+/// there; or the beginning, if Redis has begun anew.
+async fn earlier(hub: &Hub, seen: &Seen, info: &Info, link: &mut Link) -> RedisResult<(Id, u64)> {
+    if let Some(oldest) = seen.recent.front() {
+        let mut range = cmd("XRANGE");
+        range
+            .arg(&hub.settings.stream)
+            .arg(oldest.to_string())
+            .arg("+")
+            .arg("COUNT")
+            .arg(2 * RECENT);
+        let found = link.req_packed_command(&range).await?.extract_error()?;
+        let found: StreamRangeReply = from_redis_value(found)?;
+        if found.ids.first().is_some_and(|first| first.id == oldest.to_string()) {
+            return Ok((*oldest, info.added - found.ids.len() as u64 + 1));
+        }
+    }
+    Ok((Id::default(), info.gone()))
 }
 
 /// What Redis knows of the stream.

@@ -54,7 +54,7 @@ pub async fn watch(hub: Arc<Hub>) {
 
 /// Writes by one connection, until that is lost. `connection` is the number of the last one.
 async fn session(hub: &Hub, connection: &mut Option<i64>) -> RedisResult<()> {
-    let mut link = hub.redis.open().await?;
+    let mut link = hub.redis.open(&hub.settings.stream).await?;
     let number: i64 = cmd("CLIENT").arg("ID").query_async(&mut link).await?;
     if let Some(older) = connection.replace(number) {
         // What it sent and Redis has not read is not to be read later, for it is sent again.
@@ -80,6 +80,9 @@ async fn session(hub: &Hub, connection: &mut Option<i64>) -> RedisResult<()> {
         };
         for (message, answer) in batch.iter().zip(answers) {
             if let Value::ServerError(error) = answer {
+                if passes(error.code()) {
+                    return Err(error.into());
+                }
                 if let Some(messages) = REFUSED.count(1) {
                     warn!(messages, ?error, "Redis refuses to add to the stream");
                 }
@@ -87,6 +90,23 @@ async fn session(hub: &Hub, connection: &mut Option<i64>) -> RedisResult<()> {
             }
         }
     }
+}
+
+/// Whether what Redis says no to now it takes a moment later, there or elsewhere: a server that is not in charge of the
+/// stream, or not yet, or that has to wait for its replicas or its disk.
+fn passes(code: &str) -> bool {
+    const PASSING: [&str; 9] = [
+        "READONLY",
+        "LOADING",
+        "MASTERDOWN",
+        "CLUSTERDOWN",
+        "TRYAGAIN",
+        "MOVED",
+        "ASK",
+        "NOREPLICAS",
+        "MISCONF",
+    ];
+    PASSING.contains(&code)
 }
 
 fn add(pipe: &mut Pipeline, hub: &Hub, message: &Sending) {
