@@ -3,12 +3,12 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run client fallback-page suites test lint library deny elsewhere setup build test-rust test-interop test-browser test-faults faults surfaces fuzz shuttle bench bench-library bench-micro bench-quick bench-tools bench-peers clean
+.PHONY: run client fallback-page suites test lint library deny elsewhere setup build test-rust test-interop test-browser test-faults faults test-chaos chaos surfaces fuzz shuttle bench bench-library bench-micro bench-quick bench-tools bench-peers clean
 
 run:
 	cargo run --release
 
-test: setup build test-rust test-interop test-browser test-faults bench-quick
+test: setup build test-rust test-interop test-browser test-faults test-chaos bench-quick
 
 lint:
 	cargo fmt --check
@@ -67,6 +67,14 @@ test-faults: build
 # The same with all times in full and a thousand runs, in about six minutes: tests/faults/README.md.
 faults: build
 	cd tests/faults && FULL=1 RUNS=1000 node --test --test-force-exit --test-concurrency=1
+
+# A chat of three nodes with people who count, while Redis, a node or what is between them breaks: tests/chaos/README.md.
+test-chaos: build
+	cd tests/chaos && node --test --test-force-exit --test-concurrency=2
+
+# The same with all faults for all adapters and all times in full, and a table, in about ten minutes.
+chaos: build
+	cd tests/chaos && node chaos.mjs
 
 # What the pages, the log, the administrator's view and the command say of each fault, as a table, in about twenty minutes.
 surfaces: build
