@@ -3,7 +3,8 @@
 //
 // `redis` starts what the nodes meet at; `wires` has each node reach it by a wire of its own (lib/wire.mjs).
 // `does` does it, with `lasts` as its time in ms, and ends when the cause is over. `away` are the nodes that are cut off from
-// Redis by it. `node` is one that does not come back. With `gentle` nothing may be lost, whatever the adapter. `only` in full are those of which the short form has one that is like it.
+// Redis by it. `node` is one that does not come back. With `gentle` nothing may be lost, whatever the adapter.
+// `only` in full are those that are much like another one.
 
 import { sleep, startCluster, startOne, startPair } from './lib/redis.mjs';
 

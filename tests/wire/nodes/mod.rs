@@ -347,9 +347,13 @@ async fn a_node_that_stops_takes_its_people_along_at_once() {
     until_event(&mut ann, "user joined").await;
     let began = Instant::now();
     second.farewell.say().await;
-    second.io.close().await;
     assert_eq!(ann.event().await, json!(["user left", { "username": "bob", "numUsers": 1 }]));
     assert!(began.elapsed() < LEASE / 2, "{:?}", began.elapsed());
+    // Sessions end a moment later. What is acknowledged until then was said to all.
+    bob.emit_with_ack(0, json!(["new message", "last words"])).await;
+    assert_eq!(ack(&mut bob, 0).await, json!([{ "ok": true }]));
+    assert_eq!(ann.event().await[1]["message"], "last words");
+    second.io.close().await;
     bob.emit_with_ack(1, json!(["new message", "still here?"])).await;
     assert_eq!(ack(&mut bob, 1).await, json!([{ "ok": true }]), "for its own people all goes on");
 }
