@@ -17,6 +17,7 @@ use parlance::dialect::{Dialect, Frame, Wire};
 use parlance::engine::{
     DirectWriter, Drain, Engine, Handshake, Limits, NewSession, SendOutcome, Session, TransportInfo,
 };
+use parlance::policy::RoomNames;
 use parlance::socketio::Io;
 
 /// A connection that accepts all packets and sends nothing.
@@ -66,11 +67,13 @@ async fn main() {
         byte_rate: 0,
         duplicate_names: true,
         node_timeout: std::time::Duration::from_secs(15),
+        rooms: RoomNames::default(),
+        max_rooms: 1000,
     };
     let (chat, room) = Chat::new(settings);
     tokio::spawn(room.run());
     let io = Io::new();
-    chat.serve(&io.of("/"));
+    chat.serve(&io, |_| {});
     let engine = Engine::new(Limits::default(), io);
     let mut all = Vec::new();
     for number in 0..members {

@@ -1,39 +1,44 @@
-//! The chat: hands everything that happens in a namespace to one room.
+//! The chat: rooms, each a namespace.
 //!
-//! [`Chat`] runs in the calls of many sessions and only translates their events. The room is one
-//! task that owns all members. Between them is a bounded inbox: while the room is busy, a client that
-//! sends something waits, and no other client does.
+//! [`Chat`] hands everything that happens in a namespace to its room ([`rooms`]). A room is one task that owns
+//! all its members ([`room`]), behind a bounded inbox ([`handle`]). A room opens with the first who enters it and
+//! ends with the last who leaves; the lobby, the default namespace, stays.
 
 mod arrivals;
 mod chat_protocol;
 mod error;
+mod handle;
 mod name;
 mod on_login;
 mod rate_limits;
 mod recent;
 mod room;
+mod rooms;
 mod roster;
+mod shared;
 mod stats;
 mod text;
 mod words;
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::debug;
+use tokio::task::JoinSet;
+use unicode_normalization::is_nfc;
 
 use crate::engine::Sid;
-use crate::logged_names::{LoggedNames, truncated};
-use crate::socketio::{Event, Namespace, Socket};
+use crate::policy::RoomNames;
+use crate::socketio::{Handlers, Io};
 
 pub use name::{BadName, Name};
-pub use room::RoomTask;
 pub use stats::ChatStats;
 
-use arrivals::{Arrival, Arrivals};
-use chat_protocol::{ChatProtocol, Command};
-use room::{Input, log_missed, tick_time};
+use on_login::OnLogin;
+use room::Input;
+use rooms::{LOBBY, Rooms, Start};
+use shared::Shared;
 
 /// The chat's limits.
 #[derive(Debug, Clone)]
@@ -51,158 +56,115 @@ pub struct ChatSettings {
     pub duplicate_names: bool,
     /// People of another node leave when nothing was heard of the node for so long.
     pub node_timeout: Duration,
+    /// Which rooms there may be besides the lobby.
+    pub rooms: RoomNames,
+    /// How many of them there may be at once.
+    pub max_rooms: usize,
 }
+
+/// [`ChatSettings::max_rooms`], if nobody says.
+pub const MAX_ROOMS: usize = 1000;
 
 /// [`ChatSettings::node_timeout`], if nobody says.
 pub const NODE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Inputs that may wait for the room.
-const INBOX: usize = 1024;
-
-/// The application that runs the chat.
+/// The chat, with all its rooms.
 #[derive(Debug)]
 pub struct Chat {
-    inbox: mpsc::Sender<Input>,
-    arrivals: Arc<Arrivals>,
-    node_timeout: Duration,
-    /// Events that the chat does not know. Strangers can name as many as they like.
-    unknown_events: LoggedNames<64>,
-    stats: Arc<ChatStats>,
+    rooms: Arc<Rooms>,
 }
 
 impl Chat {
     /// Makes the chat, and the task that the caller has to run. The task ends when the chat is
     /// dropped.
-    pub fn new(settings: ChatSettings) -> (Self, RoomTask) {
-        let (inbox, receiver) = mpsc::channel(INBOX);
-        let (stats, arrivals) = (Arc::<ChatStats>::default(), Arc::<Arrivals>::default());
-        let node_timeout = settings.node_timeout;
-        let ends = (inbox.downgrade(), receiver);
-        let room = RoomTask::new(settings, ends, Arc::clone(&arrivals), Arc::clone(&stats));
-        let unknown_events = LoggedNames::default();
-        (Chat { inbox, arrivals, node_timeout, unknown_events, stats }, room)
+    pub fn new(settings: ChatSettings) -> (Self, ChatTask) {
+        // As many may wait as there may be rooms.
+        let (starts, started) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared::new(settings));
+        let rooms = Arc::new(Rooms::new(Arc::clone(&shared), starts));
+        (Chat { rooms }, ChatTask { shared, started })
     }
 
     /// A way to have members removed.
     pub fn removals(&self) -> Removals {
-        Removals(self.inbox.clone())
+        Removals(Arc::clone(&self.rooms))
     }
 
     /// A way to have the node leave its cluster.
     pub fn farewell(&self) -> Farewell {
-        Farewell(self.inbox.clone())
+        Farewell(Arc::clone(&self.rooms))
     }
 
     /// Its numbers.
     pub fn stats(&self) -> &Arc<ChatStats> {
-        &self.stats
+        &self.rooms.shared.stats
     }
 
-    /// Runs the chat in a namespace. If the namespace has an adapter of a cluster, to be called on a tokio
-    /// runtime.
-    pub fn serve(self, namespace: &Namespace) {
-        // The inbox is empty at first.
-        let _ = self.inbox.try_send(Input::Serve(Arc::downgrade(namespace.adapter())));
-        let chat = Arc::new(self);
-        if namespace.adapter().status().is_clustered() {
-            Arc::clone(&chat).listen(namespace);
-        }
-        namespace.on_connect({
-            let chat = Arc::clone(&chat);
-            move |socket| Arc::clone(&chat).send(Input::Connected(socket))
+    /// Has the default namespace be the lobby, and each other whose name a room may have that room. `guard`
+    /// may register first what decides who comes in. If there is an adapter of a cluster, to be called on a
+    /// tokio runtime.
+    pub fn serve(self, io: &Io, guard: impl Fn(&Handlers)) {
+        let names = self.rooms.shared.settings.rooms.clone();
+        let family = io.of_family(move |name, _auth| {
+            // What looks the same is the same room.
+            ready(names.room(&name).is_some() && is_nfc(&name))
         });
-        namespace.on_disconnect({
-            let chat = Arc::clone(&chat);
-            move |socket, _reason| {
-                Arc::clone(&chat).send(Input::Disconnected(socket.session().sid()))
-            }
-        });
-        namespace.on_fallback(move |socket, event| Arc::clone(&chat).hear(socket, event));
-    }
-
-    /// Takes what comes from other nodes, and what comes back of this one.
-    fn listen(self: Arc<Self>, namespace: &Namespace) {
-        tokio::spawn(tick(self.inbox.downgrade(), tick_time(self.node_timeout)));
-        for word in words::ALL {
-            let chat = Arc::clone(&self);
-            namespace.take_broadcasts(word, move |taken| match taken.origin {
-                None => chat.arrivals.push_own(taken),
-                Some(_) => chat.arrived(Arrival::Broadcast(taken)),
-            });
+        let lobby = io.of(LOBBY);
+        for handlers in [&*lobby, &*family] {
+            guard(handlers);
+            self.rooms.register(handlers);
         }
-        namespace.on_server_side(move |mut event| {
-            if event.name == roster::EVENT && !event.args.values.is_empty() {
-                self.arrived(Arrival::Told(event.args.values.swap_remove(0)));
-            }
-            std::future::ready(())
-        });
-    }
-
-    async fn hear(self: Arc<Self>, socket: Socket, event: Event) {
-        let Event { name, args, ack } = event;
-        let sid = socket.session().sid();
-        match ChatProtocol::parse(&name, args.values) {
-            Some((chat_protocol, Command::Join(name, options))) => {
-                let (settled, decided) = oneshot::channel();
-                let login = Input::Login { sid, chat_protocol, name, options, ack, settled };
-                self.clone().send(login).await;
-                // Whatever else the client says is said with the name.
-                let _ = decided.await;
-                return;
-            }
-            Some((chat_protocol, command)) => {
-                return self.send(Input::Command { sid, chat_protocol, command, ack }).await;
-            }
-            None => {}
-        }
-        let event = truncated(&name);
-        if self.unknown_events.is_new(event) {
-            debug!(%sid, event, "an event that the chat does not know");
-        }
-        if ack.is_wanted() {
-            self.send(Input::Unknown { sid, event: event.to_owned(), ack }).await;
-        }
-    }
-
-    /// Something of another node came.
-    fn arrived(&self, arrival: Arrival) {
-        match self.arrivals.push(arrival) {
-            // If the inbox is full, the room looks anyway.
-            Some(true) => drop(self.inbox.try_send(Input::Arrived)),
-            Some(false) => {}
-            None => {
-                self.stats.missed();
-                log_missed();
-            }
-        }
-    }
-
-    async fn send(self: Arc<Self>, input: Input) {
-        // Fails only if the room's task is gone, which ends the process.
-        let _ = self.inbox.send(input).await;
+        self.rooms.open_lobby(&lobby);
     }
 }
 
-/// Has the room look at the clock.
-async fn tick(inbox: mpsc::WeakSender<Input>, every: Duration) {
-    loop {
-        tokio::time::sleep(every).await;
-        let Some(inbox) = inbox.upgrade() else { return };
-        if inbox.send(Input::Tick).await.is_err() {
-            return;
+/// The task of a [`Chat`]: it runs the tasks of the rooms.
+#[derive(Debug)]
+pub struct ChatTask {
+    shared: Arc<Shared>,
+    started: mpsc::UnboundedReceiver<Start>,
+}
+
+impl ChatTask {
+    /// Has a function called with each name that somebody takes.
+    #[must_use]
+    pub fn on_login(self, told: impl Fn(Sid, &str) + Send + Sync + 'static) -> Self {
+        let _ = self.shared.on_login.set(OnLogin::new(told));
+        self
+    }
+
+    /// Runs until the chat is dropped, and all its rooms have ended. If a room panics, so does this.
+    pub async fn run(self) {
+        let ChatTask { shared, mut started } = self;
+        drop(shared);
+        let mut rooms = JoinSet::new();
+        let mut more = true;
+        while more || !rooms.is_empty() {
+            tokio::select! {
+                start = started.recv(), if more => match start {
+                    Some(start) => drop(rooms.spawn(start.run())),
+                    None => more = false,
+                },
+                Some(ended) = rooms.join_next() => {
+                    if let Some(panic) = ended.err().and_then(|error| error.try_into_panic().ok()) {
+                        std::panic::resume_unwind(panic);
+                    }
+                }
+            }
         }
     }
 }
 
 /// Has the node leave its cluster.
 #[derive(Debug)]
-pub struct Farewell(mpsc::Sender<Input>);
+pub struct Farewell(Arc<Rooms>);
 
 impl Farewell {
     /// Tells the other nodes that this one's people leave. Without a cluster it does nothing.
     pub async fn say(self) {
-        let (told, answered) = oneshot::channel();
-        if self.0.send(Input::Farewell(told)).await.is_ok() {
+        for room in self.0.all() {
+            let (told, answered) = oneshot::channel();
+            room.send(Input::Farewell(told)).await;
             let _ = answered.await;
         }
     }
@@ -210,15 +172,19 @@ impl Farewell {
 
 /// Has members removed from the chat.
 #[derive(Debug, Clone)]
-pub struct Removals(mpsc::Sender<Input>);
+pub struct Removals(Arc<Rooms>);
 
 impl Removals {
-    /// Disconnects the member with a session, in a way that clients of Socket.IO do not come back from by
+    /// Disconnects the member of any room with a session, in a way that clients of Socket.IO do not come back from by
     /// themselves. False if it is no member.
     pub async fn remove(&self, sid: Sid) -> bool {
-        let (answer, answered) = oneshot::channel();
-        let asked = self.0.send(Input::Remove { sid, answer }).await;
-        asked.is_ok() && answered.await.unwrap_or(false)
+        let mut removed = false;
+        for room in self.0.all() {
+            let (answer, answered) = oneshot::channel();
+            room.send(Input::Remove { sid, answer }).await;
+            removed |= answered.await.unwrap_or(false);
+        }
+        removed
     }
 }
 
@@ -236,6 +202,8 @@ mod tests {
             byte_rate: 0,
             duplicate_names: true,
             node_timeout: NODE_TIMEOUT,
+            rooms: RoomNames::default(),
+            max_rooms: MAX_ROOMS,
         };
         let (chat, room) = Chat::new(settings);
         let mut room = tokio::spawn(room.run());

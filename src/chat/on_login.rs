@@ -7,10 +7,10 @@ use crate::engine::Sid;
 /// A function that is called with each name that somebody takes, and the session of whoever took it.
 pub(super) struct OnLogin(Box<Told>);
 
-type Told = dyn Fn(Sid, &str) + Send;
+type Told = dyn Fn(Sid, &str) + Send + Sync;
 
 impl OnLogin {
-    pub fn new(told: impl Fn(Sid, &str) + Send + 'static) -> Self {
+    pub fn new(told: impl Fn(Sid, &str) + Send + Sync + 'static) -> Self {
         OnLogin(Box::new(told))
     }
 

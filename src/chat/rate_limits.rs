@@ -208,6 +208,8 @@ mod tests {
             byte_rate,
             duplicate_names: true,
             node_timeout: crate::chat::NODE_TIMEOUT,
+            rooms: crate::policy::RoomNames::default(),
+            max_rooms: crate::chat::MAX_ROOMS,
         };
         RateLimits::new(&settings, Arc::default())
     }

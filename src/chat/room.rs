@@ -22,16 +22,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::ChatSettings;
 use super::arrivals::Arrivals;
 use super::chat_protocol::{ChatProtocol, Command, JoinOptions};
 use super::error::ChatError;
 use super::name::{Name, listed};
-use super::on_login::OnLogin;
-use super::rate_limits::{Kind, RateLimits};
+use super::rate_limits::Kind;
 use super::recent::RecentIds;
+use super::rooms::LOBBY;
 use super::roster::Roster;
-use super::stats::ChatStats;
+use super::shared::Shared;
+use super::stats::Counted;
 use crate::engine::Sid;
 use crate::socketio::{Ack, Adapter, Args, Socket};
 use claims::Claim;
@@ -40,13 +40,11 @@ use gaps::Gaps;
 use speech::Pending;
 
 pub(super) use elsewhere::{log_missed, tick_time};
-pub use task::RoomTask;
+pub(super) use task::RoomTask;
 
 /// What the room handles.
 #[derive(Debug)]
 pub(super) enum Input {
-    /// The way to all members of all nodes.
-    Serve(Weak<dyn Adapter>),
     Connected(Socket),
     /// Somebody wants a name. `settled` is dropped when it is decided.
     Login {
@@ -96,8 +94,9 @@ struct Member {
 
 #[derive(Debug)]
 struct Room {
-    settings: ChatSettings,
-    stats: Arc<ChatStats>,
+    shared: Arc<Shared>,
+    /// Its part of the chat's numbers.
+    counted: Counted,
     namespace: Arc<str>,
     adapter: Option<Weak<dyn Adapter>>,
     /// For answers of other nodes.
@@ -109,12 +108,10 @@ struct Room {
     /// What was sent and has not come back yet.
     pending: VecDeque<Pending>,
     recent: RecentIds,
-    rate_limits: RateLimits,
     /// Makes the conflation keys of notices about a name.
     name_hasher: RandomState,
     /// Whether somebody logged in or left since the last list of nicknames was sent.
     nicknames_due: bool,
-    on_login: Option<OnLogin>,
     /// Who is on other nodes; `None` without a cluster.
     roster: Option<Roster>,
     /// The name of this node once it has left the cluster. What people say until they are gone still reaches the others.
@@ -134,16 +131,16 @@ struct Room {
 
 impl Room {
     fn new(
-        settings: ChatSettings,
-        stats: Arc<ChatStats>,
+        namespace: &Arc<str>,
+        shared: Arc<Shared>,
         inbox: mpsc::WeakSender<Input>,
         arrivals: Arc<Arrivals>,
     ) -> Self {
-        let rate_limits = RateLimits::new(&settings, Arc::clone(&stats));
+        let is_lobby = **namespace == *LOBBY;
         Room {
-            stats,
-            settings,
-            namespace: Arc::from("/"),
+            counted: Counted::new(Arc::clone(&shared.stats), is_lobby),
+            shared,
+            namespace: Arc::clone(namespace),
             adapter: None,
             inbox,
             arrivals,
@@ -151,10 +148,8 @@ impl Room {
             users: 0,
             pending: VecDeque::new(),
             recent: RecentIds::default(),
-            rate_limits,
             name_hasher: RandomState::new(),
             nicknames_due: false,
-            on_login: None,
             roster: None,
             parted: None,
             said: 0,
@@ -169,7 +164,6 @@ impl Room {
 
     fn handle(&mut self, input: Input) {
         match input {
-            Input::Serve(adapter) => self.serve(adapter),
             Input::Connected(socket) => {
                 let sid = socket.session().sid();
                 self.members.insert(sid, Member { chat_protocol: None, name: None, socket });
@@ -220,13 +214,13 @@ impl Room {
 
     /// Somebody of this node came or went.
     fn count_people(&mut self) {
-        self.stats.set_people(self.users);
+        self.counted.set_people(self.users);
         self.nicknames_due = true;
     }
 
     /// Applies the rate limit to a command that is not a message.
     fn allow_notice(&mut self, socket: &Socket, what: &str) -> Result<(), ChatError> {
-        let taken = self.rate_limits.take(socket.session(), &[(Kind::Notices, 1)], Instant::now());
+        let taken = self.shared.take(socket.session(), &[(Kind::Notices, 1)]);
         taken.map_err(|error| ChatError::rate_limited(what, &error))
     }
 

@@ -1,5 +1,6 @@
 //! Numbers of the chat since the process started, and how many people are there.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::error::ChatError;
@@ -50,11 +51,6 @@ impl ChatStats {
         }
     }
 
-    /// So many people have a name now.
-    pub(super) fn set_people(&self, people: usize) {
-        self.people.store(people as u64, Ordering::Relaxed);
-    }
-
     /// The number of refusals by each rate limit, with the name of its setting.
     pub fn counts(&self) -> [(&'static str, u64); 2] {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -64,17 +60,6 @@ impl ChatStats {
     /// The number of messages by what became of them.
     pub fn messages(&self) -> [(&'static str, u64); RESULTS.len()] {
         std::array::from_fn(|at| (RESULTS[at], self.results[at].load(Ordering::Relaxed)))
-    }
-
-    /// So many other nodes are known, with so many people.
-    pub(super) fn set_elsewhere(&self, nodes: usize, people: usize) {
-        self.nodes.store(nodes as u64, Ordering::Relaxed);
-        self.elsewhere.store(people as u64, Ordering::Relaxed);
-    }
-
-    /// Other nodes cannot be reached, or can again.
-    pub(super) fn set_alone(&self, alone: bool) {
-        self.alone.store(alone, Ordering::Relaxed);
     }
 
     /// Something of another node was left out, because too much waited.
@@ -122,6 +107,59 @@ impl ChatStats {
     pub fn people(&self) -> u64 {
         self.people.load(Ordering::Relaxed)
     }
+}
+
+/// One room's part of the numbers of people and nodes; none, once it is dropped.
+#[derive(Debug)]
+pub(super) struct Counted {
+    stats: Arc<ChatStats>,
+    /// Other nodes are counted there, which all have.
+    is_lobby: bool,
+    people: u64,
+    elsewhere: u64,
+}
+
+impl Counted {
+    pub fn new(stats: Arc<ChatStats>, is_lobby: bool) -> Self {
+        Counted { stats, is_lobby, people: 0, elsewhere: 0 }
+    }
+
+    pub fn is_lobby(&self) -> bool {
+        self.is_lobby
+    }
+
+    /// So many people on this node have a name now.
+    pub fn set_people(&mut self, people: usize) {
+        change(&self.stats.people, &mut self.people, people as u64);
+    }
+
+    /// So many other nodes are known, with so many people.
+    pub fn set_elsewhere(&mut self, nodes: usize, people: usize) {
+        change(&self.stats.elsewhere, &mut self.elsewhere, people as u64);
+        if self.is_lobby {
+            self.stats.nodes.store(nodes as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Other nodes cannot be reached, or can again.
+    pub fn set_alone(&mut self, alone: bool) {
+        if self.is_lobby {
+            self.stats.alone.store(alone, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.set_people(0);
+        change(&self.stats.elsewhere, &mut self.elsewhere, 0);
+    }
+}
+
+/// Changes one room's part of a sum.
+fn change(sum: &AtomicU64, part: &mut u64, now: u64) {
+    sum.fetch_add(now.wrapping_sub(*part), Ordering::Relaxed);
+    *part = now;
 }
 
 #[cfg(test)]

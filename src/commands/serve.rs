@@ -101,20 +101,22 @@ async fn serve(
         None => None,
     };
 
-    let (chat, room) = Chat::new(ChatSettings {
+    let (chat, rooms) = Chat::new(ChatSettings {
         message_max: settings.message_max,
         message_rate: settings.message_rate,
         byte_rate: settings.byte_rate,
         duplicate_names: settings.duplicate_names,
         node_timeout: settings.node_timeout,
+        rooms: settings.rooms.clone(),
+        max_rooms: settings.max_rooms,
     });
     let book = Arc::<Book>::default();
-    let room = room.on_login({
+    let rooms = rooms.on_login({
         let book = Arc::clone(&book);
         move |sid, name| book.set_name(sid, name)
     });
     let mut essential = Essential::default();
-    essential.spawn("the chat room", room.run());
+    essential.spawn("the chat rooms", rooms.run());
     let limits = Limits {
         ping_interval: settings.ping_interval,
         ping_timeout: settings.ping_timeout,
@@ -150,8 +152,7 @@ async fn serve(
         admin_ui::serve(&io, hub);
     }
     let root = io.of("/");
-    admission::guard(&root, &gate);
-    chat.serve(&root);
+    chat.serve(&io, |handlers| admission::guard(handlers, &gate));
     let adapter = Arc::clone(root.adapter());
     diagnosis::serve(&io, &book);
     let metrics = Arc::<SessionMetrics>::default();

@@ -101,6 +101,7 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
     "message-max" message_max Size 1, 256 * MIB;
     "message-rate" message_rate Count 1, FAST, or 0;
     "byte-rate" byte_rate Size 1, 256 * MIB, or 0;
+    "max-rooms" max_rooms Count 1, 100_000, or 0;
     // A node says five times in it that it is there.
     "node-timeout" node_timeout Time 1000, DAY;
 };

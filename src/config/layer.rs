@@ -209,6 +209,12 @@ pub struct Layer {
     /// Whether several people may have the same name [default: true]
     #[arg(long, env = "PARLANCE_DUPLICATE_NAMES", value_name = "BOOL")]
     pub duplicate_names: Option<bool>,
+    /// Rooms that there may be besides the lobby, as names, or patterns with * [default: *]
+    #[arg(long, env = "PARLANCE_ROOMS", value_delimiter = ',', value_name = "ROOM,…")]
+    pub rooms: Option<Vec<String>>,
+    /// Rooms at once besides the lobby [default: 1000]
+    #[arg(long, env = "PARLANCE_MAX_ROOMS", value_name = "N")]
+    pub max_rooms: Option<usize>,
     /// Where several nodes meet: redis://, rediss://, redis+sentinel://, redis+cluster:// or unix:// [default: none]
     #[arg(long, env = "PARLANCE_CLUSTER", value_name = "URL", hide_env_values = true)]
     pub cluster: Option<String>,
@@ -247,7 +253,7 @@ impl Layer {
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes http_compression max_sessions
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
-            drain_delay shutdown_timeout message_max message_rate duplicate_names
+            drain_delay shutdown_timeout message_max message_rate duplicate_names rooms max_rooms
             cluster cluster_adapter cluster_prefix cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
     }
 }

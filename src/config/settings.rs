@@ -7,7 +7,7 @@ use super::host::HostPort;
 use super::values::{Size, Time};
 use super::{AdminUi, ClusterAdapter, ConfigError, Layer, rules};
 use crate::policy::proxy_headers::Believed;
-use crate::policy::{BreakerSettings, Caps, Networks, Origins, Policy, Transports};
+use crate::policy::{BreakerSettings, Caps, Networks, Origins, Policy, RoomNames, Transports};
 use crate::telemetry::Format;
 
 /// The most bytes of a message's packet besides its text: the names of event and namespace, ids,
@@ -124,6 +124,10 @@ pub struct Settings {
     pub byte_rate: usize,
     /// Whether several people may have the same name.
     pub duplicate_names: bool,
+    /// Which rooms there may be besides the lobby.
+    pub rooms: RoomNames,
+    /// How many at once.
+    pub max_rooms: usize,
     /// Where several nodes meet, as a URL with a password; `None` for a server alone.
     pub cluster: Option<String>,
     /// How they meet there.
@@ -158,7 +162,7 @@ impl Settings {
             log_format log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
             queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
-            max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names
+            max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names rooms max_rooms
             cluster cluster_adapter cluster_prefix cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
     }
 
@@ -363,6 +367,12 @@ impl Settings {
             message_rate: layer.message_rate.unwrap_or(50),
             byte_rate: size(layer.byte_rate, 64 * 1024),
             duplicate_names: layer.duplicate_names.unwrap_or(true),
+            rooms: layer
+                .rooms
+                .as_ref()
+                .and_then(|list| RoomNames::parse(list.iter().map(String::as_str)).ok())
+                .unwrap_or_default(),
+            max_rooms: layer.max_rooms.unwrap_or(1000),
             cluster: layer.cluster.filter(|url| !url.is_empty()),
             cluster_adapter: layer
                 .cluster_adapter

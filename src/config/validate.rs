@@ -6,7 +6,7 @@ use super::rules::{self, BadRule};
 use super::values::Time;
 use super::{AdminUi, ClusterAdapter, Layer, cluster, host, path};
 use crate::policy::proxy_headers::Believed;
-use crate::policy::{Eio3Polls, Networks, Origins, Transports};
+use crate::policy::{Eio3Polls, Networks, Origins, RoomNames, Transports};
 use crate::telemetry::{self, Format};
 
 /// An invalid value.
@@ -99,6 +99,11 @@ impl Layer {
                     return invalid(key, message);
                 }
             }
+        }
+        if let Some(list) = &self.rooms
+            && let Err(error) = RoomNames::parse(list.iter().map(String::as_str))
+        {
+            return invalid("rooms", error.to_string());
         }
         if let Some(path) = &self.base_path
             && let Err(message) = path::check_base(path)

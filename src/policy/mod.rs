@@ -12,6 +12,7 @@ pub mod origin;
 pub mod payloads;
 pub mod proxy_headers;
 mod refusal;
+mod room_names;
 pub mod rules;
 pub mod transports;
 
@@ -24,6 +25,7 @@ pub use network::Networks;
 pub use origin::{Origin, Origins};
 pub use payloads::Eio3Polls;
 pub use refusal::{LABELS, Refusal};
+pub use room_names::{BadRoomName, RoomNames};
 pub use rules::{Pattern, Rule};
 pub use transports::{Transports, UnknownTransport};
 

@@ -659,7 +659,7 @@ async fn who_asks_too_often_is_told_and_leaving_does_not_help() {
         let (chat, room) = Chat::new(ChatSettings { message_rate: 1, ..chat_settings() });
         let chat_stats = Arc::clone(chat.stats());
         tokio::spawn(room.run());
-        let server = Setup::default().start_app(|io| chat.serve(&io.of("/"))).await;
+        let server = Setup::default().start_app(|io| chat.serve(io, |_| {})).await;
         let mut client = Client::open(&server, Eio::V4, Via::WebSocket).await;
         let (start, mut taken) = (Instant::now(), 0);
         let refused = |answer: &Value| answer[0]["reason"] == "rate";

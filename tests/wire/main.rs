@@ -23,6 +23,7 @@ mod pages;
 mod paths;
 mod policy;
 mod relay;
+mod rooms;
 mod slots;
 mod socketio;
 mod socketio09;

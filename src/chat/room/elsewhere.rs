@@ -40,7 +40,7 @@ impl Room {
             // Without randomness no session opens: there is nobody to tell of.
             let _ = getrandom::fill(&mut name);
             let me = format!("{:016x}", u64::from_ne_bytes(name)).into();
-            self.roster = Some(Roster::new(me, self.settings.node_timeout));
+            self.roster = Some(Roster::new(me, self.shared.settings.node_timeout));
             self.tick();
         }
     }
@@ -58,7 +58,7 @@ impl Room {
                 Arrival::Broadcast(taken) => self.take(taken),
                 Arrival::Told(told) => match Told::read(told) {
                     Some(told) => self.told(told),
-                    None => self.stats.not_understood(),
+                    None => self.shared.stats.not_understood(),
                 },
             }
         }
@@ -83,7 +83,7 @@ impl Room {
             None => None,
         };
         if done.is_none() {
-            self.stats.not_understood();
+            self.shared.stats.not_understood();
         }
     }
 
@@ -171,19 +171,20 @@ impl Room {
         self.apply(effects);
         self.settle_claims(now);
         // A connection that is just being made, or made anew, is nothing to tell of.
-        let blip = self.settings.node_timeout / 15;
+        let blip = self.shared.settings.node_timeout / 15;
         let link = adapter.map(|adapter| adapter.status().link);
         let alone = matches!(link, Some(ClusterLink::Down(since)) if now >= since + blip);
         if self.alone != alone {
             self.alone = alone;
-            self.stats.set_alone(alone);
+            self.counted.set_alone(alone);
             match alone {
+                _ if !self.counted.is_lobby() => {}
                 true => warn!("other nodes cannot be reached: the chat goes on here alone"),
                 false => info!("other nodes can be reached again"),
             }
             self.send_status();
         }
-        let beat = self.settings.node_timeout / BEATS;
+        let beat = self.shared.settings.node_timeout / BEATS;
         if !self.looking && self.looked.is_none_or(|looked| now >= looked + beat) {
             self.look(now);
         }
@@ -198,7 +199,7 @@ impl Room {
         }
         self.looking = true;
         let selector = Selector { rooms: roster.stock.ids(), except: Vec::new() };
-        let timeout = Some(self.settings.node_timeout / BEATS);
+        let timeout = Some(self.shared.settings.node_timeout / BEATS);
         let inbox = self.inbox.clone();
         tokio::spawn(async move {
             // Who does not answer is not seen; who does is.
@@ -302,10 +303,10 @@ impl Room {
         self.users = here.len();
     }
 
-    fn count_elsewhere(&self) {
+    fn count_elsewhere(&mut self) {
         if let Some(roster) = &self.roster {
             let (nodes, now) = (roster.nodes().count() + roster.stock.len(), Instant::now());
-            self.stats.set_elsewhere(nodes, roster.count(now));
+            self.counted.set_elsewhere(nodes, roster.count(now));
         }
     }
 
@@ -317,7 +318,7 @@ impl Room {
             return;
         }
         self.nicknames_due = true;
-        let unique = checked && !self.settings.duplicate_names;
+        let unique = checked && !self.shared.settings.duplicate_names;
         let here: HashMap<Name, (u64, Sid)> = match unique {
             true => self.named().collect(),
             false => HashMap::new(),
@@ -376,7 +377,7 @@ impl Room {
     /// Whether members know the name as somebody else's as well, which is so for a moment only: one of
     /// both loses it.
     pub(super) fn is_double(&self, name: &Name) -> bool {
-        let unique = !self.settings.duplicate_names;
+        let unique = !self.shared.settings.duplicate_names;
         let mut elsewhere = self.roster.iter().flat_map(|roster| roster.of_peers());
         unique && elsewhere.any(|person| person.name == *name)
     }

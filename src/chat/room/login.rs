@@ -54,7 +54,7 @@ impl Room {
 
     /// Whether a name of that protocol must not be anybody else's.
     fn is_unique(&self, chat_protocol: ChatProtocol) -> bool {
-        !self.settings.duplicate_names || chat_protocol == ChatProtocol::Nicknames
+        !self.shared.settings.duplicate_names || chat_protocol == ChatProtocol::Nicknames
     }
 
     fn check_name(&self, chat_protocol: ChatProtocol, name: &Value) -> Result<Name, ChatError> {
@@ -85,7 +85,7 @@ impl Room {
         self.users += 1;
         self.count_people();
         let users = self.people();
-        if let Some(on_login) = &self.on_login {
+        if let Some(on_login) = self.shared.on_login.get() {
             on_login.tell(*sid, name.as_str());
         }
         match chat_protocol {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use tracing::trace;
 
 use super::{Room, answer, log_refused};
@@ -126,7 +125,7 @@ impl Room {
         let text = match checked {
             Ok(text) => text,
             Err(error) => {
-                self.stats.message_refused(&error);
+                self.shared.stats.message_refused(&error);
                 log_refused(&member.socket, "message", &error);
                 match chat_protocol {
                     ChatProtocol::Nicknames => {
@@ -139,7 +138,7 @@ impl Room {
         };
         let key = id.as_ref().map(|id| recent::key(member.name.as_ref(), id));
         let is_new = key.as_ref().is_none_or(|key| !self.recent.contains(key));
-        self.stats.message(is_new);
+        self.shared.stats.message(is_new);
         if !is_new {
             // The message was handled before, here or on another node, and only the acknowledgement was lost.
             return answer(ack, || vec![json!({ "ok": true })]);
@@ -175,8 +174,8 @@ impl Room {
         // Every reader gets the name with the text.
         let bytes =
             queued_len(&text) + member.name.as_ref().map_or(0, |name| queued_len(name.as_str()));
-        let (costs, now) = ([(Kind::Messages, 1), (Kind::Bytes, bytes)], Instant::now());
-        self.rate_limits.take(member.socket.session(), &costs, now).map_err(|error| {
+        let costs = [(Kind::Messages, 1), (Kind::Bytes, bytes)];
+        self.shared.take(member.socket.session(), &costs).map_err(|error| {
             let what = if error.kind == Kind::Bytes { "much text" } else { "many messages" };
             ChatError::rate_limited(what, &error)
         })?;
@@ -184,14 +183,14 @@ impl Room {
     }
 
     fn longest_message(&self) -> usize {
-        self.settings.message_max.min(self.rate_limits.longest_message())
+        self.shared.longest_message
     }
 
     /// A message of another node has its place. `None` if it is none that can be shown.
     pub(super) fn take_message(&mut self, taken: &Taken, id: Option<&str>) -> Option<()> {
         let said = taken.packet.args.values.first()?.as_object()?;
         if let Some((node, number)) = words::number(said) {
-            self.stats.missed_elsewhere(self.gaps.came(&node, number));
+            self.shared.stats.missed_elsewhere(self.gaps.came(&node, number));
         }
         let text = said.get("message")?.as_str()?;
         if text.len() > self.longest_message() {

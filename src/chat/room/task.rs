@@ -5,40 +5,34 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{Input, Room};
-use crate::chat::ChatSettings;
 use crate::chat::arrivals::Arrivals;
-use crate::chat::on_login::OnLogin;
-use crate::chat::stats::ChatStats;
-use crate::engine::{Cork, Sid};
+use crate::chat::shared::Shared;
+use crate::engine::Cork;
+use crate::socketio::Namespace;
 
 /// Inputs handled between two flushes.
 const BATCH: usize = 64;
 
-/// The task of a [`Chat`](crate::chat::Chat).
+/// The task of a room.
 #[derive(Debug)]
-pub struct RoomTask {
+pub(in crate::chat) struct RoomTask {
     room: Room,
     inbox: mpsc::Receiver<Input>,
 }
 
 impl RoomTask {
     pub(in crate::chat) fn new(
-        settings: ChatSettings,
+        namespace: &Namespace,
         (sender, inbox): (mpsc::WeakSender<Input>, mpsc::Receiver<Input>),
         arrivals: Arc<Arrivals>,
-        stats: Arc<ChatStats>,
+        shared: &Arc<Shared>,
     ) -> Self {
-        RoomTask { room: Room::new(settings, stats, sender, arrivals), inbox }
+        let mut room = Room::new(namespace.name(), Arc::clone(shared), sender, arrivals);
+        room.serve(Arc::downgrade(namespace.adapter()));
+        RoomTask { room, inbox }
     }
 
-    /// Has a function called with each name that somebody takes.
-    #[must_use]
-    pub fn on_login(mut self, told: impl Fn(Sid, &str) + Send + 'static) -> Self {
-        self.room.on_login = Some(OnLogin::new(told));
-        self
-    }
-
-    /// Runs until the chat is dropped.
+    /// Runs until nobody can say anything to the room any more.
     pub async fn run(mut self) {
         let RoomTask { room, inbox } = &mut self;
         let mut batch = Vec::with_capacity(BATCH);

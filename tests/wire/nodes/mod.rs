@@ -30,7 +30,7 @@ async fn node(net: &Net, number: usize, settings: ChatSettings) -> Node {
     let (chat, room) = Chat::new(ChatSettings { node_timeout: LEASE, ..settings });
     tokio::spawn(room.run());
     let farewell = chat.farewell();
-    let server = Setup::default().start_io(io.clone(), |io| chat.serve(&io.of("/"))).await;
+    let server = Setup::default().start_io(io.clone(), |io| chat.serve(io, |_| {})).await;
     Node { server, farewell, io }
 }
 

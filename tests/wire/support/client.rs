@@ -216,8 +216,8 @@ impl Client {
             }
             // An error of a namespace leaves everything as it is.
             Eio::V4 => {
-                self.send("40/quiet,").await;
-                assert_eq!(self.text().await, "44/quiet,{\"message\":\"Invalid namespace\"}");
+                self.send("40/no room,").await;
+                assert_eq!(self.text().await, "44/no room,{\"message\":\"Invalid namespace\"}");
             }
         }
     }

@@ -14,7 +14,7 @@ use parlance::engine::{Engine, Handler, Limits};
 use parlance::negotiate::Negotiator;
 use parlance::policy::proxy_headers::Believed;
 use parlance::policy::{
-    BreakerSettings, Caps, Eio3Polls, Networks, Origins, Policy, Rule, Transports,
+    BreakerSettings, Caps, Eio3Polls, Networks, Origins, Policy, RoomNames, Rule, Transports,
 };
 use parlance::server::{self, EngineService, HttpLimits, Mount, Outside, Server};
 use parlance::site::Pages;
@@ -86,6 +86,8 @@ pub fn chat_settings() -> ChatSettings {
         byte_rate: 0,
         duplicate_names: true,
         node_timeout: Duration::from_secs(15),
+        rooms: RoomNames::default(),
+        max_rooms: 1000,
     }
 }
 
@@ -186,7 +188,7 @@ impl Setup {
     pub async fn start_chat(self, settings: ChatSettings) -> TestServer {
         let (chat, room) = Chat::new(settings);
         tokio::spawn(room.run());
-        self.start_app(|io| chat.serve(&io.of("/"))).await
+        self.start_app(|io| chat.serve(io, |_| {})).await
     }
 }
 

@@ -1,0 +1,201 @@
+//! The rooms that there are: one for each namespace in which somebody is, and the lobby.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use tokio::sync::{mpsc, watch};
+
+use super::arrivals::Arrival;
+use super::handle::RoomHandle;
+use super::room::{Input, RoomTask};
+use super::roster;
+use super::shared::Shared;
+use super::words;
+use crate::socketio::{ConnectError, Handlers, LocalNode, Namespace, Socket};
+
+/// The namespace of the lobby.
+pub(super) const LOBBY: &str = "/";
+
+/// A room's task, with what is known of the one that the room had before.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub task: RoomTask,
+    /// Ends when that task has ended: of a room's tasks one at a time writes.
+    pub before: Option<watch::Receiver<()>>,
+    /// Dropped when this task has ended.
+    pub alive: watch::Sender<()>,
+}
+
+impl Start {
+    pub async fn run(self) {
+        let Start { task, before, alive } = self;
+        if let Some(mut before) = before {
+            // Nothing is ever sent.
+            let _ = before.changed().await;
+        }
+        task.run().await;
+        drop(alive);
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Rooms {
+    pub shared: Arc<Shared>,
+    open: Mutex<HashMap<Arc<str>, Entry>>,
+    starts: mpsc::UnboundedSender<Start>,
+    /// It is there as long as the chat is.
+    lobby: OnceLock<Arc<RoomHandle>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    slot: Arc<Slot>,
+    /// Of the namespace's object that has the slot.
+    node: Weak<LocalNode>,
+    ended: watch::Receiver<()>,
+    /// Whose client opened it.
+    opener: Option<IpAddr>,
+}
+
+/// Where a namespace finds its room for what comes from nodes.
+#[derive(Debug, Default)]
+struct Slot(Mutex<Weak<RoomHandle>>);
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, Weak<RoomHandle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn room(&self) -> Option<Arc<RoomHandle>> {
+        self.lock().upgrade()
+    }
+}
+
+impl Rooms {
+    pub fn new(shared: Arc<Shared>, starts: mpsc::UnboundedSender<Start>) -> Self {
+        Rooms { shared, open: Mutex::default(), starts, lobby: OnceLock::new() }
+    }
+
+    /// Opens the lobby, which stays.
+    pub fn open_lobby(&self, namespace: &Namespace) {
+        if let Ok(room) = self.enter(namespace, None) {
+            let _ = self.lobby.set(room);
+        }
+    }
+
+    /// The room of a namespace; opens it for a client of that address.
+    fn enter(
+        &self,
+        namespace: &Namespace,
+        opener: Option<IpAddr>,
+    ) -> Result<Arc<RoomHandle>, ConnectError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_of =
+            |entry: &Entry| std::ptr::eq(entry.node.as_ptr(), Arc::as_ptr(namespace.node()));
+        let before = open.get(namespace.name());
+        if let Some(room) = before.filter(|it| is_of(it)).and_then(|it| it.slot.room()) {
+            return Ok(room);
+        }
+        if before.is_none() {
+            open.retain(|_, entry| entry.ended.has_changed().is_ok());
+            self.check_bounds(&open, opener)?;
+        }
+        let before = open.remove(namespace.name());
+        let slot = match before.as_ref().filter(|it| is_of(it)) {
+            Some(entry) => Arc::clone(&entry.slot),
+            None => listen(namespace),
+        };
+        let (room, task) = RoomHandle::new(namespace, &self.shared);
+        *slot.lock() = Arc::downgrade(&room);
+        let (alive, ended) = watch::channel(());
+        let node = Arc::downgrade(namespace.node());
+        let start = Start { task, before: before.map(|it| it.ended), alive };
+        open.insert(Arc::clone(namespace.name()), Entry { slot, node, ended, opener });
+        // Fails only if the chat's task is gone, which ends the process.
+        let _ = self.starts.send(start);
+        Ok(room)
+    }
+
+    fn check_bounds(
+        &self,
+        open: &HashMap<Arc<str>, Entry>,
+        opener: Option<IpAddr>,
+    ) -> Result<(), ConnectError> {
+        let max = self.shared.settings.max_rooms;
+        if open.len() > max {
+            return Err(ConnectError::new(format!("there are {max} rooms already (max-rooms)")));
+        }
+        // A tenth is enough for one address, so that a stranger cannot take all of them.
+        let own = opener.map_or(0, |it| open.values().filter(|e| e.opener == Some(it)).count());
+        if own >= (max / 10).max(1) {
+            let message = format!("{own} rooms are open from your network already (max-rooms)");
+            return Err(ConnectError::new(message));
+        }
+        Ok(())
+    }
+
+    /// All rooms that there are now.
+    pub fn all(&self) -> Vec<Arc<RoomHandle>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values().filter_map(|entry| entry.slot.room()).collect()
+    }
+
+    /// Has namespaces with these handlers be rooms.
+    pub fn register(self: &Arc<Self>, handlers: &Handlers) {
+        let rooms = Arc::clone(self);
+        handlers.use_guard(move |socket: Socket| {
+            let opener = Some(socket.session().handshake().bucket);
+            let room = rooms.enter(socket.namespace(), opener);
+            // The room is there as long as somebody is in it, or about to be.
+            let entered = room.map(|room| drop(socket.extensions().insert(room)));
+            std::future::ready(entered)
+        });
+        handlers.on_connect(|socket| async move {
+            if let Some(room) = room_of(&socket) {
+                room.send(Input::Connected(socket)).await;
+            }
+        });
+        handlers.on_disconnect(|socket, _reason| async move {
+            if let Some(room) = socket.extensions().remove::<Arc<RoomHandle>>() {
+                room.send(Input::Disconnected(socket.session().sid())).await;
+            }
+        });
+        handlers.on_fallback(|socket, event| async move {
+            if let Some(room) = room_of(&socket) {
+                room.hear(socket, event).await;
+            }
+        });
+    }
+}
+
+fn room_of(socket: &Socket) -> Option<Arc<RoomHandle>> {
+    socket.extensions().get()
+}
+
+/// Takes what comes from other nodes to a namespace, and what comes back of this one.
+fn listen(namespace: &Namespace) -> Arc<Slot> {
+    let slot = Arc::<Slot>::default();
+    if !namespace.adapter().status().is_clustered() {
+        return slot;
+    }
+    for word in words::ALL {
+        let slot = Arc::clone(&slot);
+        namespace.take_broadcasts(word, move |taken| {
+            if let Some(room) = slot.room() {
+                room.take(taken);
+            }
+        });
+    }
+    let told = Arc::clone(&slot);
+    namespace.on_server_side(move |mut event| {
+        if event.name == roster::EVENT
+            && !event.args.values.is_empty()
+            && let Some(room) = told.room()
+        {
+            room.arrived(Arrival::Told(event.args.values.swap_remove(0)));
+        }
+        std::future::ready(())
+    });
+    slot
+}

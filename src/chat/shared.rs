@@ -1,0 +1,50 @@
+//! What all rooms of a chat have in common.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::time::Instant;
+
+use super::ChatSettings;
+use super::on_login::OnLogin;
+use super::rate_limits::{Kind, RateLimited, RateLimits};
+use super::stats::ChatStats;
+use crate::engine::Session;
+use crate::logged_names::LoggedNames;
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub settings: ChatSettings,
+    pub stats: Arc<ChatStats>,
+    /// In all rooms together, so that who is in many may not say more.
+    rate_limits: Mutex<RateLimits>,
+    /// Bytes of the longest message that rate limits let through.
+    pub longest_message: usize,
+    /// Events that the chat does not know. Strangers can name as many as they like.
+    pub unknown_events: LoggedNames<64>,
+    pub on_login: OnceLock<OnLogin>,
+}
+
+impl Shared {
+    pub fn new(settings: ChatSettings) -> Self {
+        let stats = Arc::<ChatStats>::default();
+        let rate_limits = RateLimits::new(&settings, Arc::clone(&stats));
+        let longest_message = settings.message_max.min(rate_limits.longest_message());
+        Shared {
+            settings,
+            stats,
+            rate_limits: Mutex::new(rate_limits),
+            longest_message,
+            unknown_events: LoggedNames::default(),
+            on_login: OnceLock::new(),
+        }
+    }
+
+    /// Takes what something costs from the buckets of a session and of its address.
+    ///
+    /// # Errors
+    /// If there is too little in one of them.
+    pub fn take(&self, session: &Session, costs: &[(Kind, usize)]) -> Result<(), RateLimited> {
+        let mut rate_limits = self.rate_limits.lock().unwrap_or_else(PoisonError::into_inner);
+        rate_limits.take(session, costs, Instant::now())
+    }
+}
