@@ -24,6 +24,7 @@
 //! | [`config`] | settings and their layers |
 //! | [`dialect`], [`policy`] | bytes ⇄ packets for each generation of the wire protocol · decisions about clients |
 //! | [`telemetry`], [`files`] | log sinks · files that the operator names |
+//! | [`store`] | what was said in chat rooms, kept |
 //! | [`memory`], [`token_bucket`] | the memory held for clients · rate limits |
 //! | [`secret`], [`logged_names`] | comparing secrets · what strangers name in the log |
 //!
@@ -84,6 +85,8 @@ pub mod probe;
 pub mod secret;
 #[cfg(feature = "server")]
 pub mod site;
+#[cfg(feature = "server")]
+pub mod store;
 #[cfg(feature = "server")]
 pub mod telemetry;
 #[cfg(feature = "server")]

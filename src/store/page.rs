@@ -1,0 +1,102 @@
+//! What is read from a log.
+
+use std::sync::Arc;
+
+use super::Entry;
+use super::bounds::MAX_PAGE_BYTES;
+
+/// Which entries are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// The last ones before a number: what somebody sees who looks back. Edits and removals are not among
+    /// them, as messages are given as they stand. `Before(u64::MAX)` is the end of the log.
+    Before(u64),
+    /// The first ones after a number: what somebody missed. Edits and removals are among them.
+    After(u64),
+}
+
+/// Entries, in ascending order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Page {
+    /// The entries.
+    pub entries: Vec<Arc<Entry>>,
+    /// Whether there are more: before the first one, or after the last one, as was asked for.
+    pub more: bool,
+    /// Of [`Range::After`]: whether some entries after that number are no longer kept.
+    pub gap: bool,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Matches {
+    /// Messages, in ascending order.
+    pub entries: Vec<Arc<Entry>>,
+    /// Where to go on, if there is more to search: the `before` of the next search. There may be a next one
+    /// even if this one found nothing.
+    pub next: Option<u64>,
+}
+
+/// A room that has a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomInfo {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The epoch of its log.
+    pub epoch: Arc<str>,
+    /// The number of its last entry.
+    pub top: u64,
+    /// How many entries it has.
+    pub entries: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Rooms by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rooms {
+    /// The rooms.
+    pub rooms: Vec<RoomInfo>,
+    /// Whether there are more after the last one.
+    pub more: bool,
+}
+
+/// Fills a page, in the order in which entries are read, until it is full by number or bytes.
+pub(super) struct Filling {
+    pub entries: Vec<Arc<Entry>>,
+    limit: usize,
+    bytes: u64,
+}
+
+impl Filling {
+    pub fn new(limit: usize) -> Self {
+        Filling { entries: Vec::new(), limit, bytes: 0 }
+    }
+
+    /// Takes an entry, unless the page is full.
+    pub fn take(&mut self, entry: Arc<Entry>) -> bool {
+        let bytes = self.bytes + entry.size();
+        let fits =
+            self.entries.len() < self.limit && (bytes <= MAX_PAGE_BYTES || self.entries.is_empty());
+        if fits {
+            self.bytes = bytes;
+            self.entries.push(entry);
+        }
+        fits
+    }
+
+    /// Takes what fits, and returns whether there was more.
+    pub fn fill(&mut self, entries: impl Iterator<Item = Arc<Entry>>) -> bool {
+        for entry in entries {
+            if !self.take(entry) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// What a search has found, the last one first.
+    pub fn matches(mut self, next: Option<u64>) -> Matches {
+        self.entries.reverse();
+        Matches { entries: self.entries, next }
+    }
+}
