@@ -99,6 +99,12 @@ suites: build
 	cd tests/suites && node engineio-client.mjs $(abspath $(CHECKOUT)) --server ../../target/debug/examples/engineio_suite
 	cd tests/suites && USE_FETCH=1 node engineio-client.mjs $(abspath $(CHECKOUT)) --server ../../target/debug/examples/engineio_suite
 
+.PHONY: kills
+
+# A process that writes history is killed 200 times: nothing that it told is lost or there twice. A minute or two.
+kills:
+	KILLS=200 cargo test --test store -- a_killed_process --nocapture
+
 .PHONY: sweep protocol-suites
 
 # Every published version of socket.io-client, and other clients: writes docs/clients.md. tests/sweep/README.md has more.

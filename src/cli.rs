@@ -8,7 +8,7 @@ use std::num::ParseIntError;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::Layer;
 use crate::probe::{Options, admin};
@@ -47,6 +47,19 @@ pub enum Command {
     Diagnose(Options),
     /// See who is connected to a running server and what happens there, or end a session
     Admin(admin::Options),
+    /// Write all history as lines of JSON, even while the server runs
+    Export(History),
+    /// Take what was exported into a data directory that no server uses: all of it, or nothing
+    Import(History),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct History {
+    /// The data directory
+    #[arg(long, env = "PARLANCE_DATA_DIR", value_name = "DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+    /// The file with the lines [default: standard output or input]
+    pub file: Option<PathBuf>,
 }
 
 impl Cli {

@@ -18,19 +18,28 @@ fn main() -> ExitCode {
     if let Some(Command::Admin(options)) = &command {
         return commands::admin::run(options, flags.admin_token);
     }
+    if let Some(Command::Export(history) | Command::Import(history)) = &command {
+        let file = history.file.as_deref();
+        return ended(match &command {
+            Some(Command::Export(_)) => commands::history::export(&history.data_dir, file),
+            _ => commands::history::import(&history.data_dir, file),
+        });
+    }
     let sources = Sources { flags, file, port: std::env::var("PORT").ok() };
     let layers = Layers::read(sources, &transport::names());
     let outcome = layers.map_err(anyhow::Error::from).and_then(|layers| match command {
-        None | Some(Command::Serve | Command::Diagnose(_) | Command::Admin(_)) => {
-            commands::serve::run(layers)
-        }
         Some(Command::Check { web_config: None, hosting, strict }) => {
             commands::check::run(&layers.settings()?, &hosting, strict)
         }
         Some(Command::Check { web_config: Some(path), .. }) => {
             commands::check::web_config(&layers, Cli::of_server, &path)
         }
+        _ => commands::serve::run(layers),
     });
+    ended(outcome)
+}
+
+fn ended(outcome: anyhow::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

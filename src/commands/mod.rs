@@ -5,6 +5,7 @@ pub mod check;
 mod cluster;
 pub mod diagnose;
 mod essential;
+pub mod history;
 mod hosting;
 mod misfits;
 mod nodes;

@@ -1,24 +1,73 @@
 //! What every store does.
 
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::{
-    Accepted, Entry, Kind, NewEntry, Range, Record, Retention, RetentionOf, RoomLog, Store,
-    StoreError, StoreSettings,
+    Accepted, Durability, Entry, Kind, NewEntry, Range, Record, Retention, RetentionOf, RoomLog,
+    Store, StoreError, StoreSettings,
 };
 
 /// The end of a log.
 const END: Range = Range::Before(u64::MAX);
 
-/// All stores, with the same settings.
-fn stores(settings: &StoreSettings) -> Vec<Store> {
-    vec![Store::memory(settings.clone())]
+/// A store, with the folder of its file.
+pub(super) struct Stored {
+    store: Store,
+    _folder: Option<Folder>,
 }
 
-fn default_stores() -> Vec<Store> {
+impl Deref for Stored {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+/// A folder that goes with the test.
+pub(super) struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("parlance-store-{}-{number}", std::process::id());
+        Folder(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+/// All stores, with the same settings.
+fn stores(settings: &StoreSettings) -> Vec<Stored> {
+    let folder = Folder::new();
+    let file = Store::sqlite(&folder.0, settings.clone()).unwrap();
+    let relaxed = StoreSettings { durability: Durability::Relaxed, ..settings.clone() };
+    let second = Folder::new();
+    let relaxed = Store::sqlite(&second.0, relaxed).unwrap();
+    // So little is kept in memory beside the file that it is read.
+    let small = StoreSettings { window_bytes: 0, ..settings.clone() };
+    let third = Folder::new();
+    let small = Store::sqlite(&third.0, small).unwrap();
+    vec![
+        Stored { store: Store::memory(settings.clone()), _folder: None },
+        Stored { store: file, _folder: Some(folder) },
+        Stored { store: relaxed, _folder: Some(second) },
+        Stored { store: small, _folder: Some(third) },
+    ]
+}
+
+fn default_stores() -> Vec<Stored> {
     stores(&StoreSettings::default())
 }
 
@@ -46,6 +95,17 @@ pub(super) async fn append(log: &RoomLog, new: NewEntry) -> Result<Accepted, Sto
     let seq = receiver.await.expect("it is always told")?;
     assert!(matches!(accepted, Accepted::New(it) | Accepted::Known(it) if it == seq));
     Ok(accepted)
+}
+
+/// Appends as a room does: who has sent it before is not asked again.
+async fn send(log: &RoomLog, new: NewEntry) -> Result<Accepted, StoreError> {
+    let key = new.key.clone().unwrap_or_default();
+    if log.may_have(&new.author, &key)
+        && let Some(seq) = log.find(&new.author, &key).await?
+    {
+        return Ok(Accepted::Known(seq));
+    }
+    append(log, new).await
 }
 
 async fn say(log: &RoomLog, body: &str) -> u64 {
@@ -143,20 +203,20 @@ async fn a_key_is_there_once_for_an_author() {
         let log = store.open("r").await.unwrap();
         assert!(!log.may_have("a", "k"));
         assert_eq!(log.find("a", "k").await, Ok(None));
-        let first = append(&log, message("a", Some("k"), "one")).await.unwrap();
+        let first = send(&log, message("a", Some("k"), "one")).await.unwrap();
         let Accepted::New(seq) = first else { panic!("{first:?}") };
         assert!(log.may_have("a", "k"));
         assert_eq!(log.find("a", "k").await, Ok(Some(seq)));
-        let again = append(&log, message("a", Some("k"), "two")).await;
+        let again = send(&log, message("a", Some("k"), "two")).await;
         assert_eq!(again, Ok(Accepted::Known(seq)));
         // Not to be taken for author `a` with key `k`.
         for (author, key) in [("b", "k"), ("", "ak"), ("ak", "")] {
-            let other = append(&log, message(author, Some(key), author)).await;
+            let other = send(&log, message(author, Some(key), author)).await;
             assert!(matches!(other, Ok(Accepted::New(_))), "{other:?}");
         }
         assert_eq!(read(&log, END, 10).await.0, ["one", "b", "", "ak"]);
         let other = store.open("other").await.unwrap();
-        let other = append(&other, message("a", Some("k"), "one")).await;
+        let other = send(&other, message("a", Some("k"), "one")).await;
         assert!(matches!(other, Ok(Accepted::New(_))), "{other:?}");
     }
 }
@@ -269,8 +329,13 @@ async fn all_rooms_together_are_bounded_and_the_largest_gives_way() {
         }
         until(&flood, Range::After(0), |texts| texts.len() < 100).await;
         assert_eq!(read(&quiet, END, 10).await.0, ["still here"]);
-        let rooms = store.rooms(None, 10).await.unwrap().rooms;
-        assert!(rooms.iter().map(|room| room.bytes).sum::<u64>() <= 100_000, "{rooms:?}");
+        let bytes = || async {
+            let rooms = store.rooms(None, 10).await.unwrap().rooms;
+            rooms.iter().map(|room| room.bytes).sum::<u64>()
+        };
+        while bytes().await > 100_000 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 
@@ -280,7 +345,13 @@ async fn as_many_rooms_as_may_have_a_log_and_empty_ones_give_way() {
     for store in stores(&settings) {
         let kept = store.open("kept").await.unwrap();
         say(&kept, "a").await;
-        let empty = store.open("empty").await.unwrap();
+        // While its first entry is on its way to the file, a room may count twice.
+        let empty = loop {
+            match store.open("empty").await {
+                Ok(log) => break log,
+                Err(error) => assert_eq!(error, StoreError::TooManyRooms),
+            }
+        };
         assert_eq!(store.open("more").await.unwrap_err(), StoreError::TooManyRooms);
         drop((kept, empty));
         say(&store.open("more").await.unwrap(), "b").await;

@@ -6,6 +6,7 @@ use super::bounds::{MAX_PAGE, MAX_SEARCH_TEXT};
 use super::fold::Needle;
 use super::memory::Memory;
 use super::room::{Room, now};
+use super::sqlite::File;
 use super::{Entry, Matches, NewEntry, Page, Range, Record, StoreError};
 
 /// Is called once, when an entry is durable, with its number; or with why it is not. It is called from a thread
@@ -32,11 +33,16 @@ pub struct RoomLog {
 #[derive(Debug, Clone)]
 enum Backing {
     Memory(Arc<Memory>),
+    File(Arc<File>),
 }
 
 impl RoomLog {
     pub(super) fn in_memory(room: Arc<Room>, memory: Arc<Memory>) -> Self {
         RoomLog { room, backing: Backing::Memory(memory) }
+    }
+
+    pub(super) fn in_file(room: Arc<Room>, file: Arc<File>) -> Self {
+        RoomLog { room, backing: Backing::File(file) }
     }
 
     /// The room's name.
@@ -83,13 +89,16 @@ impl RoomLog {
     pub fn append(&self, new: NewEntry, done: Done) -> Result<Accepted, StoreError> {
         match &self.backing {
             Backing::Memory(memory) => memory.append(&self.room, new, done),
+            Backing::File(file) => file.append(&self.room, new, done),
         }
     }
 
     /// Whether the author may have appended an entry with this key. If not, it is certain.
     pub fn may_have(&self, author: &str, key: &str) -> bool {
+        let state = self.room.lock();
         match &self.backing {
-            Backing::Memory(_) => self.room.lock().window.find(author, key).is_some(),
+            Backing::Memory(_) => state.window.find(author, key).is_some(),
+            Backing::File(_) => state.filter.may_have(author, key),
         }
     }
 
@@ -100,6 +109,7 @@ impl RoomLog {
     pub async fn find(&self, author: &str, key: &str) -> Result<Option<u64>, StoreError> {
         match &self.backing {
             Backing::Memory(_) => Ok(self.room.lock().window.find(author, key)),
+            Backing::File(file) => file.find(&self.room, author, key).await,
         }
     }
 
@@ -110,6 +120,7 @@ impl RoomLog {
     pub async fn get(&self, seq: u64) -> Result<Option<Arc<Entry>>, StoreError> {
         match &self.backing {
             Backing::Memory(_) => Ok(self.room.lock().window.get(seq)),
+            Backing::File(file) => file.get(&self.room, seq).await,
         }
     }
 
@@ -121,6 +132,7 @@ impl RoomLog {
         let limit = limit.clamp(1, MAX_PAGE);
         match &self.backing {
             Backing::Memory(memory) => Ok(memory.read(&self.room, range, limit)),
+            Backing::File(file) => file.read(&self.room, range, limit).await,
         }
     }
 
@@ -150,6 +162,7 @@ impl RoomLog {
                 let searched = tokio::task::spawn_blocking(search).await;
                 searched.map_err(|error| StoreError::Failed(error.to_string()))
             }
+            Backing::File(file) => file.search(&self.room, needle, before, limit).await,
         }
     }
 
@@ -160,8 +173,8 @@ impl RoomLog {
     pub fn put(&self, record: Record) -> Result<(), StoreError> {
         let mut state = self.room.lock();
         state.records.check(&record, now())?;
-        match &self.backing {
-            Backing::Memory(_) => {}
+        if let Backing::File(file) = &self.backing {
+            file.put(&self.room, &record)?;
         }
         state.records.put(record);
         Ok(())
@@ -173,8 +186,8 @@ impl RoomLog {
     /// [`StoreError::Busy`]: it is still there.
     pub fn remove(&self, key: &str) -> Result<(), StoreError> {
         let mut state = self.room.lock();
-        match &self.backing {
-            Backing::Memory(_) => {}
+        if let Backing::File(file) = &self.backing {
+            file.remove(&self.room, key)?;
         }
         state.records.remove(key);
         Ok(())

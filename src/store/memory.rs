@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bounds::{MAX_PAGE, MAX_SEARCHED};
+use super::filter::Filter;
 use super::fold::Needle;
 use super::log::{Accepted, Done, RoomLog};
 use super::page::Filling;
@@ -45,7 +46,7 @@ impl Memory {
         if rooms.len() >= self.settings.max_rooms {
             return Err(StoreError::TooManyRooms);
         }
-        let state = State { window: Window::new(0), records: Records::default(), top: 0 };
+        let state = State::new(Window::new(0), Records::default(), 0, Filter::new(0));
         let room = Arc::new(Room::new(name.into(), new_epoch(), state));
         rooms.insert(room.name.clone(), room.clone());
         Ok(RoomLog::in_memory(room, self.clone()))

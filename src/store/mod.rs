@@ -6,24 +6,26 @@
 //! place by callers: an edit or a removal is an entry of its own, and what is read back is each message as it
 //! stands then.
 //!
-//! [`Store::memory`] keeps all of it in memory, in bounds.
+//! Two stores keep entries, in memory ([`Store::memory`]) and in one file of SQLite ([`Store::sqlite`]). They do
+//! the same, which `contract.rs` tests.
 
 mod bounds;
 #[cfg(test)]
 mod contract;
 mod entry;
 mod error;
+mod filter;
 mod fold;
 mod log;
 mod memory;
 mod page;
-#[allow(dead_code, reason = "for the file, which comes next")]
 mod records;
 mod room;
 mod settings;
-#[allow(dead_code, reason = "for the file, which comes next")]
+mod sqlite;
 mod window;
 
+use std::path::Path;
 use std::sync::Arc;
 
 pub use entry::{Entry, Kind, NewEntry};
@@ -32,8 +34,10 @@ pub use log::{Accepted, Done, RoomLog};
 pub use page::{Matches, Page, Range, RoomInfo, Rooms};
 pub use records::Record;
 pub use settings::{Durability, Retention, RetentionOf, StoreSettings};
+pub use sqlite::{Moved, OpenError, TransferError, export, import};
 
 use memory::Memory;
+use sqlite::File;
 
 /// The logs of all rooms. Clones are the same store.
 #[derive(Debug, Clone)]
@@ -44,12 +48,23 @@ pub struct Store {
 #[derive(Debug, Clone)]
 enum Backend {
     Memory(Arc<Memory>),
+    File(Arc<File>),
 }
 
 impl Store {
     /// A store in memory: it lasts as long as the process.
     pub fn memory(settings: StoreSettings) -> Self {
         Store { backend: Backend::Memory(Arc::new(Memory::new(settings))) }
+    }
+
+    /// The store in a data directory, which is made if it is not there, for this user alone. Blocks; for a large
+    /// file for some seconds.
+    ///
+    /// # Errors
+    /// Why the directory or the file cannot be used: another process has it, it is read-only, damaged, or from
+    /// a newer version.
+    pub fn sqlite(dir: &Path, settings: StoreSettings) -> Result<Self, OpenError> {
+        Ok(Store { backend: Backend::File(Arc::new(File::open(dir, settings)?)) })
     }
 
     /// A store that keeps no entries. They are numbered, and forgotten at once.
@@ -63,6 +78,39 @@ impl Store {
     pub fn is_durable(&self) -> bool {
         match &self.backend {
             Backend::Memory(_) => false,
+            Backend::File(_) => true,
+        }
+    }
+
+    /// Why nothing can be written at the moment. What was accepted waits, and is written as soon as it can be.
+    pub fn trouble(&self) -> Option<StoreError> {
+        match &self.backend {
+            Backend::Memory(_) => None,
+            Backend::File(file) => file.trouble(),
+        }
+    }
+
+    /// Waits until the store has ended without having been closed, which is the end of the process: it would
+    /// lose what it is given.
+    pub async fn ended(&self) {
+        match &self.backend {
+            Backend::Memory(_) => std::future::pending().await,
+            Backend::File(file) => file.ended().await,
+        }
+    }
+
+    /// Writes what waits, and closes the file in order. Logs that are still there then say that it is closed.
+    ///
+    /// # Errors
+    /// Why something was not written.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Memory(_) => Ok(()),
+            Backend::File(file) => {
+                let file = file.clone();
+                let closed = tokio::task::spawn_blocking(move || file.close()).await;
+                closed.unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())))
+            }
         }
     }
 
@@ -77,6 +125,7 @@ impl Store {
         }
         match &self.backend {
             Backend::Memory(memory) => memory.open(room),
+            Backend::File(file) => file.open_room(room).await,
         }
     }
 
@@ -88,6 +137,7 @@ impl Store {
         let limit = limit.clamp(1, 1_000);
         match &self.backend {
             Backend::Memory(memory) => Ok(memory.rooms(after, limit)),
+            Backend::File(file) => file.rooms(after, limit).await,
         }
     }
 

@@ -26,6 +26,29 @@ pub struct Page {
     pub gap: bool,
 }
 
+impl Page {
+    /// Adds entries that came after all that could be read.
+    pub(super) fn extend(&mut self, later: &[Arc<Entry>], range: Range, limit: usize) {
+        let last = self.entries.last().map_or(0, |entry| entry.seq);
+        match range {
+            Range::After(_) if self.more => {}
+            Range::After(seq) => {
+                let later = later.iter().filter(|entry| entry.seq > last.max(seq));
+                self.entries.extend(later.cloned());
+                self.more = self.entries.len() > limit;
+                self.entries.truncate(limit);
+            }
+            Range::Before(seq) => {
+                let later = later.iter().filter(|entry| entry.seq > last && entry.seq < seq);
+                self.entries.extend(later.filter(|entry| !entry.kind.is_change()).cloned());
+                let over = self.entries.len().saturating_sub(limit);
+                self.more |= over > 0;
+                self.entries.drain(..over);
+            }
+        }
+    }
+}
+
 /// What a search found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Matches {
@@ -58,6 +81,29 @@ pub struct Rooms {
     pub rooms: Vec<RoomInfo>,
     /// Whether there are more after the last one.
     pub more: bool,
+}
+
+impl Rooms {
+    /// Adds what waits to be written.
+    pub(super) fn extend(&mut self, waiting: Vec<RoomInfo>, limit: usize) {
+        for new in waiting {
+            match self.rooms.binary_search_by(|room| room.name.cmp(&new.name)) {
+                Ok(at) => {
+                    let room = &mut self.rooms[at];
+                    // What was written since counts once.
+                    if room.top < new.top {
+                        room.top = new.top;
+                        room.entries += new.entries;
+                        room.bytes += new.bytes;
+                    }
+                }
+                Err(at) if at == self.rooms.len() && self.more => {}
+                Err(at) => self.rooms.insert(at, new),
+            }
+        }
+        self.more |= self.rooms.len() > limit;
+        self.rooms.truncate(limit);
+    }
 }
 
 /// Fills a page, in the order in which entries are read, until it is full by number or bytes.

@@ -1,14 +1,16 @@
 //! What is in memory of an open log.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use super::RoomInfo;
+use super::filter::Filter;
 use super::records::Records;
 use super::window::Window;
+use super::{RoomInfo, StoreError};
 
 /// An open log. Its lock is taken before those of the queue, and never across reading or writing.
 #[derive(Debug)]
@@ -25,7 +27,16 @@ pub(super) struct State {
     pub records: Records,
     /// The number that was given out last.
     pub top: u64,
+    /// Entries up to this number are written, or never will be.
+    pub durable: u64,
+    /// The keys of what is no longer in the window.
+    pub filter: Filter,
+    /// What became of the last few entries that were not written.
+    lost: VecDeque<(u64, Result<u64, StoreError>)>,
 }
+
+/// Entries that were not written and are remembered: one is, until those who ask for it are answered.
+const LOST: usize = 64;
 
 impl Room {
     pub fn new(name: Arc<str>, epoch: Arc<str>, state: State) -> Self {
@@ -38,6 +49,47 @@ impl Room {
 }
 
 impl Room {
+    /// An entry is written. What is over the bound of the window goes from it.
+    pub fn written(&self, seq: u64, window_bytes: u64) {
+        let mut state = self.lock();
+        state.durable = state.durable.max(seq);
+        while state.window.bytes() > window_bytes
+            && state.window.oldest().is_some_and(|oldest| oldest.seq <= state.durable)
+        {
+            state.window.pop();
+        }
+    }
+
+    /// An entry cannot be written, or was there before with another number.
+    pub fn not_written(&self, seq: u64, fate: Result<u64, StoreError>) {
+        let mut state = self.lock();
+        state.durable = state.durable.max(seq);
+        state.window.remove(seq);
+        state.lost.push_back((seq, fate));
+        if state.lost.len() > LOST {
+            state.lost.pop_front();
+        }
+    }
+
+    /// Entries up to this number are no longer kept.
+    pub fn forget_until(&self, floor: u64) {
+        let mut state = self.lock();
+        state.window.forget_until(floor);
+        state.filter.forget_until(floor);
+    }
+
+    /// What is not written yet.
+    pub fn waiting(&self) -> Option<RoomInfo> {
+        let (name, epoch) = (self.name.clone(), self.epoch.clone());
+        let state = self.lock();
+        let mut info = RoomInfo { name, epoch, top: state.top, entries: 0, bytes: 0 };
+        for entry in state.window.from(state.durable) {
+            info.entries += 1;
+            info.bytes += entry.size();
+        }
+        (info.entries > 0).then_some(info)
+    }
+
     pub fn info(&self) -> RoomInfo {
         let state = self.lock();
         RoomInfo {
@@ -51,6 +103,16 @@ impl Room {
 }
 
 impl State {
+    pub fn new(window: Window, records: Records, top: u64, filter: Filter) -> Self {
+        State { window, records, top, durable: top, filter, lost: VecDeque::new() }
+    }
+
+    /// What became of an entry, after everything before was written.
+    pub fn fate(&self, seq: u64) -> Result<u64, StoreError> {
+        let lost = self.lost.iter().find(|(lost, _)| *lost == seq);
+        lost.map_or(Ok(seq), |(_, fate)| fate.clone())
+    }
+
     /// Whether nothing would be lost with it.
     pub fn is_empty(&self) -> bool {
         self.window.len() == 0 && self.records.is_empty()

@@ -47,11 +47,6 @@ impl Window {
         self.bytes
     }
 
-    /// All entries after this number are here.
-    pub fn start(&self) -> u64 {
-        self.start
-    }
-
     pub fn oldest(&self) -> Option<&Arc<Entry>> {
         self.entries.front()
     }
@@ -106,6 +101,14 @@ impl Window {
         self.start = entry.seq;
         self.forget(&entry);
         Some(entry)
+    }
+
+    /// Entries up to this number are no longer kept.
+    pub fn forget_until(&mut self, floor: u64) {
+        while self.entries.front().is_some_and(|oldest| oldest.seq <= floor) {
+            self.pop();
+        }
+        self.start = self.start.max(floor);
     }
 
     /// Takes out an entry that was not written.
