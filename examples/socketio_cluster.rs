@@ -4,13 +4,14 @@
 //! Run some with `PORT=3001 cargo run --example socketio_cluster`, each with another port. They meet at the
 //! Redis in the variable `REDIS_URL`, or at `redis://localhost`. With `CLUSTER_ADAPTER=redis-sharded` or
 //! `redis-streams` they meet as Node's servers with the adapter for that. `RECOVERY=1` brings clients back to their
-//! sessions; streams alone can do that.
+//! sessions; streams alone can do that. `CLUSTER_OLDEST=0.1`, `0.2`, `3` or `6` is for old servers of Node with
+//! `socket.io-redis`.
 
 use std::time::Duration;
 
 use parlance::cluster::redis::{
-    PubSubSettings, Redis, RedisPubSub, RedisSharded, RedisStreams, RedisUrl, ShardedSettings,
-    StreamSettings,
+    OldestAdapter, PubSubSettings, Redis, RedisPubSub, RedisSharded, RedisStreams, RedisUrl,
+    ShardedSettings, StreamSettings,
 };
 use parlance::engine::{Engine, Limits};
 use parlance::negotiate::Negotiator;
@@ -85,6 +86,7 @@ async fn carry_out(io: Io, socket: Socket, order: Order, args: Args) -> Value {
             });
             return facts.collect();
         }
+        "enter" => order.rooms.into_iter().for_each(|room| socket.join(room)),
         "server side" => namespace.server_side_emit(&order.event, args),
         "ask servers" => {
             let answers = namespace.server_side_emit_with_ack(&order.event, args).await;
@@ -94,6 +96,7 @@ async fn carry_out(io: Io, socket: Socket, order: Order, args: Args) -> Value {
             };
         }
         "count" => return namespace.server_count().await.into(),
+        "id" => return socket.id().into(),
         "data" => socket.set_data(args.get::<Value>(0).unwrap_or_default()),
         other => return json!({ "error": format!("nobody can {other}") }),
     }
@@ -138,7 +141,15 @@ async fn main() -> anyhow::Result<()> {
             Io::builder().adapter(move |node| cluster.adapter(node)).build()
         }
         _ => {
-            let cluster = RedisPubSub::new(redis, PubSubSettings::default());
+            let oldest = match std::env::var("CLUSTER_OLDEST").as_deref() {
+                Ok("0.1") => OldestAdapter::V0_1,
+                Ok("0.2") => OldestAdapter::V0_2,
+                Ok("3") => OldestAdapter::V3,
+                Ok("6") => OldestAdapter::V6,
+                _ => OldestAdapter::V7,
+            };
+            let settings = PubSubSettings { oldest, ..PubSubSettings::default() };
+            let cluster = RedisPubSub::new(redis, settings);
             Io::builder().adapter(move |node| cluster.adapter(node)).build()
         }
     };

@@ -23,7 +23,7 @@ mod warnings;
 use std::path::PathBuf;
 
 pub use admin_ui::AdminUi;
-pub use cluster::ClusterAdapter;
+pub use cluster::{ClusterAdapter, ClusterOldest};
 pub use host::HostPort;
 pub use layer::{Layer, is_variable, unknown_variables};
 pub use layers::{FileContent, Layers, Sources};

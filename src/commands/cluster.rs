@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 
 use crate::cluster::redis::{
-    PubSubSettings, Redis, RedisPubSub, RedisSettings, RedisSharded, RedisStreams, RedisUrl,
-    ShardedSettings, StreamSettings,
+    OldestAdapter, PubSubSettings, Redis, RedisPubSub, RedisSettings, RedisSharded, RedisStreams,
+    RedisUrl, ShardedSettings, StreamSettings,
 };
-use crate::config::{ClusterAdapter, Settings};
+use crate::config::{ClusterAdapter, ClusterOldest, Settings};
 use crate::files;
 use crate::socketio::{Adapter, IoBuilder, LocalNode};
 
@@ -21,6 +21,7 @@ pub(super) struct Cluster {
     redis: RedisSettings,
     adapter: ClusterAdapter,
     prefix: String,
+    oldest: OldestAdapter,
     stream_length: usize,
     stream_count: usize,
 }
@@ -47,11 +48,19 @@ impl Cluster {
             None => None,
         };
         let prefix = settings.cluster_prefix.clone();
+        let oldest = match settings.cluster_oldest {
+            ClusterOldest::V0_1 => OldestAdapter::V0_1,
+            ClusterOldest::V0_2 => OldestAdapter::V0_2,
+            ClusterOldest::V3 => OldestAdapter::V3,
+            ClusterOldest::V6 => OldestAdapter::V6,
+            ClusterOldest::V7 => OldestAdapter::V7,
+        };
         let redis = RedisSettings { url, ca };
         Ok(Some(Cluster {
             redis,
             adapter: settings.cluster_adapter,
             prefix,
+            oldest,
             stream_length: settings.cluster_stream_length,
             stream_count: settings.cluster_stream_count,
         }))
@@ -68,7 +77,7 @@ impl Cluster {
         type Make = Box<dyn Fn(&Arc<LocalNode>) -> Arc<dyn Adapter> + Send + Sync>;
         let make: Make = match self.adapter {
             ClusterAdapter::Redis => {
-                let settings = PubSubSettings { channel_prefix: self.prefix };
+                let settings = PubSubSettings { channel_prefix: self.prefix, oldest: self.oldest };
                 let cluster = RedisPubSub::new(redis.clone(), settings);
                 Box::new(move |node| cluster.adapter(node))
             }

@@ -224,6 +224,9 @@ pub struct Layer {
     /// With what the names of all channels begin [default: socket.io]
     #[arg(long, env = "PARLANCE_CLUSTER_PREFIX", value_name = "TEXT")]
     pub cluster_prefix: Option<String>,
+    /// Oldest version of socket.io-redis, or of its successor, among the servers of Node [default: 7]
+    #[arg(long, env = "PARLANCE_CLUSTER_OLDEST", value_name = "VERSION")]
+    pub cluster_oldest: Option<String>,
     /// With redis-streams: entries that a stream keeps, about [default: 10000]
     #[arg(long, env = "PARLANCE_CLUSTER_STREAM_LENGTH", value_name = "COUNT")]
     pub cluster_stream_length: Option<usize>,
@@ -254,7 +257,7 @@ impl Layer {
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
             drain_delay shutdown_timeout message_max message_rate duplicate_names rooms max_rooms
-            cluster cluster_adapter cluster_prefix cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
+            cluster cluster_adapter cluster_prefix cluster_oldest cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
     }
 }
 

@@ -1,11 +1,12 @@
 //! The settings that result from all layers.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::host::HostPort;
 use super::values::{Size, Time};
-use super::{AdminUi, ClusterAdapter, ConfigError, Layer, rules};
+use super::{AdminUi, ClusterAdapter, ClusterOldest, ConfigError, Layer, rules};
 use crate::policy::proxy_headers::Believed;
 use crate::policy::{BreakerSettings, Caps, Networks, Origins, Policy, RoomNames, Transports};
 use crate::telemetry::Format;
@@ -134,6 +135,8 @@ pub struct Settings {
     pub cluster_adapter: ClusterAdapter,
     /// With what the names of all channels begin.
     pub cluster_prefix: String,
+    /// The oldest adapter of Node's servers in the cluster.
+    pub cluster_oldest: ClusterOldest,
     /// Entries that a stream keeps, about.
     pub cluster_stream_length: usize,
     /// How many streams there are.
@@ -163,7 +166,7 @@ impl Settings {
             queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
             max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names rooms max_rooms
-            cluster cluster_adapter cluster_prefix cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
+            cluster cluster_adapter cluster_prefix cluster_oldest cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
     }
 
     /// Checks that settings do not contradict each other. No layer can check this by itself.
@@ -198,6 +201,12 @@ impl Settings {
             return wrong("proxy-protocol", message);
         }
         self.check_cluster()?;
+        if self.cluster_oldest != ClusterOldest::default()
+            && self.cluster_adapter != ClusterAdapter::Redis
+        {
+            let message = "servers that old have none but the adapter redis".into();
+            return wrong("cluster-oldest", message);
+        }
         if self.cluster_ca.is_some() && self.cluster.is_none() {
             return wrong("cluster-ca", "there is no cluster: set cluster as well".into());
         }
@@ -374,12 +383,9 @@ impl Settings {
                 .unwrap_or_default(),
             max_rooms: layer.max_rooms.unwrap_or(1000),
             cluster: layer.cluster.filter(|url| !url.is_empty()),
-            cluster_adapter: layer
-                .cluster_adapter
-                .as_ref()
-                .and_then(|name| name.parse().ok())
-                .unwrap_or_default(),
+            cluster_adapter: parsed(layer.cluster_adapter.as_deref()),
             cluster_prefix: layer.cluster_prefix.unwrap_or_else(|| "socket.io".into()),
+            cluster_oldest: parsed(layer.cluster_oldest.as_deref()),
             cluster_stream_length: layer.cluster_stream_length.unwrap_or(10_000),
             cluster_stream_count: layer.cluster_stream_count.unwrap_or(1),
             cluster_ca: layer.cluster_ca,
@@ -436,4 +442,9 @@ fn policy(layer: &Layer, known: &[&'static str]) -> Policy {
             longest: time(layer.breaker_longest, standard.longest),
         },
     }
+}
+
+/// What a validated text means, or the default.
+fn parsed<T: FromStr + Default>(text: Option<&str>) -> T {
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }

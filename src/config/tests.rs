@@ -92,6 +92,10 @@ fn errors_of_listening() {
             "t.toml:1:18: cluster-prefix: expected 1 to 128 characters of ASCII, with neither a space nor a #",
         ),
         (
+            "cluster-oldest = \"9\"",
+            "t.toml:1:18: cluster-oldest: expected the version of an adapter: 0.1, 0.2, or 1 to 8",
+        ),
+        (
             "admin-ui = \"on\"",
             "t.toml:1:12: admin-ui: expected off, production or development, not \"on\"",
         ),

@@ -4,7 +4,7 @@ use super::bounds::BOUNDS;
 use super::host::HostPort;
 use super::rules::{self, BadRule};
 use super::values::Time;
-use super::{AdminUi, ClusterAdapter, Layer, cluster, host, path};
+use super::{AdminUi, ClusterAdapter, ClusterOldest, Layer, cluster, host, path};
 use crate::policy::proxy_headers::Believed;
 use crate::policy::{Eio3Polls, Networks, Origins, RoomNames, Transports};
 use crate::telemetry::{self, Format};
@@ -82,6 +82,11 @@ impl Layer {
             && let Err(message) = cluster::check_prefix(prefix)
         {
             return invalid("cluster-prefix", message);
+        }
+        if let Some(version) = &self.cluster_oldest
+            && let Err(message) = version.parse::<ClusterOldest>()
+        {
+            return invalid("cluster-oldest", message);
         }
         if let Some(host) = &self.host
             && let Err(message) = host::check(host)

@@ -8,7 +8,7 @@ const lock = JSON.parse(readFileSync('package-lock.json', 'utf8'));
 for (const entry of Object.values(lock.packages)) {
   delete entry.funding;
   for (const [name, source] of Object.entries(entry.dependencies ?? {})) {
-    if (source.includes('://')) entry.dependencies[name] = '*'; // replaced under "overrides" in package.json
+    if (/:\/\/|^[^@/]+\//.test(source)) entry.dependencies[name] = '*'; // replaced under "overrides" in package.json
   }
 }
 writeFileSync('package-lock.json', `${JSON.stringify(lock, null, 2)}\n`);

@@ -2,11 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { startNode4, startRedis } from './lib/redis.mjs';
+import { startNode4, startOldNode } from './lib/node-servers.mjs';
+import { startRedis } from './lib/redis.mjs';
 import { scenario } from './lib/scenario.mjs';
 import { startChat } from './lib/server.mjs';
 
-const { io: connect } = createRequire(import.meta.url)('socket.io-client-4.8.4');
+const require = createRequire(import.meta.url);
+const WORDS = ['login', 'user joined', 'user left', 'new message', 'typing', 'stop typing'];
 
 /** The stock example's events: what its server says to whom. */
 function serveStock(io) {
@@ -27,12 +29,12 @@ function serveStock(io) {
 }
 
 /** Somebody on a server, and all that they hear; `hears(event, test)` waits for the next that fits. */
-async function person(scene, server, name) {
-  const socket = connect(server.url, { forceNew: true, transports: ['websocket'] });
+async function person(scene, server, name, generation = '4.8.4') {
+  const socket = require(`socket.io-client-${generation}`)(server.url, { forceNew: true, transports: ['websocket'] });
   scene.atEnd(() => socket.disconnect());
   const heard = [];
   let look = () => {};
-  socket.onAny((...event) => { heard.push(event); look(); });
+  for (const word of WORDS) socket.on(word, (...args) => { heard.push([word, ...args]); look(); });
   const hears = (event, fits = () => true) => new Promise((resolve, reject) => {
     const late = setTimeout(() => reject(new Error(`${name} waits for ${event}, and heard ${JSON.stringify(heard)}`)), 20_000);
     look = () => {
@@ -49,21 +51,29 @@ async function person(scene, server, name) {
   return { socket, hears };
 }
 
-for (const adapter of ['redis', 'redis-streams']) scenario(`people of two nodes and of a server of Node are in one room, by ${adapter}`, async (scene) => {
+/** How nodes meet, the server of Node that starts there, and the generation of the client of somebody on it. */
+const CLUSTERS = [
+  { adapter: 'redis', with: 'today\'s', start: (redis) => startNode4(redis, { adapter: 'redis' }) },
+  { adapter: 'redis-streams', with: 'today\'s', start: (redis) => startNode4(redis, { adapter: 'redis-streams' }) },
+  { adapter: 'redis', oldest: '5.4', with: '2.5 with socket.io-redis 5.4', generation: '2.5.0', start: (redis) => startOldNode(redis, 'socket.io-2', 'socket.io-redis-5') },
+  { adapter: 'redis', oldest: '0.1.3', with: '1.0.6 with socket.io-redis 0.1.3', generation: '1.7.4', start: (redis) => startOldNode(redis, 'socket.io-1.0', 'socket.io-redis-0.1') },
+];
+
+for (const { adapter, oldest = '8', with: version, generation, start } of CLUSTERS) scenario(`people of two nodes and of a server of Node are in one room, by ${adapter}, ${version}`, async (scene) => {
   const redis = await startRedis();
   scene.atEnd(() => redis.stop());
-  const args = ['--cluster', redis.url, '--cluster-adapter', adapter];
+  const args = ['--cluster', redis.url, '--cluster-adapter', adapter, '--cluster-oldest', oldest];
   const nodes = [];
   for (let n = 0; n < 2; n++) nodes.push(await startChat(args));
   scene.servers.push(...nodes);
-  const stock = await startNode4(redis, { adapter });
+  const stock = await start(redis);
   serveStock(stock.io);
   scene.atEnd(() => stock.stop());
 
   const ann = await person(scene, nodes[0], 'ann');
   const bob = await person(scene, nodes[1], 'bob');
   await ann.hears('user joined', ({ username }) => username === 'bob');
-  const zoe = await person(scene, stock, 'zoe');
+  const zoe = await person(scene, stock, 'zoe', generation);
   // Each node knows all of them: what it missed while it started is made up for within seconds.
   for (const { socket } of [ann, bob]) {
     const who = async () => { const { numUsers, people } = await socket.emitWithAck('who'); return JSON.stringify([numUsers, people.sort()]); };

@@ -4,6 +4,7 @@
 //! What is written is what all of Node's adapters read. What is read may be anything: it comes from a broker,
 //! to which others write as well.
 
+mod msgpack_js;
 mod parts;
 mod read;
 mod write;
@@ -11,11 +12,12 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use msgpack_js::{from_standard, to_standard};
 pub use parts::{Parts, decode};
 pub use read::{read, read_after, read_data};
 pub use write::{
-    Details, Event, First, List, Names, Opts, encode, encode_binary, write, write_binary,
-    write_binary_after, write_data,
+    BINARY_EVENT, Details, EVENT, Event, First, List, Names, Opts, encode, encode_binary, write,
+    write_binary, write_binary_after, write_data,
 };
 
 /// Messages that are longer are neither written nor read.

@@ -66,6 +66,11 @@ impl Parts {
         self.map.remove(key).filter(|value| !value.is_null())
     }
 
+    /// Whether there is something.
+    pub fn has(&self, key: &str) -> bool {
+        self.map.get(key).is_some_and(|value| !value.is_null())
+    }
+
     /// A text.
     ///
     /// # Errors
@@ -148,6 +153,10 @@ impl Parts {
         let Value::Object(mut packet) = packet else { return Err(FormatError::Mistyped("packet")) };
         if !packet.get("type").and_then(whole).is_some_and(|kind| EVENTS.contains(&kind)) {
             return Err(FormatError::Mistyped("type of packet"));
+        }
+        // Servers with socket.io-redis before 1 publish what is left when the binary was taken out.
+        if packet.get("attachments").and_then(whole).is_some_and(|count| count > 0) {
+            return Err(FormatError::Mistyped("binary"));
         }
         let namespace = packet.get("nsp").and_then(name);
         let data = packet.remove("data").unwrap_or_default();

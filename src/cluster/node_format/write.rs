@@ -53,7 +53,8 @@ pub fn encode(value: &impl Serialize, is_binary: bool) -> Result<Vec<u8>, Format
         return encode_binary(value);
     }
     let mut written = Bounded(Vec::new());
-    match serde_json::to_writer(&mut written, value) {
+    let mut serializer = serde_json::Serializer::with_formatter(&mut written, NodesJson);
+    match value.serialize(&mut serializer) {
         Ok(()) => Ok(written.0),
         Err(error) => Err(written.why(error)),
     }
@@ -69,6 +70,23 @@ pub fn encode_binary(value: &impl Serialize) -> Result<Vec<u8>, FormatError> {
     match value.serialize(&mut serializer) {
         Ok(()) => Ok(written.0),
         Err(error) => Err(written.why(error)),
+    }
+}
+
+/// JSON that has binary as Node writes it.
+struct NodesJson;
+
+impl serde_json::ser::Formatter for NodesJson {
+    fn write_byte_array<W>(&mut self, writer: &mut W, bytes: &[u8]) -> io::Result<()>
+    where
+        W: ?Sized + io::Write,
+    {
+        writer.write_all(br#"{"type":"Buffer","data":["#)?;
+        for (at, byte) in bytes.iter().enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            write!(writer, "{comma}{byte}")?;
+        }
+        writer.write_all(b"]}")
     }
 }
 
@@ -163,7 +181,7 @@ impl<'a> Data<'a> {
         Some(match content {
             Content::InitialHeartbeat | Content::Heartbeat | Content::AdapterClose => return None,
             Content::Broadcast { packet, selector, flags, request } => Data {
-                packet: Some(Said::Event(Event { packet, namespace: None })),
+                packet: Some(Said::Event(Event { packet, namespace: None, kind: EVENT })),
                 opts: opts(selector, *flags),
                 request_id: request.as_deref(),
                 ..nothing()
@@ -206,12 +224,20 @@ pub struct Event<'a> {
     pub packet: &'a Packet,
     /// The namespace, if it is to be said here.
     pub namespace: Option<&'a str>,
+    /// The type of the packet: [`EVENT`], or [`BINARY_EVENT`].
+    pub kind: u8,
 }
+
+/// The type of packets, with binary or without.
+pub const EVENT: u8 = 2;
+/// The type of packets that have binary, for servers before Socket.IO 3, which do not look for it in others. Later
+/// ones disconnect their clients when they get it.
+pub const BINARY_EVENT: u8 = 5;
 
 impl Serialize for Event<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(2 + usize::from(self.namespace.is_some())))?;
-        map.serialize_entry("type", &2)?;
+        map.serialize_entry("type", &self.kind)?;
         map.serialize_entry("data", &List(self.packet))?;
         if let Some(namespace) = self.namespace {
             map.serialize_entry("nsp", namespace)?;

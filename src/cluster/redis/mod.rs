@@ -18,7 +18,7 @@ use bytes::Bytes;
 pub use connection::{Redis, RedisCounts, RedisStatus, Subscription};
 pub use directory::RedisNodes;
 pub use link::Link;
-pub use pubsub::{PubSubSettings, RedisPubSub};
+pub use pubsub::{OldestAdapter, PubSubSettings, RedisPubSub};
 pub use sharded::{RedisSharded, ShardedSettings};
 pub use streams::{RedisStreams, StreamCounts, StreamSettings};
 pub use topics::{Listener, Topic, escaped};

@@ -1,7 +1,7 @@
 //! Messages of other servers, byte by byte: what old ones send, and what nobody understands.
 
 use bytes::Bytes;
-use parlance::cluster::redis::{PubSubSettings, Redis, RedisPubSub, RedisUrl};
+use parlance::cluster::redis::{OldestAdapter, PubSubSettings, Redis, RedisPubSub, RedisUrl};
 use parlance::socketio::Io;
 
 use crate::support::client::{Client, Via};
@@ -12,8 +12,17 @@ use crate::support::{soon, until};
 
 /// A node with a client that is in some rooms.
 async fn node(server: &RedisServer, rooms: &[&str]) -> (Redis, Io, TestServer, Client) {
+    node_with(server, rooms, OldestAdapter::default()).await
+}
+
+async fn node_with(
+    server: &RedisServer,
+    rooms: &[&str],
+    oldest: OldestAdapter,
+) -> (Redis, Io, TestServer, Client) {
     let redis = Redis::connect(server.url().parse::<RedisUrl>().unwrap());
-    let cluster = RedisPubSub::new(redis.clone(), PubSubSettings::default());
+    let settings = PubSubSettings { oldest, ..PubSubSettings::default() };
+    let cluster = RedisPubSub::new(redis.clone(), settings);
     let io = Io::builder().adapter(move |node| cluster.adapter(node)).build();
     let root = io.of("/");
     soon("connected", redis.until(true)).await;
@@ -96,4 +105,48 @@ async fn what_nobody_understands_is_counted_and_not_answered() {
     io.of("/").emit("still here", Bytes::from_static(&[1]));
     assert!(soon("it goes on", client.text()).await.starts_with("451-[\"still here\""));
     assert_eq!(redis.counts().ignored(), count);
+}
+
+/// `[{type: 2, data: [event], nsp: "/"}, {rooms: ["r1"], flags: undefined}]` as socket.io-redis 0.1.3 has it.
+fn of_0_1(event: u8) -> Vec<u8> {
+    let mut message = bytes("92 83a474797065 02 a464617461 91a1");
+    message.push(event);
+    message.extend(bytes("a36e7370a12f 82a5726f6f6d7391a27231 a5666c616773c4"));
+    message
+}
+
+#[tokio::test]
+async fn servers_of_0_1_are_heard_once_and_only_if_they_are_to_be() {
+    let server = RedisServer::start().await;
+    let oldest = OldestAdapter::V0_1;
+    let (redis, io, _here, mut client) = node_with(&server, &["r1"], oldest).await;
+    let (other_redis, _io, _there, mut other) = node_with(&server, &["r1"], oldest).await;
+    let (new_redis, _io, _elsewhere, mut new) = node(&server, &["r1"]).await;
+    let whole = of_0_1(b'x');
+    // Cut off anywhere; what newer servers say; what has lost its binary.
+    (0..whole.len()).for_each(|end| server.publish("socket.io#wWFERR", &whole[..end]));
+    server.publish("socket.io#wWFERR", &to_two_rooms(b'x'));
+    let without = "92 83a474797065 05 a464617461 92a178 82ac5f706c616365686f6c646572c3a36e756d00
+                   ab6174746163686d656e747301 80";
+    server.publish("socket.io#emitter", &bytes(without));
+    let count = whole.len() as u64 + 2;
+    for redis in [&redis, &other_redis] {
+        until("all are counted", || redis.counts().ignored() == count).await;
+    }
+    server.publish("socket.io#wWFERR", &of_0_1(b'a'));
+    server.publish("socket.io#emitter", &of_0_1(b'b'));
+    for client in [&mut client, &mut other] {
+        assert_eq!(soon("a server's", client.text()).await, "42[\"a\"]");
+        assert_eq!(soon("an emitter's", client.text()).await, "42[\"b\"]");
+    }
+    // Each node hears another by one channel alone, and nobody hears what is for old servers.
+    io.of("/").to("r1").emit("c", ());
+    io.of("/").emit("d", Bytes::from_static(&[1]));
+    for client in [&mut client, &mut other, &mut new] {
+        assert_eq!(soon("a node's", client.text()).await, "42[\"c\"]");
+        assert!(soon("its next", client.text()).await.starts_with("451-[\"d\""));
+    }
+    assert_eq!(redis.counts().published(), 4, "twice each");
+    assert_eq!(new_redis.counts().ignored(), 0);
+    assert_eq!(other_redis.counts().ignored(), count);
 }

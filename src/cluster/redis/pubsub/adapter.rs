@@ -9,8 +9,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, timeout};
 
 use super::RedisPubSub;
+use super::oldest::OldestAdapter;
 use super::pending::Pending;
-use super::wire::{Ask, Broadcast, Channels, Response, write_request};
+use super::wire::{Ask, Broadcast, Channels, Response, write_old_fetch, write_request};
 use crate::cluster::node_format::FormatError;
 use crate::cluster::redis::{Redis, Subscription, Topic, escaped};
 use crate::socketio::{
@@ -29,6 +30,7 @@ pub struct PubSubAdapter {
     pub(super) node: Arc<LocalNode>,
     pub(super) redis: Redis,
     pub(super) channels: Channels,
+    pub(super) oldest: OldestAdapter,
     pub(super) pending: Pending,
     /// None once it is closed.
     subscriptions: Mutex<Vec<Arc<Subscription>>>,
@@ -40,6 +42,7 @@ impl PubSubAdapter {
         let uid: Arc<str> = id();
         let adapter = Arc::new_cyclic(|me| PubSubAdapter {
             channels: Channels::new(&settings.channel_prefix, node.namespace(), &uid),
+            oldest: settings.oldest,
             uid,
             node: Arc::clone(node),
             redis: redis.clone(),
@@ -56,7 +59,7 @@ impl PubSubAdapter {
     }
 
     fn subscribe(&self) {
-        let Channels { broadcasts, requests, responses, own_responses } = &self.channels;
+        let Channels { broadcasts, requests, responses, own_responses, .. } = &self.channels;
         let pattern = Topic::Pattern(format!("{}*", escaped(broadcasts)).into());
         let subscriptions = [
             self.listen(pattern, Self::take_broadcast),
@@ -66,7 +69,19 @@ impl PubSubAdapter {
             self.listen(Topic::Channel(Arc::clone(requests)), Self::take_request),
         ];
         let mut kept = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.oldest == OldestAdapter::V0_1 {
+            kept.extend(self.listen_to_first().map(Arc::new));
+        }
         kept.extend(subscriptions.map(Arc::new));
+    }
+
+    /// Listens to servers of 0.1, and to emitters as old as that.
+    fn listen_to_first(&self) -> [Subscription; 2] {
+        let Channels { of_first, of_emitters, .. } = &self.channels;
+        [
+            self.listen(Topic::pattern(of_first.as_str()), Self::take_first),
+            self.listen(Topic::Channel(Arc::clone(of_emitters)), Self::take_first),
+        ]
     }
 
     fn listen(
@@ -89,7 +104,8 @@ impl PubSubAdapter {
         if room.is_some_and(|room| !self.node.has(room)) {
             return Ok(());
         }
-        let Broadcast { uid, namespace, packet, selector, flags } = Broadcast::read(payload)?;
+        let Broadcast { uid, namespace, packet, selector, flags } =
+            Broadcast::read(payload, self.oldest)?;
         if uid == self.uid || namespace != *self.node.namespace() {
             return Ok(());
         }
@@ -100,6 +116,15 @@ impl PubSubAdapter {
             return Ok(());
         }
         self.node.broadcast_of(&uid, packet, &selector, flags);
+        Ok(())
+    }
+
+    fn take_first(&self, channel: &str, payload: &[u8]) -> Result<(), FormatError> {
+        let Broadcast { uid, namespace, packet, selector, flags } =
+            Broadcast::read_first(channel, payload)?;
+        if namespace == *self.node.namespace() {
+            self.node.broadcast_of(&uid, packet, &selector, flags);
+        }
         Ok(())
     }
 
@@ -126,7 +151,15 @@ impl PubSubAdapter {
 
     fn request(&self, request: Option<&str>, ask: Ask<'_>) {
         let namespace = self.node.namespace();
-        let written = write_request(&self.uid, request, namespace, ask);
+        // Old servers know no exceptions: what they would say were too much.
+        if self.oldest < OldestAdapter::V6
+            && let (Some(request), Ask::Fetch(selector)) = (request, ask)
+            && selector.except.is_empty()
+        {
+            let written = write_old_fetch(&self.uid, request, &selector.rooms);
+            self.publish(&self.channels.requests, written);
+        }
+        let written = write_request(&self.uid, request, namespace, ask, self.oldest);
         self.publish(&self.channels.requests, written);
     }
 
@@ -188,9 +221,13 @@ fn id() -> Arc<str> {
 impl Adapter for PubSubAdapter {
     fn broadcast(&self, packet: Packet, selector: Selector, flags: Flags) {
         if !flags.local {
-            let namespace = self.node.namespace();
-            let written = Broadcast::write(&self.uid, namespace, &packet, &selector, flags);
+            let (namespace, whom) = (self.node.namespace(), (&selector, flags));
+            let written = Broadcast::write(&self.uid, namespace, &packet, whom, self.oldest);
             self.publish(&self.channels.of(&selector), written);
+            if self.oldest == OldestAdapter::V0_1 {
+                let written = Broadcast::write_first(namespace, &packet, whom);
+                self.publish(&self.channels.first, written);
+            }
         }
         self.node.broadcast(packet, &selector, flags);
     }

@@ -14,7 +14,8 @@ impl PubSubAdapter {
     /// Does what a request asks. Who wants an answer gets one in any case: they count.
     pub(super) fn take_request(&self, _channel: &str, payload: &[u8]) -> Result<(), FormatError> {
         let Request { uid, id: request, is_old, asked } = Request::read(payload)?;
-        if uid.as_ref() == Some(&self.uid) {
+        // Another node of this kind asks old servers, and asks this one in other words.
+        if uid.as_ref() == Some(&self.uid) || (is_old && uid.is_some()) {
             return Ok(());
         }
         let say = |say: Say<'_>| {
@@ -70,7 +71,7 @@ impl PubSubAdapter {
     }
 
     fn respond(&self, request: &str, is_old: bool, say: Say<'_>) {
-        self.publish(&self.channels.responses, write_response(request, is_old, say));
+        self.publish(&self.channels.responses, write_response(request, is_old, say, self.oldest));
     }
 
     /// Asks this node's clients for another node.

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod answer;
+mod oldest;
 mod pending;
 mod wire;
 
@@ -11,16 +12,20 @@ use super::connection::Redis;
 use crate::socketio::{Adapter, LocalNode};
 use adapter::PubSubAdapter;
 
+pub use oldest::OldestAdapter;
+
 /// How nodes meet by Pub/Sub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PubSubSettings {
     /// With what the names of all channels begin: the `key` of Node's adapters.
     pub channel_prefix: String,
+    /// What the oldest of Node's servers in the cluster has.
+    pub oldest: OldestAdapter,
 }
 
 impl Default for PubSubSettings {
     fn default() -> Self {
-        PubSubSettings { channel_prefix: "socket.io".into() }
+        PubSubSettings { channel_prefix: "socket.io".into(), oldest: OldestAdapter::default() }
     }
 }
 

@@ -1,88 +1,23 @@
 //! What is published, byte by byte.
 //!
 //! A broadcast is `[uid, {type, data, nsp}, {rooms, except, flags}]` in MessagePack. Requests and responses are
-//! objects: JSON, or MessagePack if there is binary in them, or always where Node's servers do so.
+//! objects: JSON, or MessagePack if there is binary in them, which servers before `@socket.io/redis-adapter` end by.
+
+mod broadcast;
 
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::oldest::OldestAdapter;
 
 use crate::cluster::node_format::{
-    Details, Event, First, FormatError, List, Names, Opts, Parts, encode, encode_binary,
+    Details, EVENT, Event, First, FormatError, List, Names, Opts, Parts, encode,
 };
 use crate::socketio::{Args, Flags, Packet, Selector, SocketDetails};
 
-/// The channels of a namespace.
-#[derive(Debug)]
-pub struct Channels {
-    /// Of broadcasts. Those to one room have the room's name, and `#`, after it.
-    pub broadcasts: Arc<str>,
-    /// Of requests to all nodes.
-    pub requests: Arc<str>,
-    /// Of responses.
-    pub responses: Arc<str>,
-    /// Of responses to this node alone, which some servers use.
-    pub own_responses: Arc<str>,
-}
-
-impl Channels {
-    pub fn new(prefix: &str, namespace: &str, uid: &str) -> Self {
-        Channels {
-            broadcasts: format!("{prefix}#{namespace}#").into(),
-            requests: format!("{prefix}-request#{namespace}#").into(),
-            responses: format!("{prefix}-response#{namespace}#").into(),
-            own_responses: format!("{prefix}-response#{namespace}#{uid}#").into(),
-        }
-    }
-
-    /// The channel for a broadcast.
-    pub fn of(&self, selector: &Selector) -> Arc<str> {
-        match &selector.rooms[..] {
-            [room] => format!("{}{room}#", self.broadcasts).into(),
-            _ => Arc::clone(&self.broadcasts),
-        }
-    }
-
-    /// The room that a channel of broadcasts is for: `None` if it is none, `Some(None)` if it is for all.
-    pub fn room<'a>(&self, channel: &'a str) -> Option<Option<&'a str>> {
-        let rest = channel.strip_prefix(&*self.broadcasts)?;
-        if rest.is_empty() { Some(None) } else { rest.strip_suffix('#').map(Some) }
-    }
-}
-
-/// A broadcast of another node.
-#[derive(Debug, PartialEq)]
-pub struct Broadcast {
-    pub uid: Arc<str>,
-    pub namespace: Arc<str>,
-    pub packet: Packet,
-    pub selector: Selector,
-    pub flags: Flags,
-}
-
-impl Broadcast {
-    pub fn write(
-        uid: &str,
-        namespace: &str,
-        packet: &Packet,
-        selector: &Selector,
-        flags: Flags,
-    ) -> Result<Vec<u8>, FormatError> {
-        let event = Event { packet, namespace: Some(namespace) };
-        encode_binary(&(uid, event, Opts { selector, flags }))
-    }
-
-    pub fn read(bytes: &[u8]) -> Result<Self, FormatError> {
-        let (list, parts) = Parts::read_list(bytes)?;
-        let mut list = list.into_iter();
-        let uid = list.next().and_then(|it| Some(Arc::from(it.as_str()?)));
-        let uid = uid.ok_or(FormatError::Mistyped("uid"))?;
-        let (packet, namespace) = parts.event_of(list.next().unwrap_or_default())?;
-        let (selector, flags) = parts.opts_of(list.next().unwrap_or_default())?;
-        let namespace = namespace.unwrap_or_else(|| "/".into());
-        Ok(Broadcast { uid, namespace, packet, selector, flags })
-    }
-}
+pub use broadcast::{Broadcast, Channels};
 
 /// What a request asks.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -133,6 +68,7 @@ pub fn write_request(
     request: Option<&str>,
     namespace: &str,
     ask: Ask<'_>,
+    oldest: OldestAdapter,
 ) -> Result<Vec<u8>, FormatError> {
     let body = RequestBody { uid, request_id: request, ..RequestBody::default() };
     let (body, is_binary) = match ask {
@@ -153,18 +89,38 @@ pub fn write_request(
             (RequestBody { r#type: 6, data: Some(List(packet)), ..body }, is_binary)
         }
         Ask::Clients(packet, selector, flags) => {
-            let packet = Some(Event { packet, namespace: Some(namespace) });
+            let is_binary = !packet.args.attachments.is_empty();
+            let packet = Some(Event { packet, namespace: Some(namespace), kind: EVENT });
             let opts = Some(Whom::Sent(Opts { selector, flags }));
-            (RequestBody { r#type: 7, packet, opts, ..body }, true)
+            (RequestBody { r#type: 7, packet, opts, ..body }, is_binary)
         }
     };
-    encode(&body, is_binary)
+    encode(&body, is_binary && oldest.has_binary_requests())
+}
+
+/// Writes the question which sockets there are, as servers with socket.io-redis before 6 understand it. A node of this
+/// kind sees by the name that it is none of theirs, and that it is asked in its own words as well.
+pub fn write_old_fetch(
+    uid: &str,
+    request: &str,
+    rooms: &[Arc<str>],
+) -> Result<Vec<u8>, FormatError> {
+    let body = OldFetch { uid, requestid: request, r#type: 0, rooms: Names(rooms) };
+    encode(&body, false)
+}
+
+#[derive(Serialize)]
+struct OldFetch<'a> {
+    uid: &'a str,
+    requestid: &'a str,
+    r#type: u8,
+    rooms: Names<'a>,
 }
 
 /// A request of another node, or of an emitter.
 #[derive(Debug, PartialEq)]
 pub struct Request {
-    /// An emitter may have none.
+    /// An emitter may have none, and old servers have none.
     pub uid: Option<Arc<str>>,
     /// What the answer is to name; without it there is to be none.
     pub id: Option<Arc<str>>,
@@ -316,7 +272,12 @@ enum Found<'a> {
 }
 
 /// Writes a response.
-pub fn write_response(request: &str, is_old: bool, say: Say<'_>) -> Result<Vec<u8>, FormatError> {
+pub fn write_response(
+    request: &str,
+    is_old: bool,
+    say: Say<'_>,
+    oldest: OldestAdapter,
+) -> Result<Vec<u8>, FormatError> {
     let body = match is_old {
         true => ResponseBody { old_request_id: Some(request), ..ResponseBody::default() },
         false => ResponseBody { request_id: Some(request), ..ResponseBody::default() },
@@ -339,9 +300,12 @@ pub fn write_response(request: &str, is_old: bool, say: Say<'_>) -> Result<Vec<u
         Say::Count(count) => {
             (ResponseBody { r#type: Some(8), client_count: Some(count), ..body }, false)
         }
-        Say::Ack(args) => (ResponseBody { r#type: Some(9), packet: First::of(args), ..body }, true),
+        Say::Ack(args) => {
+            let is_binary = !args.attachments.is_empty();
+            (ResponseBody { r#type: Some(9), packet: First::of(args), ..body }, is_binary)
+        }
     };
-    encode(&body, is_binary)
+    encode(&body, is_binary && oldest.has_binary_requests())
 }
 
 /// A response of another node: to which request, and what is in it.
@@ -359,15 +323,25 @@ pub enum Told {
 }
 
 impl Response {
-    /// `None` if it answers no request of this kind of server.
+    /// `None` if it answers no request that has a name.
     pub fn read(bytes: &[u8]) -> Result<Option<Self>, FormatError> {
         let mut parts = Parts::read(bytes)?;
-        let request = parts.some_text("requestId")?;
+        let request = match parts.some_text("requestId")? {
+            Some(request) => Some(request),
+            None => parts.some_text("requestid")?,
+        };
         Ok(request.map(|request| Response { request, parts }))
     }
 
+    /// Old servers say nothing of their sockets but their ids.
     pub fn sockets(mut self) -> Result<Vec<SocketDetails>, FormatError> {
-        self.parts.sockets()
+        if !self.parts.has("clients") {
+            return self.parts.sockets();
+        }
+        let ids = self.parts.rooms("clients")?.into_iter();
+        Ok(ids
+            .map(|id| SocketDetails { id: (*id).into(), rooms: vec![id], ..no_details() })
+            .collect())
     }
 
     pub fn args(mut self) -> Args {
@@ -385,6 +359,12 @@ impl Response {
             other => Err(FormatError::Unknown(other)),
         }
     }
+}
+
+fn no_details() -> SocketDetails {
+    let nothing = || Value::Object(Map::new());
+    let (handshake, data) = (nothing(), nothing());
+    SocketDetails { id: String::new(), handshake, rooms: Vec::new(), data }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::*;
 
+const NEW: OldestAdapter = OldestAdapter::V7;
+
 fn bytes(hex: &str) -> Vec<u8> {
     let hex: String = hex.split_whitespace().collect();
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
@@ -65,9 +67,9 @@ fn broadcasts_are_those_of_nodes_servers() {
         ),
     ] {
         let hex = bytes(hex);
-        let written = Broadcast::write("ApK33-", "/", &packet, &selector, Flags::default());
+        let written = Broadcast::write("ApK33-", "/", &packet, (&selector, Flags::default()), NEW);
         assert_eq!(written.unwrap(), hex, "{}", packet.name);
-        let read = Broadcast::read(&hex).unwrap();
+        let read = Broadcast::read(&hex, NEW).unwrap();
         assert_eq!((&*read.uid, &*read.namespace), ("ApK33-", "/"));
         assert_eq!((read.packet, read.selector.clone()), (packet, selector));
         assert_eq!(&*Channels::new("socket.io", "/", "u").of(&read.selector), channel);
@@ -88,7 +90,7 @@ fn a_channel_says_which_room_is_meant() {
 fn requests_are_those_of_nodes_servers() {
     let (all, flags) = (of(&[], &[]), Flags::default());
     fn write(request: Option<&str>, ask: Ask<'_>) -> String {
-        let written = write_request("ApK33-", request, "/", ask).unwrap();
+        let written = write_request("ApK33-", request, "/", ask, NEW).unwrap();
         String::from_utf8(written).unwrap()
     }
     assert_eq!(
@@ -109,16 +111,20 @@ fn requests_are_those_of_nodes_servers() {
     );
     let flags = Flags { timeout: Some(Duration::from_millis(400)), ..flags };
     let packet = event("q", json!([1]), &[]);
-    let written = write_request("ApK33-", Some("2NIr7p"), "/", Ask::Clients(&packet, &all, flags));
+    let written =
+        write_request("ApK33-", Some("2NIr7p"), "/", Ask::Clients(&packet, &all, flags), NEW);
     let vector =
         "85a3756964a641704b33332da9726571756573744964a6324e49723770a47479706507a67061636b657483a474
          79706502a46461746192a17101a36e7370a12fa46f70747383a5726f6f6d7390a665786365707490a5666c6167
          7381a774696d656f7574cd0190";
-    assert_eq!(written.unwrap(), bytes(vector));
+    let json = r#"{"uid":"ApK33-","requestId":"2NIr7p","type":7,"packet":{"type":2,"data":["q",1],"nsp":"/"},"opts":{"rooms":[],"except":[],"flags":{"timeout":400}}}"#;
+    assert_eq!(String::from_utf8(written.unwrap()).unwrap(), json);
     let asked = Asked::Clients { packet, namespace: Some("/".into()), selector: all, flags };
     let (uid, id) = (Some("ApK33-".into()), Some("2NIr7p".into()));
-    let read = Request::read(&bytes(vector)).unwrap();
-    assert_eq!(read, Request { uid, id, is_old: false, asked });
+    let request = Request { uid, id, is_old: false, asked };
+    // Node's servers write MessagePack in any case, and read both.
+    assert_eq!(Request::read(&bytes(vector)).unwrap(), request);
+    assert_eq!(Request::read(json.as_bytes()).unwrap(), request);
 }
 
 #[test]
@@ -202,8 +208,9 @@ fn requests_of_all_servers_and_emitters_are_read() {
 
 #[test]
 fn responses_are_those_of_nodes_servers() {
-    let text =
-        |is_old, say| String::from_utf8(write_response("36Q4q5", is_old, say).unwrap()).unwrap();
+    let text = |is_old, say| {
+        String::from_utf8(write_response("36Q4q5", is_old, say, NEW).unwrap()).unwrap()
+    };
     let ids = names(&["a", "b"]);
     assert_eq!(
         text(false, Say::Names("sockets", &ids)),
@@ -222,16 +229,116 @@ fn responses_are_those_of_nodes_servers() {
         text(false, Say::ServerSide(&answer)),
         r#"{"type":6,"requestId":"36Q4q5","data":[1,"x"]}"#
     );
-    assert_eq!(
-        text(false, Say::ServerSide(&Args::default())),
-        r#"{"type":6,"requestId":"36Q4q5"}"#
-    );
+    let nothing = Args::default();
+    assert_eq!(text(false, Say::ServerSide(&nothing)), r#"{"type":6,"requestId":"36Q4q5"}"#);
     let vector =
         bytes("83a47479706509a9726571756573744964a6324e49723770a67061636b6574a661636b2d6362");
     let ack = Args::from(vec![json!("ack-cb")]);
-    assert_eq!(write_response("2NIr7p", false, Say::Ack(&ack)).unwrap(), vector);
+    assert_eq!(text(false, Say::Ack(&ack)), r#"{"type":9,"requestId":"36Q4q5","packet":"ack-cb"}"#);
+    let binary =
+        Args { values: vec![json!({ "_placeholder": true, "num": 0 })], ..Args::default() };
+    let binary = Args { attachments: vec![Bytes::from_static(&[1, 255])], ..binary };
+    let written = write_response("36Q4q5", false, Say::Ack(&binary), NEW).unwrap();
+    let whole = "83a47479706509a9726571756573744964a6333651347135a67061636b6574c40201ff";
+    assert_eq!(written, bytes(whole));
     let read = Response::read(&vector).unwrap().unwrap();
     assert_eq!(&*read.request, "2NIr7p");
     assert_eq!(read.told().unwrap(), Told::Ack(ack));
-    assert!(Response::read(br#"{"requestid":"a","clients":[]}"#).unwrap().is_none());
+    let old = Response::read(br#"{"requestid":"a","clients":["x",7]}"#).unwrap().unwrap();
+    let ids: Vec<String> = old.sockets().unwrap().into_iter().map(|it| it.id).collect();
+    assert_eq!(ids, ["x", "7"]);
+    assert!(Response::read(br#"{"data":null}"#).unwrap().is_none());
+}
+
+/// What `msgpack-js` made of the same messages in old servers.
+#[test]
+fn old_servers_have_their_own_messagepack_and_packets() {
+    let placeholder = json!({ "_placeholder": true, "num": 0 });
+    let everybody = of(&[], &[]);
+    let ours = "83a5726f6f6d7390a665786365707490a5666c61677380";
+    let write = |packet: &Packet, oldest| {
+        let whom = (&everybody, Flags::default());
+        Broadcast::write("u12345", "/", packet, whom, oldest).unwrap()
+    };
+    for (packet, new, middle, old) in [
+        (
+            event(&"x".repeat(40), json!([1_u64 << 40]), &[]),
+            format!("02a46461746192d928{}cf0000010000000000", "78".repeat(40)),
+            format!("02a46461746192d928{}cf0000010000000000", "78".repeat(40)),
+            format!("02a46461746192da0028{}cb4270000000000000", "78".repeat(40)),
+        ),
+        (
+            event("bin", json!([placeholder]), &[&[1, 2, 255]]),
+            "02a46461746192a362696ec4030102ff".to_owned(),
+            "05a46461746192a362696ec4030102ff".to_owned(),
+            "05a46461746192a362696ed800030102ff".to_owned(),
+        ),
+    ] {
+        for (oldest, middle) in [
+            (OldestAdapter::V7, new.clone()),
+            (OldestAdapter::V6, new),
+            (OldestAdapter::V3, middle),
+            (OldestAdapter::V0_2, old.clone()),
+            (OldestAdapter::V0_1, old.clone()),
+        ] {
+            let whole = format!("93a675313233343583a474797065{middle}a36e7370a12f{ours}");
+            let written = write(&packet, oldest);
+            assert_eq!(written, bytes(&whole), "{oldest:?}");
+            for reader in [OldestAdapter::V7, OldestAdapter::V3, OldestAdapter::V0_2] {
+                let read = Broadcast::read(&written, reader).unwrap();
+                assert_eq!(read.packet.name, packet.name, "{oldest:?}");
+                assert_eq!(read.packet.args.attachments, packet.args.attachments);
+            }
+        }
+        let first = Broadcast::write_first("/", &packet, (&everybody, Flags::default()));
+        let whole = format!("9283a474797065{old}a36e7370a12f{ours}");
+        assert_eq!(first.unwrap(), bytes(&whole));
+    }
+    // With `undefined` for what there is not.
+    let hex = "93a675313233343583a47479706505a46461746193a362696ed800030102ffc4a36e7370a12f
+               82a5726f6f6d73c4a5666c616773c4";
+    let read = Broadcast::read(&bytes(hex), NEW).unwrap();
+    assert_eq!(read.packet, event("bin", json!([placeholder, null]), &[&[1, 2, 255]]));
+    assert_eq!((&*read.uid, read.selector), ("u12345", of(&[], &[])));
+}
+
+#[test]
+fn broadcasts_of_0_1_have_the_name_of_the_server_in_that_of_the_channel() {
+    let hex = "9283a47479706502a46461746193a568656c6c6fa677c3b6726c6401a36e7370a12f
+               82a5726f6f6d73c4a5666c616773c4";
+    let read = Broadcast::read_first("socket.io#wWFERR", &bytes(hex)).unwrap();
+    assert_eq!((&*read.uid, &*read.namespace), ("wWFERR", "/"));
+    assert_eq!(read.packet, event("hello", json!(["wörld", 1]), &[]));
+    let hex = "9283a47479706502a46461746192a568656c6c6f81a16101a36e7370a22f61
+               83a665786365707491a3616263a5726f6f6d73c4a5666c61677381a962726f616463617374c3";
+    let read = Broadcast::read_first("socket.io#wWFERR", &bytes(hex)).unwrap();
+    assert_eq!((&*read.namespace, read.selector), ("/a", of(&[], &["abc"])));
+    for bad in
+        ["", "91c0", "92c0c0", "93a675313233343583a47479706502a46461746191a161a36e7370a12f80"]
+    {
+        assert!(Broadcast::read_first("socket.io#wWFERR", &bytes(bad)).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn old_servers_are_asked_in_their_own_words_and_never_by_messagepack() {
+    let written = write_old_fetch("ApK33-", "a", &names(&["r"])).unwrap();
+    assert_eq!(written, br#"{"uid":"ApK33-","requestid":"a","type":0,"rooms":["r"]}"#);
+    let packet = event("q", json!([{ "_placeholder": true, "num": 0 }]), &[&[1, 255]]);
+    let buffer = json!({ "type": "Buffer", "data": [1, 255] });
+    let all = of(&[], &[]);
+    for oldest in [OldestAdapter::V6, OldestAdapter::V3, OldestAdapter::V0_2] {
+        for ask in [Ask::Clients(&packet, &all, Flags::default()), Ask::ServerSide(&packet)] {
+            let written = write_request("u", Some("a"), "/", ask, oldest).unwrap();
+            let read: serde_json::Value = serde_json::from_slice(&written).unwrap();
+            let data = if read["type"] == 7 { &read["packet"]["data"] } else { &read["data"] };
+            assert_eq!(*data, json!(["q", buffer]));
+        }
+        for say in [Say::Ack(&packet.args), Say::ServerSide(&packet.args)] {
+            let written = write_response("a", false, say, oldest).unwrap();
+            let read: serde_json::Value = serde_json::from_slice(&written).unwrap();
+            let key = if read["type"] == 9 { "packet" } else { "data" };
+            assert_eq!(read[key], buffer);
+        }
+    }
 }
