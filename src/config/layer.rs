@@ -228,10 +228,10 @@ pub struct Layer {
     #[arg(long, env = "PARLANCE_CLUSTER_OLDEST", value_name = "VERSION")]
     pub cluster_oldest: Option<String>,
     /// With redis-streams: entries that a stream keeps, about [default: 10000]
-    #[arg(long, env = "PARLANCE_CLUSTER_STREAM_LENGTH", value_name = "COUNT")]
+    #[arg(long, env = "PARLANCE_CLUSTER_STREAM_LENGTH", value_name = "N")]
     pub cluster_stream_length: Option<usize>,
     /// With redis-streams: how many streams there are, one for each namespace [default: 1]
-    #[arg(long, env = "PARLANCE_CLUSTER_STREAM_COUNT", value_name = "COUNT")]
+    #[arg(long, env = "PARLANCE_CLUSTER_STREAM_COUNT", value_name = "N")]
     pub cluster_stream_count: Option<usize>,
     /// Authority of Redis' certificate in PEM form [default: those of the system]
     #[arg(long, env = "PARLANCE_CLUSTER_CA", value_name = "FILE")]

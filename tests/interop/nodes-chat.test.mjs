@@ -55,14 +55,15 @@ async function person(scene, server, name, generation = '4.8.4') {
 const CLUSTERS = [
   { adapter: 'redis', with: 'today\'s', start: (redis) => startNode4(redis, { adapter: 'redis' }) },
   { adapter: 'redis-streams', with: 'today\'s', start: (redis) => startNode4(redis, { adapter: 'redis-streams' }) },
+  { adapter: 'redis-streams', streams: 4, with: 'today\'s, of four streams', start: (redis) => startNode4(redis, { adapter: 'redis-streams', streamCount: 4 }) },
   { adapter: 'redis', oldest: '5.4', with: '2.5 with socket.io-redis 5.4', generation: '2.5.0', start: (redis) => startOldNode(redis, 'socket.io-2', 'socket.io-redis-5') },
   { adapter: 'redis', oldest: '0.1.3', with: '1.0.6 with socket.io-redis 0.1.3', generation: '1.7.4', start: (redis) => startOldNode(redis, 'socket.io-1.0', 'socket.io-redis-0.1') },
 ];
 
-for (const { adapter, oldest = '8', with: version, generation, start } of CLUSTERS) scenario(`people of two nodes and of a server of Node are in one room, by ${adapter}, ${version}`, async (scene) => {
+for (const { adapter, oldest = '8', streams = 1, with: version, generation, start } of CLUSTERS) scenario(`people of two nodes and of a server of Node are in one room, by ${adapter}, ${version}`, async (scene) => {
   const redis = await startRedis();
   scene.atEnd(() => redis.stop());
-  const args = ['--cluster', redis.url, '--cluster-adapter', adapter, '--cluster-oldest', oldest];
+  const args = ['--cluster', redis.url, '--cluster-adapter', adapter, '--cluster-oldest', oldest, '--cluster-stream-count', `${streams}`];
   const nodes = [];
   for (let n = 0; n < 2; n++) nodes.push(await startChat(args));
   scene.servers.push(...nodes);

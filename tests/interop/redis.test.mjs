@@ -111,3 +111,31 @@ for (const adapter of ['redis-sharded', 'redis-streams']) {
     assert.deepEqual(await ann.until('event'), ['goes on']);
   });
 }
+
+scenario('a server of Node with redis-streams-adapter 0.2: events both ways, and what it asks', async (scene) => {
+  const [redis, parlance] = await startWith(scene, { adapter: 'redis-streams' }, 'parlance');
+  const node = await startNode4(redis, { adapter: 'redis-streams-0.2' });
+  scene.atEnd(() => node.stop());
+  const ann = await open(scene, parlance, 'ann');
+  const bob = await open(scene, node, 'bob');
+  for (const client of [ann, bob]) await order(client, 'data', {}, { name: client.name });
+  await order(bob, 'emit', {}, 'of the old one');
+  assert.deepEqual(await ann.until('event'), ['of the old one']);
+  await order(ann, 'emit', {}, 'of the new one');
+  assert.deepEqual(await bob.until('event', (text) => text === 'of the new one'), ['of the new one']);
+  // It knows ours by what they say, and waits for their answers, which it reads on the stream.
+  await eventually(async () => assert.equal((await order(bob, 'fetch')).length, 2));
+  const ids = Object.fromEntries((await order(bob, 'fetch')).map(({ id, data }) => [data.name, id]));
+  await order(bob, 'join', { to: [ids.ann], rooms: ['red'] });
+  await eventually(async () => assert.deepEqual((await order(bob, 'fetch', { to: ['red'] })).map(({ id }) => id), [ids.ann]));
+  await order(bob, 'emit', { to: ['red'] }, 'red');
+  assert.deepEqual(await ann.until('event', (text) => text === 'red'), ['red']);
+  for (const [from, to, room] of [[ann, bob, ids.bob], [bob, ann, 'red']]) {
+    await from.emit('bytes', room, BYTES);
+    same(await to.until('bytes'), [BYTES], to);
+  }
+  assert.deepEqual(await order(bob, 'ask', { event: 'asked' }, 7), { answers: [7, 7], missing: 0 });
+  assert.deepEqual((await order(bob, 'ask servers', { event: 'asked' }, 7)).map(([, event, args]) => [event, args]), [['asked', [7]]]);
+  await order(ann, 'disconnect', { to: [ids.bob] });
+  await bob.until('disconnect');
+});

@@ -36,7 +36,7 @@ fn ranges(answer: Value) -> Vec<Range> {
         let [from, to, Value::Array(keeper), ..] = &parts[..] else { return None };
         let [host, port, ..] = &keeper[..] else { return None };
         let host: String = redis::from_redis_value_ref(host).ok()?;
-        let number = |value| redis::from_redis_value_ref::<u16>(value).ok();
+        let number = |value| u16::try_from(redis::from_redis_value_ref::<i64>(value).ok()?).ok();
         // A server that does not know its own address says none.
         let known = !host.is_empty() && host != "?";
         known.then_some((number(from)?, number(to)?, (host, number(port)?)))

@@ -48,7 +48,8 @@ function serve(io, namespace) {
 const ADAPTERS = {
   redis: (one, other) => require('@socket.io/redis-adapter').createAdapter(one, other),
   'redis-sharded': (one, other) => require('@socket.io/redis-adapter').createShardedAdapter(one, other),
-  'redis-streams': (one) => require('@socket.io/redis-streams-adapter').createAdapter(one),
+  'redis-streams-0.2': (one) => require('redis-streams-adapter-0.2').createAdapter(one),
+  'redis-streams': (one, _, streamCount) => require('@socket.io/redis-streams-adapter').createAdapter(one, { streamCount }),
 };
 
 async function listen(io) {
@@ -65,12 +66,12 @@ async function listen(io) {
 }
 
 /** A server of Node's 4.8 with an official adapter, one of ADAPTERS: `{ url, stop, io }`. */
-export async function startNode4(redis, { adapter = 'redis', recovery = false } = {}) {
+export async function startNode4(redis, { adapter = 'redis', recovery = false, streamCount = 1 } = {}) {
   const { Server } = require('socket.io');
   const { createClient } = require('redis');
   const clients = [createClient({ url: redis.url }), createClient({ url: redis.url })];
   await Promise.all(clients.map((client) => client.connect()));
-  const io = new Server({ allowEIO3: true, adapter: ADAPTERS[adapter](...clients), ...(recovery && { connectionStateRecovery: {} }) });
+  const io = new Server({ allowEIO3: true, adapter: ADAPTERS[adapter](...clients, streamCount), ...(recovery && { connectionStateRecovery: {} }) });
   for (const name of ['/', '/chat']) {
     const namespace = io.of(name);
     serve(io, namespace);
