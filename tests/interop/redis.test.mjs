@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { BYTES } from './lib/echo.mjs';
+import { BYTES, same } from './lib/echo.mjs';
 import { startNode4 } from './lib/node-servers.mjs';
 import { startRedis } from './lib/redis.mjs';
 import { scenario } from './lib/scenario.mjs';
