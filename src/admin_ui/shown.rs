@@ -43,7 +43,7 @@ pub fn socket(socket: &Socket, transport: &'static str) -> Value {
     let query = handshake.query.as_bytes();
     let query = form_urlencoded::parse(&query[..query.len().min(QUERY)]);
     let query: Map<String, Value> =
-        query.map(|(name, value)| (cut(&name).into(), cut(&value).into())).collect();
+        query.map(|(name, value)| (cut(&name).into(), shown_value(&name, &value))).collect();
     json!({
         "id": socket.id(),
         "clientId": sid.as_str()[..CLIENT_ID],
@@ -62,6 +62,14 @@ pub fn socket(socket: &Socket, transport: &'static str) -> Value {
         },
         "rooms": rooms(socket),
     })
+}
+
+/// A value of a query: not what is secret.
+fn shown_value(name: &str, value: &str) -> Value {
+    match name {
+        "resume" | "token" => "…".into(),
+        _ => cut(value).into(),
+    }
 }
 
 /// The rooms that a socket is in: the one of its own, and of the others as many as fit.

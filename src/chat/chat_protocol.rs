@@ -10,6 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 use serde_json::{Map, Value, json};
 
 use super::name::Name;
+use super::skeleton::{Skeleton, is_colon};
 use super::text::escape_markup;
 use crate::engine::Delivery;
 
@@ -46,10 +47,11 @@ pub enum Command {
 
 /// What a page says of itself as it logs in: the second argument of `add user`.
 #[derive(Debug, Default, PartialEq)]
-#[allow(dead_code, reason = "read by what a page is answered")]
 pub struct JoinOptions {
     /// It is our own page, or one that speaks as it does.
     pub page: bool,
+    /// The client wants a token by which it is known again.
+    pub resume: bool,
     /// Proves that the client is a person who was here before. Not checked yet.
     pub token: Option<String>,
 }
@@ -57,8 +59,14 @@ pub struct JoinOptions {
 impl JoinOptions {
     fn read(options: &Value) -> Self {
         let page = options["page"].as_u64().is_some_and(|version| version >= 1);
+        let resume = options["resume"] == true;
         let token = options["token"].as_str().filter(|token| token.len() <= MAX_TOKEN);
-        JoinOptions { page, token: token.map(str::to_owned) }
+        JoinOptions { page, resume, token: token.map(str::to_owned) }
+    }
+
+    /// Whether the answer has a token.
+    pub fn wants_token(&self) -> bool {
+        self.page || self.resume || self.token.is_some()
     }
 }
 
@@ -115,6 +123,21 @@ impl Notice<'_> {
             Notice::Typing { .. } | Notice::StopTyping { .. } => Delivery::Volatile,
             Notice::Message { .. } => Delivery::Reliable,
         }
+    }
+}
+
+/// Who says something without a name, where that has to be said. Nobody can have it as a name.
+pub const NAMELESS: &str = "(no name)";
+
+/// A message without a name, for pages that get nothing but texts. What could be taken for what somebody with
+/// a name said or did (`alice: I quit`, `alice left`) says that it has none; the rest is as it is.
+pub fn nameless(text: &str) -> String {
+    let last = text.split_whitespace().next_back().unwrap_or_default();
+    let is_news =
+        ["joined", "left"].iter().any(|word| Skeleton::of(last).is_like(&Skeleton::of(word)));
+    match is_news || text.chars().any(is_colon) {
+        true => format!("{NAMELESS}: {text}"),
+        false => text.to_owned(),
     }
 }
 
@@ -181,7 +204,7 @@ impl ChatProtocol {
             (Bare, Notice::Message { name: Some(name), text, .. }) => {
                 chat_message(format!("{name}: {text}"))
             }
-            (Bare, Notice::Message { name: None, text, .. }) => chat_message((*text).to_owned()),
+            (Bare, Notice::Message { name: None, text, .. }) => chat_message(nameless(text)),
 
             (Nicknames | Bare, Notice::Typing { .. } | Notice::StopTyping { .. }) => return None,
         })
@@ -209,7 +232,8 @@ mod tests {
         };
         let token = |text: &str| Some(text.to_owned());
         let page = join(json!({ "page": 1, "token": "t" }));
-        assert_eq!(page, JoinOptions { page: true, token: token("t") });
+        assert_eq!(page, JoinOptions { page: true, token: token("t"), ..JoinOptions::default() });
+        assert!(join(json!({ "resume": true })).resume && !join(json!({ "resume": 1 })).resume);
         assert_eq!(join(json!({ "page": 0, "token": 7 })), JoinOptions::default());
         for none in [json!(null), json!("page"), json!([1]), json!({ "page": "1" })] {
             assert_eq!(join(none), JoinOptions::default());

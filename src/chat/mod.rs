@@ -12,10 +12,12 @@ mod name;
 mod on_login;
 mod rate_limits;
 mod recent;
+mod resume;
 mod room;
 mod rooms;
 mod roster;
 mod shared;
+mod skeleton;
 mod stats;
 mod text;
 mod words;
@@ -33,6 +35,7 @@ use crate::policy::RoomNames;
 use crate::socketio::{Handlers, Io};
 
 pub use name::{BadName, Name};
+pub use resume::{PersonId, ResumeKey};
 pub use stats::ChatStats;
 
 use on_login::OnLogin;
@@ -52,8 +55,15 @@ pub struct ChatSettings {
     /// be two seconds' worth. All sessions of an address together may send five times as much. 0 for no
     /// bound.
     pub byte_rate: usize,
-    /// Whether several people may have the same name.
+    /// Whether several people may have the same name, or names that look the same.
     pub duplicate_names: bool,
+    /// Names that nobody may have, nor any that could be read as one of them.
+    pub reserved_names: Vec<String>,
+    /// How long a lost connection is not told of, in case it comes back; zero to tell at once.
+    pub leave_delay: Duration,
+    /// By which people who come back are known again: the same on all nodes of a cluster. `None` for a key of
+    /// this process.
+    pub resume_key: Option<ResumeKey>,
     /// People of another node leave when nothing was heard of the node for so long.
     pub node_timeout: Duration,
     /// Which rooms there may be besides the lobby.
@@ -67,6 +77,9 @@ pub const MAX_ROOMS: usize = 1000;
 
 /// [`ChatSettings::node_timeout`], if nobody says.
 pub const NODE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// [`ChatSettings::leave_delay`], if nobody says.
+pub const LEAVE_DELAY: Duration = Duration::from_secs(3);
 
 /// The chat, with all its rooms.
 #[derive(Debug)]
@@ -201,6 +214,9 @@ mod tests {
             message_rate: 0,
             byte_rate: 0,
             duplicate_names: true,
+            reserved_names: Vec::new(),
+            leave_delay: LEAVE_DELAY,
+            resume_key: None,
             node_timeout: NODE_TIMEOUT,
             rooms: RoomNames::default(),
             max_rooms: MAX_ROOMS,

@@ -1,16 +1,27 @@
 //! Names of members, and the bounds of a list of them.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, OnceLock};
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::skeleton::{Skeleton, is_blank, is_colon, is_visible};
 use super::text::queued_len;
 
 /// A valid name: trimmed, in NFC, 1–32 user-visible characters and at most 512 bytes, without control
-/// characters and without characters that change the direction of the text around them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Name(String);
+/// characters, without characters that change the direction of the text around them, and without what
+/// could be the end of a name before a message (`: `). Names are equal if they are written alike;
+/// [`Name::is_like`] tells which people take for each other.
+#[derive(Clone)]
+pub struct Name(Arc<Inner>);
+
+struct Inner {
+    text: Box<str>,
+    /// Made when it is asked for.
+    skeleton: OnceLock<Skeleton>,
+}
 
 /// User-visible characters (grapheme clusters) of a name.
 const MAX_CHARACTERS: usize = 32;
@@ -48,6 +59,9 @@ pub enum BadName {
     /// It has a control character, or one that turns the direction of text.
     #[error("a name has no control characters and none that turn the direction of text")]
     Forbidden,
+    /// It has a colon before a space.
+    #[error("a name has no colon before a space: there a message begins")]
+    Colon,
 }
 
 impl Name {
@@ -62,24 +76,71 @@ impl Name {
         if name.chars().any(is_forbidden) {
             return Err(BadName::Forbidden);
         }
-        if name.chars().all(|c| c.is_whitespace() || is_invisible(c)) {
+        if !is_visible(&name) {
             return Err(BadName::Empty);
+        }
+        if has_end(&name) {
+            return Err(BadName::Colon);
         }
         if name.len() > MAX_BYTES || name.graphemes(true).count() > MAX_CHARACTERS {
             return Err(BadName::TooLong);
         }
-        Ok(Name(name))
+        Ok(Name(Arc::new(Inner { text: name.into(), skeleton: OnceLock::new() })))
     }
 
     /// The name as it is shown.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.0.text
+    }
+
+    /// Whether people may take one name for the other.
+    pub fn is_like(&self, other: &Name) -> bool {
+        self == other || self.skeleton().is_like(other.skeleton())
+    }
+
+    /// What it is compared by.
+    pub(super) fn skeleton(&self) -> &Skeleton {
+        self.0.skeleton.get_or_init(|| Skeleton::of(&self.0.text))
+    }
+
+    /// The same name with a number, for who may not have it alone: `Ann (2)`. As much of it as fits.
+    pub(super) fn numbered(&self, number: usize) -> Option<Name> {
+        let end = format!(" ({number})");
+        let characters = self.as_str().graphemes(true).take(MAX_CHARACTERS - end.len());
+        let mut left = MAX_BYTES - end.len();
+        let fits = |character: &&str| {
+            let rest = left.checked_sub(character.len());
+            left = rest.unwrap_or(0);
+            rest.is_some()
+        };
+        let kept: String = characters.take_while(fits).collect();
+        Name::new(&(kept.trim_end().to_owned() + &end)).ok()
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -88,10 +149,16 @@ fn is_forbidden(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// Whether a character shows nothing by itself. Such characters have a use within a name (emoji
-/// sequences, Persian), but a name cannot consist of them.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0000}'..='\u{e007f}')
+/// Whether a text has a colon, or what looks like one, with nothing but space after it.
+fn has_end(name: &str) -> bool {
+    let mut shown = name.chars().filter(|c| !is_blank(*c)).peekable();
+    while let Some(c) = shown.next() {
+        let is_wide = c == '\u{ff1a}';
+        if is_colon(c) && shown.peek().is_some_and(|next| is_wide || next.is_whitespace()) {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -117,6 +184,19 @@ mod tests {
     }
 
     #[test]
+    fn a_number_fits_at_the_end_of_any_name() {
+        let numbered = |text: &str, number| {
+            let name = Name::new(text).unwrap().numbered(number).unwrap();
+            name.as_str().to_owned()
+        };
+        assert_eq!(numbered("Ann", 2), "Ann (2)");
+        assert_eq!(numbered(&"x".repeat(32), 12), "x".repeat(27) + " (12)");
+        assert_eq!(numbered(&format!("{} y", "x".repeat(27)), 2), "x".repeat(27) + " (2)");
+        let heavy = format!("a{}", "\u{301}".repeat(7)).repeat(32);
+        assert!(numbered(&heavy, 2).ends_with("\u{301} (2)"));
+    }
+
+    #[test]
     fn a_list_of_names_has_bounds() {
         let names = |count: usize, text: &dyn Fn(usize) -> String| -> Vec<Name> {
             (0..count).map(|n| Name::new(&text(n)).unwrap()).collect()
@@ -139,8 +219,34 @@ mod tests {
 
     #[test]
     fn what_is_refused() {
-        for empty in ["", "   ", "\u{200b}", "\u{3164}", "\u{a0}\u{200d}"] {
+        for empty in [
+            "",
+            "   ",
+            "\u{200b}",
+            "\u{3164}",
+            "\u{a0}\u{200d}",
+            "\u{2800}\u{2800}",
+            "\u{115f}\u{1160}",
+            "\u{ffa0}",
+            "\u{301}",
+            "\u{20dd}\u{fe0f}",
+            "\u{e0061}\u{e007f}",
+            "\u{34f}",
+            "\u{fffc}",
+            "\u{e000}",
+            "\u{1d159}",
+            "\u{180e}\u{2062}",
+            "\u{17b4}",
+        ] {
             assert_eq!(Name::new(empty), Err(BadName::Empty), "{empty:?}");
+        }
+        for end in
+            ["ann: I quit", "ann :\u{a0}x", "ann\u{ff1a}x", "ann\u{2236} x", "a\u{a789}\u{200b} x"]
+        {
+            assert_eq!(Name::new(end), Err(BadName::Colon), "{end:?}");
+        }
+        for fine in ["10:30", "ann:)", "::", "std::io", "ann :)", "ann:"] {
+            assert!(Name::new(fine).is_ok(), "{fine:?}");
         }
         for bad in ["a\0b", "a\nb", "a\u{202e}b", "\u{2066}a", "a\u{2028}b", "a\u{7f}"] {
             assert_eq!(Name::new(bad), Err(BadName::Forbidden), "{bad:?}");

@@ -18,8 +18,8 @@ pub struct RecentIds {
 /// What an id is known by. Pages make their ids independently, so equal ids of different senders are
 /// different ids.
 pub fn key(name: Option<&Name>, id: &str) -> Arc<str> {
-    // A name has no line end, so the sum of both is unambiguous.
-    format!("{}\n{id}", name.map_or("", Name::as_str)).into()
+    // No name has a line end, so the sum of both is unambiguous.
+    format!("{}\n{id}", name.map_or("", |name| name.skeleton().letters())).into()
 }
 
 impl RecentIds {
@@ -69,6 +69,8 @@ mod tests {
     fn ids_of_different_people_are_different() {
         let mut recent = RecentIds::default();
         let [ann, bob] = ["ann", "bob"].map(|name| Name::new(name).unwrap());
+        let same = Name::new("ANN.").unwrap();
+        assert_eq!(key(Some(&ann), "1"), key(Some(&same), "1"), "who comes back as that is she");
         for name in [None, Some(&ann), Some(&bob)] {
             assert!(recent.insert(&key(name, "1")));
             assert!(!recent.insert(&key(name, "1")));

@@ -4,15 +4,18 @@
 //! the adapter gives it its place, tells other nodes, and gives it back. What comes back, of this node and
 //! of others alike, is rendered for each member (`deliver.rs`).
 
+mod aliases;
+mod away;
 mod claims;
 mod deliver;
 mod elsewhere;
 mod gaps;
 mod login;
+mod names;
 mod speech;
 mod task;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::RandomState;
 use std::sync::{Arc, Weak};
 
@@ -28,18 +31,22 @@ use super::error::ChatError;
 use super::name::{Name, listed};
 use super::rate_limits::Kind;
 use super::recent::RecentIds;
+use super::resume::PersonId;
 use super::rooms::LOBBY;
 use super::roster::Roster;
 use super::shared::Shared;
 use super::stats::Counted;
 use crate::engine::Sid;
 use crate::socketio::{Ack, Adapter, Args, Socket};
+use aliases::Aliases;
+use away::Away;
 use claims::Claim;
 use elsewhere::Found;
 use gaps::Gaps;
 use speech::Pending;
 
 pub(super) use elsewhere::{log_missed, tick_time};
+pub(super) use names::reserved;
 pub(super) use task::RoomTask;
 
 /// What the room handles.
@@ -67,7 +74,11 @@ pub(super) enum Input {
         event: String,
         ack: Ack,
     },
-    Disconnected(Sid),
+    Disconnected {
+        sid: Sid,
+        /// The client said so, or the server: it is not by accident.
+        meant: bool,
+    },
     /// Answered with whether the session was a member's.
     Remove {
         sid: Sid,
@@ -90,6 +101,10 @@ struct Member {
     chat_protocol: Option<ChatProtocol>,
     /// `None` before the login.
     name: Option<Name>,
+    /// Who that is, if the client has a token, or gets one.
+    person: Option<PersonId>,
+    /// What nodes call that person under the name.
+    alias: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -103,8 +118,12 @@ struct Room {
     inbox: mpsc::WeakSender<Input>,
     arrivals: Arc<Arrivals>,
     members: IndexMap<Sid, Member>,
-    /// Members with a name.
+    /// Members with a name, and who is away.
     users: usize,
+    /// Whose connection was lost a moment ago.
+    away: Away,
+    /// People who are there more than once.
+    aliases: Aliases,
     /// What was sent and has not come back yet.
     pending: VecDeque<Pending>,
     recent: RecentIds,
@@ -148,6 +167,8 @@ impl Room {
             users: 0,
             pending: VecDeque::new(),
             recent: RecentIds::default(),
+            away: Away::default(),
+            aliases: Aliases::default(),
             name_hasher: RandomState::new(),
             nicknames_due: false,
             roster: None,
@@ -166,9 +187,11 @@ impl Room {
         match input {
             Input::Connected(socket) => {
                 let sid = socket.session().sid();
-                self.members.insert(sid, Member { chat_protocol: None, name: None, socket });
+                let (name, person, alias) = (None, None, None);
+                let member = Member { chat_protocol: None, name, person, alias, socket };
+                self.members.insert(sid, member);
             }
-            Input::Disconnected(sid) => self.leave(&sid),
+            Input::Disconnected { sid, meant } => self.leave(&sid, meant),
             Input::Remove { sid, answer } => {
                 let member = self.members.get(&sid);
                 member.inspect(|member| member.socket.disconnect(true));
@@ -209,7 +232,7 @@ impl Room {
     /// How many people there are, on all nodes.
     fn people(&self) -> usize {
         let elsewhere = self.roster.as_ref().map_or(0, |roster| roster.count(Instant::now()));
-        self.users + elsewhere
+        (self.users + elsewhere).saturating_sub(self.aliases.beyond())
     }
 
     /// Somebody of this node came or went.
@@ -257,9 +280,16 @@ impl Room {
 
     /// The names of all people, cut to the bounds of a list.
     fn listed_names(&self) -> Vec<&str> {
-        let here = self.members.values().filter_map(|member| member.name.as_ref());
+        let here = self.named().map(|(_, name, _, alias)| (name, alias));
         let elsewhere = self.roster.iter().flat_map(|roster| roster.people());
-        listed(here.chain(elsewhere.map(|person| &person.name)))
+        let all = here.chain(elsewhere.map(|person| (&person.name, person.alias.as_ref())));
+        // Who is there more than once is listed once.
+        let mut known = HashSet::new();
+        let is_new = |alias: Option<&Arc<str>>| {
+            self.aliases.count(alias) < 2 || known.insert(alias.cloned())
+        };
+        let mut is_new = is_new;
+        listed(all.filter(move |(_, alias)| is_new(*alias)).map(|(name, _)| name))
     }
 }
 

@@ -12,7 +12,7 @@ use super::room::{Input, RoomTask};
 use super::roster;
 use super::shared::Shared;
 use super::words;
-use crate::socketio::{ConnectError, Handlers, LocalNode, Namespace, Socket};
+use crate::socketio::{ConnectError, DisconnectReason, Handlers, LocalNode, Namespace, Socket};
 
 /// The namespace of the lobby.
 pub(super) const LOBBY: &str = "/";
@@ -156,9 +156,13 @@ impl Rooms {
                 room.send(Input::Connected(socket)).await;
             }
         });
-        handlers.on_disconnect(|socket, _reason| async move {
+        handlers.on_disconnect(|socket, reason| async move {
             if let Some(room) = socket.extensions().remove::<Arc<RoomHandle>>() {
-                room.send(Input::Disconnected(socket.session().sid())).await;
+                // By intent: nobody is waited for.
+                let meant =
+                    matches!(reason, DisconnectReason::ByClient | DisconnectReason::ByServer);
+                let sid = socket.session().sid();
+                room.send(Input::Disconnected { sid, meant }).await;
             }
         });
         handlers.on_fallback(|socket, event| async move {

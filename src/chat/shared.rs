@@ -7,6 +7,9 @@ use tokio::time::Instant;
 use super::ChatSettings;
 use super::on_login::OnLogin;
 use super::rate_limits::{Kind, RateLimited, RateLimits};
+use super::resume::ResumeKey;
+use super::room;
+use super::skeleton::Reserved;
 use super::stats::ChatStats;
 use crate::engine::Session;
 use crate::logged_names::LoggedNames;
@@ -22,6 +25,10 @@ pub(super) struct Shared {
     /// Events that the chat does not know. Strangers can name as many as they like.
     pub unknown_events: LoggedNames<64>,
     pub on_login: OnceLock<OnLogin>,
+    /// Names that nobody may have.
+    pub reserved: Reserved,
+    /// By which people are known again, in all rooms. `None` if the system gives no randomness.
+    pub resume_key: Option<ResumeKey>,
 }
 
 impl Shared {
@@ -29,6 +36,8 @@ impl Shared {
         let stats = Arc::<ChatStats>::default();
         let rate_limits = RateLimits::new(&settings, Arc::clone(&stats));
         let longest_message = settings.message_max.min(rate_limits.longest_message());
+        let reserved = room::reserved(&settings);
+        let resume_key = settings.resume_key.clone().or_else(ResumeKey::random);
         Shared {
             settings,
             stats,
@@ -36,6 +45,8 @@ impl Shared {
             longest_message,
             unknown_events: LoggedNames::default(),
             on_login: OnceLock::new(),
+            reserved,
+            resume_key,
         }
     }
 

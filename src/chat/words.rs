@@ -33,6 +33,8 @@ pub struct Mark {
     pub seq: Option<u64>,
     /// When the person's session opened, in milliseconds since 1970.
     pub since: u64,
+    /// What nodes call a person with a token under that name.
+    pub alias: Option<Arc<str>>,
 }
 
 /// A message of this node: the one of that number.
@@ -79,10 +81,11 @@ pub fn change(word: &str, name: &Name, users: usize, mark: &Mark) -> Packet {
         ("username".to_owned(), name.as_str().into()),
         ("numUsers".to_owned(), users.into()),
     ]);
-    let Mark { node, seq, since } = mark;
+    let Mark { node, seq, since, alias } = mark;
     said.insert(NODE.to_owned(), (&**node).into());
     said.extend(seq.map(|seq| ("seq".to_owned(), seq.into())));
     said.insert("since".to_owned(), (*since).into());
+    said.extend(alias.iter().map(|alias| ("alias".to_owned(), (&**alias).into())));
     packet(word, said)
 }
 
@@ -115,7 +118,9 @@ pub fn take_id(said: &mut Map<String, Value>) -> Option<String> {
 pub fn mark(said: &Map<String, Value>) -> Option<Mark> {
     let node = said.get(NODE)?.as_str().filter(|node| is_id(node))?.into();
     let number = |key| said.get(key).and_then(Value::as_u64);
-    Some(Mark { node, seq: number("seq"), since: number("since").unwrap_or_default() })
+    let alias = said.get("alias").and_then(Value::as_str).filter(|alias| is_id(alias));
+    let (seq, since) = (number("seq"), number("since").unwrap_or_default());
+    Some(Mark { node, seq, since, alias: alias.map(Arc::from) })
 }
 
 #[cfg(test)]
@@ -138,7 +143,7 @@ mod tests {
         assert_eq!(types, (TYPING.into(), vec![json!({ "username": "ann", "node": "a" })]));
         assert!(is_ours(types.1[0].as_object().unwrap()));
         assert!(!is_ours(json!({ "username": "ann" }).as_object().unwrap()));
-        let left = said(change(LEFT, &ann, 2, &Mark { node, seq: Some(7), since: 3 }));
+        let left = said(change(LEFT, &ann, 2, &Mark { node, seq: Some(7), since: 3, alias: None }));
         let ours = json!({ "username": "ann", "numUsers": 2, "node": "a", "seq": 7, "since": 3 });
         assert_eq!(left, (LEFT.into(), vec![ours]));
     }
@@ -146,8 +151,8 @@ mod tests {
     #[test]
     fn nodes_read_what_nodes_say() {
         let ann = Name::new("ann").unwrap();
-        for seq in [None, Some(7)] {
-            let mark = Mark { node: "a".into(), seq, since: 3 };
+        for (seq, alias) in [(None, None), (Some(7), Some("a1"))] {
+            let mark = Mark { node: "a".into(), seq, since: 3, alias: alias.map(Arc::from) };
             let packet = change(JOINED, &ann, 1, &mark);
             assert_eq!(super::mark(packet.args.values[0].as_object().unwrap()), Some(mark));
         }

@@ -18,7 +18,7 @@ use super::signals::{ReloadSignal, Signals};
 use super::status::StatusSources;
 use crate::admin_ui::{self, Hub, Mode};
 use crate::admission::{self, Gate};
-use crate::chat::{Chat, ChatSettings};
+use crate::chat::{Chat, ChatSettings, ResumeKey};
 use crate::config::{self, HostPort, Layers, Settings};
 use crate::diagnosis::{self, Book};
 use crate::engine::{Engine, Limits, QueueLimits};
@@ -106,6 +106,10 @@ async fn serve(
         message_rate: settings.message_rate,
         byte_rate: settings.byte_rate,
         duplicate_names: settings.duplicate_names,
+        reserved_names: settings.reserved_names.clone(),
+        leave_delay: settings.leave_delay,
+        // The same on all nodes.
+        resume_key: settings.cluster_key.as_ref().map(|key| ResumeKey::from_secret(key.as_bytes())),
         node_timeout: settings.node_timeout,
         rooms: settings.rooms.clone(),
         max_rooms: settings.max_rooms,

@@ -104,6 +104,7 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
     "max-rooms" max_rooms Count 1, 100_000, or 0;
     // A node says five times in it that it is there.
     "node-timeout" node_timeout Time 1000, DAY;
+    "leave-delay" leave_delay Time 1, 60 * SECOND, or 0;
 };
 
 impl Bounds {

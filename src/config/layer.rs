@@ -206,9 +206,15 @@ pub struct Layer {
     /// Bytes of chat messages per second and person, two seconds' worth at once, 0 for no bound [default: 64KiB]
     #[arg(long, env = "PARLANCE_BYTE_RATE", value_name = "SIZE")]
     pub byte_rate: Option<Size>,
-    /// Whether several people may have the same name [default: true]
+    /// Whether several people may have the same name, or names that look the same [default: false]
     #[arg(long, env = "PARLANCE_DUPLICATE_NAMES", value_name = "BOOL")]
     pub duplicate_names: Option<bool>,
+    /// Names that nobody may have, nor any that could be read as one of them [default: admin, server and others]
+    #[arg(long, env = "PARLANCE_RESERVED_NAMES", value_name = "NAME,…", value_delimiter = ',')]
+    pub reserved_names: Option<Vec<String>>,
+    /// How long a lost connection is not told of to others, in case it comes back [default: 3s]
+    #[arg(long, env = "PARLANCE_LEAVE_DELAY", value_name = "TIME")]
+    pub leave_delay: Option<Time>,
     /// Rooms that there may be besides the lobby, as names, or patterns with * [default: *]
     #[arg(long, env = "PARLANCE_ROOMS", value_delimiter = ',', value_name = "ROOM,…")]
     pub rooms: Option<Vec<String>>,
@@ -256,7 +262,7 @@ impl Layer {
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes http_compression max_sessions
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
-            drain_delay shutdown_timeout message_max message_rate duplicate_names rooms max_rooms
+            drain_delay shutdown_timeout message_max message_rate duplicate_names reserved_names leave_delay rooms max_rooms
             cluster cluster_adapter cluster_prefix cluster_oldest cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
     }
 }

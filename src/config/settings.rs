@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::host::HostPort;
-use super::values::{Size, Time};
+use super::values::{RESERVED_NAMES, Size, Time};
 use super::{AdminUi, ClusterAdapter, ClusterOldest, ConfigError, Layer, rules};
 use crate::policy::proxy_headers::Believed;
 use crate::policy::{BreakerSettings, Caps, Networks, Origins, Policy, RoomNames, Transports};
@@ -123,8 +123,12 @@ pub struct Settings {
     pub message_rate: u32,
     /// Bytes of messages a second of one person; 0 for no bound.
     pub byte_rate: usize,
-    /// Whether several people may have the same name.
+    /// Whether several people may have the same name, or names that look the same.
     pub duplicate_names: bool,
+    /// Names that nobody may have.
+    pub reserved_names: Vec<String>,
+    /// How long a lost connection is not told of to others.
+    pub leave_delay: Duration,
     /// Which rooms there may be besides the lobby.
     pub rooms: RoomNames,
     /// How many at once.
@@ -165,7 +169,7 @@ impl Settings {
             log_format log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
             queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
-            max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names rooms max_rooms
+            max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names reserved_names leave_delay rooms max_rooms
             cluster cluster_adapter cluster_prefix cluster_oldest cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
     }
 
@@ -375,7 +379,11 @@ impl Settings {
             message_max: size(layer.message_max, 64 * 1024),
             message_rate: layer.message_rate.unwrap_or(50),
             byte_rate: size(layer.byte_rate, 64 * 1024),
-            duplicate_names: layer.duplicate_names.unwrap_or(true),
+            duplicate_names: layer.duplicate_names.unwrap_or(false),
+            reserved_names: layer
+                .reserved_names
+                .unwrap_or_else(|| RESERVED_NAMES.map(str::to_owned).to_vec()),
+            leave_delay: time(layer.leave_delay, 3),
             rooms: layer
                 .rooms
                 .as_ref()

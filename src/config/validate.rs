@@ -46,6 +46,11 @@ impl Layer {
         {
             return invalid("transports", error.to_string());
         }
+        if let Some(names) = &self.reserved_names
+            && let Some(name) = names.iter().find(|name| name.trim().is_empty() || name.len() > 512)
+        {
+            return invalid("reserved-names", format!("expected names, not {name:?}"));
+        }
         if let Some(form) = &self.eio3_polls
             && let Err(error) = form.parse::<Eio3Polls>()
         {

@@ -5,6 +5,24 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+/// Names that nobody may have, unless the settings say others.
+pub const RESERVED_NAMES: [&str; 14] = [
+    "admin",
+    "administrator",
+    "moderator",
+    "server",
+    "system",
+    "parlance",
+    "root",
+    "관리자",
+    "운영자",
+    "운영진",
+    "중재자",
+    "서버",
+    "시스템",
+    "루트",
+];
+
 /// A time with its unit, as in `25s`, `500ms` or `2m`; `0` needs none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Scalar")]

@@ -479,7 +479,7 @@ async fn names_are_unique_where_that_is_wanted() {
 }
 
 #[tokio::test]
-async fn names_may_be_shared_by_default() {
+async fn names_may_be_shared_where_that_is_wanted() {
     let server = server(chat_settings()).await;
     let [mut a, mut b] = visitors(&server).await;
     login(&mut a, "bob", 1).await;
@@ -593,7 +593,12 @@ async fn every_refusal_is_a_line_of_the_log() {
     let settings = ChatSettings { message_max: 100, duplicate_names: false, ..chat_settings() };
     for (settings, times, event, expected) in [
         (settings.clone(), 1, json!(["add user", ""]), "label=\"name\" what=\"login\""),
-        (settings.clone(), 1, json!(["add user", "taken"]), "label=\"taken\" what=\"login\""),
+        (
+            settings.clone(),
+            1,
+            json!(["add user", "taken", { "page": 1 }]),
+            "label=\"taken\" what=\"login\"",
+        ),
         (settings.clone(), 1, json!(["nickname", "taken"]), "label=\"taken\" what=\"login\""),
         (settings.clone(), 1, json!(["new message", "x"]), "label=\"not joined\" what=\"message\""),
         (settings.clone(), 1, json!(["typing"]), "label=\"not joined\" what=\"notice\""),

@@ -18,6 +18,7 @@ mod http;
 mod library;
 mod life;
 mod logs;
+mod names;
 mod nodes;
 mod pages;
 mod paths;

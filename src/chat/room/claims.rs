@@ -8,12 +8,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Room;
-use super::login::{refuse_login, taken};
-use crate::chat::chat_protocol::ChatProtocol;
+use super::login::{Entrant, refuse_login, taken};
 use crate::chat::name::Name;
 use crate::chat::roster::Told;
-use crate::engine::Sid;
-use crate::socketio::Ack;
 
 /// How long the others have to answer. Nobody waits longer for a name: if two get it, one loses it later.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -21,51 +18,59 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A name that is asked about. The client that wants it is not heard meanwhile.
 #[derive(Debug)]
 pub(super) struct Claim {
-    sid: Sid,
-    chat_protocol: ChatProtocol,
-    pub name: Name,
-    ack: Ack,
+    pub entrant: Entrant,
     /// Who has not answered.
     waiting: HashSet<Arc<str>>,
     deadline: Instant,
     /// Dropped when it is decided.
-    _settled: oneshot::Sender<()>,
+    settled: oneshot::Sender<()>,
 }
 
 impl Room {
     /// Somebody wants a name that must be nobody else's.
-    pub(super) fn claim(
-        &mut self,
-        sid: Sid,
-        chat_protocol: ChatProtocol,
-        name: Name,
-        ack: Ack,
-        settled: oneshot::Sender<()>,
-    ) {
+    pub(super) fn claim(&mut self, entrant: Entrant, settled: oneshot::Sender<()>) {
         let waiting: HashSet<_> =
             self.roster.iter().flat_map(|roster| roster.nodes().cloned()).collect();
         let Some(roster) = self.roster.as_ref().filter(|_| !waiting.is_empty() && !self.alone)
         else {
-            return self.enter(&sid, chat_protocol, name, ack);
+            return self.enter(entrant);
         };
         self.last_claim += 1;
-        let (node, claim, asked) = (roster.me().clone(), self.last_claim, name.as_str().to_owned());
+        let (node, claim) = (roster.me().clone(), self.last_claim);
+        let (name, alias) = (entrant.name.as_str().to_owned(), entrant.alias.clone());
         let deadline = Instant::now() + PATIENCE;
-        let pending = Claim { sid, chat_protocol, name, ack, waiting, deadline, _settled: settled };
-        self.claims.insert(claim, pending);
-        self.tell(&Told::Claim { node, claim, name: asked });
+        self.claims.insert(claim, Claim { entrant, waiting, deadline, settled });
+        self.tell(&Told::Claim { node, claim, name, alias });
     }
 
     /// Another node asks whether a name is taken here. Of two that ask at once, the first by name gets it.
-    pub(super) fn claimed_elsewhere(&mut self, to: Arc<str>, claim: u64, name: &str) {
+    pub(super) fn claimed_elsewhere(
+        &mut self,
+        to: Arc<str>,
+        claim: u64,
+        name: &str,
+        alias: Option<&Arc<str>>,
+    ) {
         let Some(roster) = &self.roster else { return };
         let node = roster.me().clone();
-        let taken = Name::new(name).is_ok_and(|name| {
-            let is_asked = self.claims.values().any(|claim| claim.name == name);
-            is_asked && node < to
-                || self.members.values().any(|member| member.name.as_ref() == Some(&name))
-        });
+        let name = Name::new(name).ok();
+        let taken = name.as_ref().is_some_and(|name| self.has_name(name, alias, node < to));
+        if let Some(name) = name.filter(|_| !taken) {
+            self.make_room(&name);
+        }
         self.tell(&Told::Claimed { node, to, claim, taken });
+    }
+
+    /// Whether a name is like that of somebody else on this node, or, with `asked`, of somebody who wants it.
+    fn has_name(&self, name: &Name, alias: Option<&Arc<str>>, asked: bool) -> bool {
+        let is_other = |other: Option<&Arc<str>>| alias.is_none() || alias != other;
+        let mut here = self.members.values();
+        let mut claims = self.claims.values().map(|claim| &claim.entrant).filter(|_| asked);
+        let mut away = self.away.iter().filter(|absent| absent.alias.is_some());
+        here.any(|it| {
+            it.name.as_ref().is_some_and(|own| own.is_like(name)) && is_other(it.alias.as_ref())
+        }) || claims.any(|it| it.name.is_like(name) && is_other(it.alias.as_ref()))
+            || away.any(|it| it.name.is_like(name) && is_other(it.alias.as_ref()))
     }
 
     /// Another node answered.
@@ -75,9 +80,14 @@ impl Room {
             return;
         }
         if is_taken {
-            if let Some(Claim { sid, chat_protocol, name, ack, .. }) = self.claims.remove(&claim)
-                && let Some(member) = self.members.get(&sid)
-            {
+            let Some(Claim { mut entrant, settled, .. }) = self.claims.remove(&claim) else {
+                return;
+            };
+            if self.give_number(&mut entrant) {
+                return self.claim(entrant, settled);
+            }
+            let Entrant { sid, chat_protocol, name, ack, .. } = entrant;
+            if let Some(member) = self.members.get(&sid) {
                 refuse_login(&member.socket, chat_protocol, &taken(&name), ack);
             }
         } else if pending.waiting.is_empty() {
@@ -86,10 +96,9 @@ impl Room {
     }
 
     fn grant(&mut self, claim: u64) {
-        if let Some(Claim { sid, chat_protocol, name, ack, _settled, .. }) =
-            self.claims.remove(&claim)
-        {
-            self.enter(&sid, chat_protocol, name, ack);
+        if let Some(Claim { entrant, settled, .. }) = self.claims.remove(&claim) {
+            self.enter(entrant);
+            drop(settled);
         }
     }
 

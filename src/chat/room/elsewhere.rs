@@ -12,7 +12,9 @@ use super::{Input, Room};
 use crate::chat::arrivals::Arrival;
 use crate::chat::chat_protocol::{ChatProtocol, Notice};
 use crate::chat::name::Name;
-use crate::chat::roster::{BEATS, Change, Delta, EVENT, Effects, PART, Person, Roster, Told};
+use crate::chat::roster::{
+    BEATS, Change, Delta, EVENT, Effects, Listed, PART, Person, Roster, Told,
+};
 use crate::chat::words::{self, Mark};
 use crate::engine::Sid;
 use crate::socketio::{Adapter, Args, ClusterLink, Flags, Packet, Selector, Taken};
@@ -21,6 +23,14 @@ use crate::socketio::{Adapter, Args, ClusterLink, Flags, Packet, Selector, Taken
 const TOLD: usize = 100;
 /// From so many changes on, all names are put in order first.
 const MANY: usize = 8;
+
+/// Somebody of this node with a name.
+#[derive(Debug, Clone)]
+struct Own {
+    sid: Sid,
+    since: u64,
+    alias: Option<Arc<str>>,
+}
 
 /// Who was looked for on all nodes.
 #[derive(Debug)]
@@ -91,12 +101,12 @@ impl Room {
     fn take_change(&mut self, taken: &Taken, word: &str) -> Option<()> {
         let (said, now) = (taken.packet.args.values.first()?.as_object()?, Instant::now());
         match words::mark(said) {
-            Some(Mark { node, seq: Some(seq), since }) => {
+            Some(Mark { node, seq: Some(seq), since, alias }) => {
                 let id = Arc::clone(words::speaker(&taken.selector)?);
                 let name = said.get("username").and_then(Value::as_str);
                 let delta = match name.and_then(|name| Name::new(name).ok()) {
                     Some(name) if word == words::JOINED => {
-                        Delta::Joined(Person { id, name, since })
+                        Delta::Joined(Person { id, name, since, alias })
                     }
                     _ => Delta::Left(id),
                 };
@@ -153,7 +163,9 @@ impl Room {
         let effects = roster.told(told.clone(), Instant::now());
         self.apply(effects);
         match told {
-            Told::Claim { node, claim, name } => self.claimed_elsewhere(node, claim, &name),
+            Told::Claim { node, claim, name, alias } => {
+                self.claimed_elsewhere(node, claim, &name, alias.as_ref());
+            }
             Told::Claimed { node, to, claim, taken }
                 if self.roster.as_ref().is_some_and(|roster| *roster.me() == to) =>
             {
@@ -260,11 +272,10 @@ impl Room {
     /// Tells the other nodes who is here.
     fn tell_people(&self) {
         let Some(roster) = &self.roster else { return };
-        let named = |(sid, member): (&Sid, &super::Member)| {
-            let name = member.name.as_ref()?.as_str().to_owned();
-            Some((Arc::from(sid.as_str()), name, member.socket.handshake().issued))
-        };
-        let all: Vec<_> = self.members.iter().filter_map(named).collect();
+        let all = self.named().map(|(sid, name, since, alias)| {
+            (Arc::from(sid.as_str()), name.as_str().to_owned(), since, alias.cloned())
+        });
+        let all: Vec<Listed> = all.collect();
         let parts = all.len().div_ceil(PART).max(1);
         for at in 0..parts {
             let people = all.iter().skip(at * PART).take(PART).cloned().collect();
@@ -283,7 +294,7 @@ impl Room {
         let Some(adapter) = self.adapter() else { return };
         let users = self.people();
         for (id, name) in people.take(TOLD) {
-            let mark = Mark { node: Arc::clone(node), seq: None, since: 0 };
+            let mark = Mark { node: Arc::clone(node), seq: None, since: 0, alias: None };
             let packet = words::change(word, name, users, &mark);
             adapter.broadcast(packet, words::to_others(id), Flags::default());
         }
@@ -295,12 +306,12 @@ impl Room {
         let me = Arc::clone(roster.me());
         self.parted = Some(Arc::clone(&me));
         self.tell(&Told::Bye { node: Arc::clone(&me) });
-        let here = self.members.iter();
-        let here = here.filter_map(|(sid, it)| Some((sid.as_str().to_owned(), it.name.clone()?)));
+        let here = self.named().map(|(sid, name, ..)| (sid.as_str().to_owned(), name.clone()));
         let here: Vec<_> = here.collect();
-        self.users = 0;
+        self.aliases.forget_elsewhere();
+        let users = std::mem::take(&mut self.users);
         self.say_for(&me, words::LEFT, here.iter().map(|(id, name)| (&**id, name)));
-        self.users = here.len();
+        self.users = users;
     }
 
     fn count_elsewhere(&mut self) {
@@ -313,63 +324,89 @@ impl Room {
     /// Tells members who came and went elsewhere. `checked`: these are people of nodes whose names are
     /// nobody else's, if names have to be.
     fn news(&mut self, changes: Vec<Change>, checked: bool) {
+        for change in &changes {
+            match change {
+                Change::Joined(person) => self.aliases.came_elsewhere(person.alias.as_ref()),
+                Change::Left(person) => self.aliases.went_elsewhere(person.alias.as_ref()),
+            }
+        }
         self.count_elsewhere();
         if changes.is_empty() {
             return;
         }
         self.nicknames_due = true;
         let unique = checked && !self.shared.settings.duplicate_names;
-        let here: HashMap<Name, (u64, Sid)> = match unique {
-            true => self.named().collect(),
-            false => HashMap::new(),
-        };
-        let mut lost = Vec::new();
+        let here = if unique { self.own_names() } else { HashMap::new() };
+        let (mut lost, mut back) = (HashSet::new(), Vec::new());
         let mut told = 0;
         let holders = (unique && changes.len() >= MANY).then(|| self.holders());
         for change in &changes {
             let (Change::Joined(person) | Change::Left(person)) = change;
-            let joined = matches!(change, Change::Joined(_));
-            let own = here.get(&person.name);
-            if let Some((since, sid)) = own.filter(|_| joined)
-                && (person.since, &*person.id) < (*since, sid.as_str())
-            {
-                lost.push(*sid);
+            let (joined, alias) = (matches!(change, Change::Joined(_)), person.alias.as_ref());
+            if joined && alias.is_some() {
+                back.extend(self.away.take(|absent| absent.alias.as_ref() == alias));
             }
-            // Somebody else has the name, or has it as well: for members, nothing has changed.
+            if joined && unique {
+                let own =
+                    person.name.skeleton().forms().filter_map(|form| here.get(form)).flatten();
+                // The same person may have it twice.
+                let others = own.filter(|own| alias.is_none() || own.alias.as_ref() != alias);
+                let later =
+                    |own: &&Own| (person.since, &*person.id) < (own.since, own.sid.as_str());
+                lost.extend(others.filter(later).map(|own| own.sid));
+            }
+            // Somebody else has the name, or has it as well, or is there already: for members, nothing has
+            // changed.
             let others = match &holders {
                 _ if !unique => 0,
-                Some(holders) => holders.get(&person.name).copied().unwrap_or_default(),
+                Some(holders) => holders.get(person.name.as_str()).copied().unwrap_or_default(),
                 None => self.holders_of(&person.name),
             };
+            let others = others.max(self.aliases.count(alias));
             if others <= usize::from(joined) && told < TOLD {
                 told += 1;
                 self.notice(None, ChatProtocol::Users, joined, &person.name, None);
             }
         }
+        back.into_iter().for_each(|absent| self.gone(absent));
         lost.iter().for_each(|sid| self.lose_name(sid));
     }
 
-    /// The names of this node's people, since when, and whose.
-    fn named(&self) -> impl Iterator<Item = (Name, (u64, Sid))> {
-        let named = |(sid, member): (&Sid, &super::Member)| {
-            Some((member.name.clone()?, (member.socket.handshake().issued, *sid)))
-        };
-        self.members.iter().filter_map(named)
+    /// This node's people: their sockets, names, since when, and aliases. Who is away for a moment is among them.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&Sid, &Name, u64, Option<&Arc<str>>)> {
+        let named = self.members.iter().filter_map(|(sid, it)| {
+            Some((sid, it.name.as_ref()?, it.socket.handshake().issued, it.alias.as_ref()))
+        });
+        let away = self.away.iter();
+        let away = away.map(|it| (&it.sid, &it.name, it.since, it.alias.as_ref()));
+        named.chain(away)
+    }
+
+    /// This node's people by all forms of their names.
+    fn own_names(&self) -> HashMap<Box<str>, Vec<Own>> {
+        let mut all: HashMap<Box<str>, Vec<Own>> = HashMap::new();
+        for (sid, name, since, alias) in self.named() {
+            let own = Own { sid: *sid, since, alias: alias.cloned() };
+            for form in name.skeleton().forms() {
+                all.entry(form.into()).or_default().push(own.clone());
+            }
+        }
+        all
     }
 
     /// How many people of nodes of this chat have a name.
     fn holders_of(&self, name: &Name) -> usize {
-        let here = self.members.values().filter(|member| member.name.as_ref() == Some(name));
+        let here = self.named().filter(|(_, own, ..)| *own == name);
         let elsewhere = self.roster.iter().flat_map(|roster| roster.of_peers());
         here.count() + elsewhere.filter(|person| person.name == *name).count()
     }
 
-    fn holders(&self) -> HashMap<Name, usize> {
-        let here = self.members.values().filter_map(|member| member.name.as_ref());
+    fn holders(&self) -> HashMap<Box<str>, usize> {
+        let here = self.named().map(|(_, name, ..)| name);
         let elsewhere = self.roster.iter().flat_map(|roster| roster.of_peers());
         let mut holders = HashMap::new();
         for name in here.chain(elsewhere.map(|person| &person.name)) {
-            *holders.entry(name.clone()).or_default() += 1;
+            *holders.entry(name.as_str().into()).or_default() += 1;
         }
         holders
     }

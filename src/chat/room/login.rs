@@ -1,19 +1,40 @@
-//! Names: who takes one, and who gives it up.
+//! Logging in and leaving: who takes a name, and who gives it up.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use super::away::Absent;
+use super::speech::Pending;
 use super::{Room, answer, log_refused};
 use crate::chat::chat_protocol::{ChatProtocol, JoinOptions};
 use crate::chat::error::ChatError;
 use crate::chat::name::{BadName, Name};
+use crate::chat::resume::PersonId;
+use crate::chat::roster::Told;
 use crate::chat::words::{self, Mark};
 use crate::engine::Sid;
 use crate::socketio::{Ack, Flags, Socket};
 
-use super::speech::Pending;
+/// Somebody who is about to have a name.
+#[derive(Debug)]
+pub(super) struct Entrant {
+    pub sid: Sid,
+    pub chat_protocol: ChatProtocol,
+    pub name: Name,
+    /// The name that was asked for, of a page that cannot be told that it is taken: it gets a number.
+    pub numbered: Option<Name>,
+    /// Who that is, if the client says so by a token, or wants one.
+    pub person: Option<PersonId>,
+    /// What nodes call that person under this name.
+    pub alias: Option<Arc<str>>,
+    pub wants_token: bool,
+    pub ack: Ack,
+}
 
 impl Room {
     pub(super) fn login(
@@ -21,7 +42,7 @@ impl Room {
         sid: &Sid,
         chat_protocol: ChatProtocol,
         name: &Value,
-        _options: &JoinOptions,
+        options: &JoinOptions,
         ack: Ack,
         settled: oneshot::Sender<()>,
     ) {
@@ -34,75 +55,135 @@ impl Room {
             }
             return refuse_login(&socket, chat_protocol, &error, ack);
         }
-        if let Some(name) = self.members.get(sid).and_then(|member| member.name.as_ref()) {
+        if let Some(member) = self.members.get(sid).filter(|member| member.name.is_some()) {
             // The example has ignored a second login since 1.4.
-            let name = name.as_str();
             return answer(ack, || match chat_protocol {
                 ChatProtocol::Nicknames => vec![Value::Bool(false)],
-                _ => vec![json!({ "ok": true, "username": name, "numUsers": self.people() })],
+                _ => vec![self.login_answer(member, options.wants_token())],
             });
         }
-        let name = match self.check_name(chat_protocol, name) {
+        let name = match self.check_name(name) {
             Ok(name) => name,
-            Err(error) => return refuse_login(&socket, chat_protocol, &error, ack),
+            Err(error) => {
+                if error.reason == "reserved" {
+                    tell_stock_page(&socket, chat_protocol, &error, &ack);
+                }
+                return refuse_login(&socket, chat_protocol, &error, ack);
+            }
         };
-        if self.is_unique(chat_protocol) {
-            return self.claim(*sid, chat_protocol, name, ack, settled);
+        let person = self.person(&socket, options);
+        let alias = person.as_ref().and_then(|person| self.alias(person, &name));
+        let wants_token = options.wants_token();
+        // Who asks for an acknowledgement can be told that a name is taken.
+        let is_told = options.page || ack.is_wanted() || chat_protocol == ChatProtocol::Nicknames;
+        let sid = *sid;
+        let mut entrant =
+            Entrant { sid, chat_protocol, name, numbered: None, person, alias, wants_token, ack };
+        if !self.is_unique(chat_protocol) {
+            return self.enter(entrant);
         }
-        self.enter(sid, chat_protocol, name, ack);
+        if !is_told {
+            entrant.numbered = Some(entrant.name.clone());
+        }
+        if self.is_taken(&entrant.name, entrant.alias.as_ref()) && !self.give_number(&mut entrant) {
+            let Entrant { name, ack, .. } = entrant;
+            return refuse_login(&socket, chat_protocol, &taken(&name), ack);
+        }
+        self.claim(entrant, settled);
     }
 
-    /// Whether a name of that protocol must not be anybody else's.
-    fn is_unique(&self, chat_protocol: ChatProtocol) -> bool {
-        !self.shared.settings.duplicate_names || chat_protocol == ChatProtocol::Nicknames
-    }
-
-    fn check_name(&self, chat_protocol: ChatProtocol, name: &Value) -> Result<Name, ChatError> {
+    fn check_name(&self, name: &Value) -> Result<Name, ChatError> {
         let name = Name::new(name.as_str().ok_or(BadName::NoText)?)?;
-        if self.is_unique(chat_protocol) && (self.is_taken_here(&name) || self.is_elsewhere(&name))
-        {
-            return Err(taken(&name));
+        if self.is_reserved(&name) {
+            return Err(ChatError::new(
+                "reserved",
+                format!("{name} is reserved: choose another name"),
+            ));
         }
         Ok(name)
     }
 
-    /// Whether somebody on this node has the name, or is about to.
-    pub(super) fn is_taken_here(&self, name: &Name) -> bool {
-        self.members.values().any(|member| member.name.as_ref() == Some(name))
-            || self.claims.values().any(|claim| claim.name == *name)
-    }
-
-    fn is_elsewhere(&self, name: &Name) -> bool {
-        let mut people = self.roster.iter().flat_map(|roster| roster.people());
-        people.any(|person| person.name == *name)
+    /// Who a client is: whom its token names, or somebody new if it wants a token. The token is in the options of
+    /// the login, in the auth payload or in the query.
+    fn person(&self, socket: &Socket, options: &JoinOptions) -> Option<PersonId> {
+        let auth = socket.auth()["resume"].as_str();
+        let query = query_token(&socket.handshake().query);
+        let token = options.token.as_deref().or(auth).or(query.as_deref());
+        let key = self.resume_key()?;
+        let known = token.and_then(|token| key.person(token, SystemTime::now()));
+        match known {
+            Some((person, _)) => Some(person),
+            None if options.wants_token() => PersonId::random(),
+            None => None,
+        }
     }
 
     /// Somebody has a name now.
-    pub(super) fn enter(&mut self, sid: &Sid, chat_protocol: ChatProtocol, name: Name, ack: Ack) {
-        let Some(member) = self.members.get_mut(sid) else { return };
+    pub(super) fn enter(&mut self, entrant: Entrant) {
+        let Entrant { sid, chat_protocol, name, numbered, person, alias, wants_token, ack } =
+            entrant;
+        let Some(member) = self.members.get_mut(&sid) else { return };
         let socket = member.socket.clone();
+        let back = self.away.back(&name, alias.as_ref(), address_of(&socket));
         member.name = Some(name.clone());
+        member.person = person;
+        member.alias = alias.clone();
+        let is_there = self.aliases.has(alias.as_ref());
         self.users += 1;
+        self.aliases.came(alias.as_ref());
+        if let Some(back) = &back {
+            self.users -= 1;
+            self.aliases.went(back.alias.as_ref());
+        } else {
+            self.make_room(&name);
+        }
         self.count_people();
         let users = self.people();
         if let Some(on_login) = self.shared.on_login.get() {
-            on_login.tell(*sid, name.as_str());
+            on_login.tell(sid, name.as_str());
         }
         match chat_protocol {
             ChatProtocol::Nicknames => answer(ack, || vec![Value::Bool(false)]),
             _ => {
-                socket.emit("login", json!({ "numUsers": users }));
-                let username = name.as_str();
-                answer(ack, || {
-                    vec![json!({ "ok": true, "username": username, "numUsers": users })]
-                });
+                match numbered.filter(|wanted| *wanted != name) {
+                    None => socket.emit("login", json!({ "numUsers": users })),
+                    // The stock page shows whose name that is: it has no better words for it.
+                    Some(_) => {
+                        let user = json!({ "numUsers": users, "username": name.as_str() });
+                        socket.emit("login", &user);
+                        socket.emit("user joined", &user);
+                    }
+                }
+                if let Some(member) = self.members.get(&sid) {
+                    answer(ack, || vec![self.login_answer(member, wants_token)]);
+                }
             }
         }
         if self.alone && chat_protocol == ChatProtocol::Users {
             socket.emit_shared(&self.status());
         }
         let since = socket.handshake().issued;
-        self.say_change(sid, words::JOINED, name, chat_protocol, since);
+        if is_there || back.is_some() {
+            self.say_quietly(&sid, Some((&name, since, alias)));
+        } else {
+            self.say_change(&sid, words::JOINED, name, alias, chat_protocol, since);
+        }
+        if let Some(back) = back {
+            self.say_quietly(&back.sid, None);
+        }
+    }
+
+    /// What a login is answered with.
+    fn login_answer(&self, member: &super::Member, wants_token: bool) -> Value {
+        let name = member.name.as_ref();
+        let username = name.map(Name::as_str);
+        let mut answer = json!({ "ok": true, "username": username, "numUsers": self.people() });
+        if wants_token
+            && let (Some(person), Some(name), Some(key)) = (&member.person, name, self.resume_key())
+        {
+            answer["token"] = key.token(person, name, SystemTime::now()).into();
+        }
+        answer
     }
 
     /// Tells all nodes that somebody of this one came or went.
@@ -111,6 +192,7 @@ impl Room {
         sid: &Sid,
         word: &'static str,
         name: Name,
+        alias: Option<Arc<str>>,
         chat_protocol: ChatProtocol,
         since: u64,
     ) {
@@ -118,24 +200,61 @@ impl Room {
         let seq = self.roster.as_mut().map(|roster| roster.next_seq());
         let pending = Pending::new(*sid, word, Some(name.clone()), chat_protocol);
         self.say(pending, Flags::default(), |node, _| {
-            let mark = Mark { node: Arc::clone(node), seq, since };
+            let mark = Mark { node: Arc::clone(node), seq, since, alias };
             words::change(word, &name, users, &mark)
         });
     }
 
-    pub(super) fn leave(&mut self, sid: &Sid) {
+    /// Tells the other nodes of a connection that came, or went, beside another of the same person: to people
+    /// nothing has changed.
+    fn say_quietly(&mut self, sid: &Sid, came: Option<(&Name, u64, Option<Arc<str>>)>) {
+        let Some(roster) = &mut self.roster else { return };
+        let (seq, node) = (roster.next_seq(), Arc::clone(roster.me()));
+        let came = came.map(|(name, since, alias)| (name.as_str().to_owned(), since, alias));
+        self.tell(&Told::Beside { node, seq, id: sid.as_str().into(), came });
+    }
+
+    /// A member's connection is gone. `meant`: not by accident.
+    pub(super) fn leave(&mut self, sid: &Sid, meant: bool) {
         let Some(member) = self.members.swap_remove(sid) else { return };
         let Some(name) = member.name else { return };
+        let absent = Absent {
+            sid: *sid,
+            name,
+            alias: member.alias,
+            address: address_of(&member.socket),
+            chat_protocol: member.chat_protocol.unwrap_or(ChatProtocol::Users),
+            since: member.socket.handshake().issued,
+        };
+        let wait = self.leave_delay();
+        if meant || wait.is_zero() || self.aliases.count(absent.alias.as_ref()) > 1 {
+            return self.gone(absent);
+        }
+        if let Some(other) = self.away.put(absent, wait, Instant::now()) {
+            self.gone(other);
+        }
+    }
+
+    /// Somebody of this node has left.
+    pub(super) fn gone(&mut self, absent: Absent) {
+        let Absent { sid, name, alias, chat_protocol, .. } = absent;
         self.users -= 1;
+        self.aliases.went(alias.as_ref());
         self.count_people();
-        let chat_protocol = member.chat_protocol.unwrap_or(ChatProtocol::Users);
-        self.say_change(sid, words::LEFT, name, chat_protocol, 0);
+        match self.aliases.has(alias.as_ref()) {
+            true => self.say_quietly(&sid, None),
+            false => self.say_change(&sid, words::LEFT, name, alias, chat_protocol, 0),
+        }
     }
 
     /// Somebody on another node has had a member's name for longer: the member is without one again.
     pub(super) fn lose_name(&mut self, sid: &Sid) {
+        for absent in self.away.take(|absent| absent.sid == *sid) {
+            self.gone(absent);
+        }
         let Some(member) = self.members.get_mut(sid) else { return };
         let Some(name) = member.name.take() else { return };
+        let alias = member.alias.take();
         let chat_protocol = member.chat_protocol.unwrap_or(ChatProtocol::Users);
         let (socket, error) = (member.socket.clone(), taken(&name));
         log_refused(&socket, "name", &error);
@@ -143,14 +262,35 @@ impl Room {
             ChatProtocol::Nicknames => socket.emit("announcement", &error.message),
             _ => socket.emit("login error", error.event_arg()),
         }
-        self.users -= 1;
-        self.count_people();
-        self.say_change(sid, words::LEFT, name, chat_protocol, 0);
+        self.gone(Absent { sid: *sid, name, alias, address: None, chat_protocol, since: 0 });
     }
 }
 
 pub(super) fn taken(name: &Name) -> ChatError {
     ChatError::new("taken", format!("{name} is taken"))
+}
+
+/// The client's own address, or that of its network.
+pub(super) fn address_of(socket: &Socket) -> Option<IpAddr> {
+    socket.handshake().remote
+}
+
+/// The token in a query.
+fn query_token(query: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(key, _)| key == "resume").map(|(_, token)| token.into_owned())
+}
+
+/// Says why a login is refused to a page that knows no refusals, under a name that nobody can have.
+fn tell_stock_page(socket: &Socket, chat_protocol: ChatProtocol, error: &ChatError, ack: &Ack) {
+    match chat_protocol {
+        ChatProtocol::Nicknames => socket.emit("announcement", &error.message),
+        _ if ack.is_wanted() => {}
+        _ => {
+            let said = json!({ "username": super::names::SERVER, "message": error.message });
+            socket.emit("new message", said);
+        }
+    }
 }
 
 pub(super) fn refuse_login(

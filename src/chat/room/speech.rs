@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tracing::trace;
 
 use super::{Room, answer, log_refused};
-use crate::chat::chat_protocol::{ChatProtocol, Notice};
+use crate::chat::chat_protocol::{ChatProtocol, Notice, nameless};
 use crate::chat::error::ChatError;
 use crate::chat::name::Name;
 use crate::chat::rate_limits::Kind;
@@ -93,7 +93,12 @@ impl Room {
                         && let Some(member) = self.members.get(&sid)
                     {
                         // The tutorial's page shows its own messages only when the server sends them back.
-                        member.socket.emit("chat message", text);
+                        // The others get it so, too.
+                        let shown = match name {
+                            Some(_) => text,
+                            None => nameless(&text),
+                        };
+                        member.socket.emit("chat message", shown);
                     }
                 }
                 answer(ack, || vec![json!({ "ok": true })]);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::{Input, Room};
 use crate::chat::arrivals::Arrivals;
@@ -40,21 +41,32 @@ impl RoomTask {
         let mut cork = Cork::default();
         loop {
             if cork.is_idle() {
+                let due = room.away.next();
                 tokio::select! {
                     biased;
                     count = inbox.recv_many(&mut batch, BATCH) => if count == 0 {
-                        return;
+                        return room.forget_absent();
                     },
                     () = cork.due() => {}
+                    () = until(due) => {}
                 }
             } else {
                 batch.extend(std::iter::from_fn(|| inbox.try_recv().ok()).take(BATCH));
             }
             cork.hold(|| {
                 batch.drain(..).for_each(|input| room.handle(input));
+                room.look_for_absent();
                 room.send_nicknames();
             });
             cork.release().await;
         }
+    }
+}
+
+/// Waits for a time, or without end.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }

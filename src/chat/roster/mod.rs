@@ -35,6 +35,8 @@ pub struct Person {
     pub name: Name,
     /// When the session opened, in milliseconds since 1970; 0 if that is not known.
     pub since: u64,
+    /// What nodes call a person with a token under that name.
+    pub alias: Option<Arc<str>>,
 }
 
 /// A change among the people of one node, as the node tells it.
@@ -206,6 +208,16 @@ impl Roster {
                 let people = self.peers.remove(&node).into_iter().flat_map(Peer::into_people);
                 out.changes.extend(people.map(Change::Left));
             }
+            Told::Beside { node, seq, id, came } => {
+                let delta = match came {
+                    Some((name, since, alias)) => match Name::new(&name) {
+                        Ok(name) => Delta::Joined(Person { id, name, since, alias }),
+                        Err(_) => Delta::Left(id),
+                    },
+                    None => Delta::Left(id),
+                };
+                return self.changed(node, seq, delta, now);
+            }
             Told::Claim { node, .. } | Told::Claimed { node, .. } => {
                 self.peer(&node, u64::MAX, now);
             }
@@ -238,7 +250,9 @@ impl Roster {
 fn checked(people: Vec<Listed>) -> Vec<Person> {
     let people = people.into_iter();
     people
-        .filter_map(|(id, name, since)| Some(Person { id, name: Name::new(&name).ok()?, since }))
+        .filter_map(|(id, name, since, alias)| {
+            Some(Person { id, name: Name::new(&name).ok()?, since, alias })
+        })
         .collect()
 }
 

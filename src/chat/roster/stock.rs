@@ -75,13 +75,13 @@ impl StockServers {
                 }
             }
             Some(known) => {
-                let person = Person { id, name, since: 0 };
+                let person = Person { id, name, since: 0, alias: None };
                 let old = std::mem::replace(&mut known.person, person.clone());
                 (known.seen, known.here) = (now, true);
                 out.extend([Change::Left(old), Change::Joined(person)]);
             }
             None if room => {
-                let person = Person { id: Arc::clone(&id), name, since: 0 };
+                let person = Person { id: Arc::clone(&id), name, since: 0, alias: None };
                 out.push(Change::Joined(person.clone()));
                 server.people.insert(id, Known { person, seen: now, here: true });
             }

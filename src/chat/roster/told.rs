@@ -23,27 +23,40 @@ pub enum Told {
     Ask { node: Arc<str>, of: Arc<str> },
     /// Part `at` of `parts` of the list of its people, as it is after change `seq`.
     People { node: Arc<str>, seq: u64, at: usize, parts: usize, people: Vec<Listed> },
-    /// It wants to give somebody a name.
-    Claim { node: Arc<str>, claim: u64, name: String },
+    /// It wants to give somebody a name: somebody with that alias, if there is one.
+    Claim { node: Arc<str>, claim: u64, name: String, alias: Option<Arc<str>> },
     /// An answer to that.
     Claimed { node: Arc<str>, to: Arc<str>, claim: u64, taken: bool },
+    /// Change `seq` among its people, of which people are not told: a connection of somebody who is there
+    /// anyway came (name, since when, alias), or went.
+    Beside { node: Arc<str>, seq: u64, id: Arc<str>, came: Option<(String, u64, Option<Arc<str>>)> },
     /// It leaves, and its people with it.
     Bye { node: Arc<str> },
 }
 
-/// A person in a list: the id of the socket, the name, and when the session opened (ms since 1970).
-pub type Listed = (Arc<str>, String, u64);
+/// A person in a list: the id of the socket, the name, when the session opened (ms since 1970), and the alias.
+pub type Listed = (Arc<str>, String, u64, Option<Arc<str>>);
 
 impl Told {
     /// Reads what another node sent. `None` if it is nothing that a node of this chat tells.
     pub fn read(value: Value) -> Option<Self> {
         let told = serde_json::from_value(value).ok()?;
         let named = match &told {
-            Told::Here { node, .. } | Told::Bye { node } | Told::Claim { node, .. } => [node, node],
+            Told::Here { node, .. } | Told::Bye { node } => [node, node],
+            Told::Claim { node, alias, .. } => [node, alias.as_ref().unwrap_or(node)],
+            Told::Beside { node, id, came, .. } => {
+                if !came.iter().all(|(.., alias)| alias.iter().all(|alias| is_id(alias))) {
+                    return None;
+                }
+                [node, id]
+            }
             Told::Ask { node, of } => [node, of],
             Told::Claimed { node, to, .. } => [node, to],
             Told::People { node, people, at, parts, .. } => {
-                let fits = people.len() <= PART && people.iter().all(|(id, ..)| is_id(id));
+                let fits = people.len() <= PART
+                    && people
+                        .iter()
+                        .all(|(id, _, _, alias)| is_id(id) && alias.iter().all(|it| is_id(it)));
                 if !fits || at >= parts {
                     return None;
                 }
@@ -74,10 +87,24 @@ mod tests {
     fn what_is_written_is_read_and_nothing_else() {
         let here = Told::Here { node: "a".into(), seq: 7 };
         assert_eq!(here.written(), json!({ "what": "here", "node": "a", "seq": 7 }));
-        let listed = |id: &str| vec![(Arc::from(id), "ann".to_owned(), 1)];
+        let listed = |id: &str| vec![(Arc::from(id), "ann".to_owned(), 1, Some("a1".into()))];
         let people =
             |at, parts, people| Told::People { node: "a".into(), seq: 7, at, parts, people };
-        for told in [here, people(0, 1, listed("x")), Told::Bye { node: "a".into() }] {
+        let beside = |came| Told::Beside { node: "a".into(), seq: 1, id: "x".into(), came };
+        let alias = |alias: &str| Some(("ann".to_owned(), 1, Some(Arc::from(alias))));
+        let claim = |alias: Option<&str>| {
+            let alias = alias.map(Arc::from);
+            Told::Claim { node: "a".into(), claim: 1, name: "ann".into(), alias }
+        };
+        for told in [
+            here,
+            people(0, 1, listed("x")),
+            beside(None),
+            beside(alias("a1")),
+            claim(None),
+            claim(Some("a1")),
+            Told::Bye { node: "a".into() },
+        ] {
             assert_eq!(Told::read(told.written()), Some(told));
         }
         for bad in [
@@ -86,6 +113,8 @@ mod tests {
             people(0, 1, listed(&"x".repeat(129))).written(),
             people(0, 1, (0..=PART).flat_map(|_| listed("x")).collect()).written(),
             Told::Bye { node: "".into() }.written(),
+            beside(alias("")).written(),
+            claim(Some("")).written(),
             json!({ "what": "here", "node": "a", "seq": -1 }),
             json!({ "what": "other", "node": "a" }),
             json!(["here"]),

@@ -479,3 +479,70 @@ async fn people_of_a_server_of_node_and_ours_hear_each_other() {
     net.cut(2);
     assert_eq!(until_event(&mut ann, "user left").await[1]["username"], "yan");
 }
+
+#[tokio::test]
+async fn a_person_is_one_on_all_nodes() {
+    let net = Net::default();
+    let settings = ChatSettings {
+        resume_key: Some(parlance::chat::ResumeKey::from_secret(b"of the cluster")),
+        ..unique()
+    };
+    let [first, second] = nodes(&net, &settings).await;
+    let mut witness = member(&first.server, "witness").await;
+    let mut ann = visitor(&first.server).await;
+    ann.emit_with_ack(1, json!(["add user", "Ann", { "page": 1 }])).await;
+    let token = ack(&mut ann, 1).await[0]["token"].clone();
+    assert_eq!(witness.event().await[1]["username"], "Ann");
+    let mut other = visitor(&second.server).await;
+    knows(&mut other, &["Ann", "witness"]).await;
+    // By a name that looks the same, on the other node.
+    other.emit_with_ack(1, json!(["add user", "Аnn", { "page": 1 }])).await;
+    assert_eq!(ack(&mut other, 1).await[0]["reason"], "taken");
+    let mut stock = visitor(&second.server).await;
+    stock.emit(json!(["add user", "ann"])).await;
+    assert_eq!(until_event(&mut stock, "login").await[1]["username"], "ann (2)");
+    assert_eq!(until_event(&mut witness, "user joined").await[1]["username"], "ann (2)");
+    stock.kill();
+    assert_eq!(until_event(&mut witness, "user left").await[1]["username"], "ann (2)");
+    // With the token it is she.
+    other.emit_with_ack(2, json!(["add user", "Ann", { "page": 1, "token": token }])).await;
+    let answer = ack(&mut other, 2).await;
+    assert_eq!((&answer[0]["ok"], &answer[0]["numUsers"]), (&json!(true), &json!(2)));
+    knows(&mut witness, &["Ann", "witness"]).await;
+    ann.kill();
+    other.emit(json!(["new message", "still here"])).await;
+    let said = json!(["new message", { "username": "Ann", "message": "still here" }]);
+    assert_eq!(witness.event().await, said, "and nothing before it");
+    other.kill();
+    assert_eq!(witness.event().await, json!(["user left", { "username": "Ann", "numUsers": 1 }]));
+}
+
+#[tokio::test]
+async fn who_comes_back_on_another_node_was_never_away() {
+    let net = Net::default();
+    let settings = ChatSettings {
+        resume_key: Some(parlance::chat::ResumeKey::from_secret(b"of the cluster")),
+        leave_delay: Duration::from_secs(60),
+        ..unique()
+    };
+    let mut two = Vec::new();
+    for number in 0..2 {
+        two.push(node(&net, number, settings.clone()).await);
+    }
+    let mut witness = member(&two[1].server, "witness").await;
+    let mut ann = visitor(&two[0].server).await;
+    knows(&mut ann, &["witness"]).await;
+    ann.emit_with_ack(1, json!(["add user", "Ann", { "page": 1 }])).await;
+    let token = ack(&mut ann, 1).await[0]["token"].clone();
+    assert_eq!(witness.event().await[1]["username"], "Ann");
+    ann.kill();
+    let mut back = visitor(&two[1].server).await;
+    back.emit_with_ack(2, json!(["add user", "Ann", { "page": 1, "token": token }])).await;
+    assert_eq!(ack(&mut back, 2).await[0]["numUsers"], 2);
+    for server in [&two[0].server, &two[1].server] {
+        knows(&mut visitor(server).await, &["Ann", "witness"]).await;
+    }
+    back.send("41").await;
+    assert_eq!(witness.event().await, json!(["user left", { "username": "Ann", "numUsers": 1 }]));
+    knows(&mut visitor(&two[0].server).await, &["witness"]).await;
+}

@@ -1,0 +1,128 @@
+//! Which names are free: in a room, nobody has a name that people could take for somebody else's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Room;
+use super::login::Entrant;
+use crate::chat::ChatSettings;
+use crate::chat::chat_protocol::{ChatProtocol, NAMELESS};
+use crate::chat::name::Name;
+use crate::chat::resume::{PersonId, ResumeKey};
+use crate::chat::skeleton::Reserved;
+
+/// By that name the server speaks to pages that have no other words for it. Nobody can have it.
+pub(super) const SERVER: &str = "parlance";
+
+/// Numbers that are tried for a name that is taken.
+const NUMBERS: std::ops::Range<usize> = 2..1000;
+
+/// Names that nobody may have: those of the setting, and those by which the chat itself speaks.
+pub(in crate::chat) fn reserved(settings: &ChatSettings) -> Reserved {
+    let own = [SERVER, NAMELESS];
+    Reserved::new(settings.reserved_names.iter().map(String::as_str).chain(own))
+}
+
+impl Room {
+    pub(super) fn resume_key(&self) -> Option<&ResumeKey> {
+        self.shared.resume_key.as_ref()
+    }
+
+    /// What nodes call a person under a name.
+    pub(super) fn alias(&self, person: &PersonId, name: &Name) -> Option<Arc<str>> {
+        Some(self.resume_key()?.alias(person, name))
+    }
+
+    /// How long a lost connection is not told of.
+    pub(super) fn leave_delay(&self) -> Duration {
+        self.shared.settings.leave_delay
+    }
+
+    /// Whether a name could be read as one that nobody may have.
+    pub(super) fn is_reserved(&self, name: &Name) -> bool {
+        self.shared.reserved.has(name.as_str())
+    }
+
+    /// Whether a name of that protocol must not be anybody else's.
+    pub(super) fn is_unique(&self, chat_protocol: ChatProtocol) -> bool {
+        !self.shared.settings.duplicate_names || chat_protocol == ChatProtocol::Nicknames
+    }
+
+    /// Whether a name is like that of somebody else, as far as this node knows. Nodes that can be asked say by
+    /// themselves whether it is one of theirs.
+    pub(super) fn is_taken(&self, name: &Name, alias: Option<&Arc<str>>) -> bool {
+        let is_same = |other: Option<&Arc<str>>| alias.is_some() && alias == other;
+        let mut elsewhere = self.roster.iter().flat_map(|roster| {
+            let peers = self.alone.then(|| roster.of_peers()).into_iter().flatten();
+            peers.chain(roster.stock.people())
+        });
+        self.members.values().any(|member| {
+            member.name.as_ref().is_some_and(|other| other.is_like(name))
+                && !is_same(member.alias.as_ref())
+        }) || self.away.iter().any(|absent| {
+            // Without a token nobody can show that it was they who were here; the next one gets the name.
+            let keeps = absent.alias.is_some() && !is_same(absent.alias.as_ref());
+            keeps && absent.name.is_like(name)
+        }) || self
+            .claims
+            .values()
+            .any(|claim| claim.entrant.name.is_like(name) && !is_same(claim.entrant.alias.as_ref()))
+            || elsewhere.any(|person| person.name.is_like(name) && !is_same(person.alias.as_ref()))
+    }
+
+    /// Somebody has a name now: who had it, is away, and cannot show who they are, has left.
+    pub(super) fn make_room(&mut self, name: &Name) {
+        if self.shared.settings.duplicate_names {
+            return;
+        }
+        let left = self.away.take(|absent| absent.alias.is_none() && absent.name.is_like(name));
+        left.into_iter().for_each(|absent| self.gone(absent));
+    }
+
+    /// Gives somebody the next name with a number that is free. False if they cannot have one.
+    pub(super) fn give_number(&mut self, entrant: &mut Entrant) -> bool {
+        let Some(wanted) = &entrant.numbered else { return false };
+        let before = number_of(&entrant.name, wanted);
+        let mut used: Vec<usize> = Vec::new();
+        let people = self.members.values().filter_map(|member| member.name.as_ref());
+        let elsewhere = self.roster.iter().flat_map(|roster| roster.people());
+        let asked = self.claims.values().map(|claim| &claim.entrant.name);
+        let away = self.away.iter().map(|absent| &absent.name);
+        let all = people.chain(elsewhere.map(|person| &person.name)).chain(asked).chain(away);
+        used.extend(all.filter_map(|name| number_of(name, wanted)));
+        let free =
+            NUMBERS.filter(|number| before.is_none_or(|it| *number > it) && !used.contains(number));
+        for number in free.take(8) {
+            let Some(name) = wanted.numbered(number) else { return false };
+            let alias = entrant.person.as_ref().and_then(|person| self.alias(person, &name));
+            if !self.is_taken(&name, alias.as_ref()) {
+                (entrant.name, entrant.alias) = (name, alias);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Time has passed: who was away for too long has left.
+    pub(super) fn look_for_absent(&mut self) {
+        let due = self.away.due(Instant::now());
+        if !due.is_empty() {
+            due.into_iter().for_each(|absent| self.gone(absent));
+            self.settle();
+        }
+    }
+
+    /// Nobody is waited for any longer.
+    pub(super) fn forget_absent(&mut self) {
+        self.away.take(|_| true).into_iter().for_each(|absent| self.gone(absent));
+    }
+}
+
+/// The number of a name that is like another with a number.
+fn number_of(name: &Name, wanted: &Name) -> Option<usize> {
+    let (_, number) = name.as_str().strip_suffix(')')?.rsplit_once(" (")?;
+    let number = number.parse().ok().filter(|number| NUMBERS.contains(number))?;
+    wanted.numbered(number)?.is_like(name).then_some(number)
+}
