@@ -104,7 +104,7 @@ pub fn build() -> Result<(), Box<dyn Error>> {
 fn add(script: &mut String, folder: &Path, name: &str) -> Result<(), Box<dyn Error>> {
     let path = folder.join(name);
     let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-    for line in code(&text) {
+    for line in code(&text).map(without_comment) {
         if let Some(part) = line.strip_prefix("//= ") {
             add(script, folder, part)?;
         } else {
@@ -116,7 +116,7 @@ fn add(script: &mut String, folder: &Path, name: &str) -> Result<(), Box<dyn Err
 }
 
 /// The lines of a script or a style sheet, without indentation, comments and empty lines. Only what a line
-/// begins with is taken for a comment: what follows code may be part of a string.
+/// begins with is taken for a comment: for what follows code there is [`without_comment`].
 fn code(text: &str) -> impl Iterator<Item = &str> {
     let mut is_comment = false;
     text.lines().map(str::trim).filter(move |line| {
@@ -130,11 +130,40 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// A line of a script without the comment that begins with a space and `//` behind its code. What is part of a
+/// string or of a pattern stays, and so does whatever could be. tests/browser/syntax.test.mjs compares the programs.
+fn without_comment(line: &str) -> &str {
+    // What the scan is in, by the mark that ends it; the last byte of code before it that is no space.
+    let (mut end, mut in_class, mut before) = (None, false, b'(');
+    let mut bytes = line.bytes().enumerate().peekable();
+    while let Some((at, byte)) = bytes.next() {
+        let next = bytes.peek().map(|(_, byte)| *byte);
+        match (end, byte) {
+            (Some(_), b'\\') => _ = bytes.next(),
+            (Some(b'/'), b'[') => in_class = true,
+            (Some(b'/'), b']') => in_class = false,
+            (Some(mark), _) if byte == mark && !in_class => (end, before) = (None, b')'),
+            (Some(_), _) => {}
+            (None, b'\'' | b'"' | b'`') => end = Some(byte),
+            (None, b'/') if next == Some(b'*') => return line,
+            (None, b'/') if next == Some(b'/') && line[..at].ends_with(' ') => {
+                return line[..at].trim_end();
+            }
+            // Behind a value it divides.
+            (None, b'/') if b"(,=:[!&|?{};+<>".contains(&before) => end = Some(byte),
+            (None, b' ') => {}
+            (None, _) => before = byte,
+        }
+    }
+    line
+}
+
 /// A file of the pages as it is sent.
 fn page_file(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Box<dyn Error>> {
     match Path::new(name).extension().and_then(|extension| extension.to_str()) {
         Some("js") => {
-            Ok(code(std::str::from_utf8(&bytes)?).collect::<Vec<_>>().join("\n").into_bytes())
+            let script = code(std::str::from_utf8(&bytes)?).map(without_comment);
+            Ok(script.collect::<Vec<_>>().join("\n").into_bytes())
         }
         Some("css") => {
             let style = code(std::str::from_utf8(&bytes)?).collect::<Vec<_>>().join("\n");

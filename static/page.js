@@ -109,11 +109,27 @@
     return lastDay;
   }
 
-  // Storage may be missing, full, or forbidden.
-  var store = {
-    get: function (k) { try { return root.localStorage.getItem(k); } catch (e) { return null; } },
-    set: function (k, v) { try { root.localStorage.setItem(k, v); } catch (e) {} }
-  };
+  // Storage may be missing, full, or forbidden. An empty text is not kept.
+  function storage(kind) {
+    return {
+      get: function (k) { try { return root[kind].getItem('parlance.' + k) || ''; } catch (e) { return ''; } },
+      set: function (k, v) {
+        try {
+          if (v) root[kind].setItem('parlance.' + k, v); else root[kind].removeItem('parlance.' + k);
+        } catch (e) {}
+      }
+    };
+  }
+
+  // A list of texts as one, without JSON, which not every browser has.
+  function pack(list) {
+    for (var out = [], i = 0; i < list.length; i++) out.push(escape(list[i]));
+    return out.join(' ');
+  }
+  function unpack(text) {
+    for (var out = text ? text.split(' ') : [], i = 0; i < out.length; i++) out[i] = unescape(out[i]);
+    return out;
+  }
 
   // Copies what is in the textarea; done(false) leaves it selected for the user's own hands.
   function copy(area, done) {
@@ -190,10 +206,10 @@
   }
 
   // The server of this page, which may be below a path of its own.
-  function io(opts) {
+  function io(opts, namespace) {
     opts = opts || {};
     opts.path = root.location.pathname.replace(/\/[^\/]*$/, '') + root.io.path;
-    return root.io(opts);
+    return root.io(namespace || '', opts);
   }
 
   // Internet Explorer 6 has the ActiveX object in place of XMLHttpRequest.
@@ -207,7 +223,7 @@
 
   root.ParlancePage = {
     byId: byId, make: make, add: add, empty: empty, say: say, remove: remove, hasClass: hasClass, setClass: setClass, show: show, isShown: isShown,
-    listen: listen, focus: focus, trim: trim, trimEnd: trimEnd, isolated: isolated, clock: clock, iso: iso, day: day, store: store, copy: copy, isOffline: isOffline, request: request,
+    listen: listen, focus: focus, trim: trim, trimEnd: trimEnd, isolated: isolated, clock: clock, iso: iso, day: day, store: storage('localStorage'), session: storage('sessionStorage'), pack: pack, unpack: unpack, copy: copy, isOffline: isOffline, request: request,
     button: button, about: about, indexOf: indexOf, without: without, entryLine: entryLine, cause: cause, mark: mark, causeLines: causeLines, io: io, TRANSPORTS: TRANSPORTS,
     now: function () { return new Date().getTime(); }
   };

@@ -1,12 +1,12 @@
 /* The connection panel: which transport is in use, which were tried, and why it came to this. ES3. */
 (function (root) {
-  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, t = T.t, make = P.make, add = P.add;
+  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Layer = root.ParlanceLayer, t = T.t, make = P.make, add = P.add;
 
   // Between measurements while the panel is open. More often, and it would keep alive what is cut for being quiet.
   var PING_MS = 15000;
   var QUIET_MS = 1500;   // quiet times longer than this are drawn as short as this
 
-  var panel = P.byId('panel'), veil = P.byId('veil'), socket, manager, evidence, opener, parts, timer, pingTimer, asked = 0, rtts = [], since = 0, sinceForm = '';
+  var panel = P.byId('panel'), socket, manager, evidence, parts, timer, pingTimer, asked = 0, rtts = [], since = 0, sinceForm = '';
 
   function isOpen() { return !!parts && P.isShown(panel); }
 
@@ -304,48 +304,19 @@
   // ---- opening and closing
 
   function open(from) {
-    opener = from || null;
     if (!parts) build();
-    P.show(panel, true);
-    P.show(veil, true);
-    P.setClass(doc.documentElement, 'has-panel', true);
-    P.focus(parts.close);
+    Layer.open({ el: panel, modal: true, opener: from, close: closed }, parts.close);
     clearTimeout(timer);
     tick();
     ping();
   }
 
-  function shut() {
-    if (!isOpen()) return;
+  function closed() {
     clearTimeout(timer);
     clearTimeout(pingTimer);
-    P.show(panel, false);
-    P.show(veil, false);
-    P.setClass(doc.documentElement, 'has-panel', false);
-    if (opener) P.focus(opener);
   }
 
-  function focusables() {
-    var all = panel.getElementsByTagName('*'), out = [], i;
-    for (i = 0; i < all.length; i++) if ((/^(BUTTON|A|TEXTAREA)$/.test(all[i].tagName) || all[i].tabIndex === 0 && all[i].className === 'scroll') && P.isShown(all[i])) out.push(all[i]);
-    return out;
-  }
-
-  P.listen(doc, 'keydown', function (ev) {
-    var all;
-    if (!isOpen()) return;
-    if (ev.keyCode === 27) shut();
-    if (ev.keyCode !== 9) return;
-    all = focusables();
-    if (ev.shiftKey && ev.target === all[0]) {
-      ev.preventDefault();
-      P.focus(all[all.length - 1]);
-    } else if (!ev.shiftKey && ev.target === all[all.length - 1]) {
-      ev.preventDefault();
-      P.focus(all[0]);
-    }
-  });
-  P.listen(veil, 'click', shut);
+  function shut() { Layer.close(panel); }
 
   // `watcher` is that of evidence.js.
   function attach(s, watcher) {

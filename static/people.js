@@ -5,8 +5,7 @@
   var MAX_PEOPLE = 500;   // in the list; of the others there is a number
   var CHECK_MS = 1000;    // between a list that seems wrong and the question who is here
 
-  // told: how many the server named when it was asked last
-  var list = byId('people-list'), people = [], numUsers = 0, more = false, told = 0, myName = '', ask, timer = 0;
+  var list = byId('people-list'), shown = null;
 
   // The colour of a name, by the rule that chat pages of this kind have always used.
   function colour(name) {
@@ -25,82 +24,116 @@
     return el;
   }
 
-  function person(name) {
-    var li = make('li', 'person', avatar(name), P.isolated(name, 'person-name'));
-    if (name === myName) P.add(li, make('span', 'you', ' (' + t('you') + ')'));
-    return li;
-  }
+  // The people of a room; ask(done) has the server say who is here, changed() is called when it has.
+  function create(ask, changed) {
+    // told: how many the server named when it was asked last
+    var people = [], index = {}, numUsers = 0, more = false, told = 0, myName = '', timer = 0;
 
-  function drawList() {
-    P.empty(list);
-    for (var i = 0; i < people.length; i++) list.appendChild(person(people[i]));
-  }
-
-  // The number and what hangs on it. It is apart from the list: many may come and go, and the list is long.
-  function drawCount() {
-    var total = Math.max(numUsers, people.length), rest = total - people.length, words = t('people.count', { n: total });
-    P.show(byId('people-more'), rest > 0);
-    P.say(byId('people-more'), t('people.more', { n: rest }));
-    P.say(byId('people-count'), total);
-    P.say(byId('people-label'), words);
-    byId('people-toggle').title = words;
-  }
-
-  function came(name) {
-    if (more || P.indexOf(people, name) >= 0) return;
-    if (people.length >= MAX_PEOPLE) {
-      more = true;
-      told = MAX_PEOPLE;
-      return;
+    function person(name) {
+      var li = make('li', 'person', avatar(name), P.isolated(name, 'person-name'));
+      if (name === myName) P.add(li, make('span', 'you', ' (' + t('you') + ')'));
+      return li;
     }
-    people.push(name);
-    list.appendChild(person(name));
+
+    function isShown() { return shown === room; }
+
+    function drawList() {
+      if (!isShown()) return;
+      P.empty(list);
+      for (var i = 0; i < people.length; i++) list.appendChild(person(people[i]));
+    }
+
+    // The number and what hangs on it. It is apart from the list: many may come and go, and the list is long.
+    function drawCount() {
+      var total = Math.max(numUsers, people.length), rest = total - people.length, words = t('people.count', { n: total });
+      if (!isShown()) return;
+      P.show(byId('people-more'), rest > 0);
+      P.say(byId('people-more'), t('people.more', { n: rest }));
+      P.say(byId('people-count'), total);
+      P.say(byId('people-label'), words);
+      byId('people-toggle').title = words;
+    }
+
+    function key(name) { return '$' + name.toLowerCase(); }
+
+    function came(name) {
+      if (more || P.indexOf(people, name) >= 0) return;
+      if (people.length >= MAX_PEOPLE) {
+        more = true;
+        told = MAX_PEOPLE;
+        return;
+      }
+      people.push(name);
+      index[key(name)] = true;
+      if (isShown()) list.appendChild(person(name));
+    }
+
+    function went(name) {
+      var i = P.indexOf(people, name);
+      if (i < 0) return;
+      people.splice(i, 1);
+      delete index[key(name)];
+      if (isShown()) P.remove(list.childNodes[i]);
+    }
+
+    function askWho() {
+      ask(function (answer) {
+        if (!answer || !answer.people) return;
+        people = answer.people.slice(0, MAX_PEOPLE);
+        numUsers = answer.numUsers || people.length;
+        more = !!answer.more || people.length < answer.people.length;
+        told = people.length;
+        index = {};
+        for (var i = 0; i < people.length; i++) index[key(people[i])] = true;
+        drawList();
+        drawCount();
+        if (changed) changed();
+      });
+    }
+
+    // News that waited for us were replaced by newer ones, or there are two of a name, or of those in the list most have
+    // left: the server knows.
+    function isStale() { return told && (more ? people.length < told / 2 : people.length !== numUsers); }
+
+    var room = {
+      came: came, went: went,
+      count: function (data) { if (data && data.numUsers >= 0) numUsers = data.numUsers; },
+      isHere: function (name) { return index[key(name)] === true; },
+      names: function () { return people; },
+      renamed: function (from, to) {
+        var i = P.indexOf(people, from);
+        if (from === myName) myName = to;
+        if (i < 0) return;
+        people[i] = to;
+        delete index[key(from)];
+        index[key(to)] = true;
+        drawList();
+      },
+      // Draws the number anew, and sees to it that the list becomes right.
+      draw: function () {
+        drawCount();
+        if (!isStale() || timer) return;
+        timer = setTimeout(function () {
+          timer = 0;
+          if (isStale()) askWho();
+        }, CHECK_MS);
+      },
+      // I am in the room, under that name, and so many are, if that is known.
+      enter: function (name, n) {
+        myName = name;
+        if (n) numUsers = n;
+        askWho();
+        drawList();
+        drawCount();
+      },
+      show: function () {
+        shown = room;
+        drawList();
+        drawCount();
+      }
+    };
+    return room;
   }
 
-  function went(name) {
-    var i = P.indexOf(people, name);
-    if (i < 0) return;
-    people.splice(i, 1);
-    P.remove(list.childNodes[i]);
-  }
-
-  // ask(done) has the server asked who is here.
-  function askWho() {
-    ask(function (answer) {
-      if (!answer || !answer.people) return;
-      people = answer.people.slice(0, MAX_PEOPLE);
-      numUsers = answer.numUsers || people.length;
-      more = !!answer.more || people.length < answer.people.length;
-      told = people.length;
-      drawList();
-      drawCount();
-    });
-  }
-
-  // News that waited for us were replaced by newer ones, or there are two of a name, or of those in the list most have
-  // left: the server knows.
-  function isStale() { return told && (more ? people.length < told / 2 : people.length !== numUsers); }
-
-  // Draws the number anew, and sees to it that the list becomes right.
-  function draw() {
-    drawCount();
-    if (!isStale() || timer) return;
-    timer = setTimeout(function () {
-      timer = 0;
-      if (isStale()) askWho();
-    }, CHECK_MS);
-  }
-
-  function count(data) { if (data && data.numUsers >= 0) numUsers = data.numUsers; }
-
-  // I am in the room, under that name, and so many are, if that is known.
-  function enter(name, n) {
-    myName = name;
-    if (n) numUsers = n;
-    askWho();
-    drawList();
-    drawCount();
-  }
-
-  root.ParlancePeople = { colour: colour, avatar: avatar, came: came, went: went, count: count, draw: draw, enter: enter, start: function (fn) { ask = fn; } };
+  root.ParlancePeople = { colour: colour, avatar: avatar, create: create };
 })(window);

@@ -75,6 +75,15 @@ for (const { name, options } of LOOKS) {
       await other.say(`news for ${name}`);
       await person.hears(`news for ${name}`);
       await isClean(page, 'scrolled up, with news');
+      await other.say(`**bold** \`code\` for @${own.slice(0, 32)}\n> quoted\n\`\`\`\nblock\n\`\`\``);
+      await page.waitForSelector('#log .other:last-child mark');
+      await page.click('#jump');
+      await isClean(page, 'with marks, and a mention');
+      if (options.isMobile) await page.click('#people-toggle');
+      await page.click('#you-open');
+      await isClean(page, 'you');
+      await page.keyboard.press('Escape');
+      if (options.isMobile) await page.keyboard.press('Escape');
       await page.click('#badge');
       await person.reads('#panel .facts', /\d+ ?ms/);
       await isClean(page, 'panel');

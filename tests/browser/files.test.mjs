@@ -141,14 +141,14 @@ describe('the built-in pages', () => {
         assert.equal(/immutable/.test(headers['cache-control']), response.url().includes('?v='), response.url());
         bytes += Number(headers['content-length']);
       }
-      assert.ok(loaded.length > 8 && bytes < 46_000, `${bytes} bytes in ${loaded.length} answers`);
+      assert.ok(loaded.length > 8 && bytes < 68_000, `${bytes} bytes in ${loaded.length} answers`);
       assert.deepEqual(page.errors, []);
       // Chromium keeps nothing from a server whose certificate it does not know.
       if (scheme === 'http') {
         const again = [];
         page.on('requestfinished', (request) => again.push(request.sizes().then((sizes) => [new URL(request.url()).pathname, sizes.responseBodySize])));
         await page.goto(server.url);
-        await page.waitForSelector('#join:not(.off)');
+        await page.waitForSelector('#room:not(.off)');
         const sent = (await Promise.all(again)).filter(([path, size]) => !path.startsWith('/socket.io') && size > 0);
         assert.deepEqual(sent, [], 'the second time none of it is sent');
       }

@@ -42,6 +42,13 @@ const TEXTS = {
   flags: '🇰🇷'.repeat(8000),
   'halves of characters': '\ud83d'.repeat(SIZE / 3),
   'wide characters': '\ufdfd'.repeat(SIZE / 3),
+  'marks that open': fill('*a **b _c '),
+  'marks that open and close': fill('**a** *b* '),
+  'marks in words': fill('a*b_c`'),
+  'ends of code': fill('`'),
+  'beginnings of blocks': fill('```\n> *a\n'),
+  'quotes of nothing': fill('> \n'),
+  'names of who reads it': fill('@Ann Ann @'),
   'places to break that are not seen': fill('a\u200b\u00ad', SIZE / 2),
 };
 

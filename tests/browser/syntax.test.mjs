@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
-import { before, describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { parse } from 'acorn';
+import { startChat } from '../interop/lib/server.mjs';
 import { joined, served, sources } from './lib/client.mjs';
 
 const folder = new URL('../../static/', import.meta.url);
@@ -16,7 +17,7 @@ const modules = readdirSync(new URL('admin/', folder)).filter((name) => name.end
 
 describe('scripts', () => {
   it('are all here', () => {
-    for (const name of ['chat.js', 'panel.js', 'page.js', 'message.js', 'people.js', 'log.js', 'texts.js', 'texts-diagnostics.js', 'evidence.js', 'trial.js', 'diagnostics.js']) assert.ok(scripts.includes(name), name);
+    for (const name of ['chat.js', 'panel.js', 'page.js', 'layer.js', 'markup.js', 'message.js', 'people.js', 'lines.js', 'log.js', 'notify.js', 'link.js', 'outbox.js', 'typists.js', 'room.js', 'rooms.js', 'search.js', 'you.js', 'texts.js', 'texts-diagnostics.js', 'evidence.js', 'trial.js', 'diagnostics.js']) assert.ok(scripts.includes(name), name);
   });
 
   for (const name of scripts) {
@@ -34,6 +35,25 @@ describe('scripts', () => {
   it('make no code out of data', () => {
     for (const [name, script] of [...[...scripts, ...modules].map((name) => [name, read(name)]), ...sources]) assert.doesNotMatch(script, /\beval\s*\(|\bFunction\s*\(|\.innerHTML\s*=|insertAdjacentHTML|document\.write\s*\(|setTimeout\s*\(\s*['"]/, name);
   });
+});
+
+describe('what is sent of the pages', () => {
+  const program = (text, options) => {
+    const comments = [];
+    const tree = parse(text, { ...options, onComment: (block, comment) => comments.push(comment) });
+    return { comments, tree: JSON.stringify(tree, (key, value) => (key === 'start' || key === 'end' ? undefined : value)) };
+  };
+  let server;
+  before(async () => (server = await startChat()));
+  after(() => server?.stop('SIGKILL'));
+
+  for (const name of scripts) {
+    it(`${name} says what its source says, without comments at the ends of lines`, async () => {
+      const sent = program(await (await fetch(`${server.url}/${name}`)).text(), { ecmaVersion: 3 });
+      assert.ok(sent.tree === program(read(name), { ecmaVersion: 3 }).tree, 'is the release build that of these sources?');
+      assert.deepEqual(sent.comments, []);
+    });
+  }
 });
 
 describe('the client', () => {

@@ -1,0 +1,350 @@
+/* One room that the reader is in, or wants to be: its namespace, and what comes and goes by it. ES3.
+
+   Servers that remember answer a login with a `position`; at others there is nothing to ask for, and what was missed is missing. */
+(function (root) {
+  var P = root.ParlancePage, T = root.ParlanceTexts, Log = root.ParlanceLog, People = root.ParlancePeople, Outbox = root.ParlanceOutbox, Typists = root.ParlanceTypists, Link = root.ParlanceLink, Notify = root.ParlanceNotify;
+  var t = T.t, now = P.now;
+
+  var AGAIN_MS = 1500, AGAIN_MOST = 40;   // a name that an earlier connection of this page holds is asked for again
+  var PAGE = 50;            // messages of history that are asked for at once
+  var CATCH_UP = 400;       // messages that are fetched after a gap; after a longer one, the latest are shown
+  var LATEST = '9007199254740991';
+
+  function plain(data) { return typeof data === 'string' ? data : ''; }
+  function number(data) { return typeof data === 'number' && data > 0 ? data : 0; }
+  function position(data) { return typeof data === 'string' && /^[\w-]{1,32}\.\d{1,16}$/.test(data) ? data : ''; }
+
+  function order(position) {
+    var dot = position.lastIndexOf('.');
+    return { epoch: position.slice(0, dot), seq: +position.slice(dot + 1) };
+  }
+
+  // What the server says of a message, whoever's it is.
+  function read(data) {
+    var late = number(data.late), at = number(data.at) || late;
+    if (late >= now()) late = at = 0;
+    return {
+      name: plain(data.username), text: plain(data.message), own: data.own === true, at: at || now(), late: late, position: position(data.position),
+      edited: number(data.edited), deleted: data.deleted === true, verified: data.verified === true, role: plain(data.role)
+    };
+  }
+
+  function readAll(list) {
+    for (var out = [], i = 0, m; list && i < list.length; i++) {
+      m = list[i] && read(list[i]);
+      if (m && m.position) out.push(m);
+    }
+    return out;
+  }
+
+  // me: { name, token }, of this reader in all rooms. app: { entered(room), refused(room, words), changed(room), isShown(room), edit(text) }.
+  function create(name, el, me, app) {
+    var joining = false, againTimer, againCount = 0, lostAt = 0, alone = null, epoch = '';
+    var room = { name: name, nsp: '/' + name, key: name || '/', title: '', wanted: '', myName: '', isIn: false, wasIn: false, hasHistory: false, hasWords: false, readOnly: false, slow: 0, error: '' };
+
+    room.log = Log.create(el, {
+      view: { me: function () { return room.myName; }, isHere: function (name) { return room.people.isHere(name); }, moved: moved },
+      older: function (from, done) { history({ before: from, limit: PAGE }, done); },
+      newer: function (from, done) { history({ after: from, limit: PAGE }, done); },
+      latest: function (done) { history({ before: epoch + '.' + LATEST, limit: PAGE }, done); },
+      seen: function (position) { P.store.set('read.' + room.key, position); }
+    });
+    room.people = People.create(function (done) { if (room.isIn) room.socket.emit('who', done); });
+    room.typists = Typists.create(function (word) { if (room.isIn) room.socket.emit(word); }, function () { return app.isShown(room); });
+    room.out = Outbox.create({
+      key: room.key, log: room.log, isJoined: function () { return room.isIn; }, me: function () { return room.myName || room.wanted; },
+      emit: function () { room.socket.emit.apply(room.socket, arguments); }, most: Link.most,
+      taken: function (li, answer) {
+        room.log.taken(li, position(answer.position), number(answer.at));
+        if (room.hasWords && li.m.position) app.mine(room, li);
+      },
+      rejoin: function () {
+        room.isIn = false;
+        join();
+      },
+      again: app.edit
+    }, Link.doubt);
+
+    // a button in a message moved while it was folded or unfolded
+    function moved(by) {
+      if (by < 0) el.scrollTop += by;
+      room.log.measure();
+      room.log.settle();
+    }
+
+    // done(messages, more), or done() if there is no answer.
+    function history(what, done) { ask('history', what, function (answer) { done(answer && readAll(answer.messages), !!answer && !!answer.more); }); }
+
+    // One of the words of servers that remember: done(answer), done(null, refusal).
+    function ask(word, what, done) {
+      var over = false;
+      function end(answer, refusal) {
+        if (over) return;
+        over = true;
+        done(answer, refusal);
+      }
+      if (!room.isIn) return end(null, { reason: 'offline' });
+      room.socket.emit(word, what, function (answer) { end(answer && answer.ok ? answer : null, answer); });
+      setTimeout(function () { end(null, { reason: 'offline' }); }, 15000);
+    }
+    room.ask = ask;
+
+    // ---- joining
+
+    function join() {
+      var what = { page: 1 }, wanted = room.wanted;
+      if (joining || !room.socket.connected || !wanted) return;
+      joining = true;
+      if (me.token) what.token = me.token;
+      if (room.hasHistory && room.log.top()) what.after = room.log.top();
+      room.socket.emit('add user', wanted, what, function (answer) {
+        if (!joining) return;
+        joining = false;
+        if (!answer || answer.ok) entered(answer || {});
+        else refused(answer.reason, answer.message);
+      });
+    }
+
+    function entered(answer) {
+      var first = !room.wasIn, gap = lostAt;
+      clearTimeout(againTimer);
+      againCount = 0;
+      Log.flush();
+      room.myName = room.wanted = plain(answer.username) || room.wanted;
+      room.isIn = room.wasIn = true;
+      room.error = '';
+      me.name = room.myName;
+      if (plain(answer.token)) me.token = answer.token;
+      room.hasWords = !!answer.position || !!answer.token;
+      lostAt = 0;
+      describe(answer.room);
+      if (gap && !first) sayGap(gap, room.hasHistory && !answer.gap && position(answer.position));
+      if (position(answer.position)) remember(answer, first);
+      if (first) {
+        room.log.note('note.welcome', { name: P.isolated(room.myName, 'name') });
+        if (answer.numUsers === 1) alone = room.log.note('note.alone');
+        room.out.restore();
+      }
+      room.people.enter(room.myName, number(answer.numUsers));
+      if (room.renaming) room.renaming('');
+      app.entered(room);
+      room.out.go();
+    }
+
+    // `isWhole`: what was said meanwhile follows.
+    function sayGap(from, isWhole) { room.log.note(isWhole ? 'note.away' : 'note.gap', { from: P.clock(new Date(from), true), to: P.clock(new Date(), true) }); }
+
+    // What was said before, or while this page was away.
+    function remember(answer, first) {
+      var messages = readAll(answer.messages), read, i, place = answer.position.slice(0, answer.position.lastIndexOf('.'));
+      if (!room.hasHistory || first) {
+        room.log.readTo(read = P.store.get('read.' + room.key));
+        room.log.reset(messages, !!answer.more, true);
+        if (!app.isShown(room)) for (i = 0; read && i < messages.length; i++) if (!messages[i].own && room.log.isBefore(read, messages[i].position)) room.log.unread++;
+      } else if (place !== epoch || answer.gap) {
+        room.log.cut();
+        room.log.fill(messages);
+      } else if (!room.log.live) room.log.missed(answer.position, messages.length);
+      else {
+        room.log.fill(messages);
+        if (answer.more && messages.length) catchUp(messages[messages.length - 1].position, messages.length);
+      }
+      epoch = place;
+      room.hasHistory = true;
+      mineAll(messages);
+    }
+
+    // The rest of a long gap. What is said now comes meanwhile, and takes its own place.
+    function catchUp(from, got) {
+      history({ after: from, limit: 200 }, function (messages, more) {
+        if (!messages || !messages.length || !room.log.live) return;
+        got += messages.length;
+        if (more && got > CATCH_UP) return room.log.restart();
+        room.log.fill(messages);
+        mineAll(messages);
+        if (more) catchUp(messages[messages.length - 1].position, got);
+      });
+    }
+
+    function mineAll(messages) {
+      for (var i = 0, li; room.hasWords && i < messages.length; i++) if (messages[i].own && (li = room.log.find(messages[i].position))) app.mine(room, li);
+    }
+
+    function refused(reason, words) {
+      var known = { taken: 'join.taken', 'too long': 'join.toolong', reserved: 'join.name', invalid: 'join.name' }[reason], why = known ? t(known) : T.lang === 'en' && words ? T.brief(words) : t('join.refused') + (words ? ' (' + T.brief(words) + ')' : '');
+      if (room.renaming) return room.renaming(why);
+      if (room.wasIn !== false && (reason === 'taken' || reason === 'rate') && againCount < AGAIN_MOST) {
+        // our own ghost: the server has not noticed yet that the earlier connection is gone; or all who share
+        // our address come back at once
+        againCount++;
+        againTimer = setTimeout(join, AGAIN_MS);
+        return app.changed(room);
+      }
+      againCount = 0;
+      room.wanted = '';
+      room.wasIn = room.wasIn && !room.out.isEmpty();
+      room.isIn = false;
+      app.refused(room, why);
+    }
+
+    function describe(what) {
+      if (!what || typeof what !== 'object') return;
+      if (what.title !== undefined) room.title = plain(what.title);
+      if (what.readOnly !== undefined) room.readOnly = what.readOnly === true;
+      if (what.slow !== undefined) room.slow = number(what.slow);
+      app.changed(room);
+    }
+
+    // ---- what comes
+
+    function wire(socket) {
+      function heard(name, fn, always) { socket.on(name, Log.heard(function (data) { if (data && (room.isIn || always)) fn(data, plain(data.username)); })); }
+
+      socket.on('connect', function () {
+        joining = false;
+        join();
+      });
+      socket.on('disconnect', function () {
+        Log.flush();
+        if (room.isIn) lostAt = Link.heardAt();
+        room.isIn = joining = false;
+        clearTimeout(againTimer);
+        room.typists.lost();
+        room.out.lost();
+        app.changed(room);
+      });
+      socket.on('connect_error', function (err) {
+        if (err.code === 'forbidden' && !socket.active && room.name) {
+          room.wanted = '';
+          room.wasIn = false;
+          app.refused(room, t('rooms.none') + (err.message ? ' (' + T.brief(err.message) + ')' : ''));
+        }
+      });
+      // somebody on another server has had this name for longer
+      socket.on('login error', function (data) {
+        if (!room.isIn) return;
+        room.isIn = false;
+        room.out.lost();
+        refused(data && data.reason, data && data.message);
+      });
+      // servers of the original example do not answer "add user", only this
+      socket.on('login', function (data) {
+        if (!joining) return;
+        setTimeout(function () {
+          if (!joining) return;
+          joining = room.out.acks = false;
+          entered({ numUsers: data && data.numUsers });
+        }, 500);
+      });
+      heard('user joined', function (data, name) {
+        if (!name) return;
+        room.people.count(data);
+        room.people.came(name);
+        room.log.takeOut(alone);
+        room.log.cameOrWent(name, true);
+      });
+      heard('user left', function (data, name) {
+        if (!name) return;
+        room.people.count(data);
+        room.people.went(name);
+        room.typists.ended(name);
+        room.log.cameOrWent(name, false);
+      });
+      heard('new message', function (data, name) {
+        var m = read(data), li;
+        if (!m.text) return;
+        room.typists.ended(name);
+        li = room.log.add(m);
+        if (m.own && li && room.hasWords) app.mine(room, li);
+        if (!m.own) {
+          room.log.arrived(li);
+          Notify.heard(m, !!li && li.mentions, room.name, function () { app.open(room); });
+        }
+      });
+      heard('message edited', function (data) { room.log.update({ position: position(data.position), text: plain(data.message), edited: number(data.edited) || now() }); });
+      heard('message deleted', function (data) { room.log.update({ position: position(data.position), deleted: true }); });
+      heard('user renamed', function (data) {
+        var from = plain(data.from), to = plain(data.to);
+        if (!from || !to) return;
+        room.people.renamed(from, to);
+        room.typists.ended(from);
+        room.log.note('note.renamed', { from: P.isolated(from, 'name'), to: P.isolated(to, 'name') });
+      });
+      heard('announcement', function (data) {
+        var words = typeof data === 'string' ? data : plain(data.message);
+        if (words) room.log.note('note.announced', { words: P.isolated(words, 'text') }, 'announced');
+      });
+      heard('typing', function (data, name) { room.typists.began(name); });
+      heard('stop typing', function (data, name) { room.typists.paused(name); });
+      heard('room', describe);
+    }
+
+    // Asks for this name in the room as soon as there is a connection. isAgain: an earlier life of this page had it.
+    room.enter = function (name, isAgain) {
+      room.wanted = name;
+      againCount = 0;
+      if (isAgain) room.wasIn = room.wasIn || null;
+      if (room.socket.active) join(); else room.socket.connect();
+    };
+    room.leave = function () {
+      clearTimeout(againTimer);
+      room.wanted = '';
+      room.isIn = room.wasIn = joining = false;
+      room.out.drop();
+      room.socket.disconnect();
+    };
+    room.say = function (words, isTooLong) {
+      room.log.toEnd();
+      if (!room.log.live) room.log.goLatest();
+      if (isTooLong) room.out.refuse(words); else room.out.send(words);
+      room.log.goLatest();
+      room.log.measure();
+    };
+    // done(refusal in words, '' if it is done). Where the server knows no other way, by leaving and coming in again.
+    room.rename = function (name, done) {
+      var before = room.myName;
+      function is(answer) {
+        room.people.renamed(before, answer);
+        room.log.note('note.younow', { name: P.isolated(answer, 'name') });
+        room.myName = room.wanted = me.name = answer;
+        app.changed(room);
+        done('');
+      }
+      if (!room.isIn) return done(t('why.notnow'));
+      if (room.hasWords) return ask('rename', name, function (answer, refusal) {
+        if (!answer) return done(T.reason(refusal));
+        if (plain(answer.token)) me.token = answer.token;
+        is(plain(answer.username) || name);
+      });
+      room.socket.disconnect();
+      room.wanted = name;
+      lostAt = 0;
+      room.renaming = function (why) {
+        room.renaming = null;
+        if (why) room.enter(before); else is(room.myName);
+        done(why || '');
+      };
+      room.socket.connect();
+    };
+    // Shows one message among those before and after it.
+    room.showMessage = function (position) {
+      var place = order(position);
+      function point() {
+        var li = room.log.find(position);
+        if (li) room.log.point(li);
+      }
+      if (room.log.find(position)) return point();
+      history({ after: place.epoch + '.' + Math.max(0, place.seq - PAGE / 2), limit: PAGE }, function (messages, more) {
+        if (!messages || !messages.length) return;
+        room.log.reset(messages, true, !more);
+        mineAll(messages);
+        point();
+      });
+    };
+    room.isAgain = function () { return againCount > 0; };
+    room.wire = wire;
+    return room;
+  }
+
+  root.ParlanceRoom = { create: create, readAll: readAll, position: position };
+})(window);

@@ -1,0 +1,236 @@
+/* The rooms: which of them the reader is in, which one is seen, and the list beside the conversation. The address says which one:
+   #name, and nothing for the lobby. ES3. */
+(function (root) {
+  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Layer = root.ParlanceLayer, Log = root.ParlanceLog, Notify = root.ParlanceNotify;
+  var byId = P.byId, make = P.make, listen = P.listen, t = T.t;
+
+  var MAX_ROOMS = 20;       // that the reader is in at once
+  var MAX_OTHERS = 100;     // that are listed besides
+  var ASK_MS = 30000;       // between two questions which rooms there are
+  // ids of this page, and what is no chat room
+  var NO_ROOM = /^(message|main|parlance|admin|lobby)$/;
+
+  var rooms = [], others = [], host, asked = 0, drawn = '', hasList = false;
+
+  function find(name) {
+    for (var i = 0; i < rooms.length; i++) if (rooms[i].name === name) return rooms[i];
+    return null;
+  }
+
+  // The name of a room as people write it, '' if it can be none.
+  function clean(text) {
+    var name = P.trim(text).replace(/^[#\/]+/, '').replace(/\s+/g, '-');
+    return name.length > 64 || /[\/?#,%]/.test(name) || NO_ROOM.test(name) ? '' : name;
+  }
+
+  function address() {
+    var hash = root.location.hash.replace(/^#/, '');
+    try { hash = decodeURIComponent(hash); } catch (e) {}
+    return clean(hash);
+  }
+
+  function link(name) { return '#' + encodeURIComponent(name); }
+
+  // The rooms of this tab, and those of the next one.
+  function keep() {
+    for (var list = [], i = 0; i < rooms.length; i++) if (rooms[i].wanted || rooms[i].wasIn) list.push(rooms[i].nsp);
+    P.session.set('rooms', P.pack(list));
+    P.store.set('rooms', P.pack(list));
+  }
+
+  function open(name) {
+    var room = find(name), el;
+    if (room) return room;
+    if (rooms.length >= MAX_ROOMS) return null;
+    el = rooms.length ? byId('logs').appendChild(make('div', 'log off')) : byId('log');
+    if (rooms.length) {
+      el.setAttribute('role', 'log');
+      el.setAttribute('aria-live', 'polite');
+      el.setAttribute('aria-relevant', 'additions');
+      el.tabIndex = 0;
+    }
+    room = host.create(name, el);
+    rooms.push(room);
+    return room;
+  }
+
+  // Shows a room. Who has a name is in it by that.
+  function look(name, isAgain) {
+    var room = open(name);
+    if (!room) return;
+    host.look(room);
+    Notify.room(name ? '#' + name : '');
+    if (!room.wanted && !room.isIn && (isAgain || isInSome())) room.enter(host.me.name, isAgain);
+    Layer.close(byId('rooms'), true);
+    draw();
+    ask();
+  }
+
+  function isInSome() {
+    for (var i = 0; i < rooms.length; i++) if (rooms[i].wasIn === true) return true;
+    return false;
+  }
+
+  function go(name) {
+    if (root.location.hash.replace(/^#/, '') === link(name).slice(1)) return look(name);
+    root.location.hash = link(name);
+    if (!('onhashchange' in root)) look(name);
+  }
+
+  function leave(room) {
+    room.leave();
+    if (!room.name) return;
+    P.without(rooms, room);
+    Log.forget(room.log);
+    keep();
+    if (host.current() === room) go(rooms.length ? rooms[0].name : '');
+    drawn = '';
+    draw();
+  }
+
+  // ---- the list
+
+  function count(n, isMention) {
+    var el = make('span', 'count' + (isMention ? ' named' : ''), n > 99 ? '99+' : n);
+    el.appendChild(make('span', 'hidden', ' ' + t('rooms.unread')));
+    return el;
+  }
+
+  function title(room) { return room.name ? '# ' + room.name : t('rooms.lobby'); }
+
+  function entry(room) {
+    var a = make('a', '', P.isolated(title(room), 'room-name')), li = make('li', 'room-item', a), out;
+    a.href = link(room.name);
+    if (room === host.current()) {
+      a.setAttribute('aria-current', 'page');
+      li.className += ' current';
+    }
+    if (room.error && !room.wasIn) li.className += ' closed';
+    if (room.log.unread) a.appendChild(count(room.log.unread, room.log.mentions > 0));
+    if (room.name) {
+      out = P.button('plain out', '\u00d7');
+      out.title = t('rooms.leave', { room: room.name });
+      out.setAttribute('aria-label', out.title);
+      listen(out, 'click', function () { leave(room); });
+      li.appendChild(out);
+    }
+    return li;
+  }
+
+  function other(what) {
+    var a = make('a', '', P.isolated(what.name ? '# ' + what.name : t('rooms.lobby'), 'room-name')), li = make('li', 'room-item other', a);
+    a.href = link(what.name);
+    if (what.title) a.title = what.title;
+    if (what.people) a.appendChild(make('span', 'people-here', t('people.count', { n: what.people })));
+    return li;
+  }
+
+  // Only if something changed: the keyboard may be in the list.
+  function draw() {
+    var current = host && host.current(), list, sum = 0, isNamed = false, i, state = [current && current.name], room, news;
+    if (!current) return;
+    for (i = 0; i < rooms.length; i++) {
+      room = rooms[i];
+      state.push(room.name, room.log.unread, room.log.mentions, room.error && !room.wasIn, room.title);
+      if (room === current) continue;
+      sum += room.log.unread;
+      isNamed = isNamed || room.log.mentions > 0;
+    }
+    for (i = 0; i < others.length; i++) state.push(others[i].name, others[i].people);
+    state = state.join('\n') + hasList + current.hasHistory;
+    if (state === drawn) return;
+    drawn = state;
+
+    P.setClass(byId('app'), 'has-rooms', hasList || rooms.length > 1);
+    P.show(byId('rooms'), hasList || rooms.length > 1);
+    P.show(byId('rooms-toggle'), hasList || rooms.length > 1);
+    P.show(byId('search-open'), current.hasHistory);
+    P.show(byId('talk-head'), hasList || rooms.length > 1 || current.hasHistory);
+    P.say(byId('place-name'), title(current));
+    P.say(byId('place-title'), current.title);
+    list = P.empty(byId('rooms-list'));
+    for (i = 0; i < rooms.length; i++) if (rooms[i].wanted || rooms[i].wasIn || rooms[i] === current) list.appendChild(entry(rooms[i]));
+    list = P.empty(byId('rooms-others'));
+    for (i = 0, news = 0; i < others.length; i++) if (!find(others[i].name) || !find(others[i].name).wanted && find(others[i].name) !== current) {
+      list.appendChild(other(others[i]));
+      news++;
+    }
+    P.show(byId('rooms-more'), news > 0);
+    P.empty(byId('rooms-unread'));
+    if (sum) byId('rooms-unread').appendChild(count(sum, isNamed));
+  }
+
+  // Which rooms there are: servers that have a list tell.
+  function ask() {
+    var room = host.current();
+    if (!room || !room.hasWords || P.now() - asked < ASK_MS && hasList) return;
+    asked = P.now();
+    room.socket.emit('rooms', function (answer) {
+      var i, one;
+      if (!answer || !answer.ok || !answer.rooms) return;
+      hasList = true;
+      others = [];
+      for (i = 0; i < answer.rooms.length && others.length < MAX_OTHERS; i++) {
+        one = answer.rooms[i];
+        if (one && typeof one.name === 'string') others.push({ name: clean(one.name), title: typeof one.title === 'string' ? one.title : '', people: one.people > 0 ? +one.people : 0 });
+      }
+      draw();
+    });
+  }
+
+  // After the first login the others follow: by then the server knows that they are the same person.
+  function entered(room) {
+    keep();
+    for (var i = 0; i < rooms.length; i++) if (rooms[i].isWaiting) {
+      rooms[i].isWaiting = false;
+      rooms[i].enter(host.me.name, true);
+    }
+    asked = hasList ? asked : 0;
+    draw();
+    ask();
+  }
+
+  function start(h) {
+    var before, known, name = address(), i, list;
+    host = h;
+    before = P.session.get('name');
+    known = before || host.me.token && host.me.name;
+    list = known ? P.unpack(P.session.get('rooms') || P.store.get('rooms')) : [];
+    look(name, !!known);
+    for (i = 0; i < list.length; i++) {
+      name = list[i].charAt(0) === '/' ? clean(list[i].slice(1)) : '';
+      if (find(name) || !name && list[i] !== '/') continue;
+      if (open(name)) find(name).isWaiting = true;
+    }
+    listen(root, 'hashchange', function () { if (!/^#(message|main)$/.test(root.location.hash)) look(address()); });
+    listen(byId('rooms-form'), 'submit', function (ev) {
+      var wish = clean(byId('rooms-name').value);
+      ev.preventDefault();
+      if (!wish) return P.focus(byId('rooms-name'));
+      byId('rooms-name').value = '';
+      go(wish);
+    });
+    listen(byId('rooms-toggle'), 'click', ask);
+    byId('rooms-name').setAttribute('placeholder', t('rooms.placeholder'));
+    draw();
+  }
+
+  root.ParlanceRooms = {
+    start: start, draw: draw, go: go, entered: entered,
+    // Away from all of them, and this browser forgets who was here.
+    leaveAll: function () {
+      for (var i = 0; i < rooms.length; i++) {
+        rooms[i].leave();
+        P.store.set('draft.' + rooms[i].key, '');
+        P.session.set('draft.' + rooms[i].key, '');
+        P.store.set('read.' + rooms[i].key, '');
+      }
+      P.store.set('token', '');
+      P.session.set('name', '');
+      P.session.set('rooms', '');
+      P.store.set('rooms', '');
+      root.location.hash = '';
+      root.location.reload();
+    }
+  };
+})(window);
