@@ -247,7 +247,7 @@
       joinError('');
       byId('name').value = me.name;
       draw();
-      if (submitting) P.focus(box);
+      if (submitting || doc.activeElement === doc.body) P.focus(box);
       submitting = false;
     },
     refused: function (room, words) {

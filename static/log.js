@@ -66,12 +66,12 @@
     for (i = 0; i < drawers.length; i++) drawers[i]();
   }
 
-  // ---- one log. host: { view (of lines.js), older(position, done), newer(position, done), latest(done), seen(position) }; each
+  // ---- one log. host: { view (of lines.js), older(position, done), newer(position, done), latest(done), seen(position), place(position) }; each
   // done(messages, more) is called once, without messages if there was no answer.
 
   function create(el, host) {
     var log = { el: el, lines: 0, chars: 0, live: true, hasHistory: false, unread: 0, mentions: 0, below: 0, dirty: false };
-    var items = {}, epochs = [], atBottom = true, unplaced = false, marker = null, older = null, more = false, loading = false, crowd = null, staying = false, isCut = false, readTo = '', top = '';
+    var items = {}, epochs = [], atBottom = true, unplaced = false, marker = null, older = null, more = false, loading = false, crowd = null, staying = false, placeTimer = 0, isCut = false, readTo = '', top = '';
 
     function isSeen() { return current === log && doc.hidden !== true; }
 
@@ -443,9 +443,18 @@
       log.dirty = false;
     }
 
+    // Where the reader is, '' for the end: a reload comes back to it.
+    function keepPlace() {
+      var node = el.firstChild;
+      placeTimer = 0;
+      if (!atBottom) while (node && (!node.m || !node.m.position || node.offsetTop + node.offsetHeight < el.scrollTop)) node = node.nextSibling;
+      host.place(atBottom || !node ? '' : node.m.position);
+    }
+
     listen(el, 'scroll', function () {
       if (current !== log) return;
       measure();
+      if (log.hasHistory && !placeTimer) placeTimer = setTimeout(keepPlace, 300);
       if (el.scrollTop < NEAR) loadOlder();
       if (!log.live && el.scrollHeight - el.scrollTop - el.clientHeight < NEAR) loadNewer();
       if (atBottom) seen(); else drawJump();
@@ -494,12 +503,16 @@
       log.below = 0;
     };
     log.isBefore = isBefore;
-    // Has the reader look at one message.
-    log.point = function (li) {
-      atBottom = false;
-      el.scrollTop = li.offsetTop - el.clientHeight / 3;
+    // Scrolls to a message, which is then so far below the top.
+    log.lookAt = function (li, below) {
+      atBottom = unplaced = false;
+      el.scrollTop = li.offsetTop - below;
       measure();
       drawJump();
+    };
+    // Has the reader look at one message.
+    log.point = function (li) {
+      log.lookAt(li, el.clientHeight / 3);
       P.setClass(li, 'pointed', true);
       li.tabIndex = -1;
       P.focus(li);

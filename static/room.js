@@ -39,15 +39,16 @@
 
   // me: { name, token }, of this reader in all rooms. app: { entered(room), refused(room, words), changed(room), isShown(room), edit(text) }.
   function create(name, el, me, app) {
-    var joining = false, againTimer, againCount = 0, lostAt = 0, alone = null, epoch = '';
-    var room = { name: name, nsp: '/' + name, key: name || '/', title: '', wanted: '', myName: '', isIn: false, wasIn: false, hasHistory: false, hasWords: false, readOnly: false, slow: 0, error: '' };
+    var joining = false, againTimer, againCount = 0, lostAt = 0, alone = null, epoch = '', hole = '';
+    var room = { name: name, nsp: '/' + name, isOurs: false, key: name || '/', title: '', wanted: '', myName: '', isIn: false, wasIn: false, hasHistory: false, hasWords: false, readOnly: false, slow: 0, error: '' };
 
     room.log = Log.create(el, {
       view: { me: function () { return room.myName; }, isHere: function (name) { return room.people.isHere(name); }, moved: moved },
       older: function (from, done) { history({ before: from, limit: PAGE }, done); },
       newer: function (from, done) { history({ after: from, limit: PAGE }, done); },
       latest: function (done) { history({ before: epoch + '.' + LATEST, limit: PAGE }, done); },
-      seen: function (position) { P.store.set('read.' + room.key, position); }
+      seen: function (position) { P.store.set('read.' + room.key, position); },
+      place: function (position) { P.session.set('at.' + room.key, position); }
     });
     room.people = People.create(function (done) { if (room.isIn) room.socket.emit('who', done); });
     room.typists = Typists.create(function (word) { if (room.isIn) room.socket.emit(word); }, function () { return app.isShown(room); });
@@ -96,17 +97,18 @@
       if (joining || !room.socket.connected || !wanted) return;
       joining = true;
       if (me.token) what.token = me.token;
-      if (room.hasHistory && room.log.top()) what.after = room.log.top();
+      if (room.hasHistory && room.log.top()) what.after = hole || room.log.top();
       room.socket.emit('add user', wanted, what, function (answer) {
         if (!joining) return;
         joining = false;
+        room.isOurs = !!answer;
         if (!answer || answer.ok) entered(answer || {});
         else refused(answer.reason, answer.message);
       });
     }
 
     function entered(answer) {
-      var first = !room.wasIn, gap = lostAt;
+      var first = !room.wasIn, isReturn = room.wasIn === null, gap = lostAt;
       clearTimeout(againTimer);
       againCount = 0;
       Log.flush();
@@ -121,7 +123,8 @@
       if (gap && !first) sayGap(gap, room.hasHistory && !answer.gap && position(answer.position));
       if (position(answer.position)) remember(answer, first);
       if (first) {
-        room.log.note('note.welcome', { name: P.isolated(room.myName, 'name') });
+        // who comes back to a room that remembers sees that it does
+        if (!isReturn || !room.hasHistory) room.log.note('note.welcome', { name: P.isolated(room.myName, 'name') });
         if (answer.numUsers === 1) alone = room.log.note('note.alone');
         room.out.restore();
       }
@@ -142,6 +145,7 @@
         room.log.reset(messages, !!answer.more, true);
         if (!app.isShown(room)) for (i = 0; read && i < messages.length; i++) if (!messages[i].own && room.log.isBefore(read, messages[i].position)) room.log.unread++;
       } else if (place !== epoch || answer.gap) {
+        hole = '';
         room.log.cut();
         room.log.fill(messages);
       } else if (!room.log.live) room.log.missed(answer.position, messages.length);
@@ -152,12 +156,17 @@
       epoch = place;
       room.hasHistory = true;
       mineAll(messages);
+      if (first && (read = P.session.get('at.' + room.key))) around(read, function (li) { room.log.lookAt(li, 0); });
     }
 
     // The rest of a long gap. What is said now comes meanwhile, and takes its own place.
     function catchUp(from, got) {
+      // what a new connection would have to ask from
+      hole = from;
       history({ after: from, limit: 200 }, function (messages, more) {
-        if (!messages || !messages.length || !room.log.live) return;
+        if (!messages) return;
+        hole = '';
+        if (!messages.length || !room.log.live) return;
         got += messages.length;
         if (more && got > CATCH_UP) return room.log.restart();
         room.log.fill(messages);
@@ -326,21 +335,18 @@
       };
       room.socket.connect();
     };
-    // Shows one message among those before and after it.
-    room.showMessage = function (position) {
-      var place = order(position);
-      function point() {
-        var li = room.log.find(position);
-        if (li) room.log.point(li);
-      }
-      if (room.log.find(position)) return point();
+    // then(line): one message is in the log, among those before and after it.
+    function around(position, then) {
+      var place = order(position), li = room.log.find(position);
+      if (li) return then(li);
       history({ after: place.epoch + '.' + Math.max(0, place.seq - PAGE / 2), limit: PAGE }, function (messages, more) {
         if (!messages || !messages.length) return;
         room.log.reset(messages, true, !more);
         mineAll(messages);
-        point();
+        if ((li = room.log.find(position))) then(li);
       });
-    };
+    }
+    room.showMessage = function (position) { around(position, room.log.point); };
     room.isAgain = function () { return againCount > 0; };
     room.wire = wire;
     return room;

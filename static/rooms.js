@@ -127,7 +127,7 @@
 
   // Only if something changed: the keyboard may be in the list.
   function draw() {
-    var current = host && host.current(), list, sum = 0, isNamed = false, i, state = [current && current.name], room, news;
+    var current = host && host.current(), list, isList, sum = 0, isNamed = false, i, state = [current && current.name], room, news;
     if (!current) return;
     for (i = 0; i < rooms.length; i++) {
       room = rooms[i];
@@ -137,15 +137,15 @@
       isNamed = isNamed || room.log.mentions > 0;
     }
     for (i = 0; i < others.length; i++) state.push(others[i].name, others[i].people);
-    state = state.join('\n') + hasList + current.hasHistory;
+    isList = current.isOurs || hasList || rooms.length > 1;
+    state = state.join('\n') + isList + current.hasHistory;
     if (state === drawn) return;
     drawn = state;
 
-    P.setClass(byId('app'), 'has-rooms', hasList || rooms.length > 1);
-    P.show(byId('rooms'), hasList || rooms.length > 1);
-    P.show(byId('rooms-toggle'), hasList || rooms.length > 1);
+    P.show(byId('rooms'), isList);
+    P.show(byId('rooms-toggle'), isList);
     P.show(byId('search-open'), current.hasHistory);
-    P.show(byId('talk-head'), hasList || rooms.length > 1 || current.hasHistory);
+    P.show(byId('talk-head'), isList || current.hasHistory);
     P.say(byId('place-name'), title(current));
     P.say(byId('place-title'), current.title);
     list = P.empty(byId('rooms-list'));
