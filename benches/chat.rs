@@ -72,6 +72,7 @@ async fn main() {
         node_timeout: std::time::Duration::from_secs(15),
         rooms: RoomNames::default(),
         max_rooms: 1000,
+        ..ChatSettings::default()
     };
     let (chat, room) = Chat::new(settings);
     tokio::spawn(room.run());

@@ -55,9 +55,6 @@ pub enum Command {
 
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct History {
-    /// The data directory
-    #[arg(long, env = "PARLANCE_DATA_DIR", value_name = "DIR", default_value = "data")]
-    pub data_dir: PathBuf,
     /// The file with the lines [default: standard output or input]
     pub file: Option<PathBuf>,
 }

@@ -8,6 +8,7 @@ mod admin_ui;
 mod bounds;
 mod cluster;
 mod file;
+mod history;
 mod host;
 mod layer;
 mod layers;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 
 pub use admin_ui::AdminUi;
 pub use cluster::{ClusterAdapter, ClusterOldest};
+pub use history::{DataDir, Durability};
 pub use host::HostPort;
 pub use layer::{Layer, is_variable, unknown_variables};
 pub use layers::{FileContent, Layers, Sources};

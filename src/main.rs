@@ -18,13 +18,6 @@ fn main() -> ExitCode {
     if let Some(Command::Admin(options)) = &command {
         return commands::admin::run(options, flags.admin_token);
     }
-    if let Some(Command::Export(history) | Command::Import(history)) = &command {
-        let file = history.file.as_deref();
-        return ended(match &command {
-            Some(Command::Export(_)) => commands::history::export(&history.data_dir, file),
-            _ => commands::history::import(&history.data_dir, file),
-        });
-    }
     let sources = Sources { flags, file, port: std::env::var("PORT").ok() };
     let layers = Layers::read(sources, &transport::names());
     let outcome = layers.map_err(anyhow::Error::from).and_then(|layers| match command {
@@ -33,6 +26,12 @@ fn main() -> ExitCode {
         }
         Some(Command::Check { web_config: Some(path), .. }) => {
             commands::check::web_config(&layers, Cli::of_server, &path)
+        }
+        Some(Command::Export(history)) => {
+            commands::history::export(&layers.settings()?, history.file.as_deref())
+        }
+        Some(Command::Import(history)) => {
+            commands::history::import(&layers.settings()?, history.file.as_deref())
         }
         _ => commands::serve::run(layers),
     });

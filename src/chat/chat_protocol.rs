@@ -17,15 +17,17 @@ use crate::engine::Delivery;
 /// The set of events that a chat page sends and understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChatProtocol {
-    /// `add user`, `new message`: the example since 1.0, and our own page.
+    /// `add user`, `new message`: the example since 1.0.
     Users,
     /// `nickname`, `user message`: the example of 0.7 to 0.9.
     Nicknames,
     /// `chat message`: the get-started tutorial.
     Bare,
+    /// Our own page: as [`ChatProtocol::Users`], with the place of each message in the history.
+    Page,
 }
 
-pub const CHAT_PROTOCOLS: usize = 3;
+pub const CHAT_PROTOCOLS: usize = 4;
 
 /// What a client asks for.
 #[derive(Debug, PartialEq)]
@@ -41,6 +43,8 @@ pub enum Command {
     StopTyping,
     /// Asks for the names of the members.
     Who,
+    /// Asks for something of the history, or for a change in it.
+    Ask(Asked),
     /// Asks for an empty answer, by which the page measures the latency.
     Latency,
 }
@@ -54,6 +58,8 @@ pub struct JoinOptions {
     pub resume: bool,
     /// Proves that the client is a person who was here before. Not checked yet.
     pub token: Option<String>,
+    /// The position of the last message that the page has: it wants those after it.
+    pub after: Option<String>,
 }
 
 impl JoinOptions {
@@ -61,7 +67,9 @@ impl JoinOptions {
         let page = options["page"].as_u64().is_some_and(|version| version >= 1);
         let resume = options["resume"] == true;
         let token = options["token"].as_str().filter(|token| token.len() <= MAX_TOKEN);
-        JoinOptions { page, resume, token: token.map(str::to_owned) }
+        let after = options["after"].as_str().filter(|after| after.len() <= MAX_ID);
+        let (token, after) = (token.map(str::to_owned), after.map(str::to_owned));
+        JoinOptions { page, resume, token, after }
     }
 
     /// Whether the answer has a token.
@@ -75,6 +83,48 @@ const MAX_TOKEN: usize = 2048;
 
 /// Bytes of a message's id. A longer id is ignored.
 pub const MAX_ID: usize = 64;
+
+/// What a page asks of the history.
+#[derive(Debug, PartialEq)]
+pub enum Asked {
+    /// Messages before a position, or after one; the last ones without.
+    History { before: Option<String>, after: Option<String>, limit: Option<usize> },
+    /// The last messages before a position that have a text in them.
+    Search { text: String, before: Option<String>, limit: Option<usize> },
+    /// Another text for a message; `None` to delete it.
+    Edit { position: String, text: Option<Value> },
+    /// The rooms that there are.
+    Rooms,
+}
+
+impl Asked {
+    fn read(event: &str, asked: &Value) -> Option<Self> {
+        let text = |key: &str| {
+            asked[key].as_str().filter(|text| text.len() <= MAX_TOKEN).map(str::to_owned)
+        };
+        let limit = asked["limit"].as_u64().and_then(|limit| usize::try_from(limit).ok());
+        let before = text("before");
+        Some(match event {
+            "history" => Asked::History { before, after: text("after"), limit },
+            "search" => Asked::Search { text: text("text").unwrap_or_default(), before, limit },
+            "edit" => Asked::Edit {
+                position: text("position").unwrap_or_default(),
+                text: Some(asked["message"].clone()),
+            },
+            "delete" => Asked::Edit { position: text("position").unwrap_or_default(), text: None },
+            "rooms" => Asked::Rooms,
+            _ => return None,
+        })
+    }
+}
+
+/// Where a message is in the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub position: String,
+    /// When it was said, in milliseconds since 1970.
+    pub at: u64,
+}
 
 /// Something that happened in the room.
 #[derive(Debug)]
@@ -92,6 +142,18 @@ pub enum Notice<'a> {
         text: &'a str,
         /// When it was said, in milliseconds since 1970, if it comes late: its node was cut off.
         late: Option<u64>,
+        /// If it is kept.
+        place: Option<&'a Place>,
+    },
+    /// A message has another text.
+    Edited {
+        position: &'a str,
+        text: &'a str,
+        at: u64,
+    },
+    /// The text of a message is gone.
+    Deleted {
+        position: &'a str,
     },
     Typing {
         name: &'a Name,
@@ -121,7 +183,9 @@ impl Notice<'_> {
             Notice::Joined { name, .. } => conflated(name, 1),
             Notice::Left { name, .. } => conflated(name, 2),
             Notice::Typing { .. } | Notice::StopTyping { .. } => Delivery::Volatile,
-            Notice::Message { .. } => Delivery::Reliable,
+            Notice::Message { .. } | Notice::Edited { .. } | Notice::Deleted { .. } => {
+                Delivery::Reliable
+            }
         }
     }
 }
@@ -164,6 +228,9 @@ impl ChatProtocol {
             "stop typing" => (Users, Command::StopTyping),
             "who" => (Users, Command::Who),
             "latency" => (Users, Command::Latency),
+            "history" | "search" | "edit" | "delete" | "rooms" => {
+                (Users, Command::Ask(Asked::read(event, &first)?))
+            }
             "nickname" => (Nicknames, Command::Join(first, JoinOptions::default())),
             "user message" => (Nicknames, message(first, args.next())),
             "chat message" => (Bare, message(first, args.next())),
@@ -173,24 +240,39 @@ impl ChatProtocol {
 
     /// Makes the event for a notice; `None` if the page has no event for it.
     pub fn render(self, notice: &Notice<'_>) -> Option<(&'static str, Vec<Value>)> {
-        use ChatProtocol::{Bare, Nicknames, Users};
+        use ChatProtocol::{Bare, Nicknames, Page, Users};
         let user = |name: &Name| json!({ "username": name.as_str() });
         let counted = |name: &Name, users| json!({ "username": name.as_str(), "numUsers": users });
         let chat_message = |text: String| ("chat message", vec![text.into()]);
         let announcement = |text: String| ("announcement", vec![text.into()]);
         Some(match (self, notice) {
-            (Users, Notice::Joined { name, users }) => ("user joined", vec![counted(name, users)]),
-            (Users, Notice::Left { name, users }) => ("user left", vec![counted(name, users)]),
+            (Users | Page, Notice::Joined { name, users }) => {
+                ("user joined", vec![counted(name, users)])
+            }
+            (Users | Page, Notice::Left { name, users }) => {
+                ("user left", vec![counted(name, users)])
+            }
             // Without `username` instead of with null: pages compare and print it.
-            (Users, Notice::Message { name, text, late }) => {
+            (Users | Page, Notice::Message { name, text, late, place }) => {
                 let mut said = Map::new();
                 said.extend(name.map(|name| ("username".to_owned(), name.as_str().into())));
                 said.insert("message".to_owned(), (*text).into());
                 said.extend(late.map(|late| ("late".to_owned(), late.into())));
+                if let (Page, Some(Place { position, at })) = (self, place) {
+                    said.insert("position".to_owned(), position.as_str().into());
+                    said.insert("at".to_owned(), (*at).into());
+                }
                 ("new message", vec![said.into()])
             }
-            (Users, Notice::Typing { name }) => ("typing", vec![user(name)]),
-            (Users, Notice::StopTyping { name }) => ("stop typing", vec![user(name)]),
+            (Users | Page, Notice::Typing { name }) => ("typing", vec![user(name)]),
+            (Users | Page, Notice::StopTyping { name }) => ("stop typing", vec![user(name)]),
+            (Page, Notice::Edited { position, text, at }) => {
+                let edited = json!({ "position": position, "message": text, "edited": at });
+                ("message edited", vec![edited])
+            }
+            (Page, Notice::Deleted { position }) => {
+                ("message deleted", vec![json!({ "position": position })])
+            }
 
             (Nicknames, Notice::Joined { name, .. }) => announcement(format!("{name} connected")),
             (Nicknames, Notice::Left { name, .. }) => announcement(format!("{name} disconnected")),
@@ -206,7 +288,8 @@ impl ChatProtocol {
             }
             (Bare, Notice::Message { name: None, text, .. }) => chat_message(nameless(text)),
 
-            (Nicknames | Bare, Notice::Typing { .. } | Notice::StopTyping { .. }) => return None,
+            (Nicknames | Bare, Notice::Typing { .. } | Notice::StopTyping { .. })
+            | (_, Notice::Edited { .. } | Notice::Deleted { .. }) => return None,
         })
     }
 }
@@ -266,7 +349,7 @@ mod tests {
         for name in &crowd {
             assert!(joined(name, 1) != left(name, 1) && joined(name, 1) != joined(&ann, 1));
         }
-        let message = Notice::Message { name: Some(&ann), text: "", late: None };
+        let message = Notice::Message { name: Some(&ann), text: "", late: None, place: None };
         assert_eq!(message.delivery(&names), Delivery::Reliable);
         for notice in [Notice::Typing { name: &ann }, Notice::StopTyping { name: &ann }] {
             assert_eq!(notice.delivery(&names), Delivery::Volatile);
@@ -276,7 +359,8 @@ mod tests {
     #[test]
     fn everybody_hears_in_their_own_words() {
         let name = Name::new("bob").unwrap();
-        let message = Notice::Message { name: Some(&name), text: "hi <b>", late: None };
+        let message =
+            Notice::Message { name: Some(&name), text: "hi <b>", late: None, place: None };
         let rendered = |chat_protocol: ChatProtocol, notice: &Notice<'_>| {
             chat_protocol.render(notice).unwrap()
         };
@@ -292,13 +376,13 @@ mod tests {
             rendered(ChatProtocol::Bare, &message),
             ("chat message", vec![json!("bob: hi <b>")])
         );
-        let late = Notice::Message { name: Some(&name), text: "hi", late: Some(7) };
+        let late = Notice::Message { name: Some(&name), text: "hi", late: Some(7), place: None };
         assert_eq!(
             rendered(ChatProtocol::Users, &late),
             ("new message", vec![json!({"username":"bob","message":"hi","late":7})])
         );
         assert_eq!(rendered(ChatProtocol::Bare, &late), ("chat message", vec![json!("bob: hi")]));
-        let nameless = Notice::Message { name: None, text: "x", late: None };
+        let nameless = Notice::Message { name: None, text: "x", late: None, place: None };
         assert_eq!(
             rendered(ChatProtocol::Users, &nameless),
             ("new message", vec![json!({"message":"x"})])

@@ -1,6 +1,7 @@
 //! One room, as sessions and other nodes reach it: its bounded inbox.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -24,6 +25,8 @@ pub(super) struct RoomHandle {
     inbox: mpsc::Sender<Input>,
     arrivals: Arc<Arrivals>,
     shared: Arc<Shared>,
+    /// People of this node in it.
+    people: Arc<AtomicUsize>,
 }
 
 impl RoomHandle {
@@ -33,12 +36,19 @@ impl RoomHandle {
         let (inbox, receiver) = mpsc::channel(INBOX);
         let arrivals = Arc::<Arrivals>::default();
         let ends = (inbox.downgrade(), receiver);
-        let task = RoomTask::new(namespace, ends, Arc::clone(&arrivals), shared);
+        let people = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&people);
+        let task = RoomTask::new(namespace, ends, Arc::clone(&arrivals), shared, counted);
         if namespace.adapter().status().is_clustered() {
             let every = tick_time(shared.settings.node_timeout);
             tokio::spawn(tick(inbox.downgrade(), every));
         }
-        (Arc::new(RoomHandle { inbox, arrivals, shared: Arc::clone(shared) }), task)
+        (Arc::new(RoomHandle { inbox, arrivals, shared: Arc::clone(shared), people }), task)
+    }
+
+    /// How many people of this node are in the room.
+    pub fn people(&self) -> usize {
+        self.people.load(Ordering::Relaxed)
     }
 
     pub async fn send(&self, input: Input) {

@@ -33,6 +33,7 @@ use unicode_normalization::is_nfc;
 use crate::engine::Sid;
 use crate::policy::RoomNames;
 use crate::socketio::{Handlers, Io};
+use crate::store::{Store, StoreSettings};
 
 pub use name::{BadName, Name};
 pub use resume::{PersonId, ResumeKey};
@@ -70,6 +71,27 @@ pub struct ChatSettings {
     pub rooms: RoomNames,
     /// How many of them there may be at once.
     pub max_rooms: usize,
+    /// Where what is said is kept.
+    pub store: Store,
+}
+
+impl Default for ChatSettings {
+    /// As the server's settings are by default, with the history in memory.
+    fn default() -> Self {
+        ChatSettings {
+            message_max: 64 * 1024,
+            message_rate: 50,
+            byte_rate: 64 * 1024,
+            duplicate_names: false,
+            reserved_names: Vec::new(),
+            leave_delay: LEAVE_DELAY,
+            resume_key: None,
+            node_timeout: NODE_TIMEOUT,
+            rooms: RoomNames::default(),
+            max_rooms: MAX_ROOMS,
+            store: Store::memory(StoreSettings::default()),
+        }
+    }
 }
 
 /// [`ChatSettings::max_rooms`], if nobody says.
@@ -95,6 +117,7 @@ impl Chat {
         let (starts, started) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::new(settings));
         let rooms = Arc::new(Rooms::new(Arc::clone(&shared), starts));
+        let _ = shared.rooms.set(Arc::downgrade(&rooms));
         (Chat { rooms }, ChatTask { shared, started })
     }
 
@@ -220,6 +243,7 @@ mod tests {
             node_timeout: NODE_TIMEOUT,
             rooms: RoomNames::default(),
             max_rooms: MAX_ROOMS,
+            ..ChatSettings::default()
         };
         let (chat, room) = Chat::new(settings);
         let mut room = tokio::spawn(room.run());

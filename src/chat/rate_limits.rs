@@ -213,6 +213,7 @@ mod tests {
             node_timeout: crate::chat::NODE_TIMEOUT,
             rooms: crate::policy::RoomNames::default(),
             max_rooms: crate::chat::MAX_ROOMS,
+            ..ChatSettings::default()
         };
         RateLimits::new(&settings, Arc::default())
     }

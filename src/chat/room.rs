@@ -10,6 +10,7 @@ mod claims;
 mod deliver;
 mod elsewhere;
 mod gaps;
+mod history;
 mod login;
 mod names;
 mod speech;
@@ -38,11 +39,13 @@ use super::shared::Shared;
 use super::stats::Counted;
 use crate::engine::Sid;
 use crate::socketio::{Ack, Adapter, Args, Socket};
+use crate::store::RoomLog;
 use aliases::Aliases;
 use away::Away;
 use claims::Claim;
 use elsewhere::Found;
 use gaps::Gaps;
+use history::{Change, Reads};
 use speech::Pending;
 
 pub(super) use elsewhere::{log_missed, tick_time};
@@ -88,6 +91,10 @@ pub(super) enum Input {
     Arrived,
     /// Time has passed; in a cluster only.
     Tick,
+    /// A message that the store does not know.
+    New(Pending),
+    /// A message that a member wants to change.
+    Change(Box<Change>),
     /// Who was looked for on other nodes, and is there.
     Found(Found),
     /// This node leaves the cluster. The sender is dropped when that is told.
@@ -105,6 +112,12 @@ struct Member {
     person: Option<PersonId>,
     /// What nodes call that person under the name.
     alias: Option<Arc<str>>,
+}
+
+impl Member {
+    fn is_page(&self) -> bool {
+        self.chat_protocol == Some(ChatProtocol::Page)
+    }
 }
 
 #[derive(Debug)]
@@ -138,6 +151,9 @@ struct Room {
     /// How many messages people of this node have said to others.
     said: u64,
     gaps: Gaps,
+    /// What was said; `None` until it is open.
+    log: Option<RoomLog>,
+    reads: Reads,
     /// Names that other nodes are asked about.
     claims: HashMap<u64, Claim>,
     last_claim: u64,
@@ -175,6 +191,8 @@ impl Room {
             parted: None,
             said: 0,
             gaps: Gaps::default(),
+            log: None,
+            reads: Reads::default(),
             claims: HashMap::new(),
             last_claim: 0,
             alone: false,
@@ -200,7 +218,10 @@ impl Room {
             Input::Unknown { sid, event, ack } => self.unknown_event(&sid, &event, ack),
             Input::Login { sid, chat_protocol, name, options, ack, settled } => {
                 let Some(member) = self.members.get_mut(&sid) else { return };
-                member.chat_protocol.get_or_insert(chat_protocol);
+                match options.page {
+                    true => member.chat_protocol = Some(ChatProtocol::Page),
+                    false => _ = member.chat_protocol.get_or_insert(chat_protocol),
+                }
                 self.login(&sid, chat_protocol, &name, &options, ack, settled);
             }
             Input::Command { sid, chat_protocol, command, ack } => {
@@ -215,12 +236,15 @@ impl Room {
                     Command::Typing => self.typing(&sid, true),
                     Command::StopTyping => self.typing(&sid, false),
                     Command::Who => self.question(&sid, ack, Room::who),
+                    Command::Ask(asked) => self.asked(&sid, asked, ack),
                     Command::Latency => self.question(&sid, ack, |_| Vec::new()),
                 }
             }
             Input::Arrived => {}
             Input::Tick => self.tick(),
             Input::Found(found) => self.found(&found),
+            Input::New(pending) => self.pass_on(pending),
+            Input::Change(change) => self.change(*change),
             Input::Farewell(told) => {
                 self.farewell();
                 drop(told);

@@ -135,6 +135,13 @@ impl Rooms {
         Ok(())
     }
 
+    /// The namespaces of the rooms that there are now, and how many people of this node are in each.
+    pub fn listed(&self) -> Vec<(String, usize)> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let people = |entry: &Entry| Some(entry.slot.room()?.people());
+        open.iter().filter_map(|(name, it)| Some((name.to_string(), people(it)?))).collect()
+    }
+
     /// All rooms that there are now.
     pub fn all(&self) -> Vec<Arc<RoomHandle>> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

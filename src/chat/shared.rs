@@ -1,6 +1,6 @@
 //! What all rooms of a chat have in common.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use tokio::time::Instant;
 
@@ -9,6 +9,7 @@ use super::on_login::OnLogin;
 use super::rate_limits::{Kind, RateLimited, RateLimits};
 use super::resume::ResumeKey;
 use super::room;
+use super::rooms::Rooms;
 use super::skeleton::Reserved;
 use super::stats::ChatStats;
 use crate::engine::Session;
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     pub reserved: Reserved,
     /// By which people are known again, in all rooms. `None` if the system gives no randomness.
     pub resume_key: Option<ResumeKey>,
+    /// All rooms.
+    pub rooms: OnceLock<Weak<Rooms>>,
 }
 
 impl Shared {
@@ -47,7 +50,14 @@ impl Shared {
             on_login: OnceLock::new(),
             reserved,
             resume_key,
+            rooms: OnceLock::new(),
         }
+    }
+
+    /// The namespaces of the rooms that there are now, and how many people of this node are in each.
+    pub fn rooms(&self) -> Vec<(String, usize)> {
+        let rooms = self.rooms.get().and_then(Weak::upgrade);
+        rooms.map(|rooms| rooms.listed()).unwrap_or_default()
     }
 
     /// Takes what something costs from the buckets of a session and of its address.

@@ -1,7 +1,7 @@
 //! Numbers of the chat since the process started, and how many people are there.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::error::ChatError;
 use super::rate_limits::Kind;
@@ -117,11 +117,18 @@ pub(super) struct Counted {
     is_lobby: bool,
     people: u64,
     elsewhere: u64,
+    /// Has the number of people, too.
+    room: Arc<AtomicUsize>,
 }
 
 impl Counted {
     pub fn new(stats: Arc<ChatStats>, is_lobby: bool) -> Self {
-        Counted { stats, is_lobby, people: 0, elsewhere: 0 }
+        Counted { stats, is_lobby, people: 0, elsewhere: 0, room: Arc::default() }
+    }
+
+    /// Has the number of people written there as well.
+    pub fn also(&mut self, room: Arc<AtomicUsize>) {
+        self.room = room;
     }
 
     pub fn is_lobby(&self) -> bool {
@@ -131,6 +138,7 @@ impl Counted {
     /// So many people on this node have a name now.
     pub fn set_people(&mut self, people: usize) {
         change(&self.stats.people, &mut self.people, people as u64);
+        self.room.store(people, Ordering::Relaxed);
     }
 
     /// So many other nodes are known, with so many people.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use crate::config::Settings;
 use crate::store;
 
 /// Bytes read and written at a time.
@@ -15,7 +16,8 @@ const BUFFER: usize = 1 << 20;
 ///
 /// # Errors
 /// If the directory cannot be read, or the file is there or cannot be written.
-pub fn export(dir: &Path, file: Option<&Path>) -> Result<()> {
+pub fn export(settings: &Settings, file: Option<&Path>) -> Result<()> {
+    let dir = data_dir(settings)?;
     let out: Box<dyn Write> = match file {
         Some(path) => {
             let file = File::create_new(path);
@@ -37,7 +39,8 @@ pub fn export(dir: &Path, file: Option<&Path>) -> Result<()> {
 ///
 /// # Errors
 /// If the file cannot be read or is not a whole export, the directory is in use, or a room is there already.
-pub fn import(dir: &Path, file: Option<&Path>) -> Result<()> {
+pub fn import(settings: &Settings, file: Option<&Path>) -> Result<()> {
+    let dir = data_dir(settings)?;
     let mut input: Box<dyn BufRead> = match file {
         Some(path) => {
             let file = File::open(path);
@@ -49,4 +52,8 @@ pub fn import(dir: &Path, file: Option<&Path>) -> Result<()> {
     let moved = store::import(dir, &mut *input)?;
     eprintln!("imported {} rooms, {} entries", moved.rooms, moved.entries);
     Ok(())
+}
+
+fn data_dir(settings: &Settings) -> Result<&Path> {
+    settings.data_dir.path().context("data-dir is none: there is no history in a file")
 }

@@ -14,3 +14,4 @@ pub mod serve;
 mod sessions;
 mod signals;
 mod status;
+mod store;

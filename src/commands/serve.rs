@@ -16,9 +16,10 @@ use super::reload::{Reloader, Request};
 use super::sessions::Sessions;
 use super::signals::{ReloadSignal, Signals};
 use super::status::StatusSources;
+use super::store;
 use crate::admin_ui::{self, Hub, Mode};
 use crate::admission::{self, Gate};
-use crate::chat::{Chat, ChatSettings, ResumeKey};
+use crate::chat::{Chat, ChatSettings};
 use crate::config::{self, HostPort, Layers, Settings};
 use crate::diagnosis::{self, Book};
 use crate::engine::{Engine, Limits, QueueLimits};
@@ -101,6 +102,7 @@ async fn serve(
         None => None,
     };
 
+    let store = store::open(&settings)?;
     let (chat, rooms) = Chat::new(ChatSettings {
         message_max: settings.message_max,
         message_rate: settings.message_rate,
@@ -109,10 +111,11 @@ async fn serve(
         reserved_names: settings.reserved_names.clone(),
         leave_delay: settings.leave_delay,
         // The same on all nodes.
-        resume_key: settings.cluster_key.as_ref().map(|key| ResumeKey::from_secret(key.as_bytes())),
+        resume_key: store::resume_key(&settings, &store)?,
         node_timeout: settings.node_timeout,
         rooms: settings.rooms.clone(),
         max_rooms: settings.max_rooms,
+        store: store.clone(),
     });
     let book = Arc::<Book>::default();
     let rooms = rooms.on_login({
@@ -121,6 +124,8 @@ async fn serve(
     });
     let mut essential = Essential::default();
     essential.spawn("the chat rooms", rooms.run());
+    let lasting = store.clone();
+    essential.spawn("the history", async move { lasting.ended().await });
     let limits = Limits {
         ping_interval: settings.ping_interval,
         ping_timeout: settings.ping_timeout,
@@ -333,6 +338,9 @@ async fn serve(
     server.stop_accepting();
     if let Some(redis) = redis {
         let _ = tokio::time::timeout(LAST_WORDS, redis.flush()).await;
+    }
+    if let Err(error) = store.close().await {
+        warn!(%error, "the end of the history was not written");
     }
     server.gate().tell_refusals();
     info!("stopped");

@@ -101,6 +101,9 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
     "message-max" message_max Size 1, 256 * MIB;
     "message-rate" message_rate Count 1, FAST, or 0;
     "byte-rate" byte_rate Size 1, 256 * MIB, or 0;
+    "history" history Count 1, MANY, or 0;
+    "history-age" history_age Time 60 * SECOND, 3650 * DAY, or 0;
+    "history-bytes" history_bytes Size MIB, MIB * MIB;
     "max-rooms" max_rooms Count 1, 100_000, or 0;
     // A node says five times in it that it is there.
     "node-timeout" node_timeout Time 1000, DAY;

@@ -215,6 +215,21 @@ pub struct Layer {
     /// How long a lost connection is not told of to others, in case it comes back [default: 3s]
     #[arg(long, env = "PARLANCE_LEAVE_DELAY", value_name = "TIME")]
     pub leave_delay: Option<Time>,
+    /// Folder where what is said is kept, or none to keep it in memory [default: data]
+    #[arg(long, env = "PARLANCE_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// When a message is acknowledged: commit, when the disk has it, or relaxed, at once [default: commit]
+    #[arg(long, env = "PARLANCE_DURABILITY", value_name = "WHEN")]
+    pub durability: Option<String>,
+    /// Messages that are kept of each room, 0 for none [default: 100000]
+    #[arg(long, env = "PARLANCE_HISTORY", value_name = "N")]
+    pub history: Option<usize>,
+    /// How long they are kept, 0 for no bound [default: 0]
+    #[arg(long, env = "PARLANCE_HISTORY_AGE", value_name = "TIME")]
+    pub history_age: Option<Time>,
+    /// Bytes of them that are kept of each room [default: 64MiB]
+    #[arg(long, env = "PARLANCE_HISTORY_BYTES", value_name = "SIZE")]
+    pub history_bytes: Option<Size>,
     /// Rooms that there may be besides the lobby, as names, or patterns with * [default: *]
     #[arg(long, env = "PARLANCE_ROOMS", value_delimiter = ',', value_name = "ROOM,…")]
     pub rooms: Option<Vec<String>>,
@@ -262,7 +277,7 @@ impl Layer {
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes http_compression max_sessions
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
-            drain_delay shutdown_timeout message_max message_rate duplicate_names reserved_names leave_delay rooms max_rooms
+            drain_delay shutdown_timeout message_max message_rate duplicate_names reserved_names leave_delay data_dir durability history history_age history_bytes rooms max_rooms
             cluster cluster_adapter cluster_prefix cluster_oldest cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
     }
 }

@@ -1,4 +1,4 @@
-//! The settings that result from all layers.
+//! The settings that result from all layers. Long because each setting has a line in every list of them.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::host::HostPort;
 use super::values::{RESERVED_NAMES, Size, Time};
-use super::{AdminUi, ClusterAdapter, ClusterOldest, ConfigError, Layer, rules};
+use super::{
+    AdminUi, ClusterAdapter, ClusterOldest, ConfigError, DataDir, Durability, Layer, rules,
+};
 use crate::policy::proxy_headers::Believed;
 use crate::policy::{BreakerSettings, Caps, Networks, Origins, Policy, RoomNames, Transports};
 use crate::telemetry::Format;
@@ -129,6 +131,16 @@ pub struct Settings {
     pub reserved_names: Vec<String>,
     /// How long a lost connection is not told of to others.
     pub leave_delay: Duration,
+    /// Where what is said is kept.
+    pub data_dir: DataDir,
+    /// When a message is acknowledged.
+    pub durability: Durability,
+    /// Messages that are kept of each room.
+    pub history: usize,
+    /// How long they are kept; zero for no bound.
+    pub history_age: Duration,
+    /// Bytes of them that are kept of each room.
+    pub history_bytes: usize,
     /// Which rooms there may be besides the lobby.
     pub rooms: RoomNames,
     /// How many at once.
@@ -169,7 +181,7 @@ impl Settings {
             log_format log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
             queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
-            max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names reserved_names leave_delay rooms max_rooms
+            max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names reserved_names leave_delay data_dir durability history history_age history_bytes rooms max_rooms
             cluster cluster_adapter cluster_prefix cluster_oldest cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
     }
 
@@ -384,6 +396,15 @@ impl Settings {
                 .reserved_names
                 .unwrap_or_else(|| RESERVED_NAMES.map(str::to_owned).to_vec()),
             leave_delay: time(layer.leave_delay, 3),
+            data_dir: DataDir::of(layer.data_dir),
+            durability: layer
+                .durability
+                .as_ref()
+                .and_then(|when| when.parse().ok())
+                .unwrap_or_default(),
+            history: layer.history.unwrap_or(100_000),
+            history_age: time(layer.history_age, 0),
+            history_bytes: size(layer.history_bytes, 64 << 20),
             rooms: layer
                 .rooms
                 .as_ref()

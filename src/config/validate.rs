@@ -4,7 +4,7 @@ use super::bounds::BOUNDS;
 use super::host::HostPort;
 use super::rules::{self, BadRule};
 use super::values::Time;
-use super::{AdminUi, ClusterAdapter, ClusterOldest, Layer, cluster, host, path};
+use super::{AdminUi, ClusterAdapter, ClusterOldest, Durability, Layer, cluster, host, path};
 use crate::policy::proxy_headers::Believed;
 use crate::policy::{Eio3Polls, Networks, Origins, RoomNames, Transports};
 use crate::telemetry::{self, Format};
@@ -109,6 +109,11 @@ impl Layer {
                     return invalid(key, message);
                 }
             }
+        }
+        if let Some(when) = &self.durability
+            && let Err(message) = when.parse::<Durability>()
+        {
+            return invalid("durability", message);
         }
         if let Some(list) = &self.rooms
             && let Err(error) = RoomNames::parse(list.iter().map(String::as_str))

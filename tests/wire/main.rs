@@ -13,6 +13,7 @@ mod echo;
 mod embedded;
 mod engineio;
 mod health;
+mod history;
 mod hosts;
 mod http;
 mod library;

@@ -63,7 +63,7 @@ impl Room {
     pub(super) fn send_status(&self) {
         let status = self.status();
         for member in self.members.values() {
-            if member.chat_protocol == Some(ChatProtocol::Users) {
+            if matches!(member.chat_protocol, Some(ChatProtocol::Users | ChatProtocol::Page)) {
                 member.socket.emit_shared(&status);
             }
         }

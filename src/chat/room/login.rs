@@ -33,6 +33,8 @@ pub(super) struct Entrant {
     /// What nodes call that person under this name.
     pub alias: Option<Arc<str>>,
     pub wants_token: bool,
+    /// Of our page: the last message that it has.
+    pub after: Option<String>,
     pub ack: Ack,
 }
 
@@ -76,9 +78,18 @@ impl Room {
         let wants_token = options.wants_token();
         // Who asks for an acknowledgement can be told that a name is taken.
         let is_told = options.page || ack.is_wanted() || chat_protocol == ChatProtocol::Nicknames;
-        let sid = *sid;
-        let mut entrant =
-            Entrant { sid, chat_protocol, name, numbered: None, person, alias, wants_token, ack };
+        let (sid, after) = (*sid, options.after.clone());
+        let mut entrant = Entrant {
+            sid,
+            chat_protocol,
+            name,
+            numbered: None,
+            person,
+            alias,
+            wants_token,
+            after,
+            ack,
+        };
         if !self.is_unique(chat_protocol) {
             return self.enter(entrant);
         }
@@ -120,7 +131,7 @@ impl Room {
 
     /// Somebody has a name now.
     pub(super) fn enter(&mut self, entrant: Entrant) {
-        let Entrant { sid, chat_protocol, name, numbered, person, alias, wants_token, ack } =
+        let Entrant { sid, chat_protocol, name, numbered, person, alias, wants_token, after, ack } =
             entrant;
         let Some(member) = self.members.get_mut(&sid) else { return };
         let socket = member.socket.clone();
@@ -155,7 +166,11 @@ impl Room {
                     }
                 }
                 if let Some(member) = self.members.get(&sid) {
-                    answer(ack, || vec![self.login_answer(member, wants_token)]);
+                    let said = self.login_answer(member, wants_token);
+                    match member.is_page() {
+                        true => self.answer_with_history(&sid, said, after, ack),
+                        false => answer(ack, || vec![said]),
+                    }
                 }
             }
         }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tracing::trace;
 
-use super::{Room, answer, log_refused};
+use super::{Room, answer, history, log_refused};
 use crate::chat::chat_protocol::{ChatProtocol, Notice, nameless};
 use crate::chat::error::ChatError;
 use crate::chat::name::Name;
@@ -22,23 +22,31 @@ const MAX_PENDING: usize = 4096;
 
 /// Something of a member of this node that was sent and has not come back.
 #[derive(Debug)]
-pub(super) struct Pending {
-    sid: Sid,
+pub(in crate::chat) struct Pending {
+    pub sid: Sid,
     word: &'static str,
     /// The sender's name, and its chat protocol.
-    name: Option<Name>,
-    chat_protocol: ChatProtocol,
+    pub name: Option<Name>,
+    pub chat_protocol: ChatProtocol,
     /// A message's.
-    text: String,
+    pub text: String,
+    /// The word for who says it in the history.
+    pub author: String,
     /// What the message is known by, if its page has given it an id.
     key: Option<Arc<str>>,
-    ack: Ack,
+    pub ack: Ack,
 }
 
 impl Pending {
     pub fn new(sid: Sid, word: &'static str, name: Option<Name>, protocol: ChatProtocol) -> Self {
         let (text, key, ack) = (String::new(), None, Ack::default());
-        Pending { sid, word, name, chat_protocol: protocol, text, key, ack }
+        let author = String::new();
+        Pending { sid, word, name, chat_protocol: protocol, text, author, key, ack }
+    }
+
+    /// The id that its page has given it.
+    pub fn id(&self) -> Option<&str> {
+        Some(self.key.as_ref()?.split_once('\n')?.1)
     }
 }
 
@@ -73,36 +81,18 @@ impl Room {
             return None;
         }
         let sid = Sid::parse(words::speaker(&taken.selector)?)?;
-        let is_it = |it: &Pending| {
-            let own_id = it.key.as_ref().and_then(|key| Some(key.split_once('\n')?.1));
-            it.sid == sid && it.word == taken.packet.name && own_id == id
-        };
+        let is_it = |it: &Pending| it.sid == sid && it.word == taken.packet.name && it.id() == id;
         self.pending.remove(self.pending.iter().position(is_it)?)
     }
 
     /// Something of a member has its place.
     pub(super) fn back(&mut self, pending: Pending, offset: Option<&Arc<str>>) {
-        let Pending { sid, word, name, chat_protocol, text, key, ack } = pending;
+        if pending.word == words::MESSAGE {
+            return self.said(pending, offset);
+        }
+        let Pending { sid, word, name, chat_protocol, .. } = pending;
         let place = self.members.get_index_of(&sid);
         match (word, &name) {
-            (words::MESSAGE, name) => {
-                if key.is_none_or(|key| self.recent.insert(&key)) {
-                    let notice = Notice::Message { name: name.as_ref(), text: &text, late: None };
-                    self.deliver(place, chat_protocol, &notice, offset);
-                    if chat_protocol == ChatProtocol::Bare
-                        && let Some(member) = self.members.get(&sid)
-                    {
-                        // The tutorial's page shows its own messages only when the server sends them back.
-                        // The others get it so, too.
-                        let shown = match name {
-                            Some(_) => text,
-                            None => nameless(&text),
-                        };
-                        member.socket.emit("chat message", shown);
-                    }
-                }
-                answer(ack, || vec![json!({ "ok": true })]);
-            }
             (words::TYPING, Some(name)) => {
                 self.deliver(place, ChatProtocol::Users, &Notice::Typing { name }, offset);
             }
@@ -113,6 +103,31 @@ impl Room {
                 self.notice(place, chat_protocol, word == words::JOINED, name, offset);
             }
             _ => {}
+        }
+    }
+
+    /// A message of a member has its place among those of all nodes.
+    fn said(&mut self, pending: Pending, offset: Option<&Arc<str>>) {
+        if pending.key.as_ref().is_some_and(|key| !self.recent.insert(key)) {
+            // It came twice at once.
+            return self.seek(pending, true);
+        }
+        let Some(place) = self.keep(&pending, history::now()) else { return };
+        let Pending { sid, name, chat_protocol, text, .. } = pending;
+        let at = self.members.get_index_of(&sid);
+        let (late, place) = (None, Some(&place));
+        let notice = Notice::Message { name: name.as_ref(), text: &text, late, place };
+        self.deliver(at, chat_protocol, &notice, offset);
+        if chat_protocol == ChatProtocol::Bare
+            && let Some(member) = self.members.get(&sid)
+        {
+            // The tutorial's page shows its own messages only when the server sends them back. The others get
+            // it so, too.
+            let shown = match name {
+                Some(_) => text,
+                None => nameless(&text),
+            };
+            member.socket.emit("chat message", shown);
         }
     }
 
@@ -142,20 +157,32 @@ impl Room {
             }
         };
         let key = id.as_ref().map(|id| recent::key(member.name.as_ref(), id));
-        let is_new = key.as_ref().is_none_or(|key| !self.recent.contains(key));
-        self.shared.stats.message(is_new);
-        if !is_new {
-            // The message was handled before, here or on another node, and only the acknowledgement was lost.
-            return answer(ack, || vec![json!({ "ok": true })]);
-        }
+        let is_known = key.as_ref().is_some_and(|key| self.recent.contains(key));
+        self.shared.stats.message(!is_known);
         trace!(%sid, text, "message");
         let (sid, word, name) = (*sid, words::MESSAGE, member.name.clone());
-        let pending = Pending { sid, word, name, chat_protocol, text, key, ack };
+        let author = history::author(Some(member), name.as_ref());
+        let pending = Pending { sid, word, name, chat_protocol, text, author, key, ack };
+        // If the message was handled before, here or on another node, only the acknowledgement was lost.
+        if is_known || self.may_be_known(&pending) {
+            return self.seek(pending, is_known);
+        }
+        self.pass_on(pending);
+    }
+
+    /// Sends a new message of a member on its way.
+    pub(super) fn pass_on(&mut self, pending: Pending) {
         self.said += 1;
         let number = self.said;
-        self.say(pending, Flags::default(), |node, Pending { name, text, .. }| {
-            words::message(name.as_ref(), text, id.as_deref(), node, number)
+        self.say(pending, Flags::default(), |node, pending| {
+            words::message(pending.name.as_ref(), &pending.text, pending.id(), node, number)
         });
+    }
+
+    /// Checks a text that is to replace another.
+    pub(super) fn check_text(&mut self, sid: &Sid, text: Value) -> Result<String, ChatError> {
+        let at = self.members.get_index_of(sid).unwrap_or(usize::MAX);
+        self.check_message(at, ChatProtocol::Users, text)
     }
 
     fn check_message(
@@ -212,7 +239,10 @@ impl Room {
             let ms =
                 |said: SystemTime| said.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
             let late = taken.flags.late.map(|said| ms(said) as u64);
-            let notice = Notice::Message { name: name.as_ref(), text, late };
+            let at = late.unwrap_or_else(history::now);
+            let place = self.keep_foreign(name.as_ref(), text, id, at);
+            let place = place.as_ref();
+            let notice = Notice::Message { name: name.as_ref(), text, late, place };
             self.deliver(None, ChatProtocol::Users, &notice, taken.offset.as_ref());
         }
         Some(())

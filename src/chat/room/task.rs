@@ -1,11 +1,12 @@
 //! The room's task.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Input, Room};
+use super::{Input, Room, history};
 use crate::chat::arrivals::Arrivals;
 use crate::chat::shared::Shared;
 use crate::engine::Cork;
@@ -27,8 +28,10 @@ impl RoomTask {
         (sender, inbox): (mpsc::WeakSender<Input>, mpsc::Receiver<Input>),
         arrivals: Arc<Arrivals>,
         shared: &Arc<Shared>,
+        people: Arc<AtomicUsize>,
     ) -> Self {
         let mut room = Room::new(namespace.name(), Arc::clone(shared), sender, arrivals);
+        room.counted.also(people);
         room.serve(Arc::downgrade(namespace.adapter()));
         RoomTask { room, inbox }
     }
@@ -36,6 +39,7 @@ impl RoomTask {
     /// Runs until nobody can say anything to the room any more.
     pub async fn run(mut self) {
         let RoomTask { room, inbox } = &mut self;
+        room.log = history::open(&room.shared.settings.store, &room.namespace).await;
         let mut batch = Vec::with_capacity(BATCH);
         // Coalesces the packets queued for one session between two flushes into one write.
         let mut cork = Cork::default();
@@ -49,6 +53,7 @@ impl RoomTask {
                     },
                     () = cork.due() => {}
                     () = until(due) => {}
+                    () = room.reads.next() => {}
                 }
             } else {
                 batch.extend(std::iter::from_fn(|| inbox.try_recv().ok()).take(BATCH));

@@ -91,6 +91,7 @@ pub fn chat_settings() -> ChatSettings {
         node_timeout: Duration::from_secs(15),
         rooms: RoomNames::default(),
         max_rooms: 1000,
+        ..ChatSettings::default()
     }
 }
 

@@ -1,0 +1,94 @@
+//! The store of the chat, by the settings.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tracing::{info, warn};
+
+use crate::chat::ResumeKey;
+use crate::config::{self, DataDir, Settings};
+use crate::store::{Durability, Retention, RetentionOf, Store, StoreSettings};
+
+/// The file with the key by which people are known again.
+const KEY_FILE: &str = "resume.key";
+const KEY_BYTES: usize = 32;
+
+/// Opens the store. If nobody has asked for a folder, and the standard one cannot be used, history is kept in
+/// memory.
+///
+/// # Errors
+/// If the folder that the settings name cannot be used.
+pub fn open(settings: &Settings) -> Result<Store> {
+    let retention = Retention {
+        messages: settings.history as u64,
+        age: Some(settings.history_age).filter(|age| *age > Duration::ZERO),
+        bytes: settings.history_bytes as u64,
+    };
+    let durability = match settings.durability {
+        config::Durability::Commit => Durability::Commit,
+        config::Durability::Relaxed => Durability::Relaxed,
+    };
+    let kept = StoreSettings {
+        retention: RetentionOf::all(retention),
+        durability,
+        ..StoreSettings::default()
+    };
+    let Some(dir) = settings.data_dir.path() else {
+        info!("what is said is kept in memory: with the process it is gone (data-dir)");
+        return Ok(Store::memory(kept));
+    };
+    match (Store::sqlite(dir, kept.clone()), &settings.data_dir) {
+        (Ok(store), _) => {
+            info!(dir = %dir.display(), "what is said is kept here");
+            Ok(store)
+        }
+        (Err(error), DataDir::Standard) => {
+            warn!(%error, "what is said is kept in memory: with the process it is gone (data-dir)");
+            Ok(Store::memory(kept))
+        }
+        (Err(error), _) => Err(error).context("data-dir"),
+    }
+}
+
+/// The key by which people are known again: that of the cluster, or one that is kept beside the history; `None`
+/// for a key of this process.
+///
+/// # Errors
+/// If the file with the key cannot be read or made.
+pub fn resume_key(settings: &Settings, store: &Store) -> Result<Option<ResumeKey>> {
+    if let Some(key) = &settings.cluster_key {
+        return Ok(Some(ResumeKey::from_secret(key.as_bytes())));
+    }
+    let Some(dir) = settings.data_dir.path().filter(|_| store.is_durable()) else {
+        return Ok(None);
+    };
+    let path = dir.join(KEY_FILE);
+    let secret = match std::fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make_key(&path),
+        read => read,
+    };
+    let secret = secret.with_context(|| format!("data-dir: {}", path.display()))?;
+    if secret.len() < KEY_BYTES {
+        bail!(
+            "data-dir: {} is no key: remove it, and people are asked for their names",
+            path.display()
+        );
+    }
+    Ok(Some(ResumeKey::from_secret(&secret)))
+}
+
+/// Makes a random key in a file that nobody else can read.
+fn make_key(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut secret = vec![0; KEY_BYTES];
+    getrandom::fill(&mut secret)?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(&secret)?;
+    file.sync_all()?;
+    Ok(secret)
+}
