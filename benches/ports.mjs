@@ -3,6 +3,9 @@
 import { once } from 'node:events';
 import net from 'node:net';
 
+// History in memory: servers that run at once would ask for the same folder.
+process.env.PARLANCE_DATA_DIR ??= 'none';
+
 /** A port that nothing listens on. */
 export async function freePort() {
   const server = net.createServer().listen(0, '127.0.0.1');

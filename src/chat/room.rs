@@ -13,6 +13,8 @@ mod gaps;
 mod history;
 mod login;
 mod names;
+mod questions;
+mod receipts;
 mod speech;
 mod task;
 
@@ -45,7 +47,8 @@ use away::Away;
 use claims::Claim;
 use elsewhere::Found;
 use gaps::Gaps;
-use history::{Change, Reads};
+use history::Reads;
+use questions::Change;
 use speech::Pending;
 
 pub(super) use elsewhere::{log_missed, tick_time};

@@ -59,10 +59,14 @@ impl Room {
         }
         if let Some(member) = self.members.get(sid).filter(|member| member.name.is_some()) {
             // The example has ignored a second login since 1.4.
-            return answer(ack, || match chat_protocol {
-                ChatProtocol::Nicknames => vec![Value::Bool(false)],
-                _ => vec![self.login_answer(member, options.wants_token())],
-            });
+            if chat_protocol == ChatProtocol::Nicknames {
+                return answer(ack, || vec![Value::Bool(false)]);
+            }
+            let said = self.login_answer(member, options.wants_token());
+            return match member.is_page() {
+                true => self.answer_with_history(sid, said, options.after.clone(), ack),
+                false => answer(ack, || vec![said]),
+            };
         }
         let name = match self.check_name(name) {
             Ok(name) => name,

@@ -112,10 +112,10 @@ impl Room {
             // It came twice at once.
             return self.seek(pending, true);
         }
-        let Some(place) = self.keep(&pending, history::now()) else { return };
+        let Some(kept) = self.keep(&pending, history::now()) else { return };
         let Pending { sid, name, chat_protocol, text, .. } = pending;
         let at = self.members.get_index_of(&sid);
-        let (late, place) = (None, Some(&place));
+        let (late, place) = (None, Some(&kept.place));
         let notice = Notice::Message { name: name.as_ref(), text: &text, late, place };
         self.deliver(at, chat_protocol, &notice, offset);
         if chat_protocol == ChatProtocol::Bare
@@ -129,6 +129,7 @@ impl Room {
             };
             member.socket.emit("chat message", shown);
         }
+        kept.told();
     }
 
     /// `at` is the member's place.

@@ -84,7 +84,7 @@ const CAUSES: &[Cause] = &[
         name: "refused namespaces",
         wires: ENGINEIO,
         first: &[],
-        again: &["40/nothing,"],
+        again: &["40/no room,"],
         others: false,
     },
     Cause {
