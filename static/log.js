@@ -116,11 +116,11 @@
       return a[0] < b[0] || a[0] === b[0] && a[1] < b[1];
     }
 
-    // The line before which one of that position stands, null for the end. What waits to be sent stays at the end.
-    function placeOf(position) {
+    // The line before which one of that position stands (li, if it is in the log), null for the end. What waits to be sent stays at the end.
+    function placeOf(position, li) {
       var node = el.lastChild, place = null;
       for (; node; node = node.previousSibling) {
-        if (!node.m) continue;
+        if (!node.m || node === li) continue;
         if (node.m.position ? !isBefore(position, node.m.position) : !node.waits) break;
         place = node;
       }
@@ -231,7 +231,7 @@
 
     // The server has taken one's own message, and given it a place.
     function taken(li, position, at) {
-      var place, twin;
+      var place, from, twin;
       li.waits = false;
       if (!position) return;
       twin = items['$' + position];
@@ -241,7 +241,10 @@
       if (!top || isBefore(top, position)) top = position;
       if (li.parentNode !== el) return;
       items['$' + position] = li;
-      el.insertBefore(li, place = placeOf(position));
+      from = nextLine(li);
+      place = placeOf(position, li);
+      if (place !== li.nextSibling) el.insertBefore(li, place);
+      tidy(from);
       tidy(li);
       tidy(nextLine(li));
     }
@@ -536,6 +539,7 @@
       seen();
       drawJump();
     };
+    listen(root, 'pagehide', function () { if (current === log && log.hasHistory) keepPlace(); });
     el.setAttribute('aria-label', t('log.label'));
     logs.push(log);
     return log;
