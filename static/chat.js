@@ -172,7 +172,7 @@
   function isInside(room) { return room.wasIn !== false; }
 
   function draw() {
-    var inside = !!current && isInside(current), was = P.isShown(byId('room'));
+    var inside = !!current && isInside(current), was = P.isShown(byId('room')), back;
     P.setClass(app, 'joined', inside);
     show(byId('join'), !inside);
     show(byId('room'), inside);
@@ -189,6 +189,9 @@
       fillBox(draft());
       Log.follow();
     }
+    back = inside ? null : Rooms.wayBack();
+    show(byId('join-back'), !!back);
+    P.say(byId('join-back'), back || '');
     Rooms.draw();
     Link.draw();
   }

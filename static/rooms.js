@@ -71,6 +71,16 @@
     return false;
   }
 
+  // A link to a room that the reader is in, null if there is none.
+  function wayBack() {
+    for (var i = 0, a; i < rooms.length; i++) if (rooms[i].wasIn === true) {
+      a = make('a', '', t('rooms.back', { room: title(rooms[i]) }));
+      a.href = link(rooms[i].name);
+      return a;
+    }
+    return null;
+  }
+
   function go(name) {
     if (root.location.hash.replace(/^#/, '') === link(name).slice(1)) return look(name);
     root.location.hash = link(name);
@@ -131,7 +141,7 @@
     if (!current) return;
     for (i = 0; i < rooms.length; i++) {
       room = rooms[i];
-      state.push(room.name, room.log.unread, room.log.mentions, room.error && !room.wasIn, room.title);
+      state.push(room.name, !!room.wanted || room.wasIn, room.log.unread, room.log.mentions, room.error && !room.wasIn, room.title);
       if (room === current) continue;
       sum += room.log.unread;
       isNamed = isNamed || room.log.mentions > 0;
@@ -216,7 +226,7 @@
   }
 
   root.ParlanceRooms = {
-    start: start, draw: draw, go: go, entered: entered,
+    start: start, draw: draw, go: go, wayBack: wayBack, entered: entered,
     // Away from all of them, and this browser forgets who was here.
     leaveAll: function () {
       for (var i = 0; i < rooms.length; i++) {

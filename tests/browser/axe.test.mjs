@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, describe, it } from 'node:test';
 import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
+import { RememberingServer } from './lib/remembering-server.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -89,6 +90,42 @@ for (const { name, options } of LOOKS) {
       await isClean(page, 'panel');
       await page.context().setOffline(true);
       await page.context().close();
+    });
+
+    it('history, rooms, search, changes', async () => {
+      const own = await RememberingServer.start();
+      for (let i = 0; i < 80; i++) own.say('/', i % 3 ? 'Bob' : 'Carol', `line ${i}`, { verified: i % 3 === 0, at: Date.now() - (80 - i) * 3_600_000 });
+      own.say('/help', 'Sue', 'welcome');
+      const person = await Person.enter(browser, `${own.url}/#help`, 'Ann', options);
+      if (options.isMobile) await person.page.click('#rooms-toggle');
+      await person.page.click('#rooms-others a');
+      await person.hears('line 79');
+      own.say('/help', 'Sue', 'hello @Ann');
+      await person.page.waitForSelector('#rooms-list .count.named', { state: 'attached' });
+      await isClean(person.page, 'history');
+      if (options.isMobile) {
+        await person.page.click('#rooms-toggle');
+        await isClean(person.page, 'rooms');
+        await person.page.keyboard.press('Escape');
+      }
+      await person.say('mine');
+      await person.page.waitForSelector('#log .own .dots', { state: 'attached' });
+      await person.page.press('#message', 'ArrowUp');
+      await isClean(person.page, 'changing a message');
+      await person.page.keyboard.press('Escape');
+      await person.page.focus('#log .own .dots');
+      await person.page.keyboard.press('Enter');
+      await person.page.click('#log .choice button:nth-of-type(2)');
+      await isClean(person.page, 'deleting a message');
+      await person.page.click('#log .choice button');
+      await person.page.waitForSelector('#log .gone');
+      await person.page.click('#search-open');
+      await person.page.fill('#search-words', 'line');
+      await person.page.press('#search-words', 'Enter');
+      await person.page.waitForSelector('#search .hit');
+      await isClean(person.page, 'search');
+      await person.leave();
+      await own.crash();
     });
 
     it('a lost connection', async () => {

@@ -1,5 +1,5 @@
-// A chat server on Node that speaks the words of servers that remember (docs/protocols.md), with all of it in memory. What it
-// knows can be set by a test: messages of years, a history that is lost, answers that are late.
+// A chat server on Node that answers a login of our page with a position, and knows `history`, `edit`, `delete`, `search`, `rename` and
+// `rooms`. A test sets what it knows: messages of days, a history that is lost, answers that are late.
 
 import { existsSync, readFileSync } from 'node:fs';
 import http from 'node:http';
