@@ -117,7 +117,7 @@
       room.error = '';
       me.name = room.myName;
       if (plain(answer.token)) me.token = answer.token;
-      room.hasWords = !!answer.position || !!answer.token;
+      room.hasWords = !!position(answer.position);
       lostAt = 0;
       describe(answer.room);
       if (gap && !first) sayGap(gap, room.hasHistory && !answer.gap && position(answer.position));
