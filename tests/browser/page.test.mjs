@@ -74,7 +74,7 @@ describe('the room', () => {
 
   it('lists two of one name, and the one that stays', async () => {
     await server.stop('SIGKILL');
-    server = await startServer();
+    server = await startServer('--duplicate-names', 'true');
     const alice = await enter('Alice');
     await enter('Bob');
     const other = await enter('Bob');
