@@ -1,6 +1,7 @@
 /* The log of a room: the part of what was said that is in the page, in its order, and where the reader is in it. ES3.
 
-   A log shows a stretch of the room's history, at most MAX_LINES. It is `live` while that stretch reaches to now. */
+   A log shows a stretch of the room's history, at most MAX_LINES. It is `live` while that stretch reaches to now.
+   The file is long because order, stretch, place and unread messages are one state: each change of one has the others follow. */
 (function (root) {
   var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Lines = root.ParlanceLines;
   var byId = P.byId, make = P.make, listen = P.listen, t = T.t, now = P.now;

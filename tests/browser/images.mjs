@@ -16,7 +16,7 @@ const { connect } = createRequire(new URL('../interop/package.json', import.meta
 /** A browser for which the host is at that port of this machine. */
 const browserAt = (port) => startBrowser(`--host-resolver-rules=MAP ${HOST} 127.0.0.1:${port}`);
 
-const server = await startServer();
+const server = await startServer('--leave-delay', '0s');
 const browser = await browserAt(server.port);
 const userAgent = await browser
   .newPage()
