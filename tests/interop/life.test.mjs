@@ -110,7 +110,8 @@ scenario('a reader that stops reading delays nobody, and is sent away', async (s
 });
 
 scenario('a client that comes back by itself after its session was lost joins as new', async (scene) => {
-  const { url } = await scene.chat(SHORT_HEARTBEAT);
+  // Its old session still has the name, and a stock page cannot show that it is the same person.
+  const { url } = await scene.chat([...SHORT_HEARTBEAT, '--duplicate-names', 'true']);
   const observers = await scene.clients(url, OBSERVERS);
   await joinAll(observers);
   const kinds = everyKind(GENERATIONS, ['xhr-polling']).map((kind) => ({ ...kind, reconnect: true }));

@@ -131,7 +131,8 @@ for (const signal of ['SIGTERM', 'SIGKILL']) {
 }
 
 scenario('0.9: a client whose session was lost comes back', async (scene) => {
-  const { url } = await scene.chat(SHORT_HEARTBEAT);
+  // Its old session still has the name.
+  const { url } = await scene.chat([...SHORT_HEARTBEAT, '--duplicate-names', 'true']);
   const [, polling] = await scene.clients(url, reconnecting);
   const page = await scene.page({ generation: FIRST });
   const inPage = ['xhr-polling', 'jsonp-polling'].map((wire) => scene.adopt(page.open({ url, wire, name: `${wire} in a page`, reconnect: true })));

@@ -111,6 +111,16 @@ pub(super) fn messages(log: &RoomLog, page: &Page, reader: &str) -> Vec<Value> {
 }
 
 impl Room {
+    /// The log, as far as pages may know its positions: in a cluster, each node has others.
+    pub(super) fn shared_log(&self) -> Option<&RoomLog> {
+        self.log.as_ref().filter(|_| self.roster.is_none() && self.parted.is_none())
+    }
+
+    /// The place of a message in the log, for pages.
+    fn place(&self, seq: u64, at: u64) -> Option<Place> {
+        self.shared_log().map(|log| Place { position: log.position(seq), at })
+    }
+
     /// Has the room's task wait for an answer of the store. False if too many are awaited.
     pub(super) fn read(&self, read: impl Future<Output = ()> + Send + 'static) -> bool {
         let fits = self.reads.0.len() < MAX_READS;
@@ -142,9 +152,7 @@ impl Room {
             None => Box::new(|_| {}),
         };
         match log.append(new, done) {
-            Ok(Accepted::New(seq)) => {
-                Some(Kept { place: Place { position: log.position(seq), at }, both })
-            }
+            Ok(Accepted::New(seq)) => Some(Kept { place: self.place(seq, at), both }),
             Ok(Accepted::Known(_)) => {
                 both.into_iter().for_each(|both| both.told());
                 None
@@ -182,7 +190,7 @@ impl Room {
             body: text.to_owned(),
         };
         match log.append(new, Box::new(|_| {})) {
-            Ok(Accepted::New(seq)) => Some(Place { position: log.position(seq), at }),
+            Ok(Accepted::New(seq)) => self.place(seq, at),
             // It is told, even if it is not kept.
             Ok(Accepted::Known(_)) | Err(_) => None,
         }
@@ -234,7 +242,7 @@ impl Room {
         after: Option<String>,
         ack: Ack,
     ) {
-        let (Some(log), Some(member)) = (self.log.clone(), self.members.get(sid)) else {
+        let (Some(log), Some(member)) = (self.shared_log().cloned(), self.members.get(sid)) else {
             return answer(ack, || vec![said]);
         };
         let reader = author(Some(member), member.name.as_ref());

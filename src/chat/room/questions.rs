@@ -50,9 +50,14 @@ impl Room {
 
     fn ask(&mut self, sid: &Sid, asked: Asked, ack: Ack) -> Result<(), ChatError> {
         let gone = || ChatError::new("gone", "it is not there any more");
-        let (log, member) =
-            (self.log.clone().ok_or_else(gone)?, self.members.get(sid).ok_or_else(gone)?);
+        let member = self.members.get(sid).ok_or_else(gone)?;
         let reader = author(Some(member), member.name.as_ref());
+        if asked == Asked::Rooms {
+            return self.list_rooms(ack);
+        }
+        let log = self.shared_log().cloned();
+        let log = log
+            .ok_or_else(|| ChatError::new("cluster", "several nodes have no common history yet"))?;
         let place = |position: &str| log.seq(position);
         let read: BoxFuture<'static, ()> = match asked {
             Asked::History { before, after, limit } => {
@@ -101,12 +106,6 @@ impl Room {
                     Some(text) => Some(self.check_text(sid, text)?),
                     None => None,
                 };
-                if self.roster.is_some() {
-                    return Err(ChatError::new(
-                        "cluster",
-                        "messages cannot be changed in a cluster yet",
-                    ));
-                }
                 let (inbox, sid) = (self.inbox.clone(), *sid);
                 Box::pin(async move {
                     let entry = log.get(seq).await;
@@ -117,10 +116,26 @@ impl Room {
                     }
                 })
             }
-            Asked::Rooms => {
-                let (store, rooms) = (self.shared.settings.store.clone(), self.shared.rooms());
-                let names = self.shared.settings.rooms.clone();
-                Box::pin(async move {
+            Asked::Rooms => return Ok(()),
+        };
+        self.read_or_refuse(read)
+    }
+
+    fn read_or_refuse(
+        &self,
+        read: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ChatError> {
+        match self.read(read) {
+            true => Ok(()),
+            false => Err(ChatError::new("busy", "too much is asked at once: try again")),
+        }
+    }
+
+    /// Answers which rooms there are.
+    fn list_rooms(&self, ack: Ack) -> Result<(), ChatError> {
+        let (store, rooms) = (self.shared.settings.store.clone(), self.shared.rooms());
+        let names = self.shared.settings.rooms.clone();
+        self.read_or_refuse(async move {
                     let known = store.rooms(None, MAX_PAGE).await.unwrap_or_default();
                     let mut all: BTreeMap<String, usize> =
                         names.named().map(|name| (format!("/{name}"), 0)).collect();
@@ -140,12 +155,6 @@ impl Room {
                         .collect();
                     answer(ack, || vec![json!({ "ok": true, "rooms": listed, "more": more })]);
                 })
-            }
-        };
-        match self.read(read) {
-            true => Ok(()),
-            false => Err(ChatError::new("busy", "too much is asked at once: try again")),
-        }
     }
 
     /// A member wants to change a message, which is here as it stands.

@@ -73,7 +73,8 @@ impl Both {
 
 /// A message that is kept, and told now.
 pub(super) struct Kept {
-    pub place: Place,
+    /// Its place, if pages know of places.
+    pub place: Option<Place>,
     pub both: Option<Both>,
 }
 

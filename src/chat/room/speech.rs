@@ -115,7 +115,7 @@ impl Room {
         let Some(kept) = self.keep(&pending, history::now()) else { return };
         let Pending { sid, name, chat_protocol, text, .. } = pending;
         let at = self.members.get_index_of(&sid);
-        let (late, place) = (None, Some(&kept.place));
+        let (late, place) = (None, kept.place.as_ref());
         let notice = Notice::Message { name: name.as_ref(), text: &text, late, place };
         self.deliver(at, chat_protocol, &notice, offset);
         if chat_protocol == ChatProtocol::Bare
