@@ -73,6 +73,8 @@ pub struct ChatSettings {
     pub max_rooms: usize,
     /// Where what is said is kept.
     pub store: Store,
+    /// Whether pages get what was said before.
+    pub history: bool,
 }
 
 impl Default for ChatSettings {
@@ -90,6 +92,7 @@ impl Default for ChatSettings {
             rooms: RoomNames::default(),
             max_rooms: MAX_ROOMS,
             store: Store::memory(StoreSettings::default()),
+            history: true,
         }
     }
 }

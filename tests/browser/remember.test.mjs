@@ -46,7 +46,6 @@ describe('history', () => {
     const alice = await enter('Alice');
     await alice.hears('line 700');
     assert.deepEqual(await texts(alice), lines(651, 700));
-    assert.ok((await alice.page.$$('#log .day')).length > 0);
     for (let first = 651; first > 1; first = Math.max(1, first - 50)) {
       const at = (text) => alice.page.evaluate((wanted) => [...document.querySelectorAll('#log .text')].find((one) => one.textContent === wanted).getBoundingClientRect().top, text);
       const above = await at(`line ${first}`);
@@ -56,6 +55,8 @@ describe('history', () => {
       assert.ok(Math.abs((await at(`line ${first}`)) - above - shift) < 2, 'what is read stays in its place');
     }
     await alice.reads('#log > :first-child', 'The conversation begins here.');
+    // Some midnights are in it, whatever time it is.
+    assert.ok((await alice.page.$$('#log .day')).length > 0);
     const shown = await texts(alice);
     assert.ok(shown.length <= 500 && (await alice.page.$$('#log > *')).length <= 501);
     assert.deepEqual(shown, lines(1, shown.length));

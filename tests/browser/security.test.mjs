@@ -10,7 +10,7 @@ let browser;
 let server;
 let builtIn;
 before(async () => {
-  [browser, server, builtIn] = await Promise.all([startBrowser(), startServer(), startChat()]);
+  [browser, server, builtIn] = await Promise.all([startBrowser(), startServer('--duplicate-names', 'true'), startChat(['--duplicate-names', 'true'])]);
 });
 after(() => Promise.all([browser?.close(), server?.stop('SIGKILL'), builtIn?.stop('SIGKILL')]));
 

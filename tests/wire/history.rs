@@ -235,3 +235,22 @@ async fn a_page_sees_which_rooms_there_are() {
     let answer: Value = serde_json::from_str(answer.strip_prefix("431").unwrap()).unwrap();
     assert_eq!(answer, json!([{ "ok": true, "rooms": rooms, "more": false }]));
 }
+
+/// Without a history the answers are those that pages know from before.
+#[tokio::test]
+async fn without_a_history_there_are_no_positions() {
+    let settings = ChatSettings { history: false, store: Store::none(), ..chat_settings() };
+    let server = Setup::default().start_chat(settings).await;
+    let (mut ann, answer) = page(&server, "ann", json!({})).await;
+    assert!(answer.get("position").is_none() && answer.get("messages").is_none(), "{answer}");
+    let (mut bob, _) = page(&server, "bob", json!({})).await;
+    let (refused, _) = ask(&mut ann, json!(["history", {}])).await;
+    assert_eq!(refused["reason"], "no history");
+    for _ in 0..2 {
+        let (answer, _) = ask(&mut ann, json!(["new message", "hi", { "id": "1" }])).await;
+        assert_eq!(answer["ok"], true, "{answer}");
+    }
+    let (_, events) = ask(&mut bob, json!(["who"])).await;
+    let heard = json!(["new message", { "username": "ann", "message": "hi" }]);
+    assert_eq!(events, [heard], "once");
+}

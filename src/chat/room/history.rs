@@ -111,9 +111,10 @@ pub(super) fn messages(log: &RoomLog, page: &Page, reader: &str) -> Vec<Value> {
 }
 
 impl Room {
-    /// The log, as far as pages may know its positions: in a cluster, each node has others.
+    /// The log, if pages may know its positions: in a cluster, each node has others.
     pub(super) fn shared_log(&self) -> Option<&RoomLog> {
-        self.log.as_ref().filter(|_| self.roster.is_none() && self.parted.is_none())
+        let is_shared = self.roster.is_none() && self.parted.is_none();
+        self.log.as_ref().filter(|_| is_shared && self.shared.settings.history)
     }
 
     /// The place of a message in the log, for pages.

@@ -56,8 +56,8 @@ impl Room {
             return self.list_rooms(ack);
         }
         let log = self.shared_log().cloned();
-        let log = log
-            .ok_or_else(|| ChatError::new("cluster", "several nodes have no common history yet"))?;
+        let log =
+            log.ok_or_else(|| ChatError::new("no history", "this server gives no history"))?;
         let place = |position: &str| log.seq(position);
         let read: BoxFuture<'static, ()> = match asked {
             Asked::History { before, after, limit } => {

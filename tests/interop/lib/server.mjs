@@ -97,7 +97,7 @@ class Server {
 
   async #launch() {
     const { args, env } = this.#command(this.port);
-    const child = spawn(this.#binary, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { PARLANCE_DATA_DIR: 'none', ...process.env, ...env } });
+    const child = spawn(this.#binary, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { PARLANCE_DATA_DIR: 'none', PARLANCE_HISTORY: '0', ...process.env, ...env } });
     this.#child = child;
     running.add(child);
     this.#exit = new Promise((resolve) => {
