@@ -48,8 +48,6 @@ build:
 	cargo build --release --bins
 	cargo build --examples
 
-# Most tests over sockets wait for most of their time.
-test-rust: export RUST_TEST_THREADS ?= 6
 test-rust:
 	cargo test
 	$(ORDERS)
