@@ -27,7 +27,7 @@ const WebSocket = createRequire(new URL('../tests/interop/package.json', import.
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const PARLANCE = process.env.PARLANCE_BIN ?? here('../target/release/parlance');
 const LOADGEN = process.env.LOADGEN ?? here('loadgen/target/release/loadgen');
-const FLAGS = ['--host', '127.0.0.1', '--message-rate', '0', '--byte-rate', '0', '--breaker-failures', '0', '--max-sessions', '0', '--max-connections', '50000', '--max-sessions-per-address', '0', '--max-connections-per-address', '0', '--handshake-rate', '0', '--log', 'error'];
+const FLAGS = ['--host', '127.0.0.1', '--message-rate', '0', '--byte-rate', '0', '--breaker-failures', '0', '--duplicate-names', 'true', '--leave-delay', '0', '--max-sessions', '0', '--max-connections', '50000', '--max-sessions-per-address', '0', '--max-connections-per-address', '0', '--handshake-rate', '0', '--log', 'error'];
 const TICK = 1 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 const folder = mkdtempSync(`${tmpdir()}/parlance-cluster-`);
 const children = [];

@@ -19,7 +19,7 @@ import { accepts, freePort } from './ports.mjs';
 const { values: options, positionals: builds } = parseArgs({ allowPositionals: true, options: { rounds: { type: 'string', default: '9' } } });
 if (builds.length !== 2) throw new Error('give two builds: one that counts, and one that does not');
 const LOADGEN = process.env.LOADGEN ?? fileURLToPath(new URL('loadgen/target/release/loadgen', import.meta.url));
-const FLAGS = ['--host', '127.0.0.1', '--message-rate', '0', '--byte-rate', '0', '--breaker-failures', '0', '--max-sessions', '0', '--max-sessions-per-address', '0', '--max-connections-per-address', '0', '--handshake-rate', '0', '--log', 'error'];
+const FLAGS = ['--host', '127.0.0.1', '--message-rate', '0', '--byte-rate', '0', '--breaker-failures', '0', '--duplicate-names', 'true', '--leave-delay', '0', '--max-sessions', '0', '--max-sessions-per-address', '0', '--max-connections-per-address', '0', '--handshake-rate', '0', '--log', 'error'];
 /** A write for each delivery; and as many deliveries as possible, which share writes. */
 const LOADS = {
   '20 messages a second': ['--clients', 1000, '--senders', 10, '--rate', 20, '--warmup', 1, '--duration', 4],
