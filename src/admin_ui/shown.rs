@@ -64,7 +64,7 @@ pub fn socket(socket: &Socket, transport: &'static str) -> Value {
     })
 }
 
-/// A value of a query: not what is secret.
+/// A value of a query as it is shown: without secrets.
 fn shown_value(name: &str, value: &str) -> Value {
     match name {
         "resume" | "token" => "…".into(),

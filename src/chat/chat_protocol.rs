@@ -56,7 +56,7 @@ pub struct JoinOptions {
     pub page: bool,
     /// The client wants a token by which it is known again.
     pub resume: bool,
-    /// Proves that the client is a person who was here before. Not checked yet.
+    /// Says by which person the client was used before: see `resume.rs`.
     pub token: Option<String>,
     /// The position of the last message that the page has: it wants those after it.
     pub after: Option<String>,

@@ -71,9 +71,9 @@ pub struct ChatSettings {
     pub rooms: RoomNames,
     /// How many of them there may be at once.
     pub max_rooms: usize,
-    /// Where what is said is kept.
+    /// Where messages are kept.
     pub store: Store,
-    /// Whether pages get what was said before.
+    /// Whether pages get earlier messages, and their positions.
     pub history: bool,
 }
 
