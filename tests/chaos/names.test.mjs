@@ -1,5 +1,5 @@
-// A name that is nobody else's, after its node was killed: the others ask that node for a second, and then whoever had the name
-// gets it back on another node. If the killed one is alive after all, one of both loses the name.
+// A name that is nobody else's, after its node was killed: the others keep it for as long as the node may be alive, so that no
+// two people ever have it; then whoever had it gets it back, on another node.
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
@@ -10,7 +10,7 @@ import { open } from './lib/run.mjs';
 /** The setting, in ms. */
 const NODE_TIMEOUT = 4000;
 
-it('who had a name on a node that was killed has it again on another, within node-timeout', { timeout: 60_000 }, async () => {
+it('who had a name on a node that was killed has it again on another, after node-timeout', { timeout: 60_000 }, async () => {
   const closers = [];
   try {
     const more = ['--duplicate-names', 'false', '--node-timeout', `${NODE_TIMEOUT / 1000}s`];
@@ -19,13 +19,12 @@ it('who had a name on a node that was killed has it again on another, within nod
     await nodes[2].stop('SIGKILL');
     await until('cid is back', () => cid.stays.length === 2);
     const away = cid.stays[1].from - killed;
-    assert.ok(cid.refusals.every((reason) => reason === 'taken'), `${cid.refusals}`);
-    assert.ok(away < NODE_TIMEOUT + 2500, `${away} ms`);
-    // Until node-timeout the others count whom the killed node had.
-    let who;
-    do who = await ann.socket.emitWithAck('who');
-    while (who.numUsers !== 3 && Date.now() - killed < 3 * NODE_TIMEOUT);
-    assert.deepEqual([who.numUsers, who.people.sort()], [3, ['ann', 'bob', 'cid']], 'once');
+    assert.equal(cid.refusals.length > 0, true, 'the name was taken for a while');
+    assert.deepEqual([...new Set(cid.refusals)], ['taken']);
+    // Others hear of a node five times in that time; what was heard last may be a fifth of it old.
+    assert.ok(away > NODE_TIMEOUT * 0.6 && away < NODE_TIMEOUT + 2500, `${away} ms`);
+    const { numUsers, people } = await ann.socket.emitWithAck('who');
+    assert.deepEqual([numUsers, people.sort()], [3, ['ann', 'bob', 'cid']], 'once');
   } finally {
     for (const close of closers.reverse()) await close();
   }

@@ -12,7 +12,8 @@ use super::login::{Entrant, refuse_login, taken};
 use crate::chat::name::Name;
 use crate::chat::roster::Told;
 
-/// How long the others have to answer. Nobody waits longer for a name: if two get it, one loses it later.
+/// How long the others have to answer. Nobody waits longer for a name; what a silent node had told of its people counts
+/// then. If two get a name, one loses it later.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A name that is asked about. The client that wants it is not heard meanwhile.
@@ -80,18 +81,21 @@ impl Room {
             return;
         }
         if is_taken {
-            let Some(Claim { mut entrant, settled, .. }) = self.claims.remove(&claim) else {
-                return;
-            };
-            if self.give_number(&mut entrant) {
-                return self.claim(entrant, settled);
-            }
-            let Entrant { sid, chat_protocol, name, ack, .. } = entrant;
-            if let Some(member) = self.members.get(&sid) {
-                refuse_login(&member.socket, chat_protocol, &taken(&name), ack);
-            }
+            self.deny(claim);
         } else if pending.waiting.is_empty() {
             self.grant(claim);
+        }
+    }
+
+    /// Somebody else has the name: a page that cannot be told gets it with a number.
+    fn deny(&mut self, claim: u64) {
+        let Some(Claim { mut entrant, settled, .. }) = self.claims.remove(&claim) else { return };
+        if self.give_number(&mut entrant) {
+            return self.claim(entrant, settled);
+        }
+        let Entrant { sid, chat_protocol, name, ack, .. } = entrant;
+        if let Some(member) = self.members.get(&sid) {
+            refuse_login(&member.socket, chat_protocol, &taken(&name), ack);
         }
     }
 
@@ -110,8 +114,20 @@ impl Room {
             claim.waiting.retain(|node| there.contains(node));
         }
         let is_due = |claim: &Claim| claim.waiting.is_empty() || now >= claim.deadline;
-        let due: Vec<u64> =
-            self.claims.iter().filter(|(_, it)| is_due(it)).map(|(number, _)| *number).collect();
-        due.into_iter().for_each(|claim| self.grant(claim));
+        // A node that does not answer may be cut off alone: its people still have their names.
+        let has_silent = |Claim { entrant, waiting, .. }: &Claim| {
+            roster.people_of(waiting).any(|person| {
+                let is_same = entrant.alias.is_some() && entrant.alias == person.alias;
+                person.name.is_like(&entrant.name) && !is_same
+            })
+        };
+        let due = self.claims.iter().filter(|(_, it)| is_due(it));
+        let due: Vec<_> = due.map(|(number, it)| (*number, has_silent(it))).collect();
+        for (claim, is_taken) in due {
+            match is_taken {
+                true => self.deny(claim),
+                false => self.grant(claim),
+            }
+        }
     }
 }

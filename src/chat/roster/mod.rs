@@ -132,6 +132,11 @@ impl Roster {
         self.peers.values().flat_map(|peer| peer.people().values())
     }
 
+    /// People of some nodes of this chat.
+    pub fn people_of(&self, nodes: &HashSet<Arc<str>>) -> impl Iterator<Item = &Person> {
+        nodes.iter().filter_map(|node| self.peers.get(node)).flat_map(|it| it.people().values())
+    }
+
     /// All whose names are known.
     pub fn people(&self) -> impl Iterator<Item = &Person> {
         self.of_peers().chain(self.stock.people())
