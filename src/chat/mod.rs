@@ -13,6 +13,7 @@ mod on_login;
 mod rate_limits;
 mod recent;
 mod resume;
+mod roles;
 mod room;
 mod rooms;
 mod roster;
@@ -37,6 +38,7 @@ use crate::store::{Store, StoreSettings};
 
 pub use name::{BadName, Name};
 pub use resume::{PersonId, ResumeKey};
+pub use roles::Roles;
 pub use stats::ChatStats;
 
 use on_login::OnLogin;

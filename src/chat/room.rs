@@ -35,6 +35,7 @@ use super::name::{Name, listed};
 use super::rate_limits::Kind;
 use super::recent::RecentIds;
 use super::resume::PersonId;
+use super::roles::Roles;
 use super::rooms::LOBBY;
 use super::roster::Roster;
 use super::shared::Shared;
@@ -115,6 +116,8 @@ struct Member {
     person: Option<PersonId>,
     /// What nodes call that person under the name.
     alias: Option<Arc<str>>,
+    /// What that person may do: none for a guest.
+    roles: Roles,
 }
 
 impl Member {
@@ -208,8 +211,8 @@ impl Room {
         match input {
             Input::Connected(socket) => {
                 let sid = socket.session().sid();
-                let (name, person, alias) = (None, None, None);
-                let member = Member { chat_protocol: None, name, person, alias, socket };
+                let (name, person, alias, roles) = (None, None, None, Roles::default());
+                let member = Member { chat_protocol: None, name, person, alias, roles, socket };
                 self.members.insert(sid, member);
             }
             Input::Disconnected { sid, meant } => self.leave(&sid, meant),

@@ -197,6 +197,9 @@ impl Room {
         let name = member.name.as_ref();
         let username = name.map(Name::as_str);
         let mut answer = json!({ "ok": true, "username": username, "numUsers": self.people() });
+        if !member.roles.is_empty() {
+            answer["roles"] = member.roles.iter().collect();
+        }
         if wants_token
             && let (Some(person), Some(name), Some(key)) = (&member.person, name, self.resume_key())
         {
