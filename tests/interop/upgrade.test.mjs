@@ -99,7 +99,8 @@ for (const fault of TOO_LATE) {
 
 /** Brings everybody together by polling, has them talk, and lets the fault happen to all upgrades. */
 async function strike(scene, fault) {
-  const server = await scene.chat(['--ping-interval', '2s', '--ping-timeout', '2s', '--upgrade-timeout', '1s']);
+  // Who comes back before its dead session is noticed has its name twice for a moment.
+  const server = await scene.chat(['--ping-interval', '2s', '--ping-timeout', '2s', '--upgrade-timeout', '1s', '--duplicate-names', 'true']);
   const proxy = await scene.faultProxy(server, fault);
   const partners = await scene.clients(server.url, PARTNERS);
   const victims = await scene.clients(proxy.url, upgrading(VICTIMS, { reconnect: TOO_LATE.includes(fault) }));
