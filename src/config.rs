@@ -13,6 +13,7 @@ mod host;
 mod layer;
 mod layers;
 mod path;
+mod room_table;
 mod rules;
 mod settings;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use history::{DataDir, Durability};
 pub use host::HostPort;
 pub use layer::{Layer, is_variable, unknown_variables};
 pub use layers::{FileContent, Layers, Sources};
+pub use room_table::RoomTable;
 pub use rules::RuleText;
 pub use settings::Settings;
 pub use values::{Size, Time};

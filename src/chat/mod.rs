@@ -32,7 +32,7 @@ use tokio::task::JoinSet;
 use unicode_normalization::is_nfc;
 
 use crate::engine::Sid;
-use crate::policy::RoomNames;
+use crate::policy::{RoomNames, RoomRules};
 use crate::socketio::{Handlers, Io};
 use crate::store::{Store, StoreSettings};
 
@@ -75,8 +75,8 @@ pub struct ChatSettings {
     pub max_rooms: usize,
     /// Where messages are kept.
     pub store: Store,
-    /// Whether pages get earlier messages, and their positions.
-    pub history: bool,
+    /// What holds in each room. Pages get earlier messages, and their positions, where messages are kept.
+    pub room_rules: RoomRules,
 }
 
 impl Default for ChatSettings {
@@ -94,7 +94,7 @@ impl Default for ChatSettings {
             rooms: RoomNames::default(),
             max_rooms: MAX_ROOMS,
             store: Store::memory(StoreSettings::default()),
-            history: true,
+            room_rules: RoomRules::default(),
         }
     }
 }

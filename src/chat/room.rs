@@ -15,6 +15,8 @@ mod login;
 mod names;
 mod questions;
 mod receipts;
+mod replay;
+mod slow;
 mod speech;
 mod task;
 
@@ -41,6 +43,7 @@ use super::roster::Roster;
 use super::shared::Shared;
 use super::stats::Counted;
 use crate::engine::Sid;
+use crate::policy::RoomRule;
 use crate::socketio::{Ack, Adapter, Args, Socket};
 use crate::store::RoomLog;
 use aliases::Aliases;
@@ -50,6 +53,7 @@ use elsewhere::Found;
 use gaps::Gaps;
 use history::Reads;
 use questions::Change;
+use slow::Slow;
 use speech::Pending;
 
 pub(super) use elsewhere::{log_missed, tick_time};
@@ -108,6 +112,8 @@ pub(super) enum Input {
 #[derive(Debug)]
 struct Member {
     socket: Socket,
+    /// The last number of the log when it connected: from then on it hears what is said.
+    came_at: u64,
     /// That of the first command; `None` before it.
     chat_protocol: Option<ChatProtocol>,
     /// `None` before the login.
@@ -132,6 +138,9 @@ struct Room {
     /// Its part of the chat's numbers.
     counted: Counted,
     namespace: Arc<str>,
+    /// What holds in it.
+    rules: RoomRule,
+    slow: Slow,
     adapter: Option<Weak<dyn Adapter>>,
     /// For answers of other nodes.
     inbox: mpsc::WeakSender<Input>,
@@ -180,6 +189,8 @@ impl Room {
         let is_lobby = **namespace == *LOBBY;
         Room {
             counted: Counted::new(Arc::clone(&shared.stats), is_lobby),
+            rules: shared.settings.room_rules.of(namespace),
+            slow: Slow::default(),
             shared,
             namespace: Arc::clone(namespace),
             adapter: None,
@@ -211,8 +222,10 @@ impl Room {
         match input {
             Input::Connected(socket) => {
                 let sid = socket.session().sid();
+                let came_at = self.log.as_ref().map_or(0, RoomLog::top);
                 let (name, person, alias, roles) = (None, None, None, Roles::default());
-                let member = Member { chat_protocol: None, name, person, alias, roles, socket };
+                let chat_protocol = None;
+                let member = Member { socket, came_at, chat_protocol, name, person, alias, roles };
                 self.members.insert(sid, member);
             }
             Input::Disconnected { sid, meant } => self.leave(&sid, meant),
@@ -232,7 +245,12 @@ impl Room {
             }
             Input::Command { sid, chat_protocol, command, ack } => {
                 let Some((at, _, member)) = self.members.get_full_mut(&sid) else { return };
+                let is_first = member.chat_protocol.is_none();
                 member.chat_protocol.get_or_insert(chat_protocol);
+                // That page has no login.
+                if is_first && chat_protocol == ChatProtocol::Bare {
+                    self.replay(&sid, chat_protocol);
+                }
                 match command {
                     // A login comes by itself: it may have to wait for other nodes.
                     Command::Join(..) => {}

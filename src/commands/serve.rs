@@ -116,7 +116,7 @@ async fn serve(
         rooms: settings.rooms.clone(),
         max_rooms: settings.max_rooms,
         store: store.clone(),
-        history: settings.history > 0,
+        room_rules: settings.room_rules(),
     });
     let book = Arc::<Book>::default();
     let rooms = rooms.on_login({

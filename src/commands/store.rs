@@ -21,17 +21,21 @@ const KEY_BYTES: usize = 32;
 /// # Errors
 /// If the folder that the settings name cannot be used.
 pub fn open(settings: &Settings) -> Result<Store> {
-    let retention = Retention {
-        messages: settings.history as u64,
-        age: Some(settings.history_age).filter(|age| *age > Duration::ZERO),
-        bytes: settings.history_bytes as u64,
+    let rules = settings.room_rules();
+    let retention = move |room: &str| {
+        let (rule, rest) = (rules.of(room), Retention::default());
+        Retention {
+            messages: rule.history.unwrap_or(rest.messages),
+            age: rule.history_age.filter(|age| *age > Duration::ZERO),
+            bytes: rule.history_bytes.unwrap_or(rest.bytes),
+        }
     };
     let durability = match settings.durability {
         config::Durability::Commit => Durability::Commit,
         config::Durability::Relaxed => Durability::Relaxed,
     };
     let kept = StoreSettings {
-        retention: RetentionOf::all(retention),
+        retention: RetentionOf::by(retention),
         durability,
         ..StoreSettings::default()
     };

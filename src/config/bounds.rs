@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Layer;
+use super::room_table::MAX_REPLAY;
 use super::values::{Size, Time};
 use crate::policy::breaker::MAX_FAILURES;
 
@@ -104,6 +105,7 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
     "history" history Count 1, MANY, or 0;
     "history-age" history_age Time 60 * SECOND, 3650 * DAY, or 0;
     "history-bytes" history_bytes Size MIB, MIB * MIB;
+    "replay" replay Count 1, MAX_REPLAY as u64, or 0;
     "max-rooms" max_rooms Count 1, 100_000, or 0;
     // A node says five times in it that it is there.
     "node-timeout" node_timeout Time 1000, DAY;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::room_table::RoomTable;
 use super::rules::RuleText;
 use super::values::{Size, Time};
 
@@ -236,6 +237,12 @@ pub struct Layer {
     /// Rooms at once besides the lobby [default: 1000]
     #[arg(long, env = "PARLANCE_MAX_ROOMS", value_name = "N")]
     pub max_rooms: Option<usize>,
+    /// What holds in some rooms.
+    #[arg(skip)]
+    pub room: Option<Vec<RoomTable>>,
+    /// Earlier messages that a page gets as it comes if it cannot ask for them [default: 0]
+    #[arg(long, env = "PARLANCE_REPLAY", value_name = "N")]
+    pub replay: Option<usize>,
     /// Where several nodes meet: redis://, rediss://, redis+sentinel://, redis+cluster:// or unix:// [default: none]
     #[arg(long, env = "PARLANCE_CLUSTER", value_name = "URL", hide_env_values = true)]
     pub cluster: Option<String>,
@@ -277,7 +284,7 @@ impl Layer {
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes http_compression max_sessions
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
-            drain_delay shutdown_timeout message_max message_rate duplicate_names reserved_names leave_delay data_dir durability history history_age history_bytes rooms max_rooms
+            drain_delay shutdown_timeout message_max message_rate duplicate_names reserved_names leave_delay data_dir durability history history_age history_bytes rooms max_rooms room replay
             cluster cluster_adapter cluster_prefix cluster_oldest cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
     }
 }

@@ -7,10 +7,13 @@ use std::time::Duration;
 use super::host::HostPort;
 use super::values::{RESERVED_NAMES, Size, Time};
 use super::{
-    AdminUi, ClusterAdapter, ClusterOldest, ConfigError, DataDir, Durability, Layer, rules,
+    AdminUi, ClusterAdapter, ClusterOldest, ConfigError, DataDir, Durability, Layer, room_table,
+    rules,
 };
 use crate::policy::proxy_headers::Believed;
-use crate::policy::{BreakerSettings, Caps, Networks, Origins, Policy, RoomNames, Transports};
+use crate::policy::{
+    BreakerSettings, Caps, Networks, Origins, Policy, RoomNames, RoomRule, RoomRules, Transports,
+};
 use crate::telemetry::Format;
 
 /// The most bytes of a message's packet besides its text: the names of event and namespace, ids,
@@ -145,6 +148,10 @@ pub struct Settings {
     pub rooms: RoomNames,
     /// How many at once.
     pub max_rooms: usize,
+    /// What holds in some rooms: `[[room]]`.
+    pub room: Vec<RoomRule>,
+    /// Earlier messages that a page gets as it comes if it cannot ask for them.
+    pub replay: usize,
     /// Where several nodes meet, as a URL with a password; `None` for a server alone.
     pub cluster: Option<String>,
     /// How they meet there.
@@ -181,8 +188,20 @@ impl Settings {
             log_format log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
             queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
-            max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names reserved_names leave_delay data_dir durability history history_age history_bytes rooms max_rooms
+            max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names reserved_names leave_delay data_dir durability history history_age history_bytes rooms max_rooms room replay
             cluster cluster_adapter cluster_prefix cluster_oldest cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
+    }
+
+    /// What holds in each room.
+    pub fn room_rules(&self) -> RoomRules {
+        let rest = RoomRule {
+            history: Some(self.history as u64),
+            history_age: Some(self.history_age),
+            history_bytes: Some(self.history_bytes as u64),
+            replay: Some(self.replay),
+            ..RoomRule::default()
+        };
+        RoomRules::new(self.room.clone(), rest)
     }
 
     /// Checks that settings do not contradict each other. No layer can check this by itself.
@@ -411,6 +430,12 @@ impl Settings {
                 .and_then(|list| RoomNames::parse(list.iter().map(String::as_str)).ok())
                 .unwrap_or_default(),
             max_rooms: layer.max_rooms.unwrap_or(1000),
+            room: layer
+                .room
+                .as_ref()
+                .and_then(|tables| room_table::read(tables).ok())
+                .unwrap_or_default(),
+            replay: layer.replay.unwrap_or(0),
             cluster: layer.cluster.filter(|url| !url.is_empty()),
             cluster_adapter: parsed(layer.cluster_adapter.as_deref()),
             cluster_prefix: layer.cluster_prefix.unwrap_or_else(|| "socket.io".into()),

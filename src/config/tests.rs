@@ -46,6 +46,36 @@ fn errors_name_the_line_and_what_was_expected() {
 }
 
 #[test]
+fn errors_of_rooms_name_the_table_and_its_line() {
+    let rooms = |second: &str| {
+        let text = "port = 1\n[[room]]\nnames = [\"a\"]\n\n[[room]]\n";
+        from_text(&format!("{text}{second}")).unwrap_err().to_string()
+    };
+    for (second, error) in [
+        ("names = [\"a b\"]", "t.toml:6:9: room: room 2: `a b` is no name of a room"),
+        ("names = []", "t.toml:6:9: room: room 2: an empty list fits no room"),
+        ("names = [\"b\"]\nreplay = 201", "t.toml:7:10: room: room 2: expected 200 at most"),
+        ("names = [\"b\"]\nslow = \"25h\"", "t.toml:7:8: room: room 2: expected a day at most"),
+        ("names = [\"b\"]\nread = [\"\"]", "t.toml:7:8: room: room 2: expected names of roles"),
+        ("names = [\"b\"]\ntitle = \"a\\nb\"", "t.toml:7:9: room: room 2: expected 100 charac"),
+        ("names = [\"b\"]\nslw = 1", "t.toml:7:1: unknown field `slw`"),
+        ("title = \"b\"", "t.toml:5:1: missing field `names`"),
+    ] {
+        assert!(rooms(second).starts_with(error), "{}", rooms(second));
+    }
+}
+
+#[test]
+fn rooms_have_what_tables_and_settings_say() {
+    let text = "replay = 5\nhistory = 9\n[[room]]\nnames = [\"a*\"]\nhistory = 3\nslow = \"2s\"\n";
+    let settings = from_text(text).unwrap().settings(KNOWN);
+    let rules = settings.room_rules();
+    let (a, b) = (rules.of("/ab"), rules.of("/b"));
+    assert_eq!((a.history, a.replay, a.slow), (Some(3), Some(5), Some(Duration::from_secs(2))));
+    assert_eq!((b.history, b.replay, b.slow), (Some(9), Some(5), None));
+}
+
+#[test]
 fn errors_of_rules_name_the_rule_and_its_line() {
     let rules = |second: &str| {
         let text = "port = 1\n[[rules]]\ntransports = [\"websocket\"]\n\n[[rules]]\n";

@@ -2,6 +2,7 @@
 
 use super::bounds::BOUNDS;
 use super::host::HostPort;
+use super::room_table;
 use super::rules::{self, BadRule};
 use super::values::Time;
 use super::{AdminUi, ClusterAdapter, ClusterOldest, Durability, Layer, cluster, host, path};
@@ -119,6 +120,11 @@ impl Layer {
             && let Err(error) = RoomNames::parse(list.iter().map(String::as_str))
         {
             return invalid("rooms", error.to_string());
+        }
+        if let Some(tables) = &self.room
+            && let Err(BadRule { at, key, message }) = room_table::read(tables)
+        {
+            return Err(Invalid { key: "room", within: Some((at, key)), message });
         }
         if let Some(path) = &self.base_path
             && let Err(message) = path::check_base(path)

@@ -13,6 +13,7 @@ pub mod payloads;
 pub mod proxy_headers;
 mod refusal;
 mod room_names;
+mod room_rules;
 pub mod rules;
 pub mod transports;
 
@@ -26,6 +27,7 @@ pub use origin::{Origin, Origins};
 pub use payloads::Eio3Polls;
 pub use refusal::{LABELS, Refusal};
 pub use room_names::{BadRoomName, RoomNames};
+pub use room_rules::{ACCOUNT, RoomRule, RoomRules};
 pub use rules::{Pattern, Rule};
 pub use transports::{Transports, UnknownTransport};
 

@@ -42,14 +42,7 @@ impl RoomNames {
     /// # Errors
     /// The first that no room can have.
     pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, BadRoomName> {
-        let names = names.into_iter().map(|name| {
-            let name = name.strip_prefix('/').unwrap_or(name);
-            match is_name(&name.replace('*', "x")) && !NO_ROOMS.contains(&name) {
-                true => Ok(name.to_owned()),
-                false => Err(BadRoomName(name.to_owned())),
-            }
-        });
-        names.collect::<Result<_, _>>().map(RoomNames)
+        names.into_iter().map(check_pattern).collect::<Result<_, _>>().map(RoomNames)
     }
 
     /// Those without a pattern: they are there before anybody comes.
@@ -65,6 +58,15 @@ impl RoomNames {
     }
 }
 
+/// A name or pattern in the settings, without the slash of namespaces.
+pub(super) fn check_pattern(name: &str) -> Result<String, BadRoomName> {
+    let name = name.strip_prefix('/').unwrap_or(name);
+    match is_name(&name.replace('*', "x")) && !NO_ROOMS.contains(&name) {
+        true => Ok(name.to_owned()),
+        false => Err(BadRoomName(name.to_owned())),
+    }
+}
+
 /// Whether a room may have the name.
 fn is_name(name: &str) -> bool {
     let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -75,7 +77,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Whether a name is of a pattern, as a whole.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
         return false;

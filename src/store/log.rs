@@ -7,7 +7,7 @@ use super::fold::Needle;
 use super::memory::Memory;
 use super::room::{Room, now};
 use super::sqlite::File;
-use super::{Entry, Matches, NewEntry, Page, Range, Record, StoreError};
+use super::{Entry, Kind, Matches, NewEntry, Page, Range, Record, StoreError};
 
 /// Is called once, when an entry is durable, with its number; or with why it is not. It is called from a thread
 /// of the store, or from the one that appends, and must not block.
@@ -122,6 +122,22 @@ impl RoomLog {
             Backing::Memory(_) => Ok(self.room.lock().window.get(seq)),
             Backing::File(file) => file.get(&self.room, seq).await,
         }
+    }
+
+    /// The last messages up to a number that are not deleted, the oldest first: at most `limit`, of those that
+    /// are in memory ([`StoreSettings::window_bytes`](super::StoreSettings::window_bytes)).
+    pub fn latest(&self, until: u64, limit: usize) -> Vec<Arc<Entry>> {
+        let state = self.room.lock();
+        let is_shown = |entry: &&Arc<Entry>| entry.kind == Kind::Message && entry.deleted.is_none();
+        let mut latest: Vec<_> = state
+            .window
+            .back_from(until.saturating_add(1))
+            .filter(is_shown)
+            .take(limit)
+            .cloned()
+            .collect();
+        latest.reverse();
+        latest
     }
 
     /// At most `limit` entries, never over 1 000, and about 1 MiB.

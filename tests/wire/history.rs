@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use parlance::chat::ChatSettings;
+use parlance::policy::{RoomRule, RoomRules};
 use parlance::store::{Store, StoreSettings};
 use serde_json::{Value, json};
 
@@ -236,10 +237,15 @@ async fn a_page_sees_which_rooms_there_are() {
     assert_eq!(answer, json!([{ "ok": true, "rooms": rooms, "more": false }]));
 }
 
+fn no_history() -> RoomRules {
+    RoomRules::new(Vec::new(), RoomRule { history: Some(0), ..RoomRule::default() })
+}
+
 /// Without a history the answers are those that pages know from before.
 #[tokio::test]
 async fn without_a_history_there_are_no_positions() {
-    let settings = ChatSettings { history: false, store: Store::none(), ..chat_settings() };
+    let settings =
+        ChatSettings { room_rules: no_history(), store: Store::none(), ..chat_settings() };
     let server = Setup::default().start_chat(settings).await;
     let (mut ann, answer) = page(&server, "ann", json!({})).await;
     assert!(answer.get("position").is_none() && answer.get("messages").is_none(), "{answer}");

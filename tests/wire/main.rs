@@ -26,6 +26,7 @@ mod paths;
 mod policy;
 mod relay;
 mod rooms;
+mod rules;
 mod slots;
 mod socketio;
 mod socketio09;

@@ -1,6 +1,7 @@
 //! What was said before: the room's log, what is appended to it, and what pages ask of it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::StreamExt as _;
@@ -114,7 +115,7 @@ impl Room {
     /// The log, if pages may know its positions: in a cluster, each node has others.
     pub(super) fn shared_log(&self) -> Option<&RoomLog> {
         let is_shared = self.roster.is_none() && self.parted.is_none();
-        self.log.as_ref().filter(|_| is_shared && self.shared.settings.history)
+        self.log.as_ref().filter(|_| is_shared && self.rules.history != Some(0))
     }
 
     /// The place of a message in the log, for pages.
@@ -209,9 +210,11 @@ impl Room {
         let Some(id) = pending.id().map(str::to_owned) else { return };
         let is_page = self.members.get(&pending.sid).is_some_and(Member::is_page);
         let inbox = inbox.downgrade();
+        let stats = Arc::clone(&self.shared.stats);
         let asked = self.read(async move {
             match log.find(&pending.author, &id).await {
                 Ok(Some(seq)) => {
+                    stats.message(false);
                     let at = log.get(seq).await.ok().flatten().map_or(0, |entry| entry.at);
                     acknowledge(&log, pending.ack, at, is_page)(Ok(seq));
                 }
@@ -222,7 +225,10 @@ impl Room {
                     }
                 }
                 // It was told before, and its entry is no longer kept.
-                Ok(None) => answer(pending.ack, || vec![json!({ "ok": true })]),
+                Ok(None) => {
+                    stats.message(false);
+                    answer(pending.ack, || vec![json!({ "ok": true })]);
+                }
                 Err(error) => {
                     let error = not_saved(&error);
                     answer(pending.ack, || vec![error.ack_arg()]);
@@ -251,6 +257,16 @@ impl Room {
         let after = after.map(|position| log.seq(&position));
         said["position"] = log.position(log.top()).into();
         said["room"] = json!({ "name": name });
+        if let Some(title) = &self.rules.title {
+            said["room"]["title"] = title.as_str().into();
+        }
+        if !self.may_write(member) {
+            said["room"]["readOnly"] = true.into();
+        }
+        let slow = self.slow_mode().as_secs_f64();
+        if slow > 0.0 {
+            said["room"]["slow"] = slow.into();
+        }
         let plain = (ack.clone(), said.clone());
         let asked = self.read(async move {
             let (range, limit) = match after {

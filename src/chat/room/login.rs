@@ -158,7 +158,10 @@ impl Room {
             on_login.tell(sid, name.as_str());
         }
         match chat_protocol {
-            ChatProtocol::Nicknames => answer(ack, || vec![Value::Bool(false)]),
+            ChatProtocol::Nicknames => {
+                answer(ack, || vec![Value::Bool(false)]);
+                self.replay(&sid, chat_protocol);
+            }
             _ => {
                 match numbered.filter(|wanted| *wanted != name) {
                     None => socket.emit("login", json!({ "numUsers": users })),
@@ -173,7 +176,10 @@ impl Room {
                     let said = self.login_answer(member, wants_token);
                     match member.is_page() {
                         true => self.answer_with_history(&sid, said, after, ack),
-                        false => answer(ack, || vec![said]),
+                        false => {
+                            answer(ack, || vec![said]);
+                            self.replay(&sid, chat_protocol);
+                        }
                     }
                 }
             }

@@ -1,12 +1,13 @@
 //! What members say: on its way to all nodes, and when it comes back.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
+use tokio::time::Instant;
 use tracing::trace;
 
-use super::{Room, answer, history, log_refused};
+use super::{Member, Room, answer, history, log_refused};
 use crate::chat::chat_protocol::{ChatProtocol, Notice, nameless};
 use crate::chat::error::ChatError;
 use crate::chat::name::Name;
@@ -15,7 +16,7 @@ use crate::chat::roster::Roster;
 use crate::chat::text::queued_len;
 use crate::chat::{recent, words};
 use crate::engine::Sid;
-use crate::socketio::{Ack, Flags, Packet, Taken};
+use crate::socketio::{Ack, Flags, Packet, Socket, Taken};
 
 /// What may be on its way. Older ones are given up: their senders will ask again.
 const MAX_PENDING: usize = 4096;
@@ -146,20 +147,12 @@ impl Room {
         let text = match checked {
             Ok(text) => text,
             Err(error) => {
-                self.shared.stats.message_refused(&error);
-                log_refused(&member.socket, "message", &error);
-                match chat_protocol {
-                    ChatProtocol::Nicknames => {
-                        member.socket.emit("announcement", &error.message);
-                    }
-                    _ => member.socket.emit("message error", error.event_arg()),
-                }
-                return answer(ack, || vec![error.ack_arg()]);
+                let socket = member.socket.clone();
+                return self.refuse(&socket, chat_protocol, ack, &error);
             }
         };
         let key = id.as_ref().map(|id| recent::key(member.name.as_ref(), id));
         let is_known = key.as_ref().is_some_and(|key| self.recent.contains(key));
-        self.shared.stats.message(!is_known);
         trace!(%sid, text, "message");
         let (sid, word, name) = (*sid, words::MESSAGE, member.name.clone());
         let author = history::author(Some(member), name.as_ref());
@@ -171,13 +164,45 @@ impl Room {
         self.pass_on(pending);
     }
 
-    /// Sends a new message of a member on its way.
+    /// Whether a member may say something.
+    pub(super) fn may_write(&self, member: &Member) -> bool {
+        member.roles.may_moderate() || self.rules.may_write(|role| member.roles.has(role))
+    }
+
+    /// The time between two messages of a person.
+    pub(super) fn slow_mode(&self) -> Duration {
+        self.rules.slow.unwrap_or_default()
+    }
+
+    /// Sends a new message of a member on its way, if it does not come too soon.
     pub(super) fn pass_on(&mut self, pending: Pending) {
+        let Some(member) = self.members.get(&pending.sid) else { return };
+        let (socket, every) = (member.socket.clone(), self.slow_mode());
+        let address = socket.session().handshake().bucket;
+        let every = if member.roles.may_moderate() { Duration::ZERO } else { every };
+        if let Err(wait) = self.slow.take(&pending.author, address, every, Instant::now()) {
+            let seconds = wait.as_millis().div_ceil(1000);
+            let message = format!("this room is in slow mode: wait {seconds} s");
+            let error = ChatError::new("slow", message);
+            return self.refuse(&socket, pending.chat_protocol, pending.ack, &error);
+        }
+        self.shared.stats.message(true);
         self.said += 1;
         let number = self.said;
         self.say(pending, Flags::default(), |node, pending| {
             words::message(pending.name.as_ref(), &pending.text, pending.id(), node, number)
         });
+    }
+
+    /// Tells a member why a message of theirs is told to nobody.
+    fn refuse(&self, socket: &Socket, chat_protocol: ChatProtocol, ack: Ack, error: &ChatError) {
+        self.shared.stats.message_refused(error);
+        log_refused(socket, "message", error);
+        match chat_protocol {
+            ChatProtocol::Nicknames => socket.emit("announcement", &error.message),
+            _ => socket.emit("message error", error.event_arg()),
+        }
+        answer(ack, || vec![error.ack_arg()]);
     }
 
     /// Checks a text that is to replace another.
@@ -197,6 +222,9 @@ impl Room {
         let (_, member) = self.members.get_index(at).ok_or_else(gone)?;
         if member.name.is_none() && chat_protocol != ChatProtocol::Bare {
             return Err(ChatError::not_joined());
+        }
+        if !self.may_write(member) {
+            return Err(ChatError::new("read only", "in this room you can only read"));
         }
         let Value::String(text) = text else {
             return Err(ChatError::new("no text", "a message is a text"));
