@@ -49,7 +49,7 @@ fn errors_name_the_line_and_what_was_expected() {
 fn errors_of_rooms_name_the_table_and_its_line() {
     let rooms = |second: &str| {
         let text = "port = 1\n[[room]]\nnames = [\"a\"]\n\n[[room]]\n";
-        from_text(&format!("{text}{second}")).unwrap_err().to_string()
+        file(&format!("{text}{second}")).unwrap_err()
     };
     for (second, error) in [
         ("names = [\"a b\"]", "t.toml:6:9: room: room 2: `a b` is no name of a room"),
@@ -68,7 +68,7 @@ fn errors_of_rooms_name_the_table_and_its_line() {
 #[test]
 fn rooms_have_what_tables_and_settings_say() {
     let text = "replay = 5\nhistory = 9\n[[room]]\nnames = [\"a*\"]\nhistory = 3\nslow = \"2s\"\n";
-    let settings = from_text(text).unwrap().settings(KNOWN);
+    let settings = Settings::complete(file(text).unwrap(), &KNOWN);
     let rules = settings.room_rules();
     let (a, b) = (rules.of("/ab"), rules.of("/b"));
     assert_eq!((a.history, a.replay, a.slow), (Some(3), Some(5), Some(Duration::from_secs(2))));
