@@ -6,8 +6,16 @@
   var MAX_TEXT = 100000;         // characters of a message that is tried at all; the server has a bound of its own
   var NARROW = '(max-width: 760px)';
 
-  var box = byId('message'), app = byId('app'), me = { name: P.store.get('name'), token: P.store.get('token') };
+  var box = byId('message'), app = byId('app'), me = { name: P.session.get('name') || P.store.get('name'), token: P.session.get('token') || P.store.get('token'), keep: keepMe };
   var socket, evidence, current = null, editing = null, submitting = false;
+
+  // For the next window, and for this one where there is nothing else.
+  function keepMe() {
+    P.store.set('name', me.name);
+    P.session.set('name', me.name);
+    P.store.set('token', me.token);
+    P.session.set('token', me.token);
+  }
 
   // ---- the message box
 
@@ -85,10 +93,8 @@
   function change(room, li, word, what, outcome) {
     room.ask(word, what, function (answer, refusal) {
       outcome.position = li.m.position;
-      if (answer) {
-        room.log.update(outcome);
-        if (outcome.deleted) P.remove(li.acts);
-      } else acts(li, [make('span', 'error', t('own.failed', { why: T.reason(refusal) }))]);
+      if (answer) room.log.update(outcome);
+      else acts(li, [make('span', 'error', t('own.failed', { why: T.reason(refusal) }))]);
     });
   }
 
@@ -242,9 +248,7 @@
   var events = {
     isShown: function (room) { return room === current; },
     entered: function (room) {
-      P.store.set('name', me.name);
-      P.store.set('token', me.token);
-      P.session.set('name', me.name);
+      keepMe();
       Rooms.entered(room);
       if (room !== current) return Rooms.draw();
       joinError('');

@@ -72,7 +72,7 @@
 
   function create(el, host) {
     var log = { el: el, lines: 0, chars: 0, live: true, hasHistory: false, unread: 0, mentions: 0, below: 0, dirty: false };
-    var items = {}, epochs = [], atBottom = true, unplaced = false, marker = null, older = null, more = false, loading = false, crowd = null, staying = false, placeTimer = 0, isCut = false, readTo = '', top = '';
+    var items = {}, epochs = [], atBottom = true, unplaced = false, marker = null, older = null, more = false, loading = false, crowd = null, staying = false, placeTimer = 0, isCut = false, readTo = '', top = '', reach = '';
 
     function isSeen() { return current === log && doc.hidden !== true; }
 
@@ -198,7 +198,7 @@
     function add(m) {
       var li, key = '$' + m.position;
       if (m.position) {
-        if (items[key]) return update(m);
+        if (items[key] || m.change) return update(m);
         if (!top || isBefore(top, m.position)) top = m.position;
       }
       if (!log.live && !log.batch && !m.waits) {
@@ -219,7 +219,10 @@
       if (!li) return;
       if (m.text !== undefined) li.m.text = m.text;
       if (m.edited) li.m.edited = m.edited;
-      if (m.deleted) li.m.deleted = true;
+      if (m.deleted) {
+        li.m.deleted = true;
+        P.remove(li.acts);
+      }
       stay(function () { redraw(li); });
     }
 
@@ -420,9 +423,14 @@
       measure();
       if (atBottom) {
         log.below = 0;
-        if (top && top !== readTo) host.seen(readTo = top);
+        read();
       }
       drawJump();
+    }
+
+    function read() {
+      var to = reach && (!top || isBefore(top, reach)) ? reach : top;
+      if (to && to !== readTo) host.seen(readTo = to);
     }
 
     function clearMarker() { takeOut(marker); }
@@ -442,7 +450,7 @@
         Lines.drawCrowd(crowd);
       }
       follow();
-      if (current === log && !isAway() && atBottom && top && top !== readTo) host.seen(readTo = top);
+      if (current === log && !isAway() && atBottom) read();
       drawJump();
       log.dirty = false;
     }
@@ -524,12 +532,17 @@
     };
     // What is older belongs to a history that the server has lost.
     log.cut = function () { more = false; isCut = true; };
-    // So many came while a part of the past is shown, the last at that position.
-    log.missed = function (position, n) {
-      top = position;
+    // These came while a part of the past is shown, so many of them new.
+    log.missed = function (messages, n) {
+      for (var i = 0; i < messages.length; i++) {
+        if (messages[i].change) update(messages[i]);
+        else if (!top || isBefore(top, messages[i].position)) top = messages[i].position;
+      }
       log.below += n;
       drawJump();
     };
+    // The history goes to there: to its last message, or to a change after it.
+    log.reaches = function (position) { reach = position; };
     log.restart = function () {
       log.live = false;
       goLatest();

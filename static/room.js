@@ -8,7 +8,7 @@
   var AGAIN_MS = 1500, AGAIN_MOST = 40;   // a name that an earlier connection of this page holds is asked for again
   var PAGE = 50;            // messages of history that are asked for at once
   var CATCH_UP = 400;       // messages that are fetched after a gap; after a longer one, the latest are shown
-  var LATEST = '9007199254740991';
+  var ONLY_CHANGES = 20;    // answers in a row that have nothing but changes of older messages, until the page gives up
 
   function plain(data) { return typeof data === 'string' ? data : ''; }
   function number(data) { return typeof data === 'number' && data > 0 ? data : 0; }
@@ -25,7 +25,7 @@
     if (late >= now()) late = at = 0;
     return {
       name: plain(data.username), text: plain(data.message), own: data.own === true, at: at || now(), late: late, position: position(data.position),
-      edited: number(data.edited), deleted: data.deleted === true, verified: data.verified === true, role: plain(data.role)
+      edited: number(data.edited), deleted: data.deleted === true, change: data.change === true, verified: data.verified === true, role: plain(data.role)
     };
   }
 
@@ -37,7 +37,18 @@
     return out;
   }
 
-  // me: { name, token }, of this reader in all rooms. app: { entered(room), refused(room, words), changed(room), isShown(room), edit(text) }.
+  function countOf(messages) {
+    for (var n = 0, i = 0; i < messages.length; i++) if (!messages[i].change) n++;
+    return n;
+  }
+
+  // Where an answer ends, which may be at a change of an older message.
+  function endOf(answer, messages) {
+    var n = messages.length;
+    return position(answer.last) || (n ? messages[n - 1].position : '');
+  }
+
+  // me: { name, token, keep() }, of this reader in all rooms. app: { entered(room), refused(room, words), changed(room), isShown(room), edit(text) }.
   function create(name, el, me, app) {
     var joining = false, againTimer, againCount = 0, lostAt = 0, alone = null, epoch = '', hole = '';
     var room = { name: name, nsp: '/' + name, isOurs: false, key: name || '/', title: '', wanted: '', myName: '', isIn: false, wasIn: false, hasHistory: false, hasWords: false, readOnly: false, slow: 0, error: '' };
@@ -46,7 +57,7 @@
       view: { me: function () { return room.myName; }, isHere: function (name) { return room.people.isHere(name); }, moved: moved },
       older: function (from, done) { history({ before: from, limit: PAGE }, done); },
       newer: function (from, done) { history({ after: from, limit: PAGE }, done); },
-      latest: function (done) { history({ before: epoch + '.' + LATEST, limit: PAGE }, done); },
+      latest: function (done) { history({ limit: PAGE }, done); },
       seen: function (position) { P.store.set('read.' + room.key, position); },
       place: function (position) { P.session.set('at.' + room.key, position); }
     });
@@ -73,8 +84,18 @@
       room.log.settle();
     }
 
-    // done(messages, more), or done() if there is no answer.
-    function history(what, done) { ask('history', what, function (answer) { done(answer && readAll(answer.messages), !!answer && !!answer.more); }); }
+    // done(messages, more, where they end), or done() if there is no answer. Who asks for what comes after gets at least one message,
+    // if there is one, with the changes of others before it.
+    function history(what, done, changes) {
+      ask('history', what, function (answer) {
+        var messages = answer && readAll(answer.messages), end;
+        if (!messages) return done();
+        end = endOf(answer, messages);
+        changes = (changes || []).concat(messages);
+        if (what.after && answer.more && end && end !== what.after && !countOf(messages) && changes.length < ONLY_CHANGES * PAGE) return history({ after: end, limit: 4 * PAGE }, done, changes);
+        done(changes, !!answer.more, end);
+      });
+    }
 
     // One of the words of servers that remember: done(answer), done(null, refusal).
     function ask(word, what, done) {
@@ -143,15 +164,16 @@
       if (!room.hasHistory || first) {
         room.log.readTo(read = P.store.get('read.' + room.key));
         room.log.reset(messages, !!answer.more, true);
+        room.log.reaches(answer.position);
         if (!app.isShown(room)) for (i = 0; read && i < messages.length; i++) if (!messages[i].own && room.log.isBefore(read, messages[i].position)) room.log.unread++;
       } else if (place !== epoch || answer.gap) {
         hole = '';
         room.log.cut();
         room.log.fill(messages);
-      } else if (!room.log.live) room.log.missed(answer.position, messages.length);
+      } else if (!room.log.live) room.log.missed(messages, countOf(messages));
       else {
         room.log.fill(messages);
-        if (answer.more && messages.length) catchUp(messages[messages.length - 1].position, messages.length);
+        if (answer.more && messages.length) catchUp(endOf(answer, messages), countOf(messages));
       }
       epoch = place;
       room.hasHistory = true;
@@ -163,15 +185,15 @@
     function catchUp(from, got) {
       // what a new connection would have to ask from
       hole = from;
-      history({ after: from, limit: 200 }, function (messages, more) {
+      history({ after: from, limit: 4 * PAGE }, function (messages, more, end) {
         if (!messages) return;
         hole = '';
         if (!messages.length || !room.log.live) return;
-        got += messages.length;
-        if (more && got > CATCH_UP) return room.log.restart();
+        got += countOf(messages);
+        if (more && (got > CATCH_UP || end === from)) return room.log.restart();
         room.log.fill(messages);
         mineAll(messages);
-        if (more) catchUp(messages[messages.length - 1].position, got);
+        if (more) catchUp(end, got);
       });
     }
 
@@ -352,5 +374,8 @@
     return room;
   }
 
-  root.ParlanceRoom = { create: create, readAll: readAll, position: position };
+  root.ParlanceRoom = {
+    create: create, readAll: readAll, position: position,
+    epoch: function (position) { return order(position).epoch; }, number: function (position) { return order(position).seq; }
+  };
 })(window);

@@ -1,12 +1,13 @@
 /* The rooms: which of them the reader is in, which one is seen, and the list beside the conversation. The address says which one:
    #name, and nothing for the lobby. ES3. */
 (function (root) {
-  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Layer = root.ParlanceLayer, Log = root.ParlanceLog, Notify = root.ParlanceNotify;
+  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Layer = root.ParlanceLayer, Log = root.ParlanceLog, Notify = root.ParlanceNotify, Room = root.ParlanceRoom;
   var byId = P.byId, make = P.make, listen = P.listen, t = T.t;
 
   var MAX_ROOMS = 20;       // that the reader is in at once
   var MAX_OTHERS = 100;     // that are listed besides
   var ASK_MS = 30000;       // between two questions which rooms there are
+  var AGAIN_MS = 180000;    // without an occasion the page asks so often, while somebody looks at it
   // ids of this page, and what is no chat room
   var NO_ROOM = /^(message|main|parlance|admin|lobby)$/;
 
@@ -131,6 +132,7 @@
     var a = make('a', '', P.isolated(what.name ? '# ' + what.name : t('rooms.lobby'), 'room-name')), li = make('li', 'room-item other', a);
     a.href = link(what.name);
     if (what.title) a.title = what.title;
+    if (what.isNew) a.appendChild(make('span', 'news', make('span', 'hidden', t('rooms.news'))));
     if (what.people) a.appendChild(make('span', 'people-here', t('people.count', { n: what.people })));
     return li;
   }
@@ -146,7 +148,7 @@
       sum += room.log.unread;
       isNamed = isNamed || room.log.mentions > 0;
     }
-    for (i = 0; i < others.length; i++) state.push(others[i].name, others[i].people);
+    for (i = 0; i < others.length; i++) state.push(others[i].name, others[i].people, others[i].isNew);
     isList = current.isOurs || hasList || rooms.length > 1;
     state = state.join('\n') + isList + current.hasHistory;
     if (state === drawn) return;
@@ -170,6 +172,12 @@
     if (sum) byId('rooms-unread').appendChild(count(sum, isNamed));
   }
 
+  // Whether more was said in it than this browser has read, which was in it once.
+  function isNew(what) {
+    var end = Room.position(what.position), read = end && P.store.get('read.' + (clean(what.name) || '/'));
+    return !!read && read !== end && (Room.epoch(read) !== Room.epoch(end) || Room.number(read) < Room.number(end));
+  }
+
   // Which rooms there are: servers that have a list tell.
   function ask() {
     var room = host.current();
@@ -182,7 +190,7 @@
       others = [];
       for (i = 0; i < answer.rooms.length && others.length < MAX_OTHERS; i++) {
         one = answer.rooms[i];
-        if (one && typeof one.name === 'string') others.push({ name: clean(one.name), title: typeof one.title === 'string' ? one.title : '', people: one.people > 0 ? +one.people : 0 });
+        if (one && typeof one.name === 'string') others.push({ name: clean(one.name), title: typeof one.title === 'string' ? one.title : '', people: one.people > 0 ? +one.people : 0, isNew: isNew(one) });
       }
       draw();
     });
@@ -221,6 +229,8 @@
       go(wish);
     });
     listen(byId('rooms-toggle'), 'click', ask);
+    listen(root, 'focus', ask);
+    setInterval(function () { if (!Log.isAway() && P.now() - asked >= AGAIN_MS) ask(); }, ASK_MS);
     byId('rooms-name').setAttribute('placeholder', t('rooms.placeholder'));
     draw();
   }
@@ -236,6 +246,7 @@
         P.store.set('read.' + rooms[i].key, '');
       }
       P.store.set('token', '');
+      P.session.set('token', '');
       P.session.set('name', '');
       P.session.set('rooms', '');
       P.store.set('rooms', '');

@@ -3,6 +3,7 @@
   var P = root.ParlancePage, T = root.ParlanceTexts, Layer = root.ParlanceLayer, People = root.ParlancePeople, Room = root.ParlanceRoom, byId = P.byId, make = P.make, t = T.t;
 
   var AT_ONCE = 20;         // results
+  var EMPTY = 10;           // answers in a row without a result, until the reader is asked
   var AROUND = 40;          // characters before the first place of what was sought
 
   var current, dialog, parts, asked = 0, room = null;
@@ -28,10 +29,11 @@
       P.empty(parts.list);
       seek();
     });
-    P.listen(parts.more, 'click', function () { seek(parts.before); });
+    P.listen(parts.more, 'click', function () { seek(parts.before, 0); });
   }
 
-  function seek(before) {
+  // `empty` answers came before that found nothing: the server looks at a part of a long history at a time.
+  function seek(before, empty) {
     var words = P.trim(parts.words.value), what = { text: words, limit: AT_ONCE }, turn = ++asked;
     P.show(parts.more, false);
     if (!words) return P.focus(parts.words);
@@ -46,9 +48,10 @@
       messages.sort(function (a, b) { return room.log.isBefore(a.position, b.position) ? 1 : -1; });
       for (i = 0; i < messages.length; i++) parts.list.appendChild(result(messages[i], words));
       n = parts.list.childNodes.length;
-      P.say(parts.state, n ? t('search.found', { n: n + (answer.more ? '+' : '') }) : t('search.none'));
-      if (messages.length) parts.before = messages[messages.length - 1].position;
-      P.show(parts.more, !!answer.more && messages.length > 0);
+      parts.before = Room.position(answer.next) || messages.length && messages[messages.length - 1].position;
+      if (!n && answer.more && parts.before && (empty || 0) < EMPTY) return seek(parts.before, (empty || 0) + 1);
+      P.say(parts.state, n ? t('search.found', { n: answer.more ? n + '+' : n }) : t(answer.more ? 'search.sofar' : 'search.none'));
+      P.show(parts.more, !!answer.more && !!parts.before);
     });
   }
 

@@ -52,9 +52,7 @@
         save.disabled = false;
         say(why);
         if (why) return;
-        P.store.set('name', host.me.name);
-        P.session.set('name', host.me.name);
-        P.store.set('token', host.me.token);
+        host.me.keep();
         Layer.close(dialog.el);
       });
     });

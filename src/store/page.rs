@@ -74,6 +74,13 @@ pub struct RoomInfo {
     pub bytes: u64,
 }
 
+impl RoomInfo {
+    /// The position of its last entry, as [`RoomLog::position`](super::RoomLog::position) writes it.
+    pub fn position(&self) -> String {
+        format!("{}.{}", self.epoch, self.top)
+    }
+}
+
 /// Rooms by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rooms {

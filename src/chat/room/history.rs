@@ -277,6 +277,9 @@ impl Room {
                 Ok(page) => {
                     said["messages"] = messages(&log, &page, &reader).into();
                     said["more"] = page.more.into();
+                    // Where the page goes on, which may be after a change of an older message.
+                    let last = page.entries.last().map(|entry| log.position(entry.seq));
+                    said["last"] = last.into();
                     if page.gap || after == Some(None) {
                         said["gap"] = true.into();
                     }

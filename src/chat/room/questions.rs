@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::history::{AT_LOGIN, MAX_PAGE, author, is_person, messages, now, shown};
 use super::receipts::{acknowledge, failed, not_saved};
@@ -74,7 +74,7 @@ impl Room {
                         Ok(page) => {
                             let messages = messages(&log, &page, &reader);
                             let last = page.entries.last().map(|entry| log.position(entry.seq));
-                            json!({ "ok": true, "messages": messages, "more": page.more, "gap": page.gap, "position": last })
+                            json!({ "ok": true, "messages": messages, "more": page.more, "gap": page.gap, "last": last })
                         }
                         Err(error) => failed(&error).ack_arg(),
                     };
@@ -131,30 +131,39 @@ impl Room {
         }
     }
 
-    /// Answers which rooms there are.
+    /// Answers which rooms there are, how many people are in them, and where their logs end.
     fn list_rooms(&self, ack: Ack) -> Result<(), ChatError> {
         let (store, rooms) = (self.shared.settings.store.clone(), self.shared.rooms());
         let names = self.shared.settings.rooms.clone();
+        let tells_positions = self.shared_log().is_some();
         self.read_or_refuse(async move {
-                    let known = store.rooms(None, MAX_PAGE).await.unwrap_or_default();
-                    let mut all: BTreeMap<String, usize> =
-                        names.named().map(|name| (format!("/{name}"), 0)).collect();
-                    all.extend(
-                        known
-                            .rooms
-                            .iter()
-                            .filter(|it| &*it.name == "/" || names.room(&it.name).is_some())
-                            .map(|it| (it.name.to_string(), 0)),
-                    );
-                    all.extend(rooms);
-                    let more = known.more || all.len() > MAX_PAGE;
-                    let listed: Vec<Value> = all
-                        .into_iter()
-                        .take(MAX_PAGE)
-                        .map(|(name, people)| json!({ "name": name.trim_start_matches('/'), "people": people }))
-                        .collect();
-                    answer(ack, || vec![json!({ "ok": true, "rooms": listed, "more": more })]);
+            let known = store.rooms(None, MAX_PAGE).await.unwrap_or_default();
+            let more = known.more;
+            let mut all: BTreeMap<String, (usize, Option<String>)> =
+                names.named().map(|name| (format!("/{name}"), (0, None))).collect();
+            for it in known.rooms {
+                if &*it.name == "/" || names.room(&it.name).is_some() {
+                    let end = tells_positions.then(|| it.position());
+                    all.insert(it.name.to_string(), (0, end));
+                }
+            }
+            for (name, people) in rooms {
+                all.entry(name).or_default().0 = people;
+            }
+            let more = more || all.len() > MAX_PAGE;
+            let listed: Vec<Value> = all
+                .into_iter()
+                .take(MAX_PAGE)
+                .map(|(name, (people, end))| {
+                    let mut room = Map::new();
+                    room.insert("name".to_owned(), name.trim_start_matches('/').into());
+                    room.insert("people".to_owned(), people.into());
+                    room.extend(end.map(|end| ("position".to_owned(), end.into())));
+                    room.into()
                 })
+                .collect();
+            answer(ack, || vec![json!({ "ok": true, "rooms": listed, "more": more })]);
+        })
     }
 
     /// A member wants to change a message, which is here as it stands.

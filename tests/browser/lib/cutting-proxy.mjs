@@ -2,11 +2,15 @@
 
 import net from 'node:net';
 
-/** Forwards to `port`. After `cut()` upgraded connections are cut, those under way and all new ones; `heal()` ends that. */
+/**
+ * Forwards to `port`. After `cut()` upgraded connections are cut, those under way and all new ones; after `shut()` all of them.
+ * `heal()` ends that.
+ */
 export async function startCuttingProxy(port) {
   const sockets = new Set();
   const upgraded = new Set();
   let cutting = false;
+  let isShut = false;
 
   const keep = (socket) => {
     sockets.add(socket);
@@ -16,6 +20,7 @@ export async function startCuttingProxy(port) {
   };
 
   const server = net.createServer((client) => {
+    if (isShut) return client.destroy();
     const upstream = net.connect(port, '127.0.0.1');
     const end = () => {
       client.destroy();
@@ -41,7 +46,11 @@ export async function startCuttingProxy(port) {
       cutting = true;
       for (const end of [...upgraded]) end();
     },
-    heal: () => (cutting = false),
+    shut() {
+      isShut = true;
+      sockets.forEach((socket) => socket.destroy());
+    },
+    heal: () => (cutting = isShut = false),
     close: () => {
       sockets.forEach((socket) => socket.destroy());
       return new Promise((resolve) => server.close(resolve));

@@ -77,6 +77,16 @@ export class Person {
     );
   }
 
+  /** The texts of all messages in the log. */
+  texts() {
+    return this.page.$$eval('#log .text', (all) => all.map((item) => item.textContent));
+  }
+
+  /** Scrolls the log to its top, or to its end. */
+  scroll(where) {
+    return this.page.$eval('#log', (log, end) => (log.scrollTop = end ? log.scrollHeight : 0), where === 'down');
+  }
+
   /** Waits until that text is in the log, `times` times; of a folded one, what is seen of it. */
   hears(text, times = 1) {
     return this.page.waitForFunction(

@@ -9,11 +9,11 @@ export class Stranger {
   #waiting = new Map();
   #ids = 0;
 
-  /** Resolves when the server has let it into the room under that name. */
-  static async enter(url, name) {
+  /** Resolves when the server has let it into the room under that name; `options` go with it. */
+  static async enter(url, name, options) {
     const stranger = new Stranger();
     await stranger.#open(url);
-    const answer = await stranger.ask('add user', name);
+    const answer = await stranger.ask('add user', name, ...(options ? [options] : []));
     if (!answer.ok) throw new Error(`${name} was not let in: ${JSON.stringify(answer)}`);
     return stranger;
   }

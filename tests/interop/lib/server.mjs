@@ -15,11 +15,15 @@ const CROWDS = { PARLANCE_MAX_SESSIONS_PER_ADDRESS: '0', PARLANCE_HANDSHAKE_RATE
 
 /** The chat server: `args` are command line arguments beyond the address. Rates are unbounded unless given. */
 export function startChat(args = [], { messageRate = '0', byteRate = '0' } = {}) {
-  const binary = locate(process.env.PARLANCE_BIN ?? join(repository, 'target/release/parlance'), 'PARLANCE_BIN', 'cargo build --release');
-  return Server.start(binary, (port) => ({
+  return Server.start(locateChat(), (port) => ({
     args: ['--host', '127.0.0.1', '--port', String(port), '--message-rate', messageRate, '--byte-rate', byteRate, ...args],
     env: CROWDS,
   }));
+}
+
+/** The chat server's program. */
+export function locateChat() {
+  return locate(process.env.PARLANCE_BIN ?? join(repository, 'target/release/parlance'), 'PARLANCE_BIN', 'cargo build --release');
 }
 
 /** One of the programs of `examples/`, by name; CALM has them keep the heartbeats of every day. */
