@@ -17,7 +17,7 @@
     return el;
   }
 
-  // A message: { name, text, own, at: ms since 1970, late, position, edited, deleted, verified, role }. view: { me(), isHere(name),
+  // A message: { name, text, own, at: ms since 1970, late, position, edited, deleted, gap (before it), verified, role }. view: { me(), isHere(name),
   // moved(by) }, who reads it.
   function message(m, view) {
     var li = make('div', 'msg ' + (m.own ? 'own' : 'other')), d = new Date(m.at), time = make('time', 'time', P.clock(d));
@@ -28,7 +28,7 @@
     // the name is there for every message, for ears; eyes see it once a group
     P.add(li, make('span', 'head', make('span', 'who ' + People.colour(m.name), P.isolated(m.name || t('someone'), 'name'), m.own ? null : rank(m), make('span', 'hidden', ': ')), time, ' '));
     li.bubble = make('span', 'bubble');
-    li.body = li.appendChild(make('span', 'body', li.bubble));
+    li.body = li.appendChild(make('span', 'body', m.gap ? make('em', 'gone', t('gap')) : null, li.bubble));
     li.m = m;
     li.day = P.day(d);
     fill(li, view);

@@ -25,7 +25,7 @@
     if (late >= now()) late = at = 0;
     return {
       name: plain(data.username), text: plain(data.message), own: data.own === true, at: at || now(), late: late, position: position(data.position),
-      edited: number(data.edited), deleted: data.deleted === true, change: data.change === true, verified: data.verified === true, role: plain(data.role)
+      edited: number(data.edited), deleted: data.deleted === true, change: data.change === true, gap: data.gap === true, verified: data.verified === true, role: plain(data.role)
     };
   }
 
@@ -50,7 +50,7 @@
 
   // me: { name, token, keep() }, of this reader in all rooms. app: { entered(room), refused(room, words), changed(room), isShown(room), edit(text) }.
   function create(name, el, me, app) {
-    var joining = false, againTimer, againCount = 0, lostAt = 0, alone = null, epoch = '', hole = '';
+    var joining = false, againTimer, againCount = 0, lostAt = 0, alone = null, epoch = '', hole = '', early = {}, earlyCount = 0;
     var room = { name: name, nsp: '/' + name, isOurs: false, key: name || '/', title: '', wanted: '', myName: '', isIn: false, wasIn: false, hasHistory: false, hasWords: false, readOnly: false, slow: 0, error: '' };
 
     room.log = Log.create(el, {
@@ -67,6 +67,7 @@
       key: room.key, log: room.log, isJoined: function () { return room.isIn; }, me: function () { return room.myName || room.wanted; },
       emit: function () { room.socket.emit.apply(room.socket, arguments); }, most: Link.most,
       taken: function (li, answer) {
+        isEarly(answer, li);
         room.log.taken(li, position(answer.position), number(answer.at));
         if (room.hasWords && li.m.position) app.mine(room, li);
       },
@@ -82,6 +83,13 @@
       if (by < 0) el.scrollTop += by;
       room.log.measure();
       room.log.settle();
+    }
+
+    // What is said while other nodes cannot be reached has a mark, by which the server gives it its place later.
+    function isEarly(data, li) {
+      if (!plain(data.mark) || !li) return;
+      if (++earlyCount > 10000) early = {}, earlyCount = 0;
+      early['$' + data.mark] = li;
     }
 
     // done(messages, more, where they end), or done() if there is no answer. Who asks for what comes after gets at least one message,
@@ -286,11 +294,19 @@
         if (!m.text) return;
         room.typists.ended(name);
         li = room.log.add(m);
+        isEarly(data, li);
         if (m.own && li && room.hasWords) app.mine(room, li);
         if (!m.own) {
           room.log.arrived(li);
           Notify.heard(m, !!li && li.mentions, room.name, function () { app.open(room); });
         }
+      });
+      heard('message placed', function (data) {
+        var key = '$' + plain(data.mark), li = early[key];
+        delete early[key];
+        if (!li || !position(data.position)) return;
+        room.log.taken(li, data.position, number(data.at));
+        if (li.m.own && room.hasWords) app.mine(room, li);
       });
       heard('message edited', function (data) { room.log.update({ position: position(data.position), text: plain(data.message), edited: number(data.edited) || now() }); });
       heard('message deleted', function (data) { room.log.update({ position: position(data.position), deleted: true }); });

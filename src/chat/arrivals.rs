@@ -30,6 +30,8 @@ struct Waiting {
     /// What those of other nodes take.
     bytes: usize,
     foreign: usize,
+    /// A broadcast of another node was lost, and no other has come since.
+    has_lost: bool,
 }
 
 impl Arrivals {
@@ -38,12 +40,14 @@ impl Arrivals {
     }
 
     /// Adds something of this node.
-    pub fn push_own(&self, taken: Taken) {
-        self.lock().all.push_back((Arrival::Broadcast(taken), 0));
+    pub fn push_own(&self, mut taken: Taken) {
+        let mut waiting = self.lock();
+        taken.after_gap |= std::mem::take(&mut waiting.has_lost);
+        waiting.all.push_back((Arrival::Broadcast(taken), 0));
     }
 
     /// Adds something of another node. Returns whether the room is to be woken; `None` if there is no room.
-    pub fn push(&self, arrival: Arrival) -> Option<bool> {
+    pub fn push(&self, mut arrival: Arrival) -> Option<bool> {
         let bytes = 256
             + match &arrival {
                 Arrival::Broadcast(taken) => taken.packet.args.values.iter().map(weight).sum(),
@@ -51,7 +55,11 @@ impl Arrivals {
             };
         let mut waiting = self.lock();
         if waiting.foreign >= MAX_COUNT || waiting.bytes + bytes > MAX_BYTES {
+            waiting.has_lost |= matches!(arrival, Arrival::Broadcast(_));
             return None;
+        }
+        if let Arrival::Broadcast(taken) = &mut arrival {
+            taken.after_gap |= std::mem::take(&mut waiting.has_lost);
         }
         waiting.foreign += 1;
         waiting.bytes += bytes;

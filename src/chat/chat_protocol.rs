@@ -144,6 +144,13 @@ pub enum Notice<'a> {
         late: Option<u64>,
         /// If it is kept.
         place: Option<&'a Place>,
+        /// What pages know it by until it has a place.
+        mark: Option<&'a str>,
+    },
+    /// A message that was told under a mark has its place.
+    Placed {
+        mark: &'a str,
+        place: &'a Place,
     },
     /// A message has another text.
     Edited {
@@ -183,9 +190,10 @@ impl Notice<'_> {
             Notice::Joined { name, .. } => conflated(name, 1),
             Notice::Left { name, .. } => conflated(name, 2),
             Notice::Typing { .. } | Notice::StopTyping { .. } => Delivery::Volatile,
-            Notice::Message { .. } | Notice::Edited { .. } | Notice::Deleted { .. } => {
-                Delivery::Reliable
-            }
+            Notice::Message { .. }
+            | Notice::Placed { .. }
+            | Notice::Edited { .. }
+            | Notice::Deleted { .. } => Delivery::Reliable,
         }
     }
 }
@@ -253,7 +261,7 @@ impl ChatProtocol {
                 ("user left", vec![counted(name, users)])
             }
             // Without `username` instead of with null: pages compare and print it.
-            (Users | Page, Notice::Message { name, text, late, place }) => {
+            (Users | Page, Notice::Message { name, text, late, place, mark }) => {
                 let mut said = Map::new();
                 said.extend(name.map(|name| ("username".to_owned(), name.as_str().into())));
                 said.insert("message".to_owned(), (*text).into());
@@ -262,7 +270,14 @@ impl ChatProtocol {
                     said.insert("position".to_owned(), position.as_str().into());
                     said.insert("at".to_owned(), (*at).into());
                 }
+                if let (Page, Some(mark)) = (self, mark) {
+                    said.insert("mark".to_owned(), (*mark).into());
+                }
                 ("new message", vec![said.into()])
+            }
+            (Page, Notice::Placed { mark, place: Place { position, at } }) => {
+                let placed = json!({ "mark": mark, "position": position, "at": at });
+                ("message placed", vec![placed])
             }
             (Users | Page, Notice::Typing { name }) => ("typing", vec![user(name)]),
             (Users | Page, Notice::StopTyping { name }) => ("stop typing", vec![user(name)]),
@@ -289,7 +304,9 @@ impl ChatProtocol {
             (Bare, Notice::Message { name: None, text, .. }) => chat_message(nameless(text)),
 
             (Nicknames | Bare, Notice::Typing { .. } | Notice::StopTyping { .. })
-            | (_, Notice::Edited { .. } | Notice::Deleted { .. }) => return None,
+            | (_, Notice::Edited { .. } | Notice::Deleted { .. } | Notice::Placed { .. }) => {
+                return None;
+            }
         })
     }
 }
@@ -349,7 +366,8 @@ mod tests {
         for name in &crowd {
             assert!(joined(name, 1) != left(name, 1) && joined(name, 1) != joined(&ann, 1));
         }
-        let message = Notice::Message { name: Some(&ann), text: "", late: None, place: None };
+        let message =
+            Notice::Message { name: Some(&ann), text: "", late: None, place: None, mark: None };
         assert_eq!(message.delivery(&names), Delivery::Reliable);
         for notice in [Notice::Typing { name: &ann }, Notice::StopTyping { name: &ann }] {
             assert_eq!(notice.delivery(&names), Delivery::Volatile);
@@ -359,8 +377,13 @@ mod tests {
     #[test]
     fn everybody_hears_in_their_own_words() {
         let name = Name::new("bob").unwrap();
-        let message =
-            Notice::Message { name: Some(&name), text: "hi <b>", late: None, place: None };
+        let message = Notice::Message {
+            name: Some(&name),
+            text: "hi <b>",
+            late: None,
+            place: None,
+            mark: None,
+        };
         let rendered = |chat_protocol: ChatProtocol, notice: &Notice<'_>| {
             chat_protocol.render(notice).unwrap()
         };
@@ -376,13 +399,20 @@ mod tests {
             rendered(ChatProtocol::Bare, &message),
             ("chat message", vec![json!("bob: hi <b>")])
         );
-        let late = Notice::Message { name: Some(&name), text: "hi", late: Some(7), place: None };
+        let late = Notice::Message {
+            name: Some(&name),
+            text: "hi",
+            late: Some(7),
+            place: None,
+            mark: None,
+        };
         assert_eq!(
             rendered(ChatProtocol::Users, &late),
             ("new message", vec![json!({"username":"bob","message":"hi","late":7})])
         );
         assert_eq!(rendered(ChatProtocol::Bare, &late), ("chat message", vec![json!("bob: hi")]));
-        let nameless = Notice::Message { name: None, text: "x", late: None, place: None };
+        let nameless =
+            Notice::Message { name: None, text: "x", late: None, place: None, mark: None };
         assert_eq!(
             rendered(ChatProtocol::Users, &nameless),
             ("new message", vec![json!({"message":"x"})])

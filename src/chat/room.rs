@@ -5,10 +5,13 @@
 //! of others alike, is rendered for each member (`deliver.rs`).
 
 mod aliases;
+mod arriving;
 mod away;
 mod claims;
+mod common;
 mod deliver;
 mod elsewhere;
+mod entries;
 mod gaps;
 mod history;
 mod login;
@@ -44,11 +47,12 @@ use super::shared::Shared;
 use super::stats::Counted;
 use crate::engine::Sid;
 use crate::policy::RoomRule;
-use crate::socketio::{Ack, Adapter, Args, Socket};
+use crate::socketio::{Ack, Adapter, Args, Replay, Socket};
 use crate::store::RoomLog;
 use aliases::Aliases;
 use away::Away;
 use claims::Claim;
+use common::Common;
 use elsewhere::Found;
 use gaps::Gaps;
 use history::Reads;
@@ -105,6 +109,8 @@ pub(super) enum Input {
     Change(Box<Change>),
     /// Who was looked for on other nodes, and is there.
     Found(Found),
+    /// What others said that was missed; `None` if it cannot be read now.
+    Replayed(Option<Box<Replay>>),
     /// This node leaves the cluster. The sender is dropped when that is told.
     Farewell(oneshot::Sender<()>),
 }
@@ -168,6 +174,8 @@ struct Room {
     gaps: Gaps,
     /// What was said; `None` until it is open.
     log: Option<RoomLog>,
+    /// If it is the same on all nodes of a cluster.
+    common: Option<Common>,
     reads: Reads,
     /// Names that other nodes are asked about.
     claims: HashMap<u64, Claim>,
@@ -209,6 +217,7 @@ impl Room {
             said: 0,
             gaps: Gaps::default(),
             log: None,
+            common: None,
             reads: Reads::default(),
             claims: HashMap::new(),
             last_claim: 0,
@@ -269,6 +278,7 @@ impl Room {
             Input::Found(found) => self.found(&found),
             Input::New(pending) => self.pass_on(pending),
             Input::Change(change) => self.change(*change),
+            Input::Replayed(replay) => self.replay_came(replay),
             Input::Farewell(told) => {
                 self.farewell();
                 drop(told);

@@ -8,13 +8,16 @@ use serde_json::{Map, Value};
 use super::chat_protocol::MAX_ID;
 use super::name::Name;
 use super::roster::is_id;
-use crate::socketio::{Args, Packet, Selector};
+use crate::socketio::{Args, Packet, Selector, Taken};
+use crate::store::NewEntry;
 
 pub const MESSAGE: &str = "new message";
 pub const TYPING: &str = "typing";
 pub const STOP_TYPING: &str = "stop typing";
 pub const JOINED: &str = "user joined";
 pub const LEFT: &str = "user left";
+/// Something that all nodes note in their history, other than a message. No client is told.
+pub const ENTRY: &str = "parlance entry";
 
 /// The key of the node in what nodes of this chat say.
 const NODE: &str = "node";
@@ -22,7 +25,7 @@ const NODE: &str = "node";
 const NUMBER: &str = "number";
 
 /// All of them.
-pub const ALL: [&str; 5] = [MESSAGE, TYPING, STOP_TYPING, JOINED, LEFT];
+pub const ALL: [&str; 6] = [MESSAGE, TYPING, STOP_TYPING, JOINED, LEFT, ENTRY];
 
 /// Whose change it is, and which: what only nodes of this chat say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,17 +96,58 @@ fn packet(word: &str, said: Map<String, Value>) -> Packet {
     Packet { name: word.to_owned(), args: Args::from(vec![Value::Object(said)]) }
 }
 
+/// Begins the name of a room that says who speaks, by the word that the history has for them. It is no name of
+/// anybody's room, and servers of Node do not tell it to their clients, as they would a key of the message.
+const BY: &str = "parlance:by:";
+/// The room that words between nodes are for: nobody is in it.
+const NODES: &str = "parlance:nodes";
+
 /// Says it to all but who has caused it.
 pub fn to_others(id: &str) -> Selector {
     Selector { rooms: Vec::new(), except: vec![id.into()] }
 }
 
+/// The same, of somebody whom the history has a word for.
+pub fn to_others_by(id: &str, author: &str) -> Selector {
+    Selector { rooms: Vec::new(), except: vec![id.into(), format!("{BY}{author}").into()] }
+}
+
+/// Says it to nodes alone.
+pub fn to_nodes(id: &str, author: &str) -> Selector {
+    Selector { rooms: vec![NODES.into()], ..to_others_by(id, author) }
+}
+
+/// Whether it is for nodes alone.
+pub fn is_for_nodes(selector: &Selector) -> bool {
+    matches!(&selector.rooms[..], [room] if **room == *NODES)
+}
+
 /// The socket of who has caused a broadcast; `None` if it does not say so.
 pub fn speaker(selector: &Selector) -> Option<&Arc<str>> {
+    let is_chat = selector.rooms.is_empty() || is_for_nodes(selector);
+    let is_by = |by: &[Arc<str>]| by.iter().all(|by| by.starts_with(BY)) && by.len() < 2;
     match &selector.except[..] {
-        [id] if selector.rooms.is_empty() && is_id(id) => Some(id),
+        [id, by @ ..] if is_chat && is_id(id) && is_by(by) => Some(id),
         _ => None,
     }
+}
+
+/// The word that the history has for who has caused it, if a node of this chat says it.
+pub fn author(selector: &Selector) -> Option<&str> {
+    selector.except.get(1)?.strip_prefix(BY)
+}
+
+/// Something for the history of all nodes.
+pub fn entry(entry: &NewEntry, node: &Arc<str>, number: u64) -> Packet {
+    let NewEntry { name, kind, target, body, .. } = entry;
+    let mut said = Map::new();
+    said.extend(name.iter().map(|name| ("username".to_owned(), name.as_str().into())));
+    said.insert("kind".to_owned(), kind.word().into());
+    said.extend(target.map(|target| ("target".to_owned(), target.into())));
+    said.insert("body".to_owned(), body.as_str().into());
+    said.insert(NODE.to_owned(), (&**node).into());
+    said.insert(NUMBER.to_owned(), number.into());
+    packet(ENTRY, said)
 }
 
 /// Takes the id out of a message.
@@ -112,6 +156,11 @@ pub fn take_id(said: &mut Map<String, Value>) -> Option<String> {
         Some(Value::String(id)) if id.len() <= MAX_ID => Some(id),
         _ => None,
     }
+}
+
+/// The same, of a broadcast.
+pub fn id_of(taken: &mut Taken) -> Option<String> {
+    take_id(taken.packet.args.values.first_mut()?.as_object_mut()?)
 }
 
 /// The mark of a change, if a node of this chat said it.

@@ -7,10 +7,12 @@ use std::time::Duration;
 use futures::future::{BoxFuture, ready};
 
 use super::answers::AnswerSink;
-use super::node::{LocalNode, SocketDetails};
+use super::details::SocketDetails;
+use super::node::LocalNode;
 use super::recovery::{Memory, Missed, RecoverySettings, Restored, SessionRecord};
 use super::selector::{Flags, Selector};
 use super::status::ClusterStatus;
+use super::taken::Replay;
 use super::values::Args;
 
 /// An event for sockets of a namespace, or for its other nodes.
@@ -129,6 +131,26 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     fn resume(&self, restored: Restored, resume: Resume) -> BoxFuture<'_, bool> {
         let _ = (restored, resume);
         Box::pin(ready(false))
+    }
+
+    /// The name of the order that broadcasts have on all nodes, if there is one: each has a place in it
+    /// ([`Taken::place`](super::Taken::place)), a number that rises, and can be read again. Nodes with the same
+    /// name have the same order.
+    fn common_order(&self) -> Option<Arc<str>> {
+        None
+    }
+
+    /// The place up to which broadcasts have come to this node.
+    fn place(&self) -> Option<u64> {
+        None
+    }
+
+    /// What was broadcast in the namespace after a place, as far as it is still there: some of it, if it is
+    /// much. What comes after its end comes to the application as well: nothing is missed in between.
+    /// `None` if it cannot be read now. Waits until it can be known, so it may take for ever.
+    fn replay(&self, after: u64) -> BoxFuture<'_, Option<Replay>> {
+        let _ = after;
+        Box::pin(ready(None))
     }
 
     /// Tells the other nodes that this one leaves.

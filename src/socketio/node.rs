@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use http::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
@@ -15,11 +15,12 @@ use super::adapter::Packet;
 use super::answers::AnswerSink;
 use super::broadcast::Broadcast;
 use super::by_id::ById;
+use super::details::SocketDetails;
 use super::handlers::{Handlers, Taker};
 use super::rooms::{Rooms, Selection};
 use super::selector::{Flags, Selector};
 use super::server_side::ServerSideEvent;
-use super::taken::Taken;
+use super::taken::{Part, Taken};
 use super::values::Args;
 use crate::engine::{Cork, Delivery, Sid};
 
@@ -44,19 +45,6 @@ struct Sockets {
     ids: HashSet<ById>,
     /// Those whose sessions are kept if they are lost.
     pids: HashMap<String, Socket>,
-}
-
-/// A socket as other nodes see it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SocketDetails {
-    /// Its id.
-    pub id: String,
-    /// What is known of its client: an object as Node's servers have it.
-    pub handshake: Value,
-    /// Its rooms, its id among them.
-    pub rooms: Vec<Arc<str>>,
-    /// Its [`Socket::data`].
-    pub data: Value,
 }
 
 /// Something that happened to a room on this node.
@@ -286,12 +274,28 @@ impl LocalNode {
         flags: Flags,
         order: impl FnOnce(&Packet) -> (Option<Arc<str>>, Guard),
     ) {
-        if let Some(taker) = self.taker(&packet) {
-            let (offset, guard) = order(&packet);
-            let (selector, origin) = (selector.clone(), origin.cloned());
-            taker(Taken { packet, selector, flags, origin, offset });
+        let taken = Taken::new(packet, selector.clone(), flags, origin.cloned());
+        self.broadcast_taken(taken, order);
+    }
+
+    /// As [`broadcast_in_order`](Self::broadcast_in_order), with all that the application may know of it; the
+    /// offset is what `order` gives.
+    pub fn broadcast_taken<Guard>(
+        &self,
+        taken: Taken,
+        order: impl FnOnce(&Packet) -> (Option<Arc<str>>, Guard),
+    ) {
+        if let Some(taker) = self.taker(&taken.packet) {
+            let (offset, guard) = order(&taken.packet);
+            taker(Taken { offset, ..taken });
             return drop(guard);
         }
+        let Taken { packet, selector, flags, part, .. } = taken;
+        // Clients were told, or will be.
+        if part == Part::Kept {
+            return;
+        }
+        let selector = &selector;
         self.tell_outgoing(&packet, selector, flags);
         let (offset, guard) = order(&packet);
         let Packet { name, args } = packet;
@@ -411,7 +415,7 @@ impl LocalNode {
 }
 
 /// Headers as Node's servers have them: lines of one name are one list.
-fn headers(headers: &HeaderMap) -> serde_json::Map<String, Value> {
+pub(super) fn headers(headers: &HeaderMap) -> serde_json::Map<String, Value> {
     let list = |name| {
         let lines = headers.get_all(name).iter();
         lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect::<Vec<_>>().join(", ")
@@ -422,28 +426,4 @@ fn headers(headers: &HeaderMap) -> serde_json::Map<String, Value> {
 /// Whether an event that is sent so is for a socket at this moment.
 fn is_for(socket: &Socket, flags: Flags) -> bool {
     !flags.volatile || socket.session().is_idle()
-}
-
-impl SocketDetails {
-    fn of(socket: &Socket) -> Self {
-        let handshake = socket.session().handshake();
-        let query: serde_json::Map<String, Value> =
-            form_urlencoded::parse(handshake.query.as_bytes())
-                .map(|(key, value)| (key.into_owned(), value.into()))
-                .collect();
-        SocketDetails {
-            id: socket.id(),
-            handshake: json!({
-                "address": handshake.remote.map(|remote| remote.to_string()),
-                "headers": headers(handshake.headers()),
-                "issued": handshake.issued,
-                "secure": handshake.secure,
-                "url": handshake.url(),
-                "query": query,
-                "auth": socket.auth(),
-            }),
-            rooms: socket.rooms(),
-            data: socket.data(),
-        }
-    }
 }

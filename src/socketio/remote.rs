@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::details::SocketDetails;
 use super::namespace::Namespace;
-use super::node::SocketDetails;
 use super::operator::BroadcastOperator;
 use super::selector::RoomNames;
 use super::values::IntoArgs;

@@ -19,4 +19,56 @@ pub struct Taken {
     pub origin: Option<Arc<str>>,
     /// Its position, if it is kept for clients that miss it: see [`Broadcast::offset`](super::Broadcast::offset).
     pub offset: Option<Arc<str>>,
+    /// Its place among all broadcasts of the namespace, if all nodes know that: see
+    /// [`Adapter::common_order`](super::Adapter::common_order).
+    pub place: Option<Place>,
+    /// What is to be done with it.
+    pub part: Part,
+    /// Some that came before it were lost to this node: [`Adapter::replay`](super::Adapter::replay) may have
+    /// them.
+    pub after_gap: bool,
+}
+
+impl Taken {
+    /// A broadcast that comes once.
+    pub fn new(packet: Packet, selector: Selector, flags: Flags, origin: Option<Arc<str>>) -> Self {
+        let (offset, place, part, after_gap) = (None, None, Part::Whole, false);
+        Taken { packet, selector, flags, origin, offset, place, part, after_gap }
+    }
+}
+
+/// A place in the order of all nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its number, below 2^53: they rise, with gaps.
+    pub number: u64,
+    /// When it was put there, in milliseconds since 1970, by the clock of who gives the order.
+    pub at: u64,
+}
+
+/// Why a broadcast comes: once for both, or, if it is told at another moment than the order of places has it,
+/// once for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// To be told, and to be kept if it has a place.
+    Whole,
+    /// To be told alone. One of this node has no place yet, one of another was to be kept before.
+    Told,
+    /// To be kept alone: it was told before, or will be.
+    Kept,
+}
+
+/// What was broadcast in a namespace after a place.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Replay {
+    /// In order of their places; each is [`Part::Kept`].
+    pub taken: Vec<Taken>,
+    /// All up to this place is among them.
+    pub until: u64,
+    /// Whether there was no more.
+    pub is_end: bool,
+    /// What comes after this place comes by itself as well, or has come.
+    pub live_from: u64,
+    /// Some up to this place, where the rest begins, may be gone.
+    pub gap: Option<u64>,
 }

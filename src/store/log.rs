@@ -50,7 +50,8 @@ impl RoomLog {
         &self.room.name
     }
 
-    /// The log's own word: 8 random characters. A log that was lost and began anew has another.
+    /// The log's own word: 8 random characters. A log that was lost and began anew has another. In a cluster
+    /// all nodes have the same, for good.
     pub fn epoch(&self) -> &Arc<str> {
         &self.room.epoch
     }
@@ -67,11 +68,16 @@ impl RoomLog {
 
     /// The number in a position of this log; `None` for what is no such position.
     pub fn seq(&self, position: &str) -> Option<u64> {
+        self.number(position).filter(|seq| *seq <= self.top())
+    }
+
+    /// As [`seq`](Self::seq), with numbers that were not given out yet: in a cluster another node may know
+    /// later ones.
+    pub fn number(&self, position: &str) -> Option<u64> {
         let number = position.strip_prefix(&*self.room.epoch)?.strip_prefix('.')?;
         // Digits alone: no sign.
         let is_number = number.bytes().all(|digit| digit.is_ascii_digit());
-        let seq = number.parse().ok().filter(|_| is_number)?;
-        (seq <= self.top()).then_some(seq)
+        number.parse().ok().filter(|_| is_number)
     }
 
     /// Appends an entry, and gives it its number. It can be read at once. It never blocks; `done` tells when it
@@ -87,9 +93,27 @@ impl RoomLog {
     /// Nothing was appended, and `done` is not called: [`StoreError::TooLarge`], [`StoreError::Invalid`],
     /// [`StoreError::Busy`] if too much waits to be written, [`StoreError::Closed`].
     pub fn append(&self, new: NewEntry, done: Done) -> Result<Accepted, StoreError> {
+        self.append_with(None, new, done)
+    }
+
+    /// As [`append`](Self::append), with a number that was given elsewhere. It has to be above all that the
+    /// log has.
+    ///
+    /// # Errors
+    /// Also [`StoreError::Invalid`] if it is not.
+    pub fn append_at(&self, seq: u64, new: NewEntry, done: Done) -> Result<Accepted, StoreError> {
+        self.append_with(Some(seq), new, done)
+    }
+
+    fn append_with(
+        &self,
+        seq: Option<u64>,
+        new: NewEntry,
+        done: Done,
+    ) -> Result<Accepted, StoreError> {
         match &self.backing {
-            Backing::Memory(memory) => memory.append(&self.room, new, done),
-            Backing::File(file) => file.append(&self.room, new, done),
+            Backing::Memory(memory) => memory.append(&self.room, seq, new, done),
+            Backing::File(file) => file.append(&self.room, seq, new, done),
         }
     }
 

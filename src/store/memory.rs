@@ -10,10 +10,10 @@ use super::fold::Needle;
 use super::log::{Accepted, Done, RoomLog};
 use super::page::Filling;
 use super::records::Records;
-use super::room::{Room, State, new_epoch, now};
+use super::room::{Room, State, now};
 use super::window::Window;
 use super::{
-    Entry, Kind, Matches, NewEntry, Page, Range, RoomInfo, Rooms, StoreError, StoreSettings,
+    Entry, Kind, Matches, NewEntry, Page, Range, RoomInfo, Rooms, StoreError, StoreSettings, shared,
 };
 
 /// All rooms. Their lock is taken before that of a room.
@@ -47,7 +47,7 @@ impl Memory {
             return Err(StoreError::TooManyRooms);
         }
         let state = State::new(Window::new(0), Records::default(), 0, Filter::new(0));
-        let room = Arc::new(Room::new(name.into(), new_epoch(), state));
+        let room = Arc::new(Room::new(name.into(), shared::epoch(name), state));
         rooms.insert(room.name.clone(), room.clone());
         Ok(RoomLog::in_memory(room, self.clone()))
     }
@@ -62,7 +62,13 @@ impl Memory {
         Rooms { rooms, more }
     }
 
-    pub fn append(&self, room: &Room, new: NewEntry, done: Done) -> Result<Accepted, StoreError> {
+    pub fn append(
+        &self,
+        room: &Room,
+        seq: Option<u64>,
+        new: NewEntry,
+        done: Done,
+    ) -> Result<Accepted, StoreError> {
         new.check()?;
         let mut state = room.lock();
         if let Some(seq) = new.key.as_ref().and_then(|key| state.window.find(&new.author, key)) {
@@ -70,9 +76,9 @@ impl Memory {
             done(Ok(seq));
             return Ok(Accepted::Known(seq));
         }
+        let seq = state.next(seq)?;
         let before = state.window.bytes();
-        state.top += 1;
-        let seq = state.top;
+        state.top = seq;
         state.window.push(Arc::new(new.numbered(seq)));
         self.trim(room, &mut state);
         let bytes = self.moved(before, state.window.bytes());

@@ -22,6 +22,7 @@ mod page;
 mod records;
 mod room;
 mod settings;
+mod shared;
 mod sqlite;
 mod window;
 
@@ -35,6 +36,8 @@ pub use page::{Matches, Page, Range, RoomInfo, Rooms};
 pub use records::Record;
 pub use settings::{Durability, Retention, RetentionOf, StoreSettings};
 pub use sqlite::{Moved, OpenError, TransferError, export, import};
+
+pub use shared::room_of;
 
 use memory::Memory;
 use sqlite::File;
@@ -129,6 +132,16 @@ impl Store {
         }
     }
 
+    /// The log that a room has in a cluster, which is another than that of [`open`](Self::open): its numbers
+    /// come from the cluster ([`RoomLog::append_at`]), and its epoch is made of both names, so that a position
+    /// means the same on all nodes. No name of a room has a space.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open).
+    pub async fn open_shared(&self, room: &str, cluster: &str) -> Result<RoomLog, StoreError> {
+        self.open(&shared::name(room, cluster)).await
+    }
+
     /// Rooms that have a log, by name, those after a name: at most `limit`, and never over 1 000.
     ///
     /// # Errors
@@ -141,6 +154,6 @@ impl Store {
         }
     }
 
-    /// Bytes of a room's name.
-    pub const MAX_ROOM_NAME: usize = 256;
+    /// Bytes of a room's name, with that of its cluster.
+    pub const MAX_ROOM_NAME: usize = 512;
 }

@@ -107,6 +107,16 @@ impl State {
         State { window, records, top, durable: top, filter, lost: VecDeque::new() }
     }
 
+    /// The number of the next entry: one more than the last, or the one that was given elsewhere.
+    pub fn next(&self, given: Option<u64>) -> Result<u64, StoreError> {
+        match given {
+            // Files count so far.
+            Some(seq) if seq > self.top && seq < i64::MAX as u64 => Ok(seq),
+            Some(_) => Err(StoreError::Invalid),
+            None => Ok(self.top + 1),
+        }
+    }
+
     /// What became of an entry, after everything before was written.
     pub fn fate(&self, seq: u64) -> Result<u64, StoreError> {
         let lost = self.lost.iter().find(|(lost, _)| *lost == seq);

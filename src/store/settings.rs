@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::room_of;
+
 /// What is kept of a room. What is over one of the bounds goes, the oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
@@ -46,7 +48,7 @@ impl RetentionOf {
     }
 
     pub(super) fn of(&self, room: &str) -> Retention {
-        (self.0)(room)
+        (self.0)(room_of(room).0)
     }
 }
 

@@ -15,14 +15,15 @@ async fn server(store: Store) -> TestServer {
     Setup::default().start_chat(ChatSettings { store, ..chat_settings() }).await
 }
 
-fn in_file(dir: &Path) -> Store {
+pub fn in_file(dir: &Path) -> Store {
     Store::sqlite(dir, StoreSettings::default()).unwrap()
 }
 
-struct Folder(std::path::PathBuf);
+/// A data directory that goes with the test.
+pub struct Folder(pub std::path::PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let dir = std::env::temp_dir().join(format!("parlance-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         Folder(dir)
@@ -36,7 +37,7 @@ impl Drop for Folder {
 }
 
 /// Emits, and reads the answer and the events before it.
-async fn ask(client: &mut Client, event: Value) -> (Value, Vec<Value>) {
+pub async fn ask(client: &mut Client, event: Value) -> (Value, Vec<Value>) {
     client.emit_with_ack(7, event).await;
     let mut events = Vec::new();
     loop {
@@ -50,7 +51,7 @@ async fn ask(client: &mut Client, event: Value) -> (Value, Vec<Value>) {
 }
 
 /// Our page: logs in, and gives the answer.
-async fn page(server: &TestServer, name: &str, more: Value) -> (Client, Value) {
+pub async fn page(server: &TestServer, name: &str, more: Value) -> (Client, Value) {
     let mut client = Client::join(server, Eio::V4, Via::WebSocket).await;
     let mut options = json!({ "page": 1 });
     options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -59,14 +60,14 @@ async fn page(server: &TestServer, name: &str, more: Value) -> (Client, Value) {
     (client, answer)
 }
 
-async fn say(client: &mut Client, text: &str, id: &str) -> String {
+pub async fn say(client: &mut Client, text: &str, id: &str) -> String {
     let (answer, _) = ask(client, json!(["new message", text, { "id": id }])).await;
     assert_eq!(answer["ok"], true, "{answer}");
     assert!(answer["at"].as_u64().unwrap() > 1_700_000_000_000);
     answer["position"].as_str().unwrap().to_owned()
 }
 
-fn texts(answer: &Value) -> Vec<&str> {
+pub fn texts(answer: &Value) -> Vec<&str> {
     let messages = answer["messages"].as_array().unwrap();
     messages.iter().map(|message| message["message"].as_str().unwrap()).collect()
 }

@@ -38,6 +38,14 @@ impl Room {
         }
     }
 
+    /// Sends a notice to our own pages alone.
+    pub(super) fn deliver_to_pages(&self, notice: &Notice<'_>) {
+        let Some((event, args)) = ChatProtocol::Page.render(notice) else { return };
+        let broadcast = Broadcast::new(Arc::clone(&self.namespace), event, args);
+        let pages = self.members.values().filter(|member| member.is_page());
+        pages.for_each(|page| page.socket.emit_shared(&broadcast));
+    }
+
     /// Sends the list of nicknames to the pages that keep one, if it has changed.
     pub(super) fn send_nicknames(&mut self) {
         if !std::mem::take(&mut self.nicknames_due) {

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::{Input, Room};
-use crate::chat::arrivals::Arrival;
 use crate::chat::chat_protocol::{ChatProtocol, Notice};
 use crate::chat::name::Name;
 use crate::chat::roster::{
@@ -55,50 +54,12 @@ impl Room {
         }
     }
 
-    fn adapter(&self) -> Option<Arc<dyn Adapter>> {
+    pub(super) fn adapter(&self) -> Option<Arc<dyn Adapter>> {
         self.adapter.as_ref()?.upgrade()
     }
 
-    /// Handles what has come meanwhile.
-    pub(super) fn settle(&mut self) {
-        while (self.roster.is_some() || self.parted.is_some())
-            && let Some(arrival) = self.arrivals.pop()
-        {
-            match arrival {
-                Arrival::Broadcast(taken) => self.take(taken),
-                Arrival::Told(told) => match Told::read(told) {
-                    Some(told) => self.told(told),
-                    None => self.shared.stats.not_understood(),
-                },
-            }
-        }
-    }
-
-    /// A broadcast has its place.
-    fn take(&mut self, mut taken: Taken) {
-        let said = taken.packet.args.values.first_mut().and_then(Value::as_object_mut);
-        let id = said.and_then(words::take_id);
-        if let Some(pending) = self.came_back(&taken, id.as_deref()) {
-            return self.back(pending, taken.offset.as_ref());
-        }
-        let word = words::ALL.into_iter().find(|word| *word == taken.packet.name);
-        let done = match word {
-            // To rooms, or to one socket, the chat says nothing.
-            _ if !taken.selector.rooms.is_empty() => None,
-            Some(words::MESSAGE) => self.take_message(&taken, id.as_deref()),
-            Some(word @ (words::TYPING | words::STOP_TYPING)) => self.take_typing(&taken, word),
-            // It has left, and knows of nobody any more.
-            Some(_) if self.parted.is_some() => Some(()),
-            Some(word) => self.take_change(&taken, word),
-            None => None,
-        };
-        if done.is_none() {
-            self.shared.stats.not_understood();
-        }
-    }
-
     /// Another node said that somebody came or went. `None` if it cannot be read.
-    fn take_change(&mut self, taken: &Taken, word: &str) -> Option<()> {
+    pub(super) fn take_change(&mut self, taken: &Taken, word: &str) -> Option<()> {
         let (said, now) = (taken.packet.args.values.first()?.as_object()?, Instant::now());
         match words::mark(said) {
             Some(Mark { node, seq: Some(seq), since, alias }) => {
@@ -158,7 +119,7 @@ impl Room {
     }
 
     /// Another node told something.
-    fn told(&mut self, told: Told) {
+    pub(super) fn told(&mut self, told: Told) {
         let Some(roster) = &mut self.roster else { return };
         let effects = roster.told(told.clone(), Instant::now());
         self.apply(effects);
@@ -178,6 +139,7 @@ impl Room {
     /// Time has passed.
     pub(super) fn tick(&mut self) {
         let (now, adapter) = (Instant::now(), self.adapter());
+        self.tick_common(now);
         let Some(roster) = &mut self.roster else { return };
         let effects = roster.tick(now);
         self.apply(effects);

@@ -10,6 +10,7 @@ use futures::stream::FuturesUnordered;
 use serde_json::{Map, Value, json};
 use tracing::warn;
 
+use super::common::GAP;
 use super::receipts::{Both, Kept, acknowledge, failed, not_saved};
 use super::speech::Pending;
 use super::{Input, Member, Room, answer, log_refused};
@@ -17,7 +18,9 @@ use crate::chat::chat_protocol::{ChatProtocol, Place};
 use crate::chat::name::Name;
 use crate::engine::Sid;
 use crate::socketio::Ack;
-use crate::store::{Accepted, Done, Entry, Kind, NewEntry, Page, Range, RoomLog, Store};
+use crate::store::{
+    Accepted, Done, Entry, Kind, NewEntry, Page, Range, RoomLog, Store, StoreError,
+};
 
 /// Messages that a page gets when it joins.
 pub(super) const AT_LOGIN: usize = 50;
@@ -47,7 +50,11 @@ impl Reads {
 
 /// The time, in milliseconds since 1970.
 pub(super) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since_1970(SystemTime::now())
+}
+
+pub(super) fn since_1970(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -56,10 +63,14 @@ pub(super) async fn open(store: &Store, namespace: &str) -> Option<RoomLog> {
     match store.open(namespace).await {
         Ok(log) => Some(log),
         Err(error) => {
-            warn!(room = namespace, reason = error.reason(), %error, "the history of a room cannot be opened: it keeps none");
+            log_not_opened(namespace, &error);
             Store::none().open(namespace).await.ok()
         }
     }
+}
+
+pub(super) fn log_not_opened(room: &str, error: &StoreError) {
+    warn!(room, reason = error.reason(), %error, "the history of a room cannot be opened: it keeps none");
 }
 
 /// The word for who says something in the log: a person, if the client has shown that, or else a name.
@@ -106,21 +117,60 @@ pub(super) fn is_person(author: &str) -> bool {
     author.starts_with("g:")
 }
 
-/// Entries as a page gets them.
+/// Entries as a page gets them. The first one after some that are missing says so.
 pub(super) fn messages(log: &RoomLog, page: &Page, reader: &str) -> Vec<Value> {
-    page.entries.iter().filter_map(|entry| shown(log, entry, reader)).collect()
+    let (mut all, mut is_after_gap) = (Vec::new(), false);
+    for entry in &page.entries {
+        if is_gap(entry) {
+            is_after_gap = true;
+        } else if let Some(mut said) = shown(log, entry, reader) {
+            if is_after_gap && entry.kind == Kind::Message {
+                said["gap"] = true.into();
+                is_after_gap = false;
+            }
+            all.push(said);
+        }
+    }
+    all
+}
+
+fn is_gap(entry: &Entry) -> bool {
+    matches!(&entry.kind, Kind::Event(word) if **word == *GAP)
+}
+
+/// Takes what comes before the last gap out of entries that follow others, which they no longer do.
+pub(super) fn after_gap(page: &mut Page) {
+    if let Some(last) = page.entries.iter().rposition(|entry| is_gap(entry)) {
+        page.entries.drain(..last);
+        page.gap = true;
+    }
 }
 
 impl Room {
-    /// The log, if pages may know its positions: in a cluster, each node has others.
+    /// The log, if pages may know its positions: in a cluster without a common order, each node has others.
     pub(super) fn shared_log(&self) -> Option<&RoomLog> {
-        let is_shared = self.roster.is_none() && self.parted.is_none();
-        self.log.as_ref().filter(|_| is_shared && self.rules.history != Some(0))
+        let is_alone = self.roster.is_none() && self.parted.is_none();
+        let is_shared = is_alone || self.common.is_some();
+        self.log.as_ref().filter(|_| is_shared && self.keeps_history())
+    }
+
+    /// Whether messages are kept for those who come later.
+    pub(super) fn keeps_history(&self) -> bool {
+        self.rules.history != Some(0)
     }
 
     /// The place of a message in the log, for pages.
     fn place(&self, seq: u64, at: u64) -> Option<Place> {
         self.shared_log().map(|log| Place { position: log.position(seq), at })
+    }
+
+    /// The number up to which a page has seen all; `None` if it was another log's. In a cluster, another node may have
+    /// told it what this one does not know yet.
+    pub(super) fn seen_to(&self, log: &RoomLog, position: &str) -> Option<u64> {
+        match self.common {
+            Some(_) => log.number(position),
+            None => log.seq(position),
+        }
     }
 
     /// Has the room's task wait for an answer of the store. False if too many are awaited.
@@ -154,7 +204,7 @@ impl Room {
             None => Box::new(|_| {}),
         };
         match log.append(new, done) {
-            Ok(Accepted::New(seq)) => Some(Kept { place: self.place(seq, at), both }),
+            Ok(Accepted::New(seq)) => Some(Kept { place: self.place(seq, at), mark: None, both }),
             Ok(Accepted::Known(_)) => {
                 both.into_iter().for_each(|both| both.told());
                 None
@@ -176,6 +226,7 @@ impl Room {
     /// Keeps a message of another node: its place.
     pub(super) fn keep_foreign(
         &self,
+        by: Option<&str>,
         name: Option<&Name>,
         text: &str,
         id: Option<&str>,
@@ -184,7 +235,7 @@ impl Room {
         let log = self.log.as_ref()?;
         let new = NewEntry {
             at,
-            author: author(None, name),
+            author: by.map_or_else(|| author(None, name), str::to_owned),
             name: name.map(|name| name.as_str().to_owned()),
             key: id.map(str::to_owned),
             kind: Kind::Message,
@@ -254,7 +305,7 @@ impl Room {
         };
         let reader = author(Some(member), member.name.as_ref());
         let name = self.namespace.trim_start_matches('/').to_owned();
-        let after = after.map(|position| log.seq(&position));
+        let after = after.map(|position| self.seen_to(&log, &position));
         said["position"] = log.position(log.top()).into();
         said["room"] = json!({ "name": name });
         if let Some(title) = &self.rules.title {
@@ -274,7 +325,10 @@ impl Room {
                 _ => (Range::Before(u64::MAX), AT_LOGIN),
             };
             match log.read(range, limit).await {
-                Ok(page) => {
+                Ok(mut page) => {
+                    if matches!(range, Range::After(_)) {
+                        after_gap(&mut page);
+                    }
                     said["messages"] = messages(&log, &page, &reader).into();
                     said["more"] = page.more.into();
                     // Where the page goes on, which may be after a change of an older message.

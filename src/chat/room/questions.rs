@@ -6,14 +6,14 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
-use super::history::{AT_LOGIN, MAX_PAGE, author, is_person, messages, now, shown};
+use super::history::{AT_LOGIN, MAX_PAGE, after_gap, author, is_person, messages, now, shown};
 use super::receipts::{acknowledge, failed, not_saved};
 use super::{Input, Room, answer, log_refused};
 use crate::chat::chat_protocol::{Asked, ChatProtocol, Notice};
 use crate::chat::error::ChatError;
 use crate::engine::Sid;
 use crate::socketio::Ack;
-use crate::store::{Entry, Kind, NewEntry, Range, StoreError};
+use crate::store::{Entry, Kind, NewEntry, Range, StoreError, room_of};
 
 /// Found messages in one answer.
 const MAX_FOUND: usize = 50;
@@ -58,11 +58,11 @@ impl Room {
         let log = self.shared_log().cloned();
         let log =
             log.ok_or_else(|| ChatError::new("no history", "this server gives no history"))?;
-        let place = |position: &str| log.seq(position);
+        let place = |position: &str| log.number(position);
         let read: BoxFuture<'static, ()> = match asked {
             Asked::History { before, after, limit } => {
                 let range = match (before, after) {
-                    (_, Some(after)) => place(&after).map(Range::After),
+                    (_, Some(after)) => self.seen_to(&log, &after).map(Range::After),
                     (Some(before), _) => place(&before).map(Range::Before),
                     (None, None) => Some(Range::Before(u64::MAX)),
                 };
@@ -71,7 +71,10 @@ impl Room {
                 let limit = limit.unwrap_or(AT_LOGIN).min(MAX_PAGE);
                 Box::pin(async move {
                     let said = match log.read(range, limit).await {
-                        Ok(page) => {
+                        Ok(mut page) => {
+                            if matches!(range, Range::After(_)) {
+                                after_gap(&mut page);
+                            }
                             let messages = messages(&log, &page, &reader);
                             let last = page.entries.last().map(|entry| log.position(entry.seq));
                             json!({ "ok": true, "messages": messages, "more": page.more, "gap": page.gap, "last": last })
@@ -135,6 +138,7 @@ impl Room {
     fn list_rooms(&self, ack: Ack) -> Result<(), ChatError> {
         let (store, rooms) = (self.shared.settings.store.clone(), self.shared.rooms());
         let names = self.shared.settings.rooms.clone();
+        let order = self.adapter().and_then(|adapter| adapter.common_order());
         let tells_positions = self.shared_log().is_some();
         self.read_or_refuse(async move {
             let known = store.rooms(None, MAX_PAGE).await.unwrap_or_default();
@@ -142,9 +146,10 @@ impl Room {
             let mut all: BTreeMap<String, (usize, Option<String>)> =
                 names.named().map(|name| (format!("/{name}"), (0, None))).collect();
             for it in known.rooms {
-                if &*it.name == "/" || names.room(&it.name).is_some() {
+                let (name, of) = room_of(&it.name);
+                if of == order.as_deref() && (name == "/" || names.room(name).is_some()) {
                     let end = tells_positions.then(|| it.position());
-                    all.insert(it.name.to_string(), (0, end));
+                    all.insert(name.to_owned(), (0, end));
                 }
             }
             for (name, people) in rooms {
@@ -196,6 +201,9 @@ impl Room {
             None => (Kind::Delete, String::new()),
         };
         let new = NewEntry { at, author, name, key: None, kind, target, body };
+        if self.common.is_some() {
+            return self.say_entry(sid, new, ack);
+        }
         let done = acknowledge(&log, ack.clone(), at, false);
         if let Err(error) = log.append(new, done) {
             let error = not_saved(&error);

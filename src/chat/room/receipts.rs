@@ -75,6 +75,8 @@ impl Both {
 pub(super) struct Kept {
     /// Its place, if pages know of places.
     pub place: Option<Place>,
+    /// What pages know it by until it has one, if it will have one.
+    pub mark: Option<String>,
     pub both: Option<Both>,
 }
 

@@ -34,7 +34,8 @@ impl Room {
             None => None,
         };
         let (late, place) = (None, None);
-        let notice = Notice::Message { name: name.as_ref(), text: &entry.body, late, place };
+        let notice =
+            Notice::Message { name: name.as_ref(), text: &entry.body, late, place, mark: None };
         if let Some((event, args)) = chat_protocol.render(&notice) {
             let event = Broadcast::new(Arc::clone(&self.namespace), event, args);
             member.socket.emit_shared(&event);

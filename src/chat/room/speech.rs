@@ -1,7 +1,7 @@
 //! What members say: on its way to all nodes, and when it comes back.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use crate::chat::roster::Roster;
 use crate::chat::text::queued_len;
 use crate::chat::{recent, words};
 use crate::engine::Sid;
-use crate::socketio::{Ack, Flags, Packet, Socket, Taken};
+use crate::socketio::{Ack, Flags, Packet, Part, Socket, Taken};
 
 /// What may be on its way. Older ones are given up: their senders will ask again.
 const MAX_PENDING: usize = 4096;
@@ -61,14 +61,20 @@ impl Room {
         packet: impl FnOnce(&Arc<str>, &Pending) -> Packet,
     ) {
         // Of a node that has left, nobody hears who comes and goes.
-        let parted = self.parted.as_ref().filter(|_| pending.word == words::MESSAGE);
+        let parted =
+            self.parted.as_ref().filter(|_| [words::MESSAGE, words::ENTRY].contains(&pending.word));
         let Some(me) = self.roster.as_ref().map(Roster::me).or(parted) else {
             return self.back(pending, None);
         };
         let Some(adapter) = self.adapter.as_ref().and_then(|adapter| adapter.upgrade()) else {
             return;
         };
-        let (packet, selector) = (packet(me, &pending), words::to_others(pending.sid.as_str()));
+        let (packet, id) = (packet(me, &pending), pending.sid.as_str());
+        let selector = match pending.word {
+            words::MESSAGE => words::to_others_by(id, &pending.author),
+            words::ENTRY => words::to_nodes(id, &pending.author),
+            _ => words::to_others(id),
+        };
         if self.pending.len() >= MAX_PENDING {
             self.pending.pop_front();
         }
@@ -87,10 +93,11 @@ impl Room {
     }
 
     /// Something of a member has its place.
-    pub(super) fn back(&mut self, pending: Pending, offset: Option<&Arc<str>>) {
+    pub(super) fn back(&mut self, pending: Pending, taken: Option<&Taken>) {
         if pending.word == words::MESSAGE {
-            return self.said(pending, offset);
+            return self.said(pending, taken);
         }
+        let offset = taken.and_then(|taken| taken.offset.as_ref());
         let Pending { sid, word, name, chat_protocol, .. } = pending;
         let place = self.members.get_index_of(&sid);
         match (word, &name) {
@@ -108,16 +115,26 @@ impl Room {
     }
 
     /// A message of a member has its place among those of all nodes.
-    fn said(&mut self, pending: Pending, offset: Option<&Arc<str>>) {
+    fn said(&mut self, pending: Pending, taken: Option<&Taken>) {
+        let offset = taken.and_then(|taken| taken.offset.as_ref());
+        let common = taken.filter(|_| self.common.is_some());
+        let item = common.and_then(|taken| self.own_item(&pending, taken));
         if pending.key.as_ref().is_some_and(|key| !self.recent.insert(key)) {
             // It came twice at once.
-            return self.seek(pending, true);
+            return match item {
+                Some(item) => self.log_item(item),
+                None => self.seek(pending, true),
+            };
         }
-        let Some(kept) = self.keep(&pending, history::now()) else { return };
+        let kept = match common {
+            Some(taken) => Some(self.keep_common(&pending, taken, item.is_none())),
+            None => self.keep(&pending, history::now()),
+        };
+        let Some(kept) = kept else { return };
         let Pending { sid, name, chat_protocol, text, .. } = pending;
         let at = self.members.get_index_of(&sid);
-        let (late, place) = (None, kept.place.as_ref());
-        let notice = Notice::Message { name: name.as_ref(), text: &text, late, place };
+        let (late, place, mark) = (None, kept.place.as_ref(), kept.mark.as_deref());
+        let notice = Notice::Message { name: name.as_ref(), text: &text, late, place, mark };
         self.deliver(at, chat_protocol, &notice, offset);
         if chat_protocol == ChatProtocol::Bare
             && let Some(member) = self.members.get(&sid)
@@ -131,6 +148,7 @@ impl Room {
             member.socket.emit("chat message", shown);
         }
         kept.told();
+        item.into_iter().for_each(|item| self.log_item(item));
     }
 
     /// `at` is the member's place.
@@ -265,14 +283,23 @@ impl Room {
             self.seen(taken, name.as_ref());
         }
         if id.is_none_or(|id| self.recent.insert(&recent::key(name.as_ref(), id))) {
-            let ms =
-                |said: SystemTime| said.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-            let late = taken.flags.late.map(|said| ms(said) as u64);
-            let at = late.unwrap_or_else(history::now);
-            let place = self.keep_foreign(name.as_ref(), text, id, at);
-            let place = place.as_ref();
-            let notice = Notice::Message { name: name.as_ref(), text, late, place };
+            let late = taken.flags.late.map(history::since_1970);
+            let place = match self.common {
+                Some(_) => self.page_place(taken),
+                None => {
+                    let at = late.unwrap_or_else(history::now);
+                    let author = words::author(&taken.selector);
+                    self.keep_foreign(author, name.as_ref(), text, id, at)
+                }
+            };
+            let (place, mark) = (place.as_ref(), None);
+            let notice = Notice::Message { name: name.as_ref(), text, late, place, mark };
             self.deliver(None, ChatProtocol::Users, &notice, taken.offset.as_ref());
+        }
+        if taken.part == Part::Whole
+            && let Some(item) = self.common.as_ref().and_then(|_| self.item(taken, id))
+        {
+            self.log_item(item);
         }
         Some(())
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Input, Room, history};
+use super::{Input, Room};
 use crate::chat::arrivals::Arrivals;
 use crate::chat::shared::Shared;
 use crate::engine::Cork;
@@ -39,7 +39,7 @@ impl RoomTask {
     /// Runs until nobody can say anything to the room any more.
     pub async fn run(mut self) {
         let RoomTask { room, inbox } = &mut self;
-        room.log = history::open(&room.shared.settings.store, &room.namespace).await;
+        room.open_log().await;
         let mut batch = Vec::with_capacity(BATCH);
         // Coalesces the packets queued for one session between two flushes into one write.
         let mut cork = Cork::default();
@@ -49,6 +49,7 @@ impl RoomTask {
                 tokio::select! {
                     biased;
                     count = inbox.recv_many(&mut batch, BATCH) => if count == 0 {
+                        room.note_place();
                         return room.forget_absent();
                     },
                     () = cork.due() => {}

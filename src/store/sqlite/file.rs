@@ -18,11 +18,11 @@ use super::{OpenError, Shared, make, prepare, reads};
 use crate::store::fold::Needle;
 use crate::store::log::{Accepted, Done, RoomLog};
 use crate::store::records::Records;
-use crate::store::room::{Room, State, new_epoch};
+use crate::store::room::{Room, State};
 use crate::store::window::Window;
 use crate::store::{
     Durability, Entry, Kind, Matches, NewEntry, Page, Range, Record, RoomInfo, Rooms, StoreError,
-    StoreSettings,
+    StoreSettings, shared,
 };
 
 /// The store's file, which is closed with the last log of it.
@@ -123,6 +123,7 @@ impl File {
     pub fn append(
         &self,
         room: &Arc<Room>,
+        seq: Option<u64>,
         new: NewEntry,
         done: Done,
     ) -> Result<Accepted, StoreError> {
@@ -138,7 +139,7 @@ impl File {
             }
             return Ok(Accepted::Known(seq));
         }
-        let seq = state.top + 1;
+        let seq = state.next(seq)?;
         let entry = Arc::new(new.numbered(seq));
         let (early, late) = if is_relaxed { (Some(done), None) } else { (None, Some(done)) };
         self.push(room, Op::Append(entry.clone()), late)?;
@@ -308,7 +309,8 @@ impl Shared {
         if found.row.is_none() && found.rooms + new_rooms(&mut opened) >= self.settings.max_rooms {
             return Ok(Err(StoreError::TooManyRooms));
         }
-        let (epoch, top) = found.row.map_or_else(|| (new_epoch(), 0), |row| (row.epoch, row.top));
+        let (epoch, top) =
+            found.row.map_or_else(|| (shared::epoch(&name), 0), |row| (row.epoch, row.top));
         let window = Window::with(found.start, found.last);
         let state = State::new(window, Records::new(found.records), top, found.filter);
         let room = Arc::new(Room::new(name.clone(), epoch, state));

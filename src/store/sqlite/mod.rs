@@ -76,7 +76,9 @@ fn prepare(dir: &Path, settings: &StoreSettings) -> Result<(Connection, PathBuf)
     let begin = || -> rusqlite::Result<()> {
         let transaction = connection.unchecked_transaction()?;
         if !clean {
-            transaction.execute("UPDATE rooms SET top = top + ?", [JUMP])?;
+            // Numbers that a cluster gives are given once anyway, and none may be left out.
+            let own = "UPDATE rooms SET top = top + ? WHERE instr(name, ' ') = 0";
+            transaction.execute(own, [JUMP])?;
         }
         transaction.execute("UPDATE state SET clean = 0", [])?;
         let count: usize =

@@ -238,6 +238,8 @@ async fn numbers_jump_after_an_end_that_was_not_in_order() {
     let store = open(&folder);
     let log = store.open("/").await.unwrap();
     append(&log, message("a", None, "one")).await.unwrap();
+    let shared = store.open_shared("/", "socket.io").await.unwrap();
+    append(&shared, message("a", None, "one")).await.unwrap();
     let copy = Folder::new();
     fs::create_dir(&copy.0).unwrap();
     // As a crash leaves it.
@@ -250,6 +252,8 @@ async fn numbers_jump_after_an_end_that_was_not_in_order() {
     let store = open(&copy);
     let again = store.open("/").await.unwrap();
     assert_eq!((again.top(), again.epoch()), (1 + JUMP, log.epoch()));
+    let shared = store.open_shared("/", "socket.io").await.unwrap();
+    assert_eq!(shared.top(), 1, "the cluster gives each number once");
     assert_eq!(bodies(&again).await, ["one"]);
     let page = again.read(Range::After(1), 10).await.unwrap();
     assert!(page.entries.is_empty() && !page.gap);

@@ -1,5 +1,6 @@
 //! The chat on several nodes: one room for all, next to servers that run the stock example.
 
+mod history;
 mod net;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! The adapter of one namespace.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -13,12 +14,13 @@ use super::hub::Hub;
 use super::older::Older;
 use super::outgoing::Put;
 use super::questions::Line;
+use super::replay::replay;
 use super::sessions;
 use crate::cluster::adapter::ClusterAdapter;
 use crate::cluster::message::Content;
 use crate::socketio::{
     Act, Adapter, AnswerSink, Args, ClusterLink, ClusterStatus, Fetched, Flags, Incomplete,
-    LocalNode, Packet, Restored, Resume, Selector, SessionRecord,
+    LocalNode, Packet, Part, Place, Replay, Restored, Resume, Selector, SessionRecord, Taken,
 };
 
 /// How long closing may take.
@@ -34,6 +36,8 @@ pub struct StreamAdapter {
     me: Weak<StreamAdapter>,
     /// The place of the last entry that took place in this namespace. Events are sent under it.
     position: Mutex<Option<Id>>,
+    /// Entries were gone before they were read, since the last event.
+    gap: AtomicBool,
 }
 
 impl StreamAdapter {
@@ -49,6 +53,7 @@ impl StreamAdapter {
             older: Older::new(node, me.clone()),
             me: me.clone(),
             position: Mutex::default(),
+            gap: AtomicBool::new(false),
         })
     }
 
@@ -89,11 +94,30 @@ impl StreamAdapter {
         }));
     }
 
-    /// Does what an entry says. `origin` is the other node that says it.
-    pub fn apply(&self, origin: Option<&Arc<str>>, id: Id, content: Content) {
+    /// Entries were gone before they were read.
+    pub fn has_missed(&self) {
+        self.gap.store(true, Ordering::Relaxed);
+    }
+
+    /// Does what an entry says, the part of it that is to be done now. `origin` is the other node that says it,
+    /// `id` the place under which clients get it, and `place` its own.
+    pub fn apply(
+        &self,
+        origin: Option<&Arc<str>>,
+        id: Id,
+        place: Option<Place>,
+        part: Part,
+        content: Content,
+    ) {
         match content {
             Content::Broadcast { packet, selector, flags, request: None } => {
-                self.node.broadcast_in_order(origin, packet, &selector, flags, |_| {
+                let after_gap = self.gap.swap(false, Ordering::Relaxed);
+                let taken = Taken::new(packet, selector, flags, origin.cloned());
+                let taken = Taken { place, part, after_gap, ..taken };
+                if part == Part::Kept {
+                    return self.node.broadcast_taken(taken, |_| (None, ()));
+                }
+                self.node.broadcast_taken(taken, |_| {
                     let mut position = self.position();
                     *position = (*position).max(Some(id));
                     (self.recovers().then(|| id.to_string().into()), position)
@@ -119,13 +143,14 @@ impl StreamAdapter {
             Content::Broadcast { packet, selector, flags, request: None } => {
                 self.here(packet, &selector, flags);
             }
-            content => self.apply(None, Id::default(), content),
+            content => self.apply(None, Id::default(), None, Part::Told, content),
         }
     }
 
     /// Sends an event to this node's clients that has no place of its own.
     fn here(&self, packet: Packet, selector: &Selector, flags: Flags) {
-        self.node.broadcast_in_order(None, packet, selector, flags, |_| {
+        let taken = Taken::new(packet, selector.clone(), flags, None);
+        self.node.broadcast_taken(Taken { part: Part::Told, ..taken }, |_| {
             let position = self.position();
             // Clients take the last argument of any event for a place.
             let last = position.filter(|_| self.recovers());
@@ -251,6 +276,18 @@ impl Adapter for StreamAdapter {
 
     fn resume(&self, restored: Restored, resume: Resume) -> BoxFuture<'_, bool> {
         Box::pin(sessions::resume(self, restored, resume))
+    }
+
+    fn common_order(&self) -> Option<Arc<str>> {
+        Some(self.hub().settings.stream.as_str().into())
+    }
+
+    fn place(&self) -> Option<u64> {
+        self.hub().read_to().map(Id::place_up_to)
+    }
+
+    fn replay(&self, after: u64) -> BoxFuture<'_, Option<Replay>> {
+        Box::pin(replay(self.hub(), self.namespace(), after))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -13,6 +13,7 @@ use redis::{Value, from_redis_value_ref};
 
 use crate::cluster::message::Content;
 use crate::cluster::node_format::{FormatError, read_data, write_data};
+use crate::socketio::Place;
 
 /// The place of an entry: two numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,7 +22,39 @@ pub struct Id {
     number: u64,
 }
 
+/// Entries of one millisecond that have a place. Redis itself adds fewer; there are more only if its clock
+/// was put back, as it then goes on counting in the last millisecond that it had.
+const PER_MS: u64 = 1 << 12;
+
 impl Id {
+    /// The place as one number, which is exact in JavaScript until the year 2039: `ms * 4096 + number`. `None`
+    /// for what does not fit.
+    pub fn place(self) -> Option<Place> {
+        let ms = self.ms.checked_mul(PER_MS).filter(|ms| *ms < 1 << 53)?;
+        let number = (self.number < PER_MS).then_some(ms + self.number)?;
+        Some(Place { number, at: self.ms })
+    }
+
+    /// The place that has that number.
+    pub fn at(place: u64) -> Self {
+        Id { ms: place / PER_MS, number: place % PER_MS }
+    }
+
+    /// The next place after it that has a number, if it has one.
+    pub fn next_with_place(self) -> Self {
+        let next = self.next();
+        match next.number < PER_MS {
+            true => next,
+            false => Id { ms: next.ms.saturating_add(1), number: 0 },
+        }
+    }
+
+    /// The number of the last place up to this one that has one.
+    pub fn place_up_to(self) -> u64 {
+        let last = Id { number: self.number.min(PER_MS - 1), ..self };
+        last.place().map_or(u64::MAX, |place| place.number)
+    }
+
     /// The next place after it.
     pub fn next(self) -> Self {
         match self.number.checked_add(1) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -18,6 +18,7 @@ use super::{Adapters, StreamCounts, StreamSettings};
 use crate::cluster::adapter::id;
 use crate::cluster::message::Content;
 use crate::cluster::redis::Redis;
+use crate::socketio::Part;
 
 /// Other nodes whose last entry is known.
 const MAX_NODES: usize = 10_000;
@@ -34,6 +35,7 @@ pub struct Hub {
     position: watch::Sender<Option<Id>>,
     /// The place of the last entry that was read. It may be held back.
     read: watch::Sender<Option<Id>>,
+    started: OnceLock<Id>,
     /// The place of this node's last entry.
     own: Mutex<Option<Id>>,
     taking: Mutex<Taking>,
@@ -64,6 +66,7 @@ impl Hub {
             outgoing,
             position: watch::Sender::new(None),
             read: watch::Sender::new(None),
+            started: OnceLock::new(),
             own: Mutex::default(),
             taking: Mutex::default(),
             missed: AtomicU64::new(0),
@@ -85,6 +88,8 @@ impl Hub {
 
     pub fn count_missed(&self, entries: u64) {
         self.missed.fetch_add(entries, Ordering::Relaxed);
+        let adapters = self.adapters.lock().unwrap_or_else(PoisonError::into_inner);
+        adapters.values().filter_map(Weak::upgrade).for_each(|adapter| adapter.has_missed());
     }
 
     pub fn count_malformed(&self) {
@@ -95,8 +100,19 @@ impl Hub {
         *self.position.borrow()
     }
 
+    /// The place from which on it has read.
+    pub fn started(&self) -> Option<Id> {
+        self.started.get().copied()
+    }
+
+    /// The place of the last entry that was read.
+    pub fn read_to(&self) -> Option<Id> {
+        *self.read.borrow()
+    }
+
     /// The first place that is known.
     pub fn start(&self, id: Id) {
+        let _ = self.started.set(id);
         self.position.send_replace(Some(id));
         self.read.send_replace(Some(id));
     }
@@ -165,7 +181,11 @@ impl Hub {
                 *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
                 match self.outgoing.back(number) {
                     Back::Fresh(content) => Some(content),
-                    Back::Early => None,
+                    Back::Early => {
+                        // As the others read it: with the time at which it was said.
+                        self.keep(&entry, entry.content().ok());
+                        None
+                    }
                     Back::Again => {
                         self.doubled.fetch_add(1, Ordering::Relaxed);
                         None
@@ -179,11 +199,12 @@ impl Hub {
             _ => None,
         };
         if let Some(said) = late {
+            self.keep(&entry, content.clone());
             taking.late.hold(id, said, (entry, content));
         } else if content.is_some() || taking.late.is_empty() {
             self.deliver_late(&mut taking);
             if let Some(content) = content {
-                self.deliver(&entry, id, content);
+                self.deliver(&entry, id, Part::Whole, content);
             }
         }
         if let Some(number) = own {
@@ -220,10 +241,17 @@ impl Hub {
         }
     }
 
-    fn deliver(&self, entry: &Entry, position: Id, content: Content) {
+    fn deliver(&self, entry: &Entry, position: Id, part: Part, content: Content) {
         if let Some(adapter) = self.adapter(&entry.namespace) {
             let origin = (entry.uid != *adapter.uid()).then_some(&entry.uid);
-            adapter.apply(origin, position, content);
+            adapter.apply(origin, position, entry.id.place(), part, content);
+        }
+    }
+
+    /// An event that was told before, or is told later, has its place.
+    fn keep(&self, entry: &Entry, content: Option<Content>) {
+        if let Some(content @ Content::Broadcast { .. }) = content {
+            self.deliver(entry, entry.id, Part::Kept, content);
         }
     }
 
@@ -247,7 +275,7 @@ impl Hub {
         for (at, (entry, content)) in held.into_iter().enumerate() {
             let position = if at + 1 == count { last } else { before };
             if let Some(content) = content {
-                self.deliver(&entry, position, content);
+                self.deliver(&entry, position, Part::Told, content);
             }
         }
         self.position.send_replace(Some(last));

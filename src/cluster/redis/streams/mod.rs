@@ -21,6 +21,7 @@ mod older;
 mod outgoing;
 mod questions;
 mod reader;
+mod replay;
 mod sessions;
 mod writer;
 
