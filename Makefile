@@ -60,6 +60,12 @@ test-interop: build
 test-browser: build
 	cd tests/browser && node --test --test-force-exit --test-concurrency=1
 
+.PHONY: day
+
+# A room of 10 000 messages in three browsers: reload, to the first, search, delete. About two minutes; of 2 000 in test-browser.
+day: build
+	cd tests/browser && MESSAGES=10000 node --test --test-force-exit day.test.mjs
+
 # The fault laboratory: what its proxies and servers do is what the names say, and a clean way alarms nobody.
 test-faults: build
 	cd tests/faults && node --test --test-force-exit --test-concurrency=1

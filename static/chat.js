@@ -1,6 +1,6 @@
 /* The chat: joining, the message box, and which room is seen. ES3: it also runs where there is no JSON, no WebSocket and no addEventListener. */
 (function (root) {
-  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Panel = root.ParlancePanel, Layer = root.ParlanceLayer, Log = root.ParlanceLog, Room = root.ParlanceRoom, Rooms = root.ParlanceRooms, Link = root.ParlanceLink, Evidence = root.ParlanceEvidence, Search = root.ParlanceSearch, You = root.ParlanceYou;
+  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Panel = root.ParlancePanel, Layer = root.ParlanceLayer, Log = root.ParlanceLog, Room = root.ParlanceRoom, Rooms = root.ParlanceRooms, Link = root.ParlanceLink, Evidence = root.ParlanceEvidence, Search = root.ParlanceSearch, You = root.ParlanceYou, Moderate = root.ParlanceModerate;
   var byId = P.byId, make = P.make, show = P.show, listen = P.listen, t = T.t;
 
   var MAX_TEXT = 100000;         // characters of a message that is tried at all; the server has a bound of its own
@@ -104,7 +104,7 @@
     P.focus(yes);
     listen(yes, 'click', function () {
       acts(li, []);
-      change(room, li, 'delete', { position: li.m.position }, { deleted: true });
+      change(room, li, li.m.own ? 'delete' : 'moderate', li.m.own ? { position: li.m.position } : { action: 'delete', position: li.m.position }, { deleted: true });
       P.focus(box);
     });
     listen(no, 'click', function () {
@@ -126,27 +126,40 @@
     Log.follow();
   }
 
-  // A message of the reader that the server knows: it can be changed.
+  function dots(label) {
+    var button = P.button('dots', '\u22ef');
+    button.setAttribute('aria-label', label);
+    button.title = label;
+    // not read out with what it belongs to
+    button.setAttribute('aria-live', 'off');
+    return button;
+  }
+
+  // A message that the reader can change, or do something about as a moderator.
   function mine(room, li) {
     var button;
     if (li.acts || li.m.deleted) return;
-    button = P.button('dots', '\u22ef');
-    button.setAttribute('aria-label', t('act.more'));
+    button = dots(t(li.m.own ? 'act.more' : 'act.moderate'));
     button.setAttribute('aria-expanded', 'false');
-    button.title = t('act.more');
-    // not read out with the message
-    button.setAttribute('aria-live', 'off');
     li.acts = li.body.appendChild(button);
     listen(button, 'click', function () {
-      var change = P.button('link', t('act.edit')), drop = P.button('link', t('act.delete'));
+      var first = P.button('link'), drop = P.button('link', t('act.delete'));
       if (li.choice) return acts(li, []);
-      acts(li, [change, ' ', drop]);
-      listen(change, 'click', function () {
+      if (li.m.own) P.say(first, t('act.edit')); else T.fill(first, 'mod.person', { name: P.isolated(li.m.name, 'name') });
+      acts(li, li.m.own ? [first, ' ', drop] : li.m.name ? [drop, ' ', first] : [drop]);
+      listen(first, 'click', function () {
         acts(li, []);
-        edit(room, li);
+        if (li.m.own) edit(room, li); else Moderate.open(button, { name: li.m.name, position: li.m.position });
       });
       listen(drop, 'click', function () { remove(room, li); });
     });
+  }
+
+  // Somebody in the list of people, for moderators.
+  function person(room, li, name) {
+    var button = dots(t('act.moderate'));
+    P.add(li, button);
+    listen(button, 'click', function () { Moderate.open(button, { name: name }); });
   }
 
   // The last of one's own messages that can be changed.
@@ -195,6 +208,7 @@
       fillBox(draft());
       Log.follow();
     }
+    show(byId('moderate-open'), inside && current.isModerator);
     back = inside ? null : Rooms.wayBack();
     show(byId('join-back'), !!back);
     P.say(byId('join-back'), back || '');
@@ -265,7 +279,7 @@
       P.focus(byId('name'));
     },
     changed: function (room) { if (room === current) draw(); else Rooms.draw(); },
-    edit: giveBack, mine: mine,
+    edit: giveBack, mine: mine, person: person,
     open: function (room) { Rooms.go(room.name); }
   };
 
@@ -401,5 +415,6 @@
   }
   You.start({ me: me, current: function () { return current; }, leave: Rooms.leaveAll });
   Search.start(function () { return current; });
+  Moderate.start(function () { return current; });
   if (current && !isInside(current)) focusName();
 })(window);

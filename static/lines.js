@@ -7,30 +7,34 @@
   var MAX_NAMES = 100;           // of those who came or went, each way; of the others there is a number
   var KINDS = ['joined', 'back', 'left', 'brief'];
 
-  // A mark that stands behind a name, and that no name can bring about.
-  function rank(m) {
-    var key = m.role === 'admin' || m.role === 'moderator' ? 'role.' + m.role : m.verified ? 'verified' : '', el;
-    if (!key) return null;
-    el = make('span', 'rank ' + (m.role || 'verified'), m.role ? t(key) : '\u2713');
-    el.title = t(key);
-    if (!m.role) P.add(el, make('span', 'hidden', t(key)));
-    return el;
-  }
-
-  // A message: { name, text, own, at: ms since 1970, late, position, edited, deleted, gap (before it), verified, role }. view: { me(), isHere(name),
+  // A message: { name, text, own, at: ms since 1970, late, position, edited, deleted, gap (before it), verified, role, announce }. view: { me(), isHere(name),
   // moved(by) }, who reads it.
   function message(m, view) {
+    if (m.announce) return announcement(m, view);
     var li = make('div', 'msg ' + (m.own ? 'own' : 'other')), d = new Date(m.at), time = make('time', 'time', P.clock(d));
     if (m.late) T.fill(time, 'time.late', { time: P.clock(d) });
     time.setAttribute('datetime', P.iso(d));
     time.title = P.day(d) + ' ' + P.clock(d, true);
     if (!m.own) li.appendChild(People.avatar(m.name || '?'));
     // the name is there for every message, for ears; eyes see it once a group
-    P.add(li, make('span', 'head', make('span', 'who ' + People.colour(m.name), P.isolated(m.name || t('someone'), 'name'), m.own ? null : rank(m), make('span', 'hidden', ': ')), time, ' '));
+    P.add(li, make('span', 'head', make('span', 'who ' + People.colour(m.name), P.isolated(m.name || t('someone'), 'name'), m.own ? null : People.mark(m.role, m.verified), make('span', 'hidden', ': ')), time, ' '));
     li.bubble = make('span', 'bubble');
     li.body = li.appendChild(make('span', 'body', m.gap ? make('em', 'gone', t('gap')) : null, li.bubble));
     li.m = m;
     li.day = P.day(d);
+    fill(li, view);
+    return li;
+  }
+
+  // What a moderator has announced to the room.
+  function announcement(m, view) {
+    var li = make('div', 'note announced');
+    li.bubble = make('span', 'bubble');
+    li.body = make('span', 'body', li.bubble);
+    T.fill(li, 'note.announced', { words: li.body });
+    li.m = m;
+    li.day = P.day(new Date(m.at));
+    li.title = P.clock(new Date(m.at));
     fill(li, view);
     return li;
   }
@@ -54,7 +58,7 @@
   // Whether it stands with the line before it, as said in one go.
   function isSame(li, before) {
     var a = before && before.m, b = li.m;
-    return !!a && !!b && a.name === b.name && a.own === b.own && !a.late && !b.late && before.day === li.day && Math.abs(b.at - a.at) < GROUP_MS;
+    return !!a && !!b && !a.announce && !b.announce && a.name === b.name && a.own === b.own && !a.late && !b.late && before.day === li.day && Math.abs(b.at - a.at) < GROUP_MS;
   }
 
   function note(key, values, name) {

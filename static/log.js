@@ -67,8 +67,8 @@
     for (i = 0; i < drawers.length; i++) drawers[i]();
   }
 
-  // ---- one log. host: { view (of lines.js), older(position, done), newer(position, done), latest(done), seen(position), place(position) }; each
-  // done(messages, more) is called once, without messages if there was no answer.
+  // ---- one log. host: { view (of lines.js), older(position, done), newer(position, done), latest(done), seen(position), place(position),
+  // added(line) }; each done(messages, more) is called once, without messages if there was no answer.
 
   function create(el, host) {
     var log = { el: el, lines: 0, chars: 0, live: true, hasHistory: false, unread: 0, mentions: 0, below: 0, dirty: false };
@@ -210,6 +210,7 @@
       li = Lines.message(m, host.view);
       li.waits = m.waits;
       if (m.position) items[key] = li;
+      host.added(li);
       return put(li, m.position ? placeOf(m.position) : m.waits ? null : atEnd());
     }
 
@@ -245,6 +246,7 @@
       if (!top || isBefore(top, position)) top = position;
       if (li.parentNode !== el) return;
       items['$' + position] = li;
+      host.added(li);
       from = nextLine(li);
       place = placeOf(position, li);
       if (place !== li.nextSibling) el.insertBefore(li, place);
@@ -547,6 +549,7 @@
       log.live = false;
       goLatest();
     };
+    log.each = function (fn) { for (var node = el.firstChild; node; node = node.nextSibling) if (node.m) fn(node); };
     log.find = function (position) { return items['$' + position]; };
     log.shown = function () {
       if (unplaced || atBottom) toBottom();

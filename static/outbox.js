@@ -81,13 +81,15 @@
     }
 
     function settled(item, answer) {
+      var wait;
       if (items[0] !== item) return;   // the answer to an earlier try came first
       flying = null;
       clear();
       item.told = true;
       if (answer.ok === false && (answer.reason === 'rate' || answer.reason === 'slow')) {
-        state(item, 'own.rate');
-        rateTimer = setTimeout(next, Math.min(Math.max(+answer.wait || 2000, 500), 60000));
+        wait = Math.min(Math.max(+answer.wait || 2000, 500), 60000);
+        state(item, answer.reason === 'slow' ? 'own.slow' : 'own.rate', { n: Math.ceil(wait / 1000) });
+        rateTimer = setTimeout(next, wait);
         return;
       }
       if (answer.ok === false && answer.reason === 'not joined' && !item.rejoined) {

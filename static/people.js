@@ -24,14 +24,33 @@
     return el;
   }
 
-  // The people of a room; ask(done) has the server say who is here, changed() is called when it has.
-  function create(ask, changed) {
+  // In a list: by the alphabet.
+  function isAfter(a, b) {
+    a = a.toLowerCase();
+    b = b.toLowerCase();
+    return a.localeCompare ? a.localeCompare(b) > 0 : a > b;
+  }
+
+  // A mark that stands behind a name, and that no name can bring about.
+  function mark(role, isVerified) {
+    var key = role === 'admin' || role === 'moderator' ? 'role.' + role : isVerified ? 'verified' : '', el;
+    if (!key) return null;
+    el = make('span', 'rank ' + (key === 'verified' ? key : role), key === 'verified' ? '\u2713' : t(key));
+    el.title = t(key);
+    if (key === 'verified') P.add(el, make('span', 'hidden', t(key)));
+    return el;
+  }
+
+  // The people of a room; ask(done) has the server say who is here, adds(li, name) may
+  // add to the line of somebody else.
+  function create(ask, adds) {
     // told: how many the server named when it was asked last
-    var people = [], index = {}, numUsers = 0, more = false, told = 0, myName = '', timer = 0;
+    var people = [], index = {}, verified = {}, numUsers = 0, more = false, told = 0, myName = '', timer = 0;
 
     function person(name) {
-      var li = make('li', 'person', avatar(name), P.isolated(name, 'person-name'));
+      var li = make('li', 'person', avatar(name), P.isolated(name, 'person-name'), mark('', verified['$' + name]));
       if (name === myName) P.add(li, make('span', 'you', ' (' + t('you') + ')'));
+      else if (adds) adds(li, name);
       return li;
     }
 
@@ -56,16 +75,18 @@
 
     function key(name) { return '$' + name.toLowerCase(); }
 
-    function came(name) {
+    function came(name, isVerified) {
+      if (isVerified) verified['$' + name] = true;
       if (more || P.indexOf(people, name) >= 0) return;
       if (people.length >= MAX_PEOPLE) {
         more = true;
         told = MAX_PEOPLE;
         return;
       }
-      people.push(name);
+      for (var i = people.length; i && isAfter(people[i - 1], name); i--);
+      people.splice(i, 0, name);
       index[key(name)] = true;
-      if (isShown()) list.appendChild(person(name));
+      if (isShown()) list.insertBefore(person(name), list.childNodes[i] || null);
     }
 
     function went(name) {
@@ -73,21 +94,23 @@
       if (i < 0) return;
       people.splice(i, 1);
       delete index[key(name)];
+      delete verified['$' + name];
       if (isShown()) P.remove(list.childNodes[i]);
     }
 
     function askWho() {
       ask(function (answer) {
         if (!answer || !answer.people) return;
-        people = answer.people.slice(0, MAX_PEOPLE);
+        people = answer.people.slice(0, MAX_PEOPLE).sort(function (a, b) { return isAfter(a, b) ? 1 : -1; });
         numUsers = answer.numUsers || people.length;
         more = !!answer.more || people.length < answer.people.length;
         told = people.length;
         index = {};
+        verified = {};
         for (var i = 0; i < people.length; i++) index[key(people[i])] = true;
+        for (i = 0; answer.verified && i < answer.verified.length; i++) verified['$' + answer.verified[i]] = true;
         drawList();
         drawCount();
-        if (changed) changed();
       });
     }
 
@@ -104,11 +127,16 @@
         var i = P.indexOf(people, from);
         if (from === myName) myName = to;
         if (i < 0) return;
-        people[i] = to;
+        people.splice(i, 1);
+        for (i = people.length; i && isAfter(people[i - 1], to); i--);
+        people.splice(i, 0, to);
         delete index[key(from)];
         index[key(to)] = true;
+        if (verified['$' + from]) verified['$' + to] = true;
+        delete verified['$' + from];
         drawList();
       },
+      redraw: drawList,
       // Draws the number anew, and sees to it that the list becomes right.
       draw: function () {
         drawCount();
@@ -135,5 +163,5 @@
     return room;
   }
 
-  root.ParlancePeople = { colour: colour, avatar: avatar, create: create };
+  root.ParlancePeople = { colour: colour, avatar: avatar, mark: mark, create: create };
 })(window);

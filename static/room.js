@@ -25,7 +25,7 @@
     if (late >= now()) late = at = 0;
     return {
       name: plain(data.username), text: plain(data.message), own: data.own === true, at: at || now(), late: late, position: position(data.position),
-      edited: number(data.edited), deleted: data.deleted === true, change: data.change === true, gap: data.gap === true, verified: data.verified === true, role: plain(data.role)
+      edited: number(data.edited), deleted: data.deleted === true, change: data.change === true, gap: data.gap === true, announce: data.announce === true, verified: data.verified === true, role: plain(data.role)
     };
   }
 
@@ -51,7 +51,7 @@
   // me: { name, token, keep() }, of this reader in all rooms. app: { entered(room), refused(room, words), changed(room), isShown(room), edit(text) }.
   function create(name, el, me, app) {
     var joining = false, againTimer, againCount = 0, lostAt = 0, alone = null, epoch = '', hole = '', early = {}, earlyCount = 0;
-    var room = { name: name, nsp: '/' + name, isOurs: false, key: name || '/', title: '', wanted: '', myName: '', isIn: false, wasIn: false, hasHistory: false, hasWords: false, readOnly: false, slow: 0, error: '' };
+    var room = { name: name, nsp: '/' + name, isOurs: false, key: name || '/', title: '', wanted: '', myName: '', isIn: false, wasIn: false, hasHistory: false, hasWords: false, readOnly: false, slow: 0, isModerator: false, error: '' };
 
     room.log = Log.create(el, {
       view: { me: function () { return room.myName; }, isHere: function (name) { return room.people.isHere(name); }, moved: moved },
@@ -59,9 +59,10 @@
       newer: function (from, done) { history({ after: from, limit: PAGE }, done); },
       latest: function (done) { history({ limit: PAGE }, done); },
       seen: function (position) { P.store.set('read.' + room.key, position); },
-      place: function (position) { P.session.set('at.' + room.key, position); }
+      place: function (position) { P.session.set('at.' + room.key, position); },
+      added: added
     });
-    room.people = People.create(function (done) { if (room.isIn) room.socket.emit('who', done); });
+    room.people = People.create(function (done) { if (room.isIn) room.socket.emit('who', done); }, function (li, name) { if (room.isModerator) app.person(room, li, name); });
     room.typists = Typists.create(function (word) { if (room.isIn) room.socket.emit(word); }, function () { return app.isShown(room); });
     room.out = Outbox.create({
       key: room.key, log: room.log, isJoined: function () { return room.isIn; }, me: function () { return room.myName || room.wanted; },
@@ -69,7 +70,6 @@
       taken: function (li, answer) {
         isEarly(answer, li);
         room.log.taken(li, position(answer.position), number(answer.at));
-        if (room.hasWords && li.m.position) app.mine(room, li);
       },
       rejoin: function () {
         room.isIn = false;
@@ -77,6 +77,11 @@
       },
       again: app.edit
     }, Link.doubt);
+
+    // One's own messages can be changed, and moderators do something about others.
+    function added(li) {
+      if (room.hasWords && li.m.position && (li.m.own || room.isModerator)) app.mine(room, li);
+    }
 
     // a button in a message moved while it was folded or unfolded
     function moved(by) {
@@ -147,6 +152,7 @@
       me.name = room.myName;
       if (plain(answer.token)) me.token = answer.token;
       room.hasWords = !!position(answer.position);
+      rank(answer.roles);
       lostAt = 0;
       describe(answer.room);
       if (gap && !first) sayGap(gap, room.hasHistory && !answer.gap && position(answer.position));
@@ -161,6 +167,13 @@
       if (room.renaming) room.renaming('');
       app.entered(room);
       room.out.go();
+    }
+
+    function rank(roles) {
+      for (var i = 0, is = false; roles && i < roles.length; i++) is = is || roles[i] === 'moderator' || roles[i] === 'admin';
+      if (is === room.isModerator) return;
+      room.isModerator = is;
+      room.log.each(added);
     }
 
     // `isWhole`: what was said meanwhile follows.
@@ -185,7 +198,6 @@
       }
       epoch = place;
       room.hasHistory = true;
-      mineAll(messages);
       if (first && (read = P.session.get('at.' + room.key))) around(read, function (li) { room.log.lookAt(li, 0); });
     }
 
@@ -200,17 +212,12 @@
         got += countOf(messages);
         if (more && (got > CATCH_UP || end === from)) return room.log.restart();
         room.log.fill(messages);
-        mineAll(messages);
         if (more) catchUp(end, got);
       });
     }
 
-    function mineAll(messages) {
-      for (var i = 0, li; room.hasWords && i < messages.length; i++) if (messages[i].own && (li = room.log.find(messages[i].position))) app.mine(room, li);
-    }
-
     function refused(reason, words) {
-      var known = { taken: 'join.taken', 'too long': 'join.toolong', reserved: 'join.name', invalid: 'join.name' }[reason], why = known ? t(known) : T.lang === 'en' && words ? T.brief(words) : t('join.refused') + (words ? ' (' + T.brief(words) + ')' : '');
+      var known = { taken: 'join.taken', 'too long': 'join.toolong', reserved: 'join.name', invalid: 'join.name', banned: 'join.banned' }[reason], why = known ? t(known) : T.lang === 'en' && words ? T.brief(words) : t('join.refused') + (words ? ' (' + T.brief(words) + ')' : '');
       if (room.renaming) return room.renaming(why);
       if (room.wasIn !== false && (reason === 'taken' || reason === 'rate') && againCount < AGAIN_MOST) {
         // our own ghost: the server has not noticed yet that the earlier connection is gone; or all who share
@@ -278,7 +285,7 @@
       heard('user joined', function (data, name) {
         if (!name) return;
         room.people.count(data);
-        room.people.came(name);
+        room.people.came(name, data.verified === true);
         room.log.takeOut(alone);
         room.log.cameOrWent(name, true);
       });
@@ -295,7 +302,6 @@
         room.typists.ended(name);
         li = room.log.add(m);
         isEarly(data, li);
-        if (m.own && li && room.hasWords) app.mine(room, li);
         if (!m.own) {
           room.log.arrived(li);
           Notify.heard(m, !!li && li.mentions, room.name, function () { app.open(room); });
@@ -318,12 +324,23 @@
         room.log.note('note.renamed', { from: P.isolated(from, 'name'), to: P.isolated(to, 'name') });
       });
       heard('announcement', function (data) {
-        var words = typeof data === 'string' ? data : plain(data.message);
-        if (words) room.log.note('note.announced', { words: P.isolated(words, 'text') }, 'announced');
+        var words = typeof data === 'string' ? data : plain(data.message), m;
+        if (position(data.position)) {
+          m = read(data);
+          m.announce = true;
+          room.log.arrived(room.log.add(m));
+        } else if (words) room.log.note('note.announced', { words: P.isolated(words, 'text') }, 'announced');
       });
       heard('typing', function (data, name) { room.typists.began(name); });
       heard('stop typing', function (data, name) { room.typists.paused(name); });
       heard('room', describe);
+      // by a moderator: this page does not come back by itself
+      heard('removed', function (data) {
+        room.wanted = '';
+        room.isIn = room.wasIn = joining = false;
+        room.out.lost();
+        app.refused(room, t(data.action === 'ban' ? 'join.banned' : 'join.removed') + (plain(data.message) ? ' (' + T.brief(data.message) + ')' : ''));
+      });
     }
 
     // Asks for this name in the room as soon as there is a connection. isAgain: an earlier life of this page had it.
@@ -359,10 +376,15 @@
       }
       if (!room.isIn) return done(t('why.notnow'));
       if (room.hasWords) return ask('rename', name, function (answer, refusal) {
+        if (refusal && refusal.reason === 'unknown event') return comeAs(name, is, done);
         if (!answer) return done(T.reason(refusal));
         if (plain(answer.token)) me.token = answer.token;
         is(plain(answer.username) || name);
       });
+      comeAs(name, is, done);
+    };
+    function comeAs(name, is, done) {
+      var before = room.myName;
       room.socket.disconnect();
       room.wanted = name;
       lostAt = 0;
@@ -372,7 +394,7 @@
         done(why || '');
       };
       room.socket.connect();
-    };
+    }
     // then(line): one message is in the log, among those before and after it.
     function around(position, then) {
       var place = order(position), li = room.log.find(position);
@@ -380,7 +402,6 @@
       history({ after: place.epoch + '.' + Math.max(0, place.seq - PAGE / 2), limit: PAGE }, function (messages, more) {
         if (!messages || !messages.length) return;
         room.log.reset(messages, true, !more);
-        mineAll(messages);
         if ((li = room.log.find(position))) then(li);
       });
     }

@@ -43,7 +43,7 @@
     var room = find(name), el;
     if (room) return room;
     if (rooms.length >= MAX_ROOMS) return null;
-    el = rooms.length ? byId('logs').appendChild(make('div', 'log off')) : byId('log');
+    el = rooms.length ? byId('logs').insertBefore(make('div', 'log off'), byId('jump')) : byId('log');
     if (rooms.length) {
       el.setAttribute('role', 'log');
       el.setAttribute('aria-live', 'polite');
@@ -161,7 +161,8 @@
     P.say(byId('place-name'), title(current));
     P.say(byId('place-title'), current.title);
     list = P.empty(byId('rooms-list'));
-    for (i = 0; i < rooms.length; i++) if (rooms[i].wanted || rooms[i].wasIn || rooms[i] === current) list.appendChild(entry(rooms[i]));
+    // the lobby first
+    for (i = 0; i < rooms.length; i++) if (rooms[i].wanted || rooms[i].wasIn || rooms[i] === current) list.insertBefore(entry(rooms[i]), rooms[i].name ? null : list.firstChild);
     list = P.empty(byId('rooms-others'));
     for (i = 0, news = 0; i < others.length; i++) if (!find(others[i].name) || !find(others[i].name).wanted && find(others[i].name) !== current) {
       list.appendChild(other(others[i]));

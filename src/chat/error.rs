@@ -1,5 +1,7 @@
 //! Why the room refuses what a client asks for.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::name::BadName;
@@ -13,11 +15,13 @@ pub struct ChatError {
     pub message: String,
     /// The reason in the log: for a rate limit the name of the setting, otherwise as `reason`.
     pub label: &'static str,
+    /// How long to wait until it can be done, for pages.
+    pub wait: Option<Duration>,
 }
 
 impl ChatError {
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        ChatError { reason, message: message.into(), label: reason }
+        ChatError { reason, message: message.into(), label: reason, wait: None }
     }
 
     pub fn not_joined() -> Self {
@@ -39,7 +43,11 @@ impl ChatError {
 
     /// The argument of an acknowledgement.
     pub fn ack_arg(&self) -> Value {
-        json!({ "ok": false, "reason": self.reason, "message": self.message })
+        let mut answer = json!({ "ok": false, "reason": self.reason, "message": self.message });
+        if let Some(wait) = self.wait {
+            answer["wait"] = (wait.as_millis() as u64).into();
+        }
+        answer
     }
 
     /// The argument of an error event.
@@ -56,8 +64,6 @@ impl From<BadName> for ChatError {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::rate_limits::Kind;
     use super::*;
 

@@ -2,34 +2,13 @@
 // they are told when somebody speaks to them.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
+import { describe, it } from 'node:test';
+import { Person, startServer } from './lib/pages.mjs';
+import { stage } from './lib/stage.mjs';
 import { Stranger } from './lib/stranger.mjs';
 
-let browser;
-let server;
-const people = [];
-
-async function enter(name, options) {
-  const person = await Person.enter(browser, server.url, name, options);
-  people.push(person);
-  return person;
-}
-
-before(async () => {
-  browser = await startBrowser();
-});
-after(() => browser?.close());
 // one for each test: who vanishes while it polls keeps its name until its heartbeat is missed
-beforeEach(async () => {
-  server = await startServer('--leave-delay', '0s');
-});
-afterEach(async () => {
-  const errors = people.flatMap((person) => person.page.errors);
-  await Promise.all(people.splice(0).map((person) => person.leave()));
-  await server.stop('SIGKILL');
-  assert.deepEqual(errors, [], 'no script failed');
-});
+const set = stage(['--leave-delay', '0s']);
 
 /** Keeps the page's WebSockets at hand: `arrives(event, data)` is what the server might say, `deaf` ends all traffic of those that are open. */
 const HANDS = () => {
@@ -58,13 +37,13 @@ const texts = (person, selector) => person.page.$$eval(selector, (all) => all.ma
 
 describe('over a reload', () => {
   it('the name, the draft and the place in the room stay, and in a second tab', async () => {
-    const alice = await enter('Alice');
+    const alice = await set.enter('Alice');
     await alice.page.fill('#message', 'half a thought');
     await alice.page.reload();
     await alice.reads('#log', /You joined as Alice/);
     assert.equal(await alice.page.inputValue('#message'), 'half a thought');
     const tab = await alice.page.context().newPage();
-    await tab.goto(server.url);
+    await tab.goto(set.server.url);
     assert.equal(await tab.inputValue('#name'), 'Alice');
     await tab.press('#name', 'Enter');
     await tab.waitForSelector('#room:not(.off)');
@@ -78,8 +57,8 @@ describe('over a reload', () => {
 
   it('what could not be sent yet is sent', async () => {
     const own = await startServer();
-    const [alice, bob] = await Promise.all(['Alice', 'Bob'].map((name) => Person.enter(browser, own.url, name)));
-    people.push(alice, bob);
+    const [alice, bob] = await Promise.all(['Alice', 'Bob'].map((name) => Person.enter(set.browser, own.url, name)));
+    for (const one of [alice, bob]) set.with(one);
     await alice.travelsBy('websocket');
     await alice.page.routeWebSocket(/socket\.io/, (socket) => socket.close());
     await alice.page.route('**/socket.io/**', (route) => route.abort());
@@ -101,7 +80,7 @@ describe('over a reload', () => {
 
 describe('a connection that is dead', () => {
   it('is noticed by a message without an answer, and the next one carries it', async () => {
-    const [alice, bob] = [await enter('Alice', { script: HANDS }), await enter('Bob')];
+    const [alice, bob] = [await set.enter('Alice', { script: HANDS }), await set.enter('Bob')];
     await alice.travelsBy('websocket');
     await alice.say('before');
     await alice.delivered();
@@ -117,7 +96,7 @@ describe('a connection that is dead', () => {
   });
 
   it('is not suspected while the server only takes its time', async () => {
-    const alice = await enter('Alice', { script: HANDS });
+    const alice = await set.enter('Alice', { script: HANDS });
     await alice.travelsBy('websocket');
     await alice.page.evaluate(() => {
       // an answer that never comes, on a connection that lives
@@ -136,7 +115,7 @@ describe('a connection that is dead', () => {
 
 describe('what is said', () => {
   it('stands in its order, under its day, once', async () => {
-    const alice = await enter('Alice', { script: HANDS });
+    const alice = await set.enter('Alice', { script: HANDS });
     await alice.travelsBy('websocket');
     const day = 24 * 60 * 60 * 1000;
     const noon = new Date().setHours(12, 0, 0, 0);
@@ -158,7 +137,7 @@ describe('what is said', () => {
   });
 
   it('is shown with the marks of a little Markdown, and no others', async () => {
-    const [alice, bob] = [await enter('Alice'), await enter('Bob')];
+    const [alice, bob] = [await set.enter('Alice'), await set.enter('Bob')];
     await bob.say('**bold**, *so* and _so_, `a *b*`, 2 * 3 * 4, snake_case_name\n> quoted\n```js\nlet a = "<b>";\n```\n<i>no</i> **https://example.org/a_b**');
     await alice.page.waitForSelector('#log .text a');
     assert.deepEqual(
@@ -169,8 +148,8 @@ describe('what is said', () => {
   });
 
   it('does not make those who type flicker', async () => {
-    const alice = await enter('Alice');
-    const bob = await Stranger.enter(server.url, 'Bob');
+    const alice = await set.enter('Alice');
+    const bob = await Stranger.enter(set.server.url, 'Bob');
     await alice.page.evaluate(() => {
       window.seen = [];
       new MutationObserver(() => window.seen.push(document.getElementById('typing').textContent)).observe(document.getElementById('typing'), { childList: true, subtree: true, characterData: true });
@@ -204,7 +183,7 @@ describe('who is spoken to', () => {
   };
 
   it('is told so by the page, and by the system on request', async () => {
-    const [alice, bob] = [await enter('Alice', { script: LISTENING }), await enter('Bob')];
+    const [alice, bob] = [await set.enter('Alice', { script: LISTENING }), await set.enter('Bob')];
     await alice.page.click('#you-open');
     await alice.page.selectOption('#you-notify', 'mention');
     await alice.page.waitForFunction(() => Notification.permission === 'granted');
@@ -230,7 +209,7 @@ describe('who is spoken to', () => {
 
 describe('a name', () => {
   it('can be changed', async () => {
-    const [alice, bob] = [await enter('Alice'), await enter('Bob')];
+    const [alice, bob] = [await set.enter('Alice'), await set.enter('Bob')];
     await alice.page.click('#you-open');
     await alice.page.fill('#you-name', 'Alicia');
     await alice.page.press('#you-name', 'Enter');
@@ -253,7 +232,7 @@ describe('on a small screen', () => {
   const SMALL = { viewport: { width: 320, height: 568 }, isMobile: true, hasTouch: true };
 
   it('everything has its place, and Back closes what lies over the room', async () => {
-    const alice = await enter('Alice', SMALL);
+    const alice = await set.enter('Alice', SMALL);
     await alice.say(`**${'unbreakable'.repeat(6)}** \`${'code'.repeat(15)}\`\n> https://example.org/${'a'.repeat(60)}\n\`\`\`\n${'b'.repeat(90)}\n\`\`\``);
     await alice.page.waitForSelector('#log .text code.block');
     const fits = async (what) => assert.equal(await alice.page.evaluate(() => [document.documentElement, ...document.querySelectorAll('#log, #people, .panel-body')].some((one) => one.scrollWidth > one.clientWidth && one.clientWidth)), false, what);

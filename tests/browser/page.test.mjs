@@ -1,39 +1,18 @@
 // What people do on the chat page.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
+import { describe, it } from 'node:test';
+import { Person, openPage, startServer } from './lib/pages.mjs';
+import { stage } from './lib/stage.mjs';
 
-let browser;
-let server;
-const people = [];
-
-async function enter(name, options) {
-  const person = await Person.enter(browser, server.url, name, options);
-  people.push(person);
-  return person;
-}
-
-before(async () => {
-  browser = await startBrowser();
-});
-after(() => browser?.close());
 // one for each test: who vanishes while it polls keeps its name until its heartbeat is missed
-beforeEach(async () => {
-  server = await startServer('--duplicate-names', 'false', '--message-max', '1000B');
-});
-afterEach(async () => {
-  const errors = people.flatMap((person) => person.page.errors);
-  await Promise.all(people.splice(0).map((person) => person.leave()));
-  await server.stop('SIGKILL');
-  assert.deepEqual(errors, [], 'no script failed');
-});
+const set = stage(['--duplicate-names', 'false', '--message-max', '1000B']);
 
 const UNICODE = ['안녕하세요, 세계', 'שלום עולם', 'e\u0301 or é', '👩‍👩‍👧‍👦 🏳️‍🌈 𝔘𝔫𝔦', 'a\u2028b \\n \\\\n "quoted"', '<b>not bold</b> &amp; <script>alert(1)</script>', '\u202eleft'];
 
 describe('the room', () => {
   it('lets two people talk, in any script', async () => {
-    const [alice, bob] = [await enter('Alice'), await enter('Bob 🐙')];
+    const [alice, bob] = [await set.enter('Alice'), await set.enter('Bob 🐙')];
     for (const text of UNICODE) {
       await alice.say(text);
       await bob.hears(text);
@@ -46,7 +25,7 @@ describe('the room', () => {
   });
 
   it('marks what another node says late, and says when it cannot reach the others', async () => {
-    const alice = await enter('Alice', {
+    const alice = await set.enter('Alice', {
       script: () => {
         const Native = window.WebSocket;
         window.WebSocket = class extends Native {
@@ -73,41 +52,38 @@ describe('the room', () => {
   });
 
   it('lists two of one name, and the one that stays', async () => {
-    await server.stop('SIGKILL');
-    server = await startServer('--duplicate-names', 'true');
-    const alice = await enter('Alice');
-    await enter('Bob');
-    const other = await enter('Bob');
+    await set.server.stop('SIGKILL');
+    set.server = await startServer('--duplicate-names', 'true');
+    const alice = await set.enter('Alice');
+    await set.enter('Bob');
+    const other = await set.enter('Bob');
     await alice.reads('#people-list', /^AAlice \(you\) *BBob *BBob$/);
     await other.travelsBy('websocket');
     await other.leave();
-    people.splice(people.indexOf(other), 1);
     await alice.reads('#people-list', /^AAlice \(you\) *BBob$/);
   });
 
   it('shows who is here, and tells in one line who came and went', async () => {
-    const alice = await enter('Alice');
-    const bob = await enter('Bob');
-    const carol = await enter('Carol');
+    const alice = await set.enter('Alice');
+    const bob = await set.enter('Bob');
+    const carol = await set.enter('Carol');
     await alice.reads('#people-count', '3');
     await carol.reads('#people-list', /^AAlice *BBob *CCarol \(you\)$/);
     await alice.reads('#log .crowd', 'Bob, Carol joined');
     await Promise.all([bob, carol].map((person) => person.travelsBy('websocket')));
     await carol.leave();
-    people.splice(people.indexOf(carol), 1);
     await alice.reads('#log .crowd', 'Bob joined; Carol looked in');
     await alice.reads('#people-list', /^AAlice \(you\) *BBob$/);
     await bob.say('somebody says something');
     await alice.hears('somebody says something');
     await bob.leave();
-    people.splice(people.indexOf(bob), 1);
     await alice.reads('#log .crowd:last-child', 'Bob left');
     assert.equal((await alice.page.$$('#log .crowd')).length, 2);
     await alice.reads('#people-count', '1');
   });
 
   it('shows a name as the server has it', async () => {
-    const person = await enter('  Ame\u0301lie  ');
+    const person = await set.enter('  Ame\u0301lie  ');
     await person.reads('#log .note', 'You joined as Amélie.');
     await person.reads('#people-list', /Amélie \(you\)$/);
     assert.equal(await person.page.evaluate(() => localStorage.getItem('parlance.name')), 'Amélie');
@@ -116,7 +92,7 @@ describe('the room', () => {
   });
 
   it('says who is typing, and that they stopped', async () => {
-    const [alice, bob, carol] = [await enter('Alice'), await enter('Bob'), await enter('Carol')];
+    const [alice, bob, carol] = [await set.enter('Alice'), await set.enter('Bob'), await set.enter('Carol')];
     await bob.page.type('#message', 'hm');
     await alice.reads('#typing', 'Bob is typing…');
     await alice.reads('#typing', '');
@@ -128,11 +104,11 @@ describe('the room', () => {
   });
 
   it('shows why a name is refused, and lets one try another', async () => {
-    await enter('Alice');
-    const page = await openPage(browser);
+    await set.enter('Alice');
+    const page = await openPage(set.browser);
     const late = new Person(page);
-    people.push(late);
-    await page.goto(server.url);
+    set.with(late);
+    await page.goto(set.server.url);
     await page.press('#name', 'Enter');
     await late.reads('#join-error', 'Please enter a name.');
     await page.fill('#name', 'Alice');
@@ -147,7 +123,7 @@ describe('the room', () => {
   });
 
   it('says so when a message is refused, and gives it back for editing', async () => {
-    const [alice, bob] = [await enter('Alice'), await enter('Bob')];
+    const [alice, bob] = [await set.enter('Alice'), await set.enter('Bob')];
     await alice.say('가'.repeat(500));
     await alice.reads('#log .failed .state', /^Not sent: the message is too long/);
     await alice.say('short');
@@ -159,9 +135,9 @@ describe('the room', () => {
   });
 
   it('sends what the server takes, and does not lose the connection over what it cannot carry', async () => {
-    await server.stop('SIGKILL');
-    server = await startServer('--message-max', '60000B', '--max-payload', '64000B');
-    const [carol, dave] = [await enter('Carol'), await enter('Dave')];
+    await set.server.stop('SIGKILL');
+    set.server = await startServer('--message-max', '60000B', '--max-payload', '64000B');
+    const [carol, dave] = [await set.enter('Carol'), await set.enter('Dave')];
     await carol.travelsBy('websocket');
     const long = 'long '.repeat(11_000).trim();
     await carol.say(long);
@@ -175,7 +151,7 @@ describe('the room', () => {
   });
 
   it('makes links of web addresses and of nothing else', async () => {
-    const [alice, bob] = [await enter('Alice'), await enter('Bob')];
+    const [alice, bob] = [await set.enter('Alice'), await set.enter('Bob')];
     await alice.say('see https://example.org/a_(b)?x=1&y=2#z, (http://example.net/q). javascript:alert(1) http:// ftp://x HTTPS://Ünï.example/"x');
     await bob.page.waitForSelector('#log .text a');
     const links = await bob.page.$$eval('#log .text a', (all) => all.map((a) => [a.getAttribute('href'), a.textContent, a.rel, a.target]));
@@ -188,7 +164,7 @@ describe('the room', () => {
   });
 
   it('counts in the title what came while one was away, and marks where it began', async () => {
-    const [alice, bob] = [await enter('Alice'), await enter('Bob')];
+    const [alice, bob] = [await set.enter('Alice'), await set.enter('Bob')];
     await bob.say('before');
     await alice.hears('before');
     await alice.page.evaluate(() => window.dispatchEvent(new Event('blur')));
@@ -202,7 +178,7 @@ describe('the room', () => {
   });
 
   it('does not scroll away under a reader, and says what is below', async () => {
-    const [alice, bob] = [await enter('Alice'), await enter('Bob')];
+    const [alice, bob] = [await set.enter('Alice'), await set.enter('Bob')];
     for (let i = 0; i < 40; i++) await bob.say(`line ${i}`);
     await alice.hears('line 39');
     assert.ok(await alice.page.$eval('#log', (log) => log.scrollHeight - log.scrollTop - log.clientHeight < 2), 'at the end');
@@ -220,7 +196,7 @@ describe('the room', () => {
   });
 
   it('marks where the unread begin anew after they were read', async () => {
-    const [alice, bob] = [await enter('Alice'), await enter('Bob')];
+    const [alice, bob] = [await set.enter('Alice'), await set.enter('Bob')];
     const up = () => alice.page.$eval('#log', (log) => (log.scrollTop = 0)).then(() => alice.page.waitForSelector('#jump:not(.off)'));
     const marked = () => alice.page.$$eval('#log .marker', (all) => all.map((marker) => marker.nextSibling.querySelector('.text').textContent));
     for (let i = 0; i < 40; i++) await bob.say(`line ${i}`);
@@ -239,19 +215,19 @@ describe('the room', () => {
   });
 
   it('tells who comes first that nobody else is here yet, until somebody is', async () => {
-    const alice = await enter('Alice');
+    const alice = await set.enter('Alice');
     await alice.reads('#log .note:last-child', /^Nobody else is here yet/);
-    const bob = await enter('Bob');
+    const bob = await set.enter('Bob');
     await alice.reads('#log .crowd', 'Bob joined');
     for (const person of [alice, bob]) assert.doesNotMatch(await person.page.textContent('#log'), /Nobody/);
   });
 
   it('can be used by keyboard alone', async () => {
-    const bob = await enter('Bob');
-    const page = await openPage(browser);
+    const bob = await set.enter('Bob');
+    const page = await openPage(set.browser);
     const alice = new Person(page);
-    people.push(alice);
-    await page.goto(server.url);
+    set.with(alice);
+    await page.goto(set.server.url);
     await page.waitForSelector('#badge.good');
     assert.equal(await page.evaluate(() => document.activeElement.id), 'name');
     await page.keyboard.type('Alice');
@@ -287,7 +263,7 @@ describe('the room', () => {
   });
 
   it('leaves Enter to an input method that is composing', async () => {
-    const alice = await enter('Alice');
+    const alice = await set.enter('Alice');
     await alice.page.fill('#message', '한');
     await alice.page.$eval('#message', (box) => box.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', keyCode: 13, isComposing: true, bubbles: true, cancelable: true })));
     assert.equal(await alice.page.inputValue('#message'), '한');
@@ -296,7 +272,7 @@ describe('the room', () => {
   });
 
   it('speaks Korean to a Korean browser', async () => {
-    const person = await enter('지민', { locale: 'ko-KR' });
+    const person = await set.enter('지민', { locale: 'ko-KR' });
     assert.equal(await person.page.getAttribute('html', 'lang'), 'ko');
     await person.reads('#log .note', '지민 이름으로 참여했습니다.');
     await person.reads('#people-title', '참여자');
@@ -305,7 +281,7 @@ describe('the room', () => {
   });
 
   it('has room for everything on a phone', async () => {
-    const person = await enter('Somebody with a rather long name', { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true });
+    const person = await set.enter('Somebody with a rather long name', { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true });
     await person.say(`${'unbreakable'.repeat(30)} https://example.org/${'a'.repeat(200)}`);
     await person.page.waitForSelector('#log .msg');
     const wide = () => person.page.evaluate(() => document.documentElement.scrollWidth > innerWidth || document.getElementById('log').scrollWidth > document.getElementById('log').clientWidth);
@@ -327,7 +303,7 @@ describe('the room', () => {
 
 describe('the connection panel', () => {
   it('tells which transport is in use, what was tried, and how long a round trip takes', async () => {
-    const alice = await enter('Alice');
+    const alice = await set.enter('Alice');
     await alice.travelsBy('websocket');
     await alice.page.click('#badge');
     await alice.reads('#panel .facts', /Connected.*WebSocket \(websocket\).*\d+ ms.*Engine\.IO 4, Socket\.IO 5/s);
@@ -337,7 +313,7 @@ describe('the connection panel', () => {
   });
 
   it('copies a report that can be sent to an operator', async () => {
-    const alice = await enter('Alice', { permissions: ['clipboard-read', 'clipboard-write'] });
+    const alice = await set.enter('Alice', { permissions: ['clipboard-read', 'clipboard-write'] });
     await alice.travelsBy('websocket');
     await alice.say('a secret');
     await alice.page.click('#badge');
@@ -352,7 +328,7 @@ describe('the connection panel', () => {
   });
 
   it('leaves the report selected where nothing can be copied', async () => {
-    const alice = await enter('Alice', { script: 'Object.defineProperty(navigator, "clipboard", { value: undefined }); document.execCommand = () => false;' });
+    const alice = await set.enter('Alice', { script: 'Object.defineProperty(navigator, "clipboard", { value: undefined }); document.execCommand = () => false;' });
     await alice.page.click('#badge');
     await alice.page.click('#panel .actions button');
     await alice.reads('#panel .copied', /Ctrl \+ C/);
@@ -365,8 +341,8 @@ describe('the connection panel', () => {
 describe('without a connection', () => {
   it('keeps what is written while the server is away, and sends it once, in order', async () => {
     const own = await startServer('--shutdown-timeout', '1s');
-    const [alice, bob] = await Promise.all(['Alice', 'Bob'].map((name) => Person.enter(browser, own.url, name)));
-    people.push(alice, bob);
+    const [alice, bob] = await Promise.all(['Alice', 'Bob'].map((name) => Person.enter(set.browser, own.url, name)));
+    for (const one of [alice, bob]) set.with(one);
     await alice.travelsBy('websocket');
     await alice.say('before');
     await bob.hears('before');
@@ -391,8 +367,8 @@ describe('without a connection', () => {
 
   it('loses and doubles nothing when the server dies without a word', async () => {
     const own = await startServer();
-    const [alice, bob] = await Promise.all(['Alice', 'Bob'].map((name) => Person.enter(browser, own.url, name)));
-    people.push(alice, bob);
+    const [alice, bob] = await Promise.all(['Alice', 'Bob'].map((name) => Person.enter(set.browser, own.url, name)));
+    for (const one of [alice, bob]) set.with(one);
     await alice.travelsBy('websocket');
     for (let i = 0; i < 10; i++) await alice.say(`first ${i}`);
     await alice.delivered();
@@ -413,9 +389,9 @@ describe('without a connection', () => {
 
   it('says so from the start when there is no server, and joins when there is one', async () => {
     const own = await startServer();
-    const page = await openPage(browser);
+    const page = await openPage(set.browser);
     const person = new Person(page);
-    people.push(person);
+    set.with(person);
     let away = true;
     await page.route('**/socket.io/**', (route) => (away ? route.abort() : route.continue()));
     await page.routeWebSocket(/socket\.io/, (socket) => (away ? socket.close() : socket.connectToServer()));
@@ -432,12 +408,12 @@ describe('without a connection', () => {
   });
 
   it('names a sign-in page that stands in the way', async () => {
-    const page = await openPage(browser);
+    const page = await openPage(set.browser);
     const person = new Person(page);
-    people.push(person);
+    set.with(person);
     await page.route('**/socket.io/?*', (route) => route.fulfill({ status: 200, contentType: 'text/html', body: '<html>Welcome to our network</html>' }));
     await page.routeWebSocket(/socket\.io/, (socket) => socket.close());
-    await page.goto(server.url);
+    await page.goto(set.server.url);
     await page.waitForSelector('#badge.bad');
     await person.reads('#banner-text', /sign-in page/);
     // asked for a script, the stranger sent its page, too

@@ -1,49 +1,27 @@
 // The page at a server that remembers: history, gaps, changes, search.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { Person, startBrowser } from './lib/pages.mjs';
+import { describe, it } from 'node:test';
 import { RememberingServer } from './lib/remembering-server.mjs';
+import { stage } from './lib/stage.mjs';
 
 const DAY = 24 * 60 * 60 * 1000;
 
-let browser;
-let server;
-const people = [];
-
-async function enter(name, options, path = '/') {
-  const person = await Person.enter(browser, server.url + path, name, options);
-  people.push(person);
-  return person;
-}
-
-before(async () => {
-  browser = await startBrowser();
-});
-after(() => browser?.close());
-beforeEach(async () => {
-  server = await RememberingServer.start();
-});
-afterEach(async () => {
-  const errors = people.flatMap((person) => person.page.errors);
-  await Promise.all(people.splice(0).map((person) => person.leave()));
-  await server.crash();
-  assert.deepEqual(errors, [], 'no script failed');
-});
+const set = stage(() => RememberingServer.start());
 
 /** So many lines were said over the last three days. */
 function history(count, name = '/') {
-  for (let i = 1; i <= count; i++) server.say(name, i % 4 ? 'Bob' : 'Carol', `line ${i}`, { at: Date.now() - 3 * DAY + (i * 3 * DAY) / (count + 1) });
+  for (let i = 1; i <= count; i++) set.server.say(name, i % 4 ? 'Bob' : 'Carol', `line ${i}`, { at: Date.now() - 3 * DAY + (i * 3 * DAY) / (count + 1) });
 }
-const texts = (person) => person.page.$$eval('#log .text', (all) => all.map((item) => item.textContent));
+const texts = (person) => person.texts();
 const lines = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `line ${from + i}`);
-const scroll = (person, where) => person.page.$eval('#log', (log, end) => (log.scrollTop = end ? log.scrollHeight : 0), where === 'down');
+const scroll = (person, where) => person.scroll(where);
 const has = (person, text) => person.page.waitForFunction((wanted) => [...document.querySelectorAll('#log .text')].some((one) => one.textContent === wanted), text);
 
 describe('history', () => {
   it('is there on joining, to its beginning, and the page holds a stretch of it', async () => {
     history(700);
-    const alice = await enter('Alice');
+    const alice = await set.enter('Alice');
     await alice.hears('line 700');
     assert.deepEqual(await texts(alice), lines(651, 700));
     for (let first = 651; first > 1; first = Math.max(1, first - 50)) {
@@ -61,7 +39,7 @@ describe('history', () => {
     assert.ok(shown.length <= 500 && (await alice.page.$$('#log > *')).length <= 501);
     assert.deepEqual(shown, lines(1, shown.length));
     // what comes meanwhile is counted, and there when the reader comes to it
-    server.say('/', 'Bob', 'news');
+    set.server.say('/', 'Bob', 'news');
     await alice.reads('#jump', '1 new message');
     while ((await texts(alice)).at(-1) !== 'news') {
       const last = (await texts(alice)).at(-1);
@@ -70,7 +48,7 @@ describe('history', () => {
     }
     const end = await texts(alice);
     assert.deepEqual(end, [...lines(702 - end.length, 700), 'news']);
-    server.say('/', 'Bob', 'and live again');
+    set.server.say('/', 'Bob', 'and live again');
     await alice.hears('and live again');
     // from far up, one step leads to the end
     await scroll(alice, 'up');
@@ -82,7 +60,7 @@ describe('history', () => {
 
   it('comes back to the place that was read', async () => {
     history(300);
-    const alice = await enter('Alice');
+    const alice = await set.enter('Alice');
     await alice.hears('line 300');
     await scroll(alice, 'up');
     await has(alice, 'line 201');
@@ -97,25 +75,25 @@ describe('history', () => {
     await alice.hears('line 300');
     await alice.page.waitForFunction(() => /\.300$/.test(localStorage.getItem('parlance.read./')));
     await alice.page.goto('about:blank');
-    for (const text of ['new 1', 'new 2']) server.say('/', 'Bob', text);
-    await alice.page.goto(server.url);
+    for (const text of ['new 1', 'new 2']) set.server.say('/', 'Bob', text);
+    await alice.page.goto(set.server.url);
     await alice.hears('new 2');
     assert.equal(await alice.page.$eval('#log .marker', (marker) => marker.nextSibling.querySelector('.text').textContent), 'new 1');
   });
 
   it('fills a gap in order, once, and says everybody\'s unsent words after it', async () => {
     history(10);
-    const [alice, bob] = [await enter('Alice'), await enter('Bobby')];
+    const [alice, bob] = [await set.enter('Alice'), await set.enter('Bobby')];
     await bob.say('before');
     await alice.hears('before');
-    await server.crash();
+    await set.server.crash();
     await Promise.all([alice, bob].map((person) => person.page.waitForSelector('#badge.bad')));
     for (const [person, text] of [[alice, 'of Alice 1'], [bob, 'of Bob 1'], [alice, 'of Alice 2'], [bob, 'of Bob 2']]) await person.say(text);
-    for (let i = 1; i <= 120; i++) server.say('/', 'Zed', `gap ${i}`);
-    await server.restart();
+    for (let i = 1; i <= 120; i++) set.server.say('/', 'Zed', `gap ${i}`);
+    await set.server.restart();
     for (const person of [alice, bob]) for (const text of ['gap 120', 'of Alice 2', 'of Bob 2']) await person.hears(text);
     await Promise.all([alice.delivered(), bob.delivered()]);
-    const truth = server.room('/').log.map(({ text }) => text);
+    const truth = set.server.room('/').log.map(({ text }) => text);
     assert.equal(truth.length, 135);
     for (const person of [alice, bob]) assert.deepEqual((await texts(person)).slice(-125), truth.slice(-125));
     assert.match(await alice.page.textContent('#log'), /Not connected from [\d:]+ to [\d:]+\.(?! What)/);
@@ -123,14 +101,14 @@ describe('history', () => {
 
   it('that the server has lost is said to be missing', async () => {
     history(5);
-    const alice = await enter('Alice');
+    const alice = await set.enter('Alice');
     await alice.hears('line 5');
-    await server.crash();
+    await set.server.crash();
     await alice.page.waitForSelector('#badge.bad');
-    server.rooms.clear();
-    server.room('/').epoch = 'newepoch';
-    server.say('/', 'Bob', 'a new beginning');
-    await server.restart();
+    set.server.rooms.clear();
+    set.server.room('/').epoch = 'newepoch';
+    set.server.say('/', 'Bob', 'a new beginning');
+    await set.server.restart();
     await alice.hears('a new beginning');
     assert.match(await alice.page.textContent('#log'), /What was said meanwhile is not shown here/);
     assert.deepEqual(await texts(alice), [...lines(1, 5), 'a new beginning']);
@@ -140,12 +118,12 @@ describe('history', () => {
   });
 
   it('has one order, however late the answers are', async () => {
-    const alice = await enter('Alice');
-    server.ackDelay = 400;
+    const alice = await set.enter('Alice');
+    set.server.ackDelay = 400;
     await alice.say('mine');
     await alice.page.waitForSelector('#log .own');
-    while (server.room('/').log.length < 1) await alice.page.evaluate(() => 0);
-    server.say('/', 'Bob', 'theirs');
+    while (set.server.room('/').log.length < 1) await alice.page.evaluate(() => 0);
+    set.server.say('/', 'Bob', 'theirs');
     await alice.hears('theirs');
     await alice.page.waitForFunction(() => document.querySelector('#log .own .dots'));
     assert.deepEqual(await texts(alice), ['mine', 'theirs']);
@@ -154,7 +132,7 @@ describe('history', () => {
 
 describe('one\'s own messages', () => {
   it('can be changed and deleted, and others see it', async () => {
-    const [alice, bob] = [await enter('Alice'), await enter('Bobby')];
+    const [alice, bob] = [await set.enter('Alice'), await set.enter('Bobby')];
     await alice.say('my frist');
     await bob.hears('my frist');
     await alice.page.waitForSelector('#log .own .dots', { state: 'attached' });
@@ -183,9 +161,8 @@ describe('one\'s own messages', () => {
   });
 
   it('are so in each of their tabs, and after a reload', async () => {
-    const alice = await enter('Alice');
-    const tab = new Person(await alice.page.context().newPage());
-    await tab.page.goto(server.url);
+    const alice = await set.enter('Alice');
+    const tab = await set.tab(alice);
     // the token says who it is
     await tab.page.waitForSelector('#room:not(.off)');
     await tab.say('from the second tab');
@@ -197,7 +174,7 @@ describe('one\'s own messages', () => {
   });
 
   it('are said under another name without leaving', async () => {
-    const [alice, bob] = [await enter('Alice'), await enter('Bobby')];
+    const [alice, bob] = [await set.enter('Alice'), await set.enter('Bobby')];
     await alice.page.click('#you-open');
     await alice.page.fill('#you-name', 'Alix');
     await alice.page.press('#you-name', 'Enter');
@@ -210,8 +187,9 @@ describe('one\'s own messages', () => {
 describe('search', () => {
   it('finds what was said long ago, and leads there', async () => {
     history(400);
-    server.say('/', 'Dan', 'of a verified person', { verified: true });
-    const alice = await enter('Alice');
+    set.server.verified.add('Dan');
+    set.server.say('/', 'Dan', 'of a verified person');
+    const alice = await set.enter('Alice');
     await alice.hears('of a verified person');
     assert.equal(await alice.page.$eval('#log .msg:has(.rank) .who', (who) => who.textContent), 'Dan✓verified: ');
     await alice.page.click('#search-open');
@@ -236,9 +214,9 @@ describe('search', () => {
 
 describe('rooms', () => {
   it('that one is in tell what is unread, and come back after a reload', async () => {
-    server.room('/support').title = 'Help with everything';
-    server.say('/support', 'Sue', 'welcome');
-    const [alice, bob] = [await enter('Alice', {}, '/#support'), await enter('Bobby')];
+    set.server.room('/support').title = 'Help with everything';
+    set.server.say('/support', 'Sue', 'welcome');
+    const [alice, bob] = [await set.enter('Alice', {}, '/#support'), await set.enter('Bobby')];
     await alice.hears('welcome');
     await alice.reads('#place-title', 'Help with everything');
     assert.equal(await alice.page.title(), '#support – Parlance');
@@ -246,9 +224,9 @@ describe('rooms', () => {
     await alice.reads('#place-name', 'Lobby');
     await alice.say('to the lobby');
     await bob.hears('to the lobby');
-    server.say('/support', 'Sue', 'anybody?');
+    set.server.say('/support', 'Sue', 'anybody?');
     await alice.reads('#rooms-list li:not(.current) .count', /^1/);
-    server.say('/support', 'Sue', '@Alice?');
+    set.server.say('/support', 'Sue', '@Alice?');
     await alice.reads('#rooms-list li:not(.current) .count.named', /^2/);
     await alice.page.reload();
     await alice.hears('to the lobby');
@@ -257,5 +235,14 @@ describe('rooms', () => {
     await alice.reads('#place-name', '# support');
     await alice.hears('@Alice?');
     assert.equal((await alice.page.$$('#rooms-list .count')).length, 0);
+    // the way to the end is within reach in each of them
+    for (const room of ['Lobby', 'support']) {
+      await alice.page.click(`#rooms-list a:has-text("${room}")`);
+      for (let i = 0; i < 30; i++) set.server.say(room === 'Lobby' ? '/' : '/support', 'Sue', `${room} ${i}`);
+      await alice.hears(`${room} 29`);
+      await alice.scroll('up');
+      await alice.page.click('#jump');
+      await alice.page.waitForSelector('#jump', { state: 'hidden' });
+    }
   });
 });

@@ -1,32 +1,11 @@
 // Rooms on the page: several at once over one connection, each with an address of its own.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
+import { describe, it } from 'node:test';
+import { Person, openPage } from './lib/pages.mjs';
+import { stage } from './lib/stage.mjs';
 
-let browser;
-let server;
-const people = [];
-
-async function enter(name, path, options) {
-  const person = await Person.enter(browser, server.url + path, name, options);
-  people.push(person);
-  return person;
-}
-
-before(async () => {
-  browser = await startBrowser();
-});
-after(() => browser?.close());
-beforeEach(async () => {
-  server = await startServer('--rooms', 'support,team-*,채팅');
-});
-afterEach(async () => {
-  const errors = people.flatMap((person) => person.page.errors);
-  await Promise.all(people.splice(0).map((person) => person.leave()));
-  await server.stop('SIGKILL');
-  assert.deepEqual(errors, [], 'no script failed');
-});
+const set = stage(['--rooms', 'support,team-*,채팅']);
 
 const into = async (person, room) => {
   await person.page.fill('#rooms-name', room);
@@ -36,7 +15,7 @@ const into = async (person, room) => {
 
 describe('a room', () => {
   it('has an address, and its people talk among themselves', async () => {
-    const [alice, bob, carol] = [await enter('Alice', '/#support'), await enter('Bob', '/#support'), await enter('Carol', '/')];
+    const [alice, bob, carol] = [await set.enter('Alice', {}, '/#support'), await set.enter('Bob', {}, '/#support'), await set.enter('Carol', {}, '/')];
     await alice.reads('#place-name', '# support');
     await bob.say('in support');
     await alice.hears('in support');
@@ -49,14 +28,14 @@ describe('a room', () => {
 
   it('is one of several over one connection, and tells of unread messages', async () => {
     let sockets = 0;
-    const page = await openPage(browser);
+    const page = await openPage(set.browser);
     page.on('websocket', () => sockets++);
     const alice = new Person(page);
-    people.push(alice);
-    await page.goto(server.url);
+    set.with(alice);
+    await page.goto(set.server.url);
     await alice.join('Alice');
     await alice.travelsBy('websocket');
-    const bob = await enter('Bob', '/');
+    const bob = await set.enter('Bob', {}, '/');
     await into(alice, '채팅');
     await into(alice, 'team-blue');
     await alice.say('to the team');
@@ -92,8 +71,8 @@ describe('a room', () => {
   });
 
   it('that there may not be says so', async () => {
-    const alice = await enter('Alice', '/');
-    await alice.page.goto(`${server.url}/#secret`);
+    const alice = await set.enter('Alice', {}, '/');
+    await alice.page.goto(`${set.server.url}/#secret`);
     await alice.reads('#join-error', /^This room cannot be joined\./);
     await alice.page.click('#join-back a:has-text("Back to Lobby")');
     await alice.page.waitForSelector('#room:not(.off)');
@@ -102,7 +81,7 @@ describe('a room', () => {
   });
 
   it('is one of a list on a phone', async () => {
-    const alice = await enter('Alice', '/#support', { viewport: { width: 320, height: 568 }, isMobile: true, hasTouch: true });
+    const alice = await set.enter('Alice', { viewport: { width: 320, height: 568 }, isMobile: true, hasTouch: true }, '/#support');
     await alice.page.click('#rooms-toggle');
     await into(alice, 'team-red');
     await alice.page.waitForSelector('#rooms', { state: 'hidden' });

@@ -125,6 +125,8 @@ async fn in_slow_mode_people_wait_between_messages() {
     let refused = page.ack(2).await[0].take();
     assert_eq!((&refused["ok"], &refused["reason"]), (&json!(false), &json!("slow")));
     assert!(refused["message"].as_str().unwrap().contains("slow mode: wait 3"), "{refused}");
+    let wait = refused["wait"].as_u64().unwrap();
+    assert!((3_500_000..=3_600_000).contains(&wait), "{wait} ms");
     // Others are not held up.
     let mut bob = user(&server, "bob").await;
     assert_eq!(ask(&mut bob, json!(["new message", "hello"])).await["ok"], true);

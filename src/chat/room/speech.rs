@@ -201,7 +201,7 @@ impl Room {
         if let Err(wait) = self.slow.take(&pending.author, address, every, Instant::now()) {
             let seconds = wait.as_millis().div_ceil(1000);
             let message = format!("this room is in slow mode: wait {seconds} s");
-            let error = ChatError::new("slow", message);
+            let error = ChatError { wait: Some(wait), ..ChatError::new("slow", message) };
             return self.refuse(&socket, pending.chat_protocol, pending.ack, &error);
         }
         self.shared.stats.message(true);

@@ -30,7 +30,8 @@ function need(name) {
 /** A script that takes globals away before those of the page run. */
 const without = (names) => names.map((name) => `try { delete window.${name}; } catch (e) {} if (window.${name}) window.${name} = undefined;`).join(' ');
 
-class Engine {
+/** A page that answers questions. */
+export class Engine {
   /** What the page's scripts said, and their errors. */
   messages = [];
 

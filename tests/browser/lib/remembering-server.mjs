@@ -1,5 +1,5 @@
-// A chat server on Node that answers a login of our page with a position, and knows `history`, `edit`, `delete`, `search`, `rename` and
-// `rooms`. A test sets what it knows: messages of days, a history that is lost, answers that are late.
+// A chat server on Node that answers a login of our page with a position, and knows `history`, `edit`, `delete`, `search`, `rename`,
+// `rooms` and `moderate`. A test sets what it knows: messages of days, a history that is lost, answers that are late, moderators.
 
 import { existsSync, readFileSync } from 'node:fs';
 import http from 'node:http';
@@ -17,6 +17,7 @@ class Room {
   log = [];
   keys = new Map();
   people = new Map();
+  muted = new Set();
   title = '';
 }
 
@@ -26,6 +27,9 @@ export class RememberingServer {
   #scripts = new Map();
   /** Milliseconds until a message is acknowledged. */
   ackDelay = 0;
+  /** Names of moderators, and of people with an account. */
+  moderators = new Set();
+  verified = new Set();
   /** What pages asked for: `[event, argument]`. */
   asked = [];
 
@@ -51,9 +55,10 @@ export class RememberingServer {
   }
 
   /** A message as that person sees it. */
-  #view(room, { seq, at, username, text, edited, deleted, verified, person }, reader) {
+  #view(room, { seq, at, username, text, edited, deleted, announce, person }, reader) {
+    const verified = this.verified.has(username);
     const message = { position: `${room.epoch}.${seq}`, at, username, message: text };
-    return Object.assign(message, edited && { edited }, deleted && { deleted }, verified && { verified }, person === reader && { own: true });
+    return Object.assign(message, edited && { edited }, deleted && { deleted }, announce && { announce }, verified && { verified }, person === reader && { own: true });
   }
 
   /** Cuts everybody off, as a crash would. */
@@ -88,7 +93,7 @@ export class RememberingServer {
     let me;
     socket.onAny((event, what) => this.asked.push([event, what]));
     socket.on('latency', (done) => done());
-    socket.on('who', (done) => done({ numUsers: room.people.size, people: names() }));
+    socket.on('who', (done) => done({ numUsers: room.people.size, people: names(), verified: names().filter((name) => this.verified.has(name)) }));
     socket.on('rooms', (done) => done({ ok: true, more: false, rooms: [...this.rooms].map(([name, { title, people }]) => ({ name: name.slice(1), title, people: people.size })) }));
     socket.on('add user', (username, { token, after }, done) => {
       if (!this.#people.has(token)) this.#people.set((token = `token${this.#people.size}`), `guest:${this.#people.size}`);
@@ -101,10 +106,12 @@ export class RememberingServer {
       const missed = after && !gap ? room.log.filter(({ seq }) => seq > seqOf(after)) : undefined;
       const messages = page(missed ? missed.slice(0, 50) : room.log.slice(-50), me);
       const more = (missed ?? room.log).length > 50;
-      done({ ok: true, username, numUsers: room.people.size, token, position: `${room.epoch}.${room.log.length}`, room: { title: room.title }, messages, more, ...(gap && { gap }) });
-      if (!others.some((other) => other.person === person)) socket.broadcast.emit('user joined', { username, numUsers: room.people.size });
+      const roles = this.moderators.has(username) ? ['moderator'] : undefined;
+      done({ ok: true, roles, username, numUsers: room.people.size, token, position: `${room.epoch}.${room.log.length}`, room: { title: room.title }, messages, more, ...(gap && { gap }) });
+      if (!others.some((other) => other.person === person)) socket.broadcast.emit('user joined', { username, numUsers: room.people.size, ...(this.verified.has(username) && { verified: true }) });
     });
     socket.on('new message', (text, { id }, done) => {
+      if (room.muted.has(me.username)) return done({ ok: false, reason: 'muted', message: 'You are muted.' });
       const key = `${me.person} ${id}`;
       if (!room.keys.has(key)) {
         const said = { seq: room.log.length + 1, at: Date.now(), text, ...me };
@@ -139,6 +146,25 @@ export class RememberingServer {
       socket.broadcast.emit('user renamed', { from: me.username, to });
       me.username = to;
       done({ ok: true, username: to });
+    });
+    socket.on('moderate', ({ action, username, position, seconds, message }, done) => {
+      if (!this.moderators.has(me.username)) return done({ ok: false, reason: 'not a moderator', message: 'You are no moderator.' });
+      if (action === 'delete') {
+        Object.assign(entry(position), { text: '', deleted: true });
+        socket.nsp.emit('message deleted', { position });
+      } else if (action === 'announce') {
+        const said = { seq: room.log.length + 1, at: Date.now(), text: message, announce: true, ...me };
+        room.log.push(said);
+        socket.nsp.emit('announcement', this.#view(room, said));
+      } else if (action === 'slow') socket.nsp.emit('room', { slow: seconds });
+      else if (action === 'mute') room.muted[seconds ? 'add' : 'delete'](username);
+      else {
+        const [id] = [...room.people].find(([, person]) => person.username === username) ?? [];
+        if (!id) return done({ ok: false, reason: 'gone', message: 'They are not here.' });
+        socket.nsp.sockets.get(id).emit('removed', { action });
+        socket.nsp.sockets.get(id).disconnect();
+      }
+      done({ ok: true });
     });
     socket.on('disconnect', () => {
       if (!room.people.delete(socket.id) || names().includes(me.username)) return;
