@@ -5,6 +5,7 @@
 //! an error names its source. If any layer is wrong, the server does not start.
 
 mod admin_ui;
+mod auth;
 mod bounds;
 mod cluster;
 mod file;
@@ -25,6 +26,7 @@ mod warnings;
 use std::path::PathBuf;
 
 pub use admin_ui::AdminUi;
+pub use auth::{Auth, is_url};
 pub use cluster::{ClusterAdapter, ClusterOldest};
 pub use history::{DataDir, Durability};
 pub use host::HostPort;

@@ -24,7 +24,7 @@
 //! | [`config`] | settings and their layers |
 //! | [`dialect`], [`policy`] | bytes ⇄ packets for each generation of the wire protocol · decisions about clients |
 //! | [`telemetry`], [`files`] | log sinks · files that the operator names |
-//! | [`store`] | what was said in chat rooms, kept |
+//! | [`store`], [`accounts`] | what was said in chat rooms, kept · people who show by a token who they are |
 //! | [`memory`], [`token_bucket`] | the memory held for clients · rate limits |
 //! | [`secret`], [`logged_names`] | comparing secrets · what strangers name in the log |
 //!
@@ -65,6 +65,8 @@ pub mod token_bucket;
 pub mod transport;
 
 // The chat server on it.
+#[cfg(feature = "server")]
+pub mod accounts;
 #[cfg(feature = "server")]
 pub mod admin_ui;
 #[cfg(feature = "server")]

@@ -133,9 +133,14 @@ fn bounded(value: &Value, attachments: &[Bytes], left: &mut usize, depth: usize)
                     shown.insert("(more)".into(), true.into());
                     break;
                 }
+                // A part of a secret is not shown either.
+                let value = match (&**name, value) {
+                    ("token" | "resume", Value::String(_)) => "…".into(),
+                    _ => bounded(value, attachments, left, depth - 1),
+                };
                 let name = cut(name);
                 *left = left.saturating_sub(name.len());
-                shown.insert(name.into(), bounded(value, attachments, left, depth - 1));
+                shown.insert(name.into(), value);
             }
             shown.into()
         }

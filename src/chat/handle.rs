@@ -7,12 +7,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
+use super::account;
 use super::arrivals::{Arrival, Arrivals};
 use super::chat_protocol::{ChatProtocol, Command};
 use super::room::{Input, RoomTask, log_missed, tick_time};
 use super::shared::Shared;
+use crate::accounts::Refusal;
 use crate::logged_names::truncated;
-use crate::socketio::{Event, Namespace, Socket, Taken};
+use crate::socketio::{Ack, Event, Namespace, Socket, Taken};
 
 /// Inputs that may wait for the room.
 const INBOX: usize = 1024;
@@ -69,6 +71,7 @@ impl RoomHandle {
                 let _ = decided.await;
                 return;
             }
+            Some((_, Command::Token(token))) => return self.renew(socket, token, ack).await,
             Some((chat_protocol, command)) => {
                 return self.send(Input::Command { sid, chat_protocol, command, ack }).await;
             }
@@ -81,6 +84,21 @@ impl RoomHandle {
         if ack.is_wanted() {
             self.send(Input::Unknown { sid, event: event.to_owned(), ack }).await;
         }
+    }
+
+    /// A page sends another token, before the one that it has expires.
+    async fn renew(&self, socket: Socket, token: Option<String>, ack: Ack) {
+        let sid = socket.session().sid();
+        let (answered, answer) = oneshot::channel();
+        self.send(Input::WhoIs { sid, answer: answered }).await;
+        let accounts = self.shared.settings.accounts.as_ref();
+        let new = match (accounts, answer.await.ok().flatten(), token) {
+            (Some(accounts), Some(now), Some(token)) => {
+                account::renew(accounts, &now, &token).await
+            }
+            _ => Err(Refusal::Invalid),
+        };
+        self.send(Input::Renewed { sid, new, ack }).await;
     }
 
     /// A broadcast has its place, of this node or of another.

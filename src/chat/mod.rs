@@ -4,6 +4,7 @@
 //! all its members ([`room`]), behind a bounded inbox ([`handle`]). A room opens with the first who enters it and
 //! ends with the last who leaves; the lobby, the default namespace, stays.
 
+mod account;
 mod arrivals;
 mod chat_protocol;
 mod error;
@@ -21,6 +22,7 @@ mod shared;
 mod skeleton;
 mod stats;
 mod text;
+mod verified_mark;
 mod words;
 
 use std::future::ready;
@@ -31,6 +33,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use unicode_normalization::is_nfc;
 
+use crate::accounts::Accounts;
 use crate::engine::Sid;
 use crate::policy::{RoomNames, RoomRules};
 use crate::socketio::{Handlers, Io};
@@ -77,6 +80,8 @@ pub struct ChatSettings {
     pub store: Store,
     /// What holds in each room. Pages get earlier messages, and their positions, where messages are kept.
     pub room_rules: RoomRules,
+    /// Checks the tokens of people with an account; `None` if there are guests alone.
+    pub accounts: Option<Arc<Accounts>>,
 }
 
 impl Default for ChatSettings {
@@ -95,6 +100,7 @@ impl Default for ChatSettings {
             max_rooms: MAX_ROOMS,
             store: Store::memory(StoreSettings::default()),
             room_rules: RoomRules::default(),
+            accounts: None,
         }
     }
 }

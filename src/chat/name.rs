@@ -9,6 +9,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::skeleton::{Skeleton, is_blank, is_colon, is_visible};
 use super::text::queued_len;
+use super::verified_mark::{self, MARK, is_mark};
 
 /// A valid name: trimmed, in NFC, 1–32 user-visible characters and at most 512 bytes, without control
 /// characters, without characters that change the direction of the text around them, and without what
@@ -19,6 +20,8 @@ pub struct Name(Arc<Inner>);
 
 struct Inner {
     text: Box<str>,
+    /// With the mark of who has an account; `None` for guests.
+    marked: Option<Box<str>>,
     /// Made when it is asked for.
     skeleton: OnceLock<Skeleton>,
 }
@@ -41,7 +44,7 @@ pub fn listed<'a>(names: impl Iterator<Item = &'a Name>) -> Vec<&'a str> {
         left = rest.unwrap_or(left);
         rest.is_some()
     };
-    names.take(LISTED).map(Name::as_str).take_while(fits).collect()
+    names.take(LISTED).map(Name::written).take_while(fits).collect()
 }
 
 /// Why a name cannot be used.
@@ -62,6 +65,9 @@ pub enum BadName {
     /// It has a colon before a space.
     #[error("a name has no colon before a space: there a message begins")]
     Colon,
+    /// It has a check mark.
+    #[error("a name has no check mark: that is for people with an account")]
+    Mark,
 }
 
 impl Name {
@@ -82,10 +88,59 @@ impl Name {
         if has_end(&name) {
             return Err(BadName::Colon);
         }
+        if name.chars().any(is_mark) {
+            return Err(BadName::Mark);
+        }
         if name.len() > MAX_BYTES || name.graphemes(true).count() > MAX_CHARACTERS {
             return Err(BadName::TooLong);
         }
-        Ok(Name(Arc::new(Inner { text: name.into(), skeleton: OnceLock::new() })))
+        Ok(Name::of(name.into(), false))
+    }
+
+    fn of(text: Box<str>, verified: bool) -> Self {
+        let marked = verified.then(|| format!("{text}{MARK}").into());
+        Name(Arc::new(Inner { text, marked, skeleton: OnceLock::new() }))
+    }
+
+    /// The name of somebody with an account: as much of a text as can be a name. `None` if nothing can.
+    pub(super) fn verified(text: &str) -> Option<Self> {
+        let has_end = has_end(text);
+        let is_out = |c: char| is_forbidden(c) || is_mark(c) || has_end && is_colon(c);
+        let kept = |c: &char| !is_out(*c);
+        let kept: String = text.chars().filter(kept).take(MAX_BYTES).collect();
+        let name: String = kept.trim().nfc().collect();
+        let mut bytes = 0;
+        let fits = |character: &&str| {
+            bytes += character.len();
+            bytes <= MAX_BYTES
+        };
+        let name: String = name.graphemes(true).take(MAX_CHARACTERS).take_while(fits).collect();
+        Some(Name::of(Name::new(&name).ok()?.as_str().into(), true))
+    }
+
+    /// The name of somebody with an account whom nothing else names.
+    pub(super) fn nobody() -> Self {
+        Name::of("user".into(), true)
+    }
+
+    /// Reads a name as [`Name::written`] has it.
+    ///
+    /// # Errors
+    /// As [`Name::new`].
+    pub(super) fn read(written: &str) -> Result<Self, BadName> {
+        let (text, verified) = verified_mark::split(written);
+        let name = Name::new(text)?;
+        Ok(if verified { Name::of(name.0.text.clone(), true) } else { name })
+    }
+
+    /// The name for pages that know no accounts, for nodes and for the history: with the mark of who has one.
+    pub fn written(&self) -> &str {
+        self.0.marked.as_deref().unwrap_or(&self.0.text)
+    }
+
+    /// Whether it is the name of somebody with an account.
+    pub fn is_verified(&self) -> bool {
+        self.0.marked.is_some()
     }
 
     /// The name as it is shown.
@@ -114,13 +169,14 @@ impl Name {
             rest.is_some()
         };
         let kept: String = characters.take_while(fits).collect();
-        Name::new(&(kept.trim_end().to_owned() + &end)).ok()
+        let name = Name::new(&(kept.trim_end().to_owned() + &end)).ok()?;
+        Some(if self.is_verified() { Name::of(name.0.text.clone(), true) } else { name })
     }
 }
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+        self.written() == other.written()
     }
 }
 
@@ -128,7 +184,7 @@ impl Eq for Name {}
 
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
+        self.written().hash(state);
     }
 }
 
@@ -171,6 +227,19 @@ mod tests {
         assert_eq!(Name::new("e\u{301}").unwrap().as_str(), "é");
         assert_eq!(Name::new("\u{1112}\u{1161}\u{11ab}").unwrap().as_str(), "한");
         assert_eq!(Name::new("al<i>ce &amp; co").unwrap().as_str(), "al<i>ce &amp; co");
+    }
+
+    #[test]
+    fn who_has_an_account_has_a_mark_that_is_no_part_of_the_name() {
+        let (guest, ann) = (Name::new("Ann").unwrap(), Name::verified(" Ann").unwrap());
+        assert_eq!((ann.as_str(), ann.written(), guest.written()), ("Ann", "Ann ✓", "Ann"));
+        assert!(ann.is_like(&guest) && ann != guest && ann.is_verified() && !guest.is_verified());
+        for name in [&ann, &guest] {
+            assert_eq!(Name::read(name.written()).unwrap(), *name);
+        }
+        assert_eq!(ann.numbered(2).unwrap().written(), "Ann (2) ✓");
+        assert_eq!(Name::read("Ann ✓ ✓"), Err(BadName::Mark));
+        assert_eq!(Name::verified("\u{202e}\u{200b}"), None);
     }
 
     #[test]
@@ -244,6 +313,9 @@ mod tests {
             ["ann: I quit", "ann :\u{a0}x", "ann\u{ff1a}x", "ann\u{2236} x", "a\u{a789}\u{200b} x"]
         {
             assert_eq!(Name::new(end), Err(BadName::Colon), "{end:?}");
+        }
+        for mark in ["ann ✓", "✔", "an√n", "ann ☑\u{fe0f}"] {
+            assert_eq!(Name::new(mark), Err(BadName::Mark), "{mark:?}");
         }
         for fine in ["10:30", "ann:)", "::", "std::io", "ann :)", "ann:"] {
             assert!(Name::new(fine).is_ok(), "{fine:?}");

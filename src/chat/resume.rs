@@ -28,21 +28,44 @@ pub struct ResumeKey {
     aliases: hmac::Key,
 }
 
-/// A person, whatever the name: a random id.
+/// A person, whatever the name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PersonId(Arc<str>);
+pub struct PersonId {
+    id: Arc<str>,
+    has_account: bool,
+}
 
 impl PersonId {
     /// Somebody new; `None` if the system gives no randomness.
     pub fn random() -> Option<Self> {
         let mut id = [0; ID];
         getrandom::fill(&mut id).ok()?;
-        Some(PersonId(BASE64.encode(id).into()))
+        Some(PersonId::guest(BASE64.encode(id).into()))
     }
 
-    /// The id as text: 22 letters, digits, `-` and `_`.
+    fn guest(id: Arc<str>) -> Self {
+        PersonId { id, has_account: false }
+    }
+
+    /// Somebody with an account.
+    pub(super) fn of_account(person: &Arc<str>) -> Self {
+        PersonId { id: Arc::clone(person), has_account: true }
+    }
+
+    /// Whether it is somebody with an account, who needs no token of ours.
+    pub fn has_account(&self) -> bool {
+        self.has_account
+    }
+
+    /// The word for the person in the history.
+    pub(super) fn author(&self) -> String {
+        let kind = if self.has_account { 'a' } else { 'g' };
+        format!("{kind}:{}", self.id)
+    }
+
+    /// The id as text: of a guest 22 letters, digits, `-` and `_`, at random; of an account `<iss>|<sub>`.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.id
     }
 }
 
@@ -86,13 +109,13 @@ impl ResumeKey {
         let expires = u64::from_be_bytes(expires.try_into().ok()?);
         let now = now.duration_since(UNIX_EPOCH).ok()?.as_secs();
         let name = Name::new(std::str::from_utf8(name).ok()?).ok()?;
-        (now < expires).then(|| (PersonId(BASE64.encode(id).into()), name))
+        (now < expires).then(|| (PersonId::guest(BASE64.encode(id).into()), name))
     }
 
     /// What nodes call a person under a name. It tells nobody who that is, and not that somebody has another
     /// name now.
     pub(super) fn alias(&self, person: &PersonId, name: &Name) -> Arc<str> {
-        let said = format!("{}\n{}", person.as_str(), name.skeleton().letters());
+        let said = format!("{}\n{}", person.author(), name.skeleton().letters());
         let signature = hmac::sign(&self.aliases, said.as_bytes());
         BASE64.encode(&signature.as_ref()[..12]).into()
     }

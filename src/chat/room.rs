@@ -12,6 +12,7 @@ mod common;
 mod deliver;
 mod elsewhere;
 mod entries;
+mod expiry;
 mod gaps;
 mod history;
 mod login;
@@ -33,6 +34,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::debug;
 
+use super::account::Verified;
 use super::arrivals::Arrivals;
 use super::chat_protocol::{ChatProtocol, Command, JoinOptions};
 use super::error::ChatError;
@@ -45,6 +47,8 @@ use super::rooms::LOBBY;
 use super::roster::Roster;
 use super::shared::Shared;
 use super::stats::Counted;
+use super::verified_mark;
+use crate::accounts::Refusal;
 use crate::engine::Sid;
 use crate::policy::RoomRule;
 use crate::socketio::{Ack, Adapter, Args, Replay, Socket};
@@ -68,6 +72,17 @@ pub(super) use task::RoomTask;
 #[derive(Debug)]
 pub(super) enum Input {
     Connected(Socket),
+    /// Answered with who a member is by its token, if it may be looked at now.
+    WhoIs {
+        sid: Sid,
+        answer: oneshot::Sender<Option<Arc<Verified>>>,
+    },
+    /// A page has sent another token: what came of it.
+    Renewed {
+        sid: Sid,
+        new: Result<Arc<Verified>, Refusal>,
+        ack: Ack,
+    },
     /// Somebody wants a name. `settled` is dropped when it is decided.
     Login {
         sid: Sid,
@@ -130,6 +145,10 @@ struct Member {
     alias: Option<Arc<str>>,
     /// What that person may do: none for a guest.
     roles: Roles,
+    /// Who that is by a token of an identity provider.
+    account: Option<Arc<Verified>>,
+    /// When that is looked at again.
+    due: Option<expiry::Due>,
 }
 
 impl Member {
@@ -158,6 +177,8 @@ struct Room {
     away: Away,
     /// People who are there more than once.
     aliases: Aliases,
+    /// Whose token is to be looked at, and when.
+    expiries: expiry::Expiries,
     /// What was sent and has not come back yet.
     pending: VecDeque<Pending>,
     recent: RecentIds,
@@ -210,6 +231,7 @@ impl Room {
             recent: RecentIds::default(),
             away: Away::default(),
             aliases: Aliases::default(),
+            expiries: expiry::Expiries::default(),
             name_hasher: RandomState::new(),
             nicknames_due: false,
             roster: None,
@@ -231,11 +253,22 @@ impl Room {
         match input {
             Input::Connected(socket) => {
                 let sid = socket.session().sid();
+                let account = socket.extensions().remove::<Arc<Verified>>();
+                let roles = account.as_ref().map(|it| it.roles.clone()).unwrap_or_default();
                 let came_at = self.log.as_ref().map_or(0, RoomLog::top);
-                let (name, person, alias, roles) = (None, None, None, Roles::default());
-                let chat_protocol = None;
-                let member = Member { socket, came_at, chat_protocol, name, person, alias, roles };
+                let member = Member {
+                    socket,
+                    came_at,
+                    chat_protocol: None,
+                    name: None,
+                    person: None,
+                    alias: None,
+                    roles,
+                    account,
+                    due: None,
+                };
                 self.members.insert(sid, member);
+                self.expect_expiry(sid);
             }
             Input::Disconnected { sid, meant } => self.leave(&sid, meant),
             Input::Remove { sid, answer } => {
@@ -244,6 +277,10 @@ impl Room {
                 let _ = answer.send(member.is_some());
             }
             Input::Unknown { sid, event, ack } => self.unknown_event(&sid, &event, ack),
+            Input::WhoIs { sid, answer } => {
+                let _ = answer.send(self.who_is(&sid));
+            }
+            Input::Renewed { sid, new, ack } => self.renewed(&sid, new, ack),
             Input::Login { sid, chat_protocol, name, options, ack, settled } => {
                 let Some(member) = self.members.get_mut(&sid) else { return };
                 match options.page {
@@ -261,14 +298,17 @@ impl Room {
                     self.replay(&sid, chat_protocol);
                 }
                 match command {
-                    // A login comes by itself: it may have to wait for other nodes.
-                    Command::Join(..) => {}
+                    // They come by themselves: they may have to wait for others.
+                    Command::Join(..) | Command::Token(_) => {}
                     Command::Message { text, id } => {
                         self.message(at, chat_protocol, text, id, ack);
                     }
                     Command::Typing => self.typing(&sid, true),
                     Command::StopTyping => self.typing(&sid, false),
-                    Command::Who => self.question(&sid, ack, Room::who),
+                    Command::Who => {
+                        let is_page = self.members.get(&sid).is_some_and(Member::is_page);
+                        self.question(&sid, ack, |room| room.who(is_page));
+                    }
                     Command::Ask(asked) => self.asked(&sid, asked, ack),
                     Command::Latency => self.question(&sid, ack, |_| Vec::new()),
                 }
@@ -330,10 +370,18 @@ impl Room {
         ack.send(error.ack_arg());
     }
 
-    fn who(&self) -> Vec<Value> {
+    /// Who is there. Our page gets names without the mark of who has an account, and a list of these.
+    fn who(&self, is_page: bool) -> Vec<Value> {
         let (people, users) = (self.listed_names(), self.people());
         let more = users > people.len();
-        vec![json!({ "numUsers": users, "people": people, "more": more })]
+        if !is_page {
+            return vec![json!({ "numUsers": users, "people": people, "more": more })];
+        }
+        let all = people.into_iter().map(verified_mark::split);
+        let (people, verified): (Vec<_>, Vec<_>) = all.unzip();
+        let of_account = people.iter().zip(verified).filter(|(_, it)| *it).map(|(name, _)| *name);
+        let verified: Vec<&str> = of_account.collect();
+        vec![json!({ "numUsers": users, "people": people, "more": more, "verified": verified })]
     }
 
     /// The names of all people, cut to the bounds of a list.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::{mpsc, watch};
 
+use super::account;
 use super::arrivals::Arrival;
 use super::handle::RoomHandle;
 use super::room::{Input, RoomTask};
@@ -152,11 +153,18 @@ impl Rooms {
     pub fn register(self: &Arc<Self>, handlers: &Handlers) {
         let rooms = Arc::clone(self);
         handlers.use_guard(move |socket: Socket| {
-            let opener = Some(socket.session().handshake().bucket);
-            let room = rooms.enter(socket.namespace(), opener);
-            // The room is there as long as somebody is in it, or about to be.
-            let entered = room.map(|room| drop(socket.extensions().insert(room)));
-            std::future::ready(entered)
+            let rooms = Arc::clone(&rooms);
+            async move {
+                if let Some(accounts) = &rooms.shared.settings.accounts {
+                    account::admit(accounts, &socket).await?;
+                }
+                account::check_reader(&rooms.shared.settings.room_rules, &socket)?;
+                let opener = Some(socket.session().handshake().bucket);
+                // The room is there as long as somebody is in it, or about to be.
+                let room = rooms.enter(socket.namespace(), opener)?;
+                socket.extensions().insert(room);
+                Ok(())
+            }
         });
         handlers.on_connect(|socket| async move {
             if let Some(room) = room_of(&socket) {

@@ -50,7 +50,7 @@ pub fn message(
 ) -> Packet {
     let mut said = Map::new();
     if let Some(name) = name {
-        said.insert("username".to_owned(), name.as_str().into());
+        said.insert("username".to_owned(), name.written().into());
     }
     said.insert("message".to_owned(), text.into());
     if let Some(id) = id {
@@ -69,8 +69,16 @@ pub fn number(said: &Map<String, Value>) -> Option<(Arc<str>, u64)> {
 
 /// That somebody types, or does not any more.
 pub fn typing(name: &Name, word: &str, node: &Arc<str>) -> Packet {
-    let said = [("username".to_owned(), name.as_str().into()), (NODE.to_owned(), (&**node).into())];
+    let said =
+        [("username".to_owned(), name.written().into()), (NODE.to_owned(), (&**node).into())];
     packet(word, Map::from_iter(said))
+}
+
+/// The name in what a node says. Only nodes of this chat say who has an account; `None` if it is no name.
+pub fn name(said: &Map<String, Value>) -> Option<Name> {
+    let text = said.get("username")?.as_str()?;
+    let name = if is_ours(said) { Name::read(text) } else { Name::new(text) };
+    name.ok()
 }
 
 /// Whether a node of this chat said it: servers of Node do not say whose word it is.
@@ -81,7 +89,7 @@ pub fn is_ours(said: &Map<String, Value>) -> bool {
 /// That somebody joined or left, and how many people there are.
 pub fn change(word: &str, name: &Name, users: usize, mark: &Mark) -> Packet {
     let mut said = Map::from_iter([
-        ("username".to_owned(), name.as_str().into()),
+        ("username".to_owned(), name.written().into()),
         ("numUsers".to_owned(), users.into()),
     ]);
     let Mark { node, seq, since, alias } = mark;

@@ -1,5 +1,6 @@
 //! The commands: each assembles the modules that it needs.
 
+mod accounts;
 pub mod admin;
 pub mod check;
 mod cluster;

@@ -7,7 +7,6 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use super::check;
 use super::cluster::Cluster;
 use super::essential::{self, Ended, Essential};
 use super::misfits::Misfits;
@@ -17,6 +16,7 @@ use super::sessions::Sessions;
 use super::signals::{ReloadSignal, Signals};
 use super::status::StatusSources;
 use super::store;
+use super::{accounts, check};
 use crate::admin_ui::{self, Hub, Mode};
 use crate::admission::{self, Gate};
 use crate::chat::{Chat, ChatSettings};
@@ -103,6 +103,7 @@ async fn serve(
     };
 
     let store = store::open(&settings)?;
+    let accounts = accounts::open(&settings)?;
     let (chat, rooms) = Chat::new(ChatSettings {
         message_max: settings.message_max,
         message_rate: settings.message_rate,
@@ -117,6 +118,7 @@ async fn serve(
         max_rooms: settings.max_rooms,
         store: store.clone(),
         room_rules: settings.room_rules(),
+        accounts: accounts.clone(),
     });
     let book = Arc::<Book>::default();
     let rooms = rooms.on_login({
@@ -125,6 +127,9 @@ async fn serve(
     });
     let mut essential = Essential::default();
     essential.spawn("the chat rooms", rooms.run());
+    if let Some(accounts) = accounts.clone() {
+        essential.spawn("the keys of accounts", async move { accounts.run().await });
+    }
     let lasting = store.clone();
     essential.spawn("the history", async move { lasting.ended().await });
     let limits = Limits {
@@ -214,6 +219,9 @@ async fn serve(
     if let Some(cookie) = cookie {
         negotiator = negotiator.cookie(cookie);
     }
+    if settings.auth_cookie.is_some() {
+        negotiator = negotiator.keep_headers([http::header::COOKIE]);
+    }
     if let Some(nodes) = nodes {
         let relay = nodes.relay(redis.as_ref(), &settings.cluster_prefix).await;
         let node = Arc::clone(relay.node());
@@ -250,6 +258,7 @@ async fn serve(
         let sources = Sources {
             gate,
             chat_stats,
+            accounts,
             io: counted,
             adapter,
             book,

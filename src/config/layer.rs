@@ -213,6 +213,33 @@ pub struct Layer {
     /// Names that nobody may have, nor any that could be read as one of them [default: admin, server and others]
     #[arg(long, env = "PARLANCE_RESERVED_NAMES", value_name = "NAME,…", value_delimiter = ',')]
     pub reserved_names: Option<Vec<String>>,
+    /// Who may come in: none, optional or required: with a token of an identity provider [default: none]
+    #[arg(long, env = "PARLANCE_AUTH", value_name = "MODE")]
+    pub auth: Option<String>,
+    /// Secret that signs the tokens (HS256), 32 characters at least [default: none]
+    #[arg(long, env = "PARLANCE_AUTH_SECRET", value_name = "TEXT", hide_env_values = true)]
+    pub auth_secret: Option<String>,
+    /// File or URL with the public keys that sign the tokens, PEM or JWKS (RS256, ES256, EdDSA) [default: none]
+    #[arg(long, env = "PARLANCE_AUTH_KEYS", value_name = "FILE|URL")]
+    pub auth_keys: Option<String>,
+    /// Who has to have given the tokens: their claim iss [default: none]
+    #[arg(long, env = "PARLANCE_AUTH_ISSUER", value_name = "TEXT")]
+    pub auth_issuer: Option<String>,
+    /// For whom tokens may be: their claim aud has one of these [default: none]
+    #[arg(long, env = "PARLANCE_AUTH_AUDIENCE", value_delimiter = ',', value_name = "TEXT,…")]
+    pub auth_audience: Option<Vec<String>>,
+    /// Cookie in which tokens come as well; needs origins [default: none]
+    #[arg(long, env = "PARLANCE_AUTH_COOKIE", value_name = "NAME")]
+    pub auth_cookie: Option<String>,
+    /// Claim with the name of the person [default: name]
+    #[arg(long, env = "PARLANCE_AUTH_NAME_CLAIM", value_name = "NAME")]
+    pub auth_name_claim: Option<String>,
+    /// Claim with the roles, such as moderator and admin [default: roles]
+    #[arg(long, env = "PARLANCE_AUTH_ROLES_CLAIM", value_name = "NAME")]
+    pub auth_roles_claim: Option<String>,
+    /// Claim with the rooms that the person may enter; without it all [default: rooms]
+    #[arg(long, env = "PARLANCE_AUTH_ROOMS_CLAIM", value_name = "NAME")]
+    pub auth_rooms_claim: Option<String>,
     /// How long a lost connection is not told of to others, in case it comes back [default: 3s]
     #[arg(long, env = "PARLANCE_LEAVE_DELAY", value_name = "TIME")]
     pub leave_delay: Option<Time>,
@@ -284,7 +311,8 @@ impl Layer {
             upgrade_timeout connect_timeout max_payload queue_bytes queue_bytes_total queue_messages stream_bytes http_compression max_sessions
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
-            drain_delay shutdown_timeout message_max message_rate duplicate_names reserved_names leave_delay data_dir durability history history_age history_bytes rooms max_rooms room replay
+            drain_delay shutdown_timeout message_max message_rate duplicate_names reserved_names auth auth_secret auth_keys auth_issuer auth_audience auth_cookie
+            auth_name_claim auth_roles_claim auth_rooms_claim leave_delay data_dir durability history history_age history_bytes rooms max_rooms room replay
             cluster cluster_adapter cluster_prefix cluster_oldest cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
     }
 }

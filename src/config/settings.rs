@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::host::HostPort;
 use super::values::{RESERVED_NAMES, Size, Time};
 use super::{
-    AdminUi, ClusterAdapter, ClusterOldest, ConfigError, DataDir, Durability, Layer, room_table,
-    rules,
+    AdminUi, Auth, ClusterAdapter, ClusterOldest, ConfigError, DataDir, Durability, Layer,
+    room_table, rules,
 };
 use crate::policy::proxy_headers::Believed;
 use crate::policy::{
@@ -132,6 +132,24 @@ pub struct Settings {
     pub duplicate_names: bool,
     /// Names that nobody may have.
     pub reserved_names: Vec<String>,
+    /// Who may come in.
+    pub auth: Auth,
+    /// The secret that signs tokens.
+    pub auth_secret: Option<String>,
+    /// The file or URL with the keys that sign tokens.
+    pub auth_keys: Option<String>,
+    /// Who has to have given tokens; `None` for anybody with the key.
+    pub auth_issuer: Option<String>,
+    /// For whom they may be; if empty, they are for nobody in particular.
+    pub auth_audience: Vec<String>,
+    /// The cookie in which they come as well.
+    pub auth_cookie: Option<String>,
+    /// Their claim with the person's name.
+    pub auth_name_claim: String,
+    /// That with the roles.
+    pub auth_roles_claim: String,
+    /// That with the rooms.
+    pub auth_rooms_claim: String,
     /// How long a lost connection is not told of to others.
     pub leave_delay: Duration,
     /// Where what is said is kept.
@@ -188,7 +206,8 @@ impl Settings {
             log_format log_dir log_bytes ping_interval ping_timeout upgrade_timeout connect_timeout max_payload queue_bytes
             queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
-            max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names reserved_names leave_delay data_dir durability history history_age history_bytes rooms max_rooms room replay
+            max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names reserved_names auth auth_secret auth_keys auth_issuer auth_audience auth_cookie
+            auth_name_claim auth_roles_claim auth_rooms_claim leave_delay data_dir durability history history_age history_bytes rooms max_rooms room replay
             cluster cluster_adapter cluster_prefix cluster_oldest cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
     }
 
@@ -235,6 +254,7 @@ impl Settings {
             let message = "nobody could connect, because trusted-proxies is empty".into();
             return wrong("proxy-protocol", message);
         }
+        self.check_auth()?;
         self.check_cluster()?;
         if self.cluster_oldest != ClusterOldest::default()
             && self.cluster_adapter != ClusterAdapter::Redis
@@ -291,6 +311,24 @@ impl Settings {
     /// Connections with other nodes, in both directions.
     pub fn all_node_connections(&self) -> usize {
         if self.node_listen.is_some() { self.node_connections.saturating_mul(2) } else { 0 }
+    }
+
+    /// Checks what belongs to accounts.
+    fn check_auth(&self) -> Result<(), ConfigError> {
+        let wrong =
+            |key, message: &str| Err(ConfigError::Contradiction { key, message: message.into() });
+        let (secret, keys) = (self.auth_secret.is_some(), self.auth_keys.is_some());
+        if self.auth != Auth::None && !secret && !keys {
+            return wrong("auth", "no token could be checked: set auth-keys, or auth-secret");
+        }
+        if secret && keys {
+            return wrong("auth-secret", "there is auth-keys already: one of both says who is who");
+        }
+        // A page of any site could speak with the cookie of who looks at it.
+        if self.auth_cookie.is_some() && self.policy.origins.allow_all() {
+            return wrong("auth-cookie", "set origins, or any page could use it");
+        }
+        Ok(())
     }
 
     /// Checks what belongs to other nodes.
@@ -414,6 +452,15 @@ impl Settings {
             reserved_names: layer
                 .reserved_names
                 .unwrap_or_else(|| RESERVED_NAMES.map(str::to_owned).to_vec()),
+            auth: parsed(layer.auth.as_deref()),
+            auth_secret: layer.auth_secret,
+            auth_keys: layer.auth_keys,
+            auth_issuer: layer.auth_issuer,
+            auth_audience: layer.auth_audience.unwrap_or_default(),
+            auth_cookie: layer.auth_cookie,
+            auth_name_claim: layer.auth_name_claim.unwrap_or_else(|| "name".into()),
+            auth_roles_claim: layer.auth_roles_claim.unwrap_or_else(|| "roles".into()),
+            auth_rooms_claim: layer.auth_rooms_claim.unwrap_or_else(|| "rooms".into()),
             leave_delay: time(layer.leave_delay, 3),
             data_dir: DataDir::of(layer.data_dir),
             durability: layer

@@ -5,7 +5,9 @@ use super::host::HostPort;
 use super::room_table;
 use super::rules::{self, BadRule};
 use super::values::Time;
-use super::{AdminUi, ClusterAdapter, ClusterOldest, Durability, Layer, cluster, host, path};
+use super::{
+    AdminUi, Auth, ClusterAdapter, ClusterOldest, Durability, Layer, auth, cluster, host, path,
+};
 use crate::policy::proxy_headers::Believed;
 use crate::policy::{Eio3Polls, Networks, Origins, RoomNames, Transports};
 use crate::telemetry::{self, Format};
@@ -109,6 +111,29 @@ impl Layer {
                 if let Err(message) = address.parse::<HostPort>() {
                     return invalid(key, message);
                 }
+            }
+        }
+        if let Some(mode) = &self.auth
+            && let Err(message) = mode.parse::<Auth>()
+        {
+            return invalid("auth", message);
+        }
+        if let Some(Err(message)) = self.auth_secret.as_deref().map(auth::check_secret) {
+            return invalid("auth-secret", message);
+        }
+        if let Some(Err(message)) = self.auth_keys.as_deref().map(auth::check_keys) {
+            return invalid("auth-keys", message);
+        }
+        if let Some(Err(message)) = self.auth_cookie.as_deref().map(auth::check_cookie) {
+            return invalid("auth-cookie", message);
+        }
+        for (key, claim) in [
+            ("auth-name-claim", &self.auth_name_claim),
+            ("auth-roles-claim", &self.auth_roles_claim),
+            ("auth-rooms-claim", &self.auth_rooms_claim),
+        ] {
+            if claim.as_ref().is_some_and(|claim| claim.is_empty() || claim.len() > 256) {
+                return invalid(key, "expected the name of a claim".into());
             }
         }
         if let Some(when) = &self.durability

@@ -10,6 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use crate::accounts::Accounts;
 use crate::admission::Gate;
 use crate::chat::ChatStats;
 use crate::cluster::redis::Redis;
@@ -27,6 +28,8 @@ pub struct Sources {
     pub gate: Arc<Gate>,
     /// What the chat refused.
     pub chat_stats: Arc<ChatStats>,
+    /// Tokens of people with an account, if there are accounts.
+    pub accounts: Option<Arc<Accounts>>,
     /// Rooms, and sessions that clients got back.
     pub io: Io,
     /// The way to other nodes.
@@ -135,6 +138,13 @@ impl Collector for Sources {
             "People with a name in the chat, on this node",
             self.chat_stats.people(),
         )?;
+        if let Some(accounts) = &self.accounts {
+            to.counters(
+                "tokens",
+                "Tokens of people with an account, by what became of them",
+                accounts.counts().map(|(result, count)| ([("result", result)], count)),
+            )?;
+        }
         self.cluster(&mut to)?;
         to.gauge("rooms", "Rooms that somebody is in", self.io.room_count() as u64)?;
         to.counters(

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Exporter, Reloads, SessionMetrics, Sources};
+use crate::accounts::{Accounts, Claims, Origin};
 use crate::admission::Gate;
 use crate::chat::ChatStats;
 use crate::cluster::redis::{Redis, RedisUrl};
@@ -29,6 +30,7 @@ fn observed() -> (Engine, Arc<SessionMetrics>, Exporter) {
     let sources = Sources {
         gate,
         chat_stats: Arc::<ChatStats>::default(),
+        accounts: Some(Arc::new(accounts())),
         io: Io::new(),
         adapter: Arc::clone(Io::new().of("/").adapter()),
         book,
@@ -39,6 +41,10 @@ fn observed() -> (Engine, Arc<SessionMetrics>, Exporter) {
     };
     let exporter = Exporter::new(&metrics, sources);
     (engine, metrics, exporter)
+}
+
+fn accounts() -> Accounts {
+    Accounts::new(false, Claims::default(), Origin::Secret(vec![0; 32])).unwrap()
 }
 
 /// One event of each kind.

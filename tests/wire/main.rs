@@ -3,6 +3,7 @@
 
 #![cfg(feature = "server")]
 
+mod accounts;
 mod admin;
 mod admin_ui;
 mod chat;

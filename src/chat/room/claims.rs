@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Room;
 use super::login::{Entrant, refuse_login, taken};
+use super::names::keeps;
 use crate::chat::name::Name;
 use crate::chat::roster::Told;
 
@@ -38,7 +39,7 @@ impl Room {
         };
         self.last_claim += 1;
         let (node, claim) = (roster.me().clone(), self.last_claim);
-        let (name, alias) = (entrant.name.as_str().to_owned(), entrant.alias.clone());
+        let (name, alias) = (entrant.name.written().to_owned(), entrant.alias.clone());
         let deadline = Instant::now() + PATIENCE;
         self.claims.insert(claim, Claim { entrant, waiting, deadline, settled });
         self.tell(&Told::Claim { node, claim, name, alias });
@@ -54,10 +55,11 @@ impl Room {
     ) {
         let Some(roster) = &self.roster else { return };
         let node = roster.me().clone();
-        let name = Name::new(name).ok();
+        let name = Name::read(name).ok();
         let taken = name.as_ref().is_some_and(|name| self.has_name(name, alias, node < to));
         if let Some(name) = name.filter(|_| !taken) {
             self.make_room(&name);
+            self.take_from_guests(&name);
         }
         self.tell(&Told::Claimed { node, to, claim, taken });
     }
@@ -69,9 +71,9 @@ impl Room {
         let mut claims = self.claims.values().map(|claim| &claim.entrant).filter(|_| asked);
         let mut away = self.away.iter().filter(|absent| absent.alias.is_some());
         here.any(|it| {
-            it.name.as_ref().is_some_and(|own| own.is_like(name)) && is_other(it.alias.as_ref())
-        }) || claims.any(|it| it.name.is_like(name) && is_other(it.alias.as_ref()))
-            || away.any(|it| it.name.is_like(name) && is_other(it.alias.as_ref()))
+            it.name.as_ref().is_some_and(|own| keeps(own, name)) && is_other(it.alias.as_ref())
+        }) || claims.any(|it| keeps(&it.name, name) && is_other(it.alias.as_ref()))
+            || away.any(|it| keeps(&it.name, name) && is_other(it.alias.as_ref()))
     }
 
     /// Another node answered.
@@ -88,7 +90,7 @@ impl Room {
     }
 
     /// Somebody else has the name: a page that cannot be told gets it with a number.
-    fn deny(&mut self, claim: u64) {
+    pub(super) fn deny(&mut self, claim: u64) {
         let Some(Claim { mut entrant, settled, .. }) = self.claims.remove(&claim) else { return };
         if self.give_number(&mut entrant) {
             return self.claim(entrant, settled);
@@ -118,7 +120,7 @@ impl Room {
         let has_silent = |Claim { entrant, waiting, .. }: &Claim| {
             roster.people_of(waiting).any(|person| {
                 let is_same = entrant.alias.is_some() && entrant.alias == person.alias;
-                person.name.is_like(&entrant.name) && !is_same
+                keeps(&person.name, &entrant.name) && !is_same
             })
         };
         let due = self.claims.iter().filter(|(_, it)| is_due(it));

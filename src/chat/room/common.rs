@@ -236,7 +236,7 @@ impl Room {
         if new.kind != Kind::Message {
             return;
         }
-        let name = new.name.as_deref().and_then(|name| Name::new(name).ok());
+        let name = new.name.as_deref().and_then(|name| Name::read(name).ok());
         if let Some(key) = &new.key {
             self.recent.insert(&recent::key(name.as_ref(), key));
         }

@@ -29,6 +29,7 @@ struct Own {
     sid: Sid,
     since: u64,
     alias: Option<Arc<str>>,
+    has_account: bool,
 }
 
 /// Who was looked for on all nodes.
@@ -65,7 +66,7 @@ impl Room {
             Some(Mark { node, seq: Some(seq), since, alias }) => {
                 let id = Arc::clone(words::speaker(&taken.selector)?);
                 let name = said.get("username").and_then(Value::as_str);
-                let delta = match name.and_then(|name| Name::new(name).ok()) {
+                let delta = match name.and_then(|name| Name::read(name).ok()) {
                     Some(name) if word == words::JOINED => {
                         Delta::Joined(Person { id, name, since, alias })
                     }
@@ -235,7 +236,7 @@ impl Room {
     fn tell_people(&self) {
         let Some(roster) = &self.roster else { return };
         let all = self.named().map(|(sid, name, since, alias)| {
-            (Arc::from(sid.as_str()), name.as_str().to_owned(), since, alias.cloned())
+            (Arc::from(sid.as_str()), name.written().to_owned(), since, alias.cloned())
         });
         let all: Vec<Listed> = all.collect();
         let parts = all.len().div_ceil(PART).max(1);
@@ -313,15 +314,18 @@ impl Room {
                     person.name.skeleton().forms().filter_map(|form| here.get(form)).flatten();
                 // The same person may have it twice.
                 let others = own.filter(|own| alias.is_none() || own.alias.as_ref() != alias);
-                let later =
-                    |own: &&Own| (person.since, &*person.id) < (own.since, own.sid.as_str());
+                let is_guest = !person.name.is_verified();
+                let later = |own: &&Own| {
+                    (is_guest, person.since, &*person.id)
+                        < (!own.has_account, own.since, own.sid.as_str())
+                };
                 lost.extend(others.filter(later).map(|own| own.sid));
             }
             // Somebody else has the name, or has it as well, or is there already: for members, nothing has
             // changed.
             let others = match &holders {
                 _ if !unique => 0,
-                Some(holders) => holders.get(person.name.as_str()).copied().unwrap_or_default(),
+                Some(holders) => holders.get(person.name.written()).copied().unwrap_or_default(),
                 None => self.holders_of(&person.name),
             };
             let others = others.max(self.aliases.count(alias));
@@ -348,7 +352,8 @@ impl Room {
     fn own_names(&self) -> HashMap<Box<str>, Vec<Own>> {
         let mut all: HashMap<Box<str>, Vec<Own>> = HashMap::new();
         for (sid, name, since, alias) in self.named() {
-            let own = Own { sid: *sid, since, alias: alias.cloned() };
+            let has_account = name.is_verified();
+            let own = Own { sid: *sid, since, alias: alias.cloned(), has_account };
             for form in name.skeleton().forms() {
                 all.entry(form.into()).or_default().push(own.clone());
             }
@@ -368,7 +373,7 @@ impl Room {
         let elsewhere = self.roster.iter().flat_map(|roster| roster.of_peers());
         let mut holders = HashMap::new();
         for name in here.chain(elsewhere.map(|person| &person.name)) {
-            *holders.entry(name.as_str().into()).or_default() += 1;
+            *holders.entry(name.written().into()).or_default() += 1;
         }
         holders
     }

@@ -8,7 +8,6 @@ use super::receipts::Kept;
 use super::speech::Pending;
 use super::{Member, Room, answer};
 use crate::chat::chat_protocol::{ChatProtocol, Notice, Place};
-use crate::chat::name::Name;
 use crate::chat::words;
 use crate::engine::Sid;
 use crate::socketio::{Ack, Flags, Part, Taken};
@@ -47,7 +46,7 @@ impl Room {
         let said = taken.packet.args.values.first()?.as_object()?;
         let text = |key: &str| said.get(key).and_then(Value::as_str);
         let name = match said.get("username") {
-            Some(name) => Some(Name::new(name.as_str()?).ok()?),
+            Some(_) => Some(words::name(said)?),
             None => None,
         };
         let (kind, target, body) = match &*taken.packet.name {
@@ -68,7 +67,7 @@ impl Room {
             None => author(None, name.as_ref()),
         };
         let key = id.map(str::to_owned).or_else(|| own_key(taken));
-        let name = name.map(|name| name.as_str().to_owned());
+        let name = name.map(|name| name.written().to_owned());
         let body = body.to_owned();
         let new = NewEntry { at: said_at(taken), author, name, key, kind, target, body };
         Some(Item { seq: taken.place?.number, new, ack: (Ack::default(), false) })

@@ -16,6 +16,7 @@ use super::speech::Pending;
 use super::{Input, Member, Room, answer, log_refused};
 use crate::chat::chat_protocol::{ChatProtocol, Place};
 use crate::chat::name::Name;
+use crate::chat::verified_mark;
 use crate::engine::Sid;
 use crate::socketio::Ack;
 use crate::store::{
@@ -76,7 +77,7 @@ pub(super) fn log_not_opened(room: &str, error: &StoreError) {
 /// The word for who says something in the log: a person, if the client has shown that, or else a name.
 pub(super) fn author(member: Option<&Member>, name: Option<&Name>) -> String {
     match member.and_then(|member| member.person.as_ref()) {
-        Some(person) => format!("g:{}", person.as_str()),
+        Some(person) => person.author(),
         None => format!("n:{}", name.map_or("", |name| name.skeleton().letters())),
     }
 }
@@ -91,7 +92,11 @@ pub(super) fn shown(log: &RoomLog, entry: &Entry, reader: &str) -> Option<Value>
     let mut said = Map::new();
     said.insert("position".to_owned(), log.position(seq).into());
     said.insert("at".to_owned(), entry.at.into());
-    said.extend(entry.name.as_ref().map(|name| ("username".to_owned(), (&**name).into())));
+    if let Some(name) = &entry.name {
+        let (name, verified) = verified_mark::split(name);
+        said.insert("username".to_owned(), name.into());
+        said.extend(verified.then(|| ("verified".to_owned(), true.into())));
+    }
     said.insert("message".to_owned(), (&*entry.body).into());
     match entry.kind {
         Kind::Edit if entry.deleted.is_none() => {
@@ -114,7 +119,7 @@ pub(super) fn shown(log: &RoomLog, entry: &Entry, reader: &str) -> Option<Value>
 
 /// Whether an author is a person who has shown that, and not only a name.
 pub(super) fn is_person(author: &str) -> bool {
-    author.starts_with("g:")
+    author.starts_with("g:") || author.starts_with("a:")
 }
 
 /// Entries as a page gets them. The first one after some that are missing says so.
@@ -191,7 +196,7 @@ impl Room {
         let new = NewEntry {
             at,
             author: pending.author.clone(),
-            name: pending.name.as_ref().map(|name| name.as_str().to_owned()),
+            name: pending.name.as_ref().map(|name| name.written().to_owned()),
             key: pending.id().map(str::to_owned),
             kind: Kind::Message,
             target: None,
@@ -236,7 +241,7 @@ impl Room {
         let new = NewEntry {
             at,
             author: by.map_or_else(|| author(None, name), str::to_owned),
-            name: name.map(|name| name.as_str().to_owned()),
+            name: name.map(|name| name.written().to_owned()),
             key: id.map(str::to_owned),
             kind: Kind::Message,
             target: None,

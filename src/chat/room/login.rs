@@ -68,7 +68,13 @@ impl Room {
                 false => answer(ack, || vec![said]),
             };
         }
-        let name = match self.check_name(name) {
+        let account = self.members.get(sid).and_then(|member| member.account.clone());
+        let name = match &account {
+            // Whatever the page asks for.
+            Some(account) => Ok(account.name.clone()),
+            None => self.check_name(name),
+        };
+        let name = match name {
             Ok(name) => name,
             Err(error) => {
                 if error.reason == "reserved" {
@@ -77,11 +83,16 @@ impl Room {
                 return refuse_login(&socket, chat_protocol, &error, ack);
             }
         };
-        let person = self.person(&socket, options);
+        let person = match &account {
+            Some(account) => Some(account.person.clone()),
+            None => self.person(&socket, options),
+        };
         let alias = person.as_ref().and_then(|person| self.alias(person, &name));
         let wants_token = options.wants_token();
         // Who asks for an acknowledgement can be told that a name is taken.
         let is_told = options.page || ack.is_wanted() || chat_protocol == ChatProtocol::Nicknames;
+        // Who has an account cannot choose another name.
+        let is_told = is_told && account.is_none();
         let (sid, after) = (*sid, options.after.clone());
         let mut entrant = Entrant {
             sid,
@@ -94,7 +105,8 @@ impl Room {
             after,
             ack,
         };
-        if !self.is_unique(chat_protocol) {
+        let is_free = account.is_some() || !self.is_of_account(&entrant.name);
+        if !self.is_unique(chat_protocol) && is_free {
             return self.enter(entrant);
         }
         if !is_told {
@@ -137,8 +149,10 @@ impl Room {
     pub(super) fn enter(&mut self, entrant: Entrant) {
         let Entrant { sid, chat_protocol, name, numbered, person, alias, wants_token, after, ack } =
             entrant;
-        let Some(member) = self.members.get_mut(&sid) else { return };
+        let Some(member) = self.members.get(&sid) else { return };
         let socket = member.socket.clone();
+        self.take_from_guests(&name);
+        let Some(member) = self.members.get_mut(&sid) else { return };
         let back = self.away.back(&name, alias.as_ref(), address_of(&socket));
         member.name = Some(name.clone());
         member.person = person;
@@ -155,7 +169,7 @@ impl Room {
         self.count_people();
         let users = self.people();
         if let Some(on_login) = self.shared.on_login.get() {
-            on_login.tell(sid, name.as_str());
+            on_login.tell(sid, name.written());
         }
         match chat_protocol {
             ChatProtocol::Nicknames => {
@@ -167,7 +181,7 @@ impl Room {
                     None => socket.emit("login", json!({ "numUsers": users })),
                     // The stock page shows whose name that is: it has no better words for it.
                     Some(_) => {
-                        let user = json!({ "numUsers": users, "username": name.as_str() });
+                        let user = json!({ "numUsers": users, "username": name.written() });
                         socket.emit("login", &user);
                         socket.emit("user joined", &user);
                     }
@@ -206,8 +220,12 @@ impl Room {
         if !member.roles.is_empty() {
             answer["roles"] = member.roles.iter().collect();
         }
+        if name.is_some_and(Name::is_verified) {
+            answer["verified"] = true.into();
+        }
         if wants_token
             && let (Some(person), Some(name), Some(key)) = (&member.person, name, self.resume_key())
+            && !person.has_account()
         {
             answer["token"] = key.token(person, name, SystemTime::now()).into();
         }
@@ -238,13 +256,14 @@ impl Room {
     fn say_quietly(&mut self, sid: &Sid, came: Option<(&Name, u64, Option<Arc<str>>)>) {
         let Some(roster) = &mut self.roster else { return };
         let (seq, node) = (roster.next_seq(), Arc::clone(roster.me()));
-        let came = came.map(|(name, since, alias)| (name.as_str().to_owned(), since, alias));
+        let came = came.map(|(name, since, alias)| (name.written().to_owned(), since, alias));
         self.tell(&Told::Beside { node, seq, id: sid.as_str().into(), came });
     }
 
     /// A member's connection is gone. `meant`: not by accident.
     pub(super) fn leave(&mut self, sid: &Sid, meant: bool) {
         let Some(member) = self.members.swap_remove(sid) else { return };
+        self.expiries.forget(*sid, member.due);
         let Some(name) = member.name else { return };
         let absent = Absent {
             sid: *sid,

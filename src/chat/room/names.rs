@@ -59,17 +59,17 @@ impl Room {
             peers.chain(roster.stock.people())
         });
         self.members.values().any(|member| {
-            member.name.as_ref().is_some_and(|other| other.is_like(name))
+            member.name.as_ref().is_some_and(|other| keeps(other, name))
                 && !is_same(member.alias.as_ref())
         }) || self.away.iter().any(|absent| {
             // Without a token nobody can show that it was they who were here; the next one gets the name.
-            let keeps = absent.alias.is_some() && !is_same(absent.alias.as_ref());
-            keeps && absent.name.is_like(name)
+            let is_known = absent.alias.is_some() && !is_same(absent.alias.as_ref());
+            is_known && keeps(&absent.name, name)
         }) || self
             .claims
             .values()
-            .any(|claim| claim.entrant.name.is_like(name) && !is_same(claim.entrant.alias.as_ref()))
-            || elsewhere.any(|person| person.name.is_like(name) && !is_same(person.alias.as_ref()))
+            .any(|claim| keeps(&claim.entrant.name, name) && !is_same(claim.entrant.alias.as_ref()))
+            || elsewhere.any(|person| keeps(&person.name, name) && !is_same(person.alias.as_ref()))
     }
 
     /// Somebody has a name now: who had it, is away, and cannot show who they are, has left.
@@ -79,6 +79,30 @@ impl Room {
         }
         let left = self.away.take(|absent| absent.alias.is_none() && absent.name.is_like(name));
         left.into_iter().for_each(|absent| self.gone(absent));
+    }
+
+    /// Somebody with an account has a name now: guests of a name like it are without one again.
+    pub(super) fn take_from_guests(&mut self, name: &Name) {
+        if !name.is_verified() {
+            return;
+        }
+        let loses = |other: &Name| other.is_like(name) && !other.is_verified();
+        let claims = self.claims.iter().filter(|(_, claim)| loses(&claim.entrant.name));
+        let claims: Vec<u64> = claims.map(|(number, _)| *number).collect();
+        claims.into_iter().for_each(|claim| self.deny(claim));
+        self.away.take(|absent| loses(&absent.name)).into_iter().for_each(|it| self.gone(it));
+        let members = self.members.iter();
+        let members = members.filter(|(_, member)| member.name.as_ref().is_some_and(loses));
+        let members: Vec<_> = members.map(|(sid, _)| *sid).collect();
+        members.iter().for_each(|sid| self.lose_name(sid));
+    }
+
+    /// Whether somebody with an account has a name like that: no guest can have it, even where names may be double.
+    pub(super) fn is_of_account(&self, name: &Name) -> bool {
+        let here = self.members.values().filter_map(|member| member.name.as_ref());
+        let elsewhere = self.roster.iter().flat_map(|roster| roster.of_peers());
+        let mut all = here.chain(elsewhere.map(|person| &person.name));
+        all.any(|other| other.is_verified() && other.is_like(name))
     }
 
     /// Gives somebody the next name with a number that is free. False if they cannot have one.
@@ -118,6 +142,11 @@ impl Room {
     pub(super) fn forget_absent(&mut self) {
         self.away.take(|_| true).into_iter().for_each(|absent| self.gone(absent));
     }
+}
+
+/// Whether who has a name keeps it when somebody comes who wants one: guests give way to people with an account.
+pub(super) fn keeps(has: &Name, wanted: &Name) -> bool {
+    has.is_like(wanted) && (has.is_verified() || !wanted.is_verified())
 }
 
 /// The number of a name that is like another with a number.

@@ -176,7 +176,7 @@ impl Room {
         let Change { sid, entry, text, ack } = change;
         let Some(member) = self.members.get(&sid) else { return };
         let (socket, author) = (member.socket.clone(), author(Some(member), member.name.as_ref()));
-        let name = member.name.as_ref().map(|name| name.as_str().to_owned());
+        let name = member.name.as_ref().map(|name| name.written().to_owned());
         let checked = match entry {
             Err(error) => Err(failed(&error)),
             Ok(Some(entry)) if entry.kind == Kind::Message && entry.deleted.is_none() => {

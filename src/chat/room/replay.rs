@@ -27,7 +27,7 @@ impl Room {
     }
 
     fn replay_one(&self, member: &Member, chat_protocol: ChatProtocol, entry: &Entry) {
-        let name = match entry.name.as_deref().map(Name::new) {
+        let name = match entry.name.as_deref().map(Name::read) {
             Some(Ok(name)) => Some(name),
             // It was allowed when it was said.
             Some(Err(_)) => return,

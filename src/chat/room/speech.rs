@@ -252,7 +252,7 @@ impl Room {
         }
         // Every reader gets the name with the text.
         let bytes =
-            queued_len(&text) + member.name.as_ref().map_or(0, |name| queued_len(name.as_str()));
+            queued_len(&text) + member.name.as_ref().map_or(0, |name| queued_len(name.written()));
         let costs = [(Kind::Messages, 1), (Kind::Bytes, bytes)];
         self.shared.take(member.socket.session(), &costs).map_err(|error| {
             let what = if error.kind == Kind::Bytes { "much text" } else { "many messages" };
@@ -276,7 +276,7 @@ impl Room {
             return None;
         }
         let name = match said.get("username") {
-            Some(name) => Some(Name::new(name.as_str()?).ok()?),
+            Some(_) => Some(words::name(said)?),
             None => None,
         };
         if !words::is_ours(said) {
@@ -324,7 +324,7 @@ impl Room {
     /// A typing notice of another node has its place.
     pub(super) fn take_typing(&mut self, taken: &Taken, word: &str) -> Option<()> {
         let said = taken.packet.args.values.first()?.as_object()?;
-        let name = Name::new(said.get("username")?.as_str()?).ok()?;
+        let name = words::name(said)?;
         if !words::is_ours(said) {
             self.seen(taken, Some(&name));
         }

@@ -45,7 +45,7 @@ impl RoomTask {
         let mut cork = Cork::default();
         loop {
             if cork.is_idle() {
-                let due = room.away.next();
+                let due = room.away.next().into_iter().chain(room.expiries.next()).min();
                 tokio::select! {
                     biased;
                     count = inbox.recv_many(&mut batch, BATCH) => if count == 0 {
@@ -62,6 +62,7 @@ impl RoomTask {
             cork.hold(|| {
                 batch.drain(..).for_each(|input| room.handle(input));
                 room.look_for_absent();
+                room.look_for_expired();
                 room.send_nicknames();
             });
             cork.release().await;

@@ -215,7 +215,7 @@ impl Roster {
             }
             Told::Beside { node, seq, id, came } => {
                 let delta = match came {
-                    Some((name, since, alias)) => match Name::new(&name) {
+                    Some((name, since, alias)) => match Name::read(&name) {
                         Ok(name) => Delta::Joined(Person { id, name, since, alias }),
                         Err(_) => Delta::Left(id),
                     },
@@ -256,7 +256,7 @@ fn checked(people: Vec<Listed>) -> Vec<Person> {
     let people = people.into_iter();
     people
         .filter_map(|(id, name, since, alias)| {
-            Some(Person { id, name: Name::new(&name).ok()?, since, alias })
+            Some(Person { id, name: Name::read(&name).ok()?, since, alias })
         })
         .collect()
 }

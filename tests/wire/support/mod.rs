@@ -14,6 +14,7 @@ pub mod process;
 pub mod redis;
 pub mod server;
 pub mod session;
+pub mod tokens;
 pub mod v09;
 pub mod ws;
 
