@@ -81,6 +81,7 @@ for (const { name, options } of LOOKS) {
     it('history, rooms, search, changes', async () => {
       const own = await RememberingServer.start();
       own.verified.add('Carol');
+      own.moderators.add('Ann');
       for (let i = 0; i < 80; i++) own.say('/', i % 3 ? 'Bob' : 'Carol', `line ${i}`, { at: Date.now() - (80 - i) * 3_600_000 });
       own.say('/help', 'Sue', 'welcome');
       const person = await Person.enter(browser, `${own.url}/#help`, 'Ann', options);
@@ -111,6 +112,19 @@ for (const { name, options } of LOOKS) {
       await person.page.press('#search-words', 'Enter');
       await person.page.waitForSelector('#search .hit');
       await isClean(person.page, 'search');
+      await person.page.keyboard.press('Escape');
+      await person.page.click('#moderate-open');
+      await person.page.fill('#mod-words', 'Maintenance at noon');
+      await person.page.click('#moderate .actions button');
+      await person.page.waitForSelector('#log .announced');
+      await isClean(person.page, 'moderating the room');
+      await person.page.keyboard.press('Escape');
+      await isClean(person.page, 'an announcement');
+      await person.page.focus('#log .other .dots');
+      await person.page.keyboard.press('Enter');
+      await isClean(person.page, 'what can be done about a message');
+      await person.page.click('#log .choice button:nth-of-type(2)');
+      await isClean(person.page, 'moderating a person');
       await person.leave();
       await own.crash();
     });

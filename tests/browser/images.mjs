@@ -1,10 +1,14 @@
 // Takes the pictures of docs/images anew: node tests/browser/images.mjs
 // Wants what the tests want, and fonts for Korean and emoji.
 
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FAULTS } from '../faults/faults.mjs';
 import { startStage } from '../faults/lib/stage.mjs';
+import { importHistory } from './lib/history.mjs';
 import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
 
 const HOST = 'chat.example';
@@ -16,7 +20,18 @@ const { connect } = createRequire(new URL('../interop/package.json', import.meta
 /** A browser for which the host is at that port of this machine. */
 const browserAt = (port) => startBrowser(`--host-resolver-rules=MAP ${HOST} 127.0.0.1:${port}`);
 
-const server = await startServer('--leave-delay', '0s');
+/** What was said before: `[name, hours ago, text]`. */
+const BEFORE = [
+  ['Jun', 20, 'The new build is on staging.'],
+  ['Noor', 19.9, 'Does it have the fix for **reconnects**?'],
+  ['Jun', 19.8, 'Yes: `link.js`, and a test.'],
+  ['Otto', 19.5, '> Does it have the fix for reconnects?\nI ran it over night: nothing was lost.'],
+  ['Jun', 19.4, 'Then it goes out tomorrow morning.'],
+];
+const data = mkdtempSync(join(tmpdir(), 'parlance-images-'));
+const said = BEFORE.map(([name, hours, text]) => ({ name, text, at: Math.floor(Date.now() - hours * 3_600_000) }));
+importHistory(join(data, 'data'), { '/': said, '/releases': said, '/support': said, '/채팅': said });
+const server = await startServer('--leave-delay', '0s', '--data-dir', join(data, 'data'), '--history', '100000');
 const browser = await browserAt(server.port);
 const userAgent = await browser
   .newPage()
@@ -35,47 +50,53 @@ async function enter(name, options) {
   return person;
 }
 
-/** The room with a conversation in it, seen by Ada; `look` is her screen. */
-async function conversation(look, then) {
-  const ada = await enter('Ada', look);
-  const jun = await enter('Jun');
-  await ada.reads('#log .crowd', 'Jun joined');
-  const otto = connect(server.url, { 'force new connection': true });
-  await new Promise((resolve) => otto.on('connect', () => otto.emit('nickname', 'Otto', resolve)));
-  await ada.reads('#log .crowd', 'Jun, Otto joined');
-  const lines = [
-    [ada, 'Good morning! Did the new build reach everybody?'],
-    [jun, 'It did. 안녕하세요 from Seoul 👋'],
-    [otto, 'Here too: this is a Socket.IO 0.9 client, and it reads along.'],
-    [ada, `Then the old terminals can stay. The notes are at https://${HOST}/notes (two pages).`],
-    [jun, 'Reading them now.'],
-    [jun, 'The second page is the good one.'],
-  ];
-  for (const [who, text] of lines) {
-    if (who === otto) otto.emit('user message', text);
-    else await who.say(text);
-    await ada.hears(text);
-  }
-  await ada.delivered();
+/** The room with a conversation in it. */
+const ada = await enter('Ada');
+const jun = await enter('Jun');
+await ada.reads('#log .crowd', 'Jun joined');
+const otto = connect(server.url, { 'force new connection': true });
+await new Promise((resolve) => otto.on('connect', () => otto.emit('nickname', 'Otto', resolve)));
+await ada.reads('#log .crowd', 'Jun, Otto joined');
+const lines = [
+  [ada, 'Good morning! Did the new build reach everybody?'],
+  [jun, 'It did. 안녕하세요 from Seoul 👋'],
+  [otto, 'Here too: this is a Socket.IO 0.9 client, and it reads along.'],
+  [ada, `Then the old terminals can stay. The notes are at https://${HOST}/notes (two pages).`],
+  [jun, 'Reading them now.'],
+  [jun, 'The second page is the good one.'],
+];
+for (const [who, text] of lines) {
+  if (who === otto) otto.emit('user message', text);
+  else await who.say(text);
+  await ada.hears(text);
+}
+await ada.delivered();
+
+/** Ada's room on another screen of hers. */
+async function seen(look, then) {
+  const page = await open({ storageState: await ada.page.context().storageState(), ...look });
+  const person = new Person(page);
+  await page.goto(`http://${HOST}/`);
+  await person.hears(lines.at(-1)[1]);
+  await person.travelsBy('websocket');
+  await page.waitForSelector('#rooms-others li:nth-child(3)', { state: 'attached' });
+  await ada.reads('#typing', '');
   await jun.page.type('#message', 'And');
-  await ada.reads('#typing', 'Jun is typing…');
-  await then(ada);
-  otto.disconnect();
-  await Promise.all([ada.leave(), jun.leave()]);
-  // the next conversation begins with nobody here
-  const last = await enter('Last');
-  await last.reads('#people-count', '1');
-  await last.leave();
+  await person.reads('#typing', 'Jun is typing…');
+  await then(page);
+  await person.leave();
 }
 
-await conversation({}, (ada) => picture(ada.page, 'chat-desktop'));
-await conversation({ colorScheme: 'dark' }, (ada) => picture(ada.page, 'chat-dark'));
-await conversation({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }, (ada) => picture(ada.page, 'chat-phone'));
-await conversation({ viewport: { width: 1280, height: 1000 } }, async (ada) => {
-  await ada.page.click('#badge');
-  await ada.reads('#panel .facts', /\d+ ms/);
-  await picture(ada.page, 'connection-panel');
+await seen({}, (page) => picture(page, 'chat-desktop'));
+await seen({ colorScheme: 'dark' }, (page) => picture(page, 'chat-dark'));
+await seen({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }, (page) => picture(page, 'chat-phone'));
+await seen({ viewport: { width: 1280, height: 1000 } }, async (page) => {
+  await page.click('#badge');
+  await new Person(page).reads('#panel .facts', /\d+ ms/);
+  await picture(page, 'connection-panel');
 });
+otto.disconnect();
+await Promise.all([ada.leave(), jun.leave()]);
 
 const page = await open();
 await page.goto(`http://${HOST}/diagnostics`);
@@ -156,4 +177,5 @@ await behind('upgrade-hangs', '/diagnostics', async (page) => {
 
 await browser.close();
 await Promise.all([server.stop(), watched.stop('SIGKILL')]);
+rmSync(data, { recursive: true });
 process.exit(0);
