@@ -33,8 +33,26 @@
     }
     room.ask('moderate', what, function (answer, refusal) {
       P.say(parts.state, answer ? t('mod.done') : T.reason(refusal));
-      if (answer && done) done();
+      if (answer && done) done(answer);
     });
+  }
+
+  // Who is muted or banned, with a button that ends it.
+  function list() {
+    current().ask('moderate', { action: 'list' }, function (answer) {
+      var all = answer && answer.sanctions || [], i, shown = P.empty(parts.list);
+      for (i = 0; i < all.length; i++) if (all[i] && typeof all[i].id === 'string') shown.appendChild(sanction(all[i]));
+      P.show(parts.sanctions, shown.childNodes.length > 0);
+    });
+  }
+
+  function sanction(one) {
+    var lift = P.button('small', t('mod.lift')), until = new Date(+one.until), name = P.isolated(typeof one.username === 'string' ? one.username : t('someone'), 'name'), li = make('li', 'sanction', lift, make('span', '', name, one.address ? ' (' + t('mod.network') + ')' : null, ': ' + t(one.action === 'ban' ? 'mod.banned' : 'mod.muted', { day: P.day(until), time: P.clock(until) })));
+    P.listen(lift, 'click', function () {
+      act({ action: 'lift', id: one.id }, list);
+      P.focus(parts.words);
+    });
+    return li;
   }
 
   // A line with a button, which says what it does, and a choice of times.
@@ -43,15 +61,17 @@
     P.listen(go, 'click', function () {
       var what = { action: action };
       if (times) what.seconds = +times.select.value;
+      if (times && target && parts.address.checked) what.address = true;
       act(what);
     });
     return make('p', 'mod-row', times && times.label, times && times.select, go);
   }
 
   function build() {
-    var words = make('textarea', ''), say = P.button('', t('mod.announce')), label = make('label', 'hidden', t('mod.announcement'));
+    var words = make('textarea', ''), say = P.button('', t('mod.announce')), label = make('label', 'hidden', t('mod.announcement')), network = make('label', '', t('mod.address'));
     dialog = Layer.dialog('moderate', '');
     parts = {
+      address: make('input', ''), list: make('ul', ''), sanctions: make('div', '', make('h3', '', t('mod.sanctions'))),
       state: make('p', 'help'), slow: choice('slow', 'mod.slow.label', SLOWS, 'mod.off'), words: words,
       person: make('div', ''), room: make('div', '')
     };
@@ -64,11 +84,16 @@
     P.add(parts.person, row('kick'));
     P.add(parts.person, make('p', 'help', t('mod.kick.help')));
     P.add(parts.person, row('ban', choice('ban', 'mod.ban.label', BANS, 'mod.ever')));
+    parts.address.id = 'mod-address';
+    parts.address.setAttribute('type', 'checkbox');
+    network.setAttribute('for', 'mod-address');
+    P.add(parts.person, make('p', 'field tick', network, parts.address));
     P.add(parts.room, make('h3', '', t('mod.announcement')));
     P.add(P.add(parts.room, label), make('p', 'field', words));
     P.add(parts.room, make('p', 'actions', say));
     P.add(parts.room, make('h3', '', t('mod.slowmode')));
     P.add(parts.room, row('slow', parts.slow));
+    P.add(parts.room, P.add(parts.sanctions, parts.list));
     P.add(dialog.body, parts.state);
     P.add(dialog.body, parts.person);
     P.add(dialog.body, parts.room);
@@ -87,7 +112,12 @@
     P.show(parts.room, !whom);
     P.say(parts.state, '');
     T.fill(byId('moderate-title'), whom ? 'mod.person' : 'mod.title', whom ? { name: P.isolated(whom.name, 'name') } : {});
-    if (!whom) parts.slow.select.value = current().slow || 0;
+    parts.address.checked = false;
+    if (!whom) {
+      parts.slow.select.value = current().slow || 0;
+      P.show(parts.sanctions, false);
+      list();
+    }
     dialog.open(opener, whom ? byId('mod-mute') : parts.words);
   }
 

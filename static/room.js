@@ -339,7 +339,7 @@
         room.wanted = '';
         room.isIn = room.wasIn = joining = false;
         room.out.lost();
-        app.refused(room, t(data.action === 'ban' ? 'join.banned' : 'join.removed') + (plain(data.message) ? ' (' + T.brief(data.message) + ')' : ''));
+        app.refused(room, t(data.action === 'ban' ? 'join.banned' : 'join.removed') + (data.action === 'ban' && plain(data.message) ? ' (' + T.brief(data.message) + ')' : ''));
       });
     }
 

@@ -57,8 +57,18 @@ describe('a moderator', () => {
     await mo.page.click('#moderate button:text-is("Ban")');
     await bob.reads('#join-error', 'A moderator has banned you from this room.');
     assert.ok(set.server.asked.some(([word, what]) => word === 'moderate' && what.action === 'ban' && what.seconds === 0));
+    // a mute that is over
+    await mo.page.check('#mod-address');
     await mo.page.click('#moderate button:text-is("Mute")');
     await done(mo);
+    assert.ok(set.server.asked.at(-1)[1].address);
+    await mo.page.keyboard.press('Escape');
+    await mo.page.click('#moderate-open');
+    await mo.reads('#moderate .sanction', /Bob: muted until/);
+    await isClean(mo.page, 'who is muted');
+    await mo.page.click('#moderate .sanction button');
+    await done(mo);
+    await mo.page.waitForSelector('#moderate .sanction', { state: 'detached' });
   });
 
   it('announces something, which stays in the history, and slows the room down', async () => {

@@ -147,7 +147,7 @@ export class RememberingServer {
       me.username = to;
       done({ ok: true, username: to });
     });
-    socket.on('moderate', ({ action, username, position, seconds, message }, done) => {
+    socket.on('moderate', ({ action, username, position, seconds, message, id }, done) => {
       if (!this.moderators.has(me.username)) return done({ ok: false, reason: 'not a moderator', message: 'You are no moderator.' });
       if (action === 'delete') {
         Object.assign(entry(position), { text: '', deleted: true });
@@ -158,11 +158,13 @@ export class RememberingServer {
         socket.nsp.emit('announcement', this.#view(room, said));
       } else if (action === 'slow') socket.nsp.emit('room', { slow: seconds });
       else if (action === 'mute') room.muted[seconds ? 'add' : 'delete'](username);
+      else if (action === 'lift') room.muted.delete(id);
+      else if (action === 'list') return done({ ok: true, sanctions: [...room.muted].map((name) => ({ id: name, action: 'mute', username: name, address: false, until: Date.now() + 60_000, by: me.username })) });
       else {
-        const [id] = [...room.people].find(([, person]) => person.username === username) ?? [];
-        if (!id) return done({ ok: false, reason: 'gone', message: 'They are not here.' });
-        socket.nsp.sockets.get(id).emit('removed', { action });
-        socket.nsp.sockets.get(id).disconnect();
+        const [whom] = [...room.people].find(([, person]) => person.username === username) ?? [];
+        if (!whom) return done({ ok: false, reason: 'gone', message: 'They are not here.' });
+        socket.nsp.sockets.get(whom).emit('removed', { action });
+        socket.nsp.sockets.get(whom).disconnect();
       }
       done({ ok: true });
     });
