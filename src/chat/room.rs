@@ -23,6 +23,7 @@ mod replay;
 mod slow;
 mod speech;
 mod task;
+mod waiting;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::RandomState;

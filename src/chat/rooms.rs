@@ -200,7 +200,7 @@ fn listen(namespace: &Namespace) -> Arc<Slot> {
     }
     for word in words::ALL {
         let slot = Arc::clone(&slot);
-        namespace.take_broadcasts(word, move |taken| {
+        namespace.take_broadcasts_and_places(word, move |taken| {
             if let Some(room) = slot.room() {
                 room.take(taken);
             }

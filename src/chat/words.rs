@@ -171,6 +171,11 @@ pub fn id_of(taken: &mut Taken) -> Option<String> {
     take_id(taken.packet.args.values.first_mut()?.as_object_mut()?)
 }
 
+/// Whose broadcast it is, and which of that node's.
+pub fn number_of(taken: &Taken) -> Option<(Arc<str>, u64)> {
+    number(taken.packet.args.values.first()?.as_object()?)
+}
+
 /// The mark of a change, if a node of this chat said it.
 pub fn mark(said: &Map<String, Value>) -> Option<Mark> {
     let node = said.get(NODE)?.as_str().filter(|node| is_id(node))?.into();

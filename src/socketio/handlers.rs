@@ -88,7 +88,7 @@ impl Handlers {
         self.0.load()
     }
 
-    fn change(&self, change: impl Fn(&mut Table)) -> &Self {
+    pub(super) fn change(&self, change: impl Fn(&mut Table)) -> &Self {
         self.0.rcu(|table| {
             let mut table = Table::clone(table);
             change(&mut table);
@@ -324,30 +324,6 @@ impl Handlers {
     {
         let handler = Arc::new(move |event| Box::pin(handler(event)) as BoxFuture<'static, _>);
         self.change(|table| table.server_side.push(handler.clone()))
-    }
-
-    /// Has a function take broadcasts of an event instead of this node's clients: those of this node, once
-    /// the adapter gives them their place, and those of others, in one order. What the clients get is up to
-    /// the function: see [`Socket::emit_shared`]. It is called at once, possibly under a lock of the
-    /// adapter's: it must not wait, nor send. Broadcasts that want acknowledgements are not taken.
-    ///
-    /// ```
-    /// # use parlance::socketio::{Io, Taken};
-    /// # let io = Io::new();
-    /// let (sender, messages) = std::sync::mpsc::sync_channel::<Taken>(1000);
-    /// // Whoever reads `messages` gives each client what it is to get.
-    /// io.of("/").take_broadcasts("message", move |taken| drop(sender.try_send(taken)));
-    /// ```
-    pub fn take_broadcasts(
-        &self,
-        event: &str,
-        taker: impl Fn(Taken) + Send + Sync + 'static,
-    ) -> &Self {
-        let taker: Arc<Taker> = Arc::new(taker);
-        self.change(|table| {
-            table.takers.retain(|(taken, _)| **taken != *event);
-            table.takers.push((event.into(), Arc::clone(&taker)));
-        })
     }
 
     /// Adds a function that hears of rooms on this node: that they come and go, and who joins and leaves.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::adapter::Packet;
+use super::handlers::{Handlers, Taker};
 use super::selector::{Flags, Selector};
 
 /// A broadcast as it came to this node, for the function that takes it: see
-/// [`Handlers::take_broadcasts`](super::Handlers::take_broadcasts).
+/// [`Handlers::take_broadcasts`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Taken {
     /// The event.
@@ -71,4 +72,46 @@ pub struct Replay {
     pub live_from: u64,
     /// Some up to this place, where the rest begins, may be gone.
     pub gap: Option<u64>,
+}
+
+impl Handlers {
+    /// Has a function take broadcasts of an event instead of this node's clients: those of this node, once
+    /// the adapter gives them their place, and those of others, in one order. What the clients get is up to
+    /// the function: see
+    /// [`Socket::emit_shared`](super::Socket::emit_shared). It is called at once, possibly under a lock of the
+    /// adapter's: it must not wait, nor send. Broadcasts that want acknowledgements are not taken.
+    ///
+    /// ```
+    /// # use parlance::socketio::{Io, Taken};
+    /// # let io = Io::new();
+    /// let (sender, messages) = std::sync::mpsc::sync_channel::<Taken>(1000);
+    /// // Whoever reads `messages` gives each client what it is to get.
+    /// io.of("/").take_broadcasts("message", move |taken| drop(sender.try_send(taken)));
+    /// ```
+    pub fn take_broadcasts(
+        &self,
+        event: &str,
+        taker: impl Fn(Taken) + Send + Sync + 'static,
+    ) -> &Self {
+        let told = move |taken: Taken| {
+            if taken.part != Part::Kept {
+                taker(taken)
+            }
+        };
+        self.take_broadcasts_and_places(event, told)
+    }
+
+    /// As [`take_broadcasts`](Self::take_broadcasts), for who keeps what is broadcast in the order of all nodes: a
+    /// broadcast that is told at another moment comes once more, as [`Part::Kept`], when it has its place.
+    pub fn take_broadcasts_and_places(
+        &self,
+        event: &str,
+        taker: impl Fn(Taken) + Send + Sync + 'static,
+    ) -> &Self {
+        let taker: Arc<Taker> = Arc::new(taker);
+        self.change(|table| {
+            table.takers.retain(|(taken, _)| **taken != *event);
+            table.takers.push((event.into(), Arc::clone(&taker)));
+        })
+    }
 }

@@ -27,6 +27,7 @@ impl Room {
         if taken.after_gap {
             self.behind();
         }
+        self.has_place(&taken);
         let id = words::id_of(&mut taken);
         let word = words::ALL.into_iter().find(|word| *word == taken.packet.name);
         let is_kept = taken.part == Part::Kept;

@@ -18,6 +18,7 @@ use tracing::{debug, info, warn};
 
 use super::entries::{Item, page_place};
 use super::receipts::{acknowledge, not_saved};
+use super::waiting::Waiting;
 use super::{Input, Room, answer, history};
 use crate::chat::chat_protocol::Notice;
 use crate::chat::name::Name;
@@ -55,6 +56,7 @@ pub(super) struct Common {
     noted: Instant,
     /// How many messages pages may still be told of that were said before.
     recalls: usize,
+    pub waiting: Option<Waiting>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,7 @@ impl Common {
             retry_at: now,
             noted: now,
             recalls: 0,
+            waiting: None,
         }
     }
 }
@@ -92,11 +95,14 @@ impl Room {
         let Some(log) = &self.log else { return };
         let noted = log.record(NOTED).and_then(|noted| noted.value.parse().ok()).unwrap_or(0);
         let mut common = Common::new(log.top().max(noted));
-        if !self.keeps_history() {
+        if self.keeps_history() {
+            common.waiting = Waiting::open(&store, &self.namespace, &order).await;
+        } else {
             common.state = State::Live;
         }
         self.common = Some(common);
         let _ = timeout(FIRST, self.catch_up()).await;
+        self.say_what_waited().await;
         if let Some(common) = &mut self.common {
             common.recalls = MAX_RECALLED;
         }

@@ -55,6 +55,11 @@ impl Room {
         }
     }
 
+    /// The name of this node, also when it has left.
+    pub(super) fn node_name(&self) -> Option<Arc<str>> {
+        self.roster.as_ref().map(Roster::me).or(self.parted.as_ref()).cloned()
+    }
+
     pub(super) fn adapter(&self) -> Option<Arc<dyn Adapter>> {
         self.adapter.as_ref()?.upgrade()
     }

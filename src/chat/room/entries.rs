@@ -1,12 +1,12 @@
 //! What nodes tell each other, as it is in their common history.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::common::GAP;
 use super::history::{self, author};
 use super::receipts::Kept;
 use super::speech::Pending;
-use super::{Member, Room, answer};
+use super::{Member, Room};
 use crate::chat::chat_protocol::{ChatProtocol, Notice, Place};
 use crate::chat::words;
 use crate::engine::Sid;
@@ -36,8 +36,7 @@ fn said_at(taken: &Taken) -> u64 {
 
 /// What an entry is known by, if its author has given it no id: a node adds each of its own once.
 fn own_key(taken: &Taken) -> Option<String> {
-    let said = taken.packet.args.values.first()?.as_object()?;
-    words::number(said).map(|(node, number)| format!("{node}.{number}"))
+    words::number_of(taken).map(|(node, number)| format!("{node}.{number}"))
 }
 
 impl Room {
@@ -125,14 +124,12 @@ impl Room {
     }
 
     /// A message of a member is told. If it has no place yet, because others cannot be reached, it is acknowledged
-    /// now.
-    pub(super) fn keep_common(&self, pending: &Pending, taken: &Taken, is_early: bool) -> Kept {
+    /// nevertheless.
+    pub(super) fn keep_common(&mut self, pending: &Pending, taken: &Taken, is_early: bool) -> Kept {
         let place = self.page_place(taken);
         let mark = own_key(taken).filter(|_| is_early);
         if is_early {
-            let is_page = self.members.get(&pending.sid).is_some_and(Member::is_page);
-            let mark = mark.as_deref().filter(|_| is_page);
-            answer(pending.ack.clone(), || vec![early(mark)]);
+            self.wait_for_place(pending, taken, mark.as_deref());
         }
         Kept { place, mark, both: None }
     }
@@ -146,13 +143,4 @@ impl Room {
         let number = self.said;
         self.say(pending, Flags::default(), |node, _| words::entry(&new, node, number));
     }
-}
-
-/// What a message is acknowledged with that has no place yet.
-fn early(mark: Option<&str>) -> Value {
-    let mut said = json!({ "ok": true });
-    if let Some(mark) = mark {
-        said["mark"] = mark.into();
-    }
-    said
 }

@@ -446,3 +446,43 @@ async fn a_history_of_before_the_cluster_is_kept_apart() {
     let (_, answer) = page(&after, "bob", json!({ "after": two })).await;
     assert_eq!((texts(&answer), &answer["gap"]), (vec!["alone"], &json!(true)));
 }
+
+/// What was acknowledged while Redis was away is on the disk: a node that ends meanwhile says it later.
+#[tokio::test]
+async fn what_was_acknowledged_without_redis_survives_the_node() {
+    let mut redis = RedisServer::start().await;
+    let folder = Folder::new("cluster-waiting");
+    let second = node(&redis, in_memory()).await;
+    let first = node(&redis, in_file(&folder.0)).await;
+    let (mut bob, _) = page(&second.server, "bob", json!({})).await;
+    let (mut ann, _) = page(&first.server, "ann", json!({})).await;
+    say(&mut ann, "before", "0").await;
+    assert_eq!(until_event(&mut bob, "new message").await["message"], "before");
+    redis.stop();
+    until("it is alone", || first.is_alone()).await;
+    for text in ["one", "two"] {
+        let (answer, _) = ask(&mut ann, json!(["new message", text, { "id": text }])).await;
+        assert_eq!(answer["ok"], true);
+    }
+    ann.kill();
+    let Node { server, farewell, io, redis: link, store } = first;
+    drop((server, farewell, io, link));
+    store.close().await.unwrap();
+    drop(store);
+    redis.go_on().await;
+    let again = node(&redis, in_file(&folder.0)).await;
+    for text in ["one", "two"] {
+        let said = until_event(&mut bob, "new message").await;
+        assert_eq!((&said["message"], &said["username"]), (&json!(text), &json!("ann")));
+        assert_eq!(said["late"], said["at"]);
+    }
+    let history = second.history().await;
+    assert_eq!(texts_of(&history), ["before", "one", "two"]);
+    again.has(&history).await;
+    // Once is enough, also after one more restart.
+    again.stop().await;
+    let again = node(&redis, in_file(&folder.0)).await;
+    let (mut ann, _) = page(&again.server, "ann", json!({})).await;
+    say(&mut ann, "after", "9").await;
+    assert_eq!(until_event(&mut bob, "new message").await["message"], "after");
+}
