@@ -11,6 +11,7 @@ use tracing::debug;
 use super::name::Name;
 use super::resume::PersonId;
 use super::roles::Roles;
+use super::sanctions::{Measure, Sanctions, Whom};
 use crate::accounts::{Account, Accounts, Refusal};
 use crate::policy::{ACCOUNT, RoomNames, RoomRules};
 use crate::socketio::{ConnectError, Socket};
@@ -57,6 +58,23 @@ pub async fn admit(accounts: &Accounts, socket: &Socket) -> Result<(), ConnectEr
     let (reason, message) = checked;
     debug!(sid = %socket.session().sid(), room = &*room, reason, "not let in");
     Err(refused(reason, &message))
+}
+
+/// Whether a client's address, or who it is by its token, is not banned.
+///
+/// # Errors
+/// If it is.
+pub fn check_banned(sanctions: &Sanctions, socket: &Socket) -> Result<(), ConnectError> {
+    let account = socket.extensions().get::<Arc<Verified>>();
+    let author = account.as_ref().map(|account| account.person.author());
+    let address = socket.session().handshake().bucket;
+    let found = sanctions.find(Measure::Ban, author.as_deref(), address);
+    // Somebody has to be able to lift a ban of the address.
+    let moderates = account.is_some_and(|account| account.roles.may_moderate());
+    match found.filter(|it| !(moderates && matches!(it.whom, Whom::Address(_)))) {
+        None => Ok(()),
+        Some(ban) => Err(refused("banned", &ban.error().message)),
+    }
 }
 
 /// Whether the rules of its room let a client read there.

@@ -46,6 +46,8 @@ pub enum Command {
     Who,
     /// Asks for something of the history, or for a change in it.
     Ask(Asked),
+    /// What moderators do.
+    Moderate(Value),
     /// Another token, in place of one that expires; `None` if it is too long, or none.
     Token(Option<String>),
     /// Asks for an empty answer, by which the page measures the latency.
@@ -155,6 +157,13 @@ pub enum Notice<'a> {
         mark: &'a str,
         place: &'a Place,
     },
+    /// A moderator has announced something.
+    Announcement {
+        text: &'a str,
+        at: u64,
+        /// If it is kept.
+        place: Option<&'a Place>,
+    },
     /// A message has another text.
     Edited {
         position: &'a str,
@@ -195,11 +204,15 @@ impl Notice<'_> {
             Notice::Typing { .. } | Notice::StopTyping { .. } => Delivery::Volatile,
             Notice::Message { .. }
             | Notice::Placed { .. }
+            | Notice::Announcement { .. }
             | Notice::Edited { .. }
             | Notice::Deleted { .. } => Delivery::Reliable,
         }
     }
 }
+
+/// By that name the server speaks to pages that have no other words for it. Nobody can have it.
+pub const SERVER: &str = "parlance";
 
 /// Who says something without a name, where that has to be said. Nobody can have it as a name.
 pub const NAMELESS: &str = "(no name)";
@@ -239,6 +252,7 @@ impl ChatProtocol {
             "stop typing" => (Users, Command::StopTyping),
             "who" => (Users, Command::Who),
             "latency" => (Users, Command::Latency),
+            "moderate" => (Users, Command::Moderate(first)),
             "token" => {
                 let token =
                     first["token"].as_str().filter(|token| token.len() <= accounts::MAX_TOKEN);
@@ -298,6 +312,18 @@ impl ChatProtocol {
             }
             (Users | Page, Notice::Typing { name }) => ("typing", vec![user(name)]),
             (Users | Page, Notice::StopTyping { name }) => ("stop typing", vec![user(name)]),
+            (Page, Notice::Announcement { text, at, place }) => {
+                let mut said = json!({ "message": text, "at": at });
+                if let Some(place) = place {
+                    said["position"] = place.position.as_str().into();
+                }
+                ("announcement", vec![said])
+            }
+            (Users, Notice::Announcement { text, .. }) => {
+                ("new message", vec![json!({ "username": SERVER, "message": text })])
+            }
+            (Nicknames, Notice::Announcement { text, .. }) => announcement((*text).to_owned()),
+            (Bare, Notice::Announcement { text, .. }) => chat_message(format!("{SERVER}: {text}")),
             (Page, Notice::Edited { position, text, at }) => {
                 let edited = json!({ "position": position, "message": text, "edited": at });
                 ("message edited", vec![edited])

@@ -5,6 +5,7 @@
 //! ends with the last who leaves; the lobby, the default namespace, stays.
 
 mod account;
+mod act;
 mod arrivals;
 mod chat_protocol;
 mod error;
@@ -18,6 +19,7 @@ mod roles;
 mod room;
 mod rooms;
 mod roster;
+mod sanctions;
 mod shared;
 mod skeleton;
 mod stats;
@@ -29,6 +31,7 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use unicode_normalization::is_nfc;
@@ -44,6 +47,7 @@ pub use resume::{PersonId, ResumeKey};
 pub use roles::Roles;
 pub use stats::ChatStats;
 
+use error::ChatError;
 use on_login::OnLogin;
 use room::Input;
 use rooms::{LOBBY, Rooms, Start};
@@ -142,6 +146,11 @@ impl Chat {
         Farewell(Arc::clone(&self.rooms))
     }
 
+    /// A way to do what moderators do, for who is above them.
+    pub fn moderation(&self) -> Moderation {
+        Moderation(Arc::clone(&self.rooms))
+    }
+
     /// Its numbers.
     pub fn stats(&self) -> &Arc<ChatStats> {
         &self.rooms.shared.stats
@@ -214,6 +223,34 @@ impl Farewell {
             room.send(Input::Farewell(told)).await;
             let _ = answered.await;
         }
+    }
+}
+
+/// Does what moderators do, for operators.
+#[derive(Debug, Clone)]
+pub struct Moderation(Arc<Rooms>);
+
+impl Moderation {
+    /// Does what is asked, as a page asks it: `{action, …}`, in the room of the namespace `room`, or else in the
+    /// lobby.
+    ///
+    /// # Errors
+    /// Why it was not done: for programs, and for people.
+    pub async fn act(&self, asked: Value) -> Result<Value, (&'static str, String)> {
+        let namespace = match asked["room"].as_str() {
+            None | Some("" | "/") => "/".to_owned(),
+            Some(room) => format!("/{}", room.trim_start_matches('/')),
+        };
+        let Some(room) = self.0.room(&namespace) else {
+            return Err(("gone", "nobody is in that room".to_owned()));
+        };
+        self.0.shared.sanctions.open(&self.0.shared.settings.store).await;
+        let (answer, answered) = oneshot::channel();
+        let reply = room::Reply::Operator(answer);
+        room.send(Input::Moderate { by: None, asked: Box::new(asked), reply }).await;
+        let outcome = answered.await;
+        let outcome = outcome.unwrap_or_else(|_| Err(ChatError::new("busy", "try again")));
+        outcome.map_err(|error| (error.reason, error.message))
     }
 }
 

@@ -11,11 +11,13 @@ mod claims;
 mod common;
 mod deliver;
 mod elsewhere;
+mod enforcement;
 mod entries;
 mod expiry;
 mod gaps;
 mod history;
 mod login;
+mod moderation;
 mod names;
 mod questions;
 mod receipts;
@@ -28,6 +30,7 @@ mod waiting;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::RandomState;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -45,7 +48,7 @@ use super::recent::RecentIds;
 use super::resume::PersonId;
 use super::roles::Roles;
 use super::rooms::LOBBY;
-use super::roster::Roster;
+use super::roster::{Roster, Told};
 use super::shared::Shared;
 use super::stats::Counted;
 use super::verified_mark;
@@ -66,6 +69,7 @@ use slow::Slow;
 use speech::Pending;
 
 pub(super) use elsewhere::{log_missed, tick_time};
+pub(super) use moderation::Reply;
 pub(super) use names::reserved;
 pub(super) use task::RoomTask;
 
@@ -99,6 +103,18 @@ pub(super) enum Input {
         command: Command,
         ack: Ack,
     },
+    /// A member, or else an operator, wants to do what moderators do.
+    Moderate {
+        by: moderation::By,
+        asked: Box<Value>,
+        reply: Reply,
+    },
+    /// A message that a moderator wants to do something about.
+    Judged(Box<moderation::Judged>),
+    /// Somebody is banned: perhaps a member.
+    Enforce,
+    /// To be told to other nodes.
+    Tell(Told),
     /// An event that no chat page sends, and that asks for an acknowledgement.
     Unknown {
         sid: Sid,
@@ -167,6 +183,8 @@ struct Room {
     /// What holds in it.
     rules: RoomRule,
     slow: Slow,
+    /// The slow mode that a moderator has set.
+    slow_set: Option<Duration>,
     adapter: Option<Weak<dyn Adapter>>,
     /// For answers of other nodes.
     inbox: mpsc::WeakSender<Input>,
@@ -221,6 +239,7 @@ impl Room {
             counted: Counted::new(Arc::clone(&shared.stats), is_lobby),
             rules: shared.settings.room_rules.of(namespace),
             slow: Slow::default(),
+            slow_set: None,
             shared,
             namespace: Arc::clone(namespace),
             adapter: None,
@@ -277,6 +296,10 @@ impl Room {
                 member.inspect(|member| member.socket.disconnect(true));
                 let _ = answer.send(member.is_some());
             }
+            Input::Moderate { by, asked, reply } => self.moderate(by, &asked, reply),
+            Input::Judged(judged) => self.judged(*judged),
+            Input::Enforce => self.enforce(),
+            Input::Tell(told) => self.tell(&told),
             Input::Unknown { sid, event, ack } => self.unknown_event(&sid, &event, ack),
             Input::WhoIs { sid, answer } => {
                 let _ = answer.send(self.who_is(&sid));
@@ -303,6 +326,9 @@ impl Room {
                     Command::Join(..) | Command::Token(_) => {}
                     Command::Message { text, id } => {
                         self.message(at, chat_protocol, text, id, ack);
+                    }
+                    Command::Moderate(asked) => {
+                        self.moderate(Some(sid), &asked, Reply::Page(ack));
                     }
                     Command::Typing => self.typing(&sid, true),
                     Command::StopTyping => self.typing(&sid, false),

@@ -143,6 +143,24 @@ impl Rooms {
         open.iter().filter_map(|(name, it)| Some((name.to_string(), people(it)?))).collect()
     }
 
+    /// The room of a namespace, if somebody is in it.
+    pub fn room(&self, namespace: &str) -> Option<Arc<RoomHandle>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.get(namespace).and_then(|entry| entry.slot.room())
+    }
+
+    /// The lobby.
+    pub fn lobby(&self) -> Option<Arc<RoomHandle>> {
+        self.lobby.get().cloned()
+    }
+
+    /// All rooms that there are now, but for that of a namespace.
+    pub fn all_but(&self, namespace: &str) -> Vec<Arc<RoomHandle>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = open.iter().filter(|(name, _)| ***name != *namespace);
+        others.filter_map(|(_, entry)| entry.slot.room()).collect()
+    }
+
     /// All rooms that there are now.
     pub fn all(&self) -> Vec<Arc<RoomHandle>> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,6 +176,9 @@ impl Rooms {
                 if let Some(accounts) = &rooms.shared.settings.accounts {
                     account::admit(accounts, &socket).await?;
                 }
+                let shared = &rooms.shared;
+                shared.sanctions.open(&shared.settings.store).await;
+                account::check_banned(&shared.sanctions, &socket)?;
                 account::check_reader(&rooms.shared.settings.room_rules, &socket)?;
                 let opener = Some(socket.session().handshake().bucket);
                 // The room is there as long as somebody is in it, or about to be.

@@ -10,6 +10,7 @@ use super::rate_limits::{Kind, RateLimited, RateLimits};
 use super::resume::ResumeKey;
 use super::room;
 use super::rooms::Rooms;
+use super::sanctions::Sanctions;
 use super::skeleton::Reserved;
 use super::stats::ChatStats;
 use crate::engine::Session;
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     pub reserved: Reserved,
     /// By which people are known again, in all rooms. `None` if the system gives no randomness.
     pub resume_key: Option<ResumeKey>,
+    /// Who is muted or banned.
+    pub sanctions: Sanctions,
     /// All rooms.
     pub rooms: OnceLock<Weak<Rooms>>,
 }
@@ -50,6 +53,7 @@ impl Shared {
             on_login: OnceLock::new(),
             reserved,
             resume_key,
+            sanctions: Sanctions::default(),
             rooms: OnceLock::new(),
         }
     }

@@ -7,8 +7,8 @@ use super::error::ChatError;
 use super::rate_limits::Kind;
 
 /// What became of a message. `again`: it had been handled before, and only its acknowledgement was lost.
-const RESULTS: [&str; 8] =
-    ["ok", "again", "rate", "too-long", "no-text", "not-joined", "slow", "read-only"];
+const RESULTS: [&str; 9] =
+    ["ok", "again", "rate", "too-long", "no-text", "not-joined", "slow", "read-only", "muted"];
 
 /// Counts for the administrator and the metrics.
 #[derive(Debug, Default)]
@@ -193,6 +193,6 @@ mod tests {
         stats.message(false);
         stats.message_refused(&ChatError::not_joined());
         stats.message_refused(&ChatError::new("gone", "the connection is gone"));
-        assert_eq!(stats.messages().map(|(_, count)| count), [2, 1, 0, 0, 0, 1, 0, 0]);
+        assert_eq!(stats.messages().map(|(_, count)| count), [2, 1, 0, 0, 0, 1, 0, 0, 0]);
     }
 }

@@ -143,7 +143,7 @@ async fn serve(
         http_compression: settings.http_compression,
         linger: LINGER,
     };
-    let (removals, farewell) = (chat.removals(), chat.farewell());
+    let (removals, farewell, moderation) = (chat.removals(), chat.farewell(), chat.moderation());
     let chat_stats = Arc::clone(chat.stats());
     let started = settings.clone();
     let transports = settings.policy.transports.names().join(",");
@@ -208,6 +208,13 @@ async fn serve(
         handler: Arc::new(move |request| match request {
             AdminRequest::Policy(request) => Box::pin(forward(requests_in.clone(), request)),
             AdminRequest::Sessions(request) => Box::pin(sessions.clone().answer(request)),
+            AdminRequest::Moderation(asked) => {
+                let moderation = moderation.clone();
+                Box::pin(async move {
+                    let done = moderation.act(asked).await;
+                    done.map_err(|(error, reason)| AdminError::moderation(error, reason))
+                })
+            }
         }),
     });
     // With an address of their own, nothing of administrators is anywhere else.

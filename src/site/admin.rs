@@ -23,6 +23,8 @@ pub enum AdminRequest {
     Policy(PolicyRequest),
     /// About sessions.
     Sessions(SessionRequest),
+    /// About people: what moderators do.
+    Moderation(Value),
 }
 
 /// A request about the policy.
@@ -112,6 +114,11 @@ impl AdminError {
         AdminError::new(StatusCode::BAD_REQUEST, "query", reason)
     }
 
+    /// What moderators do was not done: the error for programs, and the reason.
+    pub fn moderation(error: &'static str, reason: impl Into<String>) -> Self {
+        AdminError::new(StatusCode::BAD_REQUEST, error, reason)
+    }
+
     /// There is no such session, or not any more.
     pub fn session() -> Self {
         let reason = "no session has this id, and none of the last that ended had it";
@@ -147,7 +154,9 @@ pub(super) fn nothing_else(base: &str) -> crate::http::Response {
 /// Whether a path is that of a request for an administrator.
 pub(super) fn is_path(path: &str) -> bool {
     let name = path.strip_prefix("/admin/").and_then(|below| below.split('/').next());
-    name.is_some_and(|name| matches!(name, "policy" | "sessions" | "events" | "causes"))
+    name.is_some_and(|name| {
+        matches!(name, "policy" | "sessions" | "events" | "causes" | "moderation")
+    })
 }
 
 pub(super) fn route(
@@ -162,7 +171,10 @@ pub(super) fn route(
     let authorized = enabled.and(warp::header::headers_cloned()).and_then(authorize);
     let policy = policy().map(|request: Result<_, _>| request.map(AdminRequest::Policy));
     let sessions = sessions().map(|request: Result<_, _>| request.map(AdminRequest::Sessions));
-    let answered = authorized.and(policy.or(sessions).unify()).then(
+    let moderation =
+        moderation().map(|request: Result<_, _>| request.map(AdminRequest::Moderation));
+    let all = policy.or(sessions).unify().or(moderation).unify();
+    let answered = authorized.and(all).then(
         |admin: Admin, request: Result<AdminRequest, AdminError>| async move {
             answer(match request {
                 Ok(request) => (admin.handler)(request).await,
@@ -211,6 +223,18 @@ fn sessions()
     let events = events.map(|query: String| events_of(&query).map(SessionRequest::Events));
     let causes = warp::path!("causes").and(warp::get()).map(|| Ok(SessionRequest::Causes));
     list.or(one).unify().or(disconnect).unify().or(events).unify().or(causes).unify()
+}
+
+/// Requests below `/admin/moderation`: a list, or what is to be done, as JSON.
+fn moderation() -> impl Filter<Extract = (Result<Value, AdminError>,), Error = Rejection> + Clone {
+    let whole = warp::path!("moderation");
+    let list = whole.and(warp::get()).map(|| Ok(serde_json::json!({ "action": "list" })));
+    let body = warp::body::content_length_limit(LARGEST).and(warp::body::bytes());
+    let act = whole.and(warp::post()).and(body).map(|body: Bytes| {
+        serde_json::from_slice(&body)
+            .map_err(|error| AdminError::moderation("wrong", error.to_string()))
+    });
+    list.or(act).unify()
 }
 
 fn list_of(query: &str) -> Result<List, AdminError> {

@@ -287,8 +287,8 @@ async fn a_token_is_renewed_in_time_or_its_connection_ends_with_the_reason() {
     let error = until_event(&mut late, "login error").await;
     assert_eq!(error["reason"], "token-expired");
     assert_eq!(late.text().await, "41");
-    let answer = ask(&mut ann, json!(["latency"])).await;
-    assert_eq!(answer, (json!(null), vec![]));
+    ann.emit_with_ack(9, json!(["latency"])).await;
+    assert_eq!(ann.ack(9).await, json!([]), "she is still there");
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod http;
 mod library;
 mod life;
 mod logs;
+mod moderation;
 mod names;
 mod nodes;
 mod pages;

@@ -138,7 +138,7 @@ impl Room {
             {
                 self.claim_answered(&node, claim, taken);
             }
-            _ => {}
+            told => self.told_by_moderator(told),
         }
     }
 

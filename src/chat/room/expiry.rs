@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::enforcement::send_out;
 use super::{Room, answer, log_refused};
 use crate::accounts::Refusal;
 use crate::chat::account::Verified;
-use crate::chat::chat_protocol::ChatProtocol;
 use crate::chat::error::ChatError;
 use crate::engine::Sid;
 use crate::socketio::Ack;
@@ -83,12 +83,7 @@ impl Room {
         let Some(member) = self.members.get(sid) else { return };
         let error = refused(Refusal::Expired);
         log_refused(&member.socket, "token", &error);
-        match member.chat_protocol {
-            Some(ChatProtocol::Nicknames) => member.socket.emit("announcement", &error.message),
-            Some(ChatProtocol::Bare) => member.socket.emit("chat message", &error.message),
-            _ => member.socket.emit("login error", error.event_arg()),
-        }
-        member.socket.disconnect(false);
+        send_out(&member.socket, member.chat_protocol, &error);
     }
 
     /// Who a member is by its token; `None` for a guest, and for whom asks too often.

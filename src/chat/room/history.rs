@@ -84,15 +84,19 @@ pub(super) fn author(member: Option<&Member>, name: Option<&Name>) -> String {
 
 /// An entry as a page gets it.
 pub(super) fn shown(log: &RoomLog, entry: &Entry, reader: &str) -> Option<Value> {
+    let is_announcement = matches!(&entry.kind, Kind::Event(word) if **word == *"announce");
     let (seq, is_change) = match (&entry.kind, entry.target) {
         (Kind::Message, _) => (entry.seq, false),
+        _ if is_announcement => (entry.seq, false),
         (Kind::Edit | Kind::Delete, Some(target)) => (target, true),
         _ => return None,
     };
     let mut said = Map::new();
     said.insert("position".to_owned(), log.position(seq).into());
     said.insert("at".to_owned(), entry.at.into());
-    if let Some(name) = &entry.name {
+    if is_announcement {
+        said.insert("announce".to_owned(), true.into());
+    } else if let Some(name) = &entry.name {
         let (name, verified) = verified_mark::split(name);
         said.insert("username".to_owned(), name.into());
         said.extend(verified.then(|| ("verified".to_owned(), true.into())));

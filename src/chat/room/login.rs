@@ -9,9 +9,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::away::Absent;
+use super::history::author;
 use super::speech::Pending;
 use super::{Room, answer, log_refused};
-use crate::chat::chat_protocol::{ChatProtocol, JoinOptions};
+use crate::chat::chat_protocol::{ChatProtocol, JoinOptions, SERVER};
 use crate::chat::error::ChatError;
 use crate::chat::name::{BadName, Name};
 use crate::chat::resume::PersonId;
@@ -87,6 +88,16 @@ impl Room {
             Some(account) => Some(account.person.clone()),
             None => self.person(&socket, options),
         };
+        let author = match &person {
+            Some(person) => person.author(),
+            None => author(None, Some(&name)),
+        };
+        if let Some(ban) = self.banned(&socket, Some(&author)) {
+            let error = ban.error();
+            tell_stock_page(&socket, chat_protocol, &error, &ack);
+            refuse_login(&socket, chat_protocol, &error, ack);
+            return socket.disconnect(false);
+        }
         let alias = person.as_ref().and_then(|person| self.alias(person, &name));
         let wants_token = options.wants_token();
         // Who asks for an acknowledgement can be told that a name is taken.
@@ -334,7 +345,7 @@ fn tell_stock_page(socket: &Socket, chat_protocol: ChatProtocol, error: &ChatErr
         ChatProtocol::Nicknames => socket.emit("announcement", &error.message),
         _ if ack.is_wanted() => {}
         _ => {
-            let said = json!({ "username": super::names::SERVER, "message": error.message });
+            let said = json!({ "username": SERVER, "message": error.message });
             socket.emit("new message", said);
         }
     }

@@ -8,13 +8,10 @@ use tokio::time::Instant;
 use super::Room;
 use super::login::Entrant;
 use crate::chat::ChatSettings;
-use crate::chat::chat_protocol::{ChatProtocol, NAMELESS};
+use crate::chat::chat_protocol::{ChatProtocol, NAMELESS, SERVER};
 use crate::chat::name::Name;
 use crate::chat::resume::{PersonId, ResumeKey};
 use crate::chat::skeleton::Reserved;
-
-/// By that name the server speaks to pages that have no other words for it. Nobody can have it.
-pub(super) const SERVER: &str = "parlance";
 
 /// Numbers that are tried for a name that is taken.
 const NUMBERS: std::ops::Range<usize> = 2..1000;

@@ -189,7 +189,7 @@ impl Room {
 
     /// The time between two messages of a person.
     pub(super) fn slow_mode(&self) -> Duration {
-        self.rules.slow.unwrap_or_default()
+        self.slow_set.or(self.rules.slow).unwrap_or_default()
     }
 
     /// Sends a new message of a member on its way, if it does not come too soon.
@@ -241,6 +241,7 @@ impl Room {
         if member.name.is_none() && chat_protocol != ChatProtocol::Bare {
             return Err(ChatError::not_joined());
         }
+        self.check_mute(member)?;
         if !self.may_write(member) {
             return Err(ChatError::new("read only", "in this room you can only read"));
         }

@@ -40,6 +40,7 @@ impl RoomTask {
     pub async fn run(mut self) {
         let RoomTask { room, inbox } = &mut self;
         room.open_log().await;
+        room.recall_slow();
         let mut batch = Vec::with_capacity(BATCH);
         // Coalesces the packets queued for one session between two flushes into one write.
         let mut cork = Cork::default();

@@ -223,7 +223,11 @@ impl Roster {
                 };
                 return self.changed(node, seq, delta, now);
             }
-            Told::Claim { node, .. } | Told::Claimed { node, .. } => {
+            Told::Claim { node, .. }
+            | Told::Claimed { node, .. }
+            | Told::Sanction { node, .. }
+            | Told::Slow { node, .. }
+            | Told::Announce { node, .. } => {
                 self.peer(&node, u64::MAX, now);
             }
         }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::chat::sanctions::Sanction;
+
 /// The event between nodes that carries all of this. Servers of others do not know it, and ignore it.
 pub const EVENT: &str = "parlance";
 
@@ -30,6 +32,12 @@ pub enum Told {
     /// Change `seq` among its people, of which people are not told: a connection of somebody who is there
     /// anyway came (name, since when, alias), or went.
     Beside { node: Arc<str>, seq: u64, id: Arc<str>, came: Option<(String, u64, Option<Arc<str>>)> },
+    /// Somebody is muted or banned there, or is no longer.
+    Sanction { node: Arc<str>, sanction: Sanction, lifted: bool },
+    /// A moderator has set the slow mode of the room; 0 for as the settings say.
+    Slow { node: Arc<str>, seconds: u64 },
+    /// A moderator has announced something in the room.
+    Announce { node: Arc<str>, text: String },
     /// It leaves, and its people with it.
     Bye { node: Arc<str> },
 }
@@ -42,7 +50,11 @@ impl Told {
     pub fn read(value: Value) -> Option<Self> {
         let told = serde_json::from_value(value).ok()?;
         let named = match &told {
-            Told::Here { node, .. } | Told::Bye { node } => [node, node],
+            Told::Here { node, .. }
+            | Told::Bye { node }
+            | Told::Sanction { node, .. }
+            | Told::Slow { node, .. }
+            | Told::Announce { node, .. } => [node, node],
             Told::Claim { node, alias, .. } => [node, alias.as_ref().unwrap_or(node)],
             Told::Beside { node, id, came, .. } => {
                 if !came.iter().all(|(.., alias)| alias.iter().all(|alias| is_id(alias))) {

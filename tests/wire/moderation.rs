@@ -1,0 +1,271 @@
+//! What moderators do, and how each page hears it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use parlance::accounts::{Accounts, Claims, Origin};
+use parlance::chat::{Chat, ChatSettings, Moderation};
+use parlance::store::{Store, StoreSettings};
+use serde_json::{Value, json};
+
+use crate::support::client::{Client, Via};
+use crate::support::packets::Eio;
+use crate::support::server::{Setup, TestServer, chat_settings};
+use crate::support::soon;
+use crate::support::tokens::{SECRET, person};
+
+async fn start(store: &Store) -> (TestServer, Moderation) {
+    let claims = Claims { name: "name".into(), roles: "roles".into(), ..Claims::default() };
+    let origin = Origin::Secret(SECRET.as_bytes().to_vec());
+    let accounts = Some(Arc::new(Accounts::new(false, claims, origin).unwrap()));
+    let store = store.clone();
+    let settings = ChatSettings { duplicate_names: false, accounts, store, ..chat_settings() };
+    let (chat, rooms) = Chat::new(settings);
+    tokio::spawn(rooms.run());
+    let moderation = chat.moderation();
+    (Setup::default().start_app(|io| chat.serve(io, |_| {})).await, moderation)
+}
+
+async fn server() -> (TestServer, Moderation) {
+    start(&Store::memory(StoreSettings::default())).await
+}
+
+/// Emits, and reads the answer; events before it are left out.
+async fn ask(client: &mut Client, event: Value) -> Value {
+    client.emit_with_ack(7, event).await;
+    let wait = async {
+        loop {
+            if let Some(answer) = client.text().await.strip_prefix("437") {
+                let mut answer: Value = serde_json::from_str(answer).unwrap();
+                return answer[0].take();
+            }
+        }
+    };
+    soon("an acknowledgement", wait).await
+}
+
+/// Our page, of somebody with an account or a guest, by what the client connects with.
+async fn enter(server: &TestServer, name: &str, auth: Value) -> Client {
+    let mut client = Client::open(server, Eio::V4, Via::WebSocket).await;
+    client.send(&format!("40{auth}")).await;
+    let answer = client.text().await;
+    assert!(answer.starts_with("40"), "{answer}");
+    let answer = ask(&mut client, json!(["add user", name, { "page": 1 }])).await;
+    assert_eq!(answer["ok"], true, "{answer}");
+    client
+}
+
+async fn moderator(server: &TestServer) -> Client {
+    enter(server, "", json!({ "token": person("Mo", &["moderator"]) })).await
+}
+
+async fn guest(server: &TestServer, name: &str) -> Client {
+    enter(server, name, json!({})).await
+}
+
+async fn moderate(client: &mut Client, asked: Value) -> Value {
+    ask(client, json!(["moderate", asked])).await
+}
+
+async fn say(client: &mut Client, text: &str) -> Value {
+    ask(client, json!(["new message", text, { "id": text }])).await
+}
+
+async fn until_event(client: &mut Client, name: &str) -> Value {
+    let wait = async {
+        loop {
+            let event = client.event().await;
+            if event[0] == *name {
+                return event[1].clone();
+            }
+        }
+    };
+    soon(name, wait).await
+}
+
+#[tokio::test]
+async fn moderators_alone_do_what_moderators_do() {
+    let (server, _) = server().await;
+    let (mut mo, mut bob) = (moderator(&server).await, guest(&server, "Bob").await);
+    let mut admin = enter(&server, "", json!({ "token": person("Ada", &["admin"]) })).await;
+    let mut plain = enter(&server, "", json!({ "token": person("Pat", &["team"]) })).await;
+    for (who, asked, reason) in [
+        ("bob", json!({ "action": "kick", "username": "Mo" }), "not allowed"),
+        ("plain", json!({ "action": "list" }), "not allowed"),
+        ("mo", json!({ "action": "kick", "username": "Ada" }), "not allowed"),
+        ("mo", json!({ "action": "ban", "username": "Mo" }), "not allowed"),
+        ("mo", json!({ "action": "kick", "username": "Nobody" }), "gone"),
+        ("mo", json!({ "action": "promote" }), "wrong"),
+        ("mo", json!({ "action": "delete", "position": "abcdefgh.1" }), "gone"),
+        ("mo", json!({ "action": "lift", "id": "x" }), "gone"),
+        ("mo", json!({ "action": "announce", "message": "x".repeat(70_000) }), "too long"),
+    ] {
+        let client = match who {
+            "bob" => &mut bob,
+            "plain" => &mut plain,
+            _ => &mut mo,
+        };
+        let answer = moderate(client, asked.clone()).await;
+        assert_eq!((&answer["ok"], &answer["reason"]), (&json!(false), &json!(reason)), "{asked}");
+    }
+    assert_eq!(
+        moderate(&mut admin, json!({ "action": "kick", "username": "Mo" })).await["ok"],
+        true
+    );
+    assert_eq!(until_event(&mut mo, "removed").await["action"], "kick");
+    assert_eq!(mo.text().await, "41");
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_gone_for_everybody_and_an_announcement_is_heard_by_all() {
+    let (server, operator) = server().await;
+    let (mut mo, mut bob) = (moderator(&server).await, guest(&server, "Bob").await);
+    let mut stock = Client::join(&server, Eio::V3, Via::WebSocket).await;
+    stock.emit(json!(["add user", "Sam"])).await;
+    until_event(&mut stock, "login").await;
+    let mut nick = Client::join(&server, Eio::V3, Via::WebSocket).await;
+    nick.emit_with_ack(1, json!(["nickname", "Nic"])).await;
+    assert_eq!(nick.ack(1).await, json!([false]));
+    let mut bare = Client::join(&server, Eio::V3, Via::WebSocket).await;
+    bare.emit(json!(["chat message", "here"])).await;
+    until_event(&mut bare, "chat message").await;
+    let said = say(&mut bob, "bad words").await;
+    let delete = json!({ "action": "delete", "position": said["position"] });
+    assert_eq!(moderate(&mut mo, delete.clone()).await["ok"], true);
+    assert_eq!(until_event(&mut bob, "message deleted").await["position"], said["position"]);
+    assert_eq!(moderate(&mut mo, delete).await["reason"], "gone");
+    let history = ask(&mut mo, json!(["history", {}])).await;
+    let message = &history["messages"].as_array().unwrap()[1];
+    assert_eq!((&message["deleted"], &message["message"]), (&json!(true), &json!("")));
+    // An operator's, by the API, is heard as a moderator's.
+    let text = "tea <b>";
+    operator.act(json!({ "action": "announce", "message": text })).await.unwrap();
+    let heard = until_event(&mut bob, "announcement").await;
+    assert_eq!(heard["message"], text);
+    let history = ask(&mut mo, json!(["history", {}])).await;
+    let last = history["messages"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["announce"], &last["position"]), (&json!(true), &heard["position"]));
+    assert_eq!(last.get("username"), None);
+    let wait = async {
+        while stock.event().await
+            != json!(["new message", { "username": "parlance", "message": text }])
+        {}
+        while nick.event().await != json!(["announcement", text]) {}
+        while bare.event().await != json!(["chat message", "parlance: tea <b>"]) {}
+    };
+    soon("all hear the announcement", wait).await;
+}
+
+#[tokio::test]
+async fn who_is_muted_says_nothing_until_that_is_lifted() {
+    let (server, operator) = server().await;
+    let (mut mo, mut bob) = (moderator(&server).await, guest(&server, "Bob").await);
+    let mut nick = Client::join(&server, Eio::V3, Via::WebSocket).await;
+    nick.emit_with_ack(1, json!(["nickname", "Nic"])).await;
+    assert_eq!(nick.ack(1).await, json!([false]));
+    for name in ["bob", "Nic"] {
+        let mute = json!({ "action": "mute", "username": name, "seconds": 600 });
+        assert_eq!(moderate(&mut mo, mute).await["ok"], true);
+    }
+    let refused = say(&mut bob, "hi").await;
+    assert_eq!(refused["reason"], "muted");
+    assert!(refused["message"].as_str().unwrap().contains("10 min"), "{refused}");
+    nick.emit(json!(["user message", "hi"])).await;
+    let wait = async {
+        loop {
+            let event = nick.event().await;
+            if event[1].as_str().is_some_and(|text| text.contains("for 10 min")) {
+                return event;
+            }
+        }
+    };
+    assert_eq!(soon("the words for it", wait).await[0], "announcement");
+    let listed = operator.act(json!({ "action": "list" })).await.unwrap();
+    let listed = listed["sanctions"].as_array().unwrap();
+    assert_eq!(listed.len(), 2);
+    assert_eq!((&listed[0]["action"], &listed[0]["by"]), (&json!("mute"), &json!("Mo ✓")));
+    for sanction in listed {
+        let lift = json!({ "action": "lift", "id": sanction["id"] });
+        assert_eq!(moderate(&mut mo, lift).await["ok"], true);
+    }
+    assert_eq!(say(&mut bob, "hi").await["ok"], true);
+}
+
+#[tokio::test]
+async fn who_is_banned_is_out_of_all_rooms_also_after_a_restart() {
+    let store = Store::memory(StoreSettings::default());
+    let (server, _) = start(&store).await;
+    let eve = || json!({ "token": person("Eve", &[]) });
+    let mut mo = moderator(&server).await;
+    let mut inside = enter(&server, "", eve()).await;
+    inside.send(&format!("40/support,{}", eve())).await;
+    let joined = async { while !inside.text().await.starts_with("40/support") {} };
+    soon("the other room", joined).await;
+    let said = say(&mut inside, "spam").await;
+    // By what she has said, whatever she is called.
+    let ban = json!({ "action": "ban", "position": said["position"], "seconds": 3600 });
+    assert_eq!(moderate(&mut mo, ban).await["ok"], true);
+    assert_eq!(until_event(&mut inside, "removed").await["action"], "ban");
+    let mut out = Vec::new();
+    let left = async {
+        while out.len() < 2 {
+            let text = inside.text().await;
+            if text.starts_with("41") {
+                out.push(text);
+            }
+        }
+    };
+    soon("she is out of both rooms", left).await;
+    let (again, _) = start(&store).await;
+    for server in [&server, &again] {
+        let mut client = Client::open(server, Eio::V4, Via::WebSocket).await;
+        client.send(&format!("40{}", eve())).await;
+        let answer = client.text().await;
+        let answer: Value = serde_json::from_str(answer.strip_prefix("44").unwrap()).unwrap();
+        assert_eq!(answer["data"]["reason"], "banned");
+        // Others come in from the same address.
+        guest(server, "Bob").await;
+    }
+}
+
+#[tokio::test]
+async fn an_address_can_be_banned_but_for_moderators() {
+    let (server, operator) = server().await;
+    let mut bob = guest(&server, "Bob").await;
+    let mut mo = moderator(&server).await;
+    let here: IpAddr = [127, 0, 0, 1].into();
+    operator.act(json!({ "action": "ban", "address": here.to_string() })).await.unwrap();
+    assert_eq!(until_event(&mut bob, "removed").await["action"], "ban");
+    let mut old = Client::open(&server, Eio::V3, Via::WebSocket).await;
+    let answer = old.text().await;
+    let answer: Value = serde_json::from_str(answer.strip_prefix("44").expect(&answer)).unwrap();
+    assert_eq!(answer["reason"], "banned");
+    let listed = moderate(&mut mo, json!({ "action": "list" })).await;
+    let lift = json!({ "action": "lift", "id": listed["sanctions"][0]["id"] });
+    assert_eq!(listed["sanctions"][0]["address"], true);
+    assert_eq!(moderate(&mut mo, lift).await["ok"], true);
+    guest(&server, "Bob").await;
+}
+
+#[tokio::test]
+async fn slow_mode_holds_for_guests_and_after_a_restart() {
+    let store = Store::memory(StoreSettings::default());
+    let (server, _) = start(&store).await;
+    let (mut mo, mut bob) = (moderator(&server).await, guest(&server, "Bob").await);
+    assert_eq!(moderate(&mut mo, json!({ "action": "slow", "seconds": 60 })).await["ok"], true);
+    assert_eq!(until_event(&mut bob, "room").await["slow"], 60.0);
+    assert_eq!(say(&mut bob, "one").await["ok"], true);
+    assert_eq!(say(&mut bob, "two").await["reason"], "slow");
+    for text in ["three", "four"] {
+        assert_eq!(say(&mut mo, text).await["ok"], true);
+    }
+    let (again, operator) = start(&store).await;
+    let mut bob = guest(&again, "Bob").await;
+    assert_eq!(say(&mut bob, "five").await["ok"], true);
+    assert_eq!(say(&mut bob, "six").await["reason"], "slow");
+    operator.act(json!({ "action": "slow" })).await.unwrap();
+    assert_eq!(until_event(&mut bob, "room").await["slow"], 0.0);
+    assert_eq!(say(&mut bob, "six").await["ok"], true);
+    let wrong = operator.act(json!({ "action": "slow", "room": "nowhere" })).await.unwrap_err();
+    assert_eq!(wrong.0, "gone");
+}
