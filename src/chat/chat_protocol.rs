@@ -230,6 +230,23 @@ pub fn nameless(text: &str) -> String {
 }
 
 impl ChatProtocol {
+    const NAMES: [(&'static str, Self); CHAT_PROTOCOLS] = [
+        ("users", ChatProtocol::Users),
+        ("nicknames", ChatProtocol::Nicknames),
+        ("bare", ChatProtocol::Bare),
+        ("page", ChatProtocol::Page),
+    ];
+
+    /// Its name in what is kept.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, it)| *it == self).map_or("users", |(name, _)| name)
+    }
+
+    /// The one with a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(it, _)| *it == name).map(|(_, it)| *it)
+    }
+
     /// Reads an event; `None` if no page sends such an event.
     pub fn parse(event: &str, args: Vec<Value>) -> Option<(Self, Command)> {
         use ChatProtocol::{Bare, Nicknames, Users};

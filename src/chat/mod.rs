@@ -14,6 +14,7 @@ mod name;
 mod on_login;
 mod rate_limits;
 mod recent;
+mod recovery;
 mod resume;
 mod roles;
 mod room;
@@ -39,7 +40,7 @@ use unicode_normalization::is_nfc;
 use crate::accounts::Accounts;
 use crate::engine::Sid;
 use crate::policy::{RoomNames, RoomRules};
-use crate::socketio::{Handlers, Io};
+use crate::socketio::{Handlers, Io, IoBuilder};
 use crate::store::{Store, StoreSettings};
 
 pub use name::{BadName, Name};
@@ -49,6 +50,7 @@ pub use stats::ChatStats;
 
 use error::ChatError;
 use on_login::OnLogin;
+use recovery::RecoveringRoom;
 use room::Input;
 use rooms::{LOBBY, Rooms, Start};
 use shared::Shared;
@@ -82,6 +84,9 @@ pub struct ChatSettings {
     pub max_rooms: usize,
     /// Where messages are kept.
     pub store: Store,
+    /// How long stock clients of 4.6 and later may be away and have their session back, with what they missed; zero for
+    /// not at all. Clients of 4.x then get each event with its position as one more argument. Not in a cluster.
+    pub recovery: Duration,
     /// What holds in each room. Pages get earlier messages, and their positions, where messages are kept.
     pub room_rules: RoomRules,
     /// Checks the tokens of people with an account; `None` if there are guests alone.
@@ -103,6 +108,7 @@ impl Default for ChatSettings {
             rooms: RoomNames::default(),
             max_rooms: MAX_ROOMS,
             store: Store::memory(StoreSettings::default()),
+            recovery: Duration::ZERO,
             room_rules: RoomRules::default(),
             accounts: None,
         }
@@ -134,6 +140,17 @@ impl Chat {
         let rooms = Arc::new(Rooms::new(Arc::clone(&shared), starts));
         let _ = shared.rooms.set(Arc::downgrade(&rooms));
         (Chat { rooms }, ChatTask { shared, started })
+    }
+
+    /// Sets the adapter of all namespaces, if clients may come back to their sessions.
+    #[must_use]
+    pub fn recovering(&self, io: IoBuilder) -> IoBuilder {
+        let ChatSettings { recovery, store, .. } = &self.rooms.shared.settings;
+        if recovery.is_zero() {
+            return io;
+        }
+        let (store, recovery) = (store.clone(), *recovery);
+        io.adapter(move |node| Arc::new(RecoveringRoom::new(node, store.clone(), recovery)))
     }
 
     /// A way to have members removed.

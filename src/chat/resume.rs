@@ -63,6 +63,12 @@ impl PersonId {
         format!("{kind}:{}", self.id)
     }
 
+    /// A guest by the id as text; `None` for what is none.
+    pub(super) fn known(id: &str) -> Option<Self> {
+        let is_id = BASE64.decode(id).is_ok_and(|bytes| bytes.len() == ID);
+        is_id.then(|| PersonId::guest(id.into()))
+    }
+
     /// The id as text: of a guest 22 letters, digits, `-` and `_`, at random; of an account `<iss>|<sub>`.
     pub fn as_str(&self) -> &str {
         &self.id

@@ -7,9 +7,11 @@
 mod aliases;
 mod arriving;
 mod away;
+mod back;
 mod claims;
 mod common;
 mod deliver;
+mod early;
 mod elsewhere;
 mod enforcement;
 mod entries;
@@ -61,6 +63,7 @@ use aliases::Aliases;
 use away::Away;
 use claims::Claim;
 use common::Common;
+use early::Early;
 use elsewhere::Found;
 use gaps::Gaps;
 use history::Reads;
@@ -69,6 +72,7 @@ use slow::Slow;
 use speech::Pending;
 
 pub(super) use elsewhere::{log_missed, tick_time};
+pub(super) use history::now;
 pub(super) use moderation::Reply;
 pub(super) use names::reserved;
 pub(super) use task::RoomTask;
@@ -135,6 +139,8 @@ pub(super) enum Input {
     Arrived,
     /// Time has passed; in a cluster only.
     Tick,
+    /// What a member has said before it had a name, or has not been told, has waited for long enough.
+    Late(Sid),
     /// A message that the store does not know.
     New(Pending),
     /// A message that a member wants to change.
@@ -152,6 +158,8 @@ struct Member {
     socket: Socket,
     /// The last number of the log when it connected: from then on it hears what is said.
     came_at: u64,
+    /// Messages wait for its first word.
+    waits: bool,
     /// That of the first command; `None` before it.
     chat_protocol: Option<ChatProtocol>,
     /// `None` before the login.
@@ -160,6 +168,8 @@ struct Member {
     person: Option<PersonId>,
     /// What nodes call that person under the name.
     alias: Option<Arc<str>>,
+    /// What waits for the name.
+    early: Vec<Early>,
     /// What that person may do: none for a guest.
     roles: Roles,
     /// Who that is by a token of an identity provider.
@@ -185,6 +195,8 @@ struct Room {
     slow: Slow,
     /// The slow mode that a moderator has set.
     slow_set: Option<Duration>,
+    /// How long clients may be away and have their session back; zero if not at all.
+    recovery: Duration,
     adapter: Option<Weak<dyn Adapter>>,
     /// For answers of other nodes.
     inbox: mpsc::WeakSender<Input>,
@@ -240,6 +252,7 @@ impl Room {
             rules: shared.settings.room_rules.of(namespace),
             slow: Slow::default(),
             slow_set: None,
+            recovery: Duration::ZERO,
             shared,
             namespace: Arc::clone(namespace),
             adapter: None,
@@ -275,20 +288,26 @@ impl Room {
                 let sid = socket.session().sid();
                 let account = socket.extensions().remove::<Arc<Verified>>();
                 let roles = account.as_ref().map(|it| it.roles.clone()).unwrap_or_default();
-                let came_at = self.log.as_ref().map_or(0, RoomLog::top);
+                let is_new = !socket.is_recovered();
                 let member = Member {
                     socket,
-                    came_at,
+                    came_at: self.top(),
+                    waits: false,
                     chat_protocol: None,
                     name: None,
                     person: None,
                     alias: None,
+                    early: Vec::new(),
                     roles,
                     account,
                     due: None,
                 };
                 self.members.insert(sid, member);
                 self.expect_expiry(sid);
+                match is_new {
+                    true => self.wait_for_word(&sid),
+                    false => self.come_back(&sid),
+                }
             }
             Input::Disconnected { sid, meant } => self.leave(&sid, meant),
             Input::Remove { sid, answer } => {
@@ -316,16 +335,26 @@ impl Room {
             Input::Command { sid, chat_protocol, command, ack } => {
                 let Some((at, _, member)) = self.members.get_full_mut(&sid) else { return };
                 let is_first = member.chat_protocol.is_none();
+                let is_early = chat_protocol == ChatProtocol::Users
+                    && member.name.is_none()
+                    && (is_first || !member.early.is_empty());
                 member.chat_protocol.get_or_insert(chat_protocol);
                 // That page has no login.
                 if is_first && chat_protocol == ChatProtocol::Bare {
                     self.replay(&sid, chat_protocol);
+                    self.remember(&sid);
                 }
                 match command {
                     // They come by themselves: they may have to wait for others.
                     Command::Join(..) | Command::Token(_) => {}
                     Command::Message { text, id } => {
-                        self.message(at, chat_protocol, text, id, ack);
+                        let unheld = match is_early {
+                            true => self.hold(&sid, text, id, ack).err(),
+                            false => Some((text, id, ack)),
+                        };
+                        if let Some((text, id, ack)) = unheld {
+                            self.message(at, chat_protocol, text, id, ack);
+                        }
                     }
                     Command::Moderate(asked) => {
                         self.moderate(Some(sid), &asked, Reply::Page(ack));
@@ -342,6 +371,10 @@ impl Room {
             }
             Input::Arrived => {}
             Input::Tick => self.tick(),
+            Input::Late(sid) => {
+                self.say_early(&sid);
+                self.waited(&sid);
+            }
             Input::Found(found) => self.found(&found),
             Input::New(pending) => self.pass_on(pending),
             Input::Change(change) => self.change(*change),
@@ -352,6 +385,7 @@ impl Room {
             }
         }
         self.settle();
+        self.log.iter().for_each(RoomLog::set_told);
     }
 
     /// How many people there are, on all nodes.

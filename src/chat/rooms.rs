@@ -184,6 +184,11 @@ impl Rooms {
                 // The room is there as long as somebody is in it, or about to be.
                 let room = rooms.enter(socket.namespace(), opener)?;
                 socket.extensions().insert(room);
+                if socket.record().is_some() {
+                    // A client that can come back has to have a position as it comes.
+                    let log = rooms.shared.settings.store.open(socket.namespace().name()).await;
+                    log.into_iter().for_each(|log| drop(socket.extensions().insert(log)));
+                }
                 Ok(())
             }
         });

@@ -119,6 +119,7 @@ async fn serve(
         store: store.clone(),
         room_rules: settings.room_rules(),
         accounts: accounts.clone(),
+        recovery: settings.recovery,
     });
     let book = Arc::<Book>::default();
     let rooms = rooms.on_login({
@@ -160,7 +161,7 @@ async fn serve(
             let (io, redis) = cluster.connect(io);
             (io, Some(redis))
         }
-        None => (io, None),
+        None => (chat.recovering(io), None),
     };
     let io = io.build();
     if let Some(hub) = &hub {

@@ -106,6 +106,7 @@ pub(super) const BOUNDS: &[Bounds] = &bounds! {
     "history-age" history_age Time 60 * SECOND, 3650 * DAY, or 0;
     "history-bytes" history_bytes Size MIB, MIB * MIB;
     "replay" replay Count 1, MAX_REPLAY as u64, or 0;
+    "recovery" recovery Time 1000, DAY, or 0;
     "max-rooms" max_rooms Count 1, 100_000, or 0;
     // A node says five times in it that it is there.
     "node-timeout" node_timeout Time 1000, DAY;

@@ -270,6 +270,9 @@ pub struct Layer {
     /// Earlier messages that a page gets as it comes if it cannot ask for them [default: 0]
     #[arg(long, env = "PARLANCE_REPLAY", value_name = "N")]
     pub replay: Option<usize>,
+    /// How long stock clients of 4.6 and later may be away and have their session back, 0 for not at all [default: 0]
+    #[arg(long, env = "PARLANCE_RECOVERY", value_name = "TIME")]
+    pub recovery: Option<Time>,
     /// Where several nodes meet: redis://, rediss://, redis+sentinel://, redis+cluster:// or unix:// [default: none]
     #[arg(long, env = "PARLANCE_CLUSTER", value_name = "URL", hide_env_values = true)]
     pub cluster: Option<String>,
@@ -312,7 +315,7 @@ impl Layer {
             max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers max_header_bytes
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
             drain_delay shutdown_timeout message_max message_rate duplicate_names reserved_names auth auth_secret auth_keys auth_issuer auth_audience auth_cookie
-            auth_name_claim auth_roles_claim auth_rooms_claim leave_delay data_dir durability history history_age history_bytes rooms max_rooms room replay
+            auth_name_claim auth_roles_claim auth_rooms_claim leave_delay data_dir durability history history_age history_bytes rooms max_rooms room replay recovery
             cluster cluster_adapter cluster_prefix cluster_oldest cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
     }
 }

@@ -170,6 +170,8 @@ pub struct Settings {
     pub room: Vec<RoomRule>,
     /// Earlier messages that a page gets as it comes if it cannot ask for them.
     pub replay: usize,
+    /// How long stock clients may be away and have their session back; zero for not at all.
+    pub recovery: Duration,
     /// Where several nodes meet, as a URL with a password; `None` for a server alone.
     pub cluster: Option<String>,
     /// How they meet there.
@@ -207,7 +209,7 @@ impl Settings {
             queue_bytes_total queue_messages stream_bytes http_compression max_connections max_connections_per_address header_timeout keep_alive_timeout body_timeout max_headers
             cookie cluster_key node_listen node_address nodes node_connections node_tls_cert node_tls_key node_tls_ca
             max_header_bytes drain_delay shutdown_timeout message_max message_rate byte_rate duplicate_names reserved_names auth auth_secret auth_keys auth_issuer auth_audience auth_cookie
-            auth_name_claim auth_roles_claim auth_rooms_claim leave_delay data_dir durability history history_age history_bytes rooms max_rooms room replay
+            auth_name_claim auth_roles_claim auth_rooms_claim leave_delay data_dir durability history history_age history_bytes rooms max_rooms room replay recovery
             cluster cluster_adapter cluster_prefix cluster_oldest cluster_stream_length cluster_stream_count cluster_ca node_timeout ready_alone)
     }
 
@@ -483,6 +485,7 @@ impl Settings {
                 .and_then(|tables| room_table::read(tables).ok())
                 .unwrap_or_default(),
             replay: layer.replay.unwrap_or(0),
+            recovery: time(layer.recovery, 0),
             cluster: layer.cluster.filter(|url| !url.is_empty()),
             cluster_adapter: parsed(layer.cluster_adapter.as_deref()),
             cluster_prefix: layer.cluster_prefix.unwrap_or_else(|| "socket.io".into()),

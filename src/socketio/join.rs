@@ -111,7 +111,9 @@ impl Connection {
         }
         let (back, sockets) = (socket.clone(), Arc::clone(&self.sockets));
         let (told, events) = oneshot::channel();
+        let from = restored.from.clone();
         let resume = Box::new(move |missed: Missed| {
+            let resumed = missed.last().map_or(from, |(_, offset)| offset.to_string());
             let missed = missed.into_iter().map(|(packet, offset)| {
                 let namespace = Arc::clone(back.namespace().name());
                 Broadcast::new(namespace, &packet.name, packet.args).offset(Some(offset))
@@ -119,6 +121,9 @@ impl Connection {
             let missed: Vec<Broadcast> = missed.collect();
             if !has_room_for(&back, &missed) {
                 return false;
+            }
+            if let Some(recovery) = back.recovery() {
+                let _ = recovery.resumed.set(resumed);
             }
             Cork::default().hold(|| {
                 missed.iter().for_each(|event| back.push_shared(event));
@@ -217,16 +222,9 @@ async fn admit(socket: &Socket, with_middleware: bool) -> Result<(), ConnectErro
 
 /// Keeps the session of a client that was lost.
 pub(super) fn keep(socket: &Socket, reason: DisconnectReason) {
-    let Some(recovery) = socket.recovery().filter(|_| is_recoverable(reason)) else { return };
-    socket.namespace().adapter().persist(SessionRecord {
-        pid: recovery.pid.clone(),
-        sid: socket.id(),
-        rooms: socket.rooms(),
-        data: socket.data(),
-        start: recovery.start.get().cloned(),
-        sent: recovery.sent().map(|sent| sent.to_string()),
-        lost: recovery.lost.get().cloned(),
-    });
+    if let Some(record) = socket.record().filter(|_| is_recoverable(reason)) {
+        socket.namespace().adapter().persist(record);
+    }
 }
 
 /// A client is lost: its socket leaves, and what it is not sent any more counts as missed.

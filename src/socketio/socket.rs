@@ -16,6 +16,7 @@ use super::extensions::Extensions;
 use super::handlers::{EventMiddleware, OnEvent, boxed_middleware};
 use super::namespace::Namespace;
 use super::own_handlers::OwnHandlers;
+use super::recovery::SessionRecord;
 use super::rooms::{Member, NO_SLOT};
 use super::selector::RoomNames;
 use super::sockets::Sockets;
@@ -65,11 +66,14 @@ pub(super) struct Recovery {
     /// The position at which its client was lost.
     pub lost: OnceLock<String>,
     pub recovered: bool,
+    /// The position up to which its client got what it had missed, if it came back.
+    pub resumed: OnceLock<String>,
 }
 
 impl Recovery {
     pub fn new(pid: String, start: OnceLock<String>, recovered: bool) -> Self {
-        Recovery { pid, start, sent: Mutex::default(), lost: OnceLock::new(), recovered }
+        let (sent, lost, resumed) = (Mutex::default(), OnceLock::new(), OnceLock::new());
+        Recovery { pid, start, sent, lost, recovered, resumed }
     }
 
     fn set_sent(&self, offset: &Arc<str>) {
@@ -196,6 +200,26 @@ impl Socket {
     /// Whether the client was lost, and got this session back with all that it missed.
     pub fn is_recovered(&self) -> bool {
         self.recovery().is_some_and(|recovery| recovery.recovered)
+    }
+
+    /// The position up to which a client that came back got what it had missed; `None` for one that joined anew.
+    pub fn resumed_at(&self) -> Option<&str> {
+        self.recovery()?.resumed.get().map(String::as_str)
+    }
+
+    /// What is to be kept of the client so that it can come back: `None` if its namespace does not recover, or
+    /// its generation cannot.
+    pub fn record(&self) -> Option<SessionRecord> {
+        let recovery = self.recovery()?;
+        Some(SessionRecord {
+            pid: recovery.pid.clone(),
+            sid: self.id(),
+            rooms: self.rooms(),
+            data: self.data(),
+            start: recovery.start.get().cloned(),
+            sent: recovery.sent().map(|sent| sent.to_string()),
+            lost: recovery.lost.get().cloned(),
+        })
     }
 
     /// Whether the client has joined and not left.

@@ -131,6 +131,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether it is a message that is not deleted.
+    pub fn is_message(&self) -> bool {
+        self.kind == Kind::Message && self.deleted.is_none()
+    }
+
     /// What it counts for the bounds, in bytes.
     pub fn size(&self) -> u64 {
         let length = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());

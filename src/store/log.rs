@@ -1,13 +1,14 @@
 //! The log of one room.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::bounds::{MAX_PAGE, MAX_SEARCH_TEXT};
 use super::fold::Needle;
 use super::memory::Memory;
 use super::room::{Room, now};
 use super::sqlite::File;
-use super::{Entry, Kind, Matches, NewEntry, Page, Range, Record, StoreError};
+use super::{Entry, Matches, NewEntry, Page, Range, Record, StoreError};
 
 /// Is called once, when an entry is durable, with its number; or with why it is not. It is called from a thread
 /// of the store, or from the one that appends, and must not block.
@@ -59,6 +60,23 @@ impl RoomLog {
     /// The number of the last entry that was appended, or 0.
     pub fn top(&self) -> u64 {
         self.room.lock().top
+    }
+
+    /// The number up to which everybody who was there has been told what was appended. At first that of the last
+    /// entry.
+    pub fn told(&self) -> u64 {
+        self.room.told.load(Ordering::Acquire)
+    }
+
+    /// Who appends has told everybody of all entries.
+    pub fn set_told(&self) {
+        self.room.told.store(self.top(), Ordering::Release);
+    }
+
+    /// The messages after a number that are not deleted, of those that are in memory.
+    pub fn recent_after(&self, seq: u64) -> Vec<Arc<Entry>> {
+        let state = self.room.lock();
+        state.window.from(seq).filter(|entry| entry.is_message()).cloned().collect()
     }
 
     /// The position of an entry, as clients keep it: epoch and number.
@@ -152,11 +170,10 @@ impl RoomLog {
     /// are in memory ([`StoreSettings::window_bytes`](super::StoreSettings::window_bytes)).
     pub fn latest(&self, until: u64, limit: usize) -> Vec<Arc<Entry>> {
         let state = self.room.lock();
-        let is_shown = |entry: &&Arc<Entry>| entry.kind == Kind::Message && entry.deleted.is_none();
         let mut latest: Vec<_> = state
             .window
             .back_from(until.saturating_add(1))
-            .filter(is_shown)
+            .filter(|entry| entry.is_message())
             .take(limit)
             .cloned()
             .collect();

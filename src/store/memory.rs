@@ -52,6 +52,11 @@ impl Memory {
         Ok(RoomLog::in_memory(room, self.clone()))
     }
 
+    pub fn opened(self: &Arc<Self>, name: &str) -> Option<RoomLog> {
+        let room = self.rooms_now().get(name).cloned();
+        room.map(|room| RoomLog::in_memory(room, self.clone()))
+    }
+
     pub fn rooms(&self, after: Option<&str>, limit: usize) -> Rooms {
         let rooms = self.rooms_now();
         let later = rooms.iter().filter(|(name, _)| after.is_none_or(|after| &***name > after));

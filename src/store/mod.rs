@@ -142,6 +142,14 @@ impl Store {
         self.open(&shared::name(room, cluster)).await
     }
 
+    /// The log of a room, if somebody has it open.
+    pub fn opened(&self, room: &str) -> Option<RoomLog> {
+        match &self.backend {
+            Backend::Memory(memory) => memory.opened(room),
+            Backend::File(file) => file.opened_room(room),
+        }
+    }
+
     /// Rooms that have a log, by name, those after a name: at most `limit`, and never over 1 000.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What is in memory of an open log.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,6 +18,8 @@ use super::{RoomInfo, StoreError};
 pub(super) struct Room {
     pub name: Arc<str>,
     pub epoch: Arc<str>,
+    /// See [`RoomLog::told`](super::RoomLog::told).
+    pub told: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -40,7 +43,7 @@ const LOST: usize = 64;
 
 impl Room {
     pub fn new(name: Arc<str>, epoch: Arc<str>, state: State) -> Self {
-        Room { name, epoch, state: Mutex::new(state) }
+        Room { name, epoch, told: state.top.into(), state: Mutex::new(state) }
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {

@@ -644,6 +644,8 @@ async fn every_refusal_is_a_line_of_the_log() {
         let server = server(settings).await;
         let [mut other, mut client] = visitors(&server).await;
         login(&mut other, "taken", 1).await;
+        // A message that comes first would wait for the name.
+        client.emit(json!(["latency"])).await;
         LOG.set(Some(Vec::new()));
         for _ in 0..times {
             client.emit(event.clone()).await;

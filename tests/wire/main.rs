@@ -26,6 +26,7 @@ mod nodes;
 mod pages;
 mod paths;
 mod policy;
+mod recovered;
 mod relay;
 mod rooms;
 mod rules;

@@ -45,26 +45,33 @@ async fn pages_that_cannot_ask_get_earlier_messages_in_their_own_words() {
         let said = json!(["new message", { "username": "ann", "message": text }]);
         assert_eq!(bob.event().await, said);
     }
-    // What came after it was connected it has heard already.
+    // What is said before its first word it hears with the rest, in order.
     let mut old = Client::join(&server, Eio::V3, Via::WebSocket).await;
     assert_eq!(ask(&mut ann, json!(["new message", "four"])).await["ok"], true);
     old.emit(json!(["nickname", "old"])).await;
-    let heard = [old.event().await, old.event().await, old.event().await];
-    assert_eq!(heard[0], json!(["new message", { "username": "ann", "message": "four" }]));
-    assert_eq!(heard[1], json!(["user message", "ann", "two"]));
-    assert_eq!(heard[2], json!(["user message", "ann", "&lt;three&gt;"]));
+    for text in ["&lt;three&gt;", "four"] {
+        assert_eq!(old.event().await, json!(["user message", "ann", text]));
+    }
+    // Who says nothing hears it a moment later, and then the rest as it comes: after the first word it is not told again.
+    let mut quiet = Client::join(&server, Eio::V3, Via::WebSocket).await;
+    assert_eq!(ask(&mut ann, json!(["new message", "five"])).await["ok"], true);
+    let said = |text: &str| json!(["new message", { "username": "ann", "message": text }]);
+    assert_eq!(quiet.event().await, said("five"));
+    quiet.emit(json!(["add user", "quiet"])).await;
+    assert_eq!(quiet.event().await[0], "login");
+    assert_eq!([quiet.event().await, quiet.event().await], [said("<three>"), said("four")]);
 
     // The page of the tutorial has no login: it gets them as soon as it says something, and then its own words.
     let mut bare = Client::join(&server, Eio::V4, Via::WebSocket).await;
     bare.emit(json!(["chat message", "hello"])).await;
-    for text in ["ann: <three>", "ann: four", "hello"] {
+    for text in ["ann: four", "ann: five", "hello"] {
         assert_eq!(bare.event().await, json!(["chat message", text]));
     }
     // Our page is answered instead.
     let mut page = Client::join(&server, Eio::V4, Via::WebSocket).await;
     page.emit_with_ack(2, json!(["add user", "page", { "page": 1 }])).await;
-    assert_eq!(page.event().await, json!(["login", { "numUsers": 4 }]));
-    assert_eq!(page.ack(2).await[0]["messages"].as_array().unwrap().len(), 5);
+    assert_eq!(page.event().await, json!(["login", { "numUsers": 5 }]));
+    assert_eq!(page.ack(2).await[0]["messages"].as_array().unwrap().len(), 6);
 }
 
 #[tokio::test]
@@ -142,4 +149,37 @@ async fn in_slow_mode_people_wait_between_messages() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_said_first_waits_for_the_name() {
+    let server = server(RoomRule::default()).await;
+    let mut ann = user(&server, "ann").await;
+    // As a client that was away says it: what waited in its buffer, then the login of its page.
+    let mut bob = Client::join(&server, Eio::V3, Via::WebSocket).await;
+    bob.emit(json!(["new message", "one"])).await;
+    bob.emit_with_ack(1, json!(["new message", "two", { "id": "2" }])).await;
+    bob.emit(json!(["add user", "bob"])).await;
+    assert_eq!(ann.event().await, json!(["user joined", { "username": "bob", "numUsers": 2 }]));
+    for text in ["one", "two"] {
+        let said = json!(["new message", { "username": "bob", "message": text }]);
+        assert_eq!(ann.event().await, said);
+    }
+    assert_eq!(bob.event().await, json!(["login", { "numUsers": 2 }]));
+    assert_eq!(bob.ack(1).await[0]["ok"], true);
+    // Who gives no name is told so, and not only for the first one.
+    let mut nobody = Client::join(&server, Eio::V3, Via::WebSocket).await;
+    for id in 1..=40 {
+        nobody.emit_with_ack(id, json!(["new message", "x"])).await;
+    }
+    let mut refused = 0;
+    while refused < 40 {
+        let text = nobody.text().await;
+        if text.starts_with("43") {
+            assert!(text.contains("not joined"), "{text}");
+            refused += 1;
+        }
+    }
+    ann.emit_with_ack(2, json!(["who"])).await;
+    assert_eq!(ann.ack(2).await[0]["numUsers"], 2);
 }

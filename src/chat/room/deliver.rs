@@ -21,8 +21,10 @@ impl Room {
     ) {
         let broadcasts: [OnceCell<Option<Broadcast>>; CHAT_PROTOCOLS] = Default::default();
         let except = except.unwrap_or(usize::MAX);
+        let is_message = matches!(notice, Notice::Message { .. });
+        let offset = offset.cloned().or_else(|| self.offset());
         for (place, member) in self.members.values().enumerate() {
-            if place == except {
+            if place == except || (is_message && member.waits) {
                 continue;
             }
             let chat_protocol = member.chat_protocol.unwrap_or(default);
@@ -30,7 +32,7 @@ impl Room {
                 let (event, args) = chat_protocol.render(notice)?;
                 let broadcast = Broadcast::new(Arc::clone(&self.namespace), event, args);
                 let delivery = notice.delivery(&self.name_hasher);
-                Some(broadcast.delivery(delivery).offset(offset.cloned()))
+                Some(broadcast.delivery(delivery).offset(offset.clone()))
             });
             if let Some(broadcast) = broadcast {
                 member.socket.emit_shared(broadcast);

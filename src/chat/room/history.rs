@@ -50,7 +50,7 @@ impl Reads {
 }
 
 /// The time, in milliseconds since 1970.
-pub(super) fn now() -> u64 {
+pub(in crate::chat) fn now() -> u64 {
     since_1970(SystemTime::now())
 }
 

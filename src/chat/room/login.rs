@@ -36,6 +36,8 @@ pub(super) struct Entrant {
     pub wants_token: bool,
     /// Of our page: the last message that it has.
     pub after: Option<String>,
+    /// It has come back to its session, and knows that.
+    pub quiet: bool,
     pub ack: Ack,
 }
 
@@ -114,6 +116,7 @@ impl Room {
             alias,
             wants_token,
             after,
+            quiet: false,
             ack,
         };
         let is_free = account.is_some() || !self.is_of_account(&entrant.name);
@@ -158,8 +161,8 @@ impl Room {
 
     /// Somebody has a name now.
     pub(super) fn enter(&mut self, entrant: Entrant) {
-        let Entrant { sid, chat_protocol, name, numbered, person, alias, wants_token, after, ack } =
-            entrant;
+        let Entrant { sid, chat_protocol, name, numbered, person, alias, .. } = entrant;
+        let (wants_token, after, ack) = (entrant.wants_token, entrant.after, entrant.ack);
         let Some(member) = self.members.get(&sid) else { return };
         let socket = member.socket.clone();
         self.take_from_guests(&name);
@@ -183,12 +186,10 @@ impl Room {
             on_login.tell(sid, name.written());
         }
         match chat_protocol {
-            ChatProtocol::Nicknames => {
-                answer(ack, || vec![Value::Bool(false)]);
-                self.replay(&sid, chat_protocol);
-            }
+            ChatProtocol::Nicknames => answer(ack, || vec![Value::Bool(false)]),
             _ => {
                 match numbered.filter(|wanted| *wanted != name) {
+                    None if entrant.quiet => {}
                     None => socket.emit("login", json!({ "numUsers": users })),
                     // The stock page shows whose name that is: it has no better words for it.
                     Some(_) => {
@@ -201,14 +202,14 @@ impl Room {
                     let said = self.login_answer(member, wants_token);
                     match member.is_page() {
                         true => self.answer_with_history(&sid, said, after, ack),
-                        false => {
-                            answer(ack, || vec![said]);
-                            self.replay(&sid, chat_protocol);
-                        }
+                        false => answer(ack, || vec![said]),
                     }
                 }
             }
         }
+        let spoken = self.members.get(&sid).and_then(|member| member.chat_protocol);
+        self.replay(&sid, spoken.unwrap_or(chat_protocol));
+        self.remember(&sid);
         if self.alone && chat_protocol == ChatProtocol::Users {
             socket.emit_shared(&self.status());
         }
@@ -221,6 +222,7 @@ impl Room {
         if let Some(back) = back {
             self.say_quietly(&back.sid, None);
         }
+        self.say_early(&sid);
     }
 
     /// What a login is answered with.
@@ -275,6 +277,7 @@ impl Room {
     pub(super) fn leave(&mut self, sid: &Sid, meant: bool) {
         let Some(member) = self.members.swap_remove(sid) else { return };
         self.expiries.forget(*sid, member.due);
+        self.forget(&member, meant);
         let Some(name) = member.name else { return };
         let absent = Absent {
             sid: *sid,

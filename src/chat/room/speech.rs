@@ -145,7 +145,7 @@ impl Room {
                 Some(_) => text,
                 None => nameless(&text),
             };
-            member.socket.emit("chat message", shown);
+            self.say_to(member, "chat message", &shown);
         }
         kept.told();
         item.into_iter().for_each(|item| self.log_item(item));

@@ -41,6 +41,7 @@ impl RoomTask {
         let RoomTask { room, inbox } = &mut self;
         room.open_log().await;
         room.recall_slow();
+        room.recover();
         let mut batch = Vec::with_capacity(BATCH);
         // Coalesces the packets queued for one session between two flushes into one write.
         let mut cork = Cork::default();

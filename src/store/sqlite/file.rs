@@ -107,6 +107,10 @@ impl File {
         Ok(RoomLog::in_file(room, self.clone()))
     }
 
+    pub fn opened_room(self: &Arc<Self>, name: &str) -> Option<RoomLog> {
+        self.shared.opened(name).map(|room| RoomLog::in_file(room, self.clone()))
+    }
+
     pub async fn rooms(&self, after: Option<&str>, limit: usize) -> Result<Rooms, StoreError> {
         let waiting = self.shared.waiting(after);
         let after = after.map(str::to_owned);
