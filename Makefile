@@ -3,7 +3,7 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run client fallback-page suites test lint library deny elsewhere setup build test-rust test-interop test-browser test-faults faults test-chaos chaos surfaces fuzz shuttle bench bench-library bench-micro bench-quick bench-tools bench-peers clean
+.PHONY: run client fallback-page suites test lint library deny elsewhere setup build test-rust test-interop test-browser test-faults faults release test-chaos chaos surfaces fuzz shuttle bench bench-library bench-micro bench-quick bench-tools bench-peers clean
 
 run:
 	cargo run --release
@@ -13,13 +13,12 @@ test: setup build test-rust test-interop test-browser test-faults test-chaos ben
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
-	cargo clippy --lib --profile test --features shuttle -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --lib
 	$(LIBRARY)
 	@if command -v cargo-deny >/dev/null; then $(DENY); else echo "not checked: make deny"; fi
 
 # The library without the feature server, and the examples on it. tests/library.rs says what it brings along.
-LIBRARY = cargo clippy --lib --no-default-features -- -D warnings && cargo check --examples --no-default-features \
+LIBRARY = cargo clippy --lib --no-default-features -- -D warnings \
 	&& cargo clippy --lib --examples --no-default-features --features redis -- -D warnings
 library:
 	$(LIBRARY)
@@ -43,16 +42,18 @@ setup:
 	tests/setup.sh
 	for suite in $(SUITES); do (cd $$suite && $(NPM)) || exit 1; done
 
-# The examples only have to run: cargo test builds them, too.
+# What the tests run, as cargo test builds it, too.
 build:
+	cargo build --bins --examples
+
+release:
 	cargo build --release --bins
-	cargo build --examples
 
 test-rust:
 	cargo test
 	$(ORDERS)
 
-# Real clients of every generation, in Node and in Chromium, against the release build.
+# Real clients of every generation, in Node and in Chromium, against the server.
 test-interop: build
 	cd tests/interop && node --test --test-force-exit --test-concurrency=3
 
@@ -137,15 +138,16 @@ fuzz:
 SCHEDULES = 20000
 ORDERS = cargo test --lib --features shuttle engine::interleavings
 shuttle:
+	cargo clippy --lib --profile test --features shuttle -- -D warnings
 	SCHEDULES=$(SCHEDULES) SHUTTLE_RANDOM_SEED=$$(date +%s) $(ORDERS)
 
 # Parlance and its peers under the same load, in under a quarter of an hour: docs/benchmarks.md.
-bench: build bench-tools bench-peers
+bench: release bench-tools bench-peers
 	node benches/run.mjs
 
 # The library beside socketioxide and npm socket.io, in under ten minutes: the end of docs/benchmarks.md, where WRITE_DOCS=1
 # puts the figures.
-bench-library: build bench-tools bench-peers
+bench-library: release bench-tools bench-peers
 	cargo build --release --example library_bench
 	node benches/run.mjs --library
 

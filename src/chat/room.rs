@@ -2,7 +2,8 @@
 //!
 //! Whatever members hear of each other goes by the namespace's adapter, in the words of the stock example:
 //! the adapter gives it its place, tells other nodes, and gives it back. What comes back, of this node and
-//! of others alike, is rendered for each member (`deliver.rs`).
+//! of others alike, is rendered for each member (`deliver.rs`). Long because each input and each part of the room's
+//! state has its line here.
 
 mod aliases;
 mod arriving;

@@ -93,6 +93,9 @@ for (const fault of TOO_LATE) {
       }
     }
     await Promise.all(victims.map(login));
+    // What the victims said while they had no name is said now: a question is answered after that.
+    await Promise.all(victims.map((victim) => victim.call('latency')));
+    await Promise.all(partners.map((partner) => partner.call('latency')));
     await exchangeNumbers([...partners, ...victims], 20);
   });
 }
