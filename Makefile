@@ -3,7 +3,7 @@
 NPM = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 SUITES = tests/interop tests/browser
 
-.PHONY: run client fallback-page suites test lint library deny elsewhere setup build test-rust test-interop test-browser test-faults faults release test-chaos chaos surfaces fuzz shuttle bench bench-library bench-micro bench-quick bench-tools bench-peers clean
+.PHONY: run client fallback-page suites test lint library deny elsewhere setup build test-rust test-interop test-browser test-faults faults test-chaos chaos surfaces fuzz shuttle bench bench-library bench-micro bench-quick bench-tools bench-peers clean
 
 run:
 	cargo run --release
@@ -42,18 +42,16 @@ setup:
 	tests/setup.sh
 	for suite in $(SUITES); do (cd $$suite && $(NPM)) || exit 1; done
 
-# What the tests run, as cargo test builds it, too.
+# The examples only have to run: cargo test builds them, too.
 build:
-	cargo build --bins --examples
-
-release:
 	cargo build --release --bins
+	cargo build --examples
 
 test-rust:
 	cargo test
 	$(ORDERS)
 
-# Real clients of every generation, in Node and in Chromium, against the server.
+# Real clients of every generation, in Node and in Chromium, against the release build.
 test-interop: build
 	cd tests/interop && node --test --test-force-exit --test-concurrency=3
 
@@ -142,12 +140,12 @@ shuttle:
 	SCHEDULES=$(SCHEDULES) SHUTTLE_RANDOM_SEED=$$(date +%s) $(ORDERS)
 
 # Parlance and its peers under the same load, in under a quarter of an hour: docs/benchmarks.md.
-bench: release bench-tools bench-peers
+bench: build bench-tools bench-peers
 	node benches/run.mjs
 
 # The library beside socketioxide and npm socket.io, in under ten minutes: the end of docs/benchmarks.md, where WRITE_DOCS=1
 # puts the figures.
-bench-library: release bench-tools bench-peers
+bench-library: build bench-tools bench-peers
 	cargo build --release --example library_bench
 	node benches/run.mjs --library
 

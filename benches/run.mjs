@@ -37,7 +37,7 @@ const UNBOUNDED = ['--max-sessions', '0', '--max-sessions-per-address', '0', '--
 
 /** How each is started; the port comes by PORT, or in place of PORT among the arguments. */
 const CHAT_SERVERS = {
-  parlance: { command: [here(options.quick ? '../target/debug/parlance' : '../target/release/parlance'), '--host', '127.0.0.1', '--port', 'PORT', '--message-rate', '0', '--byte-rate', '0', '--breaker-failures', '0', '--duplicate-names', 'true', '--leave-delay', '0', ...UNBOUNDED, '--log', 'error'], polls: true },
+  parlance: { command: [here('../target/release/parlance'), '--host', '127.0.0.1', '--port', 'PORT', '--message-rate', '0', '--byte-rate', '0', '--breaker-failures', '0', '--duplicate-names', 'true', '--leave-delay', '0', ...UNBOUNDED, '--log', 'error'], polls: true },
   socketioxide: { command: [peer('sio')], polls: true },
   'node ws': { command: [process.execPath, NODE], env: { ENGINE: 'ws' }, polls: true },
   'node eiows': { command: [process.execPath, NODE], env: { ENGINE: 'eiows' }, polls: true },

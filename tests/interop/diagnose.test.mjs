@@ -13,7 +13,7 @@ import { nginx, startProxy } from './lib/proxy.mjs';
 import { scenario } from './lib/scenario.mjs';
 
 const require = createRequire(import.meta.url);
-const BINARY = process.env.PARLANCE_BIN ?? fileURLToPath(new URL('../../target/debug/parlance', import.meta.url));
+const BINARY = process.env.PARLANCE_BIN ?? fileURLToPath(new URL('../../target/release/parlance', import.meta.url));
 const authority = new Authority();
 after(() => authority.remove());
 

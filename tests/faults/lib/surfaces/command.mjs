@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { LASTING } from '../acts.mjs';
 import { causesIn } from '../judge.mjs';
 
-const BINARY = process.env.PARLANCE_BIN ?? fileURLToPath(new URL('../../../../target/debug/parlance', import.meta.url));
+const BINARY = process.env.PARLANCE_BIN ?? fileURLToPath(new URL('../../../../target/release/parlance', import.meta.url));
 const LIMIT_MS = 300_000;
 
 /** Somebody runs it against the stage's address, with those options. */
