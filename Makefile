@@ -53,7 +53,7 @@ test-rust:
 
 # Real clients of every generation, in Node and in Chromium, against the release build.
 test-interop: build
-	cd tests/interop && node --test --test-force-exit --test-concurrency=3
+	cd tests/interop && node --test --test-force-exit --test-concurrency=2
 
 # The page and its client library in Chromium, with what old browsers lack taken away, and in old browsers.
 test-browser: build
