@@ -104,7 +104,11 @@ suites: build
 	cd tests/suites && node engineio-client.mjs $(abspath $(CHECKOUT)) --server ../../target/debug/examples/engineio_suite
 	cd tests/suites && USE_FETCH=1 node engineio-client.mjs $(abspath $(CHECKOUT)) --server ../../target/debug/examples/engineio_suite
 
-.PHONY: kills
+.PHONY: kills floods
+
+# Those who take nothing of what they are told: each cause by each transport, in about five minutes.
+floods:
+	FULL=1 cargo test --test wire -- life::unread
 
 # A process that writes history is killed 200 times: nothing that it told is lost or there twice. A minute or two.
 kills:

@@ -15,6 +15,7 @@ mod on_login;
 mod rate_limits;
 mod recent;
 mod recovery;
+mod rendered;
 mod resume;
 mod roles;
 mod room;
@@ -51,6 +52,7 @@ pub use stats::ChatStats;
 use error::ChatError;
 use on_login::OnLogin;
 use recovery::RecoveringRoom;
+use rendered::Rendered;
 use room::Input;
 use rooms::{LOBBY, Rooms, Start};
 use shared::Shared;
@@ -149,8 +151,11 @@ impl Chat {
         if recovery.is_zero() {
             return io;
         }
-        let (store, recovery) = (store.clone(), *recovery);
-        io.adapter(move |node| Arc::new(RecoveringRoom::new(node, store.clone(), recovery)))
+        let (store, rendered, recovery) = (store.clone(), Rendered::default(), *recovery);
+        io.adapter(move |node| {
+            let (store, rendered) = (store.clone(), rendered.clone());
+            Arc::new(RecoveringRoom::new(node, store, rendered, recovery))
+        })
     }
 
     /// A way to have members removed.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::chat_protocol::{ChatProtocol, Notice};
 use super::name::Name;
+use super::rendered::Rendered;
 use super::room::now;
 use crate::socketio::{
     Act, Adapter, AnswerSink, Args, Fetched, Flags, Incomplete, Local, LocalNode, Missed, Packet,
@@ -33,13 +34,19 @@ pub(super) struct RecoveringRoom {
     local: Local,
     namespace: Arc<str>,
     store: Store,
+    rendered: Rendered,
     max_disconnection: Duration,
 }
 
 impl RecoveringRoom {
-    pub fn new(node: &Arc<LocalNode>, store: Store, max_disconnection: Duration) -> Self {
+    pub fn new(
+        node: &Arc<LocalNode>,
+        store: Store,
+        rendered: Rendered,
+        max_disconnection: Duration,
+    ) -> Self {
         let namespace = Arc::clone(node.namespace());
-        RecoveringRoom { local: Local::new(node), namespace, store, max_disconnection }
+        RecoveringRoom { local: Local::new(node), namespace, store, rendered, max_disconnection }
     }
 
     async fn restore(&self, pid: &str, offset: Option<&str>) -> Option<Restored> {
@@ -86,9 +93,7 @@ impl RecoveringRoom {
             }
             last = page.entries.last().map_or(last, |entry| entry.seq);
             for entry in page.entries.iter().filter(|entry| member.missed(entry)) {
-                let (name, args) = words(member.chat_protocol, entry)?;
-                missed
-                    .push((Packet { name: name.to_owned(), args }, log.position(entry.seq).into()));
+                missed.push(self.rendered.event(&log, member.chat_protocol, entry)?);
             }
             if missed.len() > MAX_MISSED {
                 return None;

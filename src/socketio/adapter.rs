@@ -183,7 +183,8 @@ impl Local {
 
     /// An adapter that keeps events and sessions in memory.
     pub fn recovering(node: &Arc<LocalNode>, settings: RecoverySettings) -> Self {
-        Local { node: Arc::clone(node), memory: Some(Memory::new(settings)) }
+        let memory = Some(Memory::new(node.namespace(), settings));
+        Local { node: Arc::clone(node), memory }
     }
 }
 

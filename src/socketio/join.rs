@@ -113,12 +113,8 @@ impl Connection {
         let (told, events) = oneshot::channel();
         let from = restored.from.clone();
         let resume = Box::new(move |missed: Missed| {
-            let resumed = missed.last().map_or(from, |(_, offset)| offset.to_string());
-            let missed = missed.into_iter().map(|(packet, offset)| {
-                let namespace = Arc::clone(back.namespace().name());
-                Broadcast::new(namespace, &packet.name, packet.args).offset(Some(offset))
-            });
-            let missed: Vec<Broadcast> = missed.collect();
+            let last = missed.last().and_then(|event| event.position());
+            let resumed = last.map_or(from, |offset| offset.to_string());
             if !has_room_for(&back, &missed) {
                 return false;
             }
@@ -143,7 +139,7 @@ impl Connection {
         self.io.count_recovery();
         let (rooms, missed) = events.await.unwrap_or_default();
         socket.namespace().node().tell_all(&rooms);
-        for (name, args) in missed.iter().filter_map(Broadcast::event) {
+        for (name, args) in missed.iter().filter_map(|event| event.event()) {
             socket.tell_outgoing(name, args);
         }
         Back::Here(socket)
@@ -192,7 +188,7 @@ async fn restore(namespace: &Namespace, Asked { pid, offset }: Asked) -> Option<
 }
 
 /// Whether the client's queue takes all that it missed, with as much room left.
-fn has_room_for(socket: &Socket, missed: &[Broadcast]) -> bool {
+fn has_room_for(socket: &Socket, missed: &[Arc<Broadcast>]) -> bool {
     let (limits, dialect) = (socket.session().limits().queue, socket.session().dialect());
     let frames = missed.iter().flat_map(|event| event.frames(dialect));
     let (count, bytes) =

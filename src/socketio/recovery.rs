@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::adapter::Packet;
+use super::broadcast::Broadcast;
 use super::reason::DisconnectReason;
 use super::selector::Selector;
 use crate::engine::CloseReason;
@@ -48,8 +49,9 @@ pub struct Restored {
     pub from: String,
 }
 
-/// What a client missed, in order, each with its position.
-pub type Missed = Vec<(Packet, Arc<str>)>;
+/// What a client missed, in order, each with its position: [`Broadcast::offset`]. Events that several clients missed
+/// may be the same, so that they are encoded once.
+pub type Missed = Vec<Arc<Broadcast>>;
 
 /// Bounds of what is kept in memory for one namespace.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +62,7 @@ pub struct RecoverySettings {
     pub max_sessions: usize,
     /// Events that are kept, and not longer than sessions.
     pub max_events: usize,
-    /// Bytes of their arguments.
+    /// Bytes of their arguments. They take as much again once somebody has come back.
     pub max_bytes: usize,
     /// Whether [`Handlers::use_middleware`](super::Handlers::use_middleware) does not ask about clients
     /// who come back. [`Handlers::use_guard`](super::Handlers::use_guard) always does.
@@ -108,8 +110,13 @@ pub(super) struct Kept {
 }
 
 impl Memory {
-    pub fn new(settings: RecoverySettings) -> Self {
-        let log = Log::new(settings.max_events, settings.max_bytes, settings.max_disconnection);
+    pub fn new(namespace: &Arc<str>, settings: RecoverySettings) -> Self {
+        let log = Log::new(
+            namespace,
+            settings.max_events,
+            settings.max_bytes,
+            settings.max_disconnection,
+        );
         let (sessions, numbers, last) = (BTreeMap::new(), HashMap::new(), 0);
         Memory { settings, kept: Mutex::new(Kept { log, sessions, numbers, last }) }
     }
@@ -170,7 +177,7 @@ impl Kept {
 
     /// Keeps an event, and returns its position.
     pub fn add(&mut self, packet: &Packet, selector: &Selector) -> Arc<str> {
-        self.log.add(packet, selector, Instant::now()).into()
+        self.log.add(packet, selector, Instant::now())
     }
 
     /// The position of the last event.
@@ -195,7 +202,7 @@ mod tests {
     fn memory() -> Memory {
         let bounds = RecoverySettings::default();
         let bounds = RecoverySettings { max_disconnection: DURATION, max_sessions: 2, ..bounds };
-        Memory::new(bounds)
+        Memory::new(&"/".into(), bounds)
     }
 
     fn emit(memory: &Memory) -> String {

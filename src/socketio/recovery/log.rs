@@ -9,12 +9,14 @@ use tokio::time::Instant;
 use super::Missed;
 use crate::engine::Sid;
 use crate::socketio::adapter::Packet;
+use crate::socketio::broadcast::Broadcast;
 use crate::socketio::selector::Selector;
 
 /// The last events of a namespace. A position is a number, and valid without its event: a client that has
 /// seen the event before the first that is kept has missed nothing that is gone.
 #[derive(Debug)]
 pub struct Log {
+    namespace: Arc<str>,
     /// Names this log: positions of another mean nothing here.
     epoch: String,
     events: VecDeque<Kept>,
@@ -28,7 +30,7 @@ pub struct Log {
 
 #[derive(Debug)]
 struct Kept {
-    packet: Packet,
+    event: Arc<Broadcast>,
     selector: Selector,
     bytes: usize,
     at: Instant,
@@ -38,11 +40,17 @@ struct Kept {
 const EPOCH: usize = 8;
 
 impl Log {
-    pub fn new(max_events: usize, max_bytes: usize, max_age: Duration) -> Self {
+    pub fn new(
+        namespace: &Arc<str>,
+        max_events: usize,
+        max_bytes: usize,
+        max_age: Duration,
+    ) -> Self {
+        let namespace = Arc::clone(namespace);
         let epoch = Sid::random().map_or_else(|_| String::new(), |sid| sid.to_string());
         let epoch = epoch.chars().take(EPOCH).collect();
         let events = VecDeque::new();
-        Log { epoch, events, top: 0, bytes: 0, max_events, max_bytes, max_age }
+        Log { namespace, epoch, events, top: 0, bytes: 0, max_events, max_bytes, max_age }
     }
 
     pub fn top(&self) -> u64 {
@@ -50,15 +58,18 @@ impl Log {
     }
 
     /// Keeps an event, and returns its position.
-    pub fn add(&mut self, packet: &Packet, selector: &Selector, now: Instant) -> String {
+    pub fn add(&mut self, packet: &Packet, selector: &Selector, now: Instant) -> Arc<str> {
         let attachments = packet.args.attachments.iter().map(bytes::Bytes::len).sum::<usize>();
         // The text of JSON is about as long as what it takes to keep it.
         let values = packet.args.values.iter().map(|value| value.to_string().len()).sum::<usize>();
         let bytes = packet.name.len() + attachments + values;
         self.bytes += bytes;
         self.top += 1;
-        let (packet, selector) = (packet.clone(), selector.clone());
-        self.events.push_back(Kept { packet, selector, bytes, at: now });
+        let offset: Arc<str> = self.offset(self.top).into();
+        let (namespace, args) = (Arc::clone(&self.namespace), packet.args.clone());
+        let event = Broadcast::new(namespace, &packet.name, args).offset(Some(Arc::clone(&offset)));
+        let (event, selector) = (Arc::new(event), selector.clone());
+        self.events.push_back(Kept { event, selector, bytes, at: now });
         let too_much = |log: &Self| log.events.len() > log.max_events || log.bytes > log.max_bytes;
         while let Some(first) = self.events.front()
             && (too_much(self) || now - first.at > self.max_age)
@@ -66,7 +77,7 @@ impl Log {
             self.bytes -= first.bytes;
             self.events.pop_front();
         }
-        self.offset(self.top)
+        offset
     }
 
     /// A position as clients keep it.
@@ -89,12 +100,9 @@ impl Log {
     pub fn since(&self, position: u64, rooms: &[Arc<str>]) -> Missed {
         let newer = usize::try_from(self.top.saturating_sub(position)).unwrap_or(usize::MAX);
         let skipped = self.events.len().saturating_sub(newer);
-        let first = self.top - self.events.len() as u64 + 1;
-        let numbered = (first..).zip(&self.events).skip(skipped);
-        numbered
-            .filter(|(_, kept)| kept.selector.is_for(rooms))
-            .map(|(at, kept)| (kept.packet.clone(), self.offset(at).into()))
-            .collect()
+        let newer = self.events.iter().skip(skipped);
+        let missed = newer.filter(|kept| kept.selector.is_for(rooms));
+        missed.map(|kept| Arc::clone(&kept.event)).collect()
     }
 }
 
@@ -113,12 +121,13 @@ mod tests {
     }
 
     fn names(missed: Missed) -> Vec<String> {
-        missed.into_iter().map(|(packet, _)| packet.name).collect()
+        missed.iter().filter_map(|it| it.event().map(|(name, _)| name.to_owned())).collect()
     }
 
     #[tokio::test(start_paused = true)]
     async fn events_go_by_number_bytes_and_age_and_positions_stay_valid() {
-        let (mut log, now) = (Log::new(3, 100, Duration::from_secs(10)), Instant::now());
+        let (mut log, now) =
+            (Log::new(&"/".into(), 3, 100, Duration::from_secs(10)), Instant::now());
         let all = of(&[], &[]);
         let start = log.offset(log.top());
         assert_eq!(log.position(&start), Some(0));
@@ -130,7 +139,9 @@ mod tests {
         assert_eq!(names(log.since(2, &[])), ["c"]);
         let offset = log.add(&event("d"), &all, now);
         assert!(!log.has_all_since(0) && log.has_all_since(1));
-        assert_eq!(log.since(3, &[]), [(event("d"), offset.into())]);
+        let missed = log.since(3, &[]);
+        assert_eq!(missed.iter().map(|it| it.position()).collect::<Vec<_>>(), [Some(&offset)]);
+        assert_eq!(names(missed), ["d"]);
         log.add(&event(&"e".repeat(99)), &all, now);
         assert!(!log.has_all_since(2) && log.has_all_since(3), "99 bytes and one");
         log.add(&event("f"), &all, now + Duration::from_secs(11));
@@ -143,7 +154,7 @@ mod tests {
 
     #[test]
     fn only_what_was_for_the_rooms_is_missed() {
-        let mut log = Log::new(10, 1000, Duration::from_secs(10));
+        let mut log = Log::new(&"/".into(), 10, 1000, Duration::from_secs(10));
         for (name, selector) in [
             ("all", of(&[], &[])),
             ("mine", of(&["me"], &[])),

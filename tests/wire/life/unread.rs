@@ -138,6 +138,11 @@ const CAUSES: &[Cause] = &[
     },
 ];
 
+/// What is tried by each transport. All the rest goes the same way to the queue of a session: it is tried by WebSocket
+/// and xhr-polling, and by all of them with FULL=1.
+const BY_EVERY_WAY: &[&str] =
+    &["heartbeats", "acknowledgements", "messages", "acknowledgements of 0.9"];
+
 /// Bytes that a debug build of many threads takes and gives back by itself: code that it reads in, and
 /// memory of each thread.
 const NOISE: usize = 16 << 20;
@@ -397,7 +402,9 @@ async fn flood_all(way: Way) {
             // There is none.
             continue;
         }
-        for cause in CAUSES.iter().filter(|cause| cause.wires.contains(&wire)) {
+        let all = matches!(way, Way::WebSocket | Way::Xhr) || std::env::var_os("FULL").is_some();
+        let causes = CAUSES.iter().filter(|cause| cause.wires.contains(&wire));
+        for cause in causes.filter(|cause| all || BY_EVERY_WAY.contains(&cause.name)) {
             flood_server(wire, way, cause).await;
         }
     }

@@ -19,7 +19,7 @@ use super::hub::Hub;
 use super::reader::{Info, place};
 use crate::cluster::message::Content;
 use crate::cluster::node_format::{First, Parts, encode_binary};
-use crate::socketio::{Args, Missed, RecoverySettings, Restored, Resume, SessionRecord};
+use crate::socketio::{Args, Broadcast, Packet, RecoverySettings, Restored, Resume, SessionRecord};
 
 /// Entries that are read at once, and how often.
 const COUNT: usize = 1000;
@@ -191,9 +191,12 @@ pub async fn resume(adapter: &StreamAdapter, restored: Restored, resume: Resume)
         let position = adapter.position();
         if is_end && position.is_none_or(|position| position <= last) {
             missed.retain(|(id, _)| position.is_none_or(|position| *id <= position));
-            let missed: Missed =
-                missed.into_iter().map(|(id, packet)| (packet, id.to_string().into())).collect();
-            return resume(missed);
+            let missed = missed.into_iter().map(|(id, packet): (Id, Packet)| {
+                let namespace = Arc::clone(adapter.namespace());
+                let event = Broadcast::new(namespace, &packet.name, packet.args);
+                Arc::new(event.offset(Some(id.to_string().into())))
+            });
+            return resume(missed.collect());
         }
     }
     false
