@@ -62,12 +62,12 @@ impl Broadcast {
     }
 
     /// Its position, if it is kept for those who miss it.
-    pub(super) fn position(&self) -> Option<&Arc<str>> {
+    pub(crate) fn position(&self) -> Option<&Arc<str>> {
         self.offset.as_ref().filter(|_| self.delivery == Delivery::Reliable)
     }
 
     /// Name and arguments, without the position.
-    pub(super) fn event(&self) -> Option<(&str, &Args)> {
+    pub(crate) fn event(&self) -> Option<(&str, &Args)> {
         let Body::Event { name, args, .. } = &self.packet.body else { return None };
         let attachments = || self.packet.attachments.clone();
         let args =
