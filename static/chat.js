@@ -413,7 +413,7 @@
     });
     Link.explain(evidence);
   }
-  You.start({ me: me, current: function () { return current; }, leave: Rooms.leaveAll });
+  You.start({ me: me, current: function () { return current; }, leave: Rooms.leaveAll, renamed: Rooms.renamed });
   Search.start(function () { return current; });
   Moderate.start(function () { return current; });
   if (current && !isInside(current)) focusName();

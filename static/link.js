@@ -7,7 +7,7 @@
   var DEAD_MS = 5000;       // a connection that is asked and silent for so long is given up
   var BACK_MS = 3000;       // "Connected again." stays for so long
 
-  var banner = byId('banner'), socket, manager, evidence, engine, lastWhy = null, bannerTimer, backTimer, ended = false, doubted = 0, doubtTimer, again, wasIn = false;
+  var banner = byId('banner'), socket, manager, evidence, engine, lastWhy = null, bannerTimer, backTimer, ended = false, doubted = 0, anewAt = 0, doubtTimer, again, wasIn = false;
 
   function formName() {
     var tr = manager && manager.engine && manager.engine.transport;
@@ -187,6 +187,12 @@
       P.listen(byId('badge'), 'click', function () { Panel.open(byId('badge')); });
     },
     draw: draw, doubt: doubt, lost: lost,
+    // A new connection for a socket that the server has ended, and for all others with it, which may be ended as well.
+    anew: function (s) {
+      if (now() - anewAt > 2000) manager.close();
+      anewAt = now();
+      s.connect();
+    },
     // a part of the page is missing
     broken: function () {
       setBanner(t('banner.missing'));

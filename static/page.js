@@ -208,6 +208,8 @@
   // The server of this page, which may be below a path of its own.
   function io(opts, namespace) {
     opts = opts || {};
+    // A site that has put this page into its own may know who its reader is: it has a token for each connection.
+    if (typeof root.parlanceToken === 'function' && !opts.auth) opts.auth = function (go) { root.parlanceToken(function (token) { go(token ? { token: token } : {}); }); };
     opts.path = root.location.pathname.replace(/\/[^\/]*$/, '') + root.io.path;
     return root.io(namespace || '', opts);
   }

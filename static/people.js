@@ -45,10 +45,10 @@
   // add to the line of somebody else.
   function create(ask, adds) {
     // told: how many the server named when it was asked last
-    var people = [], index = {}, verified = {}, numUsers = 0, more = false, told = 0, myName = '', timer = 0;
+    var people = [], index = {}, verified = {}, roles = {}, numUsers = 0, more = false, told = 0, myName = '', timer = 0;
 
     function person(name) {
-      var li = make('li', 'person', avatar(name), P.isolated(name, 'person-name'), mark('', verified['$' + name]));
+      var li = make('li', 'person', avatar(name), P.isolated(name, 'person-name'), mark(verified['$' + name] ? roles['$' + name] : '', verified['$' + name]));
       if (name === myName) P.add(li, make('span', 'you', ' (' + t('you') + ')'));
       else if (adds) adds(li, name);
       return li;
@@ -95,11 +95,13 @@
       people.splice(i, 1);
       delete index[key(name)];
       delete verified['$' + name];
+      delete roles['$' + name];
       if (isShown()) P.remove(list.childNodes[i]);
     }
 
     function askWho() {
       ask(function (answer) {
+        var i;
         if (!answer || !answer.people) return;
         people = answer.people.slice(0, MAX_PEOPLE).sort(function (a, b) { return isAfter(a, b) ? 1 : -1; });
         numUsers = answer.numUsers || people.length;
@@ -107,7 +109,9 @@
         told = people.length;
         index = {};
         verified = {};
-        for (var i = 0; i < people.length; i++) index[key(people[i])] = true;
+        roles = {};
+        for (i in answer.roles || {}) roles['$' + i] = answer.roles[i];
+        for (i = 0; i < people.length; i++) index[key(people[i])] = true;
         for (i = 0; answer.verified && i < answer.verified.length; i++) verified['$' + answer.verified[i]] = true;
         drawList();
         drawCount();

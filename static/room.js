@@ -50,7 +50,7 @@
 
   // me: { name, token, keep() }, of this reader in all rooms. app: { entered(room), refused(room, words), changed(room), isShown(room), edit(text) }.
   function create(name, el, me, app) {
-    var joining = false, againTimer, againCount = 0, lostAt = 0, alone = null, epoch = '', hole = '', early = {}, earlyCount = 0;
+    var joining = false, expired = false, againTimer, againCount = 0, lostAt = 0, alone = null, epoch = '', hole = '', early = {}, earlyCount = 0;
     var room = { name: name, nsp: '/' + name, isOurs: false, key: name || '/', title: '', wanted: '', myName: '', isIn: false, wasIn: false, hasHistory: false, hasWords: false, readOnly: false, slow: 0, isModerator: false, error: '' };
 
     room.log = Log.create(el, {
@@ -151,6 +151,7 @@
       room.error = '';
       me.name = room.myName;
       if (plain(answer.token)) me.token = answer.token;
+      me.isVerified = answer.verified === true;
       room.hasWords = !!position(answer.position);
       rank(answer.roles);
       lostAt = 0;
@@ -247,10 +248,23 @@
       function heard(name, fn, always) { socket.on(name, Log.heard(function (data) { if (data && (room.isIn || always)) fn(data, plain(data.username)); })); }
 
       socket.on('connect', function () {
-        joining = false;
+        joining = expired = false;
         join();
+        // who has an account is not asked for a name
+        if (!room.wanted && !room.hasLeft) socket.emit('account', function (answer) {
+          if (!answer || !answer.ok || room.wanted || room.hasLeft) return;
+          me.isVerified = true;
+          if (app.isShown(room)) room.enter(plain(answer.username));
+        });
       });
-      socket.on('disconnect', function () {
+      // The site that has given the token is asked for another. A cookie is read by the server: a new connection brings the new one.
+      heard('token expires', function () {
+        if (typeof root.parlanceToken === 'function') root.parlanceToken(function (token) {
+          if (plain(token)) socket.emit('token', { token: token }, function () {});
+        });
+      }, true);
+      socket.on('disconnect', function (why) {
+        if (expired && why === 'io server disconnect') setTimeout(function () { Link.anew(socket); }, 0);
         Log.flush();
         if (room.isIn) lostAt = Link.heardAt();
         room.isIn = joining = false;
@@ -268,6 +282,8 @@
       });
       // somebody on another server has had this name for longer
       socket.on('login error', function (data) {
+        expired = !!data && data.reason === 'token-expired';
+        if (expired) return;
         if (!room.isIn) return;
         room.isIn = false;
         room.out.lost();
@@ -319,6 +335,11 @@
       heard('user renamed', function (data) {
         var from = plain(data.from), to = plain(data.to);
         if (!from || !to) return;
+        // by another tab of the same person
+        if (data.own === true) {
+          if (plain(data.token)) me.token = data.token;
+          return nowIs(to);
+        }
         room.people.renamed(from, to);
         room.typists.ended(from);
         room.log.note('note.renamed', { from: P.isolated(from, 'name'), to: P.isolated(to, 'name') });
@@ -337,6 +358,7 @@
       // by a moderator: this page does not come back by itself
       heard('removed', function (data) {
         room.wanted = '';
+        room.hasLeft = true;
         room.isIn = room.wasIn = joining = false;
         room.out.lost();
         app.refused(room, t(data.action === 'ban' ? 'join.banned' : 'join.removed') + (data.action === 'ban' && plain(data.message) ? ' (' + T.brief(data.message) + ')' : ''));
@@ -353,6 +375,7 @@
     room.leave = function () {
       clearTimeout(againTimer);
       room.wanted = '';
+      room.hasLeft = true;
       room.isIn = room.wasIn = joining = false;
       room.out.drop();
       room.socket.disconnect();
@@ -366,12 +389,8 @@
     };
     // done(refusal in words, '' if it is done). Where the server knows no other way, by leaving and coming in again.
     room.rename = function (name, done) {
-      var before = room.myName;
       function is(answer) {
-        room.people.renamed(before, answer);
-        room.log.note('note.younow', { name: P.isolated(answer, 'name') });
-        room.myName = room.wanted = me.name = answer;
-        app.changed(room);
+        nowIs(answer);
         done('');
       }
       if (!room.isIn) return done(t('why.notnow'));
@@ -383,6 +402,13 @@
       });
       comeAs(name, is, done);
     };
+    function nowIs(name) {
+      room.people.renamed(room.myName, name);
+      room.log.note('note.younow', { name: P.isolated(name, 'name') });
+      room.myName = room.wanted = me.name = name;
+      me.keep();
+      app.changed(room);
+    }
     function comeAs(name, is, done) {
       var before = room.myName;
       room.socket.disconnect();

@@ -112,6 +112,7 @@
   function entry(room) {
     var a = make('a', '', P.isolated(title(room), 'room-name')), li = make('li', 'room-item', a), out;
     a.href = link(room.name);
+    if (room.title) a.appendChild(P.isolated(room.title, 'room-title'));
     if (room === host.current()) {
       a.setAttribute('aria-current', 'page');
       li.className += ' current';
@@ -131,7 +132,7 @@
   function other(what) {
     var a = make('a', '', P.isolated(what.name ? '# ' + what.name : t('rooms.lobby'), 'room-name')), li = make('li', 'room-item other', a);
     a.href = link(what.name);
-    if (what.title) a.title = what.title;
+    if (what.title) a.appendChild(P.isolated(what.title, 'room-title'));
     if (what.isNew) a.appendChild(make('span', 'news', make('span', 'hidden', t('rooms.news'))));
     if (what.people) a.appendChild(make('span', 'people-here', t('people.count', { n: what.people })));
     return li;
@@ -148,7 +149,7 @@
       sum += room.log.unread;
       isNamed = isNamed || room.log.mentions > 0;
     }
-    for (i = 0; i < others.length; i++) state.push(others[i].name, others[i].people, others[i].isNew);
+    for (i = 0; i < others.length; i++) state.push(others[i].name, others[i].title, others[i].people, others[i].isNew);
     isList = current.isOurs || hasList || rooms.length > 1;
     state = state.join('\n') + isList + current.hasHistory;
     if (state === drawn) return;
@@ -238,6 +239,10 @@
 
   root.ParlanceRooms = {
     start: start, draw: draw, go: go, wayBack: wayBack, entered: entered,
+    // In a room the reader has another name: in the others, too, where nobody else has it.
+    renamed: function (room) {
+      for (var i = 0; i < rooms.length; i++) if (rooms[i] !== room && rooms[i].isIn) rooms[i].rename(host.me.name, function () {});
+    },
     // Away from all of them, and this browser forgets who was here.
     leaveAll: function () {
       for (var i = 0; i < rooms.length; i++) {

@@ -15,7 +15,7 @@
 
   function build() {
     var form = make('form', 'you-form'), save = make('button', 'primary', t('you.save')), out = P.button('', t('you.leave')), i, option;
-    parts = { name: make('input', ''), error: make('p', 'error'), wish: make('select', ''), sound: make('input', ''), hint: make('p', 'help') };
+    parts = { name: make('input', ''), error: make('p', 'error'), wish: make('select', ''), sound: make('input', ''), hint: make('p', 'help'), save: save };
     parts.name.setAttribute('type', 'text');
     parts.name.setAttribute('maxlength', '64');
     parts.name.setAttribute('dir', 'auto');
@@ -53,6 +53,7 @@
         say(why);
         if (why) return;
         host.me.keep();
+        host.renamed(room);
         Layer.close(dialog.el);
       });
     });
@@ -79,15 +80,17 @@
   function open() {
     if (!parts) build();
     parts.name.value = host.current().myName;
+    // an account gives the name
+    parts.name.disabled = parts.save.disabled = !!host.me.isVerified;
     parts.wish.value = Notify.wish();
     parts.sound.checked = !!P.store.get('sound');
     parts.sound.disabled = !Notify.wish();
     say('');
-    dialog.open(byId('you-open'), parts.name);
+    dialog.open(byId('you-open'), host.me.isVerified ? parts.wish : parts.name);
   }
 
   root.ParlanceYou = {
-    // host: { me, current(), leave() }
+    // host: { me, current(), leave(), renamed(room) }
     start: function (h) {
       host = h;
       P.listen(byId('you-open'), 'click', open);

@@ -35,6 +35,8 @@ pub const CHAT_PROTOCOLS: usize = 4;
 pub enum Command {
     /// Log in under a name.
     Join(Value, JoinOptions),
+    /// Have another name.
+    Rename(Value),
     Message {
         text: Value,
         /// Given by a page that may send the message again.
@@ -50,6 +52,8 @@ pub enum Command {
     Moderate(Value),
     /// Another token, in place of one that expires; `None` if it is too long, or none.
     Token(Option<String>),
+    /// Asks whether the client came with an account.
+    Account,
     /// Asks for an empty answer, by which the page measures the latency.
     Latency,
 }
@@ -142,9 +146,16 @@ pub enum Notice<'a> {
         name: &'a Name,
         users: usize,
     },
+    /// Somebody has another name: for pages that know that word. Others hear of both.
+    Renamed {
+        from: &'a Name,
+        to: &'a Name,
+    },
     Message {
         name: Option<&'a Name>,
         text: &'a str,
+        /// What its author may do beyond others: for pages.
+        role: Option<&'static str>,
         /// When it was said, in milliseconds since 1970, if it comes late: its node was cut off.
         late: Option<u64>,
         /// If it is kept.
@@ -202,7 +213,8 @@ impl Notice<'_> {
             Notice::Joined { name, .. } => conflated(name, 1),
             Notice::Left { name, .. } => conflated(name, 2),
             Notice::Typing { .. } | Notice::StopTyping { .. } => Delivery::Volatile,
-            Notice::Message { .. }
+            Notice::Renamed { .. }
+            | Notice::Message { .. }
             | Notice::Placed { .. }
             | Notice::Announcement { .. }
             | Notice::Edited { .. }
@@ -265,9 +277,11 @@ impl ChatProtocol {
                 (Users, Command::Join(first, options))
             }
             "new message" => (Users, message(first, args.next())),
+            "rename" => (Users, Command::Rename(first)),
             "typing" => (Users, Command::Typing),
             "stop typing" => (Users, Command::StopTyping),
             "who" => (Users, Command::Who),
+            "account" => (Users, Command::Account),
             "latency" => (Users, Command::Latency),
             "moderate" => (Users, Command::Moderate(first)),
             "token" => {
@@ -307,7 +321,7 @@ impl ChatProtocol {
                 ("user left", vec![counted(name, *users)])
             }
             // Without `username` instead of with null: pages compare and print it.
-            (Users | Page, Notice::Message { name, text, late, place, mark }) => {
+            (Users | Page, Notice::Message { name, text, role, late, place, mark }) => {
                 let mut said = match name.map(user) {
                     Some(Value::Object(said)) => said,
                     _ => Map::new(),
@@ -318,10 +332,16 @@ impl ChatProtocol {
                     said.insert("position".to_owned(), position.as_str().into());
                     said.insert("at".to_owned(), (*at).into());
                 }
+                if let (Page, Some(role)) = (self, role) {
+                    said.insert("role".to_owned(), (*role).into());
+                }
                 if let (Page, Some(mark)) = (self, mark) {
                     said.insert("mark".to_owned(), (*mark).into());
                 }
                 ("new message", vec![said.into()])
+            }
+            (Page, Notice::Renamed { from, to }) => {
+                ("user renamed", vec![json!({ "from": from.as_str(), "to": to.as_str() })])
             }
             (Page, Notice::Placed { mark, place: Place { position, at } }) => {
                 let placed = json!({ "mark": mark, "position": position, "at": at });
@@ -370,7 +390,13 @@ impl ChatProtocol {
             (Bare, Notice::Message { name: None, text, .. }) => chat_message(nameless(text)),
 
             (Nicknames | Bare, Notice::Typing { .. } | Notice::StopTyping { .. })
-            | (_, Notice::Edited { .. } | Notice::Deleted { .. } | Notice::Placed { .. }) => {
+            | (
+                _,
+                Notice::Edited { .. }
+                | Notice::Deleted { .. }
+                | Notice::Placed { .. }
+                | Notice::Renamed { .. },
+            ) => {
                 return None;
             }
         })

@@ -71,6 +71,12 @@ impl RoomHandle {
                 let _ = decided.await;
                 return;
             }
+            Some((_, Command::Rename(name))) => {
+                let (settled, decided) = oneshot::channel();
+                self.send(Input::Rename { sid, name, ack, settled }).await;
+                let _ = decided.await;
+                return;
+            }
             Some((_, Command::Token(token))) => return self.renew(socket, token, ack).await,
             Some((chat_protocol, command)) => {
                 return self.send(Input::Command { sid, chat_protocol, command, ack }).await;

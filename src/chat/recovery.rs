@@ -151,7 +151,8 @@ pub(super) fn words(chat_protocol: ChatProtocol, entry: &Entry) -> Option<(&'sta
     // It was allowed when it was said.
     let name = entry.name.as_deref().map(Name::read).transpose().ok()?;
     let (late, place, mark) = (None, None, None);
-    let notice = Notice::Message { name: name.as_ref(), text: &entry.body, late, place, mark };
+    let notice =
+        Notice::Message { name: name.as_ref(), text: &entry.body, role: None, late, place, mark };
     let (event, args) = chat_protocol.render(&notice)?;
     Some((event, Args::from(args)))
 }

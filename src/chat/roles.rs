@@ -49,6 +49,20 @@ impl Roles {
         self.has(Self::MODERATOR) || self.is_admin()
     }
 
+    /// The role that people are shown beside the name: `admin` or `moderator`.
+    pub fn shown(&self) -> Option<&'static str> {
+        match self.may_moderate() {
+            true if self.is_admin() => Some(Self::ADMIN),
+            true => Some(Self::MODERATOR),
+            false => None,
+        }
+    }
+
+    /// Reads such a role.
+    pub fn read_shown(role: &str) -> Option<&'static str> {
+        [Self::ADMIN, Self::MODERATOR].into_iter().find(|it| *it == role)
+    }
+
     /// Whether nobody has power over who has them.
     pub fn is_admin(&self) -> bool {
         self.has(Self::ADMIN)

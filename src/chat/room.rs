@@ -24,11 +24,13 @@ mod moderation;
 mod names;
 mod questions;
 mod receipts;
+mod rename;
 mod replay;
 mod slow;
 mod speech;
 mod task;
 mod waiting;
+mod whereabouts;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::RandomState;
@@ -36,7 +38,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::debug;
@@ -99,6 +101,13 @@ pub(super) enum Input {
         chat_protocol: ChatProtocol,
         name: Value,
         options: JoinOptions,
+        ack: Ack,
+        settled: oneshot::Sender<()>,
+    },
+    /// A member wants another name. `settled` is dropped when it is decided.
+    Rename {
+        sid: Sid,
+        name: Value,
         ack: Ack,
         settled: oneshot::Sender<()>,
     },
@@ -233,6 +242,8 @@ struct Room {
     /// Names that other nodes are asked about.
     claims: HashMap<u64, Claim>,
     last_claim: u64,
+    /// Whom moderators look for on other nodes.
+    searches: Vec<whereabouts::Search>,
     /// Other nodes cannot be reached.
     alone: bool,
     /// Other nodes are being asked for their people.
@@ -277,6 +288,7 @@ impl Room {
             reads: Reads::default(),
             claims: HashMap::new(),
             last_claim: 0,
+            searches: Vec::new(),
             alone: false,
             looking: false,
             looked: None,
@@ -333,6 +345,7 @@ impl Room {
                 }
                 self.login(&sid, chat_protocol, &name, &options, ack, settled);
             }
+            Input::Rename { sid, name, ack, settled } => self.rename(&sid, &name, ack, settled),
             Input::Command { sid, chat_protocol, command, ack } => {
                 let Some((at, _, member)) = self.members.get_full_mut(&sid) else { return };
                 let is_first = member.chat_protocol.is_none();
@@ -347,7 +360,7 @@ impl Room {
                 }
                 match command {
                     // They come by themselves: they may have to wait for others.
-                    Command::Join(..) | Command::Token(_) => {}
+                    Command::Join(..) | Command::Rename(_) | Command::Token(_) => {}
                     Command::Message { text, id } => {
                         let unheld = match is_early {
                             true => self.hold(&sid, text, id, ack).err(),
@@ -367,6 +380,7 @@ impl Room {
                         self.question(&sid, ack, |room| room.who(is_page));
                     }
                     Command::Ask(asked) => self.asked(&sid, asked, ack),
+                    Command::Account => self.question(&sid, ack, |room| room.account_of(&sid)),
                     Command::Latency => self.question(&sid, ack, |_| Vec::new()),
                 }
             }
@@ -432,6 +446,13 @@ impl Room {
         ack.send(error.ack_arg());
     }
 
+    /// Who a client is by its token, before it logs in.
+    fn account_of(&self, sid: &Sid) -> Vec<Value> {
+        let account = self.members.get(sid).and_then(|member| member.account.as_ref());
+        let no = || ChatError::new("guest", "there is no account").ack_arg();
+        vec![account.map_or_else(no, |it| json!({ "ok": true, "username": it.name.as_str() }))]
+    }
+
     /// Who is there. Our page gets names without the mark of who has an account, and a list of these.
     fn who(&self, is_page: bool) -> Vec<Value> {
         let (people, users) = (self.listed_names(), self.people());
@@ -443,7 +464,19 @@ impl Room {
         let (people, verified): (Vec<_>, Vec<_>) = all.unzip();
         let of_account = people.iter().zip(verified).filter(|(_, it)| *it).map(|(name, _)| *name);
         let verified: Vec<&str> = of_account.collect();
-        vec![json!({ "numUsers": users, "people": people, "more": more, "verified": verified })]
+        let mut said =
+            json!({ "numUsers": users, "people": people, "more": more, "verified": verified });
+        let roles: Map<String, Value> = self
+            .members
+            .values()
+            .filter_map(|it| {
+                Some((it.name.as_ref()?.as_str().to_owned(), it.roles.shown()?.into()))
+            })
+            .collect();
+        if !roles.is_empty() {
+            said["roles"] = roles.into();
+        }
+        vec![said]
     }
 
     /// The names of all people, cut to the bounds of a list.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::chat_protocol::MAX_ID;
 use super::name::Name;
+use super::roles::Roles;
 use super::roster::is_id;
 use crate::socketio::{Args, Packet, Selector, Taken};
 use crate::store::NewEntry;
@@ -45,10 +46,12 @@ pub fn message(
     name: Option<&Name>,
     text: &str,
     id: Option<&str>,
+    role: Option<&str>,
     node: &Arc<str>,
     number: u64,
 ) -> Packet {
     let mut said = Map::new();
+    said.extend(role.map(|role| ("role".to_owned(), role.into())));
     if let Some(name) = name {
         said.insert("username".to_owned(), name.written().into());
     }
@@ -79,6 +82,12 @@ pub fn name(said: &Map<String, Value>) -> Option<Name> {
     let text = said.get("username")?.as_str()?;
     let name = if is_ours(said) { Name::read(text) } else { Name::new(text) };
     name.ok()
+}
+
+/// The role of who says it. Only nodes of this chat say who has one.
+pub fn role(said: &Map<String, Value>) -> Option<&'static str> {
+    let role = said.get("role").filter(|_| is_ours(said));
+    role.and_then(Value::as_str).and_then(Roles::read_shown)
 }
 
 /// Whether a node of this chat said it: servers of Node do not say whose word it is.
@@ -197,8 +206,11 @@ mod tests {
         let (said, node) = (|packet: Packet| (packet.name, packet.args.values), "a".into());
         let ours = json!({ "username": "ann", "message": "hi", "node": "a", "number": 4 });
         assert_eq!(number(ours.as_object().unwrap()), Some((Arc::clone(&node), 4)));
-        assert_eq!(said(message(Some(&ann), "hi", None, &node, 4)), (MESSAGE.into(), vec![ours]));
-        let nameless = said(message(None, "hi", Some("1"), &node, 5));
+        assert_eq!(
+            said(message(Some(&ann), "hi", None, None, &node, 4)),
+            (MESSAGE.into(), vec![ours])
+        );
+        let nameless = said(message(None, "hi", Some("1"), None, &node, 5));
         assert_eq!(nameless.1, [json!({ "message": "hi", "id": "1", "node": "a", "number": 5 })]);
         assert_eq!(number(json!({ "message": "hi", "node": "a" }).as_object().unwrap()), None);
         let types = said(typing(&ann, TYPING, &node));

@@ -30,7 +30,7 @@ async function complete(person, from, count) {
   assert.equal(heard.length, count, `nothing lost: ${heard}`);
 }
 
-describe('behind a box that leaves WebSocket', { concurrency: 6 }, () => {
+describe('behind a box that leaves WebSocket', { concurrency: 3 }, () => {
   for (const fault of FAULT_NAMES) {
     it(fault, async (t) => {
       const proxy = await startFaultProxy(server.port, fault);

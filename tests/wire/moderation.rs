@@ -269,3 +269,30 @@ async fn slow_mode_holds_for_guests_and_after_a_restart() {
     let wrong = operator.act(json!({ "action": "slow", "room": "nowhere" })).await.unwrap_err();
     assert_eq!(wrong.0, "gone");
 }
+
+#[tokio::test]
+async fn who_moderates_is_seen() {
+    let (server, _) = server().await;
+    let (mut bob, mut mo) = (guest(&server, "Bob").await, moderator(&server).await);
+    let mut ada = enter(&server, "", json!({ "token": person("Ada", &["admin", "team"]) })).await;
+    let who = ask(&mut bob, json!(["who"])).await;
+    assert_eq!(who["roles"], json!({ "Mo": "moderator", "Ada": "admin" }));
+    say(&mut mo, "one").await;
+    assert_eq!(until_event(&mut bob, "new message").await["role"], "moderator");
+    say(&mut ada, "two").await;
+    assert_eq!(until_event(&mut bob, "new message").await["role"], "admin");
+    say(&mut bob, "three").await;
+    let said = until_event(&mut mo, "new message").await;
+    assert_eq!((&said["message"], said.get("role")), (&json!("two"), Some(&json!("admin"))));
+    assert_eq!(until_event(&mut mo, "new message").await.get("role"), None);
+    let history = ask(&mut bob, json!(["history", {}])).await;
+    let roles: Vec<_> =
+        history["messages"].as_array().unwrap().iter().map(|it| &it["role"]).collect();
+    assert_eq!(roles, [&json!("moderator"), &json!("admin"), &Value::Null]);
+    assert_eq!(ask(&mut mo, json!(["account"])).await, json!({ "ok": true, "username": "Mo" }));
+    assert_eq!(ask(&mut bob, json!(["account"])).await["reason"], "guest");
+    // An account gives the name.
+    assert_eq!(ask(&mut mo, json!(["rename", "Max"])).await["reason"], "account");
+    moderate(&mut mo, json!({ "action": "mute", "username": "Bob", "seconds": 60 })).await;
+    assert_eq!(ask(&mut bob, json!(["rename", "Mo is bad"])).await["reason"], "muted");
+}

@@ -356,3 +356,106 @@ async fn a_name_is_not_kept_for_who_cannot_show_who_they_are() {
     assert_eq!(witness.event().await, json!(["user left", { "username": "Ann", "numUsers": 2 }]));
     assert_eq!(witness.event().await, json!(["user joined", { "username": "ANN", "numUsers": 2 }]));
 }
+
+/// A page of ours, and what it was answered.
+async fn page(server: &TestServer, name: &str, options: Value) -> (Client, Value) {
+    let mut client = visitor(server).await;
+    let answer = login(&mut client, name, options).await;
+    assert_eq!(answer["ok"], true, "{answer}");
+    (client, answer)
+}
+
+async fn rename(client: &mut Client, name: Value) -> Value {
+    client.emit_with_ack(5, json!(["rename", name])).await;
+    answer(client, 5).await[0].clone()
+}
+
+#[tokio::test]
+async fn who_takes_another_name_never_leaves() {
+    let server = server(settings()).await;
+    let (mut ann, _) = page(&server, "Ann", json!({ "page": 1 })).await;
+    let (mut eve, _) = page(&server, "Eve", json!({ "page": 1 })).await;
+    let mut stock = visitor(&server).await;
+    stock.emit(json!(["add user", "Sam"])).await;
+    until_event(&mut stock, "login").await;
+    let mut nick = visitor(&server).await;
+    nick.emit_with_ack(1, json!(["nickname", "Nick"])).await;
+    nick.ack(1).await;
+    until_event(&mut nick, "nicknames").await;
+    let mut bare = visitor(&server).await;
+    bare.emit(json!(["chat message", "hi"])).await;
+    until_event(&mut bare, "chat message").await;
+    until_event(&mut eve, "new message").await;
+    until_event(&mut stock, "new message").await;
+
+    let renamed = rename(&mut ann, json!(" Bea ")).await;
+    assert_eq!((&renamed["ok"], &renamed["username"]), (&json!(true), &json!("Bea")));
+    assert_eq!(eve.event().await, json!(["user renamed", { "from": "Ann", "to": "Bea" }]));
+    assert_eq!(stock.event().await, json!(["user left", { "username": "Ann", "numUsers": 3 }]));
+    assert_eq!(stock.event().await, json!(["user joined", { "username": "Bea", "numUsers": 4 }]));
+    assert_eq!(until_event(&mut nick, "announcement").await[1], "Ann disconnected");
+    assert_eq!(nick.event().await, json!(["announcement", "Bea connected"]));
+    let list = until_event(&mut nick, "nicknames").await;
+    assert!(list[1]["Bea"] == "Bea" && list[1].get("Ann").is_none(), "{list}");
+    assert_eq!(bare.event().await, json!(["chat message", "Ann left"]));
+    assert_eq!(bare.event().await, json!(["chat message", "Bea joined"]));
+    assert_eq!(who(&mut eve).await, (4, ["Bea", "Eve", "Nick", "Sam"].map(str::to_owned).to_vec()));
+    // What is said is said under the name, by the same person.
+    ann.emit(json!(["new message", "it is me"])).await;
+    assert_eq!(until_event(&mut eve, "new message").await[1]["username"], "Bea");
+    // One's own name in other letters is nobody else's; the earlier name is free.
+    assert_eq!(rename(&mut ann, json!("BEA")).await["username"], "BEA");
+    assert_eq!(until_event(&mut eve, "user renamed").await[1]["to"], "BEA");
+    assert_eq!(rename(&mut ann, json!("BEA")).await["ok"], true);
+    assert_eq!(rename(&mut eve, json!("Ann")).await["ok"], true);
+    assert_told_nothing(&mut eve).await;
+    // The token is that of the person under the new name.
+    ann.kill();
+    let (_, back) = page(&server, "BEA", json!({ "page": 1, "token": renamed["token"] })).await;
+    assert_eq!(back["numUsers"], 4);
+}
+
+#[tokio::test]
+async fn another_name_has_the_rules_of_a_first_one() {
+    let server = server(settings()).await;
+    let (mut ann, _) = page(&server, "Ann", json!({ "page": 1 })).await;
+    let (mut eve, _) = page(&server, "Eve", json!({ "page": 1 })).await;
+    until_event(&mut ann, "user joined").await;
+    for (name, reason) in [
+        (json!("Ann"), "taken"),
+        (json!("Аnn"), "taken"),
+        (json!("admin"), "reserved"),
+        (json!("\u{200b}"), "name"),
+        (json!("Eve ✓"), "name"),
+        (json!(7), "name"),
+        (json!("x".repeat(33)), "name"),
+    ] {
+        let refused = rename(&mut eve, name.clone()).await;
+        assert_eq!((&refused["ok"], &refused["reason"]), (&json!(false), &json!(reason)), "{name}");
+    }
+    let mut nobody = visitor(&server).await;
+    assert_eq!(rename(&mut nobody, json!("Bob")).await["reason"], "not joined");
+    assert_eq!(who(&mut eve).await, (2, ["Ann", "Eve"].map(str::to_owned).to_vec()));
+    assert_told_nothing(&mut ann).await;
+}
+
+#[tokio::test]
+async fn another_name_holds_in_all_tabs_of_a_person() {
+    let server = server(settings()).await;
+    let (mut ann, answer) = page(&server, "Ann", json!({ "page": 1 })).await;
+    let same = json!({ "page": 1, "token": answer["token"] });
+    let (mut tab, _) = page(&server, "Ann", same).await;
+    let (mut eve, _) = page(&server, "Eve", json!({ "page": 1 })).await;
+    assert_eq!(rename(&mut ann, json!("Bea")).await["ok"], true);
+    let own = until_event(&mut tab, "user renamed").await;
+    assert_eq!(
+        (&own[1]["own"], &own[1]["from"], &own[1]["to"]),
+        (&json!(true), &json!("Ann"), &json!("Bea"))
+    );
+    assert!(own[1]["token"].is_string());
+    assert_eq!(eve.event().await, json!(["user renamed", { "from": "Ann", "to": "Bea" }]));
+    assert_eq!(who(&mut eve).await, (2, ["Bea", "Eve"].map(str::to_owned).to_vec()));
+    tab.emit(json!(["new message", "from the tab"])).await;
+    assert_eq!(until_event(&mut eve, "new message").await[1]["username"], "Bea");
+    assert_told_nothing(&mut eve).await;
+}

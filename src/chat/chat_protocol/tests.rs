@@ -53,8 +53,14 @@ fn what_takes_the_place_of_what() {
     for name in &crowd {
         assert!(joined(name, 1) != left(name, 1) && joined(name, 1) != joined(&ann, 1));
     }
-    let message =
-        Notice::Message { name: Some(&ann), text: "", late: None, place: None, mark: None };
+    let message = Notice::Message {
+        name: Some(&ann),
+        text: "",
+        role: None,
+        late: None,
+        place: None,
+        mark: None,
+    };
     assert_eq!(message.delivery(&names), Delivery::Reliable);
     for notice in [Notice::Typing { name: &ann }, Notice::StopTyping { name: &ann }] {
         assert_eq!(notice.delivery(&names), Delivery::Volatile);
@@ -64,8 +70,14 @@ fn what_takes_the_place_of_what() {
 #[test]
 fn everybody_hears_in_their_own_words() {
     let name = Name::new("bob").unwrap();
-    let message =
-        Notice::Message { name: Some(&name), text: "hi <b>", late: None, place: None, mark: None };
+    let message = Notice::Message {
+        name: Some(&name),
+        text: "hi <b>",
+        role: None,
+        late: None,
+        place: None,
+        mark: None,
+    };
     let rendered =
         |chat_protocol: ChatProtocol, notice: &Notice<'_>| chat_protocol.render(notice).unwrap();
     assert_eq!(
@@ -80,14 +92,21 @@ fn everybody_hears_in_their_own_words() {
         rendered(ChatProtocol::Bare, &message),
         ("chat message", vec![json!("bob: hi <b>")])
     );
-    let late =
-        Notice::Message { name: Some(&name), text: "hi", late: Some(7), place: None, mark: None };
+    let late = Notice::Message {
+        name: Some(&name),
+        text: "hi",
+        role: None,
+        late: Some(7),
+        place: None,
+        mark: None,
+    };
     assert_eq!(
         rendered(ChatProtocol::Users, &late),
         ("new message", vec![json!({"username":"bob","message":"hi","late":7})])
     );
     assert_eq!(rendered(ChatProtocol::Bare, &late), ("chat message", vec![json!("bob: hi")]));
-    let nameless = Notice::Message { name: None, text: "x", late: None, place: None, mark: None };
+    let nameless =
+        Notice::Message { name: None, text: "x", role: None, late: None, place: None, mark: None };
     assert_eq!(
         rendered(ChatProtocol::Users, &nameless),
         ("new message", vec![json!({"message":"x"})])

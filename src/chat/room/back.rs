@@ -85,6 +85,7 @@ impl Room {
             wants_token: false,
             after: None,
             quiet: true,
+            before: None,
             ack: Ack::default(),
         };
         let is_free = !self.is_unique(was.chat_protocol)

@@ -40,9 +40,10 @@ impl Room {
         self.last_claim += 1;
         let (node, claim) = (roster.me().clone(), self.last_claim);
         let (name, alias) = (entrant.name.written().to_owned(), entrant.alias.clone());
+        let before = entrant.before.as_ref().and_then(|before| before.alias.clone());
         let deadline = Instant::now() + PATIENCE;
         self.claims.insert(claim, Claim { entrant, waiting, deadline, settled });
-        self.tell(&Told::Claim { node, claim, name, alias });
+        self.tell(&Told::Claim { node, claim, name, alias, before });
     }
 
     /// Another node asks whether a name is taken here. Of two that ask at once, the first by name gets it.
@@ -52,11 +53,13 @@ impl Room {
         claim: u64,
         name: &str,
         alias: Option<&Arc<str>>,
+        before: Option<&Arc<str>>,
     ) {
         let Some(roster) = &self.roster else { return };
         let node = roster.me().clone();
         let name = Name::read(name).ok();
-        let taken = name.as_ref().is_some_and(|name| self.has_name(name, alias, node < to));
+        let taken =
+            name.as_ref().is_some_and(|name| self.has_name(name, [alias, before], node < to));
         if let Some(name) = name.filter(|_| !taken) {
             self.make_room(&name);
             self.take_from_guests(&name);
@@ -65,8 +68,8 @@ impl Room {
     }
 
     /// Whether a name is like that of somebody else on this node, or, with `asked`, of somebody who wants it.
-    fn has_name(&self, name: &Name, alias: Option<&Arc<str>>, asked: bool) -> bool {
-        let is_other = |other: Option<&Arc<str>>| alias.is_none() || alias != other;
+    fn has_name(&self, name: &Name, aliases: [Option<&Arc<str>>; 2], asked: bool) -> bool {
+        let is_other = |other: Option<&Arc<str>>| other.is_none() || !aliases.contains(&other);
         let mut here = self.members.values();
         let mut claims = self.claims.values().map(|claim| &claim.entrant).filter(|_| asked);
         let mut away = self.away.iter().filter(|absent| absent.alias.is_some());
@@ -95,7 +98,10 @@ impl Room {
         if self.give_number(&mut entrant) {
             return self.claim(entrant, settled);
         }
-        let Entrant { sid, chat_protocol, name, ack, .. } = entrant;
+        let Entrant { sid, chat_protocol, name, before, ack, .. } = entrant;
+        if before.is_some() {
+            return self.refuse_rename(&sid, &taken(&name), ack);
+        }
         if let Some(member) = self.members.get(&sid) {
             refuse_login(&member.socket, chat_protocol, &taken(&name), ack);
         }
@@ -119,7 +125,9 @@ impl Room {
         // A node that does not answer may be cut off alone: its people still have their names.
         let has_silent = |Claim { entrant, waiting, .. }: &Claim| {
             roster.people_of(waiting).any(|person| {
-                let is_same = entrant.alias.is_some() && entrant.alias == person.alias;
+                let before = entrant.before.as_ref().and_then(|before| before.alias.as_ref());
+                let aliases = [entrant.alias.as_ref(), before];
+                let is_same = person.alias.is_some() && aliases.contains(&person.alias.as_ref());
                 keeps(&person.name, &entrant.name) && !is_same
             })
         };

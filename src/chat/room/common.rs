@@ -251,7 +251,7 @@ impl Room {
         if let Some(place) = page_place(log, taken) {
             let (name, text, late) = (name.as_ref(), &*new.body, Some(place.at));
             let (place, mark) = (Some(&place), None);
-            self.deliver_to_pages(&Notice::Message { name, text, late, place, mark });
+            self.deliver_to_pages(&Notice::Message { name, text, role: None, late, place, mark });
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::Room;
+use super::{Member, Room};
 use crate::chat::chat_protocol::{CHAT_PROTOCOLS, CLUSTER, ChatProtocol, NICKNAMES, Notice};
 use crate::socketio::Broadcast;
 
@@ -19,12 +19,24 @@ impl Room {
         notice: &Notice<'_>,
         offset: Option<&Arc<str>>,
     ) {
+        self.deliver_to(except, default, notice, offset, |_| true);
+    }
+
+    /// The same, to some of them.
+    pub(super) fn deliver_to(
+        &self,
+        except: Option<usize>,
+        default: ChatProtocol,
+        notice: &Notice<'_>,
+        offset: Option<&Arc<str>>,
+        to: impl Fn(&Member) -> bool,
+    ) {
         let broadcasts: [OnceCell<Option<Broadcast>>; CHAT_PROTOCOLS] = Default::default();
         let except = except.unwrap_or(usize::MAX);
         let is_message = matches!(notice, Notice::Message { .. });
         let offset = offset.cloned().or_else(|| self.offset());
         for (place, member) in self.members.values().enumerate() {
-            if place == except || (is_message && member.waits) {
+            if place == except || (is_message && member.waits) || !to(member) {
                 continue;
             }
             let chat_protocol = member.chat_protocol.unwrap_or(default);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use super::rename::Renamed;
 use super::{Input, Room};
 use crate::chat::chat_protocol::{ChatProtocol, Notice};
 use crate::chat::name::Name;
@@ -130,8 +131,8 @@ impl Room {
         let effects = roster.told(told.clone(), Instant::now());
         self.apply(effects);
         match told {
-            Told::Claim { node, claim, name, alias } => {
-                self.claimed_elsewhere(node, claim, &name, alias.as_ref());
+            Told::Claim { node, claim, name, alias, before } => {
+                self.claimed_elsewhere(node, claim, &name, alias.as_ref(), before.as_ref());
             }
             Told::Claimed { node, to, claim, taken }
                 if self.roster.as_ref().is_some_and(|roster| *roster.me() == to) =>
@@ -150,6 +151,7 @@ impl Room {
         let effects = roster.tick(now);
         self.apply(effects);
         self.settle_claims(now);
+        self.settle_searches(now);
         // A connection that is just being made, or made anew, is nothing to tell of.
         let blip = self.shared.settings.node_timeout / 15;
         let link = adapter.map(|adapter| adapter.status().link);
@@ -253,7 +255,7 @@ impl Room {
     }
 
     /// Tells servers of Node of people of a node that does not tell by itself.
-    fn say_for<'a>(
+    pub(super) fn say_for<'a>(
         &self,
         node: &Arc<str>,
         word: &str,
@@ -303,6 +305,7 @@ impl Room {
             return;
         }
         self.nicknames_due = true;
+        let renamed = self.follow_all(&changes);
         let unique = checked && !self.shared.settings.duplicate_names;
         let here = if unique { self.own_names() } else { HashMap::new() };
         let (mut lost, mut back) = (HashSet::new(), Vec::new());
@@ -328,15 +331,33 @@ impl Room {
             }
             // Somebody else has the name, or has it as well, or is there already: for members, nothing has
             // changed.
-            let others = match &holders {
-                _ if !unique => 0,
-                Some(holders) => holders.get(person.name.written()).copied().unwrap_or_default(),
-                None => self.holders_of(&person.name),
+            let others = |person: &Person| {
+                let others = match &holders {
+                    _ if !unique => 0,
+                    Some(all) => all.get(person.name.written()).copied().unwrap_or_default(),
+                    None => self.holders_of(&person.name),
+                };
+                others.max(self.aliases.count(person.alias.as_ref()))
             };
-            let others = others.max(self.aliases.count(alias));
-            if others <= usize::from(joined) && told < TOLD {
-                told += 1;
-                self.notice(None, ChatProtocol::Users, joined, &person.name, None);
+            let followers = renamed.get(&person.id).map_or(0, |(_, followers)| *followers);
+            let is_news = others(person) <= usize::from(joined) + followers;
+            match renamed.get(&person.id) {
+                _ if told >= TOLD => {}
+                // It is told with the other.
+                Some(_) if !joined => {}
+                Some((before, _)) => {
+                    let is_same = alias.is_some() && before.alias.as_ref() == alias;
+                    let left = if is_same { is_news } else { others(before) == 0 };
+                    let before = before.name.clone();
+                    told += usize::from(left || is_news);
+                    let renamed = Renamed { before, left, joined: is_news };
+                    self.tell_renamed(None, ChatProtocol::Users, &renamed, &person.name, None);
+                }
+                None if is_news => {
+                    told += 1;
+                    self.notice(None, ChatProtocol::Users, joined, &person.name, None);
+                }
+                None => {}
             }
         }
         back.into_iter().for_each(|absent| self.gone(absent));

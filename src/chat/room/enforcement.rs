@@ -96,6 +96,13 @@ impl Room {
             {
                 self.enforce_everywhere();
             }
+            Told::Who { node, ask, name } => self.who_has(node, ask, &name),
+            Told::Is { to, ask, author, name, address, rank, .. }
+                if self.roster.as_ref().is_some_and(|roster| *roster.me() == to) =>
+            {
+                self.found_elsewhere(ask, author, name, address, rank);
+            }
+            Told::Kick { author, rank, .. } => self.kicked_elsewhere(&author, rank),
             Told::Slow { seconds, .. } => self.set_slow(Duration::from_secs(seconds.min(3600))),
             Told::Announce { text, .. } if text.len() <= self.shared.longest_message => {
                 let notice = Notice::Announcement { text: &text, at: now(), place: None };

@@ -1,5 +1,6 @@
 //! What was said before: the room's log, what is appended to it, and what pages ask of it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -82,8 +83,15 @@ pub(super) fn author(member: Option<&Member>, name: Option<&Name>) -> String {
     }
 }
 
+/// For whom entries are, and who of the people who are there has a role.
+#[derive(Debug)]
+pub(super) struct Reader {
+    author: String,
+    roles: HashMap<String, &'static str>,
+}
+
 /// An entry as a page gets it.
-pub(super) fn shown(log: &RoomLog, entry: &Entry, reader: &str) -> Option<Value> {
+pub(super) fn shown(log: &RoomLog, entry: &Entry, reader: &Reader) -> Option<Value> {
     let is_announcement = matches!(&entry.kind, Kind::Event(word) if **word == *"announce");
     let (seq, is_change) = match (&entry.kind, entry.target) {
         (Kind::Message, _) => (entry.seq, false),
@@ -115,6 +123,10 @@ pub(super) fn shown(log: &RoomLog, entry: &Entry, reader: &str) -> Option<Value>
     if is_change {
         said.insert("change".to_owned(), true.into());
     }
+    if let Some(role) = reader.roles.get(&*entry.author).filter(|_| !is_announcement) {
+        said.insert("role".to_owned(), (*role).into());
+    }
+    let reader = &*reader.author;
     if is_person(reader) && *entry.author == *reader {
         said.insert("own".to_owned(), true.into());
     }
@@ -127,7 +139,7 @@ pub(super) fn is_person(author: &str) -> bool {
 }
 
 /// Entries as a page gets them. The first one after some that are missing says so.
-pub(super) fn messages(log: &RoomLog, page: &Page, reader: &str) -> Vec<Value> {
+pub(super) fn messages(log: &RoomLog, page: &Page, reader: &Reader) -> Vec<Value> {
     let (mut all, mut is_after_gap) = (Vec::new(), false);
     for entry in &page.entries {
         if is_gap(entry) {
@@ -156,6 +168,12 @@ pub(super) fn after_gap(page: &mut Page) {
 }
 
 impl Room {
+    pub(super) fn reader(&self, member: &Member) -> Reader {
+        let with_role = self.members.values().filter_map(|it| Some((it, it.roles.shown()?)));
+        let roles = with_role.map(|(it, role)| (author(Some(it), it.name.as_ref()), role));
+        Reader { author: author(Some(member), member.name.as_ref()), roles: roles.collect() }
+    }
+
     /// The log, if pages may know its positions: in a cluster without a common order, each node has others.
     pub(super) fn shared_log(&self) -> Option<&RoomLog> {
         let is_alone = self.roster.is_none() && self.parted.is_none();
@@ -312,7 +330,7 @@ impl Room {
         let (Some(log), Some(member)) = (self.shared_log().cloned(), self.members.get(sid)) else {
             return answer(ack, || vec![said]);
         };
-        let reader = author(Some(member), member.name.as_ref());
+        let reader = self.reader(member);
         let name = self.namespace.trim_start_matches('/').to_owned();
         let after = after.map(|position| self.seen_to(&log, &position));
         said["position"] = log.position(log.top()).into();

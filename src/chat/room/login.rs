@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::away::Absent;
 use super::history::author;
+use super::rename::Before;
 use super::speech::Pending;
 use super::{Room, answer, log_refused};
 use crate::chat::chat_protocol::{ChatProtocol, JoinOptions, SERVER};
@@ -38,6 +39,8 @@ pub(super) struct Entrant {
     pub after: Option<String>,
     /// It has come back to its session, and knows that.
     pub quiet: bool,
+    /// Who it was, if it is somebody who is there and wants another name.
+    pub before: Option<Before>,
     pub ack: Ack,
 }
 
@@ -117,6 +120,7 @@ impl Room {
             wants_token,
             after,
             quiet: false,
+            before: None,
             ack,
         };
         let is_free = account.is_some() || !self.is_of_account(&entrant.name);
@@ -133,7 +137,7 @@ impl Room {
         self.claim(entrant, settled);
     }
 
-    fn check_name(&self, name: &Value) -> Result<Name, ChatError> {
+    pub(super) fn check_name(&self, name: &Value) -> Result<Name, ChatError> {
         let name = Name::new(name.as_str().ok_or(BadName::NoText)?)?;
         if self.is_reserved(&name) {
             return Err(ChatError::new(
@@ -161,6 +165,9 @@ impl Room {
 
     /// Somebody has a name now.
     pub(super) fn enter(&mut self, entrant: Entrant) {
+        if entrant.before.is_some() {
+            return self.take_name(entrant);
+        }
         let Entrant { sid, chat_protocol, name, numbered, person, alias, .. } = entrant;
         let (wants_token, after, ack) = (entrant.wants_token, entrant.after, entrant.ack);
         let Some(member) = self.members.get(&sid) else { return };
@@ -226,7 +233,7 @@ impl Room {
     }
 
     /// What a login is answered with.
-    fn login_answer(&self, member: &super::Member, wants_token: bool) -> Value {
+    pub(super) fn login_answer(&self, member: &super::Member, wants_token: bool) -> Value {
         let name = member.name.as_ref();
         let username = name.map(Name::as_str);
         let mut answer = json!({ "ok": true, "username": username, "numUsers": self.people() });
@@ -266,7 +273,7 @@ impl Room {
 
     /// Tells the other nodes of a connection that came, or went, beside another of the same person: to people
     /// nothing has changed.
-    fn say_quietly(&mut self, sid: &Sid, came: Option<(&Name, u64, Option<Arc<str>>)>) {
+    pub(super) fn say_quietly(&mut self, sid: &Sid, came: Option<(&Name, u64, Option<Arc<str>>)>) {
         let Some(roster) = &mut self.roster else { return };
         let (seq, node) = (roster.next_seq(), Arc::clone(roster.me()));
         let came = came.map(|(name, since, alias)| (name.written().to_owned(), since, alias));

@@ -56,10 +56,10 @@ pub(in crate::chat) struct Judged {
 }
 
 /// Whom something is about.
-struct Person {
-    author: String,
-    name: Option<String>,
-    address: Option<IpAddr>,
+pub(super) struct Person {
+    pub author: String,
+    pub name: Option<String>,
+    pub address: Option<IpAddr>,
 }
 
 impl Room {
@@ -87,7 +87,7 @@ impl Room {
         }
     }
 
-    fn refuse_act(&self, by: By, reply: Reply, error: ChatError) {
+    pub(super) fn refuse_act(&self, by: By, reply: Reply, error: ChatError) {
         if let Some(member) = by.and_then(|sid| self.members.get(&sid)) {
             log_refused(&member.socket, "moderation", &error);
         }
@@ -95,6 +95,9 @@ impl Room {
     }
 
     fn act(&mut self, by: By, act: Act, reply: Reply) {
+        if self.is_elsewhere(&act) {
+            return self.search(by, act, reply);
+        }
         let done = match act {
             Act::Delete(ref position)
             | Act::Kick(Target::Position(ref position))
@@ -107,9 +110,9 @@ impl Room {
                 let all: Vec<Value> = all.iter().take(500).map(Sanction::shown).collect();
                 return reply.send(Ok(json!({ "ok": true, "sanctions": all })));
             }
-            Act::Kick(Target::Name(ref name)) => self.named_here(name).and_then(|person| {
+            Act::Kick(Target::Name(ref name)) => self.person_here(name).and_then(|person| {
                 self.check_power(by, &person.author)?;
-                self.kick(&person.author, "kicked", "a moderator has sent you out");
+                self.kick_everywhere(by, &person.author);
                 Ok(json!({ "username": person.name }))
             }),
             Act::Kick(Target::Address(_)) => Err(ChatError::new("wrong", "whom? username")),
@@ -122,7 +125,7 @@ impl Room {
                     self.sanction(by, measure, whom, None, time)
                 }
                 Target::Name(name) => self
-                    .named_here(name)
+                    .person_here(name)
                     .and_then(|it| self.sanction_person(by, measure, it, time, with_address)),
                 Target::Position(_) => return,
             },
@@ -141,6 +144,17 @@ impl Room {
             }
             Act::Announce(text) => return self.announce(by, text, reply),
         };
+        self.acted(by, &act, done, reply);
+    }
+
+    /// Something was done, or not.
+    pub(super) fn acted(
+        &mut self,
+        by: By,
+        act: &Act,
+        done: Result<Value, ChatError>,
+        reply: Reply,
+    ) {
         match done {
             Ok(said) => self.note(by, act.word(), &said, reply),
             Err(error) => self.refuse_act(by, reply, error),
@@ -191,7 +205,7 @@ impl Room {
                 self.sanction_person(by, measure, person, time, with_address)
             }
             _ => self.check_power(by, &person.author).map(|()| {
-                self.kick(&person.author, "kicked", "a moderator has sent you out");
+                self.kick_everywhere(by, &person.author);
                 json!({ "username": person.name })
             }),
         };
@@ -213,16 +227,18 @@ impl Room {
         }
     }
 
-    /// Who has that name in the room, on this node.
-    fn named_here(&self, name: &str) -> Result<Person, ChatError> {
-        let wanted = Name::read(name)?;
-        let mut here = self.members.values().filter_map(|it| Some((it, it.name.as_ref()?)));
-        let (member, name) = here
-            .find(|(_, name)| name.is_like(&wanted))
-            .ok_or_else(|| gone("nobody of that name is here"))?;
+    /// Who has a name like that on this node.
+    pub(super) fn named_here(&self, wanted: &Name) -> Option<&Member> {
+        let has = |it: &&Member| it.name.as_ref().is_some_and(|name| name.is_like(wanted));
+        self.members.values().find(has)
+    }
+
+    fn person_here(&self, name: &str) -> Result<Person, ChatError> {
+        let member = self.named_here(&Name::read(name)?);
+        let member = member.ok_or_else(|| gone("nobody of that name is here"))?;
         Ok(Person {
             author: of(member),
-            name: Some(name.written().to_owned()),
+            name: member.name.as_ref().map(|name| name.written().to_owned()),
             address: Some(member.socket.session().handshake().bucket),
         })
     }
@@ -241,7 +257,7 @@ impl Room {
         }
     }
 
-    fn sanction_person(
+    pub(super) fn sanction_person(
         &mut self,
         by: By,
         measure: Measure,
@@ -372,6 +388,6 @@ pub(super) fn of(member: &Member) -> String {
     }
 }
 
-fn gone(message: &str) -> ChatError {
+pub(super) fn gone(message: &str) -> ChatError {
     ChatError::new("gone", message)
 }

@@ -7,11 +7,13 @@ use tokio::time::Instant;
 
 use super::Room;
 use super::login::Entrant;
+use super::rename::Before;
 use crate::chat::ChatSettings;
 use crate::chat::chat_protocol::{ChatProtocol, NAMELESS, SERVER};
 use crate::chat::name::Name;
 use crate::chat::resume::{PersonId, ResumeKey};
 use crate::chat::skeleton::Reserved;
+use crate::engine::Sid;
 
 /// Numbers that are tried for a name that is taken.
 const NUMBERS: std::ops::Range<usize> = 2..1000;
@@ -50,12 +52,27 @@ impl Room {
     /// Whether a name is like that of somebody else, as far as this node knows. Nodes that can be asked say by
     /// themselves whether it is one of theirs.
     pub(super) fn is_taken(&self, name: &Name, alias: Option<&Arc<str>>) -> bool {
-        let is_same = |other: Option<&Arc<str>>| alias.is_some() && alias == other;
+        self.is_taken_by(name, [alias, None], None)
+    }
+
+    /// The same, by others than a member who has another name now.
+    pub(super) fn is_taken_by_others(
+        &self,
+        name: &Name,
+        alias: Option<&Arc<str>>,
+        sid: &Sid,
+        before: &Before,
+    ) -> bool {
+        self.is_taken_by(name, [alias, before.alias.as_ref()], Some(sid))
+    }
+
+    fn is_taken_by(&self, name: &Name, aliases: [Option<&Arc<str>>; 2], but: Option<&Sid>) -> bool {
+        let is_same = |other: Option<&Arc<str>>| other.is_some() && aliases.contains(&other);
         let mut elsewhere = self.roster.iter().flat_map(|roster| {
             let peers = self.alone.then(|| roster.of_peers()).into_iter().flatten();
             peers.chain(roster.stock.people())
         });
-        self.members.values().any(|member| {
+        self.members.iter().filter(|(sid, _)| but != Some(sid)).any(|(_, member)| {
             member.name.as_ref().is_some_and(|other| keeps(other, name))
                 && !is_same(member.alias.as_ref())
         }) || self.away.iter().any(|absent| {

@@ -11,6 +11,7 @@ use super::receipts::{acknowledge, failed, not_saved};
 use super::{Input, Room, answer, log_refused};
 use crate::chat::chat_protocol::{Asked, ChatProtocol, Notice};
 use crate::chat::error::ChatError;
+use crate::chat::roles::Roles;
 use crate::engine::Sid;
 use crate::socketio::Ack;
 use crate::store::{Entry, Kind, NewEntry, Range, StoreError, room_of};
@@ -51,9 +52,9 @@ impl Room {
     fn ask(&mut self, sid: &Sid, asked: Asked, ack: Ack) -> Result<(), ChatError> {
         let gone = || ChatError::new("gone", "it is not there any more");
         let member = self.members.get(sid).ok_or_else(gone)?;
-        let reader = author(Some(member), member.name.as_ref());
+        let reader = self.reader(member);
         if asked == Asked::Rooms {
-            return self.list_rooms(ack);
+            return self.list_rooms(&member.roles, ack);
         }
         let log = self.shared_log().cloned();
         let log =
@@ -134,12 +135,14 @@ impl Room {
         }
     }
 
-    /// Answers which rooms there are, how many people are in them, and where their logs end.
-    fn list_rooms(&self, ack: Ack) -> Result<(), ChatError> {
+    /// Answers which rooms there are that somebody with these roles may enter: their titles, how many people are in
+    /// them, and where their logs end.
+    fn list_rooms(&self, roles: &Roles, ack: Ack) -> Result<(), ChatError> {
         let (store, rooms) = (self.shared.settings.store.clone(), self.shared.rooms());
         let names = self.shared.settings.rooms.clone();
         let order = self.adapter().and_then(|adapter| adapter.common_order());
         let tells_positions = self.shared_log().is_some();
+        let (rules, roles) = (self.shared.settings.room_rules.clone(), roles.clone());
         self.read_or_refuse(async move {
             let known = store.rooms(None, MAX_PAGE).await.unwrap_or_default();
             let more = known.more;
@@ -155,12 +158,19 @@ impl Room {
             for (name, people) in rooms {
                 all.entry(name).or_default().0 = people;
             }
+            let has = |role: &str| roles.has(role);
+            let all: Vec<_> = all
+                .into_iter()
+                .map(|(name, it)| (rules.of(&name), name, it))
+                .filter(|(rule, ..)| roles.may_moderate() || rule.may_read(has))
+                .collect();
             let more = more || all.len() > MAX_PAGE;
             let listed: Vec<Value> = all
                 .into_iter()
                 .take(MAX_PAGE)
-                .map(|(name, (people, end))| {
+                .map(|(rule, name, (people, end))| {
                     let mut room = Map::new();
+                    room.extend(rule.title.map(|title| ("title".to_owned(), title.into())));
                     room.insert("name".to_owned(), name.trim_start_matches('/').into());
                     room.insert("people".to_owned(), people.into());
                     room.extend(end.map(|end| ("position".to_owned(), end.into())));

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tracing::trace;
 
+use super::rename::Renamed;
 use super::{Member, Room, answer, history, log_refused};
 use crate::chat::chat_protocol::{ChatProtocol, Notice, nameless};
 use crate::chat::error::ChatError;
@@ -28,6 +29,8 @@ pub(in crate::chat) struct Pending {
     word: &'static str,
     /// The sender's name, and its chat protocol.
     pub name: Option<Name>,
+    /// Of somebody with another name: what that changes.
+    pub renamed: Option<Renamed>,
     pub chat_protocol: ChatProtocol,
     /// A message's.
     pub text: String,
@@ -42,7 +45,8 @@ impl Pending {
     pub fn new(sid: Sid, word: &'static str, name: Option<Name>, protocol: ChatProtocol) -> Self {
         let (text, key, ack) = (String::new(), None, Ack::default());
         let author = String::new();
-        Pending { sid, word, name, chat_protocol: protocol, text, author, key, ack }
+        let renamed = None;
+        Pending { sid, word, name, renamed, chat_protocol: protocol, text, author, key, ack }
     }
 
     /// The id that its page has given it.
@@ -98,7 +102,10 @@ impl Room {
             return self.said(pending, taken);
         }
         let offset = taken.and_then(|taken| taken.offset.as_ref());
-        let Pending { sid, word, name, chat_protocol, .. } = pending;
+        let Pending { sid, word, name, renamed, chat_protocol, .. } = pending;
+        if let (Some(renamed), Some(name)) = (&renamed, &name) {
+            return self.tell_renamed(Some(&sid), chat_protocol, renamed, name, offset);
+        }
         let place = self.members.get_index_of(&sid);
         match (word, &name) {
             (words::TYPING, Some(name)) => {
@@ -134,7 +141,8 @@ impl Room {
         let Pending { sid, name, chat_protocol, text, .. } = pending;
         let at = self.members.get_index_of(&sid);
         let (late, place, mark) = (None, kept.place.as_ref(), kept.mark.as_deref());
-        let notice = Notice::Message { name: name.as_ref(), text: &text, late, place, mark };
+        let role = self.members.get(&sid).and_then(|member| member.roles.shown());
+        let notice = Notice::Message { name: name.as_ref(), text: &text, role, late, place, mark };
         self.deliver(at, chat_protocol, &notice, offset);
         if chat_protocol == ChatProtocol::Bare
             && let Some(member) = self.members.get(&sid)
@@ -174,7 +182,8 @@ impl Room {
         trace!(%sid, text, "message");
         let (sid, word, name) = (*sid, words::MESSAGE, member.name.clone());
         let author = history::author(Some(member), name.as_ref());
-        let pending = Pending { sid, word, name, chat_protocol, text, author, key, ack };
+        let renamed = None;
+        let pending = Pending { sid, word, name, renamed, chat_protocol, text, author, key, ack };
         // If the message was handled before, here or on another node, only the acknowledgement was lost.
         if is_known || self.may_be_known(&pending) {
             return self.seek(pending, is_known);
@@ -204,11 +213,13 @@ impl Room {
             let error = ChatError { wait: Some(wait), ..ChatError::new("slow", message) };
             return self.refuse(&socket, pending.chat_protocol, pending.ack, &error);
         }
+        let role = member.roles.shown();
         self.shared.stats.message(true);
         self.said += 1;
         let number = self.said;
         self.say(pending, Flags::default(), |node, pending| {
-            words::message(pending.name.as_ref(), &pending.text, pending.id(), node, number)
+            let (name, text) = (pending.name.as_ref(), &pending.text);
+            words::message(name, text, pending.id(), role, node, number)
         });
     }
 
@@ -294,7 +305,8 @@ impl Room {
                 }
             };
             let (place, mark) = (place.as_ref(), None);
-            let notice = Notice::Message { name: name.as_ref(), text, late, place, mark };
+            let role = words::role(said);
+            let notice = Notice::Message { name: name.as_ref(), text, role, late, place, mark };
             self.deliver(None, ChatProtocol::Users, &notice, taken.offset.as_ref());
         }
         if taken.part == Part::Whole

@@ -83,7 +83,7 @@ impl Room {
             let name = entry.name.as_deref().and_then(|name| Name::new(name).ok());
             self.said += 1;
             let (number, id) = (self.said, entry.key.as_deref());
-            let packet = words::message(name.as_ref(), &entry.body, id, &me, number);
+            let packet = words::message(name.as_ref(), &entry.body, id, None, &me, number);
             let late = Some(UNIX_EPOCH + Duration::from_millis(entry.at));
             let flags = Flags { late, ..Flags::default() };
             adapter.broadcast(packet, words::to_others_by(&me, &entry.author), flags);

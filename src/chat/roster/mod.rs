@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::name::Name;
 use peer::Peer;
 pub use stock::StockServers;
-pub use told::{EVENT, Listed, PART, Told, is_id};
+pub use told::{EVENT, Listed, PART, Rank, Told, is_id};
 
 /// Other nodes of this chat at most.
 const MAX_NODES: usize = 256;
@@ -226,6 +226,9 @@ impl Roster {
             Told::Claim { node, .. }
             | Told::Claimed { node, .. }
             | Told::Sanction { node, .. }
+            | Told::Who { node, .. }
+            | Told::Is { node, .. }
+            | Told::Kick { node, .. }
             | Told::Slow { node, .. }
             | Told::Announce { node, .. } => {
                 self.peer(&node, u64::MAX, now);

@@ -1,5 +1,6 @@
 //! What nodes of this chat tell each other about their people.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -25,8 +26,16 @@ pub enum Told {
     Ask { node: Arc<str>, of: Arc<str> },
     /// Part `at` of `parts` of the list of its people, as it is after change `seq`.
     People { node: Arc<str>, seq: u64, at: usize, parts: usize, people: Vec<Listed> },
-    /// It wants to give somebody a name: somebody with that alias, if there is one.
-    Claim { node: Arc<str>, claim: u64, name: String, alias: Option<Arc<str>> },
+    /// It wants to give somebody a name: somebody with that alias, if there is one, who had the alias `before`
+    /// until now, if it is another name for who is there.
+    Claim {
+        node: Arc<str>,
+        claim: u64,
+        name: String,
+        alias: Option<Arc<str>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Arc<str>>,
+    },
     /// An answer to that.
     Claimed { node: Arc<str>, to: Arc<str>, claim: u64, taken: bool },
     /// Change `seq` among its people, of which people are not told: a connection of somebody who is there
@@ -34,12 +43,38 @@ pub enum Told {
     Beside { node: Arc<str>, seq: u64, id: Arc<str>, came: Option<(String, u64, Option<Arc<str>>)> },
     /// Somebody is muted or banned there, or is no longer.
     Sanction { node: Arc<str>, sanction: Sanction, lifted: bool },
+    /// It wants to know who has a name, for a moderator.
+    Who { node: Arc<str>, ask: u64, name: String },
+    /// An answer to that: the word for the person in the history, the name, and the network address.
+    Is {
+        node: Arc<str>,
+        to: Arc<str>,
+        ask: u64,
+        author: String,
+        name: Option<String>,
+        address: IpAddr,
+        rank: Rank,
+    },
+    /// Somebody of that rank sends a person out of the room.
+    Kick { node: Arc<str>, author: String, rank: Rank },
     /// A moderator has set the slow mode of the room; 0 for as the settings say.
     Slow { node: Arc<str>, seconds: u64 },
     /// A moderator has announced something in the room.
     Announce { node: Arc<str>, text: String },
     /// It leaves, and its people with it.
     Bye { node: Arc<str> },
+}
+
+/// Who has power over whom: over those of lower ranks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rank {
+    /// Whoever is no moderator.
+    Nobody,
+    Moderator,
+    Admin,
+    /// Who acts by the admin API.
+    Operator,
 }
 
 /// A person in a list: the id of the socket, the name, when the session opened (ms since 1970), and the alias.
@@ -53,9 +88,16 @@ impl Told {
             Told::Here { node, .. }
             | Told::Bye { node }
             | Told::Sanction { node, .. }
+            | Told::Who { node, .. }
+            | Told::Kick { node, .. }
             | Told::Slow { node, .. }
             | Told::Announce { node, .. } => [node, node],
-            Told::Claim { node, alias, .. } => [node, alias.as_ref().unwrap_or(node)],
+            Told::Claim { node, alias, before, .. } => {
+                if before.as_ref().is_some_and(|before| !is_id(before)) {
+                    return None;
+                }
+                [node, alias.as_ref().unwrap_or(node)]
+            }
             Told::Beside { node, id, came, .. } => {
                 if !came.iter().all(|(.., alias)| alias.iter().all(|alias| is_id(alias))) {
                     return None;
@@ -63,7 +105,7 @@ impl Told {
                 [node, id]
             }
             Told::Ask { node, of } => [node, of],
-            Told::Claimed { node, to, .. } => [node, to],
+            Told::Claimed { node, to, .. } | Told::Is { node, to, .. } => [node, to],
             Told::People { node, people, at, parts, .. } => {
                 let fits = people.len() <= PART
                     && people
@@ -106,7 +148,8 @@ mod tests {
         let alias = |alias: &str| Some(("ann".to_owned(), 1, Some(Arc::from(alias))));
         let claim = |alias: Option<&str>| {
             let alias = alias.map(Arc::from);
-            Told::Claim { node: "a".into(), claim: 1, name: "ann".into(), alias }
+            let before = alias.clone();
+            Told::Claim { node: "a".into(), claim: 1, name: "ann".into(), alias, before }
         };
         for told in [
             here,

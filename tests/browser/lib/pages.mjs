@@ -50,7 +50,8 @@ export class Person {
     const page = await openPage(browser, options);
     const person = new Person(page);
     await page.goto(url);
-    await person.join(name);
+    if (options?.storageState) await person.isIn(name);
+    else await person.join(name);
     return person;
   }
 
@@ -61,6 +62,11 @@ export class Person {
   async join(name) {
     await this.page.fill('#name', name);
     await this.page.press('#name', 'Enter');
+    await this.isIn(name);
+  }
+
+  /** Waits until the page is in the room: that of somebody with an account comes there by itself. */
+  async isIn(name) {
     await this.page.waitForSelector('#room:not(.off)');
     this.name = name;
   }

@@ -3,12 +3,13 @@
 import net from 'node:net';
 import { once } from 'node:events';
 
-/** `strike()` cuts all connections, `freeze()` has nothing pass any more. */
+/** `strike()` cuts all connections, `freeze()` has nothing pass any more, `turn(url)` has later connections go elsewhere. */
 export async function startForwarder(url) {
   const pairs = new Set();
   let frozen = false;
+  let target = url;
   const server = net.createServer((near) => {
-    const far = net.connect(Number(new URL(url).port), '127.0.0.1');
+    const far = net.connect(Number(new URL(target).port), '127.0.0.1');
     const pair = [near, far];
     pairs.add(pair);
     for (const [from, to] of [pair, [far, near]]) {
@@ -21,6 +22,7 @@ export async function startForwarder(url) {
   return {
     url: `http://127.0.0.1:${server.address().port}`,
     strike: cut,
+    turn: (other) => void (target = other),
     freeze: () => void (frozen = true),
     close: () => (cut(), server.close()),
   };

@@ -17,7 +17,7 @@ async function freePort() {
   return port;
 }
 
-/** Starts a Redis that keeps nothing: `{ url, port, stop }`. */
+/** Starts a Redis that keeps nothing: `{ url, port, stop, pause, resume }`. */
 export async function startRedis() {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'parlance-redis-'));
@@ -35,5 +35,7 @@ export async function startRedis() {
     await once(child, 'exit');
     rmSync(folder, { recursive: true, force: true });
   };
-  return { url: `redis://127.0.0.1:${port}`, port, stop };
+  // it accepts connections, and answers nothing
+  const [pause, resume] = ['SIGSTOP', 'SIGCONT'].map((signal) => () => void child.kill(signal));
+  return { url: `redis://127.0.0.1:${port}`, port, stop, pause, resume };
 }

@@ -3,9 +3,11 @@
 mod history;
 mod net;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use parlance::chat::{Chat, ChatSettings, Farewell};
+use parlance::accounts::{Accounts, Claims, Origin};
+use parlance::chat::{Chat, ChatSettings, Farewell, ResumeKey};
 use parlance::socketio::{Io, Socket};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -14,6 +16,7 @@ use crate::support::client::{Client, Via};
 use crate::support::packets::Eio;
 use crate::support::server::{Setup, TestServer, chat_settings};
 use crate::support::soon;
+use crate::support::tokens::{SECRET, person};
 use net::Net;
 
 /// As short as news between nodes of one process allow on a busy machine.
@@ -546,4 +549,116 @@ async fn who_comes_back_on_another_node_was_never_away() {
     back.send("41").await;
     assert_eq!(witness.event().await, json!(["user left", { "username": "Ann", "numUsers": 1 }]));
     knows(&mut visitor(&two[0].server).await, &["witness"]).await;
+}
+
+/// A page of ours under a name, with what it was answered.
+async fn page(server: &TestServer, name: &str, token: &Value) -> (Client, Value) {
+    let mut client = visitor(server).await;
+    let options = json!({ "page": 1, "token": token });
+    client.emit_with_ack(3, json!(["add user", name, options])).await;
+    let answer = answer(&mut client, 3).await[0].take();
+    assert_eq!(answer["ok"], true, "{answer}");
+    (client, answer)
+}
+
+/// Reads until something is acknowledged.
+async fn answer(client: &mut Client, id: u32) -> Value {
+    let wait = async {
+        loop {
+            if let Some(answer) = client.text().await.strip_prefix(&format!("43{id}")) {
+                return serde_json::from_str(answer).unwrap();
+            }
+        }
+    };
+    soon("an acknowledgement", wait).await
+}
+
+async fn rename(client: &mut Client, name: &str) -> Value {
+    client.emit_with_ack(5, json!(["rename", name])).await;
+    answer(client, 5).await[0].take()
+}
+
+#[tokio::test]
+async fn another_name_is_known_on_all_nodes() {
+    let (net, resume_key) = (Net::default(), Some(ResumeKey::from_secret(b"of all nodes")));
+    let settings = ChatSettings { duplicate_names: false, resume_key, ..chat_settings() };
+    let [first, second] = nodes(&net, &settings).await;
+    let (stock, _io) = stock_server(&net, 2).await;
+    let mut other = Client::join(&stock, Eio::V4, Via::WebSocket).await;
+    let (mut ann, token) = page(&first.server, "Ann", &Value::Null).await;
+    let mut plain = member(&second.server, "Sam").await;
+    let (mut bob, _) = page(&second.server, "Bob", &Value::Null).await;
+    knows(&mut ann, &["Ann", "Bob", "Sam"]).await;
+    assert_eq!(rename(&mut ann, "Bob").await["reason"], "taken");
+    assert_eq!(rename(&mut ann, "Bea").await["ok"], true);
+    let renamed = json!(["user renamed", { "from": "Ann", "to": "Bea" }]);
+    assert_eq!(until_event(&mut bob, "user renamed").await, renamed);
+    assert_eq!(until_event(&mut plain, "user left").await[1]["username"], "Ann");
+    assert_eq!(plain.event().await[1]["username"], "Bea");
+    assert_eq!(until_event(&mut other, "user left").await[1]["username"], "Ann");
+    assert_eq!(until_event(&mut other, "user joined").await[1]["username"], "Bea");
+    knows(&mut bob, &["Bea", "Bob", "Sam"]).await;
+    knows(&mut ann, &["Bea", "Bob", "Sam"]).await;
+    // A tab on the other node goes with it.
+    let (mut tab, _) = page(&second.server, "Bea", &token["token"]).await;
+    knows(&mut ann, &["Bea", "Bob", "Sam"]).await;
+    assert_eq!(rename(&mut ann, "Cid").await["ok"], true);
+    assert_eq!(until_event(&mut tab, "user renamed").await[1]["to"], "Cid");
+    assert_eq!(until_event(&mut bob, "user renamed").await[1]["to"], "Cid");
+    for client in [&mut ann, &mut bob] {
+        knows(client, &["Bob", "Cid", "Sam"]).await;
+    }
+    // The earlier name is free everywhere.
+    assert_eq!(rename(&mut bob, "Ann").await["ok"], true);
+    assert_eq!(until_event(&mut ann, "user renamed").await[1]["to"], "Ann");
+    knows(&mut ann, &["Ann", "Cid", "Sam"]).await;
+}
+
+#[tokio::test]
+async fn moderators_reach_people_of_other_nodes_by_name() {
+    let net = Net::default();
+    let claims = Claims { name: "name".into(), roles: "roles".into(), ..Claims::default() };
+    let origin = Origin::Secret(SECRET.as_bytes().to_vec());
+    let accounts = Some(Arc::new(Accounts::new(false, claims, origin).unwrap()));
+    let settings = ChatSettings { duplicate_names: false, accounts, ..chat_settings() };
+    let [first, second] = nodes(&net, &settings).await;
+    let (mut mo, mut max) = (
+        with_token(&first.server, "Mo", &["moderator"]).await,
+        with_token(&second.server, "Max", &["moderator"]).await,
+    );
+    let mut ada = with_token(&first.server, "Ada", &["admin"]).await;
+    let (mut bob, _) = page(&second.server, "Bob", &Value::Null).await;
+    knows(&mut mo, &["Ada", "Bob", "Max", "Mo"]).await;
+    let moderate = async |client: &mut Client, asked: Value| {
+        client.emit_with_ack(6, json!(["moderate", asked])).await;
+        answer(client, 6).await[0].take()
+    };
+    let mute = |seconds| json!({ "action": "mute", "username": "bob", "seconds": seconds });
+    assert_eq!(moderate(&mut mo, mute(60)).await["ok"], true);
+    bob.emit_with_ack(8, json!(["new message", "hi", { "id": "1" }])).await;
+    assert_eq!(answer(&mut bob, 8).await[0]["reason"], "muted");
+    assert_eq!(moderate(&mut mo, mute(0)).await["ok"], true);
+    bob.emit_with_ack(8, json!(["new message", "hi", { "id": "2" }])).await;
+    assert_eq!(answer(&mut bob, 8).await[0]["ok"], true);
+    for (name, reason) in [("Max", "not allowed"), ("Nobody", "gone")] {
+        let refused = moderate(&mut mo, json!({ "action": "kick", "username": name })).await;
+        assert_eq!(refused["reason"], reason, "{name}");
+    }
+    assert_eq!(moderate(&mut mo, json!({ "action": "kick", "username": "Bob" })).await["ok"], true);
+    assert_eq!(until_event(&mut bob, "removed").await[1]["action"], "kick");
+    assert_eq!(moderate(&mut ada, json!({ "action": "ban", "username": "Max" })).await["ok"], true);
+    assert_eq!(until_event(&mut max, "removed").await[1]["action"], "ban");
+    knows(&mut mo, &["Ada", "Mo"]).await;
+}
+
+/// A page of ours, of somebody with an account.
+async fn with_token(server: &TestServer, name: &str, roles: &[&str]) -> Client {
+    let mut client = Client::open(server, Eio::V4, Via::WebSocket).await;
+    client.send(&format!("40{}", json!({ "token": person(name, roles) }))).await;
+    let joined = client.text().await;
+    assert!(joined.starts_with("40"), "{joined}");
+    client.emit_with_ack(3, json!(["add user", "", { "page": 1 }])).await;
+    let answer = answer(&mut client, 3).await[0].take();
+    assert_eq!(answer["ok"], true, "{answer}");
+    client
 }
