@@ -19,7 +19,7 @@ after(() => browser?.close());
 beforeEach(async () => {
   redis = await startRedis();
   const flags = (await nodeFlags(2)).map((own) => own.slice(0, own.indexOf('--nodes')));
-  const args = ['--cluster', redis.url, '--cluster-adapter', 'redis-streams', '--leave-delay', '0s', ...ACCOUNTS];
+  const args = ['--cluster', redis.url, '--cluster-adapter', 'redis-streams', '--history', '1000', '--leave-delay', '0s', ...ACCOUNTS];
   nodes = await Promise.all(flags.map((own) => startServer(...own, ...args)));
   front = await startForwarder(nodes[0].url);
 });
