@@ -12,6 +12,7 @@ let browser;
 let redis;
 let nodes;
 let front;
+const KEPT = 40;   // messages
 const people = [];
 
 before(async () => (browser = await startBrowser()));
@@ -19,7 +20,7 @@ after(() => browser?.close());
 beforeEach(async () => {
   redis = await startRedis();
   const flags = (await nodeFlags(2)).map((own) => own.slice(0, own.indexOf('--nodes')));
-  const args = ['--cluster', redis.url, '--cluster-adapter', 'redis-streams', '--history', '1000', '--leave-delay', '0s', ...ACCOUNTS];
+  const args = ['--cluster', redis.url, '--cluster-adapter', 'redis-streams', '--history', `${KEPT}`, '--leave-delay', '0s', ...ACCOUNTS];
   nodes = await Promise.all(flags.map((own) => startServer(...own, ...args)));
   front = await startForwarder(nodes[0].url);
 });
@@ -88,6 +89,27 @@ describe('two nodes', () => {
     await act(mo, 'Bob', 'Remove from the room');
     await bob.reads('#join-error', 'A moderator removed you from this room.');
     await mo.reads('#people-list', /^MMo.*\(you\)$/);
+  });
+
+  it('say what is missing when more was said than is kept', async () => {
+    const ann = await enter(front.url, 'Ann');
+    const bob = await enter(nodes[1].url, 'Bob');
+    await ann.say('first');
+    await bob.hears('first');
+    await ann.delivered();
+    // nobody answers there
+    front.turn('http://127.0.0.1:1');
+    front.strike();
+    await ann.page.waitForSelector('#badge:not(.good)');
+    for (let n = 0; n <= KEPT; n++) {
+      await bob.say(`${n}`);
+      await bob.delivered();
+    }
+    front.turn(nodes[1].url);
+    await ann.hears(`${KEPT}`);
+    await ann.reads('#log', /What was said meanwhile is not shown/);
+    await bob.say('last');
+    await ann.hears('last');
   });
 
   it('go on alone while Redis is away, and what was said meanwhile has its place later', async () => {
