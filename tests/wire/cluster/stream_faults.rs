@@ -3,12 +3,15 @@
 //!
 //! `CHAOS=60 cargo test --test wire chaos` has each fault for so many seconds.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use parlance::cluster::redis::StreamSettings;
 use parlance::socketio::Taken;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::streams::{Node, nodes, nodes_at};
@@ -178,6 +181,63 @@ async fn a_stream_that_goes_on_at_an_earlier_place_is_read_on() {
     for node in &nodes {
         assert_eq!(node.count_of("node"), 4, "{:?}", node.said());
         assert_eq!((node.count_of("a"), node.count_of("b")), (1, 1));
+    }
+}
+
+/// A way to a Redis by which nothing comes while `deaf`. Returns its port.
+async fn way_to(port: u16, deaf: Arc<AtomicBool>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let Ok(redis) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
+            let ((mut from_client, mut to_client), (mut from_redis, mut to_redis)) =
+                (client.into_split(), redis.into_split());
+            let deaf = Arc::clone(&deaf);
+            tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_redis).await });
+            tokio::spawn(async move {
+                let mut bytes = vec![0; 64 * 1024];
+                while let Ok(count @ 1..) = from_redis.read(&mut bytes).await {
+                    if !deaf.load(Ordering::SeqCst) {
+                        let _ = to_client.write_all(&bytes[..count]).await;
+                    }
+                }
+            });
+        }
+    });
+    own
+}
+
+#[tokio::test]
+async fn what_one_node_has_read_and_another_has_not_is_not_lost_with_the_data_of_redis() {
+    let mut server = RedisServer::start().await;
+    let deaf = Arc::<AtomicBool>::default();
+    let way = way_to(server.port, Arc::clone(&deaf)).await;
+    let a = Node::new("a", &server.url(), StreamSettings::default()).await;
+    let url = format!("redis://127.0.0.1:{way}");
+    let b = Node::new("b", &url, StreamSettings::default()).await;
+    for (number, node) in [&a, &b].into_iter().enumerate() {
+        until("it reads", || {
+            node.say(number as u64);
+            node.count_of(&node.name) > 0
+        })
+        .await;
+    }
+    until("it is heard there", || b.count_of("a") > 0).await;
+    deaf.store(true, Ordering::SeqCst);
+    a.say(1000);
+    until("it is heard here", || a.said().contains(&("a".to_owned(), 1000))).await;
+    assert!(!b.said().contains(&("a".to_owned(), 1000)));
+    server.stop();
+    deaf.store(false, Ordering::SeqCst);
+    server.go_on().await;
+    a.say(1001);
+    until("it is heard there", || b.said().contains(&("a".to_owned(), 1001))).await;
+    until("all is as before", || !a.is_alone() && !b.is_alone()).await;
+    for node in [&a, &b] {
+        let last: Vec<u64> =
+            node.said().iter().map(|(_, number)| *number).filter(|it| *it >= 1000).collect();
+        assert_eq!(last, [1000, 1001], "{}", node.name);
     }
 }
 

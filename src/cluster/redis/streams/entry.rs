@@ -139,14 +139,19 @@ impl Entry {
 
     /// What it says.
     pub fn content(&self) -> Result<Content, FormatError> {
-        match self.data.as_deref() {
-            Some(data) if !data.starts_with('{') => {
-                let bytes = STANDARD.decode(data);
-                let bytes = bytes.map_err(|error| FormatError::Malformed(error.to_string()))?;
-                read_data(self.number, Some(&bytes))
-            }
-            data => read_data(self.number, data.map(str::as_bytes)),
+        content(self.number, self.data.as_deref())
+    }
+}
+
+/// What an entry of that `type` says with that `data`.
+pub fn content(number: u64, data: Option<&str>) -> Result<Content, FormatError> {
+    match data {
+        Some(data) if !data.starts_with('{') => {
+            let bytes = STANDARD.decode(data);
+            let bytes = bytes.map_err(|error| FormatError::Malformed(error.to_string()))?;
+            read_data(number, Some(&bytes))
         }
+        data => read_data(number, data.map(str::as_bytes)),
     }
 }
 

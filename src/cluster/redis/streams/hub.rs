@@ -179,7 +179,7 @@ impl Hub {
         let content = match own {
             Some(number) => {
                 *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
-                match self.outgoing.back(number) {
+                match self.outgoing.back(number, Some(id)) {
                     Back::Fresh(content) => Some(content),
                     Back::Early => {
                         // As the others read it: with the time at which it was said.

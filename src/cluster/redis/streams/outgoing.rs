@@ -2,6 +2,9 @@
 //!
 //! A message stays here until it comes back: then it is in order, and is delivered. If that takes too long,
 //! because Redis is away, it is delivered at once, and is still added to the stream when Redis is back.
+//!
+//! What came back a moment before Redis went away is kept: if Redis has lost it, other nodes may not have read it, and it is
+//! added once more. Nodes that have read it know it by its serial number.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use super::adapter::StreamAdapter;
-use super::entry;
+use super::entry::{self, Id};
 use crate::cluster::message::Content;
 
 /// A message that takes longer to come back is delivered before.
@@ -21,6 +24,11 @@ pub const SLOW: Duration = Duration::from_secs(1);
 const SETTLING: Duration = Duration::from_secs(1);
 /// Messages that are sent at once.
 const BATCH: usize = 256;
+/// What came back in so long a time before Redis went away may not have come to other nodes.
+const ON_ITS_WAY: Duration = Duration::from_secs(2);
+/// Messages and bytes of that, which are kept.
+const MAX_KEPT: usize = 1024;
+const MAX_KEPT_BYTES: usize = 4 << 20;
 /// Acts that wait for messages.
 const MAX_ACTS: usize = 10_000;
 
@@ -39,6 +47,9 @@ pub struct Outgoing {
 struct Inner {
     queue: VecDeque<Waiting>,
     bytes: usize,
+    /// Came back a moment ago, the newest last.
+    kept: VecDeque<Kept>,
+    kept_bytes: usize,
     /// The number of the last message.
     last: u64,
     /// Those before this place of the queue were sent.
@@ -67,8 +78,25 @@ struct Waiting {
     data: String,
     /// Whether it was delivered before it came back.
     early: bool,
+    /// Whether it came back before, from a stream that Redis has lost.
+    again: bool,
     said: SystemTime,
     at: Instant,
+}
+
+/// A message that came back.
+#[derive(Debug)]
+struct Kept {
+    /// Its place in the stream, and when it was read there.
+    id: Id,
+    back: Instant,
+    number: u64,
+    adapter: Weak<StreamAdapter>,
+    uid: Arc<str>,
+    namespace: Arc<str>,
+    kind: u8,
+    data: String,
+    said: SystemTime,
 }
 
 /// A message as it is added to the stream.
@@ -141,6 +169,7 @@ impl Outgoing {
             content,
             data,
             early,
+            again: false,
             said: SystemTime::now(),
             at: Instant::now(),
         };
@@ -194,7 +223,28 @@ impl Outgoing {
 
     /// Nothing gets to Redis any more.
     pub fn down(&self) {
-        self.lock().up = None;
+        let mut inner = self.lock();
+        if inner.up.take().is_some() {
+            inner.forget_old();
+        }
+    }
+
+    /// The place of the last message that came back a moment before Redis was away.
+    pub fn last_kept(&self) -> Option<Id> {
+        self.lock().kept.back().map(|kept| kept.id)
+    }
+
+    /// Redis has lost what came back last: it is to be added once more, before all else.
+    pub fn again(&self) -> usize {
+        let mut inner = self.lock();
+        inner.kept_bytes = 0;
+        let kept: Vec<Waiting> = inner.kept.drain(..).filter_map(Kept::waiting).collect();
+        inner.bytes += kept.iter().map(|waiting| waiting.data.len()).sum::<usize>();
+        let count = kept.len();
+        for waiting in kept.into_iter().rev() {
+            inner.queue.push_front(waiting);
+        }
+        count
     }
 
     /// Looks whether all is as before.
@@ -219,15 +269,15 @@ impl Outgoing {
             let waiting = inner.queue.iter().find(|waiting| waiting.number == number);
             waiting.map(|waiting| Weak::clone(&waiting.adapter))
         };
-        if let Back::Fresh(content) = self.back(number) {
+        if let Back::Fresh(content) = self.back(number, None) {
             steps.extend(adapter.map(|adapter| Step::Deliver(adapter, content)));
         }
         steps.extend(self.acts(number).into_iter().map(Step::Act));
         steps
     }
 
-    /// A message of this node came back.
-    pub fn back(&self, number: u64) -> Back {
+    /// A message of this node came back, from that place; from none if Redis has refused it.
+    pub fn back(&self, number: u64, id: Option<Id>) -> Back {
         let mut inner = self.lock();
         // They come in order. What was left out will not come.
         while inner.queue.front().is_some_and(|first| first.number < number) {
@@ -240,9 +290,15 @@ impl Outgoing {
                     if inner.queue.is_empty() || waiting.at.elapsed() < SLOW / 2 {
                         inner.stay();
                     }
-                    match waiting.early {
-                        true => Back::Early,
-                        false => Back::Fresh(waiting.content),
+                    let Waiting { early, again, .. } = waiting;
+                    let content = match id {
+                        Some(id) => inner.keep(id, waiting),
+                        None => waiting.content,
+                    };
+                    match (again, early) {
+                        (true, _) => Back::Again,
+                        (false, true) => Back::Early,
+                        (false, false) => Back::Fresh(content),
                     }
                 }
                 None => Back::Again,
@@ -324,11 +380,42 @@ impl Inner {
         }
     }
 
+    /// Keeps a message for a moment, and gives what it says.
+    fn keep(&mut self, id: Id, waiting: Waiting) -> Content {
+        let Waiting { number, adapter, uid, namespace, content, data, said, .. } = waiting;
+        let (kind, back) = (content.number(), Instant::now());
+        self.kept_bytes += data.len();
+        self.kept.push_back(Kept { id, back, number, adapter, uid, namespace, kind, data, said });
+        self.forget_old();
+        content
+    }
+
+    fn forget_old(&mut self) {
+        while let Some(oldest) = self.kept.front()
+            && (oldest.back.elapsed() > ON_ITS_WAY
+                || self.kept.len() > MAX_KEPT
+                || self.kept_bytes > MAX_KEPT_BYTES)
+        {
+            self.kept_bytes -= oldest.data.len();
+            self.kept.pop_front();
+        }
+    }
+
     fn pop(&mut self) -> Option<Waiting> {
         let waiting = self.queue.pop_front()?;
         self.bytes -= waiting.data.len();
         self.sent = self.sent.saturating_sub(1);
         Some(waiting)
+    }
+}
+
+impl Kept {
+    /// As a message that waits. It was delivered here.
+    fn waiting(self) -> Option<Waiting> {
+        let Kept { number, adapter, uid, namespace, kind, data, said, .. } = self;
+        let content = entry::content(u64::from(kind), Some(&data)).ok()?;
+        let (early, again, at) = (true, true, Instant::now());
+        Some(Waiting { number, adapter, uid, namespace, content, data, early, again, said, at })
     }
 }
 

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::ConnectionLike as _;
-use redis::{Pipeline, RedisResult, Value, cmd};
+use redis::streams::StreamRangeReply;
+use redis::{Pipeline, RedisResult, Value, cmd, from_redis_value};
 use tokio::time::{sleep, timeout};
-use tracing::warn;
+use tracing::{info, warn};
 
-use super::entry::Serial;
+use super::entry::{Id, Serial};
 use super::hub::{Hub, hopeless};
 use super::outgoing::Sending;
 use super::reader::Info;
 use super::tell_end;
+use crate::cluster::redis::Link;
 use crate::relay::Seldom;
 
 /// From a lost connection to the next. It is short, so that all nodes are back at about the same time: what
@@ -52,16 +54,60 @@ pub async fn watch(hub: Arc<Hub>) {
     }
 }
 
-/// Writes by one connection, until that is lost. `connection` is the number of the last one.
-async fn session(hub: &Hub, connection: &mut Option<i64>) -> RedisResult<()> {
-    let mut link = hub.redis.open(&hub.settings.stream).await?;
-    let number: i64 = cmd("CLIENT").arg("ID").query_async(&mut link).await?;
-    if let Some(older) = connection.replace(number) {
-        // What it sent and Redis has not read is not to be read later, for it is sent again.
+/// How Redis knows a connection: by a number, and since 6.2 by the address that it sees.
+struct Connection {
+    number: i64,
+    address: Option<String>,
+}
+
+impl Connection {
+    async fn of(link: &mut Link) -> RedisResult<Self> {
+        let number = cmd("CLIENT").arg("ID").query_async(link).await?;
+        let about = cmd("CLIENT").arg("INFO").query_async::<String>(link).await;
+        let address = about.ok().and_then(|about| address_in(&about).map(str::to_owned));
+        Ok(Connection { number, address })
+    }
+
+    /// Ends it, if it is still there. A Redis that was restarted has other connections of the same numbers.
+    async fn kill(self, link: &mut Link) {
         let mut kill = cmd("CLIENT");
-        let _ = link.req_packed_command(kill.arg("KILL").arg("ID").arg(older)).await;
+        kill.arg("KILL").arg("ID").arg(self.number);
+        if let Some(address) = self.address {
+            kill.arg("ADDR").arg(address);
+        }
+        let _ = link.req_packed_command(&kill).await;
+    }
+}
+
+/// The address in an answer to `CLIENT INFO`.
+fn address_in(about: &str) -> Option<&str> {
+    about.split_ascii_whitespace().find_map(|field| field.strip_prefix("addr="))
+}
+
+/// Whether the stream has the entry of that place.
+async fn is_there(link: &mut Link, stream: &str, id: Id) -> RedisResult<bool> {
+    let (mut range, id) = (cmd("XRANGE"), id.to_string());
+    range.arg(stream).arg(&id).arg(&id);
+    let found = link.req_packed_command(&range).await?.extract_error()?;
+    Ok(!from_redis_value::<StreamRangeReply>(found)?.ids.is_empty())
+}
+
+/// Writes by one connection, until that is lost. `connection` is the last one.
+async fn session(hub: &Hub, connection: &mut Option<Connection>) -> RedisResult<()> {
+    let mut link = hub.redis.open(&hub.settings.stream).await?;
+    let now = Connection::of(&mut link).await?;
+    if let Some(older) = connection.replace(now) {
+        // What it sent and Redis has not read is not to be read later, for it is sent again.
+        older.kill(&mut link).await;
     }
     hub.begun().await;
+    if let Some(last) = hub.outgoing.last_kept()
+        && !is_there(&mut link, &hub.settings.stream, last).await?
+    {
+        // Some nodes may have read it and others not.
+        let messages = hub.outgoing.again();
+        info!(messages, "Redis has lost what was just said: it is added to the stream once more");
+    }
     if hub.outgoing.is_uncertain() {
         let last = Info::read(&mut link, &hub.settings.stream).await?.last;
         if timeout(CATCH_UP, hub.has_read(last)).await.is_err() {
@@ -116,4 +162,17 @@ fn add(pipe: &mut Pipeline, hub: &Hub, message: &Sending) {
     command.arg("MAXLEN").arg("~").arg(hub.settings.max_entries).arg("*");
     command.arg("uid").arg(&**uid).arg("nsp").arg(&**namespace).arg("type").arg(*kind);
     command.arg("data").arg(data).arg("serial").arg(serial.to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address_in;
+
+    /// By Redis 7.0.15.
+    #[test]
+    fn the_address_of_a_connection() {
+        let about = "id=7 addr=127.0.0.1:57210 laddr=127.0.0.1:6379 fd=8 name= age=0 idle=0\n";
+        assert_eq!(address_in(about), Some("127.0.0.1:57210"));
+        assert_eq!(address_in("id=7 laddr=127.0.0.1:6379"), None);
+    }
 }
