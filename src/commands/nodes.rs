@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::signals::ReloadSignal;
 use crate::cluster::redis::{Redis, RedisNodes};
 use crate::config::{HostPort, Settings};
 use crate::engine;
@@ -14,6 +15,9 @@ use crate::server::{self, Listener};
 
 /// How long a node that says nothing is in the directory at a Redis.
 const LEASE: Duration = Duration::from_secs(15);
+
+/// Between two looks whether the other nodes are of this cluster.
+pub(super) const LOOK: Duration = Duration::from_secs(10);
 
 /// This node and the others.
 pub(super) struct Nodes {
@@ -76,6 +80,20 @@ impl Nodes {
             (list, _) => Arc::new(list.unwrap_or_default()),
         };
         Relay::new(node, directory, limits)
+    }
+}
+
+/// Takes new certificates of nodes when their files change, and on SIGHUP.
+pub(super) async fn watch_certificates(tls: NodeTls, mut reload_signal: ReloadSignal) {
+    let mut files = tls.watch();
+    loop {
+        let found = tokio::select! {
+            found = files.changed() => Some(found),
+            () = reload_signal.next() => files.now().await,
+        };
+        if let Some(found) = found {
+            tls.take(found);
+        }
     }
 }
 

@@ -194,11 +194,16 @@ async fn serve(
     let (requests_in, requests) = mpsc::channel(ADMIN_INBOX);
     let sessions = Sessions::new(engine.clone(), Arc::clone(&book), removals);
     let reloads = Arc::<Reloads>::default();
+    let relay = match nodes {
+        Some(nodes) => Some(nodes.relay(redis.as_ref(), &settings.cluster_prefix).await),
+        None => None,
+    };
     let sources = StatusSources {
         gate: Arc::clone(&gate),
         engine: engine.clone(),
         chat_stats: Arc::clone(&chat_stats),
         adapter: Arc::clone(&adapter),
+        relay: relay.clone(),
         book: Arc::clone(&book),
     };
     let reloader =
@@ -230,11 +235,16 @@ async fn serve(
     if settings.auth_cookie.is_some() {
         negotiator = negotiator.keep_headers([http::header::COOKIE]);
     }
-    if let Some(nodes) = nodes {
-        let relay = nodes.relay(redis.as_ref(), &settings.cluster_prefix).await;
+    if let Some(relay) = &relay {
         let node = Arc::clone(relay.node());
+        if let Some(tls) = node.tls() {
+            let watching = nodes::watch_certificates(tls.clone(), ReloadSignal::new()?);
+            essential.spawn("the watcher of the certificates of nodes", watching);
+        }
+        let looking = relay.clone().watch_peers(nodes::LOOK);
+        essential.spawn("the look at other nodes", looking);
         engine.name_sessions(move || node.new_sid());
-        negotiator = negotiator.relay(relay);
+        negotiator = negotiator.relay(relay.clone());
     }
     let http = HttpLimits {
         header_timeout: settings.header_timeout,
@@ -274,6 +284,7 @@ async fn serve(
             reloads,
             tls,
             redis: redis.clone(),
+            relay,
         };
         let exporter = Exporter::new(&metrics, sources);
         let write = Box::new(move |form| exporter.write(form));

@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::memory;
 use crate::policy::breaker::{Report, State};
 use crate::policy::{Policy, Rule};
+use crate::relay::Relay;
 use crate::socketio::Adapter;
 use crate::telemetry;
 
@@ -26,6 +27,8 @@ pub struct StatusSources {
     pub chat_stats: Arc<ChatStats>,
     /// The way to other nodes.
     pub adapter: Arc<dyn Adapter>,
+    /// Passes requests on to other nodes, if there are several.
+    pub relay: Option<Relay>,
     /// Is told of each change.
     pub book: Arc<Book>,
 }
@@ -41,6 +44,7 @@ impl StatusSources {
         status.insert("now".into(), self.now());
         status.insert("log".into(), log_files());
         status.insert("cluster".into(), self.cluster());
+        status.insert("nodes".into(), self.nodes());
         status.insert("breakers".into(), self.breakers());
         status.insert("refused".into(), self.refused());
         Value::Object(status)
@@ -70,6 +74,15 @@ impl StatusSources {
             "lost": status.lost,
             "missed": self.chat_stats.messages_missed(),
         })
+    }
+
+    /// The other nodes that requests are passed on to, and what they are to this one; null without `cluster-key`.
+    fn nodes(&self) -> Value {
+        let Some(relay) = &self.relay else { return Value::Null };
+        let peers = relay.peers().all();
+        let peers =
+            peers.iter().map(|(address, it)| json!({ "address": &**address, "state": it.name() }));
+        peers.collect()
     }
 
     /// The circuit breakers that are not closed, at most [`BREAKERS_SHOWN`] of them.

@@ -16,6 +16,7 @@ use crate::chat::ChatStats;
 use crate::cluster::redis::Redis;
 use crate::diagnosis::{Book, causes};
 use crate::memory::{self, WaitTimes};
+use crate::relay::{PeerState, Relay};
 use crate::server::Connections;
 use crate::server::tls::Tls;
 use crate::socketio::{Adapter, Io};
@@ -44,6 +45,8 @@ pub struct Sources {
     pub tls: Option<Tls>,
     /// The connection to the Redis where nodes meet, if there are several.
     pub redis: Option<Redis>,
+    /// Passes requests on to other nodes, if there are several.
+    pub relay: Option<Relay>,
 }
 
 /// Counts changes of the settings while the server runs.
@@ -79,6 +82,20 @@ impl Writer<'_> {
     pub fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
         ConstGauge::new(value).encode(encoder)
+    }
+
+    /// A gauge for each of these labels.
+    pub fn gauges<'v, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = Value<'v, N>>,
+    ) -> fmt::Result {
+        let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in values {
+            ConstGauge::new(value).encode(encoder.encode_family(&labels)?)?;
+        }
+        Ok(())
     }
 
     /// A gauge without labels that is no whole number.
@@ -119,6 +136,7 @@ impl Collector for Sources {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut to = Writer(encoder);
         self.traffic(&mut to)?;
+        self.relay(&mut to)?;
         self.policy(&mut to)?;
         let found = self.book.causes();
         let known = causes().iter().map(|it| (&*it.cause, &*it.place));
@@ -245,6 +263,24 @@ impl Sources {
         to.counters("cluster_ignored", "Messages of Redis that are not understood", ignored)?;
         let outages = [([], counts.outages())];
         to.counters("cluster_outages", "How often the connection to Redis was lost", outages)
+    }
+
+    fn relay(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let Some(relay) = &self.relay else { return Ok(()) };
+        let counts = relay.counts();
+        let requests = counts.requests().map(|(result, count)| ([("result", result)], count));
+        to.counters("relayed_requests", "Requests passed on to other nodes", requests)?;
+        let open = counts.open() as u64;
+        to.gauge("relayed_open", "WebSockets and streams passed on to other nodes", open)?;
+        let (up, down) = counts.bytes();
+        let bytes = [("in", up), ("out", down)].map(|(way, count)| ([("direction", way)], count));
+        to.counters("relayed_bytes", "Bytes passed on to other nodes and to clients", bytes)?;
+        let connections = relay.connections() as u64;
+        to.gauge("relay_connections", "Open connections to other nodes", connections)?;
+        let peers = relay.peers().all();
+        let count = |state| peers.iter().filter(|(_, it)| *it == state).count() as u64;
+        let states = PeerState::ALL.map(|state| ([("state", state.name())], count(state)));
+        to.gauges("peers", "Other nodes, by what they are to this one", states)
     }
 
     fn policy(&self, to: &mut Writer<'_>) -> fmt::Result {

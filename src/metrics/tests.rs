@@ -15,6 +15,7 @@ use crate::engine::{
 };
 use crate::negotiate::Negotiator;
 use crate::policy::{Policy, Transports};
+use crate::relay::{Node, NodeList, Relay, RelayLimits};
 use crate::server::{HttpLimits, Server};
 use crate::site::metrics::Form;
 use crate::socketio::Io;
@@ -38,9 +39,16 @@ fn observed() -> (Engine, Arc<SessionMetrics>, Exporter) {
         reloads: Arc::<Reloads>::default(),
         tls: None,
         redis: Some(Redis::connect("redis://127.0.0.1:1".parse::<RedisUrl>().unwrap())),
+        relay: Some(relay()),
     };
     let exporter = Exporter::new(&metrics, sources);
     (engine, metrics, exporter)
+}
+
+fn relay() -> Relay {
+    let key = "a key of the cluster for its tests";
+    let node = Arc::new(Node::new(key, "127.0.0.1:1", None).unwrap());
+    Relay::new(node, Arc::new(NodeList::default()), RelayLimits::default())
 }
 
 fn accounts() -> Accounts {

@@ -13,6 +13,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderName, TRANSFER_ENCODI
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tracing::debug;
 
+use super::counts::Open;
 use super::pool::{NodeConnection, Pool};
 use crate::http::BodyStream;
 use crate::http::headers::header_has;
@@ -232,6 +233,7 @@ pub(super) struct Coming {
     read: Vec<u8>,
     framing: Framing,
     length: Option<u64>,
+    open: Open,
 }
 
 impl Coming {
@@ -241,16 +243,20 @@ impl Coming {
         pool: Option<Arc<Pool>>,
         read: Vec<u8>,
         framing: Framing,
+        open: Open,
     ) -> Self {
         let length = if let Framing::Length(length) = framing { Some(length) } else { None };
-        Coming { connection: Some(connection), pool, read, framing, length }
+        Coming { connection: Some(connection), pool, read, framing, length, open }
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
         loop {
             let Some(connection) = &self.connection else { return Poll::Ready(Ok(None)) };
             match self.framing.step(&mut self.read)? {
-                Step::Piece(piece) => return Poll::Ready(Ok(Some(piece))),
+                Step::Piece(piece) => {
+                    self.open.counts().to_client(piece.len());
+                    return Poll::Ready(Ok(Some(piece)));
+                }
                 Step::More => {
                     self.read.shrink_to_fit();
                     if ready!(poll_more(&connection.stream, &mut self.read, cx))? == 0 {

@@ -9,6 +9,9 @@ use super::node::{Node, NodeId};
 pub trait Directory: Send + Sync + 'static {
     /// The address of a node, a host and a port. `None` if there is no such node, or no more.
     fn address(&self, node: NodeId) -> Option<Arc<str>>;
+
+    /// The addresses of all nodes, this one's may be among them.
+    fn addresses(&self) -> Vec<Arc<str>>;
 }
 
 /// A list of nodes that never changes.
@@ -40,5 +43,9 @@ impl NodeList {
 impl Directory for NodeList {
     fn address(&self, node: NodeId) -> Option<Arc<str>> {
         self.0.get(&node).cloned()
+    }
+
+    fn addresses(&self) -> Vec<Arc<str>> {
+        self.0.values().cloned().collect()
     }
 }

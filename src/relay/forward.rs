@@ -13,6 +13,7 @@ use http::{Method, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 
+use super::counts::RelayCounts;
 use super::facts::{ClientFacts, HEADER};
 use crate::http::Incoming;
 use crate::http::headers::header_has;
@@ -84,7 +85,11 @@ fn header(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
 pub(super) struct BodyBroke;
 
 /// Sends the rest of a body, piece by piece. What it has of it at a time is what hyper has read.
-pub(super) async fn send_body(stream: &ByteStream, mut body: Incoming) -> io::Result<()> {
+pub(super) async fn send_body(
+    stream: &ByteStream,
+    mut body: Incoming,
+    counts: &RelayCounts,
+) -> io::Result<()> {
     let in_chunks = body.size_hint().exact().is_none();
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(|_| io::Error::other(BodyBroke))?.into_data() else {
@@ -95,6 +100,7 @@ pub(super) async fn send_body(stream: &ByteStream, mut body: Incoming) -> io::Re
             continue;
         }
         send(stream, &piece, in_chunks).await?;
+        counts.to_owner(piece.len());
     }
     match in_chunks {
         true => send(stream, &Bytes::new(), true).await,

@@ -8,10 +8,12 @@
 
 mod answer;
 mod connect;
+mod counts;
 mod directory;
 mod facts;
 mod forward;
 mod node;
+mod peers;
 mod pool;
 mod proof;
 mod relays;
@@ -19,12 +21,14 @@ mod seldom;
 mod splice;
 mod tls;
 
+pub use counts::RelayCounts;
 pub use directory::{Directory, NodeList};
 pub use facts::ClientFacts;
 pub(crate) use facts::Relayed;
 pub use node::{Node, NodeId, SHORTEST_KEY, WeakKey};
+pub use peers::{PeerState, Peers};
 pub use proof::NotANode;
 pub(crate) use relays::{NODE_KEEP_ALIVE, Owner, head_of};
 pub use relays::{Relay, RelayFailed, RelayLimits};
 pub(crate) use seldom::Seldom;
-pub use tls::{NodeTls, NodeTlsError};
+pub use tls::{NodeTls, NodeTlsError, NodeTlsFiles};

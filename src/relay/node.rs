@@ -49,6 +49,11 @@ impl Node {
         Ok(Node { key, id, address: address.to_owned(), tls })
     }
 
+    /// The certificates of nodes, if connections between them are encrypted.
+    pub fn tls(&self) -> Option<&NodeTls> {
+        self.tls.as_ref()
+    }
+
     /// Its id.
     pub fn id(&self) -> NodeId {
         self.id

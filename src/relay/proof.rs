@@ -34,6 +34,8 @@ pub enum NotANode {
     OtherNode,
     #[error("it ended the connection during the proof")]
     Left,
+    #[error("it does not take this node's proof: its cluster-key or its node-address differs")]
+    Refused,
     #[error("TLS: {0}")]
     Tls(io::Error),
     #[error("{0}")]
@@ -71,7 +73,11 @@ pub(super) async fn open(node: &Node, owner: NodeId, stream: &ByteStream) -> Res
     let proof = node.sign(OPENS, &[theirs, &said]);
     stream.write_all(&[&MAGIC[..], &said, proof.as_ref()].concat()).await?;
     let mut answer = [0; PROOF];
-    read_exact(stream, &mut answer).await?;
+    // It has greeted as a node does, so that it is one.
+    read_exact(stream, &mut answer).await.map_err(|error| match error {
+        NotANode::Left => NotANode::Refused,
+        error => error,
+    })?;
     match node.is_signed(ACCEPTS, &[theirs, &said], &answer) {
         true => Ok(()),
         false => Err(NotANode::WrongKey),
@@ -176,7 +182,7 @@ mod tests {
         }
         let (client, accepted) = asked().await;
         let (_, opened) = recorded(client, node(other_key, "other:1")).await;
-        assert!(matches!(opened, Err(NotANode::Left)));
+        assert!(matches!(opened, Err(NotANode::Refused)));
         assert!(matches!(accepted.await.unwrap(), Err(NotANode::WrongKey)));
     }
 

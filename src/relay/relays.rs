@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,10 +12,12 @@ use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use super::answer::{self, Coming, Framing, Head};
+use super::counts::{Open, Outcome, RelayCounts};
 use super::directory::Directory;
 use super::facts::ClientFacts;
 use super::forward::{self, BodyBroke};
 use super::node::{Node, NodeId};
+use super::peers::Peers;
 use super::pool::{NoConnection, NodeConnection, Pool};
 use super::splice::splice;
 use crate::http::{Body, Incoming, Request, Response};
@@ -70,8 +71,8 @@ struct Shared {
     directory: Arc<dyn Directory>,
     pool: Arc<Pool>,
     limits: RelayLimits,
-    passed: AtomicU64,
-    failed: AtomicU64,
+    counts: Arc<RelayCounts>,
+    peers: Arc<Peers>,
 }
 
 impl Relay {
@@ -81,8 +82,8 @@ impl Relay {
     /// Outside of a Tokio runtime.
     pub fn new(node: Arc<Node>, directory: Arc<dyn Directory>, limits: RelayLimits) -> Self {
         let pool = Pool::new(Arc::clone(&node), limits.connections);
-        let (passed, failed) = (AtomicU64::new(0), AtomicU64::new(0));
-        Relay { shared: Arc::new(Shared { node, directory, pool, limits, passed, failed }) }
+        let (counts, peers) = Default::default();
+        Relay { shared: Arc::new(Shared { node, directory, pool, limits, counts, peers }) }
     }
 
     /// This node.
@@ -98,10 +99,20 @@ impl Relay {
         Some(Owner { node, address })
     }
 
-    /// Requests that were passed on, and those of them that failed, since the start.
-    pub fn totals(&self) -> (u64, u64) {
-        let Shared { passed, failed, .. } = &*self.shared;
-        (passed.load(Ordering::Relaxed), failed.load(Ordering::Relaxed))
+    /// What was counted since the start.
+    pub fn counts(&self) -> &Arc<RelayCounts> {
+        &self.shared.counts
+    }
+
+    /// What the other nodes are to this one, as far as [`Relay::watch_peers`] has looked.
+    pub fn peers(&self) -> &Arc<Peers> {
+        &self.shared.peers
+    }
+
+    /// Looks again and again, with so much time between, whether other nodes are of the same cluster. Never ends.
+    pub async fn watch_peers(self, pause: Duration) {
+        let Shared { node, directory, peers, .. } = &*self.shared;
+        peers.watch(node, &**directory, pause).await;
     }
 
     /// Connections to other nodes that are open.
@@ -120,8 +131,7 @@ impl Relay {
         owner: Owner,
         client: ClientFacts,
     ) -> Result<Response, RelayFailed> {
-        let Shared { pool, passed, failed, .. } = &*self.shared;
-        passed.fetch_add(1, Ordering::Relaxed);
+        let Shared { pool, counts, .. } = &*self.shared;
         let answered = match pool.connection(owner.node, &owner.address).await {
             Ok(connection) => self.ask(connection, request, client).await.map_err(|error| {
                 debug!(address = &*owner.address, reason = %error, "a relayed request got no answer");
@@ -133,9 +143,12 @@ impl Relay {
             Err(NoConnection::AllTaken) => Err(RelayFailed::AllTaken),
             Err(NoConnection::Unreachable) => Err(RelayFailed::Gone),
         };
-        if answered.is_err() {
-            failed.fetch_add(1, Ordering::Relaxed);
-        }
+        counts.count(match &answered {
+            Ok(_) => Outcome::Answered,
+            Err(RelayFailed::Gone) => Outcome::Gone,
+            Err(RelayFailed::AllTaken) => Outcome::AllTaken,
+            Err(RelayFailed::Incomplete) => Outcome::Incomplete,
+        });
         answered
     }
 
@@ -145,7 +158,7 @@ impl Relay {
         request: Request,
         client: ClientFacts,
     ) -> io::Result<Response> {
-        let Shared { pool, limits, .. } = &*self.shared;
+        let Shared { pool, limits, counts, .. } = &*self.shared;
         let (parts, body) = request.into_parts();
         let written = forward::write(&parts, &body, client);
         let is_upgrade = parts.headers.contains_key(UPGRADE);
@@ -153,7 +166,7 @@ impl Relay {
         drop(parts);
         let deadline = Instant::now() + limits.patience;
         let mut read = Vec::new();
-        let asked = exchange(&connection, written, body, &mut read);
+        let asked = exchange(&connection, written, body, &mut read, counts);
         let (head, is_clear) = timeout_at(deadline, asked).await??;
         let Head { status, mut headers, framing, closes } = head;
         if is_upgrade && framing != Framing::Upgrade {
@@ -162,9 +175,12 @@ impl Relay {
         }
         let pool = (is_clear && !closes).then(|| Arc::clone(pool));
         let body = match framing {
-            Framing::Upgrade => Body::Takeover(Box::new(move |client, first: Bytes| {
-                tokio::spawn(splice(client, first.into(), connection, read));
-            })),
+            Framing::Upgrade => {
+                let open = Open::new(counts);
+                Body::Takeover(Box::new(move |client, first: Bytes| {
+                    tokio::spawn(splice(client, first.into(), connection, read, open));
+                }))
+            }
             Framing::Length(length @ ..=WHOLE) => {
                 let length = usize::try_from(length).map_err(io::Error::other)?;
                 let whole = answer::read_whole(&connection.stream, &mut read, length);
@@ -172,9 +188,13 @@ impl Relay {
                 if let Some(pool) = pool.filter(|_| read.is_empty()) {
                     pool.give_back(connection);
                 }
+                counts.to_client(whole.len());
                 Body::Whole(whole)
             }
-            framing => Body::Stream(Box::pin(Coming::new(connection, pool, read, framing))),
+            framing => {
+                let open = Open::new(counts);
+                Body::Stream(Box::pin(Coming::new(connection, pool, read, framing, open)))
+            }
         };
         Ok(response(status, headers, body))
     }
@@ -193,8 +213,12 @@ async fn exchange(
     written: Vec<u8>,
     body: Incoming,
     read: &mut Vec<u8>,
+    counts: &RelayCounts,
 ) -> io::Result<(Head, bool)> {
     let stream = &connection.stream;
+    if let Incoming::Whole(bytes) = &body {
+        counts.to_owner(bytes.len());
+    }
     if matches!(body, Incoming::Whole(_)) && written.len() <= AT_ONCE {
         stream.write_all(&written).await?;
         drop((written, body));
@@ -204,7 +228,7 @@ async fn exchange(
         stream.write_all(&written).await?;
         match body {
             Incoming::Whole(_) => Ok(()),
-            coming => forward::send_body(stream, coming).await,
+            coming => forward::send_body(stream, coming, counts).await,
         }
     });
     let answering = std::pin::pin!(answer::read_head(stream, read));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use tokio::time::timeout;
 
+use super::counts::Open;
 use super::pool::NodeConnection;
 use crate::net::scratch::with_input;
 use crate::net::{ByteStream, ConnWriter};
@@ -24,9 +25,15 @@ pub(super) async fn splice(
     to_owner: Vec<u8>,
     owner: NodeConnection,
     to_client: Vec<u8>,
+    open: Open,
 ) {
-    let up = std::pin::pin!(carry(client.stream(), &owner.stream, to_owner));
-    let down = std::pin::pin!(carry(&owner.stream, client.stream(), to_client));
+    let counts = open.counts();
+    let up = std::pin::pin!(
+        carry(client.stream(), &owner.stream, to_owner, |bytes| counts.to_owner(bytes))
+    );
+    let down = std::pin::pin!(
+        carry(&owner.stream, client.stream(), to_client, |bytes| counts.to_client(bytes))
+    );
     let broken = match select(up, down).await {
         Either::Left((Ok(()), down)) => !matches!(timeout(LAST_WORDS, down).await, Ok(Ok(()))),
         Either::Right((Ok(()), up)) => !matches!(timeout(LAST_WORDS, up).await, Ok(Ok(()))),
@@ -40,8 +47,14 @@ pub(super) async fn splice(
 }
 
 /// Carries bytes one way, and the end of them. Holds nothing while there are none.
-async fn carry(from: &ByteStream, to: &ByteStream, first: Vec<u8>) -> io::Result<()> {
+async fn carry(
+    from: &ByteStream,
+    to: &ByteStream,
+    first: Vec<u8>,
+    count: impl Fn(usize),
+) -> io::Result<()> {
     to.write_all(&first).await?;
+    count(first.len());
     drop(first);
     let (mut left, mut at) = (Vec::new(), 0);
     poll_fn(|cx| {
@@ -55,13 +68,14 @@ async fn carry(from: &ByteStream, to: &ByteStream, first: Vec<u8>) -> io::Result
             // TLS may still hold bytes.
             ready!(to.poll_flush(cx))?;
             let read = with_input(|room| {
-                let count = ready!(from.poll_read(cx, room))?;
-                let written = match to.poll_write(cx, &room[..count]) {
+                let length = ready!(from.poll_read(cx, room))?;
+                count(length);
+                let written = match to.poll_write(cx, &room[..length]) {
                     Poll::Ready(written) => written?,
                     Poll::Pending => 0,
                 };
-                left.extend_from_slice(&room[written..count]);
-                Poll::Ready(Ok::<_, io::Error>(count))
+                left.extend_from_slice(&room[written..length]);
+                Poll::Ready(Ok::<_, io::Error>(length))
             });
             if ready!(read)? == 0 {
                 return Poll::Ready(Ok::<_, io::Error>(()));

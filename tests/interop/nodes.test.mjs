@@ -2,6 +2,7 @@
 // of hosting/nodes/.
 
 import assert from 'node:assert/strict';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { after } from 'node:test';
 import { BUNDLES, closeBrowser } from './lib/browser.mjs';
 import { Authority } from './lib/certificates.mjs';
@@ -95,6 +96,55 @@ scenario('nodes speak TLS with each other, and with nobody who has no certificat
   assert.match((await fetchText(`${stranger.url}${path}&sid=${sid}`)).text, /Session ID unknown/);
   await owner.said(/at node-listen somebody is no node of this cluster.*TLS/);
   await stranger.said(/another node of the cluster cannot be reached/);
+});
+
+scenario('nodes take new certificates on SIGHUP, and keep the old ones if the new are wrong', async (scene) => {
+  const [old, next] = [new Authority(), new Authority()];
+  scene.atEnd(() => [old, next].forEach((authority) => authority.remove()));
+  const use = 'serverAuth,clientAuth';
+  const flags = await nodeFlags(2);
+  const folders = ['a', 'b'].map((name) => ({ pair: old.make(name, { use }), after: next.make(name, { use }) }));
+  // Each node has files of its own.
+  const files = folders.map(({ pair: { cert, key } }) => {
+    const ca = `${cert}.ca`;
+    copyFileSync(old.file('ca.pem'), ca);
+    return { cert, key, ca };
+  });
+  const [owner, other] = await Promise.all(flags.map((own, at) => scene.chat([...own, '--node-tls-cert', files[at].cert, '--node-tls-key', files[at].key, '--node-tls-ca', files[at].ca])));
+  const path = '/socket.io/?EIO=4&transport=polling';
+  const { sid } = JSON.parse((await fetchText(`${owner.url}${path}`)).text.slice(1));
+  const post = (body) => fetchText(`${other.url}${path}&sid=${sid}`, { method: 'POST', body });
+  assert.deepEqual(await post('40'), { status: 200, text: 'ok' });
+  writeFileSync(files[0].ca, 'no certificate');
+  owner.signal('SIGHUP');
+  await owner.said(/new certificates of nodes refused, the old ones stay.*node-tls-ca/);
+  assert.deepEqual(await post('42["stop typing"]'), { status: 200, text: 'ok' });
+  // Both have those of another authority now, which nobody trusts who has the old one.
+  for (const [at, node] of [owner, other].entries()) {
+    copyFileSync(folders[at].after.cert, files[at].cert);
+    copyFileSync(folders[at].after.key, files[at].key);
+    copyFileSync(next.file('ca.pem'), files[at].ca);
+    node.signal('SIGHUP');
+    await node.said(/certificates of nodes loaded/);
+  }
+  // Several at once need new connections.
+  const both = await Promise.all([1, 2, 3, 4].map(() => post('42["stop typing"]')));
+  assert.deepEqual(both, Array(4).fill({ status: 200, text: 'ok' }));
+});
+
+scenario('a node with another key is named in the log, and to administrators', async (scene) => {
+  const flags = await nodeFlags(2);
+  flags[1][flags[1].indexOf('--cluster-key') + 1] = 'the key of some other cluster ....';
+  const token = 'a token of an administrator';
+  const [ours, strange] = await Promise.all(flags.map((own) => scene.chat([...own, '--admin-token', token])));
+  for (const [node, other] of [[ours, flags[1]], [strange, flags[0]]]) {
+    const address = other[other.indexOf('--node-listen') + 1];
+    await node.said(new RegExp(`another node has another cluster-key.*${address}|${address}.*another node has another cluster-key`));
+    const answer = await fetch(`${node.url}/admin/policy`, { headers: { authorization: `Bearer ${token}` } });
+    assert.deepEqual((await answer.json()).nodes, [{ address, state: 'other-key' }]);
+    const metrics = await fetch(`${node.url}/metrics`, { headers: { authorization: `Bearer ${token}` } });
+    assert.match(await metrics.text(), /^parlance_peers\{state="other-key"\} 1$/m);
+  }
 });
 
 scenario('nodes find each other at a Redis', async (scene) => {

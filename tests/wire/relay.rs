@@ -9,7 +9,7 @@ use parlance::dialect::engineio4::EngineIo4;
 use parlance::engine::{Engine, Limits, Session, Sid};
 use parlance::negotiate::Negotiator;
 use parlance::policy::{Policy, Transports};
-use parlance::relay::{Node, RelayLimits};
+use parlance::relay::{Node, PeerState, RelayLimits};
 use parlance::server::{self, HttpLimits, Mount, Server};
 use parlance::transport;
 use serde_json::json;
@@ -339,12 +339,81 @@ async fn a_stranger_at_the_port_for_nodes_gets_nothing() {
     }
 }
 
+/// Such a node gets no request for the others' sessions, as it does not know them: it has to be found otherwise.
+#[tokio::test]
+async fn a_node_with_another_key_is_found_before_a_client_needs_it() {
+    let mut listeners = Vec::new();
+    for _ in 0..3 {
+        listeners.push(server::bind(Some("127.0.0.1"), 0).await.unwrap());
+    }
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let mut addresses: Vec<String> =
+        listeners.iter().map(|it| it.local_addr().unwrap().to_string()).collect();
+    addresses.push(gone.clone());
+    let keys = [KEY, KEY, "the key of some other cluster ...."];
+    let mut relays = Vec::new();
+    for ((listener, key), own) in listeners.into_iter().zip(keys).zip(&addresses) {
+        let relay = relay(key, own, &addresses, RelayLimits::default());
+        let engine = Engine::new(Limits::default(), Echo);
+        let policy = Policy::open(Transports::all(transport::names()));
+        let negotiator = Negotiator::new(engine, Gate::new(policy));
+        let server = Server::for_nodes(MOUNT, negotiator, HttpLimits::default(), 10);
+        let node = Arc::clone(relay.node());
+        tokio::spawn(async move { server.run(listener.for_nodes(node)).await });
+        tokio::spawn(relay.clone().watch_peers(Duration::from_millis(20)));
+        relays.push(relay);
+    }
+    let [a, b, c] = &addresses[..3] else { panic!() };
+    let (joined, other) = (PeerState::Joined, PeerState::OtherKey);
+    for (relay, expected) in relays.iter().zip([
+        [(b, joined), (c, other)],
+        [(a, joined), (c, other)],
+        [(a, other), (b, other)],
+    ]) {
+        let mut expected: Vec<(Arc<str>, PeerState)> =
+            expected.into_iter().map(|(at, state)| (at.as_str().into(), state)).collect();
+        expected.push((gone.as_str().into(), PeerState::Unreachable));
+        expected.sort_by(|(one, _), (other, _)| one.cmp(other));
+        until("all are found", || relay.peers().all() == expected).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_passed_on_is_counted() {
+    let [owner, other] = TestNode::several(RelayLimits::default()).await;
+    let (mount, http) = (Mount::from(MOUNT), HttpLimits::default());
+    let engine = Engine::new(Limits::default(), Echo);
+    let policy = || Policy::open(Transports::all(transport::names()));
+    owner.join(&engine, Negotiator::new(engine.clone(), Gate::new(policy())), &mount, &http);
+    let relay = other.relay();
+    let node = other.serve(policy(), &Limits::default(), &mount, &http).await;
+    let counts = Arc::clone(relay.counts());
+    let session = opened(&engine);
+    let poll = target(&format!("EIO=4&transport=polling&sid={}", session.sid()));
+    let opening = fetch(node, "GET", &poll, &[], b"").await.text().len() as u64;
+    fetch(node, "POST", &poll, &[], b"4hello").await.assert_ok();
+    let (up, down) = counts.bytes();
+    // The answer to the POST is `ok`.
+    assert_eq!((up, down), (6, opening + 2));
+    assert_eq!(counts.requests(), [("ok", 2), ("gone", 0), ("all-taken", 0), ("incomplete", 0)]);
+    assert_eq!((counts.open(), relay.connections()), (0, 1));
+    let upgrade = target(&format!("EIO=4&transport=websocket&sid={}", opened(&engine).sid()));
+    let mut ws = Ws::open(node, &upgrade).await;
+    ws.send("2probe").await;
+    assert_eq!(ws.text().await, "3probe");
+    assert_eq!(counts.open(), 1);
+    // A frame of six bytes, with a head and a mask; its answer, with a head.
+    until("both are counted", || counts.bytes() == (up + 6 + 6, down + 6 + 2)).await;
+    drop(ws);
+    until("it is over", || counts.open() == 0).await;
+}
+
 /// A node asks the owner once, and the owner asks nobody.
 #[tokio::test]
 async fn what_its_owner_does_not_know_is_not_known() {
     let [a, b] = TestNode::several(RelayLimits::default()).await;
     let (mount, http) = (Mount::from(MOUNT), HttpLimits::default());
-    let of_b = b.relay();
+    let (of_a, of_b) = (a.relay(), b.relay());
     let policy = || Policy::open(Transports::all(transport::names()));
     // No session there has this id.
     let sid = of_b.node().new_sid().unwrap();
@@ -352,7 +421,8 @@ async fn what_its_owner_does_not_know_is_not_known() {
     let _at_b = b.serve(policy(), &Limits::default(), &mount, &http).await;
     let poll = target(&format!("EIO=4&transport=polling&sid={sid}"));
     fetch(at_a, "GET", &poll, &[], b"").await.assert_error(400, 1, "Session ID unknown");
-    assert_eq!(of_b.totals(), (0, 0));
+    assert!(of_b.counts().requests().iter().all(|(_, count)| *count == 0));
+    assert_eq!(of_a.counts().requests()[0], ("ok", 1));
 }
 
 #[tokio::test]

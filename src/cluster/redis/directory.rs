@@ -134,6 +134,10 @@ impl Directory for RedisNodes {
         }
         found
     }
+
+    fn addresses(&self) -> Vec<Arc<str>> {
+        self.known.nodes.load().values().map(|(address, _)| Arc::clone(address)).collect()
+    }
 }
 
 impl Drop for RedisNodes {
