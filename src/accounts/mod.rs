@@ -16,6 +16,9 @@ use std::time::SystemTime;
 pub use fetch::check as check_url;
 pub use keys::SHORTEST_SECRET;
 pub use source::Origin;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use token::any_token;
 pub use token::{Claims, MAX_TOKEN, Refusal};
 
 use source::Source;

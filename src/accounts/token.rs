@@ -242,3 +242,32 @@ fn time(said: &Value, name: &str) -> Result<Option<SystemTime>, Refusal> {
     // What is so far away has no end.
     Ok(Some(UNIX_EPOCH + since.min(Duration::from_secs(u64::from(u32::MAX) * 4))))
 }
+
+/// Tokens that nobody has signed are refused; of one that is signed, what is taken has its bounds, and a changed signature is
+/// refused. For the properties of `fuzzing`.
+///
+/// # Panics
+/// If that does not hold.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn any_token(head_or_text: &str, said: Option<&[u8]>) {
+    const SECRET: &[u8] = b"a secret that no seed is signed with";
+    let keys = [Key::secret(SECRET), Key::secret(SECRET).named(Some("k"))];
+    let (claims, now) = (Claims::default(), UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    let account = |text: &str| Token::read(text).and_then(|it| it.account(&keys, &claims, now));
+    let Some(said) = said else {
+        assert!(account(head_or_text).is_err(), "nobody has signed it");
+        return;
+    };
+    let signed = format!("{}.{}", BASE64.encode(head_or_text), BASE64.encode(said));
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET);
+    let mut signature = ring::hmac::sign(&key, signed.as_bytes()).as_ref().to_vec();
+    let text = format!("{signed}.{}", BASE64.encode(&signature));
+    if let Ok(account) = account(&text) {
+        assert!(text.len() <= MAX_TOKEN && account.expires > now - LEEWAY);
+        assert!(account.person.contains('|') && !account.person.chars().any(char::is_control));
+        assert!(!account.name.is_empty() && account.roles.len() <= MAX_NAMES);
+        assert!(account.rooms.is_none_or(|rooms| rooms.len() <= MAX_NAMES));
+    }
+    signature[0] ^= 1;
+    assert!(account(&format!("{signed}.{}", BASE64.encode(&signature))).is_err());
+}

@@ -13,11 +13,14 @@ mod node_format;
 mod origins;
 mod path;
 mod proxy_header;
+mod pubsub_wire;
 mod query;
+mod relay_answer;
 mod session;
 mod settings;
 #[cfg(test)]
 mod short;
+mod token;
 mod web_config;
 mod ws_frames;
 
@@ -29,8 +32,11 @@ pub use node_format::node_format;
 pub use origins::origins;
 pub use path::path;
 pub use proxy_header::proxy_header;
+pub use pubsub_wire::pubsub_wire;
 pub use query::query;
+pub use relay_answer::relay_answer;
 pub use session::session;
 pub use settings::settings;
+pub use token::token;
 pub use web_config::web_config;
 pub use ws_frames::ws_frames;

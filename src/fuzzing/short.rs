@@ -28,10 +28,13 @@ targets! {
     origins: 20_000,
     path: 20_000,
     proxy_header: 20_000,
+    pubsub_wire: 20_000,
     query: 20_000,
+    relay_answer: 20_000,
     session: 3_000,
     settings: 5_000,
     socketio09: 20_000,
+    token: 10_000,
     web_config: 1_000,
     ws_frames: 20_000,
 }

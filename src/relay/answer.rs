@@ -217,6 +217,10 @@ fn line(read: &mut Vec<u8>) -> io::Result<Option<u64>> {
             false => Ok(None),
         };
     };
+    // As when it comes byte by byte.
+    if end > MOST_DIGITS {
+        return Err(invalid("a chunk has no length"));
+    }
     let digits = std::str::from_utf8(&read[..end]).ok();
     let digits = digits.filter(|it| it.bytes().all(|digit| digit.is_ascii_hexdigit()));
     let length = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
@@ -291,6 +295,32 @@ impl BodyStream for Coming {
     fn length(&self) -> Option<u64> {
         self.length
     }
+}
+
+/// Reads an answer that comes in pieces of `size` bytes: its status, its body, and how many bytes are left. `None` if it is
+/// none, or not whole. For the properties of `fuzzing`.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn in_pieces(bytes: &[u8], size: usize) -> Option<(u16, Vec<u8>, usize)> {
+    let (mut read, mut coming) = (Vec::new(), bytes.chunks(size.max(1)));
+    let mut head = loop {
+        match parse(&read).ok()? {
+            Some((length, head)) => {
+                read.drain(..length);
+                break head;
+            }
+            None => read.extend_from_slice(coming.next()?),
+        }
+    };
+    let mut body = Vec::new();
+    while head.framing != Framing::Upgrade {
+        match head.framing.step(&mut read).ok()? {
+            Step::Piece(piece) => body.extend_from_slice(&piece),
+            Step::More => read.extend_from_slice(coming.next()?),
+            Step::End => break,
+        }
+    }
+    let left = read.len() + coming.map(<[u8]>::len).sum::<usize>();
+    Some((head.status.as_u16(), body, left))
 }
 
 #[cfg(test)]

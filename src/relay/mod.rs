@@ -21,6 +21,9 @@ mod seldom;
 mod splice;
 mod tls;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use answer::in_pieces;
 pub use counts::RelayCounts;
 pub use directory::{Directory, NodeList};
 pub use facts::ClientFacts;

@@ -18,6 +18,9 @@ use bytes::Bytes;
 pub use connection::{Redis, RedisCounts, RedisStatus, Subscription};
 pub use directory::RedisNodes;
 pub use link::Link;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use pubsub::any_bytes;
 pub use pubsub::{OldestAdapter, PubSubSettings, RedisPubSub};
 pub use sharded::{RedisSharded, ShardedSettings};
 pub use streams::{RedisStreams, StreamCounts, StreamSettings};

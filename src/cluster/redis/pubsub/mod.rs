@@ -13,6 +13,8 @@ use crate::socketio::{Adapter, LocalNode};
 use adapter::PubSubAdapter;
 
 pub use oldest::OldestAdapter;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use wire::any_bytes;
 
 /// How nodes meet by Pub/Sub.
 #[derive(Debug, Clone, PartialEq, Eq)]

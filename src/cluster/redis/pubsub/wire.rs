@@ -367,5 +367,48 @@ fn no_details() -> SocketDetails {
     SocketDetails { id: String::new(), handshake, rooms: Vec::new(), data }
 }
 
+/// Any bytes are a request, a response and a broadcast, or none; what was read can be written, and is the same when it is
+/// read again. For the properties of `fuzzing`.
+///
+/// # Panics
+/// If that does not hold.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn any_bytes(bytes: &[u8]) {
+    if let Ok(Some(_)) = Response::read(bytes) {
+        let response = || Response::read(bytes).ok().flatten();
+        let _ = response().map(Response::sockets);
+        let _ = response().map(Response::args);
+        let _ = response().map(Response::told);
+    }
+    if let Ok(request) = Request::read(bytes) {
+        let ask = match &request.asked {
+            Asked::Join(selector, rooms) => Some(Ask::Join(selector, rooms)),
+            Asked::Leave(selector, rooms) => Some(Ask::Leave(selector, rooms)),
+            Asked::Disconnect(selector, close) => Some(Ask::Disconnect(selector, *close)),
+            Asked::Fetch(selector) => Some(Ask::Fetch(selector)),
+            _ => None,
+        };
+        let written = ask.map(|ask| write_request("u", Some("r"), "/", ask, OldestAdapter::V7));
+        if let Some(Ok(written)) = written {
+            let again = Request::read(&written).map(|again| again.asked);
+            assert_eq!(again.ok(), Some(request.asked));
+        }
+    }
+    for oldest in [OldestAdapter::V7, OldestAdapter::V0_1] {
+        let Ok(first) = Broadcast::read(bytes, oldest) else { continue };
+        let _ = Broadcast::read_first("socket.io#/#u", bytes);
+        // Numbers that MessagePack has not are lost the first time.
+        let write = |it: &Broadcast| {
+            let whom = (&it.selector, it.flags);
+            Broadcast::write(&it.uid, &it.namespace, &it.packet, whom, OldestAdapter::V7)
+        };
+        let Ok(written) = write(&first) else { continue };
+        let Ok(second) = Broadcast::read(&written, OldestAdapter::V7) else { continue };
+        let again = write(&second).ok();
+        let third = again.and_then(|again| Broadcast::read(&again, OldestAdapter::V7).ok());
+        assert_eq!(third, Some(second));
+    }
+}
+
 #[cfg(test)]
 mod tests;
