@@ -1,7 +1,7 @@
 // Parlance (examples/socketio_cluster.rs) and Node's servers of all versions in one cluster, with clients of all
 // generations on each: every message once, in order, with rooms, exceptions, acknowledgements, binary, and what servers
 // ask each other. Each row of CLUSTERS has two nodes of Parlance and one server of each kind that can be there at the
-// same time, so that all pairs are among them.
+// same time, so that all pairs are among them; three more have one node of Parlance and one server of Node.
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
@@ -54,7 +54,7 @@ function old(server, adapter, ...no) {
   return { generations: EIO3, no: ['0.9', 'eio4', 'except rooms', 'be operated', ...before4, ...no], start: (redis) => startOldNode(redis, server, adapter) };
 }
 
-/** `oldest` is the version of the oldest adapter, for Parlance's setting. */
+/** `oldest` is the version of the oldest adapter, for Parlance's setting. With `alone` there is one node of Parlance. */
 const CLUSTERS = [
   { adapter: 'redis', others: ['socket.io 4.8'] },
   { adapter: 'redis', oldest: '6', others: ['socket.io 4.8, socket.io-redis 6.1', 'socket.io 3.1, socket.io-redis 6.1'] },
@@ -63,6 +63,8 @@ const CLUSTERS = [
   { adapter: 'redis', oldest: '0.1', others: ['socket.io 1.0, socket.io-redis 0.1'] },
   { adapter: 'redis-sharded', others: ['socket.io 4.8'] },
   { adapter: 'redis-streams', others: ['socket.io 4.8'] },
+  // One of each, as where a server of Node is to be replaced.
+  ...['redis', 'redis-sharded', 'redis-streams'].map((adapter) => ({ adapter, alone: true, others: ['socket.io 4.8'] })),
 ];
 /** Kinds that have no adapter of that name at all. */
 const ADAPTERLESS = 'socket.io-redis, which is for Socket.IO before 4, has no sharded Pub/Sub and no streams';
@@ -97,7 +99,7 @@ class Room {
     room.redis = redis;
     room.row = row;
     room.servers = [];
-    for (const kind of ['parlance', 'parlance', ...row.others]) {
+    for (const kind of ['parlance', ...(row.alone ? [] : ['parlance']), ...row.others]) {
       const server = await KINDS[kind].start(redis, row);
       if (server.stderr !== undefined) scene.servers.push(server);
       else scene.atEnd(() => server.stop());
@@ -370,7 +372,7 @@ async function emitters(room, scene) {
 
 for (const row of CLUSTERS) {
   const title = [row.adapter, ...(row.oldest ? [`cluster-oldest ${row.oldest}`] : []), ...row.others].join(', ');
-  scenario(`two nodes of Parlance, and: ${title}`, async (scene) => {
+  scenario(`${row.alone ? 'one node' : 'two nodes'} of Parlance, and: ${title}`, async (scene) => {
     const room = await Room.open(scene, row);
     for (const step of [lines, rooms, binary, emitters, questions, sockets, oldRequests]) await step(room, scene);
     for (const { log, name } of room.clients) assert.ok(log.all('disconnect').length <= 1, name);

@@ -2,8 +2,8 @@
 // of hosting/nodes/.
 
 import assert from 'node:assert/strict';
-import { copyFileSync, writeFileSync } from 'node:fs';
-import { after } from 'node:test';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import test, { after } from 'node:test';
 import { BUNDLES, closeBrowser } from './lib/browser.mjs';
 import { Authority } from './lib/certificates.mjs';
 import { everyKind } from './lib/clients.mjs';
@@ -172,4 +172,46 @@ scenario('haproxy sends each client to its node by the cookie io', async (scene)
       assert.equal(posted.status, 200, `client ${client}, request ${request}`);
     }
   }
+});
+
+/** The elements of an XML text, each with its attributes and children; throws if it is not well-formed. For what the sample has. */
+function elements(text) {
+  const root = { name: '', attributes: {}, children: [] };
+  const open = [root];
+  const bare = text.replace(/^<\?xml[^>]*\?>/, '').replace(/<!--(?:(?!--)[^])*-->/g, '');
+  const tag = /<(\/?)([A-Za-z]+)((?:\s+[A-Za-z]+="[^"<]*")*)\s*(\/?)>/g;
+  assert.equal(bare.replace(tag, '').trim(), '', 'there is nothing but elements');
+  for (const [, ends, name, attributes, isEmpty] of bare.matchAll(tag)) {
+    if (ends) {
+      assert.equal(open.pop().name, name);
+      continue;
+    }
+    const pairs = [...attributes.matchAll(/([A-Za-z]+)="([^"]*)"/g)].map(([, key, value]) => [key, value]);
+    assert.equal(new Set(pairs.map(([key]) => key)).size, pairs.length, `${name}: each attribute once`);
+    const element = { name, attributes: Object.fromEntries(pairs), children: [] };
+    open.at(-1).children.push(element);
+    if (!isEmpty) open.push(element);
+  }
+  assert.equal(open.length, 1, 'all are closed');
+  return root.children;
+}
+
+// IIS runs on Windows alone: this is what can be said of the sample elsewhere.
+test('the sample for IIS with ARR is XML, and says what docs/cluster.md says of it', () => {
+  const [configuration, ...more] = elements(readFileSync(new URL('../../hosting/nodes/applicationHost.config', import.meta.url), 'utf8'));
+  assert.deepEqual([configuration.name, more], ['configuration', []]);
+  const inside = ({ children }, name) => children.filter((child) => child.name === name);
+  const [farm] = inside(inside(configuration, 'webFarms')[0], 'webFarm');
+  const servers = inside(farm, 'server');
+  assert.equal(farm.attributes.enabled, 'true');
+  assert.equal(new Set(servers.map(({ attributes }) => attributes.address)).size, 2, 'two nodes');
+  for (const server of servers) assert.equal(inside(server, 'applicationRequestRouting')[0].attributes.httpPort, '3000');
+  const [routing] = inside(farm, 'applicationRequestRouting');
+  const of = (name) => inside(routing, name)[0].attributes;
+  assert.equal(of('affinity').useCookie, 'false', 'each request to any of them');
+  assert.equal(of('loadBalancing').algorithm, 'WeightedRoundRobin');
+  assert.equal(of('healthCheck').url.endsWith('/readyz'), true);
+  const seconds = (time) => time.split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
+  assert.ok(seconds(of('protocol').timeout) > 45, 'longer than ping-interval and ping-timeout together');
+  assert.equal(inside(inside(routing, 'protocol')[0], 'cache')[0].attributes.enabled, 'false');
 });
