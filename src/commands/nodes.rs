@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::essential::Essential;
 use super::signals::ReloadSignal;
 use crate::cluster::redis::{Redis, RedisNodes};
 use crate::config::{HostPort, Settings};
@@ -17,7 +18,7 @@ use crate::server::{self, Listener};
 const LEASE: Duration = Duration::from_secs(15);
 
 /// Between two looks whether the other nodes are of this cluster.
-pub(super) const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(10);
 
 /// This node and the others.
 pub(super) struct Nodes {
@@ -83,8 +84,21 @@ impl Nodes {
     }
 }
 
+/// Looks at the other nodes, and at the certificates for them, from now on.
+///
+/// # Errors
+/// If the system gives no signals.
+pub(super) fn watch(relay: &Relay, essential: &mut Essential) -> Result<()> {
+    if let Some(tls) = relay.node().tls() {
+        let watching = watch_certificates(tls.clone(), ReloadSignal::new()?);
+        essential.spawn("the watcher of the certificates of nodes", watching);
+    }
+    essential.spawn("the look at other nodes", relay.clone().watch_peers(LOOK));
+    Ok(())
+}
+
 /// Takes new certificates of nodes when their files change, and on SIGHUP.
-pub(super) async fn watch_certificates(tls: NodeTls, mut reload_signal: ReloadSignal) {
+async fn watch_certificates(tls: NodeTls, mut reload_signal: ReloadSignal) {
     let mut files = tls.watch();
     loop {
         let found = tokio::select! {

@@ -237,12 +237,7 @@ async fn serve(
     }
     if let Some(relay) = &relay {
         let node = Arc::clone(relay.node());
-        if let Some(tls) = node.tls() {
-            let watching = nodes::watch_certificates(tls.clone(), ReloadSignal::new()?);
-            essential.spawn("the watcher of the certificates of nodes", watching);
-        }
-        let looking = relay.clone().watch_peers(nodes::LOOK);
-        essential.spawn("the look at other nodes", looking);
+        nodes::watch(relay, &mut essential)?;
         engine.name_sessions(move || node.new_sid());
         negotiator = negotiator.relay(relay.clone());
     }
