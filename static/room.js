@@ -50,7 +50,7 @@
 
   // me: { name, token, keep() }, of this reader in all rooms. app: { entered(room), refused(room, words), changed(room), isShown(room), edit(text) }.
   function create(name, el, me, app) {
-    var joining = false, expired = false, againTimer, againCount = 0, lostAt = 0, alone = null, epoch = '', hole = '', early = {}, earlyCount = 0;
+    var joining = false, expired = false, againTimer, againCount = 0, lostAt = 0, alone = null, epoch = '', hole = '', start = '', early = {}, earlyCount = 0;
     var room = { name: name, nsp: '/' + name, isOurs: false, key: name || '/', title: '', wanted: '', myName: '', isIn: false, wasIn: false, hasHistory: false, hasWords: false, readOnly: false, slow: 0, isModerator: false, error: '' };
 
     room.log = Log.create(el, {
@@ -131,7 +131,7 @@
       if (joining || !room.socket.connected || !wanted) return;
       joining = true;
       if (me.token) what.token = me.token;
-      if (room.hasHistory && room.log.top()) what.after = hole || room.log.top();
+      if (room.hasHistory) what.after = hole || room.log.top() || start;
       room.socket.emit('add user', wanted, what, function (answer) {
         if (!joining) return;
         joining = false;
@@ -184,6 +184,8 @@
     function remember(answer, first) {
       var messages = readAll(answer.messages), read, i, place = answer.position.slice(0, answer.position.lastIndexOf('.'));
       if (!room.hasHistory || first) {
+        // of a room in which nothing was said yet: what comes later comes after this
+        start = answer.position;
         room.log.readTo(read = P.store.get('read.' + room.key));
         room.log.reset(messages, !!answer.more, true);
         room.log.reaches(answer.position);

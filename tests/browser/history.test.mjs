@@ -186,6 +186,22 @@ describe('after a lost connection', () => {
     dan.leave();
   });
 
+  it('all is there that was said in a room that was empty before', async () => {
+    const way = await startCuttingProxy(set.server.port);
+    set.atEnd(() => way.close());
+    const alice = set.with(await Person.enter(set.browser, `${way.url}/#empty`, 'Alice'));
+    const bob = await set.enter('Bobby', {}, '/#empty');
+    way.shut();
+    await alice.page.waitForSelector('#badge.bad');
+    const all = Array.from({ length: 60 }, (_, i) => `said ${i + 1}`);
+    for (const text of all) await bob.say(text);
+    await bob.delivered();
+    way.heal();
+    await alice.hears('said 60');
+    await alice.hears('said 1');
+    assert.deepEqual(await alice.texts(), all);
+  });
+
   it('a place far up is kept, and the way down has all that was said', async () => {
     const alice = await set.enter('Alice');
     await alice.hears('line 230');
