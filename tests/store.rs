@@ -343,7 +343,9 @@ fn a_directory_that_may_not_be_written_is_refused() {
         let mut process = process(dir, "open");
         let copy = std::env::temp_dir().join(format!("parlance-store-test-{}", std::process::id()));
         if is_root {
-            fs::copy(process.get_program(), &copy).unwrap();
+            // By another process: one that another test starts just then would hold the file open, and it could not be run.
+            let copied = Command::new("cp").arg(process.get_program()).arg(&copy).status();
+            assert!(copied.unwrap().success());
             let args: Vec<_> = process.get_args().map(ToOwned::to_owned).collect();
             process = Command::new(&copy);
             process.args(args).env(DIR, dir).env(DOES, "open").uid(65534).current_dir("/");
