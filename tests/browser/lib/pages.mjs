@@ -8,7 +8,7 @@ import { startChat } from '../../interop/lib/server.mjs';
 const folder = fileURLToPath(new URL('../../../static', import.meta.url));
 
 /** Upper bound of every wait, in milliseconds. Reaching it is a failure, never a pace. */
-export const PATIENCE = 25_000;
+export const PATIENCE = 60_000;
 
 /** The server, with the pages as they are in the working tree. */
 export function startServer(...args) {
