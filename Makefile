@@ -110,7 +110,7 @@ suites: build
 floods:
 	FULL=1 cargo test --test wire -- life::unread
 
-# A process that writes history is killed 200 times: nothing that it told is lost or there twice. A minute or two.
+# A process that writes history is killed 200 times: nothing that it told is lost or there twice. In about six minutes.
 kills:
 	KILLS=200 cargo test --test store -- a_killed_process --nocapture
 
