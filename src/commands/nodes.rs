@@ -90,25 +90,12 @@ impl Nodes {
 /// If the system gives no signals.
 pub(super) fn watch(relay: &Relay, essential: &mut Essential) -> Result<()> {
     if let Some(tls) = relay.node().tls() {
-        let watching = watch_certificates(tls.clone(), ReloadSignal::new()?);
+        let (files, tls) = (tls.watch(), tls.clone());
+        let watching = ReloadSignal::new()?.follow(files, move |found| tls.take(found));
         essential.spawn("the watcher of the certificates of nodes", watching);
     }
     essential.spawn("the look at other nodes", relay.clone().watch_peers(LOOK));
     Ok(())
-}
-
-/// Takes new certificates of nodes when their files change, and on SIGHUP.
-async fn watch_certificates(tls: NodeTls, mut reload_signal: ReloadSignal) {
-    let mut files = tls.watch();
-    loop {
-        let found = tokio::select! {
-            found = files.changed() => Some(found),
-            () = reload_signal.next() => files.now().await,
-        };
-        if let Some(found) = found {
-            tls.take(found);
-        }
-    }
 }
 
 /// The cookie that balancers stick by, if there is to be one.

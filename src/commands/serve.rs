@@ -290,10 +290,8 @@ async fn serve(
     info!(address = addresses.join(","), transports, "started");
     if let Some(tls) = tls {
         info!(names = tls.names().join(","), "certificates loaded");
-        essential.spawn(
-            "the watcher of the certificates",
-            watch_certificates(tls, ReloadSignal::new()?),
-        );
+        let watching = ReloadSignal::new()?.follow(tls.watch(), move |found| tls.take(found));
+        essential.spawn("the watcher of the certificates", watching);
     }
     let below = mount.base().trim_end_matches('/');
     telemetry::tell(&format!("listening on {}{below}", listener.url(host)?));
@@ -433,18 +431,4 @@ fn configured(mut listener: Listener, settings: &Settings, tls: Option<Tls>) -> 
         listener = listener.with_hsts(time);
     }
     listener
-}
-
-/// Reloads the certificates when their files change, and on SIGHUP.
-async fn watch_certificates(tls: Tls, mut reload_signal: ReloadSignal) {
-    let mut files = tls.watch();
-    loop {
-        let found = tokio::select! {
-            found = files.changed() => Some(found),
-            () = reload_signal.next() => files.now().await,
-        };
-        if let Some(found) = found {
-            tls.take(found);
-        }
-    }
 }

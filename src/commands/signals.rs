@@ -1,6 +1,9 @@
 //! Signals to end the process and to reload its files.
 
+use std::hash::Hash;
 use std::io;
+
+use crate::files::Watch;
 
 #[cfg(unix)]
 pub struct Signals {
@@ -91,5 +94,18 @@ impl ReloadSignal {
     /// Waits for ever.
     pub async fn next(&mut self) {
         std::future::pending().await
+    }
+}
+
+impl ReloadSignal {
+    /// Gives `take` what is in files whenever they change, and at each signal. Never ends.
+    pub async fn follow<F: Hash + Send + 'static>(mut self, mut files: Watch<F>, take: impl Fn(F)) {
+        loop {
+            let found = tokio::select! {
+                found = files.changed() => Some(found),
+                () = self.next() => files.now().await,
+            };
+            found.into_iter().for_each(&take);
+        }
     }
 }

@@ -125,8 +125,8 @@ impl NodeTls {
     }
 
     pub(super) async fn accept(&self, tcp: TcpStream) -> io::Result<ByteStream> {
-        let stream =
-            TlsAcceptor::from(Arc::clone(&self.0.current.load().server)).accept(tcp).await?;
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.0.current.load().server));
+        let stream = acceptor.accept(tcp).await?;
         let (tcp, tls) = stream.into_inner();
         Ok(ByteStream::encrypted(tcp, tls))
     }
@@ -134,9 +134,8 @@ impl NodeTls {
     /// `host` is the name or the address that the other's certificate has to be for.
     pub(super) async fn connect(&self, host: &str, tcp: TcpStream) -> io::Result<ByteStream> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        let stream = TlsConnector::from(Arc::clone(&self.0.current.load().client))
-            .connect(name, tcp)
-            .await?;
+        let connector = TlsConnector::from(Arc::clone(&self.0.current.load().client));
+        let stream = connector.connect(name, tcp).await?;
         let (tcp, tls) = stream.into_inner();
         Ok(ByteStream::encrypted(tcp, tls))
     }
