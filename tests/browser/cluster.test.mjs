@@ -39,14 +39,6 @@ async function enter(url, name, options) {
   return person;
 }
 
-const act = async (mo, who, name) => {
-  await mo.page.hover(`#people-list li:has-text("${who}")`);
-  await mo.page.click(`#people-list li:has-text("${who}") .dots`);
-  await mo.page.click(`#moderate button:text-is("${name}")`);
-  await mo.reads('#moderate [role=status]', 'Done.');
-  await mo.page.keyboard.press('Escape');
-};
-
 describe('two nodes', () => {
   it('have one history, and a reload that leads to the other keeps name, place and messages', async () => {
     const ann = await enter(front.url, 'Ann');
@@ -83,10 +75,10 @@ describe('two nodes', () => {
     await mo.page.focus('#log .other .dots');
     for (const key of ['Enter', 'Tab', 'Enter', 'Enter']) await mo.page.keyboard.press(key);
     for (const person of [mo, bob]) await person.reads('#log .gone', 'deleted');
-    await act(mo, 'Bob', 'Mute');
+    await mo.moderate('Bob', 'Mute');
     await bob.say('another');
     await bob.reads('#log .failed .state', /^Not sent: you may not write at the moment/);
-    await act(mo, 'Bob', 'Remove from the room');
+    await mo.moderate('Bob', 'Remove from the room');
     await bob.reads('#join-error', 'A moderator removed you from this room.');
     await mo.reads('#people-list', /^MMo.*\(you\)$/);
   });

@@ -9,14 +9,6 @@ import { stage } from './lib/stage.mjs';
 const set = stage(remembering([...ACCOUNTS, '--leave-delay', '0s']));
 
 describe('a moderator', () => {
-  const act = async (mo, who, name) => {
-    await mo.page.hover(`#people-list li:has-text("${who}")`);
-    await mo.page.click(`#people-list li:has-text("${who}") .dots`);
-    await mo.page.click(`#moderate button:text-is("${name}")`);
-    await mo.reads('#moderate [role=status]', 'Done.');
-    await mo.page.keyboard.press('Escape');
-  };
-
   it('deletes, mutes, removes, bans, announces and slows down, and a restart changes none of it', async () => {
     const bob = await set.enter('Bob');
     await bob.say('an insult');
@@ -40,7 +32,7 @@ describe('a moderator', () => {
     await bob.say('two at once');
     await bob.reads('#log .pending .state', /^Slow mode\. It is sent in 1\d s\.$/);
 
-    await act(mo, 'Bob', 'Mute');
+    await mo.moderate('Bob', 'Mute');
     await set.server.restart('SIGKILL');
     await Promise.all([bob.returned(), mo.returned()]);
     await bob.reads('#log .failed .state', /^Not sent: you may not write at the moment/);
@@ -48,11 +40,11 @@ describe('a moderator', () => {
     await bob.reads('#message-hint', /^One message every 15 s\./);
 
     await mo.page.waitForSelector('#people-list li:has-text("Bob")');
-    await act(mo, 'Bob', 'Remove from the room');
+    await mo.moderate('Bob', 'Remove from the room');
     await bob.reads('#join-error', 'A moderator removed you from this room.');
     await bob.page.press('#name', 'Enter');
     await bob.page.waitForSelector('#room:not(.off)');
-    await act(mo, 'Bob', 'Ban');
+    await mo.moderate('Bob', 'Ban');
     await bob.reads('#join-error', /^A moderator has banned you from this room\./);
     await bob.page.reload();
     await mo.reads('#people-list', /^MMo.*\(you\)$/);

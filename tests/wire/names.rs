@@ -32,19 +32,7 @@ async fn visitor(server: &TestServer) -> Client {
 /// Logs in with an acknowledgement, and returns that.
 async fn login(client: &mut Client, name: &str, options: Value) -> Value {
     client.emit_with_ack(1, json!(["add user", name, options])).await;
-    answer(client, 1).await[0].clone()
-}
-
-/// Reads until something is acknowledged.
-async fn answer(client: &mut Client, id: u32) -> Value {
-    let wait = async {
-        loop {
-            if let Some(answer) = client.text().await.strip_prefix(&format!("43{id}")) {
-                return serde_json::from_str(answer).unwrap();
-            }
-        }
-    };
-    soon("an acknowledgement", wait).await
+    client.answer(1).await[0].clone()
 }
 
 /// Reads events until there is one of that name.
@@ -62,7 +50,7 @@ async fn until_event(client: &mut Client, name: &str) -> Value {
 
 async fn who(client: &mut Client) -> (u64, Vec<String>) {
     client.emit_with_ack(77, json!(["who"])).await;
-    let answer = answer(client, 77).await;
+    let answer = client.answer(77).await;
     let people = answer[0]["people"].as_array().unwrap().iter();
     let mut people: Vec<_> = people.map(|name| name.as_str().unwrap().to_owned()).collect();
     people.sort();
@@ -367,7 +355,7 @@ async fn page(server: &TestServer, name: &str, options: Value) -> (Client, Value
 
 async fn rename(client: &mut Client, name: Value) -> Value {
     client.emit_with_ack(5, json!(["rename", name])).await;
-    answer(client, 5).await[0].clone()
+    client.answer(5).await[0].clone()
 }
 
 #[tokio::test]

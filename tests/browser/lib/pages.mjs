@@ -76,6 +76,15 @@ export class Person {
     await this.page.press('#message', 'Enter');
   }
 
+  /** As a moderator, does that to somebody in the list of people: `what` is the label of the button. */
+  async moderate(who, what) {
+    await this.page.hover(`#people-list li:has-text("${who}")`);
+    await this.page.click(`#people-list li:has-text("${who}") .dots`);
+    await this.page.click(`#moderate button:text-is("${what}")`);
+    await this.reads('#moderate [role=status]', 'Done.');
+    await this.page.keyboard.press('Escape');
+  }
+
   /** All messages in the log: `[name, text]`, one's own under the name `me`. */
   messages() {
     return this.page.$$eval('#log .msg', (items) =>

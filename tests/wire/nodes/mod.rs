@@ -556,26 +556,14 @@ async fn page(server: &TestServer, name: &str, token: &Value) -> (Client, Value)
     let mut client = visitor(server).await;
     let options = json!({ "page": 1, "token": token });
     client.emit_with_ack(3, json!(["add user", name, options])).await;
-    let answer = answer(&mut client, 3).await[0].take();
+    let answer = client.answer(3).await[0].take();
     assert_eq!(answer["ok"], true, "{answer}");
     (client, answer)
 }
 
-/// Reads until something is acknowledged.
-async fn answer(client: &mut Client, id: u32) -> Value {
-    let wait = async {
-        loop {
-            if let Some(answer) = client.text().await.strip_prefix(&format!("43{id}")) {
-                return serde_json::from_str(answer).unwrap();
-            }
-        }
-    };
-    soon("an acknowledgement", wait).await
-}
-
 async fn rename(client: &mut Client, name: &str) -> Value {
     client.emit_with_ack(5, json!(["rename", name])).await;
-    answer(client, 5).await[0].take()
+    client.answer(5).await[0].take()
 }
 
 #[tokio::test]
@@ -631,15 +619,15 @@ async fn moderators_reach_people_of_other_nodes_by_name() {
     knows(&mut mo, &["Ada", "Bob", "Max", "Mo"]).await;
     let moderate = async |client: &mut Client, asked: Value| {
         client.emit_with_ack(6, json!(["moderate", asked])).await;
-        answer(client, 6).await[0].take()
+        client.answer(6).await[0].take()
     };
     let mute = |seconds| json!({ "action": "mute", "username": "bob", "seconds": seconds });
     assert_eq!(moderate(&mut mo, mute(60)).await["ok"], true);
     bob.emit_with_ack(8, json!(["new message", "hi", { "id": "1" }])).await;
-    assert_eq!(answer(&mut bob, 8).await[0]["reason"], "muted");
+    assert_eq!(bob.answer(8).await[0]["reason"], "muted");
     assert_eq!(moderate(&mut mo, mute(0)).await["ok"], true);
     bob.emit_with_ack(8, json!(["new message", "hi", { "id": "2" }])).await;
-    assert_eq!(answer(&mut bob, 8).await[0]["ok"], true);
+    assert_eq!(bob.answer(8).await[0]["ok"], true);
     for (name, reason) in [("Max", "not allowed"), ("Nobody", "gone")] {
         let refused = moderate(&mut mo, json!({ "action": "kick", "username": name })).await;
         assert_eq!(refused["reason"], reason, "{name}");
@@ -658,7 +646,7 @@ async fn with_token(server: &TestServer, name: &str, roles: &[&str]) -> Client {
     let joined = client.text().await;
     assert!(joined.starts_with("40"), "{joined}");
     client.emit_with_ack(3, json!(["add user", "", { "page": 1 }])).await;
-    let answer = answer(&mut client, 3).await[0].take();
+    let answer = client.answer(3).await[0].take();
     assert_eq!(answer["ok"], true, "{answer}");
     client
 }

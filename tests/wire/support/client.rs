@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::packets::{Eio, Packet};
 use super::polls::{Polls, read_open, sid_of};
 use super::server::{TestServer, target};
+use super::soon;
 use super::ws::{Frame, Ws};
 
 /// How a client travels.
@@ -204,6 +205,18 @@ impl Client {
         let args =
             text.strip_prefix(&format!("43{id}")).unwrap_or_else(|| panic!("no ack: {text}"));
         serde_json::from_str(args).unwrap_or_else(|_| panic!("no ack: {text}"))
+    }
+
+    /// Reads until that event is acknowledged.
+    pub async fn answer(&mut self, id: u32) -> Value {
+        let wait = async {
+            loop {
+                if let Some(args) = self.text().await.strip_prefix(&format!("43{id}")) {
+                    return serde_json::from_str(args).expect("arguments");
+                }
+            }
+        };
+        soon("an acknowledgement", wait).await
     }
 
     /// Asserts that nothing is on its way: what is asked for now is answered next.
