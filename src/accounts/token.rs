@@ -243,8 +243,9 @@ fn time(said: &Value, name: &str) -> Result<Option<SystemTime>, Refusal> {
     Ok(Some(UNIX_EPOCH + since.min(Duration::from_secs(u64::from(u32::MAX) * 4))))
 }
 
-/// Tokens that nobody has signed are refused; of one that is signed, what is taken has its bounds, and a changed signature is
-/// refused. For the properties of `fuzzing`.
+/// Checks what has to hold for any token. `head_or_text` alone is the text of a token without a valid signature: it has to be
+/// refused. With `said`, head and claims are signed here: what is read of them has to be within its bounds, and the token with
+/// another signature has to be refused. For the properties of `fuzzing`.
 ///
 /// # Panics
 /// If that does not hold.

@@ -39,7 +39,7 @@ pub(super) struct Entrant {
     pub after: Option<String>,
     /// It has come back to its session, and knows that.
     pub quiet: bool,
-    /// Who it was, if it is somebody who is there and wants another name.
+    /// Set if it is a rename: the name and alias that the member has until then.
     pub before: Option<Before>,
     pub ack: Ack,
 }

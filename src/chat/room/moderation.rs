@@ -227,7 +227,7 @@ impl Room {
         }
     }
 
-    /// Who has a name like that on this node.
+    /// The member of this node whose name is that one, or looks like it.
     pub(super) fn named_here(&self, wanted: &Name) -> Option<&Member> {
         let has = |it: &&Member| it.name.as_ref().is_some_and(|name| name.is_like(wanted));
         self.members.values().find(has)

@@ -55,7 +55,7 @@ impl Room {
         self.is_taken_by(name, [alias, None], None)
     }
 
-    /// The same, by others than a member who has another name now.
+    /// As `is_taken`, for a member who wants to be renamed: neither its own name nor those of its other tabs count.
     pub(super) fn is_taken_by_others(
         &self,
         name: &Name,

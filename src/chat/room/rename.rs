@@ -1,7 +1,7 @@
-//! Another name for somebody who is there: theirs in all their tabs, on all nodes.
+//! Renames a member who is in the room, in all tabs of that person, on all nodes.
 //!
-//! Other nodes hear of it as of a join of a connection that is there already. It takes the place of the
-//! earlier one at once, so nobody is seen to leave.
+//! Other nodes are told of a join of a connection that they know already. The new name replaces the old one
+//! at once, so nobody is seen to leave.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::chat::words::{self, Mark};
 use crate::engine::Sid;
 use crate::socketio::{Ack, Flags};
 
-/// Whom somebody with another name was before.
+/// The name and alias of a member before a rename.
 #[derive(Debug, Clone)]
 pub(super) struct Before {
     pub name: Name,
