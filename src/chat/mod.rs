@@ -22,6 +22,7 @@ mod room;
 mod rooms;
 mod roster;
 mod sanctions;
+mod sessions;
 mod shared;
 mod skeleton;
 mod stats;
@@ -41,7 +42,7 @@ use unicode_normalization::is_nfc;
 use crate::accounts::Accounts;
 use crate::engine::Sid;
 use crate::policy::{RoomNames, RoomRules};
-use crate::socketio::{Handlers, Io, IoBuilder};
+use crate::socketio::{Adapter, Handlers, Io, IoBuilder, Local, LocalNode};
 use crate::store::{Store, StoreSettings};
 
 pub use name::{BadName, Name};
@@ -87,7 +88,8 @@ pub struct ChatSettings {
     /// Where messages are kept.
     pub store: Store,
     /// How long stock clients of 4.6 and later may be away and have their session back, with what they missed; zero for
-    /// not at all. Clients of 4.x then get each event with its position as one more argument. Not in a cluster.
+    /// not at all. Clients of 4.x then get each event with its position as one more argument. In a cluster only where
+    /// its nodes have an order and sessions in common.
     pub recovery: Duration,
     /// What holds in each room. Pages get earlier messages, and their positions, where messages are kept.
     pub room_rules: RoomRules,
@@ -144,17 +146,29 @@ impl Chat {
         (Chat { rooms }, ChatTask { shared, started })
     }
 
-    /// Sets the adapter of all namespaces, if clients may come back to their sessions.
+    /// Sets the adapter of all namespaces of a server alone. Clients may come back to their sessions, if the settings say
+    /// so.
     #[must_use]
     pub fn recovering(&self, io: IoBuilder) -> IoBuilder {
+        self.recovering_among(io, |node| Arc::new(Local::new(node)))
+    }
+
+    /// As [`recovering`](Self::recovering), of a server whose namespaces reach other nodes by adapters that `make` makes.
+    #[must_use]
+    pub fn recovering_among(
+        &self,
+        io: IoBuilder,
+        make: impl Fn(&Arc<LocalNode>) -> Arc<dyn Adapter> + Send + Sync + 'static,
+    ) -> IoBuilder {
         let ChatSettings { recovery, store, .. } = &self.rooms.shared.settings;
-        if recovery.is_zero() {
-            return io;
-        }
         let (store, rendered, recovery) = (store.clone(), Rendered::default(), *recovery);
         io.adapter(move |node| {
+            let nodes = make(node);
+            if recovery.is_zero() || !recovery::is_possible(&*nodes) {
+                return nodes;
+            }
             let (store, rendered) = (store.clone(), rendered.clone());
-            Arc::new(RecoveringRoom::new(node, store, rendered, recovery))
+            Arc::new(RecoveringRoom::new(nodes, node, store, rendered, recovery))
         })
     }
 

@@ -1,74 +1,99 @@
 //! Connection state recovery in rooms: a stock client of 4.6 or later that lost its connection has its session back,
-//! and gets the messages that it missed, also after a restart of the server.
+//! and gets the messages that it missed, also after a restart of the server, and on another node.
 //!
-//! Positions are those of the room's log, and sessions are records beside it. A session is written as somebody
-//! gets a name, so that it is there even if the process is killed (reference: recovery.md).
+//! Positions are those of the room's log, which all nodes have in common if they have an order; and sessions are
+//! where [`Sessions`] keeps them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
 use super::chat_protocol::{ChatProtocol, Notice};
 use super::name::Name;
 use super::rendered::Rendered;
-use super::room::now;
+use super::room::GAP;
+use super::sessions::Sessions;
 use crate::socketio::{
-    Act, Adapter, AnswerSink, Args, Fetched, Flags, Incomplete, Local, LocalNode, Missed, Packet,
-    Restored, Resume, Selector, SessionRecord,
+    Act, Adapter, AnswerSink, Args, ClusterStatus, Fetched, Flags, Incomplete, Local, LocalNode,
+    Missed, Packet, Replay, Restored, Resume, Selector, SessionRecord, SharedSessions,
 };
-use crate::store::{Entry, Range, Record, RoomLog, Store};
+use crate::store::{Entry, Kind, Range, RoomLog, Store, shared_name};
 
-/// What the keys of sessions begin with.
-const SESSION: &str = "session:";
 /// Bytes of a private id. A longer one is none of ours.
 const MAX_PID: usize = 64;
+/// Another node may be ahead: so long this one has to be where the client was, and how often it is looked.
+const CATCH_UP: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(10);
 /// Messages that are read at once, and that one client can have missed.
 const PAGE: usize = 1000;
 const MAX_MISSED: usize = 10_000;
 
-/// The adapter of a room on a server of its own.
+/// The name of the log that the room of a namespace has: of its own, or with all nodes.
+pub(super) fn log_name(namespace: &str, adapter: &dyn Adapter) -> String {
+    match adapter.common_order() {
+        Some(order) => shared_name(namespace, &order),
+        None => namespace.to_owned(),
+    }
+}
+
+/// Whether clients can come back in a room with that adapter: nodes have to have positions and sessions in common.
+pub(super) fn is_possible(adapter: &dyn Adapter) -> bool {
+    let is_shared = || adapter.common_order().is_some() && adapter.sessions().is_some();
+    !adapter.status().is_clustered() || is_shared()
+}
+
+/// The adapter of a room, with sessions that clients come back to.
 #[derive(Debug)]
 pub(super) struct RecoveringRoom {
+    nodes: Arc<dyn Adapter>,
     local: Local,
-    namespace: Arc<str>,
+    log: String,
     store: Store,
     rendered: Rendered,
     max_disconnection: Duration,
 }
 
 impl RecoveringRoom {
+    /// `nodes` is the adapter by which the room reaches others.
     pub fn new(
+        nodes: Arc<dyn Adapter>,
         node: &Arc<LocalNode>,
         store: Store,
         rendered: Rendered,
         max_disconnection: Duration,
     ) -> Self {
-        let namespace = Arc::clone(node.namespace());
-        RecoveringRoom { local: Local::new(node), namespace, store, rendered, max_disconnection }
+        let (local, log) = (Local::new(node), log_name(node.namespace(), &*nodes));
+        RecoveringRoom { nodes, local, log, store, rendered, max_disconnection }
+    }
+
+    fn sessions_of(&self, log: &RoomLog) -> Sessions {
+        Sessions::of(&*self.nodes, log, self.max_disconnection)
     }
 
     async fn restore(&self, pid: &str, offset: Option<&str>) -> Option<Restored> {
         if pid.len() > MAX_PID {
             return None;
         }
-        let log = self.store.open(&self.namespace).await.ok()?;
-        let key = key(pid);
-        let record = log.record(&key)?;
-        // A session is given once.
-        log.remove(&key).ok()?;
-        let session = read(pid, &record.value)?;
-        let seq = |position: &Option<String>| log.seq(position.as_deref()?);
+        let log = self.store.open(&self.log).await.ok()?;
+        let session = self.sessions_of(&log).take(pid).await?;
+        let seq = |position: &Option<String>| log.number(position.as_deref()?);
         // What came before the session began is not missed, whatever the client kept from another.
         let start = seq(&session.start)?;
         let seen = match offset {
-            Some(offset) => start.max(log.seq(offset)?),
+            Some(offset) => start.max(log.number(offset)?),
             None => start,
         };
         // Who has seen all that it was sent missed nothing until it was lost, however long that was.
         let has_all = seq(&session.sent).is_none_or(|sent| seen >= sent);
         let from = seq(&session.lost).filter(|_| has_all).map_or(seen, |lost| lost.max(seen));
+        let is_clustered = self.nodes.status().is_clustered();
+        let patience = if is_clustered { CATCH_UP } else { Duration::ZERO };
+        if timeout(patience, reaches(&log, from)).await.is_err() {
+            return None;
+        }
         let page = log.read(Range::After(from), 1).await.ok()?;
         (!page.gap).then(|| Restored { session, from: log.position(from) })
     }
@@ -82,13 +107,14 @@ impl RecoveringRoom {
 
     /// The messages that a client missed, in its own words. `None` if they are too many, or some are gone.
     async fn missed(&self, Restored { session, from }: &Restored) -> Option<Missed> {
-        let log = self.store.open(&self.namespace).await.ok()?;
+        let log = self.store.open(&self.log).await.ok()?;
         let member = Remembered::of(&session.data);
         let mut last = log.seq(from)?;
         let mut missed = Missed::new();
         loop {
             let page = log.read(Range::After(last), PAGE).await.ok()?;
-            if page.gap {
+            let is_gap = |entry: &Arc<Entry>| entry.kind == Kind::of(GAP);
+            if page.gap || page.entries.iter().any(is_gap) {
                 return None;
             }
             last = page.entries.last().map_or(last, |entry| entry.seq);
@@ -102,6 +128,13 @@ impl RecoveringRoom {
                 return Some(missed);
             }
         }
+    }
+}
+
+/// Waits until a log has all up to a number.
+async fn reaches(log: &RoomLog, number: u64) {
+    while log.is_behind() || log.told() < number {
+        sleep(LOOK).await;
     }
 }
 
@@ -157,63 +190,13 @@ pub(super) fn words(chat_protocol: ChatProtocol, entry: &Entry) -> Option<(&'sta
     Some((event, Args::from(args)))
 }
 
-fn key(pid: &str) -> String {
-    format!("{SESSION}{pid}")
-}
-
-fn written(session: &SessionRecord) -> String {
-    let SessionRecord { pid: _, sid, rooms, data, start, sent, lost } = session;
-    let rooms: Vec<&str> = rooms.iter().map(|room| &**room).collect();
-    json!({ "sid": sid, "rooms": rooms, "data": data, "start": start, "sent": sent, "lost": lost })
-        .to_string()
-}
-
-fn read(pid: &str, text: &str) -> Option<SessionRecord> {
-    let mut value: Value = serde_json::from_str(text).ok()?;
-    let text = |key: &str| value[key].as_str().map(str::to_owned);
-    let (sid, start, sent, lost) = (text("sid")?, text("start"), text("sent"), text("lost"));
-    let rooms =
-        value["rooms"].as_array()?.iter().filter_map(Value::as_str).map(Arc::from).collect();
-    let data = value["data"].take();
-    Some(SessionRecord { pid: pid.to_owned(), sid, rooms, data, start, sent, lost })
-}
-
-/// Keeps the session of a client that is there. If there is no place for it, the client joins anew when it comes back.
-pub(super) fn keep(log: &RoomLog, session: &SessionRecord) {
-    let (key, value) = (key(&session.pid), written(session));
-    let _ = log.put(Record { key, value, expires: None });
-}
-
-/// A client has left. Who was lost may come back for a while.
-pub(super) fn left(log: &RoomLog, pid: &str, meant: bool, max_disconnection: Duration) {
-    match meant {
-        true => drop(log.remove(&key(pid))),
-        false => {
-            log.record(&key(pid)).into_iter().for_each(|it| expire(log, it, max_disconnection))
-        }
-    }
-}
-
-/// The process begins: who was there when it last ended may come back for a while.
-pub(super) fn expire_all(log: &RoomLog, max_disconnection: Duration) {
-    let sessions = log.records().into_iter().filter(|record| record.key.starts_with(SESSION));
-    sessions.for_each(|record| expire(log, record, max_disconnection));
-}
-
-/// Gives a session its end, if it has none.
-fn expire(log: &RoomLog, record: Record, after: Duration) {
-    if record.expires.is_none() {
-        let _ = log.put(Record { expires: Some(now() + millis(after)), ..record });
-    }
-}
-
-fn millis(time: Duration) -> u64 {
-    time.as_millis().try_into().unwrap_or(u64::MAX / 2)
-}
-
 impl Adapter for RecoveringRoom {
     fn broadcast(&self, packet: Packet, selector: Selector, flags: Flags) {
-        self.local.broadcast(packet, selector, flags);
+        match flags.local {
+            // What is said to one client is in order with what the room says.
+            true => self.local.broadcast(packet, selector, flags),
+            false => self.nodes.broadcast(packet, selector, flags),
+        }
     }
 
     fn broadcast_with_ack(
@@ -223,27 +206,27 @@ impl Adapter for RecoveringRoom {
         flags: Flags,
         answers: AnswerSink,
     ) {
-        self.local.broadcast_with_ack(packet, selector, flags, answers);
+        self.nodes.broadcast_with_ack(packet, selector, flags, answers);
     }
 
     fn join(&self, selector: Selector, rooms: Vec<Arc<str>>, flags: Flags) {
-        self.local.join(selector, rooms, flags);
+        self.nodes.join(selector, rooms, flags);
     }
 
     fn leave(&self, selector: Selector, rooms: Vec<Arc<str>>, flags: Flags) {
-        self.local.leave(selector, rooms, flags);
+        self.nodes.leave(selector, rooms, flags);
     }
 
     fn disconnect(&self, selector: Selector, close: bool, flags: Flags) {
-        self.local.disconnect(selector, close, flags);
+        self.nodes.disconnect(selector, close, flags);
     }
 
     fn fetch(&self, selector: Selector, flags: Flags) -> BoxFuture<'_, Fetched> {
-        self.local.fetch(selector, flags)
+        self.nodes.fetch(selector, flags)
     }
 
     fn server_side_emit(&self, packet: Packet) {
-        self.local.server_side_emit(packet);
+        self.nodes.server_side_emit(packet);
     }
 
     fn server_side_emit_with_ack(
@@ -251,11 +234,15 @@ impl Adapter for RecoveringRoom {
         packet: Packet,
         timeout: Duration,
     ) -> BoxFuture<'_, Result<Vec<Args>, Incomplete<Vec<Args>>>> {
-        self.local.server_side_emit_with_ack(packet, timeout)
+        self.nodes.server_side_emit_with_ack(packet, timeout)
     }
 
     fn server_count(&self) -> BoxFuture<'_, usize> {
-        self.local.server_count()
+        self.nodes.server_count()
+    }
+
+    fn status(&self) -> ClusterStatus {
+        self.nodes.status()
     }
 
     fn recovers(&self) -> bool {
@@ -264,14 +251,12 @@ impl Adapter for RecoveringRoom {
 
     fn between_events(&self, act: Act) {
         // Of a message that is being told, clients hear in any case: live, or because they come back from before it.
-        act(self.store.opened(&self.namespace).map(|log| log.position(log.told())));
+        act(self.store.opened(&self.log).map(|log| log.position(log.told())));
     }
 
     fn persist(&self, session: SessionRecord) {
-        if let Some(log) = self.store.opened(&self.namespace) {
-            let (key, value) = (key(&session.pid), written(&session));
-            let expires = Some(now() + millis(self.max_disconnection));
-            let _ = log.put(Record { key, value, expires });
+        if let Some(log) = self.store.opened(&self.log) {
+            self.sessions_of(&log).lost(session);
         }
     }
 
@@ -281,5 +266,25 @@ impl Adapter for RecoveringRoom {
 
     fn resume(&self, restored: Restored, resume: Resume) -> BoxFuture<'_, bool> {
         Box::pin(self.resume(restored, resume))
+    }
+
+    fn common_order(&self) -> Option<Arc<str>> {
+        self.nodes.common_order()
+    }
+
+    fn place(&self) -> Option<u64> {
+        self.nodes.place()
+    }
+
+    fn replay(&self, after: u64) -> BoxFuture<'_, Option<Replay>> {
+        self.nodes.replay(after)
+    }
+
+    fn sessions(&self) -> Option<Arc<dyn SharedSessions>> {
+        self.nodes.sessions()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.nodes.close()
     }
 }

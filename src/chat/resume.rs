@@ -125,6 +125,20 @@ impl ResumeKey {
         let signature = hmac::sign(&self.aliases, said.as_bytes());
         BASE64.encode(&signature.as_ref()[..12]).into()
     }
+
+    /// What nodes call a client without a token that may come back to its session, by the id of its socket.
+    pub(super) fn session_alias(&self, id: &str) -> Arc<str> {
+        let signature = hmac::sign(&self.aliases, id.as_bytes());
+        format!("{OF_SESSION}{}", BASE64.encode(&signature.as_ref()[..12])).into()
+    }
+}
+
+/// What the aliases of sessions begin with: no letter of Base64.
+const OF_SESSION: char = '~';
+
+/// Whether an alias is that of a person, who has it again with a token; and not that of a session.
+pub(super) fn is_of_person(alias: &str) -> bool {
+    !alias.starts_with(OF_SESSION)
 }
 
 #[cfg(test)]

@@ -74,6 +74,7 @@ use questions::Change;
 use slow::Slow;
 use speech::Pending;
 
+pub(super) use common::GAP;
 pub(super) use elsewhere::{log_missed, tick_time};
 pub(super) use history::now;
 pub(super) use moderation::Reply;
@@ -83,7 +84,11 @@ pub(super) use task::RoomTask;
 /// What the room handles.
 #[derive(Debug)]
 pub(super) enum Input {
-    Connected(Socket),
+    /// `settled` is dropped when it is decided what name a client has that came back to its session.
+    Connected {
+        socket: Socket,
+        settled: oneshot::Sender<()>,
+    },
     /// Answered with who a member is by its token, if it may be looked at now.
     WhoIs {
         sid: Sid,
@@ -297,7 +302,7 @@ impl Room {
 
     fn handle(&mut self, input: Input) {
         match input {
-            Input::Connected(socket) => {
+            Input::Connected { socket, settled } => {
                 let sid = socket.session().sid();
                 let account = socket.extensions().remove::<Arc<Verified>>();
                 let roles = account.as_ref().map(|it| it.roles.clone()).unwrap_or_default();
@@ -319,7 +324,7 @@ impl Room {
                 self.expect_expiry(sid);
                 match is_new {
                     true => self.wait_for_word(&sid),
-                    false => self.come_back(&sid),
+                    false => self.come_back(&sid, settled),
                 }
             }
             Input::Disconnected { sid, meant } => self.leave(&sid, meant),
@@ -400,7 +405,7 @@ impl Room {
             }
         }
         self.settle();
-        self.log.iter().for_each(RoomLog::set_told);
+        self.told_all();
     }
 
     /// How many people there are, on all nodes.

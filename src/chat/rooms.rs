@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::account;
 use super::arrivals::Arrival;
 use super::handle::RoomHandle;
+use super::recovery;
 use super::room::{Input, RoomTask};
 use super::roster;
 use super::shared::Shared;
@@ -186,7 +187,9 @@ impl Rooms {
                 socket.extensions().insert(room);
                 if socket.record().is_some() {
                     // A client that can come back has to have a position as it comes.
-                    let log = rooms.shared.settings.store.open(socket.namespace().name()).await;
+                    let namespace = socket.namespace();
+                    let log = recovery::log_name(namespace.name(), &**namespace.adapter());
+                    let log = rooms.shared.settings.store.open(&log).await;
                     log.into_iter().for_each(|log| drop(socket.extensions().insert(log)));
                 }
                 Ok(())
@@ -194,7 +197,13 @@ impl Rooms {
         });
         handlers.on_connect(|socket| async move {
             if let Some(room) = room_of(&socket) {
-                room.send(Input::Connected(socket)).await;
+                let (settled, decided) = oneshot::channel();
+                let is_back = socket.is_recovered();
+                room.send(Input::Connected { socket, settled }).await;
+                if is_back {
+                    // Whatever the client says is said with its name.
+                    let _ = decided.await;
+                }
             }
         });
         handlers.on_disconnect(|socket, reason| async move {

@@ -11,10 +11,13 @@ use crate::cluster::redis::{
 };
 use crate::config::{ClusterAdapter, ClusterOldest, Settings};
 use crate::files;
-use crate::socketio::{Adapter, IoBuilder, LocalNode};
+use crate::socketio::{Adapter, LocalNode};
 
 /// More is no file of certificates.
 const LARGEST_CA: u64 = 1 << 20;
+
+/// Makes the adapter of a namespace.
+pub(super) type Make = Box<dyn Fn(&Arc<LocalNode>) -> Arc<dyn Adapter> + Send + Sync>;
 
 /// How nodes meet.
 pub(super) struct Cluster {
@@ -71,10 +74,9 @@ impl Cluster {
         &self.redis.url
     }
 
-    /// Connects, and has namespaces meet those of other nodes.
-    pub fn connect(self, io: IoBuilder) -> (IoBuilder, Redis) {
+    /// Connects, and makes what has namespaces meet those of other nodes.
+    pub fn connect(self) -> (Make, Redis) {
         let redis = Redis::connect(self.redis);
-        type Make = Box<dyn Fn(&Arc<LocalNode>) -> Arc<dyn Adapter> + Send + Sync>;
         let make: Make = match self.adapter {
             ClusterAdapter::Redis => {
                 let settings = PubSubSettings { channel_prefix: self.prefix, oldest: self.oldest };
@@ -88,10 +90,13 @@ impl Cluster {
                 Box::new(move |node| cluster.adapter(node))
             }
             ClusterAdapter::RedisStreams => {
-                let (stream, channel_prefix) = (self.prefix.clone(), self.prefix);
+                let (stream, channel_prefix) = (self.prefix.clone(), self.prefix.clone());
+                // Servers of Node do not know these positions: they have sessions of their own.
+                let session_prefix = format!("{}#session:", self.prefix);
                 let settings = StreamSettings {
                     stream,
                     channel_prefix,
+                    session_prefix,
                     max_entries: self.stream_length,
                     count: self.stream_count,
                     ..StreamSettings::default()
@@ -100,6 +105,6 @@ impl Cluster {
                 Box::new(move |node| cluster.adapter(node))
             }
         };
-        (io.adapter(make), redis)
+        (make, redis)
     }
 }

@@ -158,8 +158,8 @@ async fn serve(
     let io = Io::builder().connect_timeout(settings.connect_timeout);
     let (io, redis) = match cluster {
         Some(cluster) => {
-            let (io, redis) = cluster.connect(io);
-            (io, Some(redis))
+            let (make, redis) = cluster.connect();
+            (chat.recovering_among(io, make), Some(redis))
         }
         None => (chat.recovering(io), None),
     };

@@ -153,10 +153,28 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
         Box::pin(ready(None))
     }
 
+    /// Where the nodes keep sessions that they have in common, if they have such a place.
+    fn sessions(&self) -> Option<Arc<dyn SharedSessions>> {
+        None
+    }
+
     /// Tells the other nodes that this one leaves.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(ready(()))
     }
+}
+
+/// Sessions of clients that may come back to any node, whatever positions are. What a node says of one session takes
+/// place in the order in which it was said.
+pub trait SharedSessions: fmt::Debug + Send + Sync + 'static {
+    /// Keeps a session for so long, in place of an earlier record of it.
+    fn keep(&self, session: SessionRecord, time: Duration);
+
+    /// Keeps a session that is kept for so long from now on; if that is zero, it is gone.
+    fn end(&self, pid: String, time: Duration);
+
+    /// Takes a session out: it is given once. `None` if there is none, or it cannot be known now.
+    fn take(&self, pid: String) -> BoxFuture<'static, Option<SessionRecord>>;
 }
 
 /// See [`Adapter::between_events`]. It takes no locks of an adapter's.

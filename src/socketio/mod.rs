@@ -35,7 +35,9 @@ mod taken;
 mod values;
 
 pub use acks::AckError;
-pub use adapter::{Act, Adapter, Fetched, Incomplete, Local, NODE_TIMEOUT, Packet, Resume};
+pub use adapter::{
+    Act, Adapter, Fetched, Incomplete, Local, NODE_TIMEOUT, Packet, Resume, SharedSessions,
+};
 pub use answers::{AnswerSink, Answers, Collector, answers};
 pub use broadcast::Broadcast;
 pub use details::SocketDetails;

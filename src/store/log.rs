@@ -73,6 +73,16 @@ impl RoomLog {
         self.room.told.store(self.top(), Ordering::Release);
     }
 
+    /// Whether entries are missing that others have, or everybody was told of some that are not here yet.
+    pub fn is_behind(&self) -> bool {
+        self.room.behind.load(Ordering::Acquire)
+    }
+
+    /// Says so, or that it has all of them.
+    pub fn set_behind(&self, behind: bool) {
+        self.room.behind.store(behind, Ordering::Release);
+    }
+
     /// The messages after a number that are not deleted, of those that are in memory.
     pub fn recent_after(&self, seq: u64) -> Vec<Arc<Entry>> {
         let state = self.room.lock();

@@ -37,7 +37,7 @@ pub use records::Record;
 pub use settings::{Durability, Retention, RetentionOf, StoreSettings};
 pub use sqlite::{Moved, OpenError, TransferError, export, import};
 
-pub use shared::room_of;
+pub use shared::{room_of, shared_name};
 
 use memory::Memory;
 use sqlite::File;
@@ -139,7 +139,7 @@ impl Store {
     /// # Errors
     /// As of [`open`](Self::open).
     pub async fn open_shared(&self, room: &str, cluster: &str) -> Result<RoomLog, StoreError> {
-        self.open(&shared::name(room, cluster)).await
+        self.open(&shared_name(room, cluster)).await
     }
 
     /// The log of a room, if somebody has it open.

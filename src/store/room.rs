@@ -1,7 +1,7 @@
 //! What is in memory of an open log.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,6 +20,8 @@ pub(super) struct Room {
     pub epoch: Arc<str>,
     /// See [`RoomLog::told`](super::RoomLog::told).
     pub told: AtomicU64,
+    /// See [`RoomLog::is_behind`](super::RoomLog::is_behind).
+    pub behind: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -43,7 +45,8 @@ const LOST: usize = 64;
 
 impl Room {
     pub fn new(name: Arc<str>, epoch: Arc<str>, state: State) -> Self {
-        Room { name, epoch, told: state.top.into(), state: Mutex::new(state) }
+        let (told, behind) = (state.top.into(), AtomicBool::new(false));
+        Room { name, epoch, told, behind, state: Mutex::new(state) }
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {

@@ -12,7 +12,7 @@ use super::room::new_epoch;
 const BETWEEN: char = ' ';
 
 /// The name under which a store has the log of a room in a cluster.
-pub(super) fn name(room: &str, cluster: &str) -> String {
+pub fn shared_name(room: &str, cluster: &str) -> String {
     format!("{room}{BETWEEN}{cluster}")
 }
 
@@ -48,10 +48,10 @@ mod tests {
 
     #[test]
     fn the_epoch_of_a_cluster_is_the_same_on_all_nodes_and_others_are_random() {
-        let log = name("/support", "socket.io");
+        let log = shared_name("/support", "socket.io");
         assert_eq!((&*epoch(&log), epoch(&log).len()), (&*epoch(&log), 8));
-        assert_ne!(epoch(&log), epoch(&name("/", "socket.io")));
-        assert_ne!(epoch(&log), epoch(&name("/support", "other")));
+        assert_ne!(epoch(&log), epoch(&shared_name("/", "socket.io")));
+        assert_ne!(epoch(&log), epoch(&shared_name("/support", "other")));
         assert_ne!(epoch("/"), epoch("/"));
         assert_eq!(room_of(&log), ("/support", Some("socket.io")));
         assert_eq!(room_of("/"), ("/", None));

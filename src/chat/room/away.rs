@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::chat::chat_protocol::ChatProtocol;
 use crate::chat::name::Name;
+use crate::chat::resume::is_of_person;
 use crate::engine::Sid;
 
 /// People who are away at a time. Of more it is told at once.
@@ -21,7 +22,7 @@ const MAX_AWAY: usize = 10_000;
 pub(super) struct Absent {
     pub sid: Sid,
     pub name: Name,
-    /// That of a person with a token.
+    /// That of a person with a token, or of a session that its client may come back to.
     pub alias: Option<Arc<str>>,
     pub address: Option<IpAddr>,
     pub chat_protocol: ChatProtocol,
@@ -30,11 +31,12 @@ pub(super) struct Absent {
 }
 
 impl Absent {
-    /// Whether that is who it was: the same person, or, without a token, the same name at the same address.
+    /// Whether that is who it was: the same person or session, or, without a token, the same name at the same address.
     fn is(&self, name: &Name, alias: Option<&Arc<str>>, address: Option<IpAddr>) -> bool {
         match &self.alias {
-            Some(own) => alias == Some(own),
-            None => self.name == *name && address.is_some() && self.address == address,
+            Some(own) if alias == Some(own) => true,
+            Some(own) if is_of_person(own) => false,
+            _ => self.name == *name && address.is_some() && self.address == address,
         }
     }
 }

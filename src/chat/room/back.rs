@@ -7,25 +7,31 @@ use tokio::sync::oneshot;
 use super::history::author;
 use super::login::Entrant;
 use super::{Member, Room};
-use crate::chat::recovery::{self, Remembered, words};
+use crate::chat::chat_protocol::Place;
+use crate::chat::recovery::{Remembered, words};
 use crate::chat::resume::PersonId;
+use crate::chat::sessions::Sessions;
 use crate::engine::Sid;
 use crate::socketio::{Ack, Broadcast};
 
 impl Room {
     /// The room opens: who was there when it was open last may come back for a while.
     pub(super) fn recover(&mut self) {
-        if self.roster.is_none()
-            && let Some(log) = &self.log
-        {
+        if self.adapter().is_some_and(|adapter| adapter.recovers()) {
             self.recovery = self.shared.settings.recovery;
-            recovery::expire_all(log, self.recovery);
+            self.sessions().inspect(Sessions::expire_all);
         }
+    }
+
+    /// Where sessions are kept; `None` if nobody comes back to one.
+    fn sessions(&self) -> Option<Sessions> {
+        let (log, adapter) = self.log.as_ref().zip(self.adapter())?;
+        (!self.recovery.is_zero()).then(|| Sessions::of(&*adapter, log, self.recovery))
     }
 
     /// Writes down what is needed to have a member back, if its client can come back.
     pub(super) fn remember(&self, sid: &Sid) {
-        let (Some(log), Some(member)) = (&self.log, self.members.get(sid)) else { return };
+        let Some(member) = self.members.get(sid) else { return };
         let Some(chat_protocol) = member.chat_protocol else { return };
         if self.recovery.is_zero() || member.socket.record().is_none() {
             return;
@@ -39,21 +45,24 @@ impl Room {
             }
             .data(),
         );
-        if let Some(record) = member.socket.record() {
-            recovery::keep(log, &record);
+        if let Some((sessions, record)) = self.sessions().zip(member.socket.record()) {
+            sessions.keep(record);
         }
     }
 
     /// A member has left.
     pub(super) fn forget(&self, member: &Member, meant: bool) {
-        let Some(log) = self.log.as_ref().filter(|_| !self.recovery.is_zero()) else { return };
-        if let Some(record) = member.socket.record() {
-            recovery::left(log, &record.pid, meant, self.recovery);
+        if self.recovery.is_zero() {
+            return;
+        }
+        if let Some((sessions, record)) = self.sessions().zip(member.socket.record()) {
+            sessions.left(&record.pid, meant);
         }
     }
 
     /// If a client has come back to its session, it is who it was, and hears what was said in the moment of its coming.
-    pub(super) fn come_back(&mut self, sid: &Sid) {
+    /// `settled` is dropped when it is decided whether it has its name.
+    pub(super) fn come_back(&mut self, sid: &Sid, settled: oneshot::Sender<()>) {
         let Some(member) = self.members.get_mut(sid) else { return };
         let (Some(log), Some(from)) = (&self.log, member.socket.resumed_at()) else { return };
         let Some(from) = log.seq(from) else { return };
@@ -74,7 +83,7 @@ impl Room {
         // Who has an account shows that again as the page logs in.
         let Some(name) = was.name else { return self.remember(sid) };
         let person = was.person.as_deref().and_then(PersonId::known);
-        let alias = person.as_ref().and_then(|person| self.alias(person, &name));
+        let alias = self.alias_of(&socket, person.as_ref(), &name);
         let mut entrant = Entrant {
             sid: *sid,
             chat_protocol: was.chat_protocol,
@@ -92,7 +101,7 @@ impl Room {
             || !self.is_taken(&entrant.name, entrant.alias.as_ref())
             || self.give_number(&mut entrant);
         if is_free {
-            self.claim(entrant, oneshot::channel().0);
+            self.claim(entrant, settled);
         }
     }
 
@@ -102,10 +111,21 @@ impl Room {
         Some(log.position(log.top()).into())
     }
 
+    /// The position of a message, if clients can come back.
+    pub(super) fn offset_at(&self, place: Option<&Place>) -> Option<Arc<str>> {
+        place.filter(|_| !self.recovery.is_zero()).map(|place| place.position.as_str().into())
+    }
+
     /// Sends one member an event whose last argument is a text. Clients that can come back take that for a position,
     /// if none comes after it.
-    pub(super) fn say_to(&self, member: &Member, event: &str, text: &str) {
+    pub(super) fn say_to(
+        &self,
+        member: &Member,
+        event: &str,
+        text: &str,
+        offset: Option<Arc<str>>,
+    ) {
         let event = Broadcast::new(Arc::clone(&self.namespace), event, vec![text.into()]);
-        member.socket.emit_shared(&event.offset(self.offset()));
+        member.socket.emit_shared(&event.offset(offset.or_else(|| self.offset())));
     }
 }

@@ -11,6 +11,7 @@ use super::Room;
 use super::login::{Entrant, refuse_login, taken};
 use super::names::keeps;
 use crate::chat::name::Name;
+use crate::chat::resume::is_of_person;
 use crate::chat::roster::Told;
 
 /// How long the others have to answer. Nobody waits longer for a name; what a silent node had told of its people counts
@@ -61,7 +62,7 @@ impl Room {
         let taken =
             name.as_ref().is_some_and(|name| self.has_name(name, [alias, before], node < to));
         if let Some(name) = name.filter(|_| !taken) {
-            self.make_room(&name);
+            self.make_room(&name, alias);
             self.take_from_guests(&name);
         }
         self.tell(&Told::Claimed { node, to, claim, taken });
@@ -72,7 +73,8 @@ impl Room {
         let is_other = |other: Option<&Arc<str>>| other.is_none() || !aliases.contains(&other);
         let mut here = self.members.values();
         let mut claims = self.claims.values().map(|claim| &claim.entrant).filter(|_| asked);
-        let mut away = self.away.iter().filter(|absent| absent.alias.is_some());
+        let mut away =
+            self.away.iter().filter(|it| it.alias.as_ref().is_some_and(|it| is_of_person(it)));
         here.any(|it| {
             it.name.as_ref().is_some_and(|own| keeps(own, name)) && is_other(it.alias.as_ref())
         }) || claims.any(|it| keeps(&it.name, name) && is_other(it.alias.as_ref()))

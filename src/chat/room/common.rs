@@ -41,7 +41,7 @@ const NOTED_EVERY: Duration = Duration::from_secs(60);
 /// The record of that.
 const NOTED: &str = "cluster-read";
 /// The word of entries that stand for some that are missing.
-pub(super) const GAP: &str = "gap";
+pub(in crate::chat) const GAP: &str = "gap";
 
 /// How much of the common history is in the log.
 #[derive(Debug)]
@@ -106,6 +106,14 @@ impl Room {
         if let Some(common) = &mut self.common {
             common.recalls = MAX_RECALLED;
         }
+        self.told_all();
+    }
+
+    /// What is in the log was told.
+    pub(super) fn told_all(&self) {
+        let Some(log) = &self.log else { return };
+        log.set_behind(self.common.as_ref().is_some_and(|common| common.state != State::Live));
+        log.set_told();
     }
 
     /// Reads what was missed, before the room hears anybody.

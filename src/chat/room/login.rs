@@ -103,7 +103,7 @@ impl Room {
             refuse_login(&socket, chat_protocol, &error, ack);
             return socket.disconnect(false);
         }
-        let alias = person.as_ref().and_then(|person| self.alias(person, &name));
+        let alias = self.alias_of(&socket, person.as_ref(), &name);
         let wants_token = options.wants_token();
         // Who asks for an acknowledgement can be told that a name is taken.
         let is_told = options.page || ack.is_wanted() || chat_protocol == ChatProtocol::Nicknames;
@@ -185,7 +185,7 @@ impl Room {
             self.users -= 1;
             self.aliases.went(back.alias.as_ref());
         } else {
-            self.make_room(&name);
+            self.make_room(&name, alias.as_ref());
         }
         self.count_people();
         let users = self.people();

@@ -11,9 +11,10 @@ use super::rename::Before;
 use crate::chat::ChatSettings;
 use crate::chat::chat_protocol::{ChatProtocol, NAMELESS, SERVER};
 use crate::chat::name::Name;
-use crate::chat::resume::{PersonId, ResumeKey};
+use crate::chat::resume::{PersonId, ResumeKey, is_of_person};
 use crate::chat::skeleton::Reserved;
 use crate::engine::Sid;
+use crate::socketio::Socket;
 
 /// Numbers that are tried for a name that is taken.
 const NUMBERS: std::ops::Range<usize> = 2..1000;
@@ -32,6 +33,23 @@ impl Room {
     /// What nodes call a person under a name.
     pub(super) fn alias(&self, person: &PersonId, name: &Name) -> Option<Arc<str>> {
         Some(self.resume_key()?.alias(person, name))
+    }
+
+    /// What nodes call a client under a name: its person, or else, if it may come back to its session on any of them, the
+    /// session.
+    pub(super) fn alias_of(
+        &self,
+        socket: &Socket,
+        person: Option<&PersonId>,
+        name: &Name,
+    ) -> Option<Arc<str>> {
+        match person {
+            Some(person) => self.alias(person, name),
+            None if self.roster.is_some() && socket.record().is_some() => {
+                Some(self.resume_key()?.session_alias(&socket.id()))
+            }
+            None => None,
+        }
     }
 
     /// How long a lost connection is not told of.
@@ -77,8 +95,8 @@ impl Room {
                 && !is_same(member.alias.as_ref())
         }) || self.away.iter().any(|absent| {
             // Without a token nobody can show that it was they who were here; the next one gets the name.
-            let is_known = absent.alias.is_some() && !is_same(absent.alias.as_ref());
-            is_known && keeps(&absent.name, name)
+            let is_known = absent.alias.as_ref().is_some_and(|it| is_of_person(it));
+            is_known && !is_same(absent.alias.as_ref()) && keeps(&absent.name, name)
         }) || self
             .claims
             .values()
@@ -87,11 +105,16 @@ impl Room {
     }
 
     /// Somebody has a name now: who had it, is away, and cannot show who they are, has left.
-    pub(super) fn make_room(&mut self, name: &Name) {
+    pub(super) fn make_room(&mut self, name: &Name, alias: Option<&Arc<str>>) {
         if self.shared.settings.duplicate_names {
             return;
         }
-        let left = self.away.take(|absent| absent.alias.is_none() && absent.name.is_like(name));
+        let cannot_show = |other: Option<&Arc<str>>| other.is_none_or(|it| !is_of_person(it));
+        let left = self.away.take(|absent| {
+            let other = absent.alias.as_ref();
+            let is_same = other.is_some() && other == alias;
+            cannot_show(other) && !is_same && absent.name.is_like(name)
+        });
         left.into_iter().for_each(|absent| self.gone(absent));
     }
 
@@ -134,7 +157,9 @@ impl Room {
             NUMBERS.filter(|number| before.is_none_or(|it| *number > it) && !used.contains(number));
         for number in free.take(8) {
             let Some(name) = wanted.numbered(number) else { return false };
-            let alias = entrant.person.as_ref().and_then(|person| self.alias(person, &name));
+            let socket = self.members.get(&entrant.sid).map(|member| &member.socket);
+            let person = entrant.person.as_ref();
+            let alias = socket.and_then(|socket| self.alias_of(socket, person, &name));
             if !self.is_taken(&name, alias.as_ref()) {
                 (entrant.name, entrant.alias) = (name, alias);
                 return true;

@@ -76,7 +76,7 @@ impl Room {
             return Err(ban.error());
         }
         let before = Before { name: own, alias: member.alias.clone() };
-        let alias = person.as_ref().and_then(|person| self.alias(person, &name));
+        let alias = self.alias_of(&socket, person.as_ref(), &name);
         let entrant = Entrant {
             sid: *sid,
             chat_protocol: chat_protocol.unwrap_or(ChatProtocol::Users),
@@ -119,7 +119,7 @@ impl Room {
         if let Some(absent) = self.away.back(&name, alias.as_ref(), address) {
             self.gone(absent);
         }
-        self.make_room(&name);
+        self.make_room(&name, alias.as_ref());
         // Other tabs of the same person go with it: they come in beside it again.
         let others = self.tabs(&before, &sid);
         others.iter().for_each(|other| self.say_quietly(other, None));

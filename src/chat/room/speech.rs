@@ -143,7 +143,8 @@ impl Room {
         let (late, place, mark) = (None, kept.place.as_ref(), kept.mark.as_deref());
         let role = self.members.get(&sid).and_then(|member| member.roles.shown());
         let notice = Notice::Message { name: name.as_ref(), text: &text, role, late, place, mark };
-        self.deliver(at, chat_protocol, &notice, offset);
+        let offset = self.offset_at(place).or_else(|| offset.cloned());
+        self.deliver(at, chat_protocol, &notice, offset.as_ref());
         if chat_protocol == ChatProtocol::Bare
             && let Some(member) = self.members.get(&sid)
         {
@@ -153,7 +154,7 @@ impl Room {
                 Some(_) => text,
                 None => nameless(&text),
             };
-            self.say_to(member, "chat message", &shown);
+            self.say_to(member, "chat message", &shown, offset);
         }
         kept.told();
         item.into_iter().for_each(|item| self.log_item(item));
@@ -307,7 +308,8 @@ impl Room {
             let (place, mark) = (place.as_ref(), None);
             let role = words::role(said);
             let notice = Notice::Message { name: name.as_ref(), text, role, late, place, mark };
-            self.deliver(None, ChatProtocol::Users, &notice, taken.offset.as_ref());
+            let offset = self.offset_at(place).or_else(|| taken.offset.clone());
+            self.deliver(None, ChatProtocol::Users, &notice, offset.as_ref());
         }
         if taken.part == Part::Whole
             && let Some(item) = self.common.as_ref().and_then(|_| self.item(taken, id))

@@ -15,12 +15,13 @@ use super::older::Older;
 use super::outgoing::Put;
 use super::questions::Line;
 use super::replay::replay;
-use super::sessions;
+use super::sessions::{self, StreamSessions};
 use crate::cluster::adapter::ClusterAdapter;
 use crate::cluster::message::Content;
 use crate::socketio::{
     Act, Adapter, AnswerSink, Args, ClusterLink, ClusterStatus, Fetched, Flags, Incomplete,
-    LocalNode, Packet, Part, Place, Replay, Restored, Resume, Selector, SessionRecord, Taken,
+    LocalNode, Packet, Part, Place, Replay, Restored, Resume, Selector, SessionRecord,
+    SharedSessions, Taken,
 };
 
 /// How long closing may take.
@@ -290,10 +291,18 @@ impl Adapter for StreamAdapter {
         Box::pin(replay(self.hub(), self.namespace(), after))
     }
 
+    fn sessions(&self) -> Option<Arc<dyn SharedSessions>> {
+        Some(Arc::new(StreamSessions(Arc::clone(self.hub()))))
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            // What was said is in the stream before the node goes.
-            let _ = timeout(CLOSE, self.hub().outgoing.is_out()).await;
+            // What was said is in the stream before the node goes, and who may come back to another.
+            let is_out = async {
+                self.hub().outgoing.is_out().await;
+                self.hub().writing.is_out().await;
+            };
+            let _ = timeout(CLOSE, is_out).await;
             self.questions.close().await;
         })
     }

@@ -1,13 +1,14 @@
 //! Sessions of clients who were lost, under keys of Redis as Node's adapter has them, and what they missed.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::future::BoxFuture;
 use redis::streams::StreamRangeReply;
-use redis::{RedisResult, cmd, from_redis_value};
+use redis::{Cmd, RedisResult, cmd, from_redis_value};
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -19,7 +20,9 @@ use super::hub::Hub;
 use super::reader::{Info, place};
 use crate::cluster::message::Content;
 use crate::cluster::node_format::{First, Parts, encode_binary};
-use crate::socketio::{Args, Broadcast, Packet, RecoverySettings, Restored, Resume, SessionRecord};
+use crate::socketio::{
+    Args, Broadcast, Packet, RecoverySettings, Restored, Resume, SessionRecord, SharedSessions,
+};
 
 /// Entries that are read at once, and how often.
 const COUNT: usize = 1000;
@@ -29,33 +32,105 @@ const LOOKS: u32 = 3;
 const LOOK: Duration = Duration::from_millis(100);
 /// The same, if it was lost by this node.
 const WRITTEN: Duration = Duration::from_secs(2);
+/// Sessions that wait for Redis at a time; more are not kept.
+const MAX_WRITING: usize = 10_000;
+/// For so long a session is removed that nobody is to come back to. After that it is left to expire.
+const REMOVED: Duration = Duration::from_secs(60);
 
-/// Sessions that are being written.
+/// What is to be done with a session, and until when that makes sense.
+#[derive(Debug, Clone)]
+enum Change {
+    Keep(Arc<SessionRecord>, Instant),
+    /// If it is there, it is kept until then.
+    Expire(Instant),
+    Remove(Instant),
+}
+
+impl Change {
+    fn until(&self) -> Instant {
+        match self {
+            Change::Keep(_, until) | Change::Expire(until) | Change::Remove(until) => *until,
+        }
+    }
+
+    fn command(&self, key: String) -> Cmd {
+        let left = || u64::try_from((self.until() - Instant::now()).as_millis()).unwrap_or(1);
+        let mut command = Cmd::new();
+        match self {
+            Change::Keep(session, _) => {
+                command.arg("SET").arg(key).arg(written(session)).arg("PX").arg(left().max(1))
+            }
+            Change::Expire(_) => command.arg("PEXPIRE").arg(key).arg(left().max(1)),
+            Change::Remove(_) => command.arg("DEL").arg(key),
+        };
+        command
+    }
+}
+
+/// Sessions that are being written: what is to be done last with each, and its number.
 #[derive(Debug, Default)]
 pub struct Writing {
-    pids: Mutex<HashSet<String>>,
+    changes: Mutex<HashMap<String, (Change, u64)>>,
     done: Notify,
 }
 
 impl Writing {
-    fn begin(&self, pid: &str, max: usize) -> bool {
-        let mut pids = self.pids.lock().unwrap_or_else(PoisonError::into_inner);
-        pids.len() < max && pids.insert(pid.to_owned())
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Change, u64)>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, pid: &str) {
-        self.pids.lock().unwrap_or_else(PoisonError::into_inner).remove(pid);
+    /// Whether the session has to be written by the caller: otherwise there are too many, or somebody is at it.
+    fn begin(&self, pid: &str, change: Change, max: usize) -> bool {
+        let mut changes = self.lock();
+        if let Some((last, number)) = changes.get_mut(pid) {
+            *last = match (&*last, change) {
+                // It is not there yet.
+                (Change::Keep(session, _), Change::Expire(until)) => {
+                    Change::Keep(Arc::clone(session), until)
+                }
+                (Change::Remove(until), Change::Expire(_)) => Change::Remove(*until),
+                (_, change) => change,
+            };
+            *number += 1;
+            return false;
+        }
+        let has_room = changes.len() < max;
+        if has_room {
+            changes.insert(pid.to_owned(), (change, 0));
+        }
+        has_room
+    }
+
+    /// What is to be done with a session.
+    fn next(&self, pid: &str) -> Option<(Change, u64)> {
+        self.lock().get(pid).cloned()
+    }
+
+    /// The change of that number is made. Whether that was the last.
+    fn is_done(&self, pid: &str, number: u64) -> bool {
+        let mut changes = self.lock();
+        if changes.get(pid).is_some_and(|(_, last)| *last != number) {
+            return false;
+        }
+        changes.remove(pid);
+        drop(changes);
         self.done.notify_waiters();
+        true
     }
 
-    async fn ended(&self, pid: &str) {
+    async fn ended(&self, is_it: impl Fn(&HashMap<String, (Change, u64)>) -> bool) {
         loop {
             let done = self.done.notified();
-            if !self.pids.lock().unwrap_or_else(PoisonError::into_inner).contains(pid) {
+            if is_it(&self.lock()) {
                 return;
             }
             done.await;
         }
+    }
+
+    /// Waits until nothing is to be written.
+    pub async fn is_out(&self) {
+        self.ended(HashMap::is_empty).await;
     }
 }
 
@@ -63,25 +138,58 @@ fn key(hub: &Hub, pid: &str) -> String {
     format!("{}{pid}", hub.settings.session_prefix)
 }
 
-/// Writes a session, as soon as Redis is there.
-pub fn keep(hub: &Arc<Hub>, session: SessionRecord, recovery: &RecoverySettings) {
-    let (hub, until) = (Arc::clone(hub), Instant::now() + recovery.max_disconnection);
-    if !hub.writing.begin(&session.pid, recovery.max_sessions) {
+/// Makes a change of a session, as soon as Redis is there.
+fn change(hub: &Arc<Hub>, pid: String, change: Change, max: usize) {
+    if !hub.writing.begin(&pid, change, max) {
         return;
     }
+    let hub = Arc::clone(hub);
     tokio::spawn(async move {
-        let written = timeout_at(until, async {
-            hub.redis.until(true).await;
-            let left = u64::try_from((until - Instant::now()).as_millis()).unwrap_or(1).max(1);
-            let mut set = cmd("SET");
-            set.arg(key(&hub, &session.pid)).arg(written(&session)).arg("PX").arg(left);
-            hub.redis.command(&set).await
-        });
-        if let Ok(Err(error)) = written.await {
-            debug!(%error, "a session could not be kept");
+        while let Some((change, number)) = hub.writing.next(&pid) {
+            let made = timeout_at(change.until(), async {
+                hub.redis.until(true).await;
+                hub.redis.command(&change.command(key(&hub, &pid))).await
+            });
+            if let Ok(Err(error)) = made.await {
+                debug!(%error, "a session could not be kept");
+            }
+            if hub.writing.is_done(&pid, number) {
+                return;
+            }
         }
-        hub.writing.end(&session.pid);
     });
+}
+
+/// Writes a session, as soon as Redis is there.
+pub fn keep(hub: &Arc<Hub>, session: SessionRecord, recovery: &RecoverySettings) {
+    let until = Instant::now() + recovery.max_disconnection;
+    let pid = session.pid.clone();
+    change(hub, pid, Change::Keep(Arc::new(session), until), recovery.max_sessions);
+}
+
+/// Sessions of an application that has positions of its own.
+#[derive(Debug)]
+pub struct StreamSessions(pub Arc<Hub>);
+
+impl SharedSessions for StreamSessions {
+    fn keep(&self, session: SessionRecord, time: Duration) {
+        let (pid, until) = (session.pid.clone(), Instant::now() + time);
+        change(&self.0, pid, Change::Keep(Arc::new(session), until), MAX_WRITING);
+    }
+
+    fn end(&self, pid: String, time: Duration) {
+        let now = Instant::now();
+        let last = match time.is_zero() {
+            true => Change::Remove(now + REMOVED),
+            false => Change::Expire(now + time),
+        };
+        change(&self.0, pid, last, MAX_WRITING);
+    }
+
+    fn take(&self, pid: String) -> BoxFuture<'static, Option<SessionRecord>> {
+        let hub = Arc::clone(&self.0);
+        Box::pin(async move { take(&hub, &pid).await })
+    }
 }
 
 fn written(session: &SessionRecord) -> String {
@@ -118,7 +226,6 @@ pub async fn restore(hub: &Hub, pid: &str, offset: Option<&str>) -> Option<Resto
         Some(offset) => Some(offset.parse::<Id>().ok()?),
         None => None,
     };
-    let _ = timeout(WRITTEN, hub.writing.ended(pid)).await;
     let session = take(hub, pid).await?;
     let place = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<Id>().ok());
     // What came before the session began is not missed, whatever the client kept from another.
@@ -132,6 +239,8 @@ pub async fn restore(hub: &Hub, pid: &str, offset: Option<&str>) -> Option<Resto
 
 /// Takes a session out: it is given once.
 async fn take(hub: &Hub, pid: &str) -> Option<SessionRecord> {
+    let is_written = hub.writing.ended(|changes| !changes.contains_key(pid));
+    let _ = timeout(WRITTEN, is_written).await;
     const TAKE: &str =
         "local session = redis.call('GET', KEYS[1]) redis.call('DEL', KEYS[1]) return session";
     let mut command = cmd("EVAL");
