@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::chat_protocol::ChatProtocol;
 use super::recovery::words;
 use crate::socketio::Broadcast;
-use crate::store::{Entry, RoomLog};
+use crate::store::{Entry, RoomLog, room_of};
 
 /// Bytes of all that is kept, about. Over it, all of it goes.
 const MAX_BYTES: usize = 4 << 20;
@@ -45,7 +45,7 @@ impl Rendered {
             return Some(event);
         }
         let (name, args) = words(chat_protocol, entry)?;
-        let event = Broadcast::new(log.name().into(), name, args);
+        let event = Broadcast::new(room_of(log.name()).0.into(), name, args);
         let event = Arc::new(event.offset(Some(log.position(entry.seq).into())));
         // The arguments, and as much again once they are encoded.
         let texts = entry.body.len() + entry.name.as_ref().map_or(0, |name| name.len());

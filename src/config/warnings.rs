@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
-use super::{Layer, Settings};
+use super::{ClusterAdapter, Layer, Settings};
 use crate::policy::WEBSOCKET;
 use crate::policy::proxy_headers::Tells;
 
@@ -350,6 +350,16 @@ const RULES: &[Rule] = &[
         values: |Facts { settings, defaults, .. }| {
             let is_set = settings.log_bytes != defaults.log_bytes;
             (is_set && settings.log_dir.is_none()).then(|| settings.log_bytes.to_string())
+        },
+    },
+    Rule {
+        key: "recovery",
+        problem: "nobody's session comes back in a cluster by Pub/Sub: its nodes have no positions in common",
+        fix: "set cluster-adapter to redis-streams, or leave it out",
+        values: |Facts { settings, .. }| {
+            let is_shared = settings.cluster_adapter == ClusterAdapter::RedisStreams;
+            let is_missing = settings.cluster.is_some() && !is_shared;
+            (is_missing && !settings.recovery.is_zero()).then(|| format!("{:?}", settings.recovery))
         },
     },
 ];

@@ -14,9 +14,9 @@ use crate::support::until;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-struct Stage {
-    server: TestServer,
-    io: Io,
+pub(crate) struct Stage {
+    pub server: TestServer,
+    pub io: Io,
 }
 
 async fn stage(store: Store) -> Stage {
@@ -36,23 +36,25 @@ fn in_memory() -> Store {
 }
 
 /// What a stock client keeps.
-struct Kept {
-    sid: String,
-    pid: String,
-    offset: Option<String>,
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub sid: String,
+    pub pid: String,
+    pub offset: Option<String>,
 }
 
 /// A stock client of 4.6 or later.
-struct Stock {
-    client: Client,
-    kept: Kept,
+pub(crate) struct Stock {
+    pub client: Client,
+    pub kept: Kept,
     /// The words that came before the answer to its CONNECT.
-    before: Vec<Value>,
+    pub before: Vec<Value>,
 }
 
 /// An event without its position, which is kept as the client does.
 fn heard(text: &str, offset: &mut Option<String>) -> Value {
-    let mut event: Value = serde_json::from_str(text.strip_prefix("42").unwrap()).unwrap();
+    let event = text.strip_prefix("42").map(serde_json::from_str);
+    let mut event: Value = event.and_then(Result::ok).unwrap_or_else(|| panic!("{text}"));
     let args = event.as_array_mut().unwrap();
     if args.len() > 1
         && let Some(Value::String(_)) = args.last()
@@ -63,7 +65,7 @@ fn heard(text: &str, offset: &mut Option<String>) -> Value {
 }
 
 impl Stock {
-    async fn join(stage: &Stage, kept: Option<&Kept>) -> Self {
+    pub async fn join(stage: &Stage, kept: Option<&Kept>) -> Self {
         let mut client = Client::open(&stage.server, Eio::V4, Via::WebSocket).await;
         let auth = match kept {
             Some(Kept { pid, offset: None, .. }) => json!({ "pid": pid }),
@@ -84,20 +86,20 @@ impl Stock {
         }
     }
 
-    async fn user(stage: &Stage, name: &str) -> Self {
+    pub async fn user(stage: &Stage, name: &str) -> Self {
         let mut stock = Self::join(stage, None).await;
         stock.client.emit(json!(["add user", name])).await;
-        assert_eq!(stock.event().await[0], "login");
+        stock.until("login").await;
         stock
     }
 
-    async fn event(&mut self) -> Value {
+    pub async fn event(&mut self) -> Value {
         let text = self.client.text().await;
         heard(&text, &mut self.kept.offset)
     }
 
     /// Events up to one of that name.
-    async fn until(&mut self, name: &str) -> Value {
+    pub async fn until(&mut self, name: &str) -> Value {
         loop {
             let event = self.event().await;
             if event[0] == name {
@@ -106,12 +108,12 @@ impl Stock {
         }
     }
 
-    async fn says(&mut self, text: &str) {
+    pub async fn says(&mut self, text: &str) {
         self.client.emit_with_ack(1, json!(["new message", text])).await;
         while !self.client.text().await.starts_with("431") {}
     }
 
-    async fn lost(self, stage: &Stage) -> Kept {
+    pub async fn lost(self, stage: &Stage) -> Kept {
         self.client.kill();
         let id = self.kept.sid.clone();
         until("it is lost", || stage.io.of("/").socket(&id).is_none()).await;
@@ -119,7 +121,7 @@ impl Stock {
     }
 }
 
-fn said(name: &str, text: &str) -> Value {
+pub(crate) fn said(name: &str, text: &str) -> Value {
     json!(["new message", { "username": name, "message": text }])
 }
 

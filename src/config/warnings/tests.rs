@@ -201,6 +201,14 @@ fn what_does_not_fit_is_warned_of_and_what_is_next_to_it_is_not() {
         ("stream-bytes = 65536".into(), &[]),
         ("log-bytes = \"1MiB\"".into(), &[("log-bytes", "1048576")]),
         ("log-bytes = \"1MiB\"\nlog-dir = \"logs\"".into(), &[]),
+        ("recovery = \"2m\"".into(), &[]),
+        ("recovery = \"2m\"\ncluster = \"redis://r\"".into(), &[("recovery", "120s")]),
+        ("cluster = \"redis://r\"".into(), &[]),
+        (
+            "recovery = \"2m\"\ncluster = \"redis://r\"\ncluster-adapter = \"redis-streams\""
+                .into(),
+            &[],
+        ),
     ];
     let mut covered = HashSet::new();
     for (text, expected) in cases {

@@ -2,6 +2,7 @@
 
 mod history;
 mod net;
+mod recovered;
 
 use std::sync::Arc;
 use std::time::Duration;
