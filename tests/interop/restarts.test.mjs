@@ -4,6 +4,9 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startForwarder } from './lib/forwarder.mjs';
+import { nodeFlags } from './lib/nodes.mjs';
+import { startRedis } from './lib/redis.mjs';
 import { scenario } from './lib/scenario.mjs';
 
 const NAMES = ['ann', 'bob', 'cho'];
@@ -16,8 +19,29 @@ async function remembering(scene, ...args) {
   return scene.chat(['--data-dir', dir, '--history', '1000', ...args]);
 }
 
-async function walk(scene, { generation, wire, signal, args }) {
-  const server = await remembering(scene, ...args);
+/** Two nodes of one chat. When one stops, the other takes its people. */
+async function taking(scene, ...args) {
+  const redis = await startRedis();
+  scene.atEnd(redis.stop);
+  const flags = ['--cluster', redis.url, '--cluster-adapter', 'redis-streams', '--data-dir', 'none', ...args];
+  const nodes = await Promise.all((await nodeFlags(2)).map((own) => scene.chat([...own, ...flags])));
+  const way = await startForwarder(nodes[0].url);
+  scene.atEnd(way.close);
+  return {
+    url: way.url,
+    stop: async (signal) => {
+      way.turn(nodes[1].url);
+      await nodes[0].stop(signal);
+    },
+    restart: async () => {
+      await nodes[0].restart();
+      nodes.reverse();
+    },
+  };
+}
+
+async function walk(scene, { generation, wire, signal, start = remembering, args }) {
+  const server = await start(scene, ...args);
   const clients = await scene.clients(server.url, NAMES.map((name) => ({ generation, wire, name, reconnect: true })));
   // As the pages of the example do: they log in when they connect, and again when they are connected again.
   for (const client of clients) await client.call('add user', client.name);
@@ -72,6 +96,12 @@ for (const wire of ['websocket', 'xhr-polling']) {
   for (const signal of ['SIGTERM', 'SIGKILL']) {
     scenario(`4.8 over ${wire} with recovery: nothing is lost or doubled over three restarts by ${signal}`, async (scene) => {
       await check(scene, await walk(scene, { generation: '4.8.4', wire, signal, args: ['--recovery', '2m', '--replay', '50'] }), { doubles: false });
+    });
+  }
+  for (const signal of ['SIGTERM', 'SIGKILL']) {
+    scenario(`4.8 over ${wire} goes on at the other node with recovery: nothing is lost or doubled when one ends by ${signal}, three times`, async (scene) => {
+      const args = ['--recovery', '2m', '--replay', '50'];
+      await check(scene, await walk(scene, { generation: '4.8.4', wire, signal, start: taking, args }), { doubles: false });
     });
   }
   for (const generation of ['2.5.0', '1.7.4']) {
