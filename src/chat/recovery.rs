@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
+use tracing::debug;
 
 use super::chat_protocol::{ChatProtocol, Notice};
 use super::name::Name;
@@ -20,7 +21,7 @@ use crate::socketio::{
     Act, Adapter, AnswerSink, Args, ClusterStatus, Fetched, Flags, Incomplete, Local, LocalNode,
     Missed, Packet, Replay, Restored, Resume, Selector, SessionRecord, SharedSessions,
 };
-use crate::store::{Entry, Kind, Range, RoomLog, Store, shared_name};
+use crate::store::{Entry, Kind, Range, RoomLog, Store, room_of, shared_name};
 
 /// Bytes of a private id. A longer one is none of ours.
 const MAX_PID: usize = 64;
@@ -30,6 +31,9 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Messages that are read at once, and that one client can have missed.
 const PAGE: usize = 1000;
 const MAX_MISSED: usize = 10_000;
+
+/// Why a client joins anew.
+const GONE: &str = "some of what was missed is gone";
 
 /// The name of the log that the room of a namespace has: of its own, or with all nodes.
 pub(super) fn log_name(namespace: &str, adapter: &dyn Adapter) -> String {
@@ -73,17 +77,21 @@ impl RecoveringRoom {
         Sessions::of(&*self.nodes, log, self.max_disconnection)
     }
 
-    async fn restore(&self, pid: &str, offset: Option<&str>) -> Option<Restored> {
+    /// Takes out a session.
+    ///
+    /// # Errors
+    /// Why its client joins anew.
+    async fn restore(&self, pid: &str, offset: Option<&str>) -> Result<Restored, &'static str> {
         if pid.len() > MAX_PID {
-            return None;
+            return Err("no such session");
         }
-        let log = self.store.open(&self.log).await.ok()?;
-        let session = self.sessions_of(&log).take(pid).await?;
+        let log = self.store.open(&self.log).await.map_err(|error| error.reason())?;
+        let session = self.sessions_of(&log).take(pid).await.ok_or("no such session")?;
         let seq = |position: &Option<String>| log.number(position.as_deref()?);
         // What came before the session began is not missed, whatever the client kept from another.
-        let start = seq(&session.start)?;
+        let start = seq(&session.start).ok_or("of another history")?;
         let seen = match offset {
-            Some(offset) => start.max(log.number(offset)?),
+            Some(offset) => start.max(log.number(offset).ok_or("a position of another history")?),
             None => start,
         };
         // Who has seen all that it was sent missed nothing until it was lost, however long that was.
@@ -92,40 +100,53 @@ impl RecoveringRoom {
         let is_clustered = self.nodes.status().is_clustered();
         let patience = if is_clustered { CATCH_UP } else { Duration::ZERO };
         if timeout(patience, reaches(&log, from)).await.is_err() {
-            return None;
+            return Err("a position that is not there yet");
         }
-        let page = log.read(Range::After(from), 1).await.ok()?;
-        (!page.gap).then(|| Restored { session, from: log.position(from) })
+        let page = log.read(Range::After(from), 1).await.map_err(|error| error.reason())?;
+        match page.gap {
+            true => Err(GONE),
+            false => Ok(Restored { session, from: log.position(from) }),
+        }
     }
 
     async fn resume(&self, restored: Restored, resume: Resume) -> bool {
         match self.missed(&restored).await {
-            Some(missed) => resume(missed),
-            None => false,
+            Ok(missed) => resume(missed) || self.joins_anew("too much was missed"),
+            Err(reason) => self.joins_anew(reason),
         }
     }
 
-    /// The messages that a client missed, in its own words. `None` if they are too many, or some are gone.
-    async fn missed(&self, Restored { session, from }: &Restored) -> Option<Missed> {
-        let log = self.store.open(&self.log).await.ok()?;
+    /// Says in the log why a client does not have its session back. Returns false.
+    fn joins_anew(&self, reason: &'static str) -> bool {
+        debug!(room = room_of(&self.log).0, reason, "a client that was lost joins anew");
+        false
+    }
+
+    /// The messages that a client missed, in its own words.
+    ///
+    /// # Errors
+    /// Why they cannot be told: they are too many, or some are gone.
+    async fn missed(&self, Restored { session, from }: &Restored) -> Result<Missed, &'static str> {
+        let log = self.store.open(&self.log).await.map_err(|error| error.reason())?;
         let member = Remembered::of(&session.data);
-        let mut last = log.seq(from)?;
+        let mut last = log.seq(from).ok_or(GONE)?;
         let mut missed = Missed::new();
         loop {
-            let page = log.read(Range::After(last), PAGE).await.ok()?;
+            let page = log.read(Range::After(last), PAGE).await.map_err(|error| error.reason())?;
             let is_gap = |entry: &Arc<Entry>| entry.kind == Kind::of(GAP);
             if page.gap || page.entries.iter().any(is_gap) {
-                return None;
+                return Err(GONE);
             }
             last = page.entries.last().map_or(last, |entry| entry.seq);
             for entry in page.entries.iter().filter(|entry| member.missed(entry)) {
-                missed.push(self.rendered.event(&log, member.chat_protocol, entry)?);
+                let event = self.rendered.event(&log, member.chat_protocol, entry);
+                missed.push(event.ok_or(GONE)?);
             }
             if missed.len() > MAX_MISSED {
-                return None;
+                return Err("too much was missed");
             }
             if !page.more {
-                return Some(missed);
+                return Ok(missed);
             }
         }
     }
@@ -261,7 +282,10 @@ impl Adapter for RecoveringRoom {
     }
 
     fn restore(&self, pid: String, offset: Option<String>) -> BoxFuture<'_, Option<Restored>> {
-        Box::pin(async move { self.restore(&pid, offset.as_deref()).await })
+        Box::pin(async move {
+            let restored = self.restore(&pid, offset.as_deref()).await;
+            restored.inspect_err(|reason| _ = self.joins_anew(reason)).ok()
+        })
     }
 
     fn resume(&self, restored: Restored, resume: Resume) -> BoxFuture<'_, bool> {

@@ -23,7 +23,7 @@ async function remembering(scene, ...args) {
 async function taking(scene, ...args) {
   const redis = await startRedis();
   scene.atEnd(redis.stop);
-  const flags = ['--cluster', redis.url, '--cluster-adapter', 'redis-streams', '--data-dir', 'none', ...args];
+  const flags = ['--cluster', redis.url, '--cluster-adapter', 'redis-streams', '--data-dir', 'none', '--history', '1000', ...args];
   const nodes = await Promise.all((await nodeFlags(2)).map((own) => scene.chat([...own, ...flags])));
   const way = await startForwarder(nodes[0].url);
   scene.atEnd(way.close);
