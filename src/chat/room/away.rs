@@ -125,6 +125,19 @@ mod tests {
         assert_eq!(away.back(&ann, None, here).unwrap().name, ann);
         assert!(away.back(&ann, None, here).is_none(), "once");
         assert_eq!(away.back(&bob, Some(&one), there).unwrap().name, bob);
+        // A session is known by the name and the address as well: its client may not come back to it.
+        let session: Arc<str> = "~1".into();
+        for (alias, address, is_back) in [
+            (None, there, false),
+            (Some(&one), there, false),
+            (None, here, true),
+            (Some(&session), there, true),
+        ] {
+            away.put(absent(3, "cid", Some("~1"), 1), WAIT, now);
+            let back = away.back(&Name::new("cid").unwrap(), alias, address);
+            assert_eq!(back.is_some(), is_back, "{alias:?} {address:?}");
+            away.take(|_| true);
+        }
         assert!(away.next().is_none() && away.due(now + WAIT * 2).is_empty());
     }
 

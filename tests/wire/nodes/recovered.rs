@@ -23,11 +23,18 @@ struct Node {
     redis: Redis,
 }
 
-/// A node as the server makes one. Names are unique, and who is lost is away for a while.
+/// A node as the server makes one, whose user of Redis may do what docs/cluster.md says. Names are unique, and who is
+/// lost is away for a while.
 async fn node(redis: &RedisServer) -> Node {
-    let link = Redis::connect(redis.url().parse::<RedisUrl>().unwrap());
+    const RULES: &str = "on >x resetchannels &* +@pubsub +@connection +@stream ~socket.io \
+                         +eval +get +set +del +pexpire ~socket.io#session:*";
+    let rules: Vec<&str> = ["ACL", "SETUSER", "eve"].into_iter().chain(RULES.split(' ')).collect();
+    redis.cli(&rules);
+    let link = Redis::connect(redis.url().replace("//", "//eve:x@").parse::<RedisUrl>().unwrap());
     soon("connected", link.until(true)).await;
-    let streams = RedisStreams::new(link.clone(), StreamSettings::default());
+    let session_prefix = "socket.io#session:".to_owned();
+    let settings = StreamSettings { session_prefix, ..StreamSettings::default() };
+    let streams = RedisStreams::new(link.clone(), settings);
     let settings = ChatSettings {
         store: Store::memory(StoreSettings::default()),
         resume_key: Some(ResumeKey::from_secret(b"the key of the cluster")),

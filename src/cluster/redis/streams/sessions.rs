@@ -326,7 +326,55 @@ async fn after(hub: &Hub, last: Id) -> RedisResult<Vec<(Id, Option<Entry>)>> {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn of_each_session_the_last_change_is_written_and_of_few_at_a_time() {
+        let now = Instant::now();
+        let [soon, later] = [1, 2].map(|seconds| now + Duration::from_secs(seconds));
+        let session = |sid: &str| {
+            Arc::new(SessionRecord {
+                pid: "p".to_owned(),
+                sid: sid.to_owned(),
+                rooms: Vec::new(),
+                data: Value::Null,
+                start: None,
+                sent: None,
+                lost: None,
+            })
+        };
+        let keep = |sid, until| Change::Keep(session(sid), until);
+        let words = |change: &Change| {
+            let packed = change.command("k".to_owned()).get_packed_command();
+            String::from_utf8(packed).unwrap().split("\r\n").nth(2).unwrap().to_owned()
+        };
+        for (first, then, word, until) in [
+            (keep("a", later), keep("b", soon), "SET", soon),
+            (keep("a", soon), Change::Expire(later), "SET", later),
+            (keep("a", later), Change::Remove(soon), "DEL", soon),
+            (Change::Remove(soon), Change::Expire(later), "DEL", soon),
+            (Change::Remove(soon), keep("a", later), "SET", later),
+            (Change::Expire(soon), Change::Expire(later), "PEXPIRE", later),
+        ] {
+            let writing = Writing::default();
+            assert!(writing.begin("p", first.clone(), 1));
+            assert!(!writing.begin("q", first.clone(), 1), "too many");
+            assert!(!writing.begin("p", then.clone(), 1), "somebody is at it");
+            let (change, number) = writing.next("p").unwrap();
+            assert_eq!(
+                (words(&change).as_str(), change.until()),
+                (word, until),
+                "{first:?} {then:?}"
+            );
+            assert!(!writing.is_done("p", number - 1), "there is another change");
+            assert!(writing.is_out().now_or_never().is_none());
+            assert!(writing.is_done("p", number));
+            assert!(writing.is_out().now_or_never().is_some());
+            assert!(writing.next("p").is_none() && writing.begin("q", first, 1));
+        }
+    }
 
     #[test]
     fn sessions_are_read_as_they_were_written_and_as_node_writes_them() {
