@@ -11,6 +11,9 @@ use crate::socketio::Taken;
 const MAX_COUNT: usize = 16_384;
 /// The same in bytes.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// So many broadcasts may wait for the next look at the clock while nobody is in the room: waking the room for each would
+/// cost most of what taking them costs.
+const MAX_UNHEARD: usize = 256;
 
 #[derive(Debug)]
 pub enum Arrival {
@@ -32,11 +35,18 @@ struct Waiting {
     foreign: usize,
     /// A broadcast of another node was lost, and no other has come since.
     has_lost: bool,
+    /// Nobody is in the room.
+    unheard: bool,
 }
 
 impl Arrivals {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says whether nobody is in the room. What came before is to be taken out then.
+    pub fn set_unheard(&self, unheard: bool) {
+        self.lock().unheard = unheard;
     }
 
     /// Adds something of this node.
@@ -61,10 +71,14 @@ impl Arrivals {
         if let Arrival::Broadcast(taken) = &mut arrival {
             taken.after_gap |= std::mem::take(&mut waiting.has_lost);
         }
+        let can_wait = waiting.unheard && matches!(arrival, Arrival::Broadcast(_));
         waiting.foreign += 1;
         waiting.bytes += bytes;
         waiting.all.push_back((arrival, bytes));
-        Some(waiting.all.len() == 1)
+        Some(match waiting.unheard {
+            false => waiting.all.len() == 1,
+            true => !can_wait || waiting.all.len() == MAX_UNHEARD,
+        })
     }
 
     pub fn pop(&self) -> Option<Arrival> {

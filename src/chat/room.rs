@@ -303,6 +303,9 @@ impl Room {
     fn handle(&mut self, input: Input) {
         match input {
             Input::Connected { socket, settled } => {
+                // Who comes hears nothing of before.
+                self.arrivals.set_unheard(false);
+                self.settle();
                 let sid = socket.session().sid();
                 let account = socket.extensions().remove::<Arc<Verified>>();
                 let roles = account.as_ref().map(|it| it.roles.clone()).unwrap_or_default();

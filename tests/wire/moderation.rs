@@ -55,6 +55,14 @@ async fn enter(server: &TestServer, name: &str, auth: Value) -> Client {
     client
 }
 
+async fn is_let_in(server: &TestServer, auth: Value) -> bool {
+    let mut client = Client::open(server, Eio::V4, Via::WebSocket).await;
+    client.send(&format!("40{auth}")).await;
+    let answer = client.text().await;
+    assert!(answer.starts_with("40") || answer.contains("banned"), "{answer}");
+    answer.starts_with("40")
+}
+
 async fn moderator(server: &TestServer) -> Client {
     enter(server, "", json!({ "token": person("Mo", &["moderator"]) })).await
 }
@@ -114,6 +122,42 @@ async fn moderators_alone_do_what_moderators_do() {
     );
     assert_eq!(until_event(&mut mo, "removed").await["action"], "kick");
     assert_eq!(mo.text().await, "41");
+}
+
+/// Also of people who are away as they are banned: what they have said tells who that is.
+#[tokio::test]
+async fn nobody_has_power_over_who_is_of_their_rank_or_a_higher_one() {
+    let (server, operator) = server().await;
+    let token = |name: &str, role: &str| json!({ "token": person(name, &[role]) });
+    let mut mo = moderator(&server).await;
+    let mut admin = enter(&server, "", token("Eve", "admin")).await;
+    for (role, by_mo, by_admin) in
+        [("admin", false, false), ("moderator", false, true), ("team", true, true)]
+    {
+        for (is_admin, holds) in [(false, by_mo), (true, by_admin)] {
+            let name = format!("{role}{is_admin}");
+            let mut pat = enter(&server, "", token(&name, role)).await;
+            let position = say(&mut pat, "hello").await["position"].clone();
+            pat.kill();
+            let is_there = |who: &Value| who["people"].as_array().unwrap().contains(&json!(name));
+            while is_there(&ask(&mut mo, json!(["who"])).await) {}
+            let by = if is_admin { &mut admin } else { &mut mo };
+            let ban = json!({ "action": "ban", "position": position });
+            assert_eq!(moderate(by, ban).await["ok"], true);
+            let mute = json!({ "action": "mute", "position": position });
+            assert_eq!(moderate(by, mute).await["ok"], true);
+            let is_in = is_let_in(&server, token(&name, role)).await;
+            assert_eq!(is_in, !holds, "{role}, by an admin: {is_admin}");
+            let listed = operator.act(json!({ "action": "list" })).await.unwrap();
+            let bans = listed["sanctions"].as_array().unwrap().iter();
+            for ban in bans.filter(|it| it["action"] == "ban") {
+                operator.act(json!({ "action": "lift", "id": ban["id"] })).await.unwrap();
+            }
+            let mut pat = enter(&server, "", token(&name, role)).await;
+            let answer = say(&mut pat, "and now?").await;
+            assert_eq!(answer["ok"] == false, holds, "{role}, by an admin: {is_admin}, {answer}");
+        }
+    }
 }
 
 #[tokio::test]

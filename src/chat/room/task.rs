@@ -66,6 +66,7 @@ impl RoomTask {
                 room.look_for_absent();
                 room.look_for_expired();
                 room.send_nicknames();
+                room.arrivals.set_unheard(room.members.is_empty());
             });
             cork.release().await;
         }
