@@ -70,11 +70,12 @@ scenario('half a surrogate pair harms nobody', async (scene) => {
 scenario('a message before the login is refused, and a second login ignored', async (scene) => {
   const { url } = await scene.chat();
   const everybody = await scene.clients(url, everyKind());
-  for (const client of everybody) {
+  // what is refused is answered a second later
+  await Promise.all(everybody.map(async (client) => {
     await client.emit('new message', 'too early');
     const [error] = await client.until('message error');
     assert.equal(typeof error.reason, 'string', client.name);
-  }
+  }));
   await joinAll(everybody);
   for (const client of everybody) assert.deepEqual(client.log.all('new message'), [], client.name);
   const [first] = everybody;
