@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { startChat } from '../interop/lib/server.mjs';
-import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
+import { Person, openPage, startWholeBrowser, startServer } from './lib/pages.mjs';
 
 let browser;
 let server;
 let builtIn;
 before(async () => {
-  [browser, server, builtIn] = await Promise.all([startBrowser(), startServer('--duplicate-names', 'true'), startChat(['--duplicate-names', 'true'])]);
+  [browser, server, builtIn] = await Promise.all([startWholeBrowser(), startServer('--duplicate-names', 'true'), startChat(['--duplicate-names', 'true'])]);
 });
 after(() => Promise.all([browser?.close(), server?.stop('SIGKILL'), builtIn?.stop('SIGKILL')]));
 

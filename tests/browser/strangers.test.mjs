@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, describe, it } from 'node:test';
-import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
+import { Person, openPage, startWholeBrowser, startServer } from './lib/pages.mjs';
 
 let browser;
 let stranger;
@@ -13,7 +13,7 @@ before(async () => {
   });
   const listening = new Promise((resolve) => stranger.listen(0, '127.0.0.1', resolve));
   // Names that are not this machine's: to these browsers send no Sec-Fetch-Site by plain http.
-  [browser] = await Promise.all([startBrowser('--host-resolver-rules=MAP *.test 127.0.0.1'), listening]);
+  [browser] = await Promise.all([startWholeBrowser('--host-resolver-rules=MAP *.test 127.0.0.1'), listening]);
 });
 after(() => Promise.all([browser?.close(), stranger?.close()]));
 

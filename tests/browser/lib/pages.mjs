@@ -1,8 +1,11 @@
 // The pages in Chromium, in front of the real server.
 
-import { existsSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { findChromium } from '../../interop/lib/chromium.mjs';
 import { startChat } from '../../interop/lib/server.mjs';
 
 const folder = fileURLToPath(new URL('../../../static', import.meta.url));
@@ -15,10 +18,42 @@ export function startServer(...args) {
   return startChat(['--static-dir', folder, ...args]);
 }
 
+/**
+ * The same, but a connection test is in a hurry there: it does not leave the best transport alone for ten seconds, to see what
+ * becomes of it. For tests of something else.
+ */
+export function startHastyServer(...args) {
+  hasty ??= hurry();
+  return startChat(['--static-dir', hasty, ...args]);
+}
+
+let hasty;
+
+function hurry() {
+  const copy = mkdtempSync(join(tmpdir(), 'parlance-pages-'));
+  process.on('exit', () => rmSync(copy, { recursive: true, force: true }));
+  cpSync(folder, copy, { recursive: true });
+  let script = readFileSync(join(copy, 'trial.js'), 'utf8');
+  for (const [name, ms] of [['SILENT_MS', 200], ['HOLD_MS', 500]]) {
+    const changed = script.replace(new RegExp(`var ${name} = \\d+;`), `var ${name} = ${ms};`);
+    if (changed === script) throw new Error(`trial.js has no ${name}`);
+    script = changed;
+  }
+  writeFileSync(join(copy, 'trial.js'), script);
+  return copy;
+}
+
 /** `args` are further switches of Chromium. */
 export async function startBrowser(...args) {
-  const executablePath = process.env.CHROMIUM_BIN ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
-  if (!executablePath) throw new Error('no Chromium found: install it, or point CHROMIUM_BIN to one');
+  return launch(findChromium(), args);
+}
+
+/** The same in the Chromium that people have: for what the headless shell has not. */
+export async function startWholeBrowser(...args) {
+  return launch(findChromium({ whole: true }), args);
+}
+
+function launch(executablePath, args) {
   return chromium.launch({
     executablePath,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...args],

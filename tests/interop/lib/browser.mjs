@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { mapBytes, pack, toHex, unpack } from './bytes.mjs';
+import { findChromium } from './chromium.mjs';
 import { CHAT_EVENTS, Client, nameOf } from './clients.mjs';
 import { EventLog } from './log.mjs';
 import { openClient } from './open-client.mjs';
@@ -38,15 +39,6 @@ function browser() {
 export async function closeBrowser() {
   await (await launched)?.close();
   launched = undefined;
-}
-
-function findChromium() {
-  const candidates = process.env.CHROMIUM
-    ? [process.env.CHROMIUM]
-    : process.env.PATH.split(':').flatMap((folder) => ['chromium', 'chromium-browser', 'google-chrome'].map((name) => join(folder, name)));
-  const found = candidates.find((path) => existsSync(path));
-  if (!found) throw new Error(`no Chromium: looked for ${process.env.CHROMIUM ?? 'chromium on PATH'}; install it, or point CHROMIUM to it`);
-  return found;
 }
 
 /** An empty page of that server's origin, or of `site`. */
