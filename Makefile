@@ -59,7 +59,11 @@ test-interop: build
 test-browser: build
 	cd tests/browser && node --test --test-force-exit --test-concurrency=2
 
-.PHONY: day
+.PHONY: day engines
+
+# The page in every engine by every transport that it has, in about five minutes; in test-browser each of both, not each pair.
+engines: build
+	cd tests/browser && FULL=1 node --test --test-force-exit engines.test.mjs
 
 # A room of 10 000 messages in three browsers: reload, to the first, search, delete. About two minutes; of 2 000 in test-browser.
 day: build

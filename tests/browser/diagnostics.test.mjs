@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { FAULTS } from '../faults/faults.mjs';
 import { startStage } from '../faults/lib/stage.mjs';
-import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
+import { Person, openPage, startBrowser, startHastyServer, startServer } from './lib/pages.mjs';
 
 const folder = fileURLToPath(new URL('../../static', import.meta.url));
 
@@ -57,7 +57,7 @@ describe('the connection test', { concurrency: 3 }, () => {
   });
 
   it('tells policy from a poor browser and from a box on the way', async (t) => {
-    const server = await startServer('--transports', 'websocket,eventsource,xhr-polling');
+    const server = await startHastyServer('--transports', 'websocket,eventsource,xhr-polling');
     t.after(() => server.stop('SIGKILL'));
     const page = await openPage(browser, { without: ['EventSource'] });
     await page.routeWebSocket(/socket\.io/, (socket) => socket.close());
@@ -77,7 +77,7 @@ describe('the connection test', { concurrency: 3 }, () => {
   });
 
   it('works in a browser that has next to nothing, in Korean, twice', async (t) => {
-    const server = await startServer();
+    const server = await startHastyServer();
     t.after(() => server.stop('SIGKILL'));
     const page = await openPage(browser, { locale: 'ko-KR', without: ['WebSocket', 'EventSource', 'JSON', 'Uint8Array', 'ArrayBuffer', 'localStorage'] });
     const first = await run(page, server.url);
@@ -108,7 +108,7 @@ describe('the connection test', { concurrency: 3 }, () => {
   });
 
   it('knows that all WebSockets are taken from WebSockets that do not get through', async (t) => {
-    const server = await startServer('--max-websockets', '1');
+    const server = await startHastyServer('--max-websockets', '1');
     t.after(() => server.stop('SIGKILL'));
     const first = await Person.enter(browser, server.url, 'First');
     await first.travelsBy('websocket');
@@ -122,7 +122,7 @@ describe('the connection test', { concurrency: 3 }, () => {
   });
 
   it('gives no number where the log would not have the report', async (t) => {
-    const server = await startServer('--log', 'warn');
+    const server = await startHastyServer('--log', 'warn');
     t.after(() => server.stop('SIGKILL'));
     const page = await openPage(browser);
     const { results, id } = await run(page, server.url);

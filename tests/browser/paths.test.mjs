@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { apache, nginx, startProxy } from '../interop/lib/proxy.mjs';
-import { PATIENCE, Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
+import { PATIENCE, Person, openPage, startBrowser, startHastyServer, startServer } from './lib/pages.mjs';
 
 let browser;
 before(async () => {
@@ -52,7 +52,7 @@ describe('pages below a path', { concurrency: 3 }, () => {
       t.after(async () => {
         for (const close of closers) await close();
       });
-      const server = await startServer(...args);
+      const server = await startHastyServer(...args);
       closers.unshift(() => server.stop('SIGKILL'));
       const front = proxy ? await startProxy({ atEnd: (close) => closers.unshift(close) }, proxy, server.port, ['http']) : { http: server.url };
       const home = `${front.http}${at}`;
