@@ -18,7 +18,7 @@ const NAMES = ['Alice', 'Bob', 'Carol'];
 const ROUNDS = ['SIGKILL', 'SIGTERM', 'SIGKILL'];
 
 // people wait most of the time: for connections to be given up, and made anew
-describe('three restarts', { concurrency: 3 }, () => {
+describe('three restarts', { concurrency: 2 }, () => {
   for (const { transports, form } of WAYS) {
     describe(`by ${form}`, () => {
       // a frame and a script say nothing of a server that is gone: heartbeats do
