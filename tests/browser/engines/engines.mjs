@@ -80,8 +80,12 @@ class Program extends Engine {
   }
 
   async value(expression) {
-    await this.ready;
-    const line = await this.ask(expression);
+    // an engine that hangs is ended, which those who wait for it hear of
+    const timer = setTimeout(() => {
+      this.messages.push(`no answer to ${expression}`);
+      process.kill(-this.child.pid, 'SIGKILL');
+    }, 2 * PATIENCE);
+    const line = await this.ready.then(() => this.ask(expression)).finally(() => clearTimeout(timer));
     if (line[0] === '!') throw new Error(`${line.slice(1)} in ${expression}`);
     return line.slice(1);
   }
