@@ -87,4 +87,20 @@ mod tests {
         let many: Vec<String> = (0..40).map(|n| n.to_string()).collect();
         assert_eq!(Roles::new(many.iter().map(String::as_str)).iter().count(), 32);
     }
+    #[test]
+    fn one_role_of_power_is_shown_the_greater_one() {
+        for (roles, shown) in [
+            (&["moderator"][..], Some("moderator")),
+            (&["moderator", "admin"], Some("admin")),
+            (&["team"], None),
+            (&[], None),
+        ] {
+            assert_eq!(Roles::new(roles.iter().copied()).shown(), shown);
+        }
+        for (word, read) in
+            [("moderator", Some("moderator")), ("admin", Some("admin")), ("team", None), ("", None)]
+        {
+            assert_eq!(Roles::read_shown(word), read, "{word}");
+        }
+    }
 }

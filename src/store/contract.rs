@@ -336,6 +336,7 @@ async fn all_rooms_together_are_bounded_and_the_largest_gives_way() {
         while bytes().await > 100_000 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        assert!(bytes().await > 80_000, "no more goes than has to");
     }
 }
 

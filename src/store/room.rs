@@ -150,3 +150,27 @@ pub(super) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_millis().try_into().unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::message;
+
+    #[test]
+    fn only_what_is_not_written_waits() {
+        let state = State::new(Window::new(0), Records::default(), 0, Filter::new(0));
+        let room = Room::new("r".into(), "8letters".into(), state);
+        let waiting = || room.waiting().map(|info| (info.entries, info.bytes));
+        assert_eq!(waiting(), None);
+        let entries = [1, 2, 3].map(|seq| Arc::new(message("a", None, "text").numbered(seq)));
+        entries.iter().for_each(|entry| room.lock().window.push(Arc::clone(entry)));
+        let size = entries[0].size();
+        assert_eq!(waiting(), Some((3, 3 * size)));
+        room.written(1, u64::MAX);
+        assert_eq!(waiting(), Some((2, 2 * size)));
+        room.not_written(2, Err(StoreError::DiskFull));
+        assert_eq!(waiting(), Some((1, size)));
+        room.written(3, u64::MAX);
+        assert_eq!(waiting(), None);
+    }
+}

@@ -180,3 +180,31 @@ impl Window {
         self.entries.range(..place).rev()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::NewEntry;
+    use crate::store::contract::message;
+
+    #[test]
+    fn what_is_changed_counts_as_it_stands() {
+        let mut window = Window::new(0);
+        let change = |kind, body| NewEntry { kind, target: Some(1), ..message("a", None, body) };
+        let long = "x".repeat(1_000);
+        for (seq, new) in (1..).zip([
+            message("a", Some("key"), "in the middle"),
+            change(Kind::Edit, &long),
+            change(Kind::Edit, "short"),
+            message("b", None, "another"),
+            change(Kind::Delete, ""),
+        ]) {
+            window.push(Arc::new(new.numbered(seq)));
+            let sum: u64 = window.entries.iter().map(|entry| entry.size()).sum();
+            assert_eq!(window.bytes(), sum, "after {seq}");
+        }
+        assert!(window.bytes() < 1_000, "the texts of what was deleted are gone");
+        while window.pop().is_some() {}
+        assert_eq!((window.bytes(), window.keys.len()), (0, 0));
+    }
+}

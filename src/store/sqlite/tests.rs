@@ -175,6 +175,17 @@ async fn one_store_has_the_directory() {
     drop(open(&folder));
 }
 
+#[tokio::test]
+async fn a_thread_that_panicked_is_told_at_the_end() {
+    let folder = Folder::new();
+    let store = open(&folder);
+    let log = store.open("/").await.unwrap();
+    log.append(message("a", None, "x"), Box::new(|_| panic!("on purpose"))).unwrap();
+    store.ended().await;
+    let told = StoreError::Failed("a thread panicked".to_owned());
+    assert_eq!(store.close().await, Err(told));
+}
+
 #[cfg(unix)]
 #[test]
 fn the_directory_is_for_this_user_alone() {

@@ -358,3 +358,52 @@ impl Import<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::contract::Folder;
+
+    #[test]
+    fn a_line_beyond_what_a_store_holds_is_refused() {
+        let room = json!({ "room": "/", "epoch": "8letters", "top": 2, "floor": 0 });
+        let record = json!({ "record": "k", "value": "v" });
+        let entry = json!({ "seq": 1, "at": 0, "author": "", "kind": "message", "body": "" });
+        let last = i64::MAX as u64 - JUMP;
+        let long = |length| Value::from("x".repeat(length));
+        // A line, its part, the most that is taken, and what is not.
+        for (line, part, most, wrong) in [
+            (1, "room", long(Store::MAX_ROOM_NAME), long(Store::MAX_ROOM_NAME + 1)),
+            (1, "epoch", long(8), long(9)),
+            (1, "top", last.into(), (last + 1).into()),
+            (1, "floor", 2.into(), 3.into()),
+            (2, "record", long(MAX_RECORD_KEY), long(MAX_RECORD_KEY + 1)),
+            (2, "value", long(MAX_RECORD_VALUE), long(MAX_RECORD_VALUE + 1)),
+            (3, "seq", 1.into(), 0.into()),
+            (3, "author", long(MAX_AUTHOR), long(MAX_AUTHOR + 1)),
+            (3, "name", long(MAX_NAME), long(MAX_NAME + 1)),
+            (3, "key", long(MAX_KEY), long(MAX_KEY + 1)),
+            (3, "kind", long(MAX_KIND), long(MAX_KIND + 1)),
+            (3, "kind", long(1), long(0)),
+            (3, "body", long(MAX_BODY), long(MAX_BODY + 1)),
+        ] {
+            let with = |value: Value| {
+                let end = json!({ "end": { "rooms": 1, "records": 1, "entries": 1 } });
+                let head = json!({ "parlance_history": FORM });
+                let mut lines = [head, room.clone(), record.clone(), entry.clone(), end];
+                lines[line][part] = value;
+                let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+                import(&Folder::new().0, &mut text.as_bytes())
+            };
+            assert_eq!(with(most).map(|moved| moved.entries).ok(), Some(1), "{part}");
+            match with(wrong) {
+                Err(TransferError::Line { line: at, .. }) => {
+                    assert_eq!(at, line as u64 + 1, "{part}")
+                }
+                other => panic!("{part}: {other:?}"),
+            }
+        }
+    }
+}
