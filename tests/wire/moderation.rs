@@ -291,6 +291,51 @@ async fn an_address_can_be_banned_but_for_moderators() {
     guest(&server, "Bob").await;
 }
 
+/// The last event before a client is disconnected.
+async fn last_event(client: &mut Client) -> Value {
+    let mut last = Value::Null;
+    let ended = async {
+        loop {
+            let text = client.text().await;
+            if text.starts_with("41") {
+                return;
+            }
+            if let Some(event) = text.strip_prefix("42") {
+                last = serde_json::from_str(event).unwrap();
+            }
+        }
+    };
+    soon("it is disconnected", ended).await;
+    last
+}
+
+#[tokio::test]
+async fn each_page_hears_in_its_own_words_why_it_is_sent_out() {
+    let (server, operator) = server().await;
+    let mut inside = Vec::new();
+    // What a page says first, what tells it that it is there, and by which event it hears the end.
+    for (first, there, end) in [
+        (json!(["nickname", "Nick"]), "nicknames", "announcement"),
+        (json!(["chat message", "hi"]), "chat message", "chat message"),
+        (json!(["add user", "Sam"]), "login", "login error"),
+    ] {
+        let mut client = Client::join(&server, Eio::V4, Via::WebSocket).await;
+        client.emit(first).await;
+        until_event(&mut client, there).await;
+        inside.push((client, end));
+    }
+    operator.act(json!({ "action": "ban", "address": "127.0.0.1" })).await.unwrap();
+    let mut reasons = Vec::new();
+    for (mut client, end) in inside {
+        let last = last_event(&mut client).await;
+        assert_eq!(last[0], end);
+        let text = last[1].as_str().or(last[1]["message"].as_str());
+        reasons.push(text.unwrap().to_owned());
+    }
+    assert!(reasons[0].contains("banned"), "{reasons:?}");
+    assert!(reasons.iter().all(|reason| *reason == reasons[0]), "{reasons:?}");
+}
+
 #[tokio::test]
 async fn slow_mode_holds_for_guests_and_after_a_restart() {
     let store = Store::memory(StoreSettings::default());

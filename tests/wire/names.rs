@@ -447,3 +447,18 @@ async fn another_name_holds_in_all_tabs_of_a_person() {
     assert_eq!(until_event(&mut eve, "new message").await[1]["username"], "Bea");
     assert_told_nothing(&mut eve).await;
 }
+
+#[tokio::test]
+async fn who_has_two_names_and_gives_one_up_has_left_under_that_one() {
+    let server = server(settings()).await;
+    let (_ann, answer) = page(&server, "Ann", json!({ "page": 1 })).await;
+    let (mut eve, _) = page(&server, "Eve", json!({ "page": 1 })).await;
+    let same = json!({ "page": 1, "token": answer["token"] });
+    let (mut tab, _) = page(&server, "Bea", same).await;
+    assert_eq!(eve.event().await, json!(["user joined", { "username": "Bea", "numUsers": 3 }]));
+    assert_eq!(rename(&mut tab, json!("Ann")).await["ok"], true);
+    // Who has come is there already, and nobody is told.
+    assert_eq!(eve.event().await, json!(["user left", { "username": "Bea", "numUsers": 2 }]));
+    assert_eq!(who(&mut eve).await, (2, ["Ann", "Eve"].map(str::to_owned).to_vec()));
+    assert_told_nothing(&mut eve).await;
+}

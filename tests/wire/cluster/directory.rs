@@ -44,6 +44,22 @@ async fn a_new_node_says_so_to_all_others() {
 }
 
 #[tokio::test]
+async fn a_node_is_known_for_its_lease_though_redis_has_forgotten_it() {
+    const LONG: Duration = Duration::from_secs(300);
+    let server = RedisServer::start().await;
+    let (a, b, c) = (node("10.0.0.1:1"), node("10.0.0.2:1"), node("10.0.0.3:1"));
+    let at_a = join(&server, "chat", &a, LONG).await;
+    // It says nothing any more.
+    drop(join(&server, "chat", &b, LONG).await);
+    until("a knows b", || at_a.address(b.id()).is_some()).await;
+    server.cli(&["DEL", "{chat#nodes}", "{chat#nodes}:10.0.0.2:1"]);
+    let at_c = join(&server, "chat", &c, LONG).await;
+    until("a has looked again", || at_a.address(c.id()).is_some()).await;
+    assert_eq!(at_a.address(b.id()).as_deref(), Some("10.0.0.2:1"));
+    assert_eq!(at_c.address(b.id()), None, "who comes later cannot know it");
+}
+
+#[tokio::test]
 async fn nodes_are_there_until_their_lease_ends_or_longer_while_redis_is_away() {
     let mut server = RedisServer::start().await;
     let (a, b) = (node("10.0.0.1:1"), node("[::1]:2"));
