@@ -144,8 +144,8 @@ impl Pool {
         let mut old = Vec::new();
         lock(&self.idle).retain(|_, waiting| {
             // The oldest are in front.
-            let stay = waiting.iter().take_while(|(since, _)| since.elapsed() >= IDLE).count();
-            old.extend(waiting.drain(..stay));
+            let count = waiting.iter().take_while(|(since, _)| since.elapsed() >= IDLE).count();
+            old.extend(waiting.drain(..count));
             !waiting.is_empty()
         });
         // Closed only now, without the lock.
