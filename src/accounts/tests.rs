@@ -251,6 +251,14 @@ fn what_a_token_says_of_a_person() {
 fn files_without_a_key_that_can_be_used_say_so() {
     let p384 = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
     let ed = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    // Another curve, whose points are as long as those of P-256.
+    let p256 = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap().public_key_pem();
+    let text: String = p256.lines().filter(|line| !line.starts_with('-')).collect();
+    let mut der = STANDARD.decode(text).unwrap();
+    let curve = der.windows(4).position(|it| *it == [0x3d, 0x03, 0x01, 0x07]).unwrap() + 3;
+    der[curve] = 0x06;
+    let (head, end) = ("-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----");
+    let other_curve = format!("{head}\n{}\n{end}\n", STANDARD.encode(der));
     let certificate =
         rcgen::CertificateParams::new(vec!["a".into()]).unwrap().self_signed(&ed).unwrap();
     let found = key_files::read(certificate.pem().as_bytes()).unwrap();
@@ -262,6 +270,7 @@ fn files_without_a_key_that_can_be_used_say_so() {
         ("{}".into(), "\"keys\""),
         (json!({ "keys": [] }).to_string(), "no key for"),
         (p384.public_key_pem(), "none for RS256"),
+        (other_curve, "none for RS256"),
         (p384.serialize_pem(), "private key"),
         (ed.public_key_pem().replace("KEY-----\n", "KEY-----\n!"), "no PEM"),
     ] {

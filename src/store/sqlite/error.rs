@@ -126,3 +126,57 @@ pub(super) fn is_of_statement(error: &rusqlite::Error) -> bool {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn what_sqlite_says_has_a_name_at_the_start_and_later() {
+        for (code, at_start, later) in [
+            (ffi::SQLITE_FULL, "file: the disk is full", "disk-full"),
+            (ffi::SQLITE_READONLY, "file may not be written", "read-only"),
+            (ffi::SQLITE_PERM, "file may not be written", "read-only"),
+            (ffi::SQLITE_CANTOPEN, "file: Error code 14: ", "read-only"),
+            (ffi::SQLITE_CORRUPT, "file is damaged (", "damaged"),
+            (ffi::SQLITE_NOTADB, "file is damaged (", "damaged"),
+            (ffi::SQLITE_BUSY, "the data directory file is in use", "store-busy"),
+            (ffi::SQLITE_LOCKED, "the data directory file is in use", "store-busy"),
+            (ffi::SQLITE_IOERR, "file: Error code 10: ", "store-failed"),
+        ] {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let told = OpenError::of(Path::new("file"), &error).to_string();
+            assert!(told.starts_with(at_start), "{code}: {told}");
+            assert_eq!(named(&error).reason(), later, "{code}");
+            assert!(!is_of_statement(&error), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_one_statement_did_wrong_stops_no_other() {
+        for code in [ffi::SQLITE_CONSTRAINT, ffi::SQLITE_TOOBIG, ffi::SQLITE_MISMATCH] {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            assert!(is_of_statement(&error), "{code}");
+        }
+        assert!(is_of_statement(&rusqlite::Error::IntegralValueOutOfRange(0, -1)));
+        assert!(!is_of_statement(&rusqlite::Error::QueryReturnedNoRows));
+    }
+
+    #[test]
+    fn what_the_system_says_of_a_directory_has_the_same_names() {
+        for (kind, told) in [
+            (io::ErrorKind::PermissionDenied, "file may not be written"),
+            (io::ErrorKind::ReadOnlyFilesystem, "file may not be written"),
+            (io::ErrorKind::StorageFull, "file: the disk is full"),
+            (io::ErrorKind::NotFound, "file: entity not found"),
+        ] {
+            let error = OpenError::io(Path::new("file"), kind.into());
+            assert_eq!(error.to_string(), told);
+            assert_eq!(error.source().is_some(), kind == io::ErrorKind::NotFound, "{told}");
+        }
+    }
+}
