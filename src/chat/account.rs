@@ -10,8 +10,8 @@ use tracing::debug;
 
 use super::name::Name;
 use super::resume::PersonId;
-use super::roles::Roles;
-use super::sanctions::{Measure, Sanctions, Whom};
+use super::roles::{Rank, Roles};
+use super::sanctions::{Measure, Sanctions};
 use crate::accounts::{Account, Accounts, Refusal};
 use crate::policy::{ACCOUNT, RoomNames, RoomRules};
 use crate::socketio::{ConnectError, Socket};
@@ -68,10 +68,8 @@ pub fn check_banned(sanctions: &Sanctions, socket: &Socket) -> Result<(), Connec
     let account = socket.extensions().get::<Arc<Verified>>();
     let author = account.as_ref().map(|account| account.person.author());
     let address = socket.session().handshake().bucket;
-    let found = sanctions.find(Measure::Ban, author.as_deref(), address);
-    // Somebody has to be able to lift a ban of the address.
-    let moderates = account.is_some_and(|account| account.roles.may_moderate());
-    match found.filter(|it| !(moderates && matches!(it.whom, Whom::Address(_)))) {
+    let rank = account.map_or(Rank::Nobody, |account| account.roles.rank());
+    match sanctions.find(Measure::Ban, author.as_deref(), address, rank) {
         None => Ok(()),
         Some(ban) => Err(refused("banned", &ban.error().message)),
     }

@@ -48,7 +48,7 @@ impl RoomHandle {
         (Arc::new(RoomHandle { inbox, arrivals, shared: Arc::clone(shared), people }), task)
     }
 
-    /// How many people of this node are in the room.
+    /// How many people are in the room, on all nodes.
     pub fn people(&self) -> usize {
         self.people.load(Ordering::Relaxed)
     }

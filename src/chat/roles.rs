@@ -2,10 +2,38 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// Roles of one person at most. Of more, the first count.
 const MAX_ROLES: usize = 32;
 /// Bytes of the name of a role. A longer one is none.
 const MAX_BYTES: usize = 64;
+
+/// Who has power over whom: over those of lower ranks.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rank {
+    /// Whoever is no moderator.
+    #[default]
+    Nobody,
+    Moderator,
+    Admin,
+    /// Who acts by the admin API. No person has it.
+    Operator,
+}
+
+impl Rank {
+    /// The role that people are shown beside the name.
+    pub fn shown(self) -> Option<&'static str> {
+        match self {
+            Rank::Nobody | Rank::Operator => None,
+            Rank::Moderator => Some(Roles::MODERATOR),
+            Rank::Admin => Some(Roles::ADMIN),
+        }
+    }
+}
 
 /// The roles of a person: names that a token gives, each once, at most 32. Guests have none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,13 +77,18 @@ impl Roles {
         self.has(Self::MODERATOR) || self.is_admin()
     }
 
+    /// The highest rank that they give.
+    pub fn rank(&self) -> Rank {
+        match self.may_moderate() {
+            true if self.is_admin() => Rank::Admin,
+            true => Rank::Moderator,
+            false => Rank::Nobody,
+        }
+    }
+
     /// The role that people are shown beside the name: `admin` or `moderator`.
     pub fn shown(&self) -> Option<&'static str> {
-        match self.may_moderate() {
-            true if self.is_admin() => Some(Self::ADMIN),
-            true => Some(Self::MODERATOR),
-            false => None,
-        }
+        self.rank().shown()
     }
 
     /// Reads such a role.

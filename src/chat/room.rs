@@ -420,6 +420,7 @@ impl Room {
     /// Somebody of this node came or went.
     fn count_people(&mut self) {
         self.counted.set_people(self.users);
+        self.counted.set_in_room(self.people());
         self.nicknames_due = true;
     }
 
@@ -474,12 +475,13 @@ impl Room {
         let verified: Vec<&str> = of_account.collect();
         let mut said =
             json!({ "numUsers": users, "people": people, "more": more, "verified": verified });
-        let roles: Map<String, Value> = self
-            .members
-            .values()
-            .filter_map(|it| {
-                Some((it.name.as_ref()?.as_str().to_owned(), it.roles.shown()?.into()))
-            })
+        let here = self.members.values();
+        let here = here.filter_map(|it| Some((it.name.as_ref()?, it.roles.rank())));
+        let elsewhere = self.roster.iter().flat_map(|roster| roster.of_peers());
+        let ranks = here.chain(elsewhere.map(|person| (&person.name, person.rank)));
+        let roles: Map<String, Value> = ranks
+            .filter_map(|(name, rank)| Some((name.as_str().to_owned(), rank.shown()?.into())))
+            .take(people.len())
             .collect();
         if !roles.is_empty() {
             said["roles"] = roles.into();

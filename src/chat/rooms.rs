@@ -137,7 +137,7 @@ impl Rooms {
         Ok(())
     }
 
-    /// The namespaces of the rooms that there are now, and how many people of this node are in each.
+    /// The namespaces of the rooms that there are now, and how many people are in each, on all nodes.
     pub fn listed(&self) -> Vec<(String, usize)> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let people = |entry: &Entry| Some(entry.slot.room()?.people());

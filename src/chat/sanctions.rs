@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 use tracing::warn;
 
 use super::error::ChatError;
+use super::roles::Rank;
 use super::rooms::LOBBY;
 use crate::policy::network::rate_limit_key;
 use crate::store::{Record, RoomLog, Store};
@@ -76,9 +77,27 @@ pub struct Sanction {
     pub name: Option<String>,
     /// Who has done it.
     pub by: String,
+    /// The rank of who has done it.
+    #[serde(default = "highest")]
+    pub rank: Rank,
+}
+
+/// That of sanctions of which no rank was noted.
+fn highest() -> Rank {
+    Rank::Operator
 }
 
 impl Sanction {
+    /// Whether it holds for somebody of that rank whom it is about. It was perhaps not known as it was put in force:
+    /// who was meant may have been away, or on another node.
+    fn holds_for(&self, rank: Rank) -> bool {
+        match self.whom {
+            Whom::Person(_) => rank < self.rank,
+            // Somebody has to be able to lift it.
+            Whom::Address(_) => rank == Rank::Nobody,
+        }
+    }
+
     /// By which it is lifted: 16 letters, digits, `-` and `_`.
     pub fn id(&self) -> String {
         let whom = match &self.whom {
@@ -196,12 +215,13 @@ impl Sanctions {
         lifted
     }
 
-    /// The one that is in force for a person, or for an address.
+    /// The one that is in force for a person of that rank, or for an address.
     pub fn find(
         &self,
         measure: Measure,
         person: Option<&str>,
         address: IpAddr,
+        rank: Rank,
     ) -> Option<Sanction> {
         let all = self.lock();
         if all.is_empty() {
@@ -210,7 +230,8 @@ impl Sanctions {
         let person = person.map(|author| Whom::Person(author.to_owned()));
         let found = person.into_iter().chain([Whom::address(address)]);
         let now = now();
-        found.filter_map(|whom| all.get(&(measure, whom))).find(|it| it.until > now).cloned()
+        let mut found = found.filter_map(|whom| all.get(&(measure, whom)));
+        found.find(|it| it.until > now && it.holds_for(rank)).cloned()
     }
 
     /// All that are in force, those first that last longest.
@@ -235,7 +256,8 @@ mod tests {
 
     fn sanction(measure: Measure, whom: Whom, seconds: u64) -> Sanction {
         let (name, by) = (Some("Ann".to_owned()), "Mod".to_owned());
-        Sanction { measure, whom, until: now() + seconds * 1000, name, by }
+        let (until, rank) = (now() + seconds * 1000, Rank::Moderator);
+        Sanction { measure, whom, until, name, by, rank }
     }
 
     #[tokio::test]
@@ -252,8 +274,9 @@ mod tests {
         let again = Sanctions::default();
         again.open(&store).await;
         for sanctions in [&sanctions, &again] {
-            let find =
-                |measure, person, address| sanctions.find(measure, person, address).is_some();
+            let find = |measure, person, address| {
+                sanctions.find(measure, person, address, Rank::Nobody).is_some()
+            };
             assert!(find(Measure::Ban, Some("a:x|1"), here));
             assert!(!find(Measure::Ban, Some("a:x|2"), here) && !find(Measure::Ban, None, here));
             assert!(!find(Measure::Mute, Some("a:x|1"), here), "it is another measure");
@@ -265,7 +288,35 @@ mod tests {
         assert!(again.lift(&id).is_some() && again.lift(&id).is_none());
         let last = Sanctions::default();
         last.open(&store).await;
-        assert!(last.find(Measure::Ban, Some("a:x|1"), here).is_none());
+        assert!(last.find(Measure::Ban, Some("a:x|1"), here, Rank::Nobody).is_none());
+    }
+
+    #[test]
+    fn they_hold_for_lower_ranks_than_that_of_who_has_put_them_in_force() {
+        use Rank::{Admin, Moderator, Nobody, Operator};
+        let address: IpAddr = [10, 0, 0, 1].into();
+        let (person, at) = (Whom::Person("a:x|1".to_owned()), Whom::address(address));
+        for (whom, by, below) in [
+            (&person, Nobody, Nobody),
+            (&person, Moderator, Moderator),
+            (&person, Admin, Admin),
+            (&person, Operator, Operator),
+            (&at, Moderator, Moderator),
+            (&at, Operator, Moderator),
+        ] {
+            for measure in [Measure::Mute, Measure::Ban] {
+                let sanctions = Sanctions::default();
+                let it = Sanction { rank: by, ..sanction(measure, whom.clone(), 60) };
+                sanctions.put(it).unwrap();
+                for rank in [Nobody, Moderator, Admin] {
+                    let found = sanctions.find(measure, Some("a:x|1"), address, rank);
+                    assert_eq!(found.is_some(), rank < below, "{whom:?} by {by:?}: {rank:?}");
+                }
+            }
+        }
+        let mut old = serde_json::to_value(sanction(Measure::Ban, person, 60)).unwrap();
+        old.as_object_mut().unwrap().remove("rank");
+        assert_eq!(serde_json::from_value::<Sanction>(old).unwrap().rank, Operator);
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Shared {
         }
     }
 
-    /// The namespaces of the rooms that there are now, and how many people of this node are in each.
+    /// The namespaces of the rooms that there are now, and how many people are in each, on all nodes.
     pub fn rooms(&self) -> Vec<(String, usize)> {
         let rooms = self.rooms.get().and_then(Weak::upgrade);
         rooms.map(|rooms| rooms.listed()).unwrap_or_default()

@@ -139,6 +139,10 @@ impl Counted {
     /// So many people on this node have a name now.
     pub fn set_people(&mut self, people: usize) {
         change(&self.stats.people, &mut self.people, people as u64);
+    }
+
+    /// So many people are in the room, on all nodes.
+    pub fn set_in_room(&mut self, people: usize) {
         self.room.store(people, Ordering::Relaxed);
     }
 
@@ -161,6 +165,7 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.set_people(0);
+        self.set_in_room(0);
         change(&self.stats.elsewhere, &mut self.elsewhere, 0);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::chat_protocol::MAX_ID;
 use super::name::Name;
-use super::roles::Roles;
+use super::roles::{Rank, Roles};
 use super::roster::is_id;
 use crate::socketio::{Args, Packet, Selector, Taken};
 use crate::store::NewEntry;
@@ -39,6 +39,7 @@ pub struct Mark {
     pub since: u64,
     /// What nodes call a person with a token under that name.
     pub alias: Option<Arc<str>>,
+    pub rank: Rank,
 }
 
 /// A message of this node: the one of that number.
@@ -101,11 +102,12 @@ pub fn change(word: &str, name: &Name, users: usize, mark: &Mark) -> Packet {
         ("username".to_owned(), name.written().into()),
         ("numUsers".to_owned(), users.into()),
     ]);
-    let Mark { node, seq, since, alias } = mark;
+    let Mark { node, seq, since, alias, rank } = mark;
     said.insert(NODE.to_owned(), (&**node).into());
     said.extend(seq.map(|seq| ("seq".to_owned(), seq.into())));
     said.insert("since".to_owned(), (*since).into());
     said.extend(alias.iter().map(|alias| ("alias".to_owned(), (&**alias).into())));
+    said.extend(rank.shown().map(|role| ("role".to_owned(), role.into())));
     packet(word, said)
 }
 
@@ -191,7 +193,8 @@ pub fn mark(said: &Map<String, Value>) -> Option<Mark> {
     let number = |key| said.get(key).and_then(Value::as_u64);
     let alias = said.get("alias").and_then(Value::as_str).filter(|alias| is_id(alias));
     let (seq, since) = (number("seq"), number("since").unwrap_or_default());
-    Some(Mark { node, seq, since, alias: alias.map(Arc::from) })
+    let rank = Roles::new(role(said)).rank();
+    Some(Mark { node, seq, since, alias: alias.map(Arc::from), rank })
 }
 
 #[cfg(test)]
@@ -217,7 +220,9 @@ mod tests {
         assert_eq!(types, (TYPING.into(), vec![json!({ "username": "ann", "node": "a" })]));
         assert!(is_ours(types.1[0].as_object().unwrap()));
         assert!(!is_ours(json!({ "username": "ann" }).as_object().unwrap()));
-        let left = said(change(LEFT, &ann, 2, &Mark { node, seq: Some(7), since: 3, alias: None }));
+        let rank = Rank::Nobody;
+        let mark = Mark { node, seq: Some(7), since: 3, alias: None, rank };
+        let left = said(change(LEFT, &ann, 2, &mark));
         let ours = json!({ "username": "ann", "numUsers": 2, "node": "a", "seq": 7, "since": 3 });
         assert_eq!(left, (LEFT.into(), vec![ours]));
     }
@@ -225,8 +230,12 @@ mod tests {
     #[test]
     fn nodes_read_what_nodes_say() {
         let ann = Name::new("ann").unwrap();
-        for (seq, alias) in [(None, None), (Some(7), Some("a1"))] {
-            let mark = Mark { node: "a".into(), seq, since: 3, alias: alias.map(Arc::from) };
+        for (seq, alias, rank) in [
+            (None, None, Rank::Nobody),
+            (Some(7), Some("a1"), Rank::Moderator),
+            (Some(8), Some("a2"), Rank::Admin),
+        ] {
+            let mark = Mark { node: "a".into(), seq, since: 3, alias: alias.map(Arc::from), rank };
             let packet = change(JOINED, &ann, 1, &mark);
             assert_eq!(super::mark(packet.args.values[0].as_object().unwrap()), Some(mark));
         }

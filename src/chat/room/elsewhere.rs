@@ -12,6 +12,7 @@ use super::rename::Renamed;
 use super::{Input, Room};
 use crate::chat::chat_protocol::{ChatProtocol, Notice};
 use crate::chat::name::Name;
+use crate::chat::roles::Rank;
 use crate::chat::roster::{
     BEATS, Change, Delta, EVENT, Effects, Listed, PART, Person, Roster, Told,
 };
@@ -69,12 +70,12 @@ impl Room {
     pub(super) fn take_change(&mut self, taken: &Taken, word: &str) -> Option<()> {
         let (said, now) = (taken.packet.args.values.first()?.as_object()?, Instant::now());
         match words::mark(said) {
-            Some(Mark { node, seq: Some(seq), since, alias }) => {
+            Some(Mark { node, seq: Some(seq), since, alias, rank }) => {
                 let id = Arc::clone(words::speaker(&taken.selector)?);
                 let name = said.get("username").and_then(Value::as_str);
                 let delta = match name.and_then(|name| Name::read(name).ok()) {
                     Some(name) if word == words::JOINED => {
-                        Delta::Joined(Person { id, name, since, alias })
+                        Delta::Joined(Person { id, name, since, alias, rank })
                     }
                     _ => Delta::Left(id),
                 };
@@ -243,7 +244,8 @@ impl Room {
     fn tell_people(&self) {
         let Some(roster) = &self.roster else { return };
         let all = self.named().map(|(sid, name, since, alias)| {
-            (Arc::from(sid.as_str()), name.written().to_owned(), since, alias.cloned())
+            let (id, rank) = (Arc::from(sid.as_str()), self.rank_of(sid));
+            (id, name.written().to_owned(), since, alias.cloned(), rank)
         });
         let all: Vec<Listed> = all.collect();
         let parts = all.len().div_ceil(PART).max(1);
@@ -264,7 +266,8 @@ impl Room {
         let Some(adapter) = self.adapter() else { return };
         let users = self.people();
         for (id, name) in people.take(TOLD) {
-            let mark = Mark { node: Arc::clone(node), seq: None, since: 0, alias: None };
+            let (node, rank) = (Arc::clone(node), Rank::Nobody);
+            let mark = Mark { node, seq: None, since: 0, alias: None, rank };
             let packet = words::change(word, name, users, &mark);
             adapter.broadcast(packet, words::to_others(id), Flags::default());
         }
@@ -288,6 +291,7 @@ impl Room {
         if let Some(roster) = &self.roster {
             let (nodes, now) = (roster.nodes().count() + roster.stock.len(), Instant::now());
             self.counted.set_elsewhere(nodes, roster.count(now));
+            self.counted.set_in_room(self.people());
         }
     }
 
@@ -345,6 +349,9 @@ impl Room {
                 _ if told >= TOLD => {}
                 // It is told with the other.
                 Some(_) if !joined => {}
+                // Another role: nobody is told of it.
+                Some((before, _)) if before.name == person.name && before.alias == person.alias => {
+                }
                 Some((before, _)) => {
                     let is_same = alias.is_some() && before.alias.as_ref() == alias;
                     let left = if is_same { is_news } else { others(before) == 0 };

@@ -11,8 +11,9 @@ use super::{Input, Member, Room};
 use crate::accounts::Refusal;
 use crate::chat::chat_protocol::{ChatProtocol, Notice};
 use crate::chat::error::ChatError;
+use crate::chat::roles::Rank;
 use crate::chat::roster::Told;
-use crate::chat::sanctions::{Measure, Sanction, Whom};
+use crate::chat::sanctions::{Measure, Sanction};
 use crate::socketio::{Broadcast, Socket};
 use crate::store::Record;
 
@@ -35,10 +36,8 @@ impl Room {
     /// Sends out who is banned.
     pub(super) fn enforce(&mut self) {
         let banned = self.members.values().filter_map(|member| {
-            let found = self.banned(&member.socket, Some(&of(member)))?;
-            // Somebody has to be able to lift a ban of the address.
-            let is_spared = matches!(found.whom, Whom::Address(_)) && member.roles.may_moderate();
-            (!is_spared).then(|| (member.socket.clone(), member.chat_protocol, found.error()))
+            let found = self.banned(&member.socket, Some(&of(member)), member.roles.rank())?;
+            Some((member.socket.clone(), member.chat_protocol, found.error()))
         });
         let banned: Vec<_> = banned.collect();
         for (socket, chat_protocol, error) in banned {
@@ -47,18 +46,21 @@ impl Room {
     }
 
     /// The ban of a person or of a client's address.
-    pub(super) fn banned(&self, socket: &Socket, author: Option<&str>) -> Option<Sanction> {
+    pub(super) fn banned(
+        &self,
+        socket: &Socket,
+        author: Option<&str>,
+        rank: Rank,
+    ) -> Option<Sanction> {
         let address = socket.session().handshake().bucket;
-        self.shared.sanctions.find(Measure::Ban, author, address)
+        self.shared.sanctions.find(Measure::Ban, author, address, rank)
     }
 
     /// Why a member may not say anything, if somebody has muted them.
     pub(super) fn check_mute(&self, member: &Member) -> Result<(), ChatError> {
-        if member.roles.may_moderate() {
-            return Ok(());
-        }
+        let (rank, author) = (member.roles.rank(), of(member));
         let address = member.socket.session().handshake().bucket;
-        let found = self.shared.sanctions.find(Measure::Mute, Some(&of(member)), address);
+        let found = self.shared.sanctions.find(Measure::Mute, Some(&author), address, rank);
         found.map_or(Ok(()), |it| Err(it.error()))
     }
 

@@ -100,10 +100,15 @@ impl Room {
         match new {
             Ok(new) => {
                 // The name stays as it is: others know the person by it.
+                let has_another_rank = member.roles.rank() != new.roles.rank();
                 member.roles = new.roles.clone();
                 let left = new.expires.duration_since(SystemTime::now()).unwrap_or_default();
                 member.account = Some(new);
+                let has_name = member.name.is_some();
                 self.expect_expiry(*sid);
+                if has_another_rank && has_name {
+                    self.say_name(sid);
+                }
                 answer(ack, || vec![json!({ "ok": true, "in": left.as_millis() as u64 })]);
             }
             Err(refusal) => {

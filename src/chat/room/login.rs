@@ -97,7 +97,7 @@ impl Room {
             Some(person) => person.author(),
             None => author(None, Some(&name)),
         };
-        if let Some(ban) = self.banned(&socket, Some(&author)) {
+        if let Some(ban) = self.banned(&socket, Some(&author), self.rank_of(sid)) {
             let error = ban.error();
             tell_stock_page(&socket, chat_protocol, &error, &ack);
             refuse_login(&socket, chat_protocol, &error, ack);
@@ -263,10 +263,10 @@ impl Room {
         since: u64,
     ) {
         let users = self.people();
-        let seq = self.roster.as_mut().map(|roster| roster.next_seq());
+        let (seq, rank) = (self.roster.as_mut().map(|roster| roster.next_seq()), self.rank_of(sid));
         let pending = Pending::new(*sid, word, Some(name.clone()), chat_protocol);
         self.say(pending, Flags::default(), |node, _| {
-            let mark = Mark { node: Arc::clone(node), seq, since, alias };
+            let mark = Mark { node: Arc::clone(node), seq, since, alias, rank };
             words::change(word, &name, users, &mark)
         });
     }
@@ -274,9 +274,10 @@ impl Room {
     /// Tells the other nodes of a connection that came, or went, beside another of the same person: to people
     /// nothing has changed.
     pub(super) fn say_quietly(&mut self, sid: &Sid, came: Option<(&Name, u64, Option<Arc<str>>)>) {
+        let rank = self.rank_of(sid);
         let Some(roster) = &mut self.roster else { return };
         let (seq, node) = (roster.next_seq(), Arc::clone(roster.me()));
-        let came = came.map(|(name, since, alias)| (name.written().to_owned(), since, alias));
+        let came = came.map(|(name, since, alias)| (name.written().to_owned(), since, alias, rank));
         self.tell(&Told::Beside { node, seq, id: sid.as_str().into(), came });
     }
 

@@ -15,6 +15,7 @@ use crate::chat::act::{Act, Target};
 use crate::chat::chat_protocol::{ChatProtocol, Notice, Place};
 use crate::chat::error::ChatError;
 use crate::chat::name::Name;
+use crate::chat::roles::Rank;
 use crate::chat::roster::Told;
 use crate::chat::sanctions::{Measure, Sanction, Whom};
 use crate::chat::text::queued_len;
@@ -111,7 +112,7 @@ impl Room {
                 return reply.send(Ok(json!({ "ok": true, "sanctions": all })));
             }
             Act::Kick(Target::Name(ref name)) => self.person_here(name).and_then(|person| {
-                self.check_power(by, &person.author)?;
+                self.check_power(by, &person.author, person.name.as_deref())?;
                 self.kick_everywhere(by, &person.author);
                 Ok(json!({ "username": person.name }))
             }),
@@ -204,7 +205,7 @@ impl Room {
             Act::Sanction { measure, time, with_address, .. } => {
                 self.sanction_person(by, measure, person, time, with_address)
             }
-            _ => self.check_power(by, &person.author).map(|()| {
+            _ => self.check_power(by, &person.author, person.name.as_deref()).map(|()| {
                 self.kick_everywhere(by, &person.author);
                 json!({ "username": person.name })
             }),
@@ -243,17 +244,13 @@ impl Room {
         })
     }
 
-    /// Moderators have no power over each other; administrators and operators have it over them.
-    fn check_power(&self, by: By, author: &str) -> Result<(), ChatError> {
-        let by = by.and_then(|sid| self.members.get(&sid));
-        let whom = self.members.values().find(|member| of(member) == author);
-        match (by, whom) {
-            (Some(by), Some(whom)) if whom.roles.may_moderate() => {
-                let may = by.roles.is_admin() && !whom.roles.is_admin();
-                may.then_some(())
-                    .ok_or_else(|| ChatError::new("not allowed", "that is a moderator"))
-            }
-            _ => Ok(()),
+    /// Moderators have no power over each other; administrators and operators have it over them. Of who is not there
+    /// no rank is known: what is done then holds for lower ranks alone.
+    fn check_power(&self, by: By, author: &str, name: Option<&str>) -> Result<(), ChatError> {
+        let whom = self.rank_anywhere(author, name);
+        match whom == Rank::Nobody || self.rank_of_actor(by) > whom {
+            true => Ok(()),
+            false => Err(ChatError::new("not allowed", "that is a moderator")),
         }
     }
 
@@ -265,7 +262,7 @@ impl Room {
         time: Duration,
         with_address: bool,
     ) -> Result<Value, ChatError> {
-        self.check_power(by, &person.author)?;
+        self.check_power(by, &person.author, person.name.as_deref())?;
         if person.author == "n:" {
             return Err(ChatError::new("wrong", "who has no name can be found by no name"));
         }
@@ -283,11 +280,11 @@ impl Room {
         time: Duration,
     ) -> Result<Value, ChatError> {
         let until = now().saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        let (_, by) = self.actor(by);
+        let (rank, (_, by)) = (self.rank_of_actor(by), self.actor(by));
         let mut last = Value::Null;
         for whom in whom {
             let (name, by) = (name.clone(), by.clone().unwrap_or_default());
-            let sanction = Sanction { measure, whom, until, name, by };
+            let sanction = Sanction { measure, whom, until, name, by, rank };
             match time.is_zero() {
                 true => drop(self.shared.sanctions.lift(&sanction.id())),
                 false => self.shared.sanctions.put(sanction.clone())?,

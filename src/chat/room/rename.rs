@@ -72,7 +72,8 @@ impl Room {
         let (person, chat_protocol) = (member.person.clone(), member.chat_protocol);
         let is_by_name = person.is_none();
         let new_author = author(Some(member), Some(&name));
-        if let Some(ban) = self.banned(&socket, Some(&new_author)).filter(|_| is_by_name) {
+        let ban = self.banned(&socket, Some(&new_author), self.rank_of(sid));
+        if let Some(ban) = ban.filter(|_| is_by_name) {
             return Err(ban.error());
         }
         let before = Before { name: own, alias: member.alias.clone() };
@@ -169,7 +170,7 @@ impl Room {
     }
 
     /// Tells the other nodes of a connection of this one under its name; they tell nobody.
-    fn say_name(&mut self, sid: &Sid) {
+    pub(super) fn say_name(&mut self, sid: &Sid) {
         let Some(member) = self.members.get(sid) else { return };
         let (name, alias) = (member.name.clone(), member.alias.clone());
         let since = member.socket.handshake().issued;
@@ -188,11 +189,11 @@ impl Room {
             let node = self.node_name();
             node.iter().for_each(|node| self.say_for(node, words::LEFT, one.into_iter()));
         }
-        let seq = self.roster.as_mut().map(|roster| roster.next_seq());
+        let (seq, rank) = (self.roster.as_mut().map(|roster| roster.next_seq()), self.rank_of(sid));
         let mut pending = Pending::new(*sid, words::JOINED, Some(name.clone()), protocol);
         pending.renamed = Some(Renamed { before: before.name, left, joined });
         self.say(pending, Flags::default(), |node, _| {
-            let mark = Mark { node: Arc::clone(node), seq, since, alias };
+            let mark = Mark { node: Arc::clone(node), seq, since, alias, rank };
             words::change(words::JOINED, &name, users, &mark)
         });
     }

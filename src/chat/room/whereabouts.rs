@@ -7,12 +7,14 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::Room;
 use super::moderation::{By, Person, Reply, gone, of};
-use super::{Member, Room};
 use crate::chat::act::{Act, Target};
 use crate::chat::error::ChatError;
 use crate::chat::name::Name;
-use crate::chat::roster::{Rank, Told};
+use crate::chat::roles::Rank;
+use crate::chat::roster::Told;
+use crate::engine::Sid;
 
 /// How long the node that has somebody may take to say who that is.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,16 +31,27 @@ pub(super) struct Search {
     deadline: Instant,
 }
 
-/// What a member may do beyond others.
-fn rank(member: &Member) -> Rank {
-    match (member.roles.may_moderate(), member.roles.is_admin()) {
-        (false, _) => Rank::Nobody,
-        (true, false) => Rank::Moderator,
-        (true, true) => Rank::Admin,
-    }
-}
-
 impl Room {
+    /// What a member may do beyond others. Who is gone may nothing.
+    pub(super) fn rank_of(&self, sid: &Sid) -> Rank {
+        self.members.get(sid).map_or(Rank::Nobody, |member| member.roles.rank())
+    }
+
+    /// The rank of who acts.
+    pub(super) fn rank_of_actor(&self, by: By) -> Rank {
+        by.map_or(Rank::Operator, |sid| self.rank_of(&sid))
+    }
+
+    /// The highest rank of a person whom the history has that word and name for, by what is known here of all nodes.
+    /// Names of people with an account are nobody else's, unless doubles are allowed: then it is at most too high.
+    pub(super) fn rank_anywhere(&self, author: &str, name: Option<&str>) -> Rank {
+        let here = self.members.values().filter(|member| of(member) == author);
+        let elsewhere = self.roster.iter().flat_map(|roster| roster.of_peers());
+        let elsewhere = elsewhere.filter(|it| Some(it.name.written()) == name);
+        let ranks = here.map(|member| member.roles.rank()).chain(elsewhere.map(|it| it.rank));
+        ranks.max().unwrap_or_default()
+    }
+
     /// Whether somebody of that name is on another node of this chat, and on none of this one's connections.
     pub(super) fn is_elsewhere(&self, act: &Act) -> bool {
         let (Act::Kick(Target::Name(name)) | Act::Sanction { whom: Target::Name(name), .. }) = act
@@ -72,7 +85,7 @@ impl Room {
         let Some(member) = Name::read(name).ok().and_then(|name| self.named_here(&name)) else {
             return;
         };
-        let (author, rank) = (of(member), rank(member));
+        let (author, rank) = (of(member), member.roles.rank());
         let name = member.name.as_ref().map(|name| name.written().to_owned());
         let address = member.socket.session().handshake().bucket;
         self.tell_if_clustered(|node| Told::Is { node, to, ask, author, name, address, rank });
@@ -89,10 +102,8 @@ impl Room {
     ) {
         let Some(at) = self.searches.iter().position(|it| it.number == ask) else { return };
         let Search { by, act, reply, .. } = self.searches.swap_remove(at);
-        let own = by.map(|sid| self.members.get(&sid).map_or(Rank::Nobody, self::rank));
-        // As with people of this node; operators may do all.
-        let may = own.is_none_or(|own| own > rank && own > Rank::Nobody);
-        if !may {
+        // As with people of this node.
+        if self.rank_of_actor(by) <= rank {
             let error = ChatError::new("not allowed", "that is a moderator");
             return self.refuse_act(by, reply, error);
         }
@@ -113,8 +124,7 @@ impl Room {
     /// Sends somebody out, on all nodes.
     pub(super) fn kick_everywhere(&self, by: By, author: &str) {
         self.kick(author, "kicked", "a moderator has sent you out");
-        let rank = by
-            .map_or(Rank::Operator, |sid| self.members.get(&sid).map_or(Rank::Nobody, self::rank));
+        let rank = self.rank_of_actor(by);
         let author = author.to_owned();
         self.tell_if_clustered(|node| Told::Kick { node, author, rank });
     }
@@ -122,7 +132,7 @@ impl Room {
     /// A moderator of another node sends somebody out.
     pub(super) fn kicked_elsewhere(&self, author: &str, by: Rank) {
         let mut members = self.members.values().filter(|member| of(member) == author);
-        if members.any(|member| rank(member) < by) {
+        if members.all(|member| member.roles.rank() < by) {
             self.kick(author, "kicked", "a moderator has sent you out");
         }
     }

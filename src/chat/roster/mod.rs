@@ -18,9 +18,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::name::Name;
+use super::roles::Rank;
 use peer::Peer;
 pub use stock::StockServers;
-pub use told::{EVENT, Listed, PART, Rank, Told, is_id};
+pub use told::{EVENT, Listed, PART, Told, is_id};
 
 /// Other nodes of this chat at most.
 const MAX_NODES: usize = 256;
@@ -37,6 +38,7 @@ pub struct Person {
     pub since: u64,
     /// What nodes call a person with a token under that name.
     pub alias: Option<Arc<str>>,
+    pub rank: Rank,
 }
 
 /// A change among the people of one node, as the node tells it.
@@ -215,8 +217,8 @@ impl Roster {
             }
             Told::Beside { node, seq, id, came } => {
                 let delta = match came {
-                    Some((name, since, alias)) => match Name::read(&name) {
-                        Ok(name) => Delta::Joined(Person { id, name, since, alias }),
+                    Some((name, since, alias, rank)) => match Name::read(&name) {
+                        Ok(name) => Delta::Joined(Person { id, name, since, alias, rank }),
                         Err(_) => Delta::Left(id),
                     },
                     None => Delta::Left(id),
@@ -262,8 +264,8 @@ impl Roster {
 fn checked(people: Vec<Listed>) -> Vec<Person> {
     let people = people.into_iter();
     people
-        .filter_map(|(id, name, since, alias)| {
-            Some(Person { id, name: Name::read(&name).ok()?, since, alias })
+        .filter_map(|(id, name, since, alias, rank)| {
+            Some(Person { id, name: Name::read(&name).ok()?, since, alias, rank })
         })
         .collect()
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{Change, Person};
 use crate::chat::name::Name;
+use crate::chat::roles::Rank;
 
 /// Servers of the kind at most.
 const MAX_SERVERS: usize = 64;
@@ -75,13 +76,14 @@ impl StockServers {
                 }
             }
             Some(known) => {
-                let person = Person { id, name, since: 0, alias: None };
+                let person = Person { id, name, since: 0, alias: None, rank: Rank::Nobody };
                 let old = std::mem::replace(&mut known.person, person.clone());
                 (known.seen, known.here) = (now, true);
                 out.extend([Change::Left(old), Change::Joined(person)]);
             }
             None if room => {
-                let person = Person { id: Arc::clone(&id), name, since: 0, alias: None };
+                let person =
+                    Person { id: Arc::clone(&id), name, since: 0, alias: None, rank: Rank::Nobody };
                 out.push(Change::Joined(person.clone()));
                 server.people.insert(id, Known { person, seen: now, here: true });
             }

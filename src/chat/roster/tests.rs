@@ -6,7 +6,13 @@ const LEASE: Duration = Duration::from_secs(15);
 const SECOND: Duration = Duration::from_secs(1);
 
 fn person(id: &str, name: &str) -> Person {
-    Person { id: id.into(), name: Name::new(name).unwrap(), since: 1, alias: None }
+    Person {
+        id: id.into(),
+        name: Name::new(name).unwrap(),
+        since: 1,
+        alias: None,
+        rank: Rank::Nobody,
+    }
 }
 
 /// A node with people of its own, who are told as the room tells them.
@@ -63,8 +69,8 @@ impl World {
             let lists: Vec<_> = (0..parts)
                 .map(|part| {
                     let people = own.iter().skip(2 * part).take(2);
-                    let people =
-                        people.map(|it| (it.id.clone(), it.name.to_string(), it.since, None));
+                    let people = people
+                        .map(|it| (it.id.clone(), it.name.to_string(), it.since, None, it.rank));
                     let (node, seq) = (roster.me().clone(), roster.seq());
                     Told::People { node, seq, at: part, parts, people: people.collect() }
                 })
@@ -204,7 +210,8 @@ fn news_that_overtake_a_list_are_not_undone_by_it() {
     world.join(0, "bob");
     let list = |world: &World| {
         let Node { roster, own, .. } = &world.nodes[0];
-        let people = own.iter().map(|it| (it.id.clone(), it.name.to_string(), 1, None)).collect();
+        let people =
+            own.iter().map(|it| (it.id.clone(), it.name.to_string(), 1, None, it.rank)).collect();
         let (node, seq) = (roster.me().clone(), roster.seq());
         Sent::Told(Told::People { node, seq, at: 0, parts: 1, people })
     };
@@ -333,7 +340,7 @@ fn one_of_those_who_are_there_speaks_for_one_who_is_lost() {
         seq: 1,
         at: 0,
         parts: 1,
-        people: vec![("1".into(), "ann".into(), 1, None)],
+        people: vec![("1".into(), "ann".into(), 1, None, Rank::Nobody)],
     };
     let effects = world.nodes[1].roster.told(list, world.now);
     assert_eq!(effects.back.len(), 1, "it is back, and servers of Node are to hear of it");

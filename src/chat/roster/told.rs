@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::chat::roles::Rank;
 use crate::chat::sanctions::Sanction;
 
 /// The event between nodes that carries all of this. Servers of others do not know it, and ignore it.
@@ -39,8 +40,8 @@ pub enum Told {
     /// An answer to that.
     Claimed { node: Arc<str>, to: Arc<str>, claim: u64, taken: bool },
     /// Change `seq` among its people, of which people are not told: a connection of somebody who is there
-    /// anyway came (name, since when, alias), or went.
-    Beside { node: Arc<str>, seq: u64, id: Arc<str>, came: Option<(String, u64, Option<Arc<str>>)> },
+    /// anyway came, or went.
+    Beside { node: Arc<str>, seq: u64, id: Arc<str>, came: Option<Came> },
     /// Somebody is muted or banned there, or is no longer.
     Sanction { node: Arc<str>, sanction: Sanction, lifted: bool },
     /// It wants to know who has a name, for a moderator.
@@ -65,20 +66,11 @@ pub enum Told {
     Bye { node: Arc<str> },
 }
 
-/// Who has power over whom: over those of lower ranks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rank {
-    /// Whoever is no moderator.
-    Nobody,
-    Moderator,
-    Admin,
-    /// Who acts by the admin API.
-    Operator,
-}
+/// A person in a list: the id of the socket, the name, when the session opened (ms since 1970), the alias, and the rank.
+pub type Listed = (Arc<str>, String, u64, Option<Arc<str>>, Rank);
 
-/// A person in a list: the id of the socket, the name, when the session opened (ms since 1970), and the alias.
-pub type Listed = (Arc<str>, String, u64, Option<Arc<str>>);
+/// A connection that came: the name, when the session opened, the alias, and the rank.
+pub type Came = (String, u64, Option<Arc<str>>, Rank);
 
 impl Told {
     /// Reads what another node sent. `None` if it is nothing that a node of this chat tells.
@@ -99,7 +91,7 @@ impl Told {
                 [node, alias.as_ref().unwrap_or(node)]
             }
             Told::Beside { node, id, came, .. } => {
-                if !came.iter().all(|(.., alias)| alias.iter().all(|alias| is_id(alias))) {
+                if !came.iter().all(|(_, _, alias, _)| alias.iter().all(|alias| is_id(alias))) {
                     return None;
                 }
                 [node, id]
@@ -110,7 +102,7 @@ impl Told {
                 let fits = people.len() <= PART
                     && people
                         .iter()
-                        .all(|(id, _, _, alias)| is_id(id) && alias.iter().all(|it| is_id(it)));
+                        .all(|(id, _, _, alias, _)| is_id(id) && alias.iter().all(|it| is_id(it)));
                 if !fits || at >= parts {
                     return None;
                 }
@@ -141,11 +133,12 @@ mod tests {
     fn what_is_written_is_read_and_nothing_else() {
         let here = Told::Here { node: "a".into(), seq: 7 };
         assert_eq!(here.written(), json!({ "what": "here", "node": "a", "seq": 7 }));
-        let listed = |id: &str| vec![(Arc::from(id), "ann".to_owned(), 1, Some("a1".into()))];
+        let listed =
+            |id: &str| vec![(Arc::from(id), "ann".to_owned(), 1, Some("a1".into()), Rank::Admin)];
         let people =
             |at, parts, people| Told::People { node: "a".into(), seq: 7, at, parts, people };
         let beside = |came| Told::Beside { node: "a".into(), seq: 1, id: "x".into(), came };
-        let alias = |alias: &str| Some(("ann".to_owned(), 1, Some(Arc::from(alias))));
+        let alias = |alias: &str| Some(("ann".to_owned(), 1, Some(Arc::from(alias)), Rank::Nobody));
         let claim = |alias: Option<&str>| {
             let alias = alias.map(Arc::from);
             let before = alias.clone();

@@ -127,7 +127,7 @@ async fn all_nodes_have_the_same_history_in_the_same_order() {
     assert_eq!(rooms["rooms"][0]["position"], positions[29]);
     assert_eq!(
         (rooms["rooms"].as_array().unwrap().len(), &rooms["rooms"][0]["people"]),
-        (1, &json!(2))
+        (1, &json!(4))
     );
 }
 

@@ -2,6 +2,7 @@
 
 mod history;
 mod net;
+mod ranks;
 mod recovered;
 
 use std::sync::Arc;
