@@ -1,6 +1,7 @@
 //! What an administrator sees of sessions and of what happens to them, and how one is ended.
 
 mod command;
+mod moderation;
 
 use std::net::SocketAddr;
 
