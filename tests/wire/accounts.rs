@@ -1,5 +1,6 @@
 //! People with an account: how each generation brings its token, what it is refused with, and what others see.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parlance::accounts::{Accounts, Claims, Origin};
@@ -9,10 +10,13 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Client, Via};
 use crate::support::http::fetch;
-use crate::support::packets::Eio;
-use crate::support::server::{Setup, TestServer, chat_settings};
+use crate::support::packets::{Eio, Packet, read_answer};
+use crate::support::polls::{read_open, sid_of};
+use crate::support::process::{Folder, Process, parlance};
+use crate::support::server::{Setup, TestServer, chat_settings, target};
 use crate::support::soon;
 use crate::support::tokens::{SECRET, now, person, token};
+use crate::support::ws::{UPGRADE, Ws};
 
 fn accounts(required: bool) -> Arc<Accounts> {
     let claim = str::to_owned;
@@ -305,4 +309,85 @@ async fn without_accounts_tokens_mean_nothing() {
         ask(&mut client, json!(["token", { "token": "x" }])).await.0["reason"],
         "token-invalid"
     );
+}
+
+/// The site whose pages may connect, with the cookie that it has set.
+const SITE: &str = "https://chat.example";
+
+/// What a client hears of its connection, by polling with that cookie.
+async fn polled(addr: SocketAddr, version: &str, cookie: &str) -> String {
+    let headers = &[("Origin", SITE), ("Cookie", cookie)];
+    if version == "0.9" {
+        let open = "/socket.io/1/?t=1395000000000";
+        let answer = fetch(addr, "GET", open, headers, b"").await;
+        let sid = answer.text().split(':').next().unwrap().to_owned();
+        let poll = format!("/socket.io/1/xhr-polling/{sid}?t=1");
+        return fetch(addr, "GET", &poll, headers, b"").await.text().to_owned();
+    }
+    let eio = if version == "4" { Eio::V4 } else { Eio::V3 };
+    let query = format!("{}&transport=polling", eio.query());
+    let answer = fetch(addr, "GET", &target(&query), headers, b"").await;
+    let mut packets = read_answer(eio, &answer);
+    let sid = sid_of(&read_open(&packets.remove(0)));
+    let query = format!("{query}&sid={sid}");
+    if version == "4" {
+        fetch(addr, "POST", &target(&query), headers, b"40").await.assert_ok();
+    }
+    if packets.is_empty() {
+        packets = read_answer(eio, &fetch(addr, "GET", &target(&query), headers, b"").await);
+    }
+    let Packet::Text(text) = packets.remove(0) else { panic!("text") };
+    text
+}
+
+#[tokio::test]
+async fn a_cookie_says_who_somebody_is_for_clients_of_every_generation() {
+    let good = person("Ann", &[]);
+    let late = token(json!({ "sub": "1", "exp": now() - 60 }));
+    for required in [false, true] {
+        let folder = Folder::new();
+        let mut command = parlance(folder.path());
+        let auth = if required { "required" } else { "optional" };
+        command.args(["--port", "0", "--auth", auth, "--auth-secret", SECRET]);
+        command.args(["--auth-cookie", "chat", "--origins", SITE]);
+        let mut process = Process::start(command);
+        let addr = process.listening();
+        let none = if required { "auth-required" } else { "" };
+        for (cookie, reason) in [
+            (format!("chat={good}"), ""),
+            (format!("a=b; chat={good}; c=d"), ""),
+            (format!("chat={good}x"), "token-invalid"),
+            ("chat=garbage".to_owned(), "token-invalid"),
+            (format!("chat={late}"), "token-expired"),
+            (format!("other={good}"), none),
+            (format!("CHAT={good}"), none),
+            (String::new(), none),
+        ] {
+            for version in ["4", "3", "0.9"] {
+                let answer = polled(addr, version, &cookie).await;
+                let is_in = match version {
+                    "0.9" => answer.contains("1::") && !answer.contains("7:::"),
+                    _ => answer.starts_with("40"),
+                };
+                assert_eq!(is_in, reason.is_empty(), "{version} {cookie}: {answer}");
+                // 0.9 has one word for all of them.
+                let word = if version == "0.9" && !is_in { "7:::2" } else { reason };
+                assert!(answer.contains(word), "{version} {cookie}: {answer}");
+            }
+            let headers: Vec<_> =
+                UPGRADE.iter().copied().chain([("Origin", SITE), ("Cookie", &*cookie)]).collect();
+            let to = target("EIO=4&transport=websocket");
+            let mut ws = Ws::attempt(addr, &to, &headers).await.0.unwrap();
+            ws.text().await;
+            ws.send("40").await;
+            let answer = ws.text().await;
+            assert_eq!(answer.starts_with("40"), reason.is_empty(), "{cookie}: {answer}");
+            assert!(answer.contains(reason), "{cookie}: {answer}");
+            if cookie.contains("a=b") {
+                ws.send("421[\"account\"]").await;
+                let said = ws.text().await;
+                assert!(said.contains("\"username\":\"Ann\""), "{said}");
+            }
+        }
+    }
 }
