@@ -15,13 +15,13 @@ use tracing::debug;
 use super::chat_protocol::{ChatProtocol, Notice};
 use super::name::Name;
 use super::rendered::Rendered;
-use super::room::GAP;
+use super::room::is_gap;
 use super::sessions::Sessions;
 use crate::socketio::{
     Act, Adapter, AnswerSink, Args, ClusterStatus, Fetched, Flags, Incomplete, Local, LocalNode,
     Missed, Packet, Replay, Restored, Resume, Selector, SessionRecord, SharedSessions,
 };
-use crate::store::{Entry, Kind, Range, RoomLog, Store, room_of, shared_name};
+use crate::store::{Entry, Range, RoomLog, Store, room_of, shared_name};
 
 /// Bytes of a private id. A longer one is none of ours.
 const MAX_PID: usize = 64;
@@ -133,8 +133,7 @@ impl RecoveringRoom {
         let mut missed = Missed::new();
         loop {
             let page = log.read(Range::After(last), PAGE).await.map_err(|error| error.reason())?;
-            let is_gap = |entry: &Arc<Entry>| entry.kind == Kind::of(GAP);
-            if page.gap || page.entries.iter().any(is_gap) {
+            if page.gap || page.entries.iter().any(|entry| is_gap(entry)) {
                 return Err(GONE);
             }
             last = page.entries.last().map_or(last, |entry| entry.seq);

@@ -74,9 +74,8 @@ use questions::Change;
 use slow::Slow;
 use speech::Pending;
 
-pub(super) use common::GAP;
 pub(super) use elsewhere::{log_missed, tick_time};
-pub(super) use history::now;
+pub(super) use history::{is_gap, now};
 pub(super) use moderation::Reply;
 pub(super) use names::reserved;
 pub(super) use task::RoomTask;

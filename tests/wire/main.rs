@@ -3,6 +3,7 @@
 
 #![cfg(feature = "server")]
 
+mod account_keys;
 mod accounts;
 mod admin;
 mod admin_ui;

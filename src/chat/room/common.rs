@@ -41,7 +41,7 @@ const NOTED_EVERY: Duration = Duration::from_secs(60);
 /// The record of that.
 const NOTED: &str = "cluster-read";
 /// The word of entries that stand for some that are missing.
-pub(in crate::chat) const GAP: &str = "gap";
+pub(super) const GAP: &str = "gap";
 
 /// How much of the common history is in the log.
 #[derive(Debug)]

@@ -155,7 +155,8 @@ pub(super) fn messages(log: &RoomLog, page: &Page, reader: &Reader) -> Vec<Value
     all
 }
 
-fn is_gap(entry: &Entry) -> bool {
+/// Whether an entry stands for some that are missing.
+pub(in crate::chat) fn is_gap(entry: &Entry) -> bool {
     matches!(&entry.kind, Kind::Event(word) if **word == *GAP)
 }
 
