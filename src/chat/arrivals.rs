@@ -116,6 +116,23 @@ mod tests {
         assert!(matches!(arrivals.pop(), Some(Arrival::Told(first)) if first == json!(0)));
         assert_eq!(arrivals.push(Arrival::Told(json!(0))), Some(false));
         while arrivals.pop().is_some() {}
+        // While nobody is in the room, it is woken for questions of other nodes, and for many messages.
+        let message = || {
+            let (name, args) = ("m".to_owned(), crate::socketio::Args::default());
+            let packet = crate::socketio::Packet { name, args };
+            let (selector, flags) = Default::default();
+            Arrival::Broadcast(Taken::new(packet, selector, flags, Some("node".into())))
+        };
+        arrivals.set_unheard(true);
+        for number in 1..=MAX_UNHEARD + 1 {
+            assert_eq!(arrivals.push(message()), Some(number == MAX_UNHEARD), "{number}");
+        }
+        assert_eq!(arrivals.push(Arrival::Told(json!(0))), Some(true));
+        arrivals.set_unheard(false);
+        assert_eq!(arrivals.push(message()), Some(false), "others wait: it is awake");
+        while arrivals.pop().is_some() {}
+        assert_eq!(arrivals.push(message()), Some(true));
+        assert!(arrivals.pop().is_some());
         let large = || Arrival::Told(json!(["x".repeat(MAX_BYTES / 2), {}]));
         assert_eq!(arrivals.push(large()), Some(true));
         assert_eq!(arrivals.push(large()), None);

@@ -82,7 +82,7 @@ async fn keys_come_from_whom_the_authorities_of_the_system_vouch_for() {
     for (what, tls, says) in [
         ("it is vouched for", ours.vouches_for("localhost"), Ok("keys for tokens read")),
         ("an unknown authority", other.vouches_for("localhost"), Err("UnknownIssuer")),
-        ("another name", ours.vouches_for("id.example"), Err("NotValidForName")),
+        ("another name", ours.vouches_for("id.example"), Err("not valid for name")),
     ] {
         let port = provider(tls, keys.to_string()).await;
         let folder = Folder::new();

@@ -115,6 +115,8 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     #[tokio::test]
@@ -135,6 +137,11 @@ mod tests {
         assert!(put(BATCH_BYTES) && put(1));
         assert_eq!(outbox.next().await.len(), 1);
         outbox.sent();
+        assert!(outbox.empty().now_or_never().is_none(), "one waits");
         assert_eq!(outbox.next().await.len(), 1);
+        let mut is_empty = Box::pin(outbox.empty());
+        assert!(is_empty.as_mut().now_or_never().is_none(), "it is on its way");
+        outbox.sent();
+        is_empty.await;
     }
 }
