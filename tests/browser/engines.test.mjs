@@ -103,9 +103,16 @@ async function assertUnharmed(engine, other) {
   assert.deepEqual(engine.messages.filter((message) => /page error/i.test(message) && !/timeoutError|loadScriptError/.test(message)), [], 'no script failed');
 }
 
+/** The body of a test that is begun anew once if the engine hung: engines of these ages do, now and then. */
+const again = (body) => (t) => body(t).catch((error) => {
+  if (!/no answer to|somebody else has port/.test(error.message)) throw error;
+  t.diagnostic(error.message);
+  return body(t);
+});
+
 describe('an engine', { concurrency: 2 }, () => {
   for (const { engine: name, lacks = [], policy, by, fell } of tried) {
-    it(`${name}${lacks.length ? ` without ${lacks.join(', ')}` : ''}${policy ? ` at a server that allows ${policy}` : ''} talks by ${by}`, async (t) => {
+    it(`${name}${lacks.length ? ` without ${lacks.join(', ')}` : ''}${policy ? ` at a server that allows ${policy}` : ''} talks by ${by}`, again(async (t) => {
       const server = await startServer('--ping-interval', '1s', '--ping-timeout', '6s', ...(policy ? ['--transports', policy] : []));
       t.after(() => server.stop('SIGKILL'));
       const other = await Person.enter(browser, server.url, 'Other');
@@ -130,11 +137,11 @@ describe('an engine', { concurrency: 2 }, () => {
       await engine.until(`document.getElementById('log').innerHTML.indexOf('pending') < 0`, 'what was written while away to be sent');
       await talk(engine, other, 'back again');
       await assertUnharmed(engine, other);
-    });
+    }));
   }
 
   for (const [name, findings] of Object.entries(FINDINGS)) {
-    it(`${name} runs the connection test`, async (t) => {
+    it(`${name} runs the connection test`, again(async (t) => {
       const server = await startHastyServer();
       t.after(() => server.stop('SIGKILL'));
       const engine = await ENGINES[name](`${server.url}/diagnostics?lang=en`);
@@ -146,11 +153,11 @@ describe('an engine', { concurrency: 2 }, () => {
       assert.equal(kinds.join(''), findings, report);
       const id = await engine.value(`document.getElementById('report-state').getElementsByTagName('span')[0].innerHTML`);
       await server.said(new RegExp(`diagnostics report.*${id}`));
-    });
+    }));
   }
 
   for (const name of CUT) {
-    it(`${name} goes on by another way when WebSockets are cut in the middle of a conversation`, async (t) => {
+    it(`${name} goes on by another way when WebSockets are cut in the middle of a conversation`, again(async (t) => {
       const server = await startServer();
       t.after(() => server.stop('SIGKILL'));
       const proxy = await startCuttingProxy(server.port);
@@ -170,6 +177,6 @@ describe('an engine', { concurrency: 2 }, () => {
       await travelsBy(engine, 'eventsource');
       await talk(engine, other, 'after');
       await assertUnharmed(engine, other);
-    });
+    }));
   }
 });

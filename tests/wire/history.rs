@@ -120,6 +120,26 @@ async fn a_page_gets_what_was_said_before_and_the_place_of_what_is_said_now() {
     }
 }
 
+/// The log of a room where nothing was said is another one after a restart.
+#[tokio::test]
+async fn who_came_before_anything_was_said_misses_nothing_by_a_restart() {
+    let server = server(Store::memory(StoreSettings::default())).await;
+    let (mut ann, _) = page(&server, "ann", json!({})).await;
+    say(&mut ann, "one", "1").await;
+    for (after, is_gap) in [
+        ("abcdefgh.0", false),
+        ("abcdefgh.1", true),
+        ("abcdefgh.00", true),
+        ("abcdefg.0", true),
+        ("abcdefgh", true),
+    ] {
+        let (reader, answer) = page(&server, "bob", json!({ "after": after })).await;
+        assert_eq!(texts(&answer), ["one"], "{after}");
+        assert_eq!(answer.get("gap"), is_gap.then_some(&json!(true)), "{after}");
+        reader.kill();
+    }
+}
+
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_restart_and_nothing_is_said_twice() {
     let folder = Folder::new("restart");

@@ -24,6 +24,8 @@ use crate::store::{
     Accepted, Done, Entry, Kind, NewEntry, Page, Range, RoomLog, Store, StoreError,
 };
 
+/// Letters of the epoch of a log.
+const EPOCH: usize = 8;
 /// Messages that a page gets when it joins.
 pub(super) const AT_LOGIN: usize = 50;
 /// Messages in one answer.
@@ -155,6 +157,11 @@ pub(super) fn messages(log: &RoomLog, page: &Page, reader: &Reader) -> Vec<Value
     all
 }
 
+/// Whether a position is the beginning of any log: whoever has it has seen nothing.
+fn is_beginning(position: &str) -> bool {
+    position.split_once('.').is_some_and(|(epoch, number)| epoch.len() == EPOCH && number == "0")
+}
+
 /// Whether an entry stands for some that are missing.
 pub(in crate::chat) fn is_gap(entry: &Entry) -> bool {
     matches!(&entry.kind, Kind::Event(word) if **word == *GAP)
@@ -195,10 +202,12 @@ impl Room {
     /// The number up to which a page has seen all; `None` if it was another log's. In a cluster, another node may have
     /// told it what this one does not know yet.
     pub(super) fn seen_to(&self, log: &RoomLog, position: &str) -> Option<u64> {
-        match self.common {
+        let seen = match self.common {
             Some(_) => log.number(position),
             None => log.seq(position),
-        }
+        };
+        // A log is kept from its first entry on: with none, it has another epoch after a restart.
+        seen.or_else(|| is_beginning(position).then_some(0))
     }
 
     /// Has the room's task wait for an answer of the store. False if too many are awaited.

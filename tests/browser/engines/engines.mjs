@@ -84,7 +84,7 @@ class Program extends Engine {
     const timer = setTimeout(() => {
       this.messages.push(`no answer to ${expression}`);
       process.kill(-this.child.pid, 'SIGKILL');
-    }, 2 * PATIENCE);
+    }, PATIENCE);
     const line = await this.ready.then(() => this.ask(expression)).finally(() => clearTimeout(timer));
     if (line[0] === '!') throw new Error(`${line.slice(1)} in ${expression}`);
     return line.slice(1);

@@ -4,7 +4,7 @@ page.viewportSize = { width: 1000, height: 700 };
 page.onInitialized = function () { if (shim) page.evaluateJavaScript('function () {' + shim + '}'); };   // before the page's scripts
 page.onError = function (message, trace) { console.log('page error: ' + message + ' ' + (trace && trace[0] ? trace[0].file + ':' + trace[0].line : '')); };
 page.onConsoleMessage = function (message) { console.log('console: ' + message); };
-server.listen('127.0.0.1:' + args[2], function (request, response) {
+var listens = server.listen('127.0.0.1:' + args[2], function (request, response) {
   var value, expression = request.url.replace(/^[^?]*\?/, '').replace(/../g, function (hex) { return String.fromCharCode(parseInt(hex, 16)); });
   try { value = page.evaluateJavaScript('function () { try { return "=" + (' + expression + '); } catch (e) { return "!" + e; } }'); } catch (e) { value = '!' + e; }
   response.statusCode = 200;
@@ -12,4 +12,5 @@ server.listen('127.0.0.1:' + args[2], function (request, response) {
   response.write(value);
   response.close();
 });
+if (!listens) { console.log('somebody else has port ' + args[2]); phantom.exit(1); }
 page.open(args[1], function (status) { console.log('ready ' + status); });
