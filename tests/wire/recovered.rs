@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parlance::chat::{Chat, ChatSettings};
+use parlance::chat::{Chat, ChatSettings, Moderation};
 use parlance::socketio::Io;
 use parlance::store::{Store, StoreSettings};
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) struct Stage {
     pub server: TestServer,
     pub io: Io,
+    pub moderation: Moderation,
 }
 
 async fn stage(store: Store) -> Stage {
@@ -26,9 +27,10 @@ async fn stage(store: Store) -> Stage {
 async fn stage_with(settings: ChatSettings) -> Stage {
     let (chat, task) = Chat::new(settings);
     tokio::spawn(task.run());
+    let moderation = chat.moderation();
     let io = chat.recovering(Io::builder()).build();
     let server = Setup::default().start_io(io.clone(), |io| chat.serve(io, |_| {})).await;
-    Stage { server, io }
+    Stage { server, io, moderation }
 }
 
 fn in_memory() -> Store {
@@ -254,6 +256,26 @@ async fn what_is_deleted_meanwhile_is_not_missed() {
     while !page.text().await.starts_with("433") {}
     let bob = Stock::join(&stage, Some(&bob.kept)).await;
     assert_eq!(bob.before, [said("ann", "two")]);
+}
+
+#[tokio::test]
+async fn who_is_banned_meanwhile_does_not_come_back() {
+    let stage = stage(in_memory()).await;
+    let mut page = Client::join(&stage.server, Eio::V4, Via::WebSocket).await;
+    page.emit_with_ack(1, json!(["add user", "ann", { "page": 1 }])).await;
+    while !page.text().await.starts_with("431") {}
+    let mut bob = Stock::user(&stage, "bob").await;
+    bob.says("bad words").await;
+    while page.event().await[0] != "new message" {}
+    page.emit_with_ack(2, json!(["history", {}])).await;
+    let answer = page.answer(2).await;
+    let position = answer[0]["messages"][0]["position"].clone();
+    assert!(position.is_string(), "{answer}");
+    let kept = bob.lost(&stage).await;
+    stage.moderation.act(json!({ "action": "ban", "position": position })).await.unwrap();
+    let mut bob = Stock::join(&stage, Some(&kept)).await;
+    assert_eq!(bob.until("login error").await[1]["reason"], "banned");
+    assert_eq!(bob.client.text().await, "41");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::enforcement::send_out;
 use super::history::author;
 use super::login::Entrant;
 use super::{Member, Room};
@@ -63,7 +64,7 @@ impl Room {
     /// If a client has come back to its session, it is who it was, and hears what was said in the moment of its coming.
     /// `settled` is dropped when it is decided whether it has its name.
     pub(super) fn come_back(&mut self, sid: &Sid, settled: oneshot::Sender<()>) {
-        let Some(member) = self.members.get_mut(sid) else { return };
+        let Some(member) = self.members.get(sid) else { return };
         let (Some(log), Some(from)) = (&self.log, member.socket.resumed_at()) else { return };
         let Some(from) = log.seq(from) else { return };
         let socket = member.socket.clone();
@@ -79,6 +80,11 @@ impl Room {
         if data.is_null() {
             return;
         }
+        // It may have been banned while it was away.
+        if let Some(ban) = self.banned(&socket, Some(&was.author), member.roles.rank()) {
+            return send_out(&socket, Some(was.chat_protocol), &ban.error());
+        }
+        let Some(member) = self.members.get_mut(sid) else { return };
         member.chat_protocol = Some(was.chat_protocol);
         // Who has an account shows that again as the page logs in.
         let Some(name) = was.name else { return self.remember(sid) };

@@ -45,17 +45,21 @@ async fn node(redis: &RedisServer) -> Node {
     };
     let (chat, room) = Chat::new(settings);
     tokio::spawn(room.run());
-    let farewell = chat.farewell();
+    let (farewell, moderation) = (chat.farewell(), chat.moderation());
     let io = chat.recovering_among(Io::builder(), move |node| streams.adapter(node)).build();
     let server = Setup::default().start_io(io.clone(), |io| chat.serve(io, |_| {})).await;
-    Node { stage: Stage { server, io }, farewell, redis: link }
+    Node { stage: Stage { server, io, moderation }, farewell, redis: link }
 }
 
 /// Two nodes that know each other, with somebody on each.
 async fn two(redis: &RedisServer) -> ([Node; 2], [Stock; 2]) {
     let nodes = [node(redis).await, node(redis).await];
     let mut ann = Stock::user(&nodes[0].stage, "ann").await;
-    let eve = Stock::user(&nodes[1].stage, "eve").await;
+    let mut eve = Stock::join(&nodes[1].stage, None).await;
+    // She hears of nobody who was there before her.
+    while who(&mut eve).await[0]["numUsers"] != 1 {}
+    eve.client.emit(json!(["add user", "eve"])).await;
+    eve.until("login").await;
     ann.until("user joined").await;
     (nodes, [ann, eve])
 }
@@ -225,8 +229,9 @@ async fn nodes_by_pub_sub_give_no_sessions_back() {
     let pub_sub = RedisPubSub::new(link, PubSubSettings::default());
     let (chat, room) = Chat::new(ChatSettings { recovery: MINUTE, ..chat_settings() });
     tokio::spawn(room.run());
+    let moderation = chat.moderation();
     let io = chat.recovering_among(Io::builder(), move |node| pub_sub.adapter(node)).build();
     let server = Setup::default().start_io(io.clone(), |io| chat.serve(io, |_| {})).await;
-    let ann = Stock::user(&Stage { server, io }, "ann").await;
+    let ann = Stock::user(&Stage { server, io, moderation }, "ann").await;
     assert_eq!(ann.kept.pid, "");
 }
