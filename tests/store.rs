@@ -16,7 +16,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parlance::store::{
-    Accepted, Kind, NewEntry, OpenError, Range, RoomLog, Store, StoreError, StoreSettings,
+    Accepted, Kind, NewEntry, OpenError, Range, Retention, RetentionOf, RoomLog, Store, StoreError,
+    StoreSettings,
 };
 
 /// Where a process has its data, and what it does.
@@ -64,8 +65,11 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+/// A store that keeps all of what a test says, however much that is.
 fn open(dir: &Path) -> Store {
-    Store::sqlite(dir, StoreSettings::default()).unwrap()
+    let all = Retention { messages: 1 << 40, bytes: 1 << 40, ..Retention::default() };
+    let retention = RetentionOf::all(all);
+    Store::sqlite(dir, StoreSettings { retention, ..StoreSettings::default() }).unwrap()
 }
 
 async fn rooms(store: &Store) -> Vec<RoomLog> {

@@ -72,10 +72,12 @@ for (const name of Object.keys(BALANCERS)) {
     await killed.stop('SIGKILL');
     await Promise.all(groups[0].map((client) => client.connected(positions.get(client))));
     assert.ok(Date.now() - began < 10_000, `${Date.now() - began} ms`);
-    for (const client of groups[0]) assert.notEqual(nodeOf(await client.sessionId()), first, client.name);
-    // Those whose session the other node has kept it, but for WebSockets that came by the killed one.
-    for (const client of groups[1].filter(({ spec }) => spec.wire === 'xhr-polling')) {
-      assert.equal(nodeOf(await client.sessionId()) === first, false, client.name);
+    // A poll that the killed node had passed on comes once more by nginx, maybe before the owner knows that the first is gone: then
+    // that client connects anew as well.
+    for (const client of everybody) {
+      let sid;
+      while (!(sid = await client.sessionId())) await new Promise((resolve) => setTimeout(resolve, 20));
+      assert.notEqual(nodeOf(sid), first, client.name);
     }
   });
 }
