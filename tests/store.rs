@@ -179,7 +179,7 @@ fn random(below: u64) -> u64 {
     (next >> 33) % below
 }
 
-/// How often a process is killed. `KILLS=200 cargo test --test store` takes two minutes.
+/// How often a process is killed. 200 times, which `make kills` does, takes five to ten minutes.
 fn kills() -> usize {
     std::env::var("KILLS").map_or(20, |kills| kills.parse().unwrap())
 }

@@ -243,9 +243,11 @@ fn time(said: &Value, name: &str) -> Result<Option<SystemTime>, Refusal> {
     Ok(Some(UNIX_EPOCH + since.min(Duration::from_secs(u64::from(u32::MAX) * 4))))
 }
 
-/// Checks what has to hold for any token. `head_or_text` alone is the text of a token without a valid signature: it has to be
-/// refused. With `said`, head and claims are signed here: what is read of them has to be within its bounds, and the token with
-/// another signature has to be refused. For the properties of `fuzzing`.
+/// Checks what has to hold for any token, for the properties of `fuzzing`.
+///
+/// Without `said`, `head_or_text` is the whole text of a token. Nobody has signed it, so it has to be refused. With `said`,
+/// `head_or_text` is the head of a token and `said` its claims, and a valid signature is made for them: what is read has to be
+/// within its bounds; and the same token with another signature has to be refused.
 ///
 /// # Panics
 /// If that does not hold.

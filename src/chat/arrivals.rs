@@ -44,7 +44,8 @@ impl Arrivals {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says whether nobody is in the room. What came before is to be taken out then.
+    /// Says whether nobody is in the room. The room is not woken for each broadcast then; as soon as somebody comes, it has to
+    /// take out all that waits here.
     pub fn set_unheard(&self, unheard: bool) {
         self.lock().unheard = unheard;
     }

@@ -213,7 +213,8 @@ pub(super) fn words(chat_protocol: ChatProtocol, entry: &Entry) -> Option<(&'sta
 impl Adapter for RecoveringRoom {
     fn broadcast(&self, packet: Packet, selector: Selector, flags: Flags) {
         match flags.local {
-            // What is said to one client is in order with what the room says.
+            // An event for this node's clients alone is sent at once, as all that the room sends to them: so both arrive in
+            // the order in which they were sent.
             true => self.local.broadcast(packet, selector, flags),
             false => self.nodes.broadcast(packet, selector, flags),
         }

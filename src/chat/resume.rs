@@ -136,7 +136,8 @@ impl ResumeKey {
 /// What the aliases of sessions begin with: no letter of Base64.
 const OF_SESSION: char = '~';
 
-/// Whether an alias is that of a person, who has it again with a token; and not that of a session.
+/// Whether an alias stands for a person with a token, who has the same alias after the next login. If not, it stands for one
+/// session, and is gone with it.
 pub(super) fn is_of_person(alias: &str) -> bool {
     !alias.starts_with(OF_SESSION)
 }

@@ -9,7 +9,7 @@ const MAX_ROLES: usize = 32;
 /// Bytes of the name of a role. A longer one is none.
 const MAX_BYTES: usize = 64;
 
-/// Who has power over whom: over those of lower ranks.
+/// What decides who may mute, kick and ban whom: somebody may do that to people of a lower rank, and to no others.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -120,6 +120,7 @@ mod tests {
         let many: Vec<String> = (0..40).map(|n| n.to_string()).collect();
         assert_eq!(Roles::new(many.iter().map(String::as_str)).iter().count(), 32);
     }
+
     #[test]
     fn one_role_of_power_is_shown_the_greater_one() {
         for (roles, shown) in [
