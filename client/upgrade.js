@@ -10,7 +10,7 @@
 var PROBE_MS = 8000, TRIAL_MS = 4000;
 // A server keeps waiting this long for an upgrade that failed, and accepts no other meanwhile.
 var SERVER_PROBE_MS = 10000;
-// A namespace that does not exist. The server's refusal proves that both directions work.
+// A namespace that never exists (room_names.rs). The server's refusal proves that both directions work.
 var TRIAL_NSP = '/parlance-echo';
 
 extend(Engine, {

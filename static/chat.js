@@ -1,6 +1,7 @@
-/* The chat: joining, the message box, and which room is seen. ES3: it also runs where there is no JSON, no WebSocket and no addEventListener. */
+/* The chat: joining, the message box, and which room is seen. ES3: it also runs where there is no JSON, no WebSocket and no addEventListener.
+   The file is a little long: it connects all the others. */
 (function (root) {
-  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Panel = root.ParlancePanel, Layer = root.ParlanceLayer, Log = root.ParlanceLog, Room = root.ParlanceRoom, Rooms = root.ParlanceRooms, Link = root.ParlanceLink, Evidence = root.ParlanceEvidence, Search = root.ParlanceSearch, You = root.ParlanceYou, Moderate = root.ParlanceModerate;
+  var doc = root.document, P = root.ParlancePage, T = root.ParlanceTexts, Panel = root.ParlancePanel, Layer = root.ParlanceLayer, Log = root.ParlanceLog, Room = root.ParlanceRoom, Rooms = root.ParlanceRooms, Link = root.ParlanceLink, Evidence = root.ParlanceEvidence, Search = root.ParlanceSearch, You = root.ParlanceYou, Names = root.ParlanceNames, Moderate = root.ParlanceModerate;
   var byId = P.byId, make = P.make, show = P.show, listen = P.listen, t = T.t;
 
   var MAX_TEXT = 100000;         // characters of a message that is tried at all; the server has a bound of its own
@@ -28,12 +29,14 @@
 
   function fillBox(words) {
     box.value = words;
+    Names.offer();
     grow();
   }
 
   // What is being written in a room is there again after a reload, and in the next window.
   function keepDraft() {
-    if (editing || !current) return;
+    if (!current) return;
+    if (editing) return keepEdit(editing.room, P.pack([editing.li.m.position, box.value]));
     P.session.set('draft.' + current.key, box.value);
     P.store.set('draft.' + current.key, box.value);
   }
@@ -42,6 +45,7 @@
   function onInput() {
     grow();
     keepDraft();
+    Names.offer();
     if (box.value && !editing) current.typists.writes();
   }
 
@@ -65,17 +69,29 @@
 
   // ---- changing and deleting one's own messages
 
-  function edit(room, li) {
+  function keepEdit(room, what) { P.session.set('edit.' + room.key, what); }
+
+  // words: that were written already.
+  function edit(room, li, words) {
     stopEditing();
     editing = { room: room, li: li };
     P.setClass(li, 'editing', true);
     show(byId('editing'), true);
-    fillBox(li.m.text);
+    fillBox(words || li.m.text);
+    keepDraft();
     P.focus(box);
   }
 
-  function stopEditing() {
+  // A change that was begun in this room, before another room or a reload, goes on.
+  function resumeEdit() {
+    var kept = P.unpack(P.session.get('edit.' + current.key)), li = !editing && kept[1] && current.isIn && current.log.find(kept[0]);
+    if (li && li.acts && !li.m.deleted) edit(current, li, kept[1]);
+  }
+
+  // staysKept: it goes on later.
+  function stopEditing(staysKept) {
     if (!editing) return;
+    if (!staysKept) keepEdit(editing.room, '');
     P.setClass(editing.li, 'editing', false);
     editing = null;
     show(byId('editing'), false);
@@ -86,15 +102,31 @@
     var li = editing.li, room = editing.room;
     stopEditing();
     P.focus(box);
-    if (words && words !== li.m.text) change(room, li, 'edit', { position: li.m.position, message: words }, { text: words, edited: P.now() });
+    if (words && words !== li.m.text) {
+      // until the server has it
+      keepEdit(room, P.pack([li.m.position, words]));
+      change(room, li, 'edit', { position: li.m.position, message: words }, { text: words, edited: P.now() }, words);
+    }
     else if (!words) remove(room, li);
   }
 
-  function change(room, li, word, what, outcome) {
+  // words: of a change, which goes on with them if it failed.
+  function change(room, li, word, what, outcome, words) {
     room.ask(word, what, function (answer, refusal) {
+      var again, kept = words && P.unpack(P.session.get('edit.' + room.key));
       outcome.position = li.m.position;
-      if (answer) room.log.update(outcome);
-      else acts(li, [make('span', 'error', t('own.failed', { why: T.reason(refusal) }))]);
+      if (answer) {
+        if (kept && kept[0] === li.m.position && kept[1] === words) keepEdit(room, '');
+        return room.log.update(outcome);
+      }
+      again = words && P.button('link', t('act.edit'));
+      acts(li, [make('span', 'error', t('own.failed', { why: T.reason(refusal) })), words ? ' ' : '', again || '']);
+      if (!words) return;
+      listen(again, 'click', function () {
+        acts(li, []);
+        edit(room, li, words);
+      });
+      if (room === current && !editing && !box.value) edit(room, li, words);
     });
   }
 
@@ -142,6 +174,13 @@
     button = dots(t(li.m.own ? 'act.more' : 'act.moderate'));
     button.setAttribute('aria-expanded', 'false');
     li.acts = li.body.appendChild(button);
+    listen(li, 'keydown', function (ev) {
+      if (ev.keyCode !== 27 || !li.choice) return;
+      ev.preventDefault();
+      ev.stopPropagation();
+      acts(li, []);
+      P.focus(li.acts);
+    });
     listen(button, 'click', function () {
       var first = P.button('link'), drop = P.button('link', t('act.delete'));
       if (li.choice) return acts(li, []);
@@ -165,25 +204,6 @@
   // The last of one's own messages that can be changed.
   function lastMine() {
     for (var node = current.log.el.lastChild; node; node = node.previousSibling) if (node.m && node.acts && node.m.own && !node.m.deleted) return node;
-  }
-
-  // ---- names that begin with what was typed behind @
-
-  function complete() {
-    var at = box.selectionStart, before, names, i, m;
-    if (typeof at !== 'number' || at !== box.selectionEnd) return false;
-    before = box.value.slice(0, at);
-    m = /(?:^|\s)@([^\s@]{1,32})$/.exec(before.slice(-40));
-    names = current.people.names();
-    for (i = 0; m && i < names.length; i++) {
-      if (names[i] === current.myName || names[i].slice(0, m[1].length).toLowerCase() !== m[1].toLowerCase()) continue;
-      before = before.slice(0, -m[1].length) + names[i] + ' ';
-      box.value = before + box.value.slice(at);
-      box.setSelectionRange(before.length, before.length);
-      onInput();
-      return true;
-    }
-    return false;
   }
 
   // ---- which room is seen, and whether it can be
@@ -219,7 +239,7 @@
   // Shows a room, and what belongs to it.
   function look(room) {
     if (current === room) return draw();
-    stopEditing();
+    stopEditing(true);
     if (current) current.typists.stop();
     current = room;
     Log.show(room.log);
@@ -228,6 +248,7 @@
     joinError(room.error);
     draw();
     fillBox(draft());
+    resumeEdit();
     if (isInside(room)) P.focus(box); else focusName();
   }
 
@@ -268,6 +289,7 @@
       joinError('');
       byId('name').value = me.name;
       draw();
+      resumeEdit();
       if (submitting || doc.activeElement === doc.body) P.focus(box);
       submitting = false;
     },
@@ -284,6 +306,8 @@
   };
 
   // ---- wiring
+
+  Names.start({ current: function () { return current; }, changed: onInput });
 
   listen(byId('join'), 'submit', function (ev) {
     ev.preventDefault();
@@ -304,6 +328,9 @@
     if (ev.keyCode === 13) {
       ev.preventDefault();
       submit();
+    } else if (ev.keyCode === 27 && Names.end()) {
+      ev.preventDefault();
+      ev.stopPropagation();
     } else if (ev.keyCode === 27 && editing) {
       ev.preventDefault();
       ev.stopPropagation();
@@ -311,7 +338,7 @@
     } else if (ev.keyCode === 38 && !box.value && (li = lastMine())) {
       ev.preventDefault();
       edit(current, li);
-    } else if (ev.keyCode === 9 && complete()) ev.preventDefault();
+    } else if (ev.keyCode === 9 && Names.complete()) ev.preventDefault();
   });
   listen(box, 'input', onInput);
   if (!('oninput' in box) || box.attachEvent && !box.addEventListener) listen(box, 'keyup', onInput);
@@ -348,6 +375,15 @@
       if (!on && Layer.isOpen(el)) return Layer.close(el);
       set(on);
       if (on && isNarrow()) Layer.open({ el: el, opener: toggle, close: function () { set(false); } });
+    });
+    // over the room: a tap beside it closes it
+    listen(app, 'click', function (ev) {
+      var one = ev.target, was = doc.activeElement;
+      if (!Layer.isOpen(el) || Layer.isModal()) return;
+      while (one && one !== el && one !== toggle && one !== app) one = one.parentNode;
+      if (one !== app) return;
+      Layer.close(el);
+      if (was && was !== doc.body) P.focus(was);
     });
     listen(el, 'keydown', function (ev) {
       if (ev.keyCode !== 27 || Layer.isOpen(el)) return;

@@ -71,8 +71,8 @@
   // added(line) }; each done(messages, more) is called once, without messages if there was no answer.
 
   function create(el, host) {
-    var log = { el: el, lines: 0, chars: 0, live: true, hasHistory: false, unread: 0, mentions: 0, below: 0, dirty: false };
-    var items = {}, epochs = [], atBottom = true, unplaced = false, marker = null, older = null, more = false, loading = false, crowd = null, staying = false, placeTimer = 0, isCut = false, readTo = '', top = '', reach = '';
+    var log = { el: el, lines: 0, chars: 0, live: true, hasHistory: false, unread: 0, isMore: false, mentions: 0, below: 0, dirty: false };
+    var items = {}, epochs = [], atBottom = true, unplaced = false, marker = null, older = null, more = false, loading = false, crowd = null, staying = false, placeTimer = 0, isCut = false, readTo = '', markFrom = '', top = '', reach = '';
 
     function isSeen() { return current === log && doc.hidden !== true; }
 
@@ -390,11 +390,12 @@
     // Above the first message that was not read in an earlier visit.
     function placeMarker() {
       var node, before = null;
-      if (marker || !readTo) return;
+      if (marker || !markFrom) return;
       for (node = el.firstChild; node; node = node.nextSibling) {
         if (!node.m || !node.m.position) continue;
-        if (isBefore(readTo, node.m.position)) {
-          if (before && !node.m.own) mark(node);
+        if (isBefore(markFrom, node.m.position)) {
+          // before this stretch may be more of them
+          if ((before || !more) && !node.m.own) mark(node);
           return;
         }
         before = node;
@@ -418,10 +419,15 @@
       if (!atBottom && current === log) log.below++;
     }
 
+    function noUnread() {
+      log.unread = log.mentions = 0;
+      log.isMore = false;
+    }
+
     // Everything was seen: the reader is here, and at the end of the log.
     function seen() {
       if (isAway() || current !== log) return;
-      log.unread = log.mentions = 0;
+      noUnread();
       measure();
       if (atBottom) {
         log.below = 0;
@@ -435,7 +441,10 @@
       if (to && to !== readTo) host.seen(readTo = to);
     }
 
-    function clearMarker() { takeOut(marker); }
+    function clearMarker() {
+      markFrom = '';
+      takeOut(marker);
+    }
 
     function drawJump() {
       if (current !== log) return;
@@ -503,7 +512,14 @@
       crowd.changed = log.dirty = true;
     };
     // Where an earlier visit ended.
-    log.readTo = function (position) { readTo = position; };
+    log.readTo = function (position) { readTo = markFrom = position; };
+    // In another tab of this browser was read to there.
+    log.readElsewhere = function (position) {
+      if (!position || top && isBefore(position, top)) return;
+      readTo = position;
+      noUnread();
+      settleAll();
+    };
     // What has come after a gap: in its order.
     log.fill = function (messages) {
       batch(messages, arrived);

@@ -238,5 +238,12 @@
     return false;
   }
 
-  root.ParlanceMarkup = { parse: parse, writer: writer, names: names };
+  // The words without the marks.
+  function plain(words) {
+    var el = P.make('div', '');
+    writer(words, parse(words))(el, words.length);
+    return el.textContent === undefined ? el.innerText : el.textContent;
+  }
+
+  root.ParlanceMarkup = { plain: plain, parse: parse, writer: writer, names: names };
 })(window);

@@ -64,7 +64,7 @@
     if (P.store.get('sound')) beep();
     if (!can() || root.Notification.permission !== 'granted') return;
     try {
-      note = new root.Notification((m.name || t('someone')) + (place ? ' \u2013 ' + place : ''), { body: m.text.slice(0, BODY), tag: 'parlance-' + place, icon: 'icon.svg' });
+      note = new root.Notification((m.name || t('someone')) + (place ? ' \u2013 ' + place : ''), { body: root.ParlanceMarkup.plain(m.text.slice(0, 4 * BODY)).slice(0, BODY), tag: 'parlance-' + place, icon: 'icon.svg' });
       note.onclick = function () {
         try { root.focus(); } catch (e) {}
         open();

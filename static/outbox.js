@@ -1,6 +1,7 @@
 /* One's own words on their way into a room: one message at a time, in order, until the server has said yes. ES3.
 
-   Each has an id, by which a second try is harmless. What waits is kept over a reload of the page. */
+   Each has an id, by which a second try is harmless. What waits is kept over a reload of the page, and for a later tab if this one is
+   closed: under an id of this page, with the time, and the name that it was written under. */
 (function (root) {
   var P = root.ParlancePage, T = root.ParlanceTexts, t = T.t, make = P.make;
 
@@ -8,6 +9,9 @@
   var TEST_MS = 5000;       // without an answer the connection is doubted
   var SLOW_PACE = 4000;     // bytes a second that a slow connection carries
   var MAX_KEPT = 50000;     // characters that are kept over a reload
+  var MAX_TABS = 10;        // of which something is kept for later ones
+  var OWNER_MS = 120000;    // a tab that did not say that it goes has gone if it kept nothing anew for so long
+  var KEPT_MS = 86400000;   // what is older was for another day
 
   var page = Math.random().toString(36).slice(2, 10) + P.now().toString(36), serial = 0;
 
@@ -23,12 +27,39 @@
 
   // room: { key, log, isJoined(), me(), emit(name, …), most() bytes, rejoin(), again(text) }. doubt(item) is called when an answer is late.
   function create(room, doubt) {
-    var items = [], flying = null, ackTimer, rateTimer, testTimer, box = { acks: true };
+    var items = [], flying = null, ackTimer, rateTimer, testTimer, shared = 'out.' + room.key + ' ', box = { acks: true };
 
-    function keep() {
+    // isOwned: '' if this tab goes.
+    function keep(isOwned) {
       var list = [], size = 0, i;
       for (i = 0; i < items.length && (size += items[i].text.length) < MAX_KEPT; i++) list.push(items[i].id, items[i].tries ? '1' : '', items[i].text);
       P.session.set('out.' + room.key, P.pack(list));
+      share(list, isOwned === undefined ? '1' : isOwned);
+    }
+
+    function share(list, isOwned) { P.store.set(shared + page, list.length ? P.pack([isOwned, P.now() + '', room.me()].concat(list)) : ''); }
+
+    function load(list) {
+      for (var i = 0, n, item; i + 2 < list.length; i += 3) {
+        for (n = 0; n < items.length && items[n].id !== list[i]; n++);
+        if (n < items.length) continue;
+        item = { id: list[i], tries: list[i + 1] ? 1 : 0, text: list[i + 2] };
+        line(item);
+        enqueue(item);
+      }
+    }
+
+    // What tabs that are gone could not send. One that is only slow sends the same ids, which does no harm.
+    function adopt() {
+      var keys = P.store.keys(shared), i, kept, age;
+      for (i = 0; i < keys.length; i++) {
+        kept = P.unpack(P.store.get(shared + keys[i]));
+        age = P.now() - kept[1];
+        if (keys[i] === page || kept[0] && age < OWNER_MS && age >= 0) continue;
+        if (i < MAX_TABS && age < KEPT_MS && kept[2] !== room.me()) continue;
+        P.store.set(shared + keys[i], '');
+        if (age < KEPT_MS && kept[2] === room.me()) load(kept.slice(3));
+      }
     }
 
     function state(item, key, values) {
@@ -160,18 +191,21 @@
     box.isEmpty = function () { return !items.length; };
     // What an earlier life of this page could not send.
     box.restore = function () {
-      for (var list = P.unpack(P.session.get('out.' + room.key)), i = 0, item; i + 2 < list.length; i += 3) {
-        item = { id: list[i], tries: list[i + 1] ? 1 : 0, text: list[i + 2] };
-        line(item);
-        enqueue(item);
-      }
+      load(P.unpack(P.session.get('out.' + room.key)));
+      adopt();
     };
     box.drop = function () {
       items = [];
       keep();
     };
+    // This tab goes, or comes back from where it went.
+    P.listen(root, 'pagehide', function () { if (items.length) keep(''); });
+    P.listen(root, 'pageshow', function () { if (items.length) keep(); });
     return box;
   }
+
+  // What nobody came for.
+  for (var keys = P.store.keys('out.'), i = 0; i < keys.length; i++) if (i >= 2 * MAX_TABS || !(P.now() - P.unpack(P.store.get('out.' + keys[i]))[1] < KEPT_MS)) P.store.set('out.' + keys[i], '');
 
   root.ParlanceOutbox = { create: create };
 })(window);

@@ -109,6 +109,13 @@
     return lastDay;
   }
 
+  // The same in short, without the year where it is this one.
+  function date(d) {
+    var how = { month: 'short', day: 'numeric' };
+    if (d.getFullYear() !== new Date().getFullYear()) how.year = 'numeric';
+    try { return d.toLocaleDateString(T.lang, how); } catch (e) { return day(d); }
+  }
+
   // Storage may be missing, full, or forbidden. An empty text is not kept.
   function storage(kind) {
     return {
@@ -117,6 +124,17 @@
         try {
           if (v) root[kind].setItem('parlance.' + k, v); else root[kind].removeItem('parlance.' + k);
         } catch (e) {}
+      },
+      // The ends of the keys that begin so.
+      keys: function (start) {
+        var out = [], i, k;
+        try {
+          for (i = 0; i < root[kind].length; i++) {
+            k = root[kind].key(i);
+            if (k.indexOf('parlance.' + start) === 0) out.push(k.slice(9 + start.length));
+          }
+        } catch (e) {}
+        return out;
       }
     };
   }
@@ -225,7 +243,7 @@
 
   root.ParlancePage = {
     byId: byId, make: make, add: add, empty: empty, say: say, remove: remove, hasClass: hasClass, setClass: setClass, show: show, isShown: isShown,
-    listen: listen, focus: focus, trim: trim, trimEnd: trimEnd, isolated: isolated, clock: clock, iso: iso, day: day, store: storage('localStorage'), session: storage('sessionStorage'), pack: pack, unpack: unpack, copy: copy, isOffline: isOffline, request: request,
+    listen: listen, focus: focus, trim: trim, trimEnd: trimEnd, isolated: isolated, clock: clock, iso: iso, day: day, date: date, store: storage('localStorage'), session: storage('sessionStorage'), pack: pack, unpack: unpack, copy: copy, isOffline: isOffline, request: request,
     button: button, about: about, indexOf: indexOf, without: without, entryLine: entryLine, cause: cause, mark: mark, causeLines: causeLines, io: io, TRANSPORTS: TRANSPORTS,
     now: function () { return new Date().getTime(); }
   };

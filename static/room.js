@@ -1,6 +1,7 @@
 /* One room that the reader is in, or wants to be: its namespace, and what comes and goes by it. ES3.
 
-   Servers that remember answer a login with a `position`; at others there is nothing to ask for, and what was missed is missing. */
+   Servers that remember answer a login with a `position`; at others there is nothing to ask for, and what was missed is missing.
+   The file is long because logging in, history and events are about one state, that of the connection to the room. */
 (function (root) {
   var P = root.ParlancePage, T = root.ParlanceTexts, Log = root.ParlanceLog, People = root.ParlancePeople, Outbox = root.ParlanceOutbox, Typists = root.ParlanceTypists, Link = root.ParlanceLink, Notify = root.ParlanceNotify;
   var t = T.t, now = P.now;
@@ -8,6 +9,7 @@
   var AGAIN_MS = 1500, AGAIN_MOST = 40;   // a name that an earlier connection of this page holds is asked for again
   var PAGE = 50;            // messages of history that are asked for at once
   var CATCH_UP = 400;       // messages that are fetched after a gap; after a longer one, the latest are shown
+  var LATE_MS = 2000;       // clocks of nodes differ by less
   var ONLY_CHANGES = 20;    // answers in a row that have nothing but changes of older messages, until the page gives up
 
   function plain(data) { return typeof data === 'string' ? data : ''; }
@@ -35,6 +37,16 @@
       if (m && m.position) out.push(m);
     }
     return out;
+  }
+
+  // A stretch of history in its order. What is older than a message above it came late: a node was cut off.
+  function stretch(list) {
+    for (var all = readAll(list), i = 0, latest = 0, m; i < all.length; i++) {
+      m = all[i];
+      if (m.change || m.at > now()) continue;
+      if (m.at < latest - LATE_MS) m.late = m.late || m.at; else latest = Math.max(latest, m.at);
+    }
+    return all;
   }
 
   function countOf(messages) {
@@ -101,7 +113,7 @@
     // if there is one, with the changes of others before it.
     function history(what, done, changes) {
       ask('history', what, function (answer) {
-        var messages = answer && readAll(answer.messages), end;
+        var messages = answer && stretch(answer.messages), end;
         if (!messages) return done();
         end = endOf(answer, messages);
         changes = (changes || []).concat(messages);
@@ -182,14 +194,18 @@
 
     // What was said before, or while this page was away.
     function remember(answer, first) {
-      var messages = readAll(answer.messages), read, i, place = answer.position.slice(0, answer.position.lastIndexOf('.'));
+      var messages = stretch(answer.messages), read, i, place = answer.position.slice(0, answer.position.lastIndexOf('.'));
       if (!room.hasHistory || first) {
         // of a room in which nothing was said yet: what comes later comes after this
         start = answer.position;
         room.log.readTo(read = P.store.get('read.' + room.key));
         room.log.reset(messages, !!answer.more, true);
         room.log.reaches(answer.position);
-        if (!app.isShown(room)) for (i = 0; read && i < messages.length; i++) if (!messages[i].own && room.log.isBefore(read, messages[i].position)) room.log.unread++;
+        if (!app.isShown(room)) {
+          for (i = 0; read && i < messages.length; i++) if (!messages[i].own && room.log.isBefore(read, messages[i].position)) room.log.unread++;
+          // those before are not counted
+          room.log.isMore = room.log.unread > 0 && !!answer.more && room.log.isBefore(read, messages[0].position);
+        }
       } else if (place !== epoch || answer.gap) {
         hole = '';
         room.log.cut();

@@ -5,11 +5,12 @@
   var byId = P.byId, make = P.make, listen = P.listen, t = T.t;
 
   var MAX_ROOMS = 20;       // that the reader is in at once
-  var MAX_OTHERS = 100;     // that are listed besides
+  var MAX_OTHERS = 500;     // that are listed besides
+  var MAX_ANSWERS = 3;      // of a list that has more than one answer holds
   var ASK_MS = 30000;       // between two questions which rooms there are
   var AGAIN_MS = 180000;    // without an occasion the page asks so often, while somebody looks at it
   // ids of this page, and what is no chat room
-  var NO_ROOM = /^(message|main|parlance|admin|lobby)$/;
+  var NO_ROOM = /^(message|main|parlance|parlance-echo|admin|lobby)$/i;
 
   var rooms = [], others = [], host, asked = 0, drawn = '', hasList = false;
 
@@ -27,7 +28,27 @@
   function address() {
     var hash = root.location.hash.replace(/^#/, '');
     try { hash = decodeURIComponent(hash); } catch (e) {}
-    return clean(hash);
+    return hash;
+  }
+
+  // Why the address, or what was typed, leads nowhere; the address is again that of the room that is seen.
+  function refuse(words) {
+    var there = '#' + encodeURIComponent(host.current().name);
+    try { root.history.replaceState(null, '', there); } catch (e) { root.location.replace(there); }
+    P.say(byId('join-error'), words);
+    say(words);
+    if (!byId('rooms').offsetWidth && byId('rooms-toggle').offsetWidth) byId('rooms-toggle').click();
+  }
+
+  function say(words) {
+    P.say(byId('rooms-error'), words);
+    byId('rooms-name').setAttribute('aria-invalid', words ? 'true' : 'false');
+  }
+
+  // Goes where the address leads.
+  function follow() {
+    var hash = address(), name = clean(hash);
+    if (P.trim(hash) && !name) refuse(t('rooms.bad')); else look(name);
   }
 
   function link(name) { return '#' + encodeURIComponent(name); }
@@ -58,7 +79,8 @@
   // Shows a room. Who has a name is in it by that.
   function look(name, isAgain) {
     var room = open(name);
-    if (!room) return;
+    if (!room) return refuse(t('rooms.full', { n: MAX_ROOMS }));
+    say('');
     host.look(room);
     Notify.room(name ? '#' + name : '');
     if (!room.wanted && !room.isIn && (isAgain || isInSome())) room.enter(host.me.name, isAgain);
@@ -101,8 +123,8 @@
 
   // ---- the list
 
-  function count(n, isMention) {
-    var el = make('span', 'count' + (isMention ? ' named' : ''), n > 99 ? '99+' : n);
+  function count(n, isMention, isMore) {
+    var el = make('span', 'count' + (isMention ? ' named' : ''), n > 99 ? '99+' : n + (isMore ? '+' : ''));
     el.appendChild(make('span', 'hidden', ' ' + t('rooms.unread')));
     return el;
   }
@@ -118,7 +140,7 @@
       li.className += ' current';
     }
     if (room.error && !room.wasIn) li.className += ' closed';
-    if (room.log.unread) a.appendChild(count(room.log.unread, room.log.mentions > 0));
+    if (room.log.unread) a.appendChild(count(room.log.unread, room.log.mentions > 0, room.log.isMore));
     if (room.name) {
       out = P.button('plain out', '\u00d7');
       out.title = t('rooms.leave', { room: room.name });
@@ -140,13 +162,14 @@
 
   // Only if something changed: the keyboard may be in the list.
   function draw() {
-    var current = host && host.current(), list, isList, sum = 0, isNamed = false, i, state = [current && current.name], room, news;
+    var current = host && host.current(), list, isList, isMore = false, sum = 0, isNamed = false, i, state = [current && current.name], room, news;
     if (!current) return;
     for (i = 0; i < rooms.length; i++) {
       room = rooms[i];
       state.push(room.name, !!room.wanted || room.wasIn, room.log.unread, room.log.mentions, room.error && !room.wasIn, room.title);
       if (room === current) continue;
       sum += room.log.unread;
+      isMore = isMore || room.log.isMore;
       isNamed = isNamed || room.log.mentions > 0;
     }
     for (i = 0; i < others.length; i++) state.push(others[i].name, others[i].title, others[i].people, others[i].isNew);
@@ -171,7 +194,7 @@
     }
     P.show(byId('rooms-more'), news > 0);
     P.empty(byId('rooms-unread'));
-    if (sum) byId('rooms-unread').appendChild(count(sum, isNamed));
+    if (sum) byId('rooms-unread').appendChild(count(sum, isNamed, isMore));
   }
 
   // Whether more was said in it than this browser has read, which was in it once.
@@ -185,15 +208,24 @@
     var room = host.current();
     if (!room || !room.hasWords || P.now() - asked < ASK_MS && hasList) return;
     asked = P.now();
-    room.socket.emit('rooms', function (answer) {
-      var i, one;
+    askOn(room, [], 1);
+  }
+
+  // The rooms after those that are known, of an answer by its number.
+  function askOn(room, known, number, after) {
+    room.socket.emit('rooms', after ? { after: after } : {}, function (answer) {
+      var i, one, isMore;
       if (!answer || !answer.ok || !answer.rooms) return;
       hasList = true;
-      others = [];
-      for (i = 0; i < answer.rooms.length && others.length < MAX_OTHERS; i++) {
+      for (i = 0; i < answer.rooms.length && known.length < MAX_OTHERS; i++) {
         one = answer.rooms[i];
-        if (one && typeof one.name === 'string') others.push({ name: clean(one.name), title: typeof one.title === 'string' ? one.title : '', people: one.people > 0 ? +one.people : 0, isNew: isNew(one) });
+        if (one && typeof one.name === 'string' && (clean(one.name) || !one.name)) known.push({ name: clean(one.name), title: typeof one.title === 'string' ? one.title : '', people: one.people > 0 ? +one.people : 0, isNew: isNew(one) });
       }
+      isMore = answer.more && answer.next && number < MAX_ANSWERS && known.length < MAX_OTHERS;
+      if (isMore) askOn(room, known, number + 1, answer.next);
+      // The list that is seen does not become shorter while the rest is asked for.
+      if (isMore && others.length) return;
+      others = known;
       draw();
     });
   }
@@ -211,7 +243,7 @@
   }
 
   function start(h) {
-    var before, known, name = address(), i, list;
+    var before, known, name = clean(address()), i, list;
     host = h;
     before = P.session.get('name');
     known = before || host.me.token && host.me.name;
@@ -222,10 +254,15 @@
       if (find(name) || !name && list[i] !== '/') continue;
       if (open(name)) find(name).isWaiting = true;
     }
-    listen(root, 'hashchange', function () { if (!/^#(message|main)$/.test(root.location.hash)) look(address()); });
+    listen(root, 'hashchange', function () { if (!/^#(message|main)$/.test(root.location.hash)) follow(); });
+    // read in another tab
+    listen(root, 'storage', function (ev) {
+      for (var i = 0; ev.newValue && i < rooms.length; i++) if (ev.key === 'parlance.read.' + rooms[i].key) rooms[i].log.readElsewhere(Room.position(ev.newValue));
+    });
     listen(byId('rooms-form'), 'submit', function (ev) {
       var wish = clean(byId('rooms-name').value);
       ev.preventDefault();
+      say(wish || !P.trim(byId('rooms-name').value) ? '' : t('rooms.bad'));
       if (!wish) return P.focus(byId('rooms-name'));
       byId('rooms-name').value = '';
       go(wish);
@@ -235,6 +272,7 @@
     setInterval(function () { if (!Log.isAway() && P.now() - asked >= AGAIN_MS) ask(); }, ASK_MS);
     byId('rooms-name').setAttribute('placeholder', t('rooms.placeholder'));
     draw();
+    if (P.trim(address()) && !name) refuse(t('rooms.bad'));
   }
 
   root.ParlanceRooms = {
@@ -250,6 +288,7 @@
         P.store.set('draft.' + rooms[i].key, '');
         P.session.set('draft.' + rooms[i].key, '');
         P.store.set('read.' + rooms[i].key, '');
+        P.session.set('edit.' + rooms[i].key, '');
       }
       P.store.set('token', '');
       P.session.set('token', '');

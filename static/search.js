@@ -1,6 +1,6 @@
 /* Searching what was said in a room. ES3. */
 (function (root) {
-  var P = root.ParlancePage, T = root.ParlanceTexts, Layer = root.ParlanceLayer, People = root.ParlancePeople, Room = root.ParlanceRoom, byId = P.byId, make = P.make, t = T.t;
+  var P = root.ParlancePage, T = root.ParlanceTexts, Layer = root.ParlanceLayer, People = root.ParlancePeople, Room = root.ParlanceRoom, Markup = root.ParlanceMarkup, byId = P.byId, make = P.make, t = T.t;
 
   var AT_ONCE = 20;         // results
   var EMPTY = 10;           // answers in a row without a result, until the reader is asked
@@ -57,7 +57,12 @@
 
   // A part of the text with what was sought, which is marked.
   function excerpt(text, words) {
-    var el = P.isolated('', 'text'), at = text.toLowerCase().indexOf(words.toLowerCase()), from = Math.max(0, at - AROUND), to = at + words.length;
+    var el = P.isolated('', 'text'), plain = Markup.plain(text), at, from, to;
+    // unless a mark was sought
+    if (plain.toLowerCase().indexOf(words.toLowerCase()) >= 0) text = plain;
+    at = text.toLowerCase().indexOf(words.toLowerCase());
+    from = Math.max(0, at - AROUND);
+    to = at + words.length;
     if (at < 0) return P.add(el, text.slice(0, 200));
     P.add(el, (from ? '\u2026' : '') + text.slice(from, at));
     el.appendChild(make('mark', '', text.slice(at, to)));
@@ -68,7 +73,7 @@
     var button = P.button('hit'), d = new Date(m.at);
     P.add(button, make('span', 'who ' + People.colour(m.name), P.isolated(m.own ? t('you') : m.name || t('someone'))));
     P.add(button, ' ');
-    P.add(button, make('span', 'time', P.day(d) + ' ' + P.clock(d)));
+    P.add(button, make('span', 'time', P.date(d) + ' ' + P.clock(d)));
     P.add(button, excerpt(m.text, words));
     P.listen(button, 'click', function () {
       Layer.close(dialog.el);

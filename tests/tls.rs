@@ -724,7 +724,7 @@ async fn bad_and_half_handshakes_leave_nothing_behind() {
     let tls = some_tls("garbage");
     // One connection at a time: one that is not let go of would be the last.
     let limits = HttpLimits {
-        header_timeout: Duration::from_millis(300),
+        header_timeout: Duration::from_secs(1),
         max_connections: 1,
         max_connections_per_address: 0,
         ..HttpLimits::default()
@@ -942,7 +942,7 @@ async fn who_is_no_trusted_proxy_is_refused() {
 #[tokio::test]
 async fn a_proxy_has_to_send_its_header_in_time_and_in_form() {
     let limits = HttpLimits {
-        header_timeout: Duration::from_millis(300),
+        header_timeout: Duration::from_secs(1),
         max_connections: 1,
         max_connections_per_address: 0,
         ..HttpLimits::default()

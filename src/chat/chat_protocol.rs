@@ -40,7 +40,7 @@ pub enum Command {
     Message {
         text: Value,
         /// Given by a page that may send the message again.
-        id: Option<String>,
+        id: Result<Option<String>, BadId>,
     },
     Typing,
     StopTyping,
@@ -90,7 +90,12 @@ impl JoinOptions {
 /// Bytes of a token. A longer one is ignored.
 const MAX_TOKEN: usize = 2048;
 
-/// Bytes of a message's id. A longer id is ignored.
+/// A message has an id that is no text, or a longer one than [`MAX_ID`]. Without it the message would be told twice if it
+/// is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadId;
+
+/// Bytes of a message's id.
 pub const MAX_ID: usize = 64;
 
 /// What a page asks of the history.
@@ -102,8 +107,8 @@ pub enum Asked {
     Search { text: String, before: Option<String>, limit: Option<usize> },
     /// Another text for a message; `None` to delete it.
     Edit { position: String, text: Option<Value> },
-    /// The rooms that there are.
-    Rooms,
+    /// The rooms that there are, after what an earlier answer ended with.
+    Rooms { after: Option<String> },
 }
 
 impl Asked {
@@ -121,7 +126,7 @@ impl Asked {
                 text: Some(asked["message"].clone()),
             },
             "delete" => Asked::Edit { position: text("position").unwrap_or_default(), text: None },
-            "rooms" => Asked::Rooms,
+            "rooms" => Asked::Rooms { after: text("after") },
             _ => return None,
         })
     }
@@ -154,6 +159,8 @@ pub enum Notice<'a> {
     Message {
         name: Option<&'a Name>,
         text: &'a str,
+        /// The id of the author in the history, if it is known. Other pages of the same author get the message as their own.
+        author: Option<&'a str>,
         /// What its author may do beyond others: for pages.
         role: Option<&'static str>,
         /// When it was said, in milliseconds since 1970, if it comes late: its node was cut off.
@@ -200,6 +207,14 @@ pub const NICKNAMES: Delivery = Delivery::Conflated(0);
 pub const CLUSTER: Delivery = Delivery::Conflated(3);
 
 impl Notice<'_> {
+    /// The id of a message's author in the history. `None` if it is not known, and for other notices.
+    pub fn author(&self) -> Option<&str> {
+        match self {
+            Notice::Message { author, .. } => *author,
+            _ => None,
+        }
+    }
+
     /// How the notice is delivered to slow readers.
     ///
     /// A join replaces a waiting join of the same name, and a leave a waiting leave. So a name that joins
@@ -265,10 +280,11 @@ impl ChatProtocol {
         let mut args = args.into_iter();
         let first = args.next().unwrap_or_default();
         let message = |text, options: Option<Value>| {
-            let id = options.and_then(|options| match options.get("id") {
-                Some(Value::String(id)) if id.len() <= MAX_ID => Some(id.clone()),
-                _ => None,
-            });
+            let id = match options.as_ref().and_then(|options| options.get("id")) {
+                None | Some(Value::Null) => Ok(None),
+                Some(Value::String(id)) if id.len() <= MAX_ID => Ok(Some(id.clone())),
+                Some(_) => Err(BadId),
+            };
             Command::Message { text, id }
         };
         Some(match event {
@@ -320,11 +336,12 @@ impl ChatProtocol {
             (Users | Page, Notice::Left { name, users }) => {
                 ("user left", vec![counted(name, *users)])
             }
-            // Without `username` instead of with null: pages compare and print it.
-            (Users | Page, Notice::Message { name, text, role, late, place, mark }) => {
+            // The published page fails without a text there. Ours has words of its own for it.
+            (Users | Page, Notice::Message { name, text, role, late, place, mark, .. }) => {
                 let mut said = match name.map(user) {
                     Some(Value::Object(said)) => said,
-                    _ => Map::new(),
+                    _ if self == Page => Map::new(),
+                    _ => Map::from_iter([("username".to_owned(), NAMELESS.into())]),
                 };
                 said.insert("message".to_owned(), (*text).into());
                 said.extend(late.map(|late| ("late".to_owned(), late.into())));
@@ -376,8 +393,8 @@ impl ChatProtocol {
                 announcement(format!("{} disconnected", name.written()))
             }
             (Nicknames, Notice::Message { name, text, .. }) => {
-                let nick = name.map_or(Value::Null, |name| name.written().into());
-                ("user message", vec![nick, escape_markup(text).into()])
+                let nick = name.map_or(NAMELESS, Name::written);
+                ("user message", vec![nick.into(), escape_markup(text).into()])
             }
 
             (Bare, Notice::Joined { name, .. }) => {

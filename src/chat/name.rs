@@ -314,7 +314,7 @@ mod tests {
         {
             assert_eq!(Name::new(end), Err(BadName::Colon), "{end:?}");
         }
-        for mark in ["ann ✓", "✔", "an√n", "ann ☑\u{fe0f}"] {
+        for mark in ["ann ✓", "✔", "an√n", "ann ☑\u{fe0f}", "ann ⩗", "ann 𐄂"] {
             assert_eq!(Name::new(mark), Err(BadName::Mark), "{mark:?}");
         }
         for fine in ["10:30", "ann:)", "::", "std::io", "ann :)", "ann:"] {

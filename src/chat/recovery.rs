@@ -204,8 +204,15 @@ pub(super) fn words(chat_protocol: ChatProtocol, entry: &Entry) -> Option<(&'sta
     // It was allowed when it was said.
     let name = entry.name.as_deref().map(Name::read).transpose().ok()?;
     let (late, place, mark) = (None, None, None);
-    let notice =
-        Notice::Message { name: name.as_ref(), text: &entry.body, role: None, late, place, mark };
+    let notice = Notice::Message {
+        name: name.as_ref(),
+        text: &entry.body,
+        author: None,
+        role: None,
+        late,
+        place,
+        mark,
+    };
     let (event, args) = chat_protocol.render(&notice)?;
     Some((event, Args::from(args)))
 }
@@ -248,6 +255,10 @@ impl Adapter for RecoveringRoom {
 
     fn server_side_emit(&self, packet: Packet) {
         self.nodes.server_side_emit(packet);
+    }
+
+    fn server_side_renew(&self, packet: Packet) {
+        self.nodes.server_side_renew(packet);
     }
 
     fn server_side_emit_with_ack(

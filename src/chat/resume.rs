@@ -63,6 +63,12 @@ impl PersonId {
         format!("{kind}:{}", self.id)
     }
 
+    /// Whether the history has that word for the person.
+    pub(super) fn is_author(&self, author: &str) -> bool {
+        let kind = if self.has_account { "a:" } else { "g:" };
+        author.strip_prefix(kind).is_some_and(|id| *id == *self.id)
+    }
+
     /// A guest by the id as text; `None` for what is none.
     pub(super) fn known(id: &str) -> Option<Self> {
         let is_id = BASE64.decode(id).is_ok_and(|bytes| bytes.len() == ID);
@@ -136,8 +142,8 @@ impl ResumeKey {
 /// What the aliases of sessions begin with: no letter of Base64.
 const OF_SESSION: char = '~';
 
-/// Whether an alias stands for a person with a token, who has the same alias after the next login. If not, it stands for one
-/// session, and is gone with it.
+/// Whether an alias stands for a person with a token. That person has the same alias at each login. Other aliases stand for
+/// one session each, and end with it.
 pub(super) fn is_of_person(alias: &str) -> bool {
     !alias.starts_with(OF_SESSION)
 }

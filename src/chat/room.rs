@@ -17,17 +17,21 @@ mod elsewhere;
 mod enforcement;
 mod entries;
 mod expiry;
+mod farewell;
 mod gaps;
 mod history;
+mod listing;
 mod login;
 mod moderation;
 mod names;
+mod open_rooms;
 mod questions;
 mod receipts;
 mod rename;
 mod replay;
 mod slow;
 mod speech;
+mod stock;
 mod task;
 mod waiting;
 mod whereabouts;
@@ -45,7 +49,7 @@ use tracing::debug;
 
 use super::account::Verified;
 use super::arrivals::Arrivals;
-use super::chat_protocol::{ChatProtocol, Command, JoinOptions};
+use super::chat_protocol::{BadId, ChatProtocol, Command, JoinOptions};
 use super::error::ChatError;
 use super::name::{Name, listed};
 use super::rate_limits::Kind;
@@ -70,6 +74,7 @@ use early::Early;
 use elsewhere::Found;
 use gaps::Gaps;
 use history::Reads;
+use open_rooms::RoomsTold;
 use questions::Change;
 use slow::Slow;
 use speech::Pending;
@@ -190,9 +195,18 @@ struct Member {
     account: Option<Arc<Verified>>,
     /// When that is looked at again.
     due: Option<expiry::Due>,
+    /// The others were told that they type.
+    types: bool,
+    /// Why their last message was refused, if they were told in the words of a stock page, and none was taken since.
+    told: Option<&'static str>,
 }
 
 impl Member {
+    /// Whether the history has that word for the person.
+    fn is(&self, author: &str) -> bool {
+        self.person.as_ref().is_some_and(|person| person.is_author(author))
+    }
+
     fn is_page(&self) -> bool {
         self.chat_protocol == Some(ChatProtocol::Page)
     }
@@ -222,6 +236,8 @@ struct Room {
     away: Away,
     /// People who are there more than once.
     aliases: Aliases,
+    /// People of other nodes who have a rank.
+    ranked: whereabouts::Ranked,
     /// Whose token is to be looked at, and when.
     expiries: expiry::Expiries,
     /// What was sent and has not come back yet.
@@ -248,6 +264,8 @@ struct Room {
     last_claim: u64,
     /// Whom moderators look for on other nodes.
     searches: Vec<whereabouts::Search>,
+    /// What the lobby has told other nodes of the rooms that are open here.
+    rooms_told: RoomsTold,
     /// Other nodes cannot be reached.
     alone: bool,
     /// Other nodes are being asked for their people.
@@ -280,6 +298,7 @@ impl Room {
             recent: RecentIds::default(),
             away: Away::default(),
             aliases: Aliases::default(),
+            ranked: whereabouts::Ranked::default(),
             expiries: expiry::Expiries::default(),
             name_hasher: RandomState::new(),
             nicknames_due: false,
@@ -293,6 +312,7 @@ impl Room {
             claims: HashMap::new(),
             last_claim: 0,
             searches: Vec::new(),
+            rooms_told: RoomsTold::default(),
             alone: false,
             looking: false,
             looked: None,
@@ -321,6 +341,8 @@ impl Room {
                     roles,
                     account,
                     due: None,
+                    types: false,
+                    told: None,
                 };
                 self.members.insert(sid, member);
                 self.expect_expiry(sid);
@@ -368,7 +390,10 @@ impl Room {
                 match command {
                     // They come by themselves: they may have to wait for others.
                     Command::Join(..) | Command::Rename(_) | Command::Token(_) => {}
-                    Command::Message { text, id } => {
+                    Command::Message { id: Err(BadId), .. } => {
+                        self.refuse_id(at, chat_protocol, ack);
+                    }
+                    Command::Message { text, id: Ok(id) } => {
                         let unheld = match is_early {
                             true => self.hold(&sid, text, id, ack).err(),
                             false => Some((text, id, ack)),

@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::account;
 use super::arrivals::Arrival;
@@ -15,6 +18,14 @@ use super::roster;
 use super::shared::Shared;
 use super::words;
 use crate::socketio::{ConnectError, DisconnectReason, Handlers, LocalNode, Namespace, Socket};
+use crate::token_bucket::{Bucket, Rate};
+
+/// Rooms that people of one address may open at once, though the lobby and those that are there do not count.
+const OPENINGS: u64 = 100;
+/// After so long they may open one more.
+const OPENING: Duration = Duration::from_secs(6);
+/// Addresses whose openings are counted.
+const MAX_OPENERS: usize = 100_000;
 
 /// The namespace of the lobby.
 pub(super) const LOBBY: &str = "/";
@@ -46,6 +57,8 @@ pub(super) struct Rooms {
     pub shared: Arc<Shared>,
     open: Mutex<HashMap<Arc<str>, Entry>>,
     starts: mpsc::UnboundedSender<Start>,
+    /// How many rooms people of an address have opened lately.
+    openings: Mutex<HashMap<IpAddr, Bucket>>,
     /// It is there as long as the chat is.
     lobby: OnceLock<Arc<RoomHandle>>,
 }
@@ -76,7 +89,8 @@ impl Slot {
 
 impl Rooms {
     pub fn new(shared: Arc<Shared>, starts: mpsc::UnboundedSender<Start>) -> Self {
-        Rooms { shared, open: Mutex::default(), starts, lobby: OnceLock::new() }
+        let (open, openings) = (Mutex::default(), Mutex::default());
+        Rooms { shared, open, starts, openings, lobby: OnceLock::new() }
     }
 
     /// Opens the lobby, which stays.
@@ -99,6 +113,8 @@ impl Rooms {
         if let Some(room) = before.filter(|it| is_of(it)).and_then(|it| it.slot.room()) {
             return Ok(room);
         }
+        // Rooms that the settings list are nobody's.
+        let opener = opener.filter(|_| !self.shared.settings.rooms.lists(namespace.name()));
         if before.is_none() {
             open.retain(|_, entry| entry.ended.has_changed().is_ok());
             self.check_bounds(&open, opener)?;
@@ -134,6 +150,32 @@ impl Rooms {
             let message = format!("{own} rooms are open from your network already (max-rooms)");
             return Err(ConnectError::new(message));
         }
+        opener.map_or(Ok(()), |it| self.count_opening(it))
+    }
+
+    /// Counts that somebody of an address opens a room.
+    ///
+    /// # Errors
+    /// If they open too many over time: each may leave something in the store.
+    fn count_opening(&self, opener: IpAddr) -> Result<(), ConnectError> {
+        let rate = Rate::one_per(OPENING, OPENINGS.max(self.shared.settings.max_rooms as u64 / 10));
+        let now = Instant::now();
+        let mut openings = self.openings.lock().unwrap_or_else(PoisonError::into_inner);
+        if openings.len() >= MAX_OPENERS {
+            openings.retain(|_, bucket| !bucket.is_full(now));
+        }
+        let level = openings.get(&opener).copied().unwrap_or_default();
+        let refused = |seconds: u64| {
+            let message = format!("too many new rooms from your network: wait {seconds} s");
+            let data = json!({ "reason": "rooms-rate", "wait": seconds * 1000 });
+            ConnectError::new(message).data(data)
+        };
+        if openings.len() >= MAX_OPENERS && !openings.contains_key(&opener) {
+            return Err(refused(OPENING.as_secs()));
+        }
+        let level = rate.take(level, 1, now);
+        let level = level.map_err(|wait| refused(wait.as_secs() + 1))?;
+        openings.insert(opener, level);
         Ok(())
     }
 

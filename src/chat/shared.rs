@@ -1,5 +1,6 @@
 //! What all rooms of a chat have in common.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use tokio::time::Instant;
@@ -35,6 +36,8 @@ pub(super) struct Shared {
     pub sanctions: Sanctions,
     /// All rooms.
     pub rooms: OnceLock<Weak<Rooms>>,
+    /// Rooms that are open on other nodes, by their namespaces, and how many people are in each on all nodes.
+    rooms_elsewhere: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Shared {
@@ -55,13 +58,30 @@ impl Shared {
             resume_key,
             sanctions: Sanctions::default(),
             rooms: OnceLock::new(),
+            rooms_elsewhere: Mutex::default(),
         }
     }
 
-    /// The namespaces of the rooms that there are now, and how many people are in each, on all nodes.
-    pub fn rooms(&self) -> Vec<(String, usize)> {
+    /// The namespaces of the rooms that are open on this node, and how many people are in each, on all nodes.
+    pub fn rooms_here(&self) -> Vec<(String, usize)> {
         let rooms = self.rooms.get().and_then(Weak::upgrade);
         rooms.map(|rooms| rooms.listed()).unwrap_or_default()
+    }
+
+    /// The same of all nodes.
+    pub fn rooms(&self) -> BTreeMap<String, usize> {
+        let elsewhere = self.rooms_elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rooms = elsewhere.clone();
+        drop(elsewhere);
+        // This node has the exact number for rooms that are open here. In a room that has just been opened, it is right only
+        // when other nodes have told their people.
+        rooms.extend(self.rooms_here());
+        rooms
+    }
+
+    /// Other nodes have told of these rooms.
+    pub fn set_rooms_elsewhere(&self, rooms: BTreeMap<String, usize>) {
+        *self.rooms_elsewhere.lock().unwrap_or_else(PoisonError::into_inner) = rooms;
     }
 
     /// Takes what something costs from the buckets of a session and of its address.

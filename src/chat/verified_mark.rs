@@ -6,7 +6,7 @@ pub const MARK: &str = " ✓";
 
 /// Whether a character could be read as the mark: check marks of all kinds, and signs that look like one.
 pub fn is_mark(c: char) -> bool {
-    matches!(c, '✓' | '✔' | '✅' | '☑' | '🗸' | '🗹' | '⍻' | '√' | '⎷' | '🮱')
+    matches!(c, '✓' | '✔' | '✅' | '☑' | '🗸' | '🗹' | '⍻' | '√' | '⎷' | '🮱' | '⩗' | '𐄂')
 }
 
 /// A name as it is written to other nodes and in the history: without the mark, and whether it had it.

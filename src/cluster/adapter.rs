@@ -72,7 +72,10 @@ impl ClusterAdapter {
     }
 
     fn publish(&self, content: Content) {
-        self.bus.publish(self.message(content));
+        match content.is_passing() {
+            true => self.bus.publish_renewed(self.message(content)),
+            false => self.bus.publish(self.message(content)),
+        }
     }
 
     /// The other nodes that are known now, if they are known by their names.
@@ -293,6 +296,10 @@ impl Adapter for ClusterAdapter {
 
     fn server_side_emit(&self, packet: Packet) {
         self.publish(Content::ServerSideEmit { packet, request: None });
+    }
+
+    fn server_side_renew(&self, packet: Packet) {
+        self.bus.publish_renewed(self.message(Content::ServerSideEmit { packet, request: None }));
     }
 
     fn server_side_emit_with_ack(

@@ -16,6 +16,11 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// To all other nodes that have the namespace.
     fn publish(&self, message: Message);
 
+    /// As [`Bus::publish`], of what the node says again by itself: it is not counted if it is lost.
+    fn publish_renewed(&self, message: Message) {
+        self.publish(message);
+    }
+
     /// To the node of that name alone; an answer. It does no harm if others get it as well.
     fn publish_to(&self, node: &str, message: Message) {
         let _ = node;

@@ -101,6 +101,19 @@ pub enum Content {
 }
 
 impl Content {
+    /// Whether nobody misses it if it does not arrive: the node says it again by itself, or who asked hears that not
+    /// all have answered. The rest is what people or the application said.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Content::Broadcast { .. }
+            | Content::SocketsJoin { .. }
+            | Content::SocketsLeave { .. }
+            | Content::DisconnectSockets { .. } => false,
+            Content::ServerSideEmit { request, .. } => request.is_some(),
+            _ => true,
+        }
+    }
+
     /// The number of this type in the messages of Node's adapters.
     pub fn number(&self) -> u8 {
         match self {

@@ -21,21 +21,12 @@ const KEY_BYTES: usize = 32;
 /// # Errors
 /// If the folder that the settings name cannot be used.
 pub fn open(settings: &Settings) -> Result<Store> {
-    let rules = settings.room_rules();
-    let retention = move |room: &str| {
-        let (rule, rest) = (rules.of(room), Retention::default());
-        Retention {
-            messages: rule.history.unwrap_or(rest.messages),
-            age: rule.history_age.filter(|age| *age > Duration::ZERO),
-            bytes: rule.history_bytes.unwrap_or(rest.bytes),
-        }
-    };
     let durability = match settings.durability {
         config::Durability::Commit => Durability::Commit,
         config::Durability::Relaxed => Durability::Relaxed,
     };
     let kept = StoreSettings {
-        retention: RetentionOf::by(retention),
+        retention: RetentionOf::by(retention(settings)),
         durability,
         ..StoreSettings::default()
     };
@@ -53,6 +44,21 @@ pub fn open(settings: &Settings) -> Result<Store> {
             Ok(Store::memory(kept))
         }
         (Err(error), _) => Err(error).context("data-dir"),
+    }
+}
+
+/// How much of each room is kept. When too many rooms have a log, those that the settings name do not lose theirs to others.
+fn retention(settings: &Settings) -> impl Fn(&str) -> Retention + use<> {
+    let rules = settings.room_rules();
+    let names = settings.rooms.clone();
+    move |room| {
+        let (rule, rest) = (rules.of(room), Retention::default());
+        Retention {
+            messages: rule.history.unwrap_or(rest.messages),
+            age: rule.history_age.filter(|age| *age > Duration::ZERO),
+            bytes: rule.history_bytes.unwrap_or(rest.bytes),
+            stays: names.lists(room) || rules.names(room),
+        }
     }
 }
 
@@ -95,4 +101,22 @@ fn make_key(path: &Path) -> std::io::Result<Vec<u8>> {
     file.write_all(&secret)?;
     file.sync_all()?;
     Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{FileContent, Layer, Layers, Sources};
+
+    #[test]
+    fn a_room_that_the_settings_name_keeps_its_log() {
+        let sources = Sources { flags: Layer::default(), file: None, port: None };
+        let mut layers = Layers::read(sources, &crate::transport::names()).unwrap();
+        let text = "rooms = [\"listed\", \"open-*\"]\n[[room]]\nnames = [\"open-*\", \"/open-hall\"]\nhistory = 7";
+        layers.apply_file(FileContent::Text(text.into())).unwrap();
+        let of = retention(&layers.settings().unwrap());
+        let kept =
+            ["/listed", "/open-hall", "/open-x"].map(|room| (of(room).messages, of(room).stays));
+        assert_eq!(kept, [(100_000, true), (7, true), (7, false)]);
+    }
 }

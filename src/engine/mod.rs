@@ -54,6 +54,7 @@ pub use session::Session;
 pub use session::drain::{Drain, Drained};
 pub use sid::{Sid, name_process, process_name};
 pub use state::holdings::Begun;
+pub use state::outlet::Via;
 
 /// What runs on top of sessions.
 pub trait Handler: Send + Sync + 'static {

@@ -79,7 +79,8 @@ pub(super) struct State {
     last_ticket: Ticket,
     /// Closes the session then, unless it is cleared before. In a box: soon there is none.
     expiry: Option<Box<(Instant, CloseReason)>>,
-    /// The transport that got the session back must attach by then.
+    /// A transport must attach by then: the one that got the session back, or a poll that was lost
+    /// on its way.
     reattach_deadline: Option<Instant>,
     linger_until: Option<Instant>,
 }

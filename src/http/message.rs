@@ -47,6 +47,12 @@ pub trait BodyStream: Stream<Item = Bytes> + Send {
     fn length(&self) -> Option<u64> {
         None
     }
+
+    /// Whether it is known that no more can come than has come already. It is asked from time to time while
+    /// pieces wait for the client, during which the stream is not polled.
+    fn has_ended(&self) -> bool {
+        false
+    }
 }
 
 impl Body {

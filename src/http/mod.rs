@@ -19,3 +19,4 @@ pub use limits::HttpLimits;
 pub use message::{
     Body, BodyStream, Parked, ParkedOutcome, Receipt, Request, Response, ResponseFuture, response,
 };
+pub(crate) use patience::{LAST_OFFER, LOOK_AGAIN};

@@ -9,15 +9,23 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes a second that a client must read on average, or its time runs out.
 const MIN_RATE: u32 = 1024;
 
+/// How long what is there of something is offered to a reader that takes nothing, once it is known that no more of it
+/// will come.
+pub(crate) const LAST_OFFER: Duration = Duration::from_secs(3);
+/// While something waits for a reader: the time between two looks whether more of it can come.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// The reason in the log when a client reads too slowly.
 pub(super) const SLOW: &str = "slow reader: the answer is not taken";
 
 /// A budget of time for one reader. It shrinks while bytes wait for the client. It grows with each
 /// byte that the client reads, and while nothing waits, up to [`PATIENCE`]. So a response of n
-/// bytes takes at most [`PATIENCE`] plus n / [`MIN_RATE`] seconds.
+/// bytes takes at most [`PATIENCE`] plus n / [`MIN_RATE`] seconds. Once no more can come of what is
+/// sent, the budget is [`LAST_OFFER`] at most.
 #[derive(Debug)]
 pub(super) struct Patience {
     left: Duration,
+    most: Duration,
     /// When `left` was last updated.
     at: Instant,
     /// Whether bytes have waited for the client since `at`.
@@ -26,7 +34,13 @@ pub(super) struct Patience {
 
 impl Patience {
     pub fn new() -> Self {
-        Patience { left: PATIENCE, at: Instant::now(), waiting: false }
+        Patience { left: PATIENCE, most: PATIENCE, at: Instant::now(), waiting: false }
+    }
+
+    /// No more will come of what is sent. To be called while nothing waits.
+    pub fn end(&mut self) {
+        self.most = LAST_OFFER;
+        self.left = self.left.min(LAST_OFFER);
     }
 
     /// Notes that bytes wait for the client. Returns when the budget runs out if it reads none.
@@ -63,7 +77,7 @@ impl Patience {
     }
 
     fn add(&mut self, time: Duration) {
-        self.left = (self.left + time).min(PATIENCE);
+        self.left = (self.left + time).min(self.most);
     }
 }
 
@@ -112,6 +126,19 @@ mod tests {
         assert_eq!(left(&mut patience), 20 * SECOND);
         patience.progress(usize::MAX);
         assert_eq!(left(&mut patience), PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_no_more_will_come_of_is_offered_for_a_moment() {
+        let mut patience = Patience::new();
+        patience.end();
+        assert_eq!(left(&mut patience), LAST_OFFER);
+        advance(LAST_OFFER / 3).await;
+        patience.progress(0);
+        patience.end();
+        assert_eq!(left(&mut patience), LAST_OFFER / 3 * 2, "to end again changes nothing");
+        patience.progress(usize::MAX);
+        assert_eq!(left(&mut patience), LAST_OFFER);
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,7 +15,7 @@ use tracing::debug;
 
 use super::conn::{Http1, LINGER, LINGER_BYTES, ResponseContext};
 use super::headers::add_hsts;
-use super::patience::{Patience, SLOW};
+use super::patience::{LOOK_AGAIN, Patience, SLOW};
 use super::write::{
     After, write_bare_end, write_chunk, write_chunked, write_end, write_head, write_length,
 };
@@ -183,11 +183,22 @@ impl Http1<'_> {
 
     /// Waits until all written bytes are with the system. Cuts off a client that reads too slowly.
     async fn flush(&self) -> bool {
-        let mut patience = Patience::new();
+        self.flush_piece(&mut Patience::new(), None).await
+    }
+
+    /// [`Http1::flush`] for a body that comes piece by piece, of which there may be no more.
+    async fn flush_piece(
+        &self,
+        patience: &mut Patience,
+        source: Option<&mut Pin<Box<dyn BodyStream>>>,
+    ) -> bool {
         loop {
             let (held, over) = (self.writer.held(), patience.is_over());
             match self.writer.try_flush() {
-                Ok(true) => return true,
+                Ok(true) => {
+                    patience.progress(held);
+                    return true;
+                }
                 Ok(false) => {}
                 Err(_) => return false,
             }
@@ -195,9 +206,17 @@ impl Http1<'_> {
                 0 if over => break,
                 taken => patience.progress(taken),
             }
+            let look_again = source.as_ref().map(|source| {
+                if source.has_ended() {
+                    patience.end();
+                }
+                Instant::now() + LOOK_AGAIN
+            });
             // The system reports the socket as writable only when much of its buffer is free. So at
             // the time-out, the loop tries once more.
-            let room = timeout_at(patience.start_wait(), self.writer.stream().writable()).await;
+            let over = patience.start_wait();
+            let until = look_again.map_or(over, |look_again| look_again.min(over));
+            let room = timeout_at(until, self.writer.stream().writable()).await;
             if matches!(room, Ok(Err(_))) {
                 return false;
             }
@@ -277,8 +296,10 @@ impl Http1<'_> {
             stream.as_mut().set_writer(&self.writer);
         }
         let mut left = if let Framing::Length(length) = framing { length } else { u64::MAX };
+        let mut patience = Patience::new();
         loop {
-            if !self.writer.is_clear() && !self.flush().await {
+            if !self.writer.is_clear() && !self.flush_piece(&mut patience, Some(&mut stream)).await
+            {
                 return false;
             }
             if left == 0 {

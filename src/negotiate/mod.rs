@@ -23,11 +23,11 @@ use self::hooks::Hooks;
 pub use self::hooks::{EngineRequest, Forbidden};
 use self::keep::Keep;
 use crate::admission::{ClientInfo, Denial, Gate, Peer, WebSocketMonitor};
-use crate::engine::{self, Engine, Handshake, Session, SessionEvent};
+use crate::engine::{self, Engine, Handshake, Session, SessionEvent, Via};
 use crate::http::Request;
 use crate::logged_names::truncated;
 use crate::policy::{Client, Policy, Refusal, Scheme, Transports, WEBSOCKET};
-use crate::relay::Relay;
+use crate::relay::{Relay, Relayed};
 use crate::transport::{self, Error, Exchange, Query, REGISTRY, Transport};
 
 /// Answers all requests below the engine's path.
@@ -225,7 +225,11 @@ impl Negotiator {
         session: Arc<Session>,
         monitor: Option<WebSocketMonitor>,
     ) -> Exchange {
-        Exchange { request, query, session, engine: self.engine.clone(), monitor }
+        let via = match request.extensions().get::<Relayed>() {
+            Some(Relayed) => Via::Node,
+            None => Via::Client,
+        };
+        Exchange { request, query, session, via, engine: self.engine.clone(), monitor }
     }
 
     /// See [`log`].

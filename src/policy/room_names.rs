@@ -5,8 +5,9 @@ use std::fmt;
 /// Characters of a room's name.
 const MAX_CHARACTERS: usize = 64;
 
-/// Namespaces of the server's own, which are no rooms.
-const NO_ROOMS: [&str; 2] = ["admin", "parlance"];
+/// Namespaces that are no rooms: two of the server's own, and one that is never there, which our client asks for to hear that
+/// it is not.
+const NO_ROOMS: [&str; 3] = ["admin", "parlance", "parlance-echo"];
 
 /// The names of the rooms that there may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,12 @@ impl RoomNames {
     /// The first that no room can have.
     pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, BadRoomName> {
         names.into_iter().map(check_pattern).collect::<Result<_, _>>().map(RoomNames)
+    }
+
+    /// Whether the room that a namespace is has its name here, and not only a pattern.
+    pub fn lists(&self, namespace: &str) -> bool {
+        let name = namespace.strip_prefix('/').unwrap_or(namespace);
+        self.named().any(|it| it == name)
     }
 
     /// Those without a pattern: they are there before anybody comes.

@@ -110,6 +110,13 @@ impl RoomRules {
         let rules = self.rules.iter().filter(|rule| rule.is_for(namespace));
         rules.chain([&self.rest]).fold(RoomRule::default(), RoomRule::or)
     }
+
+    /// Whether a rule has the name of the room that a namespace is, and not only a pattern.
+    pub fn names(&self, namespace: &str) -> bool {
+        let room = namespace.strip_prefix('/').unwrap_or(namespace);
+        let mut names = self.rules.iter().flat_map(|rule| &rule.names);
+        names.any(|name| name == room && !name.contains('*'))
+    }
 }
 
 #[cfg(test)]
@@ -165,6 +172,8 @@ mod tests {
         let team = rules.of("/team-b");
         assert!(!team.may_write(|role| role == "x") && team.may_write(|role| role == "boss"));
         assert!(RoomRules::default().of("/x").may_write(|_| false));
+        let named = ["/team-a", "/team-b", "/help", "/", "/team-*"].map(|room| rules.names(room));
+        assert_eq!(named, [true, false, true, false, false]);
         for bad in ["", "a b", "admin", "//"] {
             assert!(RoomRule::default().with_names([bad]).is_err(), "{bad:?}");
         }

@@ -295,6 +295,11 @@ impl BodyStream for Coming {
     fn length(&self) -> Option<u64> {
         self.length
     }
+
+    /// The owner has ended the connection: it has ended the session, or is gone itself.
+    fn has_ended(&self) -> bool {
+        self.connection.as_ref().is_none_or(|connection| connection.stream.has_ended())
+    }
 }
 
 /// Reads an answer that comes in pieces of `size` bytes: its status, its body, and how many bytes are left. `None` if it is

@@ -35,7 +35,8 @@ const AT_ONCE: usize = 16 * 1024;
 pub struct RelayLimits {
     /// Connections to other nodes. Each parked poll, stream and WebSocket of a client needs one.
     pub connections: usize,
-    /// How long the head of an answer may take: longer than a poll is parked.
+    /// How long the head of an answer may take, and either side of a WebSocket to take something of what waits for
+    /// it: longer than a poll is parked.
     pub patience: Duration,
 }
 
@@ -176,9 +177,9 @@ impl Relay {
         let pool = (is_clear && !closes).then(|| Arc::clone(pool));
         let body = match framing {
             Framing::Upgrade => {
-                let open = Open::new(counts);
+                let (open, patience) = (Open::new(counts), limits.patience);
                 Body::Takeover(Box::new(move |client, first: Bytes| {
-                    tokio::spawn(splice(client, first.into(), connection, read, open));
+                    tokio::spawn(splice(client, first.into(), connection, read, patience, open));
                 }))
             }
             Framing::Length(length @ ..=WHOLE) => {

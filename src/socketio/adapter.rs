@@ -77,6 +77,12 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     /// Sends an event to all other nodes.
     fn server_side_emit(&self, packet: Packet);
 
+    /// As [`Adapter::server_side_emit`], of what this node says again by itself if it is not heard: it is not
+    /// counted if it is lost.
+    fn server_side_renew(&self, packet: Packet) {
+        self.server_side_emit(packet);
+    }
+
     /// Sends an event to all other nodes, and waits for what they answer.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What every store does.
+//! What every store does. Long because each thing that they do is tested here, for all of them.
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -286,7 +286,7 @@ async fn until(log: &RoomLog, range: Range, is_so: impl Fn(&[&str]) -> bool) {
 #[tokio::test]
 async fn the_oldest_go_by_number_bytes_and_age() {
     let day = Duration::from_secs(24 * 3600);
-    let bounds = Retention { messages: 10, age: Some(day), bytes: 3_000 };
+    let bounds = Retention { messages: 10, age: Some(day), bytes: 3_000, stays: false };
     let by = move |room: &str| match room {
         "number" => bounds,
         _ => Retention { messages: 1_000, ..bounds },
@@ -354,12 +354,91 @@ async fn as_many_rooms_as_may_have_a_log_and_empty_ones_give_way() {
             }
         };
         assert_eq!(store.open("more").await.unwrap_err(), StoreError::TooManyRooms);
-        drop((kept, empty));
+        // `kept` stays open: a room that nobody has open could lose its log to a new room.
+        drop(empty);
         // As long as its first entry is on its way to the file, a room counts because it is open.
         let more = store.open("more").await.unwrap();
         say(&more, "b").await;
         assert_eq!(store.open("empty").await.unwrap_err(), StoreError::TooManyRooms);
-        assert_eq!(read(&store.open("kept").await.unwrap(), END, 1).await.0, ["a"]);
+        assert_eq!(read(&kept, END, 1).await.0, ["a"]);
+    }
+}
+
+/// Whether rooms have entries, by name.
+async fn with_entries(store: &Store) -> Vec<String> {
+    let rooms = store.rooms(None, 100).await.unwrap().rooms;
+    rooms.iter().map(|room| room.name.to_string()).collect()
+}
+
+#[tokio::test]
+async fn when_there_are_many_rooms_those_that_nobody_is_in_give_way() {
+    let retention =
+        RetentionOf::by(|room| Retention { stays: room == "listed", ..Retention::default() });
+    let settings = StoreSettings { max_rooms: 20, retention, ..StoreSettings::default() };
+    for store in stores(&settings) {
+        let first = async |name: &str, texts: usize| {
+            let log = loop {
+                match store.open(name).await {
+                    Ok(log) => break log,
+                    Err(error) => assert_eq!(error, StoreError::TooManyRooms),
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            };
+            for number in 0..texts {
+                say(&log, &number.to_string()).await;
+            }
+            log
+        };
+        drop(first("listed", 1).await);
+        drop(first("large", 30).await);
+        let open = first("open", 1).await;
+        let marked = first("marked", 1).await;
+        marked.put(Record { key: "k".to_owned(), value: "v".to_owned(), expires: None }).unwrap();
+        say(&marked, "b").await;
+        drop(marked);
+        for number in 10..40 {
+            drop(first(&format!("room-{number}"), 1).await);
+        }
+        let rooms = with_entries(&store).await;
+        for kept in ["listed", "large", "open", "marked", "room-39"] {
+            assert!(rooms.iter().any(|room| room == kept), "{kept}: {rooms:?}");
+        }
+        assert!(!rooms.iter().any(|room| room == "room-10") && rooms.len() <= 20, "{rooms:?}");
+        // One that went begins anew.
+        let again = first("room-10", 1).await;
+        assert_eq!(read(&again, END, 9).await.0, ["0"]);
+        assert_eq!(read(&open, END, 9).await.0, ["0"]);
+    }
+}
+
+#[tokio::test]
+async fn the_lobby_has_a_log_however_many_rooms_there_are() {
+    let settings = StoreSettings { max_rooms: 1, ..StoreSettings::default() };
+    for store in stores(&settings) {
+        let log = store.open("/a").await.unwrap();
+        say(&log, "a").await;
+        assert_eq!(store.open("/b").await.unwrap_err(), StoreError::TooManyRooms);
+        say(&store.open("/").await.unwrap(), "b").await;
+        say(&store.open_shared("/", "socket.io").await.unwrap(), "c").await;
+    }
+}
+
+#[tokio::test]
+async fn a_room_that_has_nothing_left_is_not_listed() {
+    let retention = RetentionOf::by(|room| match room {
+        "none" => Retention { messages: 0, ..Retention::default() },
+        _ => Retention::default(),
+    });
+    let settings = StoreSettings { retention, ..StoreSettings::default() };
+    for store in stores(&settings) {
+        let log = store.open("none").await.unwrap();
+        let kept = store.open("kept").await.unwrap();
+        assert!(!log.keeps() && kept.keeps());
+        say(&log, "a").await;
+        say(&kept, "a").await;
+        while with_entries(&store).await != ["kept"] {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 

@@ -57,6 +57,12 @@ impl RoomLog {
         &self.room.epoch
     }
 
+    /// Whether entries stay, as far as bounds were known when it was opened: in a store that keeps none, and in a
+    /// room that may have none, they are numbered and forgotten.
+    pub fn keeps(&self) -> bool {
+        self.room.keeps
+    }
+
     /// The number of the last entry that was appended, or 0.
     pub fn top(&self) -> u64 {
         self.room.lock().top

@@ -11,6 +11,7 @@ use super::log::{Accepted, Done, RoomLog};
 use super::page::Filling;
 use super::records::Records;
 use super::room::{Room, State, now};
+use super::settings::{FEW, IDLE};
 use super::window::Window;
 use super::{
     Entry, Kind, Matches, NewEntry, Page, Range, RoomInfo, Rooms, StoreError, StoreSettings, shared,
@@ -39,17 +40,41 @@ impl Memory {
         if let Some(room) = rooms.get(name) {
             return Ok(RoomLog::in_memory(room.clone(), self.clone()));
         }
+        let retention = self.settings.retention.of(name);
         if rooms.len() >= self.settings.max_rooms {
             // Those go that nobody has open and that have nothing.
             rooms.retain(|_, room| Arc::strong_count(room) > 1 || !room.lock().is_empty());
         }
-        if rooms.len() >= self.settings.max_rooms {
+        let spare = self.settings.spare_rooms();
+        if spare > 0 && rooms.len() >= self.settings.max_rooms - spare {
+            self.give_way(&mut rooms);
+        }
+        if rooms.len() >= self.settings.max_rooms && !retention.stays {
             return Err(StoreError::TooManyRooms);
         }
         let state = State::new(Window::new(0), Records::default(), 0, Filter::new(0));
-        let room = Arc::new(Room::new(name.into(), shared::epoch(name), state));
+        let room =
+            Arc::new(Room::new(name.into(), shared::epoch(name), retention.messages > 0, state));
         rooms.insert(room.name.clone(), room.clone());
         Ok(RoomLog::in_memory(room, self.clone()))
+    }
+
+    /// The log goes that was used least lately, of those that may give way to others.
+    fn give_way(&self, rooms: &mut BTreeMap<Arc<str>, Arc<Room>>) {
+        let old = now().saturating_sub(IDLE);
+        let used = |room: &Arc<Room>| {
+            let is_idle =
+                Arc::strong_count(room) == 1 && !self.settings.retention.of(&room.name).stays;
+            let state = room.lock();
+            let used = state.window.back_from(u64::MAX).next().map_or(0, |entry| entry.at);
+            let is_large = state.window.len() as u64 > FEW;
+            let may_go = is_idle && state.records.is_empty() && (!is_large || used < old);
+            may_go.then_some((is_large, used))
+        };
+        let idle = rooms.values().filter_map(|room| Some((used(room)?, room.name.clone())));
+        if let Some(room) = idle.min().and_then(|(_, name)| rooms.remove(&name)) {
+            self.bytes.fetch_sub(room.lock().window.bytes(), Ordering::Relaxed);
+        }
     }
 
     pub fn opened(self: &Arc<Self>, name: &str) -> Option<RoomLog> {
@@ -57,10 +82,14 @@ impl Memory {
         room.map(|room| RoomLog::in_memory(room, self.clone()))
     }
 
+    pub fn info(&self, name: &str) -> Option<RoomInfo> {
+        self.rooms_now().get(name).map(|room| room.info()).filter(|info| info.entries > 0)
+    }
+
     pub fn rooms(&self, after: Option<&str>, limit: usize) -> Rooms {
         let rooms = self.rooms_now();
         let later = rooms.iter().filter(|(name, _)| after.is_none_or(|after| &***name > after));
-        let infos = later.map(|(_, room)| room.info()).filter(|info| info.top > 0);
+        let infos = later.map(|(_, room)| room.info()).filter(|info| info.entries > 0);
         let mut rooms: Vec<RoomInfo> = infos.take(limit + 1).collect();
         let more = rooms.len() > limit;
         rooms.truncate(limit);

@@ -162,6 +162,17 @@ impl Store {
         }
     }
 
+    /// The log with a name, if it has entries.
+    ///
+    /// # Errors
+    /// What may go wrong while reading.
+    pub async fn info(&self, room: &str) -> Result<Option<RoomInfo>, StoreError> {
+        match &self.backend {
+            Backend::Memory(memory) => Ok(memory.info(room)),
+            Backend::File(file) => file.info(room).await,
+        }
+    }
+
     /// Bytes of a room's name, with that of its cluster.
     pub const MAX_ROOM_NAME: usize = 512;
 }

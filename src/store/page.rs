@@ -33,17 +33,22 @@ impl Page {
         match range {
             Range::After(_) if self.more => {}
             Range::After(seq) => {
-                let later = later.iter().filter(|entry| entry.seq > last.max(seq));
-                self.entries.extend(later.cloned());
-                self.more = self.entries.len() > limit;
-                self.entries.truncate(limit);
+                let later = later.iter().filter(|entry| entry.seq > last.max(seq)).cloned();
+                let mut filling = Filling::new(limit);
+                let read = std::mem::take(&mut self.entries);
+                self.more = filling.fill(read.into_iter().chain(later));
+                self.entries = filling.entries;
             }
             Range::Before(seq) => {
-                let later = later.iter().filter(|entry| entry.seq > last && entry.seq < seq);
-                self.entries.extend(later.filter(|entry| !entry.kind.is_change()).cloned());
-                let over = self.entries.len().saturating_sub(limit);
-                self.more |= over > 0;
-                self.entries.drain(..over);
+                let is_meant = |entry: &&Arc<Entry>| {
+                    entry.seq > last && entry.seq < seq && !entry.kind.is_change()
+                };
+                let later = later.iter().filter(is_meant).cloned();
+                let mut filling = Filling::new(limit);
+                let read = std::mem::take(&mut self.entries);
+                self.more |= filling.fill(later.rev().chain(read.into_iter().rev()));
+                filling.entries.reverse();
+                self.entries = filling.entries;
             }
         }
     }
@@ -151,5 +156,49 @@ impl Filling {
     pub fn matches(mut self, next: Option<u64>) -> Matches {
         self.entries.reverse();
         Matches { entries: self.entries, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Kind;
+    use super::*;
+
+    fn entry(seq: u64) -> Arc<Entry> {
+        Arc::new(Entry {
+            seq,
+            at: 0,
+            author: "a".into(),
+            name: None,
+            key: None,
+            kind: Kind::Message,
+            target: None,
+            body: "x".repeat(200_000).into(),
+            edited: None,
+            deleted: None,
+            changed: 0,
+        })
+    }
+
+    /// What waits to be written counts like what was read.
+    #[test]
+    fn a_page_has_its_bytes_whatever_waits() {
+        let later: Vec<_> = (4..=9).map(entry).collect();
+        for (range, limit, expected) in [
+            (Range::After(0), 100, 1..=5),
+            (Range::Before(u64::MAX), 100, 5..=9),
+            (Range::After(0), 4, 1..=4),
+            (Range::Before(u64::MAX), 4, 6..=9),
+            (Range::Before(6), 3, 3..=5),
+        ] {
+            let mut page = Page { entries: (1..=3).map(entry).collect(), more: false, gap: false };
+            page.extend(&later, range, limit);
+            let seqs = page.entries.iter().map(|entry| entry.seq);
+            assert!(seqs.eq(expected), "{range:?} {limit}");
+            assert!(page.more, "{range:?} {limit}");
+        }
+        let mut page = Page { entries: vec![entry(1)], more: false, gap: false };
+        page.extend(&[entry(2)], Range::After(0), 2);
+        assert_eq!((page.entries.len(), page.more), (2, false));
     }
 }

@@ -18,6 +18,8 @@ use super::{RoomInfo, StoreError};
 pub(super) struct Room {
     pub name: Arc<str>,
     pub epoch: Arc<str>,
+    /// See [`RoomLog::keeps`](super::RoomLog::keeps).
+    pub keeps: bool,
     /// See [`RoomLog::told`](super::RoomLog::told).
     pub told: AtomicU64,
     /// See [`RoomLog::is_behind`](super::RoomLog::is_behind).
@@ -44,9 +46,9 @@ pub(super) struct State {
 const LOST: usize = 64;
 
 impl Room {
-    pub fn new(name: Arc<str>, epoch: Arc<str>, state: State) -> Self {
+    pub fn new(name: Arc<str>, epoch: Arc<str>, keeps: bool, state: State) -> Self {
         let (told, behind) = (state.top.into(), AtomicBool::new(false));
-        Room { name, epoch, told, behind, state: Mutex::new(state) }
+        Room { name, epoch, keeps, told, behind, state: Mutex::new(state) }
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {
@@ -159,7 +161,7 @@ mod tests {
     #[test]
     fn only_what_is_not_written_waits() {
         let state = State::new(Window::new(0), Records::default(), 0, Filter::new(0));
-        let room = Room::new("r".into(), "8letters".into(), state);
+        let room = Room::new("r".into(), "8letters".into(), true, state);
         let waiting = || room.waiting().map(|info| (info.entries, info.bytes));
         assert_eq!(waiting(), None);
         let entries = [1, 2, 3].map(|seq| Arc::new(message("a", None, "text").numbered(seq)));

@@ -15,12 +15,21 @@ pub struct Retention {
     pub age: Option<Duration>,
     /// Their bytes ([`Entry::size`](super::Entry::size)).
     pub bytes: u64,
+    /// Whether the room always has a log, which never gives way to another's. The lobby's stays anyway.
+    pub stays: bool,
 }
+
+/// Entries of a log that may give way to others as soon as nobody has it open.
+pub(super) const FEW: u64 = 20;
+/// One with more entries may if nothing was said for so long, in milliseconds.
+pub(super) const IDLE: u64 = 30 * 24 * 60 * 60 * 1000;
+/// The room whose log stays.
+const LOBBY: &str = "/";
 
 impl Default for Retention {
     /// 100 000 entries of any age, 64 MiB.
     fn default() -> Self {
-        Retention { messages: 100_000, age: None, bytes: 64 << 20 }
+        Retention { messages: 100_000, age: None, bytes: 64 << 20, stays: false }
     }
 }
 
@@ -48,7 +57,9 @@ impl RetentionOf {
     }
 
     pub(super) fn of(&self, room: &str) -> Retention {
-        (self.0)(room_of(room).0)
+        let room = room_of(room).0;
+        let retention = (self.0)(room);
+        Retention { stays: retention.stays || room == LOBBY, ..retention }
     }
 }
 
@@ -77,12 +88,21 @@ pub struct StoreSettings {
     pub retention: RetentionOf,
     /// Bytes of the entries of all rooms together; over it, the oldest of the largest room go.
     pub total_bytes: u64,
-    /// Rooms that have a log.
+    /// Rooms that have a log. When nearly all places are taken, logs that nobody has open give way to new ones: those
+    /// with few entries (20), and those in which nothing was said for 30 days. Logs that [stay](Retention::stays), or that
+    /// have records, do not.
     pub max_rooms: usize,
     /// Bytes of entries that wait to be written. There may be one entry in them for each KiB.
     pub queue_bytes: u64,
     /// Bytes of the end of an open room's log that are kept in memory beside the file.
     pub window_bytes: u64,
+}
+
+impl StoreSettings {
+    /// Places of logs that are kept free for new ones.
+    pub(super) fn spare_rooms(&self) -> usize {
+        self.max_rooms / 20
+    }
 }
 
 impl Default for StoreSettings {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use crate::admission::WebSocketMonitor;
 use crate::dialect::{Dialect, Frame};
-use crate::engine::{Connection, Engine, Session, TransportInfo};
+use crate::engine::{Connection, Engine, Session, TransportInfo, Via};
 use crate::http::{Request, Response, ResponseFuture};
 use crate::net::ConnWriter;
 
@@ -101,6 +101,8 @@ pub struct Exchange {
     pub query: Arc<Query>,
     /// The session that it is for.
     pub session: Arc<Session>,
+    /// How it came.
+    pub via: Via,
     /// All sessions.
     pub engine: Engine,
     /// For a WebSocket: holds its permit, and reports how it ends.

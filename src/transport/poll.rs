@@ -90,13 +90,13 @@ pub(super) fn park(
     info: &'static TransportInfo,
     encode: Encode,
 ) -> Result<Response, Error> {
-    let Exchange { session, request, .. } = exchange;
+    let Exchange { session, request, via, .. } = exchange;
     let coding = match session.limits().http_compression {
         false => Coding::Off,
         true if accepts_gzip(request.headers()) => Coding::Gzip,
         true => Coding::Plain,
     };
-    let drain = session.attach(info)?;
+    let drain = session.attach_poll(info, *via)?;
     let (longest, sent) = match session.dialect().rules().requests {
         Requests::Strict => (UNTIL_HEARTBEAT, None),
         // Without heartbeats, clients take a poll without an answer for a dead server.

@@ -2,6 +2,7 @@
 
 import { ask, Refusal, token } from './api.js';
 import * as causes from './causes.js';
+import * as cluster from './cluster.js';
 import { byId } from './dom.js';
 import * as events from './events.js';
 import * as policy from './policy.js';
@@ -49,6 +50,7 @@ function show() {
   byId('enter').hidden = shown !== null;
   byId('tabs').hidden = byId('leave').hidden = shown === null;
   if (shown !== 'events') events.stop();
+  cluster.load();
   if (shown) load();
   else byId('token').focus();
 }
@@ -77,6 +79,7 @@ addEventListener('hashchange', show);
 sessions.start(guard);
 events.start(guard);
 setInterval(() => {
+  if (!document.hidden) cluster.load();
   const isQuiet = document.hidden || byId('one').open || !token.get();
   // What somebody reads, marks or has the keyboard at stays.
   const isRead = !getSelection().isCollapsed || byId('cause-list').matches(':hover, :focus-within');

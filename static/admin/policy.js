@@ -31,7 +31,6 @@ export async function load() {
     el('dl', { class: 'numbers' }, ...numbers.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, String(value))))),
     file.problem ? el('p', { class: 'banner bad' }, `${file.path} is not in force: ${file.problem}`) : '',
     log?.problem ? el('p', { class: 'banner bad' }, `No log files: ${log.problem}`) : '',
-    cluster?.alone ? el('p', { class: 'banner', role: 'status' }, 'Cluster: alone. Other nodes cannot be reached; the chat goes on here.') : '',
     el('h2', {}, 'Refused since the start'),
     refusals.length ? table(['By', 'How often'], refusals.map(([label, count]) => row(label, String(count)))) : el('p', { class: 'quiet' }, 'Nothing'),
     el('h2', {}, 'Circuit breakers'),

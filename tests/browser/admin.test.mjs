@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, describe, it } from 'node:test';
+import { startRedis } from '../interop/lib/redis.mjs';
 import { startChat } from '../interop/lib/server.mjs';
 import { Person, openPage, startBrowser, startServer } from './lib/pages.mjs';
 
@@ -17,8 +18,8 @@ before(async () => {
 });
 after(() => Promise.all([browser?.close(), server?.stop('SIGKILL')]));
 
-async function enter(page, hash = '') {
-  await page.goto(`${server.url}/admin${hash}`);
+async function enter(page, hash = '', { url } = server) {
+  await page.goto(`${url}/admin${hash}`);
   await page.fill('#token', TOKEN);
   await page.press('#token', 'Enter');
 }
@@ -169,4 +170,55 @@ describe('the page of administrators', () => {
       });
     }
   }
+});
+
+describe('the page of administrators in a cluster', () => {
+  const PARTS = ['sessions', 'events', 'causes', 'policy'];
+  const ALONE = '#cluster[role=status]:has-text("Cluster: alone. Other nodes cannot be reached")';
+
+  it('says on each of its parts that the node is alone, and takes it back by itself', async () => {
+    const redis = await startRedis();
+    const node = await startServer('--admin-token', TOKEN, '--cluster', redis.url);
+    try {
+      await node.said(/connected to Redis/);
+      const page = await openPage(browser);
+      await enter(page, '', node);
+      await page.waitForSelector('#sessions:visible');
+      assert.equal(await page.textContent('#cluster'), '');
+      // What is there is watched: readers of screens say what comes into it.
+      const region = await page.evaluateHandle(() => document.querySelector('#cluster'));
+      redis.pause();
+      await page.waitForSelector(ALONE);
+      for (const part of PARTS) {
+        await page.click(`a[href="#${part}"]`);
+        await page.waitForSelector(`#${part}:visible`);
+        assert.equal(await page.locator(ALONE).isVisible(), true, part);
+        await page.evaluate(`${axe};0`);
+        const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
+        assert.deepEqual(violations.map(({ id }) => id), [], part);
+      }
+      const other = await openPage(browser, { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
+      await enter(other, '', node);
+      await other.waitForSelector(ALONE);
+      assert.ok((await other.evaluate(() => document.documentElement.scrollWidth - innerWidth)) <= 0, 'it fits a phone');
+      await other.click('#leave');
+      await other.waitForSelector(ALONE, { state: 'detached' });
+      redis.resume();
+      await page.waitForSelector(ALONE, { state: 'detached' });
+      assert.equal(await region.evaluate((it) => it.isConnected && it.childNodes.length === 0), true);
+      assert.deepEqual([...page.errors, ...other.errors], []);
+      await Promise.all([page, other].map((one) => one.context().close()));
+    } finally {
+      await node.stop('SIGKILL');
+      await redis.stop();
+    }
+  });
+
+  it('says nothing of a cluster where there is none', async () => {
+    const page = await openPage(browser);
+    await enter(page, '#policy');
+    await page.waitForSelector('#policy-parts table');
+    assert.equal(await page.textContent('#cluster'), '');
+    await page.context().close();
+  });
 });

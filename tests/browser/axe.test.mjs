@@ -19,6 +19,7 @@ const LOOKS = [
   { name: 'dark', options: { colorScheme: 'dark' } },
   { name: 'a phone, in Korean, light', options: { colorScheme: 'light', locale: 'ko-KR', viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } },
   { name: 'a phone, in Korean, dark', options: { colorScheme: 'dark', locale: 'ko-KR', viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } },
+  { name: 'a small phone', options: { colorScheme: 'light', viewport: { width: 320, height: 568 }, isMobile: true, hasTouch: true } },
 ];
 
 for (const { name, options } of LOOKS) {

@@ -171,7 +171,10 @@ describe('the connection test', { concurrency: 3 }, () => {
       t.after(() => stage.close());
       await stage.arm();
       const page = await openPage(browser);
-      const { causes, results, summary } = await run(page, stage.url);
+      // A limit of time is found if two connections last equally long. A busy machine may lengthen one: then the test is run again.
+      let seen;
+      for (let tries = ['time-limit', 'idle-timeout'].includes(cause) ? 3 : 1; tries && seen?.causes.map(([name]) => name).join() !== cause; tries -= 1) seen = await run(page, stage.url);
+      const { causes, results, summary } = seen;
       if (transport) assert.equal(results[transport][0], 'Does not work');
       assert.deepEqual(causes.map(([name]) => name), [cause].filter(Boolean));
       assert.match(summary, new RegExp(`It will use: ${choice}\\.`));

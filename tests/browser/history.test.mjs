@@ -89,6 +89,7 @@ describe('a reload, and a second tab', () => {
     await alice.page.click('#jump');
     await alice.hears('from the other tab');
     assert.deepEqual((await alice.messages()).slice(-2), [['me', 'mine'], ['me', 'from the other tab']]);
+    await tab.delivered();
     // what one tab deletes is nothing that the other could still change
     await tab.page.press('#message', 'Escape');
     await tab.page.fill('#message', '');
@@ -98,6 +99,28 @@ describe('a reload, and a second tab', () => {
     await tab.page.keyboard.press('Enter');
     await alice.reads('#log .own .gone', 'deleted');
     assert.equal(await alice.page.$$eval('#log .own', (all) => all.at(-1).querySelectorAll('.dots').length), 0);
+  });
+});
+
+describe('what one tab says', () => {
+  it('is in the other as it comes, on the own side, and nothing that was missed', async () => {
+    const [alice, bob] = [await set.enter('Alice'), await set.enter('Bobby')];
+    const tab = await set.tab(alice);
+    await tab.page.waitForSelector('#room:not(.off)');
+    await tab.page.type('#message', 'Alice, that is me');
+    await bob.reads('#typing', /Alice/);
+    await tab.page.press('#message', 'Enter');
+    await alice.hears('Alice, that is me');
+    await bob.hears('Alice, that is me');
+    assert.deepEqual((await alice.messages()).at(-1), ['me', 'Alice, that is me']);
+    assert.equal(await alice.page.$$eval('#log .own', (all) => all.at(-1).querySelectorAll('.dots').length), 1);
+    assert.equal((await alice.page.textContent('#typing')).trim(), '');
+    assert.doesNotMatch(await alice.page.title(), /\(1\)|@/);
+    // Of the others it is heard as ever, and who closes the tab in the middle of a word types no more.
+    await tab.page.type('#message', 'and');
+    await bob.reads('#typing', /Alice/);
+    await tab.page.close();
+    await bob.reads('#typing', /^\s*$/);
   });
 });
 

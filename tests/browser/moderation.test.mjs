@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { eventually } from '../interop/lib/eventually.mjs';
 import { isClean } from './lib/axe.mjs';
 import { RememberingServer } from './lib/remembering-server.mjs';
 import { stage } from './lib/stage.mjs';
@@ -61,7 +62,7 @@ describe('a moderator', () => {
     await mo.page.check('#mod-address');
     await mo.page.click('#moderate button:text-is("Mute")');
     await done(mo);
-    assert.ok(set.server.asked.at(-1)[1].address);
+    await eventually(() => assert.ok(set.server.asked.some(([word, what]) => word === 'moderate' && what.action === 'mute' && what.address)));
     await mo.page.keyboard.press('Escape');
     await mo.page.click('#moderate-open');
     await mo.reads('#moderate .sanction', /Bob: muted until/);

@@ -118,6 +118,7 @@ describe('the page', () => {
     const refused = [];
     page.on('requestfailed', (request) => refused.push([request.url(), request.failure().errorText]));
     await page.goto(`http://127.0.0.1:${other.address().port}/`);
+    while (refused.length < 2) await page.waitForEvent('requestfailed');
     assert.deepEqual(refused.sort(), [[`${server.url}/`, 'net::ERR_BLOCKED_BY_RESPONSE'], [`${server.url}/diagnostics`, 'net::ERR_BLOCKED_BY_RESPONSE']]);
     await page.context().close();
   });

@@ -17,7 +17,7 @@ const modules = readdirSync(new URL('admin/', folder)).filter((name) => name.end
 
 describe('scripts', () => {
   it('are all here', () => {
-    for (const name of ['chat.js', 'panel.js', 'page.js', 'layer.js', 'markup.js', 'message.js', 'people.js', 'lines.js', 'log.js', 'notify.js', 'link.js', 'outbox.js', 'typists.js', 'room.js', 'rooms.js', 'search.js', 'you.js', 'texts.js', 'texts-diagnostics.js', 'evidence.js', 'trial.js', 'diagnostics.js']) assert.ok(scripts.includes(name), name);
+    for (const name of ['chat.js', 'panel.js', 'page.js', 'layer.js', 'markup.js', 'message.js', 'people.js', 'lines.js', 'log.js', 'notify.js', 'link.js', 'outbox.js', 'typists.js', 'room.js', 'rooms.js', 'search.js', 'you.js', 'names.js', 'texts.js', 'texts-diagnostics.js', 'evidence.js', 'trial.js', 'diagnostics.js']) assert.ok(scripts.includes(name), name);
   });
 
   for (const name of scripts) {

@@ -38,7 +38,7 @@ function ofTransport(page, name) {
 const FALLBACKS = {
   'upgrade-header-dropped': [/^(Event stream|Long polling): a proxy blocks WebSocket$/, 'upgrade-header-dropped', 'certain', /got the request for the WebSocket without Upgrade.*What mends it: .*proxy_http_version/],
   'upgrade-403': [/: a proxy blocks WebSocket$/, 'upgrade-blocked', 'certain', /never reached the server.*plain requests get through \(400\)/],
-  'upgrade-hangs': [/^Long polling: a proxy blocks WebSocket$/, 'upgrade-hangs', 'certain', /no answer in 5\d\d\d ms; the request never reached the server/],
+  'upgrade-hangs': [/^Long polling: a proxy blocks WebSocket$/, 'upgrade-hangs', 'certain', /no answer in (?:[5-9]|1\d)\d{3} ms; the request never reached the server/],
   'wrong-accept': [/: a proxy blocks WebSocket, probably$/, 'accept-changed', 'likely', /the server answered 101, and the browser did not take it/],
   'frames-down-swallowed': [/: WebSocket does not get through$/, 'frames-down-lost', 'certain', /got the probe and answered it/],
   'frames-up-swallowed': [/: WebSocket does not get through$/, 'frames-up-lost', 'certain', /the probe never reached the server/],

@@ -30,12 +30,12 @@ export const FAULTS = {
   },
   'CLIENT KILL': {
     redis: startOne, away: ALL, only: 'full', lasts: { full: 0, short: 0 },
-    async does({ redis }) { for (const type of ['normal', 'pubsub']) redis.server.cli('CLIENT', 'KILL', 'TYPE', type); },
+    async does({ redis }) { for (const type of ['normal', 'pubsub']) await redis.server.cli('CLIENT', 'KILL', 'TYPE', type); },
   },
   'CLIENT KILL, again and again': {
     redis: startOne, away: ALL, lasts: { full: 10_000, short: 3000 },
     async does({ redis, lasts }) {
-      for (const end = Date.now() + lasts; Date.now() < end; await sleep(150)) for (const type of ['normal', 'pubsub']) redis.server.cli('CLIENT', 'KILL', 'TYPE', type);
+      for (const end = Date.now() + lasts; Date.now() < end; await sleep(150)) for (const type of ['normal', 'pubsub']) await redis.server.cli('CLIENT', 'KILL', 'TYPE', type);
     },
   },
   'the master of a Sentinel pair is killed': {
@@ -44,11 +44,11 @@ export const FAULTS = {
   },
   'a Sentinel pair changes places': {
     redis: startPair, away: ALL, only: 'full', lasts: { full: 0, short: 0 },
-    async does({ redis }) { redis.failover(); },
+    async does({ redis }) { await redis.failover(); },
   },
   'a master of a Redis Cluster is killed': {
     redis: startCluster, away: ALL, lasts: { full: 0, short: 0 },
-    async does({ redis }) { await redis.holder('socket.io').kill(); },
+    async does({ redis }) { await (await redis.holder('socket.io')).kill(); },
   },
   'a node is cut off from Redis': {
     redis: startOne, wires: true, away: [0], lasts: { full: 25_000, short: 8000 },

@@ -74,17 +74,20 @@ async function namedOf(name, node) {
   }
 }
 
-for (const [server, faults] of Object.entries(NAMED)) {
-  describe(server, { concurrency: 4 }, () => {
+// They wait nearly all of their time. More of them at once would disturb each other: a limit is found by two connections that last equally long.
+describe('diagnose names', { concurrency: 4 }, () => {
+  for (const [server, faults] of Object.entries(NAMED)) {
     for (const [fault, causes] of Object.entries(faults)) {
-      it(`${fault}: ${causes || 'nothing'}`, { timeout: LIMIT }, async () => {
-        const said = await namedOf(fault, NODE[server]);
+      it(`${server}, ${fault}: ${causes || 'nothing'}`, { timeout: LIMIT }, async () => {
+        let said = await namedOf(fault, NODE[server]);
+        // A busy machine may have lengthened one of the two connections: ask again.
+        if (/time/.test(causes) && said.causes !== causes) said = await namedOf(fault, NODE[server]);
         assert.equal(said.causes, causes, JSON.stringify(said.seen.checks.filter(({ outcome }) => outcome !== 'ok'), null, 1));
         if (server === 'Parlance') assert.equal(said.verdict, 'right');
       });
     }
-  });
-}
+  }
+});
 
 it('a server of 0.9 speaks no other generation', { timeout: LIMIT }, async () => {
   // what that server says of paths that it does not know

@@ -118,7 +118,7 @@ scenario('browsers upgrading in mid-conversation lose nothing', async (scene) =>
 });
 
 scenario('a closed tab has left', async (scene) => {
-  const { url } = await scene.chat(['--ping-interval', '1s', '--ping-timeout', '1s']);
+  const { url } = await scene.chat(['--ping-interval', '1s', '--ping-timeout', '4s']);
   const neighbours = await scene.clients(url, NEIGHBOURS);
   await joinAll(neighbours);
   for (const generation of BUNDLES) {

@@ -77,7 +77,11 @@ scenario('a message before the login is refused, and a second login ignored', as
     assert.equal(typeof error.reason, 'string', client.name);
   }));
   await joinAll(everybody);
-  for (const client of everybody) assert.deepEqual(client.log.all('new message'), [], client.name);
+  // A stock page reads why, from the server itself.
+  for (const client of everybody) {
+    const said = client.log.all('new message').map(([{ username, message }]) => [username, message]);
+    assert.deepEqual(said, [['parlance', 'choose a name first']], client.name);
+  }
   const [first] = everybody;
   await first.emit('add user', 'somebody else');
   await exchangeNumbers(everybody, 1);

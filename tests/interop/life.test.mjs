@@ -14,7 +14,7 @@ const OBSERVERS = [
   { generation: '4.8.4', wire: 'websocket', name: 'observer' },
   { generation: '1.7.4', wire: 'xhr-polling', name: 'polling observer' },
 ];
-const SHORT_HEARTBEAT = ['--ping-interval', '1s', '--ping-timeout', '1s'];
+const SHORT_HEARTBEAT = ['--ping-interval', '1s', '--ping-timeout', '4s'];
 
 scenario('a killed client has left', async (scene) => {
   const { url } = await scene.chat(SHORT_HEARTBEAT);

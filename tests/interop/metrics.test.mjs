@@ -5,12 +5,12 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { everyKind } from './lib/clients.mjs';
 import { PATIENCE } from './lib/log.mjs';
+import { freePort } from './lib/ports.mjs';
 import { exchangeNumbers, joinAll } from './lib/room.mjs';
 import { scenario } from './lib/scenario.mjs';
 
@@ -20,8 +20,8 @@ const UNSEEN = ['parlance_session_refusals_total', 'parlance_certificate_expiry_
 const hosting = (name) => fileURLToPath(new URL(`../../hosting/${name}`, import.meta.url));
 
 /** Asks until `found` is true of the answer; says what was last seen if that takes too long. */
-async function eventually(what, ask, found) {
-  const end = Date.now() + PATIENCE;
+async function eventually(what, ask, found, patience = PATIENCE) {
+  const end = Date.now() + patience;
   let last;
   while (Date.now() < end) {
     last = await ask().catch((error) => error);
@@ -29,15 +29,6 @@ async function eventually(what, ask, found) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error(`${what}: ${last instanceof Error ? last.stack : JSON.stringify(last)}`);
-}
-
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Starts Prometheus, which reads the server once a second; returns what asks its API. */
@@ -109,6 +100,7 @@ scenario('every panel of the dashboard has data, and every alert can be evaluate
       // Long enough for a heartbeat.
       await new Promise((resolve) => setTimeout(resolve, 1500));
       for (const client of clients) await client.disconnect();
+      await eventually('no session', () => values(server, 'parlance_sessions'), gone);
     }
   })();
   try {
@@ -119,7 +111,7 @@ scenario('every panel of the dashboard has data, and every alert can be evaluate
         if (result.length && result.every(({ value }) => value[1] !== 'NaN')) lacking.delete(query);
       }
       return [...lacking];
-    }, (rest) => rest.length === 0);
+    }, (rest) => rest.length === 0, 90_000);
   } finally {
     talking = false;
     await rounds;
@@ -163,8 +155,10 @@ async function values(server, name) {
   return Object.fromEntries([...lines].map(([, labels = '', number]) => [labels, Number(number)]));
 }
 
+const gone = (all) => Object.values(all).every((number) => number === 0);
+
 scenario('sessions are counted where they are, whatever way they took, and none is left when all have gone', async (scene) => {
-  const server = await scene.chat(['--metrics-token', TOKEN, '--upgrade-timeout', '1s']);
+  const server = await scene.chat(['--metrics-token', TOKEN, '--upgrade-timeout', '3s']);
   const proxy = await scene.faultProxy(server, 'dead after 101');
   const clients = await scene.clients(server.url, [
     ...everyKind(['0.9.17', '1.7.4', '4.8.4']),
@@ -186,7 +180,6 @@ scenario('sessions are counted where they are, whatever way they took, and none 
   for (const [labels, number] of Object.entries(expected)) assert.equal(sessions[labels], number, `${labels} of ${JSON.stringify(sessions)}`);
   assert.equal(Object.values(sessions).reduce((sum, number) => sum + number), 8, JSON.stringify(sessions));
   for (const client of [...clients, stuck]) await client.disconnect();
-  const gone = (all) => Object.values(all).every((number) => number === 0);
   await eventually('no session', () => values(server, 'parlance_sessions'), gone);
   const ends = await values(server, 'parlance_session_ends_total');
   assert.equal(Object.values(ends).reduce((sum, number) => sum + number), 8, JSON.stringify(ends));

@@ -83,16 +83,17 @@ scenario('a new policy moves those who must go, and nobody else notices', async 
   const stay = await scene.clients(server.url, everyKind(ALL, ['websocket']));
   // 0.9 thinks of another transport when it has tried that of the first handshake often enough
   const move = await scene.clients(server.url, [
-    { generation: FIRST, wire: 'xhr-polling,websocket', name: '0.9 mover', reconnect: true, maxAttempts: 2, connectTimeout: 1500 },
+    { generation: FIRST, wire: 'xhr-polling,websocket', name: '0.9 mover', reconnect: true, maxAttempts: 2, connectTimeout: 3000 },
     ...['2.5.0', '4.8.4'].map((generation) => ({ generation, wire: 'xhr-polling', name: `${generation} mover`, reconnect: true })),
   ]);
   await joinAll([...stay, ...move]);
+  const place = move[0].log.position;
   file.write('transports = ["websocket"]\n');
   await Promise.all(move.map((client) => client.until('disconnect')));
   await exchangeNumbers(stay, 5);
   for (const client of stay) assert.equal(client.log.all('disconnect').length, 0, client.name);
   const [first, ...others] = move;
-  await first.connected(first.log.position);
+  await first.connected(place);
   assert.equal(first.transport(), 'websocket', 'it came back by what is allowed');
   await login(first);
   await exchangeNumbers([...stay, first], 5);

@@ -25,6 +25,7 @@ async function taking(scene, ...args) {
   scene.atEnd(redis.stop);
   const flags = ['--cluster', redis.url, '--cluster-adapter', 'redis-streams', '--data-dir', 'none', '--history', '1000', ...args];
   const nodes = await Promise.all((await nodeFlags(2)).map((own) => scene.chat([...own, ...flags])));
+  for (const node of nodes) await node.said(/connected to Redis/);
   const way = await startForwarder(nodes[0].url);
   scene.atEnd(way.close);
   return {
@@ -34,7 +35,9 @@ async function taking(scene, ...args) {
       await nodes[0].stop(signal);
     },
     restart: async () => {
+      const place = nodes[0].stderr.length;
       await nodes[0].restart();
+      await nodes[0].said(/connected to Redis/, place);
       nodes.reverse();
     },
   };
@@ -104,9 +107,9 @@ for (const wire of ['websocket', 'xhr-polling']) {
       await check(scene, await walk(scene, { generation: '4.8.4', wire, signal, start: taking, args }), { doubles: false });
     });
   }
-  for (const generation of ['2.5.0', '1.7.4']) {
-    scenario(`${generation} over ${wire} with replay: nothing is lost over three restarts`, async (scene) => {
-      await check(scene, await walk(scene, { generation, wire, signal: 'SIGTERM', args: ['--replay', '50'] }), { doubles: true });
+  for (const [generation, signal] of [['2.5.0', 'SIGTERM'], ['2.5.0', 'SIGKILL'], ['1.7.4', 'SIGTERM']]) {
+    scenario(`${generation} over ${wire} with replay: nothing is lost over three restarts by ${signal}`, async (scene) => {
+      await check(scene, await walk(scene, { generation, wire, signal, args: ['--replay', '50'] }), { doubles: true });
     });
   }
 }

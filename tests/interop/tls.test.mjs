@@ -11,6 +11,7 @@ import tls from 'node:tls';
 import { Authority } from './lib/certificates.mjs';
 import { everyKind, GENERATIONS } from './lib/clients.mjs';
 import { CORPUS } from './lib/corpus.mjs';
+import { eventually } from './lib/eventually.mjs';
 import { exchange, exchangeNumbers, joinAll, Talk } from './lib/room.mjs';
 import { scenario } from './lib/scenario.mjs';
 
@@ -192,8 +193,9 @@ for (const secure of [true, false]) {
       const url = server.url.replace(String(server.port), String(port));
       const from = server.stderr.length;
       everybody.push(...(await scene.clients(url, kinds.map((kind) => ({ ...kind, name: `${kind.name} ${version}` })))));
-      const remotes = [...server.stderr.slice(from).matchAll(/remote=(\S+?)}: .*handshake /g)].map(([, address]) => address);
-      assert.ok(remotes.length >= kinds.length && remotes.every((address) => address === remote), String(remotes));
+      const remotes = () => [...server.stderr.slice(from).matchAll(/remote=(\S+?)}: .*handshake /g)].map(([, address]) => address);
+      await eventually(() => assert.ok(remotes().length >= kinds.length, server.stderr.slice(from)));
+      assert.ok(remotes().every((address) => address === remote), String(remotes()));
     }
     await joinAll(everybody);
     await exchangeNumbers(everybody, 10);

@@ -20,9 +20,9 @@ const NEIGHBOURS = [
   { generation: '2.5.0', wire: 'websocket', name: '2.5.0 neighbour' },
   { generation: '4.8.4', wire: 'websocket', name: '4.8.4 neighbour' },
 ];
-const SHORT_HEARTBEAT = ['--ping-interval', '1s', '--ping-timeout', '1s'];
+const SHORT_HEARTBEAT = ['--ping-interval', '1s', '--ping-timeout', '4s'];
 /** One whose WebSocket comes to nothing. */
-const FALLER = { generation: FIRST, wire: 'websocket,xhr-polling', name: 'faller', connectTimeout: 500 };
+const FALLER = { generation: FIRST, wire: 'websocket,xhr-polling', name: 'faller', connectTimeout: 2500 };
 const reconnecting = KINDS.map((kind) => ({ ...kind, reconnect: true }));
 
 scenario('0.9 among later generations: everybody hears everybody, whatever they write', async (scene) => {

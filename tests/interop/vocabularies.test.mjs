@@ -17,7 +17,7 @@ function takeNotes() {
   };
   window.heard = (wanted) =>
     new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`never heard "${wanted}", but: ${lines.join(' // ')}`)), 20_000);
+      const timer = setTimeout(() => reject(new Error(`never heard "${wanted}", but: ${lines.join(' // ')}`)), 60_000);
       (function look() {
         const at = lines.indexOf(wanted);
         if (at < 0) return waiting.push(look);
@@ -103,8 +103,8 @@ scenario('the pages of 0.9, of 1.x and of the tutorial share one room', async (s
 
   await tutorial.says('chat message', 'no name');
   await tutorial.hears('no name');
-  await users.hears('new message | {"message":"no name"}');
-  await nicknames.hears('user message | null | no name');
+  await users.hears('new message | {"username":"(no name)","message":"no name"}');
+  await nicknames.hears('user message | (no name) | no name');
 
   await users.page.evaluate(() => void socket.close());
   await nicknames.hears('announcement | alice disconnected');

@@ -14,7 +14,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use crate::support::client::{Client, Via};
 use crate::support::packets::Eio;
 use crate::support::server::{Setup, TestServer, chat_settings};
-use crate::support::until;
+use crate::support::{soon, until};
 
 async fn server(settings: ChatSettings) -> TestServer {
     Setup::default().start_chat(settings).await
@@ -118,7 +118,11 @@ async fn without_a_name_nothing_is_said() {
         let mut event = vec![json!(word)];
         event.extend(args.as_array().unwrap().clone());
         a.emit(Value::Array(event)).await;
-        let told = a.event().await;
+        let mut told = a.event().await;
+        if told[1]["username"] == "parlance" {
+            // The end of the row before: once in the words of a stock page.
+            told = a.event().await;
+        }
         assert!(matches!(told[0].as_str(), Some("message error" | "announcement")), "{told}");
         assert_told_nothing(&mut b).await;
     }
@@ -166,13 +170,17 @@ async fn what_the_chat_does_not_know_is_acknowledged_with_the_reason() {
     let settings = ChatSettings { message_rate: 1, ..chat_settings() };
     let server = Setup::default().start_chat(settings).await;
     let mut client = Client::join(&server, Eio::V4, Via::WebSocket).await;
-    let mut reasons = Vec::new();
-    for _ in 0..11 {
-        client.emit_with_ack(1, json!(["foo"])).await;
-        reasons.push(client.ack(1).await[0]["reason"].as_str().unwrap().to_owned());
-    }
-    assert!(reasons[..10].iter().all(|reason| reason == "unknown event"), "{reasons:?}");
-    assert_eq!(reasons[10], "rate");
+    let mut reasons = Vec::<String>::new();
+    let asks = async {
+        while reasons.last().is_none_or(|last| last != "rate") {
+            client.emit_with_ack(1, json!(["foo"])).await;
+            reasons.push(client.ack(1).await[0]["reason"].as_str().unwrap().to_owned());
+        }
+    };
+    soon("it is too often", asks).await;
+    reasons.pop();
+    assert!(reasons.len() >= 10, "{reasons:?}");
+    assert!(reasons.iter().all(|reason| reason == "unknown event"), "{reasons:?}");
 }
 
 #[tokio::test]
@@ -361,8 +369,11 @@ async fn three_vocabularies_in_one_room() {
 
     bare.emit(json!(["chat message", "hello"])).await;
     assert_eq!(bare.event().await, json!(["chat message", "hello"]));
-    assert_eq!(users.event().await, json!(["new message", { "message": "hello" }]));
-    assert_eq!(nick.event().await, json!(["user message", null, "hello"]));
+    assert_eq!(
+        users.event().await,
+        json!(["new message", { "username": "(no name)", "message": "hello" }])
+    );
+    assert_eq!(nick.event().await, json!(["user message", "(no name)", "hello"]));
 
     nick.emit(json!(["user message", "hi <b>"])).await;
     let message = json!(["new message", { "username": "bob", "message": "hi <b>" }]);
@@ -498,6 +509,15 @@ async fn assert_refused(client: &mut Client, other: &mut Client, event: Value, r
     assert_eq!((&answer[0]["ok"], &answer[0]["reason"]), (&json!(false), &json!(reason)));
     client.emit(event).await;
     assert_eq!(client.event().await[0], "message error");
+    // In the words of a stock page as well, if it was not told that last.
+    client.emit_with_ack(9999, json!(["latency"])).await;
+    let fence = client.text().await;
+    if !fence.starts_with("43") {
+        let words =
+            json!(["new message", { "username": "parlance", "message": told[1]["message"] }]);
+        assert_eq!(fence, format!("42{words}"));
+        client.ack(9999).await;
+    }
     assert_told_nothing(other).await;
 }
 
@@ -784,14 +804,12 @@ async fn what_is_sent_again_is_not_doubled() {
     b.emit_with_ack(1, json!(["new message", "of bob", { "id": "m1" }])).await;
     assert_eq!(b.ack(1).await, json!([{ "ok": true }]));
     assert_eq!(a.event().await[1]["message"], "of bob");
-    // Without an id, and with one that is none, each counts.
-    for options in
-        [json!({}), json!({ "id": 7 }), json!({ "id": "x".repeat(65) }), json!(null), json!("m1")]
-    {
+    // Without an id each counts.
+    for options in [json!({}), json!({ "id": null }), json!(null), json!("m1")] {
         a.emit(json!(["new message", "same", options])).await;
         a.emit(json!(["new message", "same", options])).await;
     }
-    for _ in 0..10 {
+    for _ in 0..8 {
         assert_eq!(
             b.event().await,
             json!(["new message", { "username": "alice", "message": "same" }])

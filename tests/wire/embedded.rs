@@ -109,7 +109,7 @@ async fn what_a_client_drops_ends_its_session() {
 async fn bounds_hold_in_another_server() {
     let limits = Limits { max_payload: 1000, ..Limits::default() };
     let http =
-        HttpLimits { body_timeout: std::time::Duration::from_millis(100), ..HttpLimits::default() };
+        HttpLimits { body_timeout: std::time::Duration::from_millis(500), ..HttpLimits::default() };
     let server = Setup { limits, http, embedded: true, ..Setup::default() }.start(Echo).await;
     let mut polls = Polls::open(&server, "EIO=4").await;
     assert_eq!(polls.post("4".repeat(1001)).await.status, 413);

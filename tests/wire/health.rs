@@ -6,7 +6,7 @@ use parlance::policy::Caps;
 use parlance::site::Pages;
 
 use crate::support::apps::Echo;
-use crate::support::http::{Answer, Http, fetch};
+use crate::support::http::{Answer, Http, fetch, request};
 use crate::support::process::{Folder, Process, parlance, run};
 use crate::support::server::Setup;
 use crate::support::soon;
@@ -103,9 +103,12 @@ async fn sessions_end_after_the_delay() {
     let handshake: serde_json::Value = serde_json::from_str(&opened.text()[1..]).expect("JSON");
     let sid = handshake["sid"].as_str().expect("a sid");
     let mut http = Http::open(addr).await;
+    http.send(&request("GET", &format!("{polling}&sid={sid}"), &[], b"")).await;
+    // By then the server has it.
+    assert_eq!(fetch(addr, "GET", "/healthz", &[], b"").await.status, 200);
     let began = std::time::Instant::now();
     process.signal("TERM");
-    let told = http.get(&format!("{polling}&sid={sid}")).await;
+    let told = http.answer().await;
     assert_eq!(told.text(), "1", "the end of the session");
     assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
     assert!(process.wait().0.success());

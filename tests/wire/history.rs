@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use parlance::chat::ChatSettings;
-use parlance::policy::{RoomRule, RoomRules};
-use parlance::store::{Store, StoreSettings};
+use parlance::policy::{RoomNames, RoomRule, RoomRules};
+use parlance::store::{Kind, NewEntry, Store, StoreSettings};
 use serde_json::{Value, json};
 
 use crate::support::client::{Client, Via};
@@ -263,8 +263,137 @@ async fn a_page_sees_which_rooms_there_are() {
     assert_eq!((rooms.len(), &answer["more"]), (2, &json!(false)));
 }
 
+/// However many rooms there are, those with people in them come first, and all are told in turn.
+#[tokio::test]
+async fn a_list_of_many_rooms_begins_with_those_with_people_and_goes_on() {
+    let store = Store::memory(StoreSettings::default());
+    let mut all = Vec::new();
+    for number in 0..450 {
+        let log = store.open(&format!("/junk-{number:03}")).await.unwrap();
+        let new = NewEntry {
+            at: 1,
+            author: "n:x".to_owned(),
+            name: None,
+            key: None,
+            kind: Kind::Message,
+            target: None,
+            body: "x".to_owned(),
+        };
+        log.append(new, Box::new(|_| {})).unwrap();
+        all.push(format!("junk-{number:03}"));
+    }
+    let rooms = RoomNames::parse(["zz-listed", "*"]).unwrap();
+    let settings = ChatSettings { store, rooms, ..chat_settings() };
+    let server = Setup::default().start_chat(settings).await;
+    let (mut ann, _) = page(&server, "ann", json!({})).await;
+    in_room(&mut ann, "zebras").await;
+    let (mut listed, mut after, mut answers) = (Vec::new(), json!(null), 0);
+    loop {
+        let (answer, _) = ask(&mut ann, json!(["rooms", { "after": after }])).await;
+        let rooms = answer["rooms"].as_array().unwrap();
+        assert!(rooms.len() <= 200);
+        listed.extend(rooms.iter().map(|room| room["name"].as_str().unwrap().to_owned()));
+        answers += 1;
+        if answer["more"] == false {
+            break;
+        }
+        after = answer["next"].clone();
+    }
+    assert_eq!((answers, &listed[..3]), (3, &["", "zebras", "zz-listed"].map(str::to_owned)[..]));
+    assert_eq!(listed[3..], all);
+}
+
+/// Of a room that one may not enter, not even the name is told, however many the operator names.
+#[tokio::test]
+async fn rooms_that_one_may_not_enter_are_not_in_the_list() {
+    let named: Vec<_> = (0..250).map(|number| format!("team-{number:03}")).collect();
+    let names = named.iter().map(String::as_str).chain(["secret"]);
+    let secret = RoomRule { read: Some(vec!["staff".to_owned()]), ..RoomRule::default() };
+    let rules = vec![secret.with_names(["secret"]).unwrap()];
+    let settings = ChatSettings {
+        rooms: RoomNames::parse(names).unwrap(),
+        room_rules: RoomRules::new(rules, RoomRule::default()),
+        ..chat_settings()
+    };
+    let server = Setup::default().start_chat(settings).await;
+    let (mut ann, _) = page(&server, "ann", json!({})).await;
+    let (mut listed, mut after) = (Vec::new(), Value::Null);
+    for more in [true, false] {
+        let (answer, _) = ask(&mut ann, json!(["rooms", { "after": after }])).await;
+        let rooms = answer["rooms"].as_array().unwrap().iter();
+        listed.extend(rooms.map(|room| room["name"].as_str().unwrap().to_owned()));
+        assert_eq!(answer["more"], more);
+        after = answer["next"].clone();
+    }
+    assert_eq!((&*listed[0], &listed[1..]), ("", &named[..]));
+}
+
 fn no_history() -> RoomRules {
     RoomRules::new(Vec::new(), RoomRule { history: Some(0), ..RoomRule::default() })
+}
+
+/// A position means that a message is kept.
+#[tokio::test]
+async fn what_is_not_kept_has_no_position() {
+    let full = Store::memory(StoreSettings { max_rooms: 0, ..StoreSettings::default() });
+    let server = server(full).await;
+    let (mut ann, answer) = page(&server, "ann", json!({})).await;
+    // The lobby has its place anyway.
+    assert!(answer["position"].is_string(), "{answer}");
+    say(&mut ann, "one", "1").await;
+    let answer = in_room(&mut ann, "support").await;
+    assert!(answer["ok"] == true && answer.get("position").is_none(), "{answer}");
+    for _ in 0..2 {
+        let said = room_ask(&mut ann, "support", json!(["new message", "hi", { "id": "1" }])).await;
+        assert_eq!(said, json!({ "ok": true }));
+    }
+    // Nor in a room without a history, whatever else the store keeps.
+    let store = Store::memory(StoreSettings::default());
+    let settings = ChatSettings { room_rules: no_history(), store, ..chat_settings() };
+    let server = Setup::default().start_chat(settings).await;
+    let (mut ann, _) = page(&server, "ann", json!({})).await;
+    for _ in 0..2 {
+        let (said, _) = ask(&mut ann, json!(["new message", "hi", { "id": "1" }])).await;
+        assert_eq!(said, json!({ "ok": true }));
+    }
+}
+
+/// Has a page log in in a room, too.
+async fn in_room(client: &mut Client, room: &str) -> Value {
+    client.send(&format!("40/{room},")).await;
+    let joined = client.text().await;
+    assert!(joined.starts_with(&format!("40/{room},")), "{joined}");
+    room_ask(client, room, json!(["add user", "ann", { "page": 1 }])).await
+}
+
+/// The answer to an event in a room in which nothing else happens.
+async fn room_ask(client: &mut Client, room: &str, event: Value) -> Value {
+    client.send(&format!("42/{room},7{event}")).await;
+    let start = format!("43/{room},7");
+    loop {
+        if let Some(answer) = client.text().await.strip_prefix(&start) {
+            let mut answer: Value = serde_json::from_str(answer).unwrap();
+            return answer[0].take();
+        }
+    }
+}
+
+/// Without its id a message that is sent again would be told twice.
+#[tokio::test]
+async fn a_message_with_an_id_that_cannot_be_kept_is_refused() {
+    let server = server(Store::memory(StoreSettings::default())).await;
+    let (mut ann, _) = page(&server, "ann", json!({})).await;
+    for (id, is_taken) in [
+        (json!("x".repeat(64)), true),
+        (json!("x".repeat(65)), false),
+        (json!(7), false),
+        (json!(null), true),
+    ] {
+        let (answer, _) = ask(&mut ann, json!(["new message", "hi", { "id": id }])).await;
+        assert_eq!(answer["ok"], is_taken, "{answer}");
+        let reason = if is_taken { json!(null) } else { json!("id") };
+        assert_eq!(answer["reason"], reason, "{answer}");
+    }
 }
 
 /// Without a history the answers are those that pages know from before.

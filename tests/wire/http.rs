@@ -209,7 +209,7 @@ async fn bodies_that_wait_for_leave() {
 /// second more; a request that was begun has the header timeout.
 #[tokio::test]
 async fn a_connection_stays_open_between_requests() {
-    let (header, keep_alive) = (Duration::from_millis(300), Duration::from_secs(2));
+    let (header, keep_alive) = (Duration::from_millis(700), Duration::from_secs(3));
     let http = HttpLimits {
         header_timeout: header,
         keep_alive_timeout: keep_alive,
@@ -226,7 +226,7 @@ async fn a_connection_stays_open_between_requests() {
             http.send(&request("POST", "/", &[], b"body")).await;
             http.send(after.as_bytes()).await;
             let answer = http.answer().await;
-            assert_eq!(answer.header("keep-alive"), Some("timeout=2"));
+            assert_eq!(answer.header("keep-alive"), Some("timeout=3"));
             assert_eq!(answer.header("connection"), Some("keep-alive"));
             http.send(after.as_bytes()).await;
             answered = Instant::now();

@@ -29,6 +29,7 @@ mod paths;
 mod policy;
 mod recovered;
 mod relay;
+mod relay_unread;
 mod rooms;
 mod rules;
 mod slots;

@@ -178,6 +178,15 @@ async fn what_is_deleted_is_gone_for_everybody_and_an_announcement_is_heard_by_a
     assert_eq!(moderate(&mut mo, delete.clone()).await["ok"], true);
     assert_eq!(until_event(&mut bob, "message deleted").await["position"], said["position"]);
     assert_eq!(moderate(&mut mo, delete).await["reason"], "gone");
+    // Stock pages go on showing it, and hear that it is deleted.
+    let told = "a moderator has deleted a message of Bob";
+    let wait = async {
+        let by_parlance = json!({ "username": "parlance", "message": told });
+        while stock.event().await != json!(["new message", by_parlance]) {}
+        while nick.event().await != json!(["announcement", told]) {}
+        while bare.event().await != json!(["chat message", format!("parlance: {told}")]) {}
+    };
+    soon("stock pages hear of it", wait).await;
     let history = ask(&mut mo, json!(["history", {}])).await;
     let message = &history["messages"].as_array().unwrap()[1];
     assert_eq!((&message["deleted"], &message["message"]), (&json!(true), &json!("")));
@@ -317,7 +326,7 @@ async fn each_page_hears_in_its_own_words_why_it_is_sent_out() {
     for (first, there, end) in [
         (json!(["nickname", "Nick"]), "nicknames", "announcement"),
         (json!(["chat message", "hi"]), "chat message", "chat message"),
-        (json!(["add user", "Sam"]), "login", "login error"),
+        (json!(["add user", "Sam"]), "login", "new message"),
     ] {
         let mut client = Client::join(&server, Eio::V4, Via::WebSocket).await;
         client.emit(first).await;
@@ -329,11 +338,62 @@ async fn each_page_hears_in_its_own_words_why_it_is_sent_out() {
     for (mut client, end) in inside {
         let last = last_event(&mut client).await;
         assert_eq!(last[0], end);
-        let text = last[1].as_str().or(last[1]["message"].as_str());
-        reasons.push(text.unwrap().to_owned());
+        let text = last[1].as_str().or(last[1]["message"].as_str()).unwrap();
+        reasons.push(text.trim_start_matches("parlance: ").to_owned());
     }
     assert!(reasons[0].contains("banned"), "{reasons:?}");
     assert!(reasons.iter().all(|reason| *reason == reasons[0]), "{reasons:?}");
+}
+
+/// The published pages have no word for a refusal, and show what they send at once.
+#[tokio::test]
+async fn stock_pages_hear_in_the_chat_why_nobody_hears_them() {
+    let of_parlance = |text: &str| json!({ "username": "parlance", "message": text });
+    let by_parlance = |text: &str| json!(format!("parlance: {text}"));
+    type Said<'a> = &'a dyn Fn(&str) -> Value;
+    let rows: [(_, _, _, _, _, Said<'_>); 3] = [
+        ("add user", "login", "new message", true, "new message", &of_parlance),
+        ("nickname", "nicknames", "user message", false, "announcement", &|text| json!(text)),
+        ("chat message", "chat message", "chat message", true, "chat message", &by_parlance),
+    ];
+    for (first, there, word, has_error, event, said) in rows {
+        let (server, operator) = server().await;
+        let mut client = Client::join(&server, Eio::V4, Via::WebSocket).await;
+        client.emit(json!([first, "Sam"])).await;
+        until_event(&mut client, there).await;
+        operator.act(json!({ "action": "slow", "seconds": 60 })).await.unwrap();
+        let heard = client.event().await;
+        assert_eq!(heard, json!([event, said("slow mode: a message every 60 s")]), "{first}");
+        client.emit(json!([word, "one"])).await;
+        // It is said, and comes back to the tutorial's page.
+        client.emit_with_ack(9, json!(["latency"])).await;
+        while !client.text().await.starts_with("439") {}
+        operator.act(json!({ "action": "mute", "address": "127.0.0.1" })).await.unwrap();
+        for text in ["two", "three"] {
+            client.emit(json!([word, text])).await;
+        }
+        let mut heard = client.event().await;
+        if has_error {
+            assert_eq!(heard[0], "message error", "{first}");
+            heard = client.event().await;
+        }
+        assert_eq!(heard[0], event, "{first}");
+        assert!(heard[1].to_string().contains("you cannot say anything here"), "{heard}");
+        // Of the same reason again, only who has a word for it.
+        let again = client.event().await;
+        assert_eq!(again[0], if has_error { "message error" } else { event }, "{first}");
+        client.assert_quiet().await;
+        operator.act(json!({ "action": "mute", "address": "127.0.0.1", "seconds": 0 })).await.ok();
+        operator.act(json!({ "action": "slow" })).await.unwrap();
+        assert_eq!(client.event().await, json!([event, said("slow mode is over")]), "{first}");
+        // Who has said something meanwhile is told again.
+        client.emit(json!([word, "four"])).await;
+        client.emit_with_ack(9, json!(["latency"])).await;
+        while !client.text().await.starts_with("439") {}
+        operator.act(json!({ "action": "mute", "address": "127.0.0.1" })).await.unwrap();
+        client.emit(json!([word, "five"])).await;
+        until_event(&mut client, event).await;
+    }
 }
 
 #[tokio::test]
@@ -343,6 +403,9 @@ async fn slow_mode_holds_for_guests_and_after_a_restart() {
     let (mut mo, mut bob) = (moderator(&server).await, guest(&server, "Bob").await);
     assert_eq!(moderate(&mut mo, json!({ "action": "slow", "seconds": 60 })).await["ok"], true);
     assert_eq!(until_event(&mut bob, "room").await["slow"], 60.0);
+    // A page shows it in its own way, and hears nothing else of it.
+    bob.emit_with_ack(8, json!(["latency"])).await;
+    assert_eq!(bob.text().await, "438[]");
     assert_eq!(say(&mut bob, "one").await["ok"], true);
     assert_eq!(say(&mut bob, "two").await["reason"], "slow");
     for text in ["three", "four"] {

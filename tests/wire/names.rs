@@ -151,6 +151,10 @@ async fn nobody_is_called_as_the_server_is() {
             let said = json!(["new message", { "username": "parlance", "message": why }]);
             assert_eq!(client.event().await, said);
             assert_eq!(client.event().await[1]["reason"], "reserved");
+            // Who waits for an answer has it there.
+            client.emit_with_ack(3, json!(["add user", name])).await;
+            assert_eq!(client.event().await[0], "login error");
+            assert_eq!(client.ack(3).await[0]["reason"], "reserved");
             client.emit_with_ack(2, json!(["nickname", name])).await;
             assert_eq!(client.event().await, json!(["announcement", why]));
             assert_eq!(client.ack(2).await, json!([true]));
@@ -182,7 +186,8 @@ async fn who_has_no_name_does_not_look_like_anybody() {
             json!(["chat message", shown]),
             "it shows what comes back"
         );
-        assert_eq!(ann.event().await, json!(["new message", { "message": text }]));
+        let nameless = json!({ "username": "(no name)", "message": text });
+        assert_eq!(ann.event().await, json!(["new message", nameless]));
         stranger.emit(json!(["chat message", text])).await;
         stranger.event().await;
         assert_eq!(tutorial.event().await, json!(["chat message", shown]));
@@ -256,6 +261,10 @@ async fn stock_clients_may_bring_the_token_in_auth_or_query() {
     by_auth.emit(json!(["add user", "Ann"])).await;
     assert_eq!(by_auth.event().await, json!(["login", { "numUsers": 1 }]));
     assert_eq!(who(&mut by_auth).await, (1, vec!["Ann".into()]));
+    // Such a page has no word for what is its own.
+    by_query.emit(json!(["new message", "hi"])).await;
+    let said = json!(["new message", { "username": "Ann", "message": "hi" }]);
+    assert_eq!(by_auth.event().await, said);
 }
 
 #[tokio::test]
@@ -461,4 +470,58 @@ async fn who_has_two_names_and_gives_one_up_has_left_under_that_one() {
     assert_eq!(eve.event().await, json!(["user left", { "username": "Bea", "numUsers": 2 }]));
     assert_eq!(who(&mut eve).await, (2, ["Ann", "Eve"].map(str::to_owned).to_vec()));
     assert_told_nothing(&mut eve).await;
+}
+
+#[tokio::test]
+async fn what_a_person_says_in_one_tab_is_their_own_in_the_others() {
+    let server = server(settings()).await;
+    let (mut ann, answer) = page(&server, "Ann", json!({ "page": 1 })).await;
+    let same = json!({ "page": 1, "token": answer["token"] });
+    let (mut tab, _) = page(&server, "Ann", same).await;
+    let (mut eve, _) = page(&server, "Eve", json!({ "page": 1 })).await;
+    assert_eq!(until_event(&mut ann, "user joined").await[1]["username"], "Eve");
+    tab.emit(json!(["typing"])).await;
+    tab.emit(json!(["new message", "hi"])).await;
+    assert_eq!(eve.event().await, json!(["typing", { "username": "Ann" }]));
+    assert_eq!(eve.event().await[1].get("own"), None);
+    // Nobody hears of their own typing.
+    let own = ann.event().await;
+    assert_eq!((&own[0], &own[1]["own"]), (&json!("new message"), &json!(true)));
+    eve.emit(json!(["new message", "hello"])).await;
+    for client in [&mut ann, &mut tab] {
+        assert_eq!(until_event(client, "new message").await[1].get("own"), None);
+    }
+}
+
+/// Who leaves while they type does not type any more, though nobody hears that they leave.
+#[tokio::test]
+async fn who_is_away_does_not_type() {
+    for (leave_delay, has_tab, told) in [
+        (LONG, false, Some("stop typing")),
+        (LONG, true, Some("stop typing")),
+        (Duration::ZERO, true, Some("stop typing")),
+        (Duration::ZERO, false, Some("user left")),
+    ] {
+        for types in [true, false] {
+            let server = server(ChatSettings { leave_delay, ..settings() }).await;
+            let (mut eve, _) = page(&server, "Eve", json!({ "page": 1 })).await;
+            let (mut ann, answer) = page(&server, "Ann", json!({ "page": 1 })).await;
+            let same = json!({ "page": 1, "token": answer["token"] });
+            let _tab = if has_tab { Some(page(&server, "Ann", same).await) } else { None };
+            assert_eq!(eve.event().await[0], "user joined");
+            ann.emit(json!(["typing"])).await;
+            assert_eq!(eve.event().await[0], "typing");
+            if !types {
+                ann.emit(json!(["stop typing"])).await;
+                assert_eq!(eve.event().await[0], "stop typing");
+            }
+            let sessions = server.engine.session_count();
+            drop(ann);
+            until("it is gone", || server.engine.session_count() < sessions).await;
+            match told.filter(|told| types || *told == "user left") {
+                Some(told) => assert_eq!(eve.event().await[0], told, "{leave_delay:?} {has_tab}"),
+                None => assert_told_nothing(&mut eve).await,
+            }
+        }
+    }
 }

@@ -212,7 +212,7 @@ async fn each_page_hears_what_it_missed_in_its_own_words() {
     assert_eq!(bare.event().await, json!(["chat message", "(no name): hello: all"]));
     let lurker = Stock::join(&stage, None).await;
     ann.says("one").await;
-    assert_eq!(old.until("user message").await, json!(["user message", null, "hello: all"]));
+    assert_eq!(old.until("user message").await, json!(["user message", "(no name)", "hello: all"]));
     assert_eq!(old.until("user message").await, json!(["user message", "ann", "one"]));
     let (old, bare) = (old.lost(&stage).await, bare.lost(&stage).await);
     let lurker = lurker.lost(&stage).await;
@@ -274,7 +274,10 @@ async fn who_is_banned_meanwhile_does_not_come_back() {
     let kept = bob.lost(&stage).await;
     stage.moderation.act(json!({ "action": "ban", "position": position })).await.unwrap();
     let mut bob = Stock::join(&stage, Some(&kept)).await;
-    assert_eq!(bob.until("login error").await[1]["reason"], "banned");
+    let error = bob.until("login error").await;
+    assert_eq!(error[1]["reason"], "banned");
+    let said = bob.until("new message").await;
+    assert_eq!(said[1], json!({ "username": "parlance", "message": error[1]["message"] }));
     assert_eq!(bob.client.text().await, "41");
 }
 

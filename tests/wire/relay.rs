@@ -22,6 +22,7 @@ use crate::support::http::{Http, fetch, request};
 use crate::support::packets::Eio;
 use crate::support::pair::{KEY, TestNode, relay};
 use crate::support::polls::{Polls, read_open, sid_of};
+use crate::support::redis::free_port;
 use crate::support::server::{MOUNT, Setup, TestServer, target};
 use crate::support::session::{POLLING, plan};
 use crate::support::v09::{Session09, unknown_sid};
@@ -174,7 +175,7 @@ async fn a_sid_that_was_made_up_causes_no_connection_to_another_node() {
 /// All that a client of each generation is told when its session is not known: it starts anew at once.
 #[tokio::test]
 async fn clients_of_a_dead_node_start_anew_at_once() {
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let gone = format!("127.0.0.1:{}", free_port());
     let node = node_beside(&gone, RelayLimits::default()).await;
     let sid = Node::new(KEY, &gone, None).unwrap().new_sid().unwrap();
     let of = |transport: &str| target(&format!("EIO=4&transport={transport}&sid={sid}"));
@@ -265,6 +266,20 @@ async fn the_owner_hears_that_a_client_has_gone() {
     }
 }
 
+/// A proxy sends a poll once more if the node that had it dies. The owner may not have heard of that.
+#[tokio::test]
+async fn a_poll_that_comes_once_more_takes_the_place_of_the_first() {
+    let server = Setup { relayed: true, ..Setup::default() }.start(Echo).await;
+    for (query, nothing, hi) in [("EIO=3&b64=1", "1:6", "3:4hi"), ("EIO=4", "6", "4hi")] {
+        let mut session = Polls::open(&server, query).await;
+        let first = session.park(&server).await;
+        let again = session.park(&server).await;
+        assert_eq!(first.answer().await.text(), nothing);
+        session.say("4hi").await;
+        assert_eq!(again.answer().await.text(), hi);
+    }
+}
+
 /// The owner sees the client and not the node, and believes the proxies that it trusts. The header that nodes tell
 /// each other of clients in is nothing in the hand of a client.
 #[tokio::test]
@@ -346,7 +361,7 @@ async fn a_node_with_another_key_is_found_before_a_client_needs_it() {
     for _ in 0..3 {
         listeners.push(server::bind(Some("127.0.0.1"), 0).await.unwrap());
     }
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let gone = format!("127.0.0.1:{}", free_port());
     let mut addresses: Vec<String> =
         listeners.iter().map(|it| it.local_addr().unwrap().to_string()).collect();
     addresses.push(gone.clone());

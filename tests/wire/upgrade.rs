@@ -81,7 +81,7 @@ fn number(packet: &Packet) -> Option<usize> {
 }
 
 /// Where the server is to lose patience; a client that means well is far quicker.
-const BRIEF: Duration = Duration::from_millis(1000);
+const BRIEF: Duration = Duration::from_secs(2);
 
 fn brief() -> Limits {
     Limits { upgrade_timeout: BRIEF, ..Limits::default() }

@@ -29,10 +29,17 @@ fn words_are_exact() {
     assert_eq!(join(json!({ "token": long })).token, token(&long));
     assert_eq!(join(json!({ "token": long + "x" })).token, None);
     let message =
-        |id: &str| parse("new message", vec![json!("hi"), json!({ "id": id })]).unwrap().1;
-    assert_eq!(message("a1"), Command::Message { text: json!("hi"), id: Some("a1".into()) });
-    let command = message(&"x".repeat(65));
-    assert_eq!(command, Command::Message { text: json!("hi"), id: None });
+        |id: Value| parse("new message", vec![json!("hi"), json!({ "id": id })]).unwrap().1;
+    let long = "x".repeat(MAX_ID);
+    for (id, read) in [
+        (json!("a1"), Ok(Some("a1".to_owned()))),
+        (json!(long), Ok(Some(long.clone()))),
+        (json!(null), Ok(None)),
+        (json!(long + "x"), Err(BadId)),
+        (json!(7), Err(BadId)),
+    ] {
+        assert_eq!(message(id), Command::Message { text: json!("hi"), id: read });
+    }
 }
 
 #[test]
@@ -57,6 +64,7 @@ fn what_takes_the_place_of_what() {
         name: Some(&ann),
         text: "",
         role: None,
+        author: None,
         late: None,
         place: None,
         mark: None,
@@ -74,6 +82,7 @@ fn everybody_hears_in_their_own_words() {
         name: Some(&name),
         text: "hi <b>",
         role: None,
+        author: None,
         late: None,
         place: None,
         mark: None,
@@ -96,6 +105,7 @@ fn everybody_hears_in_their_own_words() {
         name: Some(&name),
         text: "hi",
         role: None,
+        author: None,
         late: Some(7),
         place: None,
         mark: None,
@@ -105,15 +115,26 @@ fn everybody_hears_in_their_own_words() {
         ("new message", vec![json!({"username":"bob","message":"hi","late":7})])
     );
     assert_eq!(rendered(ChatProtocol::Bare, &late), ("chat message", vec![json!("bob: hi")]));
-    let nameless =
-        Notice::Message { name: None, text: "x", role: None, late: None, place: None, mark: None };
+    let nameless = Notice::Message {
+        name: None,
+        text: "x",
+        author: None,
+        role: None,
+        late: None,
+        place: None,
+        mark: None,
+    };
     assert_eq!(
         rendered(ChatProtocol::Users, &nameless),
-        ("new message", vec![json!({"message":"x"})])
+        ("new message", vec![json!({"username":"(no name)","message":"x"})])
     );
     assert_eq!(
         rendered(ChatProtocol::Nicknames, &nameless),
-        ("user message", vec![Value::Null, json!("x")])
+        ("user message", vec![json!("(no name)"), json!("x")])
+    );
+    assert_eq!(
+        rendered(ChatProtocol::Page, &nameless),
+        ("new message", vec![json!({"message":"x"})])
     );
     assert_eq!(rendered(ChatProtocol::Bare, &nameless), ("chat message", vec![json!("x")]));
     assert!(ChatProtocol::Bare.render(&Notice::Typing { name: &name }).is_none());

@@ -259,7 +259,9 @@ impl Room {
         if let Some(place) = page_place(log, taken) {
             let (name, text, late) = (name.as_ref(), &*new.body, Some(place.at));
             let (place, mark) = (Some(&place), None);
-            self.deliver_to_pages(&Notice::Message { name, text, role: None, late, place, mark });
+            let (author, role) = (Some(&*new.author), None);
+            let notice = Notice::Message { name, text, author, role, late, place, mark };
+            self.deliver_to_pages(&notice);
         }
     }
 
@@ -304,7 +306,7 @@ impl Room {
     /// If it may be possible later.
     fn write(&mut self, log: &RoomLog, item: Item) -> Result<(), StoreError> {
         let Item { seq, new, ack: (ack, is_page) } = item;
-        let done = acknowledge(log, ack.clone(), new.at, is_page);
+        let done = acknowledge(log, ack.clone(), new.at, is_page && self.keeps_history());
         match log.append_at(seq, new, done) {
             Ok(_) => {
                 if let Some(common) = &mut self.common {

@@ -32,6 +32,7 @@ impl Room {
         to: impl Fn(&Member) -> bool,
     ) {
         let broadcasts: [OnceCell<Option<Broadcast>>; CHAT_PROTOCOLS] = Default::default();
+        let own = OnceCell::new();
         let except = except.unwrap_or(usize::MAX);
         let is_message = matches!(notice, Notice::Message { .. });
         let offset = offset.cloned().or_else(|| self.offset());
@@ -40,8 +41,13 @@ impl Room {
                 continue;
             }
             let chat_protocol = member.chat_protocol.unwrap_or(default);
-            let broadcast = broadcasts[chat_protocol as usize].get_or_init(|| {
-                let (event, args) = chat_protocol.render(notice)?;
+            let is_own = member.is_page() && notice.author().is_some_and(|it| member.is(it));
+            let broadcast = if is_own { &own } else { &broadcasts[chat_protocol as usize] };
+            let broadcast = broadcast.get_or_init(|| {
+                let (event, mut args) = chat_protocol.render(notice)?;
+                if is_own {
+                    args[0]["own"] = true.into();
+                }
                 let broadcast = Broadcast::new(Arc::clone(&self.namespace), event, args);
                 let delivery = notice.delivery(&self.name_hasher);
                 Some(broadcast.delivery(delivery).offset(offset.clone()))
@@ -54,10 +60,7 @@ impl Room {
 
     /// Sends a notice to our own pages alone.
     pub(super) fn deliver_to_pages(&self, notice: &Notice<'_>) {
-        let Some((event, args)) = ChatProtocol::Page.render(notice) else { return };
-        let broadcast = Broadcast::new(Arc::clone(&self.namespace), event, args);
-        let pages = self.members.values().filter(|member| member.is_page());
-        pages.for_each(|page| page.socket.emit_shared(&broadcast));
+        self.deliver_to(None, ChatProtocol::Bare, notice, None, Member::is_page);
     }
 
     /// Sends the list of nicknames to the pages that keep one, if it has changed.

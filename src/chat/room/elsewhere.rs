@@ -213,10 +213,13 @@ impl Room {
     }
 
     fn apply(&mut self, effects: Effects) {
-        let Effects { changes, tell, list_due, lost, back } = effects;
+        let Effects { changes, tell, list_due, rooms_due, lost, back } = effects;
         tell.iter().for_each(|told| self.tell(told));
         if list_due {
             self.tell_people();
+        }
+        if rooms_due {
+            self.tell_rooms(Instant::now());
         }
         if !lost.is_empty() {
             let nodes = lost.len();
@@ -234,9 +237,11 @@ impl Room {
 
     /// Tells something to the other nodes of this chat.
     pub(super) fn tell(&self, told: &Told) {
-        if let Some(adapter) = self.adapter() {
-            let args = Args::from(vec![told.written()]);
-            adapter.server_side_emit(Packet { name: EVENT.to_owned(), args });
+        let Some(adapter) = self.adapter() else { return };
+        let packet = Packet { name: EVENT.to_owned(), args: Args::from(vec![told.written()]) };
+        match told.is_renewed() {
+            true => adapter.server_side_renew(packet),
+            false => adapter.server_side_emit(packet),
         }
     }
 
@@ -273,20 +278,6 @@ impl Room {
         }
     }
 
-    /// This node leaves the cluster: its people do, for all others. What is said until they are gone still reaches them.
-    pub(super) fn farewell(&mut self) {
-        let Some(roster) = self.roster.take() else { return };
-        let me = Arc::clone(roster.me());
-        self.parted = Some(Arc::clone(&me));
-        self.tell(&Told::Bye { node: Arc::clone(&me) });
-        let here = self.named().map(|(sid, name, ..)| (sid.as_str().to_owned(), name.clone()));
-        let here: Vec<_> = here.collect();
-        self.aliases.forget_elsewhere();
-        let users = std::mem::take(&mut self.users);
-        self.say_for(&me, words::LEFT, here.iter().map(|(id, name)| (&**id, name)));
-        self.users = users;
-    }
-
     fn count_elsewhere(&mut self) {
         if let Some(roster) = &self.roster {
             let (nodes, now) = (roster.nodes().count() + roster.stock.len(), Instant::now());
@@ -303,6 +294,7 @@ impl Room {
                 Change::Joined(person) => self.aliases.came_elsewhere(person.alias.as_ref()),
                 Change::Left(person) => self.aliases.went_elsewhere(person.alias.as_ref()),
             }
+            self.ranked.follow(change);
         }
         self.count_elsewhere();
         if changes.is_empty() {

@@ -7,14 +7,16 @@ use serde_json::json;
 
 use super::history::now;
 use super::moderation::of;
+use super::stock::tell_stock_page;
 use super::{Input, Member, Room};
 use crate::accounts::Refusal;
 use crate::chat::chat_protocol::{ChatProtocol, Notice};
 use crate::chat::error::ChatError;
+use crate::chat::name::Name;
 use crate::chat::roles::Rank;
 use crate::chat::roster::Told;
 use crate::chat::sanctions::{Measure, Sanction};
-use crate::socketio::{Broadcast, Socket};
+use crate::socketio::{Ack, Broadcast, Socket};
 use crate::store::Record;
 
 /// The record of the slow mode that a moderator has set: seconds.
@@ -106,6 +108,11 @@ impl Room {
             }
             Told::Kick { author, rank, .. } => self.kicked_elsewhere(&author, rank),
             Told::Slow { seconds, .. } => self.set_slow(Duration::from_secs(seconds.min(3600))),
+            Told::Deleted { name, .. } => {
+                // A text that cannot be a name is left out.
+                let name = name.and_then(|name| Name::read(&name).ok());
+                self.tell_of_deletion(name.as_ref().map(Name::written));
+            }
             Told::Announce { text, .. } if text.len() <= self.shared.longest_message => {
                 let notice = Notice::Announcement { text: &text, at: now(), place: None };
                 self.deliver(None, ChatProtocol::Users, &notice, None);
@@ -136,6 +143,17 @@ impl Room {
         let told = Broadcast::new(Arc::clone(&self.namespace), "room", vec![said]);
         let pages = self.members.values().filter(|member| member.is_page());
         pages.for_each(|member| member.socket.emit_shared(&told));
+        let seconds = self.slow_mode().as_secs_f64();
+        self.announce_to_stock_pages(&match seconds > 0.0 {
+            true => format!("slow mode: a message every {seconds} s"),
+            false => "slow mode is over".to_owned(),
+        });
+    }
+
+    /// A moderator has deleted a message of somebody of that name. Stock pages go on showing it, and are told.
+    pub(super) fn tell_of_deletion(&self, name: Option<&str>) {
+        let of = name.map(|name| format!(" of {name}")).unwrap_or_default();
+        self.announce_to_stock_pages(&format!("a moderator has deleted a message{of}"));
     }
 
     /// The slow mode that a moderator has set before, as the log of the room opens.
@@ -149,14 +167,18 @@ impl Room {
 /// Tells a client why it is sent out, in the words of its page, and does it.
 pub(super) fn send_out(socket: &Socket, chat_protocol: Option<ChatProtocol>, error: &ChatError) {
     match chat_protocol {
-        Some(ChatProtocol::Nicknames) => socket.emit("announcement", &error.message),
-        Some(ChatProtocol::Bare) => socket.emit("chat message", &error.message),
+        Some(ChatProtocol::Nicknames | ChatProtocol::Bare) => {
+            tell_stock_page(socket, chat_protocol, error, &Ack::default());
+        }
         // It does not come back by itself.
         Some(ChatProtocol::Page) if error.reason != Refusal::Expired.reason() => {
             let action = if error.reason == "banned" { "ban" } else { "kick" };
             socket.emit("removed", json!({ "action": action, "message": &error.message }));
         }
-        _ => socket.emit("login error", error.event_arg()),
+        _ => {
+            socket.emit("login error", error.event_arg());
+            tell_stock_page(socket, chat_protocol, error, &Ack::default());
+        }
     }
     socket.disconnect(false);
 }

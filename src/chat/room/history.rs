@@ -14,9 +14,11 @@ use tracing::warn;
 use super::common::GAP;
 use super::receipts::{Both, Kept, acknowledge, failed, not_saved};
 use super::speech::Pending;
+use super::stock::tell_stock_page;
 use super::{Input, Member, Room, answer, log_refused};
 use crate::chat::chat_protocol::{ChatProtocol, Place};
 use crate::chat::name::Name;
+use crate::chat::roles::Rank;
 use crate::chat::verified_mark;
 use crate::engine::Sid;
 use crate::socketio::Ack;
@@ -90,6 +92,17 @@ pub(super) fn author(member: Option<&Member>, name: Option<&Name>) -> String {
 pub(super) struct Reader {
     author: String,
     roles: HashMap<String, &'static str>,
+    /// The ranks of people of other nodes, by name.
+    elsewhere: HashMap<String, Rank>,
+}
+
+impl Reader {
+    /// The role of an entry's author. Only people with an account have roles, and their names are nobody else's: so those of
+    /// other nodes are known by name.
+    fn role(&self, entry: &Entry) -> Option<&'static str> {
+        let by_name = || self.elsewhere.get(entry.name.as_deref()?)?.shown();
+        self.roles.get(&*entry.author).copied().or_else(by_name)
+    }
 }
 
 /// An entry as a page gets it.
@@ -125,8 +138,8 @@ pub(super) fn shown(log: &RoomLog, entry: &Entry, reader: &Reader) -> Option<Val
     if is_change {
         said.insert("change".to_owned(), true.into());
     }
-    if let Some(role) = reader.roles.get(&*entry.author).filter(|_| !is_announcement) {
-        said.insert("role".to_owned(), (*role).into());
+    if let Some(role) = reader.role(entry).filter(|_| !is_announcement) {
+        said.insert("role".to_owned(), role.into());
     }
     let reader = &*reader.author;
     if is_person(reader) && *entry.author == *reader {
@@ -179,7 +192,13 @@ impl Room {
     pub(super) fn reader(&self, member: &Member) -> Reader {
         let with_role = self.members.values().filter_map(|it| Some((it, it.roles.shown()?)));
         let roles = with_role.map(|(it, role)| (author(Some(it), it.name.as_ref()), role));
-        Reader { author: author(Some(member), member.name.as_ref()), roles: roles.collect() }
+        let elsewhere = match self.shared.settings.duplicate_names {
+            // Then a name does not say who it is.
+            true => HashMap::new(),
+            false => self.ranked.by_name(),
+        };
+        let author = author(Some(member), member.name.as_ref());
+        Reader { author, roles: roles.collect(), elsewhere }
     }
 
     /// The log, if pages may know its positions: in a cluster without a common order, each node has others.
@@ -191,7 +210,7 @@ impl Room {
 
     /// Whether messages are kept for those who come later.
     pub(super) fn keeps_history(&self) -> bool {
-        self.rules.history != Some(0)
+        self.rules.history != Some(0) && self.log.as_ref().is_some_and(RoomLog::keeps)
     }
 
     /// The place of a message in the log, for pages.
@@ -234,7 +253,8 @@ impl Room {
             target: None,
             body: pending.text.clone(),
         };
-        let done = acknowledge(log, ack.clone(), at, member.is_some_and(Member::is_page));
+        let tells_place = self.shared_log().is_some() && member.is_some_and(Member::is_page);
+        let done = acknowledge(log, ack.clone(), at, tells_place);
         let both = ack.is_wanted().then(|| Both::new(done));
         let done: Done = match both.clone() {
             Some(both) => Box::new(move |durable| both.durable(durable)),
@@ -253,6 +273,7 @@ impl Room {
                     if pending.chat_protocol == ChatProtocol::Users {
                         member.socket.emit("message error", error.event_arg());
                     }
+                    tell_stock_page(&member.socket, Some(pending.chat_protocol), &error, &ack);
                 }
                 answer(ack, || vec![error.ack_arg()]);
                 None
@@ -296,7 +317,8 @@ impl Room {
     pub(super) fn seek(&self, pending: Pending, again: bool) {
         let (Some(log), Some(inbox)) = (self.log.clone(), self.inbox.upgrade()) else { return };
         let Some(id) = pending.id().map(str::to_owned) else { return };
-        let is_page = self.members.get(&pending.sid).is_some_and(Member::is_page);
+        let member = self.members.get(&pending.sid);
+        let tells_place = self.shared_log().is_some() && member.is_some_and(Member::is_page);
         let inbox = inbox.downgrade();
         let stats = Arc::clone(&self.shared.stats);
         let asked = self.read(async move {
@@ -304,7 +326,7 @@ impl Room {
                 Ok(Some(seq)) => {
                     stats.message(false);
                     let at = log.get(seq).await.ok().flatten().map_or(0, |entry| entry.at);
-                    acknowledge(&log, pending.ack, at, is_page)(Ok(seq));
+                    acknowledge(&log, pending.ack, at, tells_place)(Ok(seq));
                 }
                 Ok(None) if !again => {
                     // Waits for a place in the inbox as clients do.

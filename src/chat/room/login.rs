@@ -12,8 +12,9 @@ use super::away::Absent;
 use super::history::author;
 use super::rename::Before;
 use super::speech::Pending;
+use super::stock::tell_stock_page;
 use super::{Room, answer, log_refused};
-use crate::chat::chat_protocol::{ChatProtocol, JoinOptions, SERVER};
+use crate::chat::chat_protocol::{ChatProtocol, JoinOptions};
 use crate::chat::error::ChatError;
 use crate::chat::name::{BadName, Name};
 use crate::chat::resume::PersonId;
@@ -84,7 +85,7 @@ impl Room {
             Ok(name) => name,
             Err(error) => {
                 if error.reason == "reserved" {
-                    tell_stock_page(&socket, chat_protocol, &error, &ack);
+                    tell_stock_page(&socket, Some(chat_protocol), &error, &ack);
                 }
                 return refuse_login(&socket, chat_protocol, &error, ack);
             }
@@ -99,7 +100,7 @@ impl Room {
         };
         if let Some(ban) = self.banned(&socket, Some(&author), self.rank_of(sid)) {
             let error = ban.error();
-            tell_stock_page(&socket, chat_protocol, &error, &ack);
+            tell_stock_page(&socket, Some(chat_protocol), &error, &ack);
             refuse_login(&socket, chat_protocol, &error, ack);
             return socket.disconnect(false);
         }
@@ -286,7 +287,14 @@ impl Room {
         let Some(member) = self.members.swap_remove(sid) else { return };
         self.expiries.forget(*sid, member.due);
         self.forget(&member, meant);
+        let by = author(Some(&member), member.name.as_ref());
         let Some(name) = member.name else { return };
+        let (wait, is_there) = (self.leave_delay(), self.aliases.count(member.alias.as_ref()) > 1);
+        let is_gone = meant || wait.is_zero();
+        if member.types && (is_there || !is_gone) {
+            // Nobody hears that they leave, for a while at least.
+            self.say_typing(sid, false, name.clone(), by);
+        }
         let absent = Absent {
             sid: *sid,
             name,
@@ -295,8 +303,7 @@ impl Room {
             chat_protocol: member.chat_protocol.unwrap_or(ChatProtocol::Users),
             since: member.socket.handshake().issued,
         };
-        let wait = self.leave_delay();
-        if meant || wait.is_zero() || self.aliases.count(absent.alias.as_ref()) > 1 {
+        if is_gone || is_there {
             return self.gone(absent);
         }
         if let Some(other) = self.away.put(absent, wait, Instant::now()) {
@@ -348,18 +355,6 @@ pub(super) fn address_of(socket: &Socket) -> Option<IpAddr> {
 fn query_token(query: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     pairs.find(|(key, _)| key == "resume").map(|(_, token)| token.into_owned())
-}
-
-/// Says why a login is refused to a page that knows no refusals, under a name that nobody can have.
-fn tell_stock_page(socket: &Socket, chat_protocol: ChatProtocol, error: &ChatError, ack: &Ack) {
-    match chat_protocol {
-        ChatProtocol::Nicknames => socket.emit("announcement", &error.message),
-        _ if ack.is_wanted() => {}
-        _ => {
-            let said = json!({ "username": SERVER, "message": error.message });
-            socket.emit("new message", said);
-        }
-    }
 }
 
 pub(super) fn refuse_login(

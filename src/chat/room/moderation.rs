@@ -222,10 +222,16 @@ impl Room {
         }
         let Some(log) = self.log.clone() else { return };
         let kept = self.append(by, Kind::Delete, Some(entry.seq), String::new(), reply);
-        if kept.is_ok() && self.common.is_none() {
+        if kept.is_err() {
+            return;
+        }
+        if self.common.is_none() {
             let position = log.position(entry.seq);
             self.deliver(None, ChatProtocol::Page, &Notice::Deleted { position: &position }, None);
         }
+        self.tell_of_deletion(entry.name.as_deref());
+        let name = entry.name.as_deref().map(str::to_owned);
+        self.tell_if_clustered(|node| Told::Deleted { node, name });
     }
 
     /// The member of this node whose name is that one, or looks like it.

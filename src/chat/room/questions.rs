@@ -1,20 +1,18 @@
 //! What pages ask of the history, and the changes in it that they ask for.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::history::{AT_LOGIN, MAX_PAGE, after_gap, author, is_person, messages, now, shown};
 use super::receipts::{acknowledge, failed, not_saved};
 use super::{Input, Room, answer, log_refused};
 use crate::chat::chat_protocol::{Asked, ChatProtocol, Notice};
 use crate::chat::error::ChatError;
-use crate::chat::roles::Roles;
 use crate::engine::Sid;
 use crate::socketio::Ack;
-use crate::store::{Entry, Kind, NewEntry, Range, StoreError, room_of};
+use crate::store::{Entry, Kind, NewEntry, Range, StoreError};
 
 /// Found messages in one answer.
 const MAX_FOUND: usize = 50;
@@ -53,8 +51,8 @@ impl Room {
         let gone = || ChatError::new("gone", "it is not there any more");
         let member = self.members.get(sid).ok_or_else(gone)?;
         let reader = self.reader(member);
-        if asked == Asked::Rooms {
-            return self.list_rooms(&member.roles, ack);
+        if let Asked::Rooms { after } = asked {
+            return self.list_rooms(&member.roles, after.as_deref(), ack);
         }
         let log = self.shared_log().cloned();
         let log =
@@ -120,12 +118,12 @@ impl Room {
                     }
                 })
             }
-            Asked::Rooms => return Ok(()),
+            Asked::Rooms { .. } => return Ok(()),
         };
         self.read_or_refuse(read)
     }
 
-    fn read_or_refuse(
+    pub(super) fn read_or_refuse(
         &self,
         read: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ChatError> {
@@ -133,52 +131,6 @@ impl Room {
             true => Ok(()),
             false => Err(ChatError::new("busy", "too much is asked at once: try again")),
         }
-    }
-
-    /// Answers which rooms there are that somebody with these roles may enter: their titles, how many people are in
-    /// them, and where their logs end.
-    fn list_rooms(&self, roles: &Roles, ack: Ack) -> Result<(), ChatError> {
-        let (store, rooms) = (self.shared.settings.store.clone(), self.shared.rooms());
-        let names = self.shared.settings.rooms.clone();
-        let order = self.adapter().and_then(|adapter| adapter.common_order());
-        let tells_positions = self.shared_log().is_some();
-        let (rules, roles) = (self.shared.settings.room_rules.clone(), roles.clone());
-        self.read_or_refuse(async move {
-            let known = store.rooms(None, MAX_PAGE).await.unwrap_or_default();
-            let more = known.more;
-            let mut all: BTreeMap<String, (usize, Option<String>)> =
-                names.named().map(|name| (format!("/{name}"), (0, None))).collect();
-            for it in known.rooms {
-                let (name, of) = room_of(&it.name);
-                if of == order.as_deref() && (name == "/" || names.room(name).is_some()) {
-                    let end = tells_positions.then(|| it.position());
-                    all.insert(name.to_owned(), (0, end));
-                }
-            }
-            for (name, people) in rooms {
-                all.entry(name).or_default().0 = people;
-            }
-            let has = |role: &str| roles.has(role);
-            let all: Vec<_> = all
-                .into_iter()
-                .map(|(name, it)| (rules.of(&name), name, it))
-                .filter(|(rule, ..)| roles.may_moderate() || rule.may_read(has))
-                .collect();
-            let more = more || all.len() > MAX_PAGE;
-            let listed: Vec<Value> = all
-                .into_iter()
-                .take(MAX_PAGE)
-                .map(|(rule, name, (people, end))| {
-                    let mut room = Map::new();
-                    room.extend(rule.title.map(|title| ("title".to_owned(), title.into())));
-                    room.insert("name".to_owned(), name.trim_start_matches('/').into());
-                    room.insert("people".to_owned(), people.into());
-                    room.extend(end.map(|end| ("position".to_owned(), end.into())));
-                    room.into()
-                })
-                .collect();
-            answer(ack, || vec![json!({ "ok": true, "rooms": listed, "more": more })]);
-        })
     }
 
     /// A member wants to change a message, which is here as it stands.

@@ -18,15 +18,17 @@ pub(super) fn failed(error: &StoreError) -> ChatError {
     ChatError { label: error.reason(), ..ChatError::new("history", error.to_string()) }
 }
 
-/// Acknowledges a message once it is durable.
-pub(super) fn acknowledge(log: &RoomLog, ack: Ack, at: u64, is_page: bool) -> Done {
+/// Acknowledges a message once it is durable; with its place if that is told: to pages, of what is kept.
+pub(super) fn acknowledge(log: &RoomLog, ack: Ack, at: u64, tells_place: bool) -> Done {
     if !ack.is_wanted() {
         return Box::new(|_| {});
     }
     let log = log.clone();
     Box::new(move |durable| {
         ack.send(Args::from(vec![match durable {
-            Ok(seq) if is_page => json!({ "ok": true, "position": log.position(seq), "at": at }),
+            Ok(seq) if tells_place => {
+                json!({ "ok": true, "position": log.position(seq), "at": at })
+            }
             Ok(_) => json!({ "ok": true }),
             Err(error) => not_saved(&error).ack_arg(),
         }]));

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use tracing::trace;
 
 use super::rename::Renamed;
-use super::{Member, Room, answer, history, log_refused};
-use crate::chat::chat_protocol::{ChatProtocol, Notice, nameless};
+use super::{Member, Room, history, log_refused};
+use crate::chat::chat_protocol::{ChatProtocol, MAX_ID, Notice, nameless};
 use crate::chat::error::ChatError;
 use crate::chat::name::Name;
 use crate::chat::rate_limits::Kind;
@@ -17,7 +17,7 @@ use crate::chat::roster::Roster;
 use crate::chat::text::queued_len;
 use crate::chat::{recent, words};
 use crate::engine::Sid;
-use crate::socketio::{Ack, Flags, Packet, Part, Socket, Taken};
+use crate::socketio::{Ack, Flags, Packet, Part, Taken};
 
 /// What may be on its way. Older ones are given up: their senders will ask again.
 const MAX_PENDING: usize = 4096;
@@ -75,9 +75,9 @@ impl Room {
         };
         let (packet, id) = (packet(me, &pending), pending.sid.as_str());
         let selector = match pending.word {
-            words::MESSAGE => words::to_others_by(id, &pending.author),
             words::ENTRY => words::to_nodes(id, &pending.author),
-            _ => words::to_others(id),
+            _ if pending.author.is_empty() => words::to_others(id),
+            _ => words::to_others_by(id, &pending.author),
         };
         if self.pending.len() >= MAX_PENDING {
             self.pending.pop_front();
@@ -102,17 +102,14 @@ impl Room {
             return self.said(pending, taken);
         }
         let offset = taken.and_then(|taken| taken.offset.as_ref());
-        let Pending { sid, word, name, renamed, chat_protocol, .. } = pending;
+        let Pending { sid, word, name, renamed, chat_protocol, author, .. } = pending;
         if let (Some(renamed), Some(name)) = (&renamed, &name) {
             return self.tell_renamed(Some(&sid), chat_protocol, renamed, name, offset);
         }
         let place = self.members.get_index_of(&sid);
         match (word, &name) {
-            (words::TYPING, Some(name)) => {
-                self.deliver(place, ChatProtocol::Users, &Notice::Typing { name }, offset);
-            }
-            (words::STOP_TYPING, Some(name)) => {
-                self.deliver(place, ChatProtocol::Users, &Notice::StopTyping { name }, offset);
+            (words::TYPING | words::STOP_TYPING, Some(name)) => {
+                self.tell_typing(place, word, name, Some(&author), offset);
             }
             (_, Some(name)) if !self.is_double(name) => {
                 self.notice(place, chat_protocol, word == words::JOINED, name, offset);
@@ -138,11 +135,12 @@ impl Room {
             None => self.keep(&pending, history::now()),
         };
         let Some(kept) = kept else { return };
-        let Pending { sid, name, chat_protocol, text, .. } = pending;
+        let Pending { sid, name, chat_protocol, text, author, .. } = pending;
         let at = self.members.get_index_of(&sid);
         let (late, place, mark) = (None, kept.place.as_ref(), kept.mark.as_deref());
         let role = self.members.get(&sid).and_then(|member| member.roles.shown());
-        let notice = Notice::Message { name: name.as_ref(), text: &text, role, late, place, mark };
+        let (by, text_of, author) = (name.as_ref(), &*text, Some(&*author));
+        let notice = Notice::Message { name: by, text: text_of, author, role, late, place, mark };
         let offset = self.offset_at(place).or_else(|| offset.cloned());
         self.deliver(at, chat_protocol, &notice, offset.as_ref());
         if chat_protocol == ChatProtocol::Bare
@@ -170,18 +168,16 @@ impl Room {
         ack: Ack,
     ) {
         let checked = self.check_message(at, chat_protocol, text);
-        let Some((sid, member)) = self.members.get_index(at) else { return };
+        let Some((&sid, _)) = self.members.get_index(at) else { return };
         let text = match checked {
             Ok(text) => text,
-            Err(error) => {
-                let socket = member.socket.clone();
-                return self.refuse(&socket, chat_protocol, ack, &error);
-            }
+            Err(error) => return self.refuse(&sid, chat_protocol, ack, &error),
         };
+        let Some(member) = self.members.get(&sid) else { return };
         let key = id.as_ref().map(|id| recent::key(member.name.as_ref(), id));
         let is_known = key.as_ref().is_some_and(|key| self.recent.contains(key));
         trace!(%sid, text, "message");
-        let (sid, word, name) = (*sid, words::MESSAGE, member.name.clone());
+        let (word, name) = (words::MESSAGE, member.name.clone());
         let author = history::author(Some(member), name.as_ref());
         let renamed = None;
         let pending = Pending { sid, word, name, renamed, chat_protocol, text, author, key, ack };
@@ -205,16 +201,19 @@ impl Room {
     /// Sends a new message of a member on its way, if it does not come too soon.
     pub(super) fn pass_on(&mut self, pending: Pending) {
         let Some(member) = self.members.get(&pending.sid) else { return };
-        let (socket, every) = (member.socket.clone(), self.slow_mode());
-        let address = socket.session().handshake().bucket;
+        let every = self.slow_mode();
+        let address = member.socket.session().handshake().bucket;
         let every = if member.roles.may_moderate() { Duration::ZERO } else { every };
         if let Err(wait) = self.slow.take(&pending.author, address, every, Instant::now()) {
             let seconds = wait.as_millis().div_ceil(1000);
             let message = format!("this room is in slow mode: wait {seconds} s");
             let error = ChatError { wait: Some(wait), ..ChatError::new("slow", message) };
-            return self.refuse(&socket, pending.chat_protocol, pending.ack, &error);
+            return self.refuse(&pending.sid, pending.chat_protocol, pending.ack, &error);
         }
         let role = member.roles.shown();
+        if let Some(member) = self.members.get_mut(&pending.sid) {
+            member.told = None;
+        }
         self.shared.stats.message(true);
         self.said += 1;
         let number = self.said;
@@ -224,15 +223,16 @@ impl Room {
         });
     }
 
-    /// Tells a member why a message of theirs is told to nobody.
-    fn refuse(&self, socket: &Socket, chat_protocol: ChatProtocol, ack: Ack, error: &ChatError) {
-        self.shared.stats.message_refused(error);
-        log_refused(socket, "message", error);
-        match chat_protocol {
-            ChatProtocol::Nicknames => socket.emit("announcement", &error.message),
-            _ => socket.emit("message error", error.event_arg()),
-        }
-        answer(ack, || vec![error.ack_arg()]);
+    /// A message has an id that cannot be kept. `at` is the member's place.
+    pub(super) fn refuse_id(&mut self, at: usize, chat_protocol: ChatProtocol, ack: Ack) {
+        let Some((&sid, member)) = self.members.get_index(at) else { return };
+        let socket = member.socket.clone();
+        let message = format!("the id of a message is a text of at most {MAX_ID} bytes");
+        let error = match self.allow_notice(&socket, "many messages") {
+            Ok(()) => ChatError::new("id", message),
+            Err(error) => error,
+        };
+        self.refuse(&sid, chat_protocol, ack, &error);
     }
 
     /// Checks a text that is to replace another.
@@ -307,7 +307,8 @@ impl Room {
             };
             let (place, mark) = (place.as_ref(), None);
             let role = words::role(said);
-            let notice = Notice::Message { name: name.as_ref(), text, role, late, place, mark };
+            let (name, author) = (name.as_ref(), words::author(&taken.selector));
+            let notice = Notice::Message { name, text, author, role, late, place, mark };
             let offset = self.offset_at(place).or_else(|| taken.offset.clone());
             self.deliver(None, ChatProtocol::Users, &notice, offset.as_ref());
         }
@@ -330,8 +331,18 @@ impl Room {
             log_refused(&socket, "notice", &error);
             return socket.emit("message error", error.event_arg());
         };
+        if let Some(member) = self.members.get_mut(sid) {
+            member.types = typing;
+        }
+        let author = history::author(self.members.get(sid), Some(&name));
+        self.say_typing(sid, typing, name, author);
+    }
+
+    /// Says that a member types, or does not any more.
+    pub(super) fn say_typing(&mut self, sid: &Sid, typing: bool, name: Name, author: String) {
         let word = if typing { words::TYPING } else { words::STOP_TYPING };
         let pending = Pending::new(*sid, word, Some(name.clone()), ChatProtocol::Users);
+        let pending = Pending { author, ..pending };
         let flags = Flags { volatile: true, ..Flags::default() };
         self.say(pending, flags, |node, _| words::typing(&name, word, node));
     }
@@ -343,11 +354,24 @@ impl Room {
         if !words::is_ours(said) {
             self.seen(taken, Some(&name));
         }
-        let notice = match word == words::TYPING {
-            true => Notice::Typing { name: &name },
-            false => Notice::StopTyping { name: &name },
-        };
-        self.deliver(None, ChatProtocol::Users, &notice, taken.offset.as_ref());
+        self.tell_typing(None, word, &name, words::author(&taken.selector), taken.offset.as_ref());
         Some(())
+    }
+
+    /// Tells members of it, but not those of the same person.
+    fn tell_typing(
+        &self,
+        except: Option<usize>,
+        word: &str,
+        name: &Name,
+        author: Option<&str>,
+        offset: Option<&Arc<str>>,
+    ) {
+        let notice = match word == words::TYPING {
+            true => Notice::Typing { name },
+            false => Notice::StopTyping { name },
+        };
+        let is_other = |member: &Member| !author.is_some_and(|author| member.is(author));
+        self.deliver_to(except, ChatProtocol::Users, &notice, offset, is_other);
     }
 }

@@ -1,5 +1,6 @@
 //! Who has a name on another node, for moderators: nodes say to each other who that is, and each sends out its own.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::chat::act::{Act, Target};
 use crate::chat::error::ChatError;
 use crate::chat::name::Name;
 use crate::chat::roles::Rank;
-use crate::chat::roster::Told;
+use crate::chat::roster::{Change, Told};
 use crate::engine::Sid;
 
 /// How long the node that has somebody may take to say who that is.
@@ -31,6 +32,34 @@ pub(super) struct Search {
     deadline: Instant,
 }
 
+/// People of other nodes who have a rank, by the id of their socket: the name, and the rank.
+#[derive(Debug, Default)]
+pub(super) struct Ranked(HashMap<Arc<str>, (String, Rank)>);
+
+impl Ranked {
+    /// Somebody came or went.
+    pub fn follow(&mut self, change: &Change) {
+        match change {
+            Change::Joined(person) if person.rank == Rank::Nobody => {}
+            Change::Joined(person) => {
+                let named = (person.name.written().to_owned(), person.rank);
+                self.0.insert(Arc::clone(&person.id), named);
+            }
+            Change::Left(person) => drop(self.0.remove(&person.id)),
+        }
+    }
+
+    /// The highest rank of each name among them.
+    pub fn by_name(&self) -> HashMap<String, Rank> {
+        let mut all = HashMap::<_, Rank>::new();
+        for (name, rank) in self.0.values() {
+            let highest = all.entry(name.clone()).or_default();
+            *highest = (*rank).max(*highest);
+        }
+        all
+    }
+}
+
 impl Room {
     /// What a member may do beyond others. Who is gone may nothing.
     pub(super) fn rank_of(&self, sid: &Sid) -> Rank {
@@ -46,10 +75,8 @@ impl Room {
     /// Names of people with an account are nobody else's, unless doubles are allowed: then it is at most too high.
     pub(super) fn rank_anywhere(&self, author: &str, name: Option<&str>) -> Rank {
         let here = self.members.values().filter(|member| of(member) == author);
-        let elsewhere = self.roster.iter().flat_map(|roster| roster.of_peers());
-        let elsewhere = elsewhere.filter(|it| Some(it.name.written()) == name);
-        let ranks = here.map(|member| member.roles.rank()).chain(elsewhere.map(|it| it.rank));
-        ranks.max().unwrap_or_default()
+        let elsewhere = name.and_then(|name| self.ranked.by_name().remove(name));
+        here.map(|member| member.roles.rank()).chain(elsewhere).max().unwrap_or_default()
     }
 
     /// Whether somebody of that name is on another node of this chat, and on none of this one's connections.

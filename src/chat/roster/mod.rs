@@ -11,7 +11,7 @@ mod peer;
 mod stock;
 mod told;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use super::name::Name;
 use super::roles::Rank;
 use peer::Peer;
 pub use stock::StockServers;
-pub use told::{EVENT, Listed, PART, Told, is_id};
+pub use told::{EVENT, Listed, MAX_ROOMS, PART, Told, is_id};
 
 /// Other nodes of this chat at most.
 const MAX_NODES: usize = 256;
@@ -65,6 +65,8 @@ pub struct Effects {
     pub tell: Vec<Told>,
     /// The list of this node's people is to be told.
     pub list_due: bool,
+    /// It is time to tell which rooms are open here.
+    pub rooms_due: bool,
     /// Nodes that were lost for the time of a lease, with those of their people who left: servers of Node
     /// are to hear of it.
     pub lost: Vec<(Arc<str>, Vec<Person>)>,
@@ -144,6 +146,17 @@ impl Roster {
         self.of_peers().chain(self.stock.people())
     }
 
+    /// The rooms that other nodes told of, and how many people are in each on all nodes: what the one knows that knows
+    /// of most.
+    pub fn rooms(&self) -> BTreeMap<&str, usize> {
+        let mut rooms = BTreeMap::new();
+        for (name, people) in self.peers.values().flat_map(|peer| &peer.rooms) {
+            let most = rooms.entry(&**name).or_default();
+            *most = (*people).max(*most);
+        }
+        rooms
+    }
+
     /// Time has passed. To be called several times in a lease.
     pub fn tick(&mut self, now: Instant) -> Effects {
         let mut out = Effects::default();
@@ -155,7 +168,9 @@ impl Roster {
             self.peers.values_mut().for_each(|peer| peer.heard = now.min(peer.heard + slept));
             self.stock.pause(slept, now);
         }
-        if self.beaten.is_none_or(|beaten| now >= beaten + beat) {
+        // At the start none is open, and the lobby is just being made.
+        out.rooms_due = self.beaten.is_some_and(|beaten| now >= beaten + beat);
+        if self.beaten.is_none() || out.rooms_due {
             out.tell.push(self.here(now));
         }
         out.list_due = std::mem::take(&mut self.list_due);
@@ -211,6 +226,11 @@ impl Roster {
                     out.back.push((node, people));
                 }
             }
+            Told::Rooms { node, rooms } => {
+                if let Some(peer) = self.peer(&node, u64::MAX, now) {
+                    peer.rooms = rooms;
+                }
+            }
             Told::Bye { node } => {
                 let people = self.peers.remove(&node).into_iter().flat_map(Peer::into_people);
                 out.changes.extend(people.map(Change::Left));
@@ -232,6 +252,7 @@ impl Roster {
             | Told::Is { node, .. }
             | Told::Kick { node, .. }
             | Told::Slow { node, .. }
+            | Told::Deleted { node, .. }
             | Told::Announce { node, .. } => {
                 self.peer(&node, u64::MAX, now);
             }

@@ -24,6 +24,8 @@ pub struct Peer {
     /// `None` until its people are known.
     seq: Option<u64>,
     people: HashMap<Arc<str>, Person>,
+    /// Rooms that it told of, and how many people are in each.
+    pub rooms: Vec<(Box<str>, usize)>,
     /// By number, changes that came before their time.
     later: BTreeMap<u64, Delta>,
     /// A list that is coming in: its number, how many parts are there, and who is in them.
@@ -40,6 +42,7 @@ impl Peer {
             heard: now,
             seq: (seq == 0).then_some(0),
             people: HashMap::new(),
+            rooms: Vec::new(),
             later: BTreeMap::new(),
             arriving: None,
             named: seq,

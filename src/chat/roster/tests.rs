@@ -416,3 +416,24 @@ fn what_others_say_takes_bounded_memory() {
     peer.list(100_001, (2, 3), people(1), &mut out);
     assert!(peer.people().is_empty() && out.is_empty());
 }
+
+#[test]
+fn of_a_room_that_several_nodes_tell_of_the_largest_number_counts_while_they_are_there() {
+    let mut world = World::new(4);
+    let rooms = |world: &World| {
+        let rooms = world.nodes[0].roster.rooms();
+        rooms.into_iter().map(|(name, people)| format!("{name} {people}")).collect::<Vec<_>>()
+    };
+    for (from, told) in [(1, vec![("/a", 2), ("/b", 1)]), (2, vec![("/a", 5)]), (3, vec![])] {
+        let node = world.nodes[from].roster.me().clone();
+        let told = told.into_iter().map(|(name, people)| (name.into(), people)).collect();
+        world.send(from, &Sent::Told(Told::Rooms { node, rooms: told }));
+    }
+    assert_eq!(rooms(&world), ["/a 5", "/b 1"]);
+    let node = world.nodes[2].roster.me().clone();
+    world.send(2, &Sent::Told(Told::Bye { node }));
+    assert_eq!(rooms(&world), ["/a 2", "/b 1"]);
+    world.runs[1] = false;
+    world.pass(LEASE + SECOND);
+    assert_eq!(rooms(&world), Vec::<String>::new());
+}

@@ -14,8 +14,12 @@ pub const EVENT: &str = "parlance";
 
 /// People in one part of a whole list.
 pub const PART: usize = 500;
+/// Rooms of one node of which the others know.
+pub const MAX_ROOMS: usize = 200;
 /// Bytes of the name of a node, or of a person's socket id.
 const MAX_ID: usize = 128;
+/// Bytes of the namespace of a room: 64 characters of at most four bytes, and the slash.
+const MAX_NAMESPACE: usize = 257;
 
 /// One thing that a node tells. `node` is who tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +66,11 @@ pub enum Told {
     Slow { node: Arc<str>, seconds: u64 },
     /// A moderator has announced something in the room.
     Announce { node: Arc<str>, text: String },
+    /// A moderator has deleted a message of somebody of that name.
+    Deleted { node: Arc<str>, name: Option<String> },
+    /// The namespaces of rooms besides the lobby that are open there, and how many people are in each, on all nodes
+    /// that it knows: those with most people, at most [`MAX_ROOMS`].
+    Rooms { node: Arc<str>, rooms: Vec<(Box<str>, usize)> },
     /// It leaves, and its people with it.
     Bye { node: Arc<str> },
 }
@@ -83,7 +92,14 @@ impl Told {
             | Told::Who { node, .. }
             | Told::Kick { node, .. }
             | Told::Slow { node, .. }
+            | Told::Deleted { node, .. }
             | Told::Announce { node, .. } => [node, node],
+            Told::Rooms { node, rooms } => {
+                if rooms.len() > MAX_ROOMS || !rooms.iter().all(|(name, _)| is_namespace(name)) {
+                    return None;
+                }
+                [node, node]
+            }
             Told::Claim { node, alias, before, .. } => {
                 if before.as_ref().is_some_and(|before| !is_id(before)) {
                     return None;
@@ -112,6 +128,27 @@ impl Told {
         named.iter().all(|id| is_id(id)).then_some(told)
     }
 
+    /// Whether it is said or asked again by itself when it is not heard. The rest is what moderators do.
+    pub fn is_renewed(&self) -> bool {
+        match self {
+            Told::Sanction { .. }
+            | Told::Kick { .. }
+            | Told::Slow { .. }
+            | Told::Deleted { .. }
+            | Told::Announce { .. } => false,
+            Told::Here { .. }
+            | Told::Ask { .. }
+            | Told::People { .. }
+            | Told::Claim { .. }
+            | Told::Claimed { .. }
+            | Told::Beside { .. }
+            | Told::Who { .. }
+            | Told::Is { .. }
+            | Told::Rooms { .. }
+            | Told::Bye { .. } => true,
+        }
+    }
+
     /// As the argument of the event.
     pub fn written(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
@@ -121,6 +158,11 @@ impl Told {
 /// Whether a text can be the name of a node or the id of a socket.
 pub fn is_id(text: &str) -> bool {
     (1..=MAX_ID).contains(&text.len())
+}
+
+/// Whether a text can be the namespace of a room.
+fn is_namespace(text: &str) -> bool {
+    text.starts_with('/') && text.len() <= MAX_NAMESPACE
 }
 
 #[cfg(test)]
@@ -144,14 +186,22 @@ mod tests {
             let before = alias.clone();
             Told::Claim { node: "a".into(), claim: 1, name: "ann".into(), alias, before }
         };
+        let rooms = |name: String, count| {
+            let rooms = (0..count).map(|at| (name.clone().into(), at)).collect();
+            Told::Rooms { node: "a".into(), rooms }
+        };
         for told in [
             here,
+            rooms("/x".into(), 0),
+            rooms("/".to_owned() + &"x".repeat(256), MAX_ROOMS),
             people(0, 1, listed("x")),
             beside(None),
             beside(alias("a1")),
             claim(None),
             claim(Some("a1")),
             Told::Bye { node: "a".into() },
+            Told::Deleted { node: "a".into(), name: Some("ann".into()) },
+            Told::Deleted { node: "a".into(), name: None },
         ] {
             assert_eq!(Told::read(told.written()), Some(told));
         }
@@ -161,8 +211,12 @@ mod tests {
             people(0, 1, listed(&"x".repeat(129))).written(),
             people(0, 1, (0..=PART).flat_map(|_| listed("x")).collect()).written(),
             Told::Bye { node: "".into() }.written(),
+            Told::Deleted { node: "".into(), name: None }.written(),
             beside(alias("")).written(),
             claim(Some("")).written(),
+            rooms("/x".into(), MAX_ROOMS + 1).written(),
+            rooms("x".into(), 1).written(),
+            rooms("/".to_owned() + &"x".repeat(257), 1).written(),
             json!({ "what": "here", "node": "a", "seq": -1 }),
             json!({ "what": "other", "node": "a" }),
             json!(["here"]),

@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 
 use super::RedisSettings;
 use super::link::Link;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Outgoing, Worth};
 use super::topics::{Listener, Topic, Topics};
 use crate::relay::Seldom;
 use crate::socketio::{ClusterLink, ClusterStatus};
@@ -99,7 +99,8 @@ impl RedisCounts {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// Messages that were to be published and were not: Redis was away or refused them, or too many waited.
+    /// Messages that were to be published and were not: Redis was away or refused them, or too many waited. What
+    /// nodes say of themselves again anyway, and questions and answers of nodes, are not among them.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
@@ -160,8 +161,13 @@ impl Redis {
     /// Puts a message on its way, without waiting. Messages of one handle are published in order. False if it
     /// is lost, and counted: Redis is away, or too many messages wait.
     pub fn publish(&self, topic: Topic, payload: Bytes) -> bool {
-        let taken = self.0.shared.outbox.put(topic, payload);
-        if !taken {
+        self.publish_as(topic, payload, Worth::Counted)
+    }
+
+    /// [`Redis::publish`] of something whose loss may be none.
+    pub(super) fn publish_as(&self, topic: Topic, payload: Bytes, worth: Worth) -> bool {
+        let taken = self.0.shared.outbox.put(Outgoing { topic, payload, worth });
+        if !taken && worth == Worth::Counted {
             self.0.shared.counts.lost.fetch_add(1, Ordering::Relaxed);
         }
         taken
@@ -372,10 +378,10 @@ async fn publish(shared: &Shared, link: &mut Link) -> RedisResult<RedisError> {
         let refused = link.publish(&batch).await?;
         shared.outbox.sent();
         let counts = &shared.counts;
-        counts.published.fetch_add((batch.len() - refused) as u64, Ordering::Relaxed);
-        if refused > 0 {
-            counts.lost.fetch_add(refused as u64, Ordering::Relaxed);
-            if let Some(messages) = shared.refused.count(refused as u64) {
+        counts.published.fetch_add((batch.len() - refused.all) as u64, Ordering::Relaxed);
+        if refused.all > 0 {
+            counts.lost.fetch_add(refused.counted as u64, Ordering::Relaxed);
+            if let Some(messages) = shared.refused.count(refused.all as u64) {
                 warn!(messages, "Redis refuses to publish");
             }
         }

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
 use super::connection::Redis;
+use super::outbox::Worth;
 use super::topics::Topic;
 use crate::relay::{Directory, Node, NodeId};
 
@@ -99,10 +100,8 @@ impl RedisNodes {
                         nodes.extend(seen.into_iter().map(|(id, address)| (id, (address, now))));
                         shared.nodes.store(Arc::new(nodes));
                         if told.replace(since) != Some(since) {
-                            redis.publish(
-                                news.clone(),
-                                Bytes::copy_from_slice(node.address().as_bytes()),
-                            );
+                            let address = Bytes::copy_from_slice(node.address().as_bytes());
+                            redis.publish_as(news.clone(), address, Worth::Renewed);
                         }
                         looked.take().map(|looked| looked.send(()));
                     }

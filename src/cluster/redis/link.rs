@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use bytes::Bytes;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
@@ -19,6 +18,7 @@ use redis::{
 
 use super::RedisSettings;
 use super::keeper::keeper;
+use super::outbox::{Outgoing, Worth};
 use super::topics::Topic;
 use super::url::{Sentinels, Servers};
 
@@ -149,19 +149,16 @@ impl Link {
         Ok(())
     }
 
-    /// Publishes messages in this order. Returns how many the server refused.
-    pub(super) async fn publish(
-        &mut self,
-        messages: &[(Topic, bytes::Bytes)],
-    ) -> RedisResult<usize> {
-        let answers = match self {
+    /// Publishes messages in this order.
+    pub(super) async fn publish(&mut self, messages: &[Outgoing]) -> RedisResult<Refused> {
+        match self {
             Link::One(link) => {
                 let pipe = pipeline(messages.iter());
-                link.req_packed_commands(&pipe, 0, messages.len()).await?
+                let answers = link.req_packed_commands(&pipe, 0, messages.len()).await?;
+                Ok(Refused::of(messages.iter(), &answers))
             }
-            Link::Cluster(link) => by_servers(link, messages).await?,
-        };
-        Ok(answers.iter().filter(|answer| matches!(answer, Value::ServerError(_))).count())
+            Link::Cluster(link) => by_servers(link, messages).await,
+        }
     }
 
     /// How many connections listen to a channel. On a Redis Cluster, each server is asked that is no
@@ -177,6 +174,27 @@ impl Link {
             }
         };
         Ok(sum(&answer))
+    }
+}
+
+/// How many messages a server did not take.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Refused {
+    pub all: usize,
+    /// Those of which something is lost.
+    pub counted: usize,
+}
+
+impl Refused {
+    fn of<'a>(messages: impl Iterator<Item = &'a Outgoing>, answers: &[Value]) -> Self {
+        let mut refused = Refused::default();
+        for (message, answer) in messages.zip(answers) {
+            if matches!(answer, Value::ServerError(_)) {
+                refused.all += 1;
+                refused.counted += usize::from(message.worth == Worth::Counted);
+            }
+        }
+        refused
     }
 }
 
@@ -198,9 +216,9 @@ fn certificates(settings: &RedisSettings) -> Option<TlsCertificates> {
     Some(TlsCertificates { client_tls: None, root_cert: Some(ca.to_vec()) })
 }
 
-fn pipeline<'a>(messages: impl Iterator<Item = &'a (Topic, Bytes)>) -> Pipeline {
+fn pipeline<'a>(messages: impl Iterator<Item = &'a Outgoing>) -> Pipeline {
     let mut pipe = Pipeline::new();
-    for (topic, payload) in messages {
+    for Outgoing { topic, payload, .. } in messages {
         pipe.cmd(topic.publish()).arg(topic.name()).arg(&payload[..]);
     }
     pipe.ignore_errors();
@@ -209,31 +227,33 @@ fn pipeline<'a>(messages: impl Iterator<Item = &'a (Topic, Bytes)>) -> Pipeline 
 
 /// Publishes by the servers of a cluster. A message to a channel goes to all of them, whoever gets it: all by
 /// one, they keep their order. A message to a shard goes to the server of the shard.
-async fn by_servers(
-    link: &ClusterConnection,
-    messages: &[(Topic, Bytes)],
-) -> RedisResult<Vec<Value>> {
-    let mut groups = HashMap::<Option<&str>, Vec<&(Topic, Bytes)>>::new();
+async fn by_servers(link: &ClusterConnection, messages: &[Outgoing]) -> RedisResult<Refused> {
+    let mut groups = HashMap::<Option<&str>, Vec<&Outgoing>>::new();
     for message in messages {
-        let shard = matches!(message.0, Topic::Shard(_)).then(|| message.0.name());
+        let shard = matches!(message.topic, Topic::Shard(_)).then(|| message.topic.name());
         groups.entry(shard).or_default().push(message);
     }
     let sent = groups.into_iter().map(|(shard, messages)| {
         let mut link = link.clone();
         async move {
             let (pipe, count) = (pipeline(messages.iter().copied()), messages.len());
-            match shard {
+            let answers = match shard {
                 Some(_) => link.req_packed_commands(&pipe, 0, count).await,
                 None => {
                     let first =
                         SingleNodeRoutingInfo::SpecificNode(Route::new(0, SlotAddr::Master));
                     link.route_pipeline(pipe, 0, count, first).await
                 }
-            }
+            };
+            Ok(Refused::of(messages.into_iter(), &answers?))
         }
     });
     let answers = futures::future::join_all(sent).await;
-    Ok(answers.into_iter().collect::<RedisResult<Vec<_>>>()?.concat())
+    let answers = answers.into_iter().collect::<RedisResult<Vec<_>>>()?;
+    Ok(answers.into_iter().fold(Refused::default(), |sum, refused| Refused {
+        all: sum.all + refused.all,
+        counted: sum.counted + refused.counted,
+    }))
 }
 
 /// All integers in an answer.

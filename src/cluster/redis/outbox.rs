@@ -15,6 +15,23 @@ const BYTES: usize = 64 << 20;
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 1 << 20;
 
+/// What is lost if a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worth {
+    /// Something that somebody said. It is counted.
+    Counted,
+    /// Nothing: it is said again, or who asked hears that not all have answered.
+    Renewed,
+}
+
+/// A message that is to be published.
+#[derive(Debug)]
+pub struct Outgoing {
+    pub topic: Topic,
+    pub payload: Bytes,
+    pub worth: Worth,
+}
+
 /// A queue to one connection. It takes nothing while there is none: who listens later would get old news.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -26,10 +43,11 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Queue {
     is_open: bool,
-    waiting: VecDeque<(Topic, Bytes)>,
+    waiting: VecDeque<Outgoing>,
     bytes: usize,
-    /// On their way.
+    /// On their way, and those among them that are counted if they are lost.
     sent: usize,
+    sent_counted: usize,
 }
 
 impl Outbox {
@@ -38,14 +56,14 @@ impl Outbox {
     }
 
     /// False if the message is lost.
-    pub fn put(&self, topic: Topic, payload: Bytes) -> bool {
+    pub fn put(&self, message: Outgoing) -> bool {
         let mut queue = self.queue();
-        if !queue.is_open || queue.waiting.len() >= MESSAGES || queue.bytes + payload.len() > BYTES
-        {
+        let bytes = queue.bytes + message.payload.len();
+        if !queue.is_open || queue.waiting.len() >= MESSAGES || bytes > BYTES {
             return false;
         }
-        queue.bytes += payload.len();
-        queue.waiting.push_back((topic, payload));
+        queue.bytes = bytes;
+        queue.waiting.push_back(message);
         self.filled.notify_one();
         true
     }
@@ -55,18 +73,18 @@ impl Outbox {
         self.queue().is_open = true;
     }
 
-    /// It is no more. Returns how many messages are lost. Of those that were on their way it is not known
+    /// It is no more. Returns how many messages are lost that count. Of those that were on their way it is not known
     /// whether they came.
     pub fn close(&self) -> usize {
         let mut queue = self.queue();
-        let lost = queue.waiting.len() + queue.sent;
+        let lost = counted(&queue.waiting) + queue.sent_counted;
         *queue = Queue::default();
         self.emptied.notify_waiters();
         lost
     }
 
     /// Waits for messages to send.
-    pub async fn next(&self) -> Vec<(Topic, Bytes)> {
+    pub async fn next(&self) -> Vec<Outgoing> {
         loop {
             let filled = self.filled.notified();
             {
@@ -74,11 +92,11 @@ impl Outbox {
                 let (mut batch, mut bytes) = (Vec::new(), 0);
                 while batch.len() < BATCH && bytes < BATCH_BYTES {
                     let Some(message) = queue.waiting.pop_front() else { break };
-                    bytes += message.1.len();
+                    bytes += message.payload.len();
                     batch.push(message);
                 }
                 queue.bytes -= bytes;
-                queue.sent = batch.len();
+                (queue.sent, queue.sent_counted) = (batch.len(), counted(&batch));
                 if !batch.is_empty() {
                     return batch;
                 }
@@ -90,7 +108,7 @@ impl Outbox {
     /// What [`Outbox::next`] gave has come.
     pub fn sent(&self) {
         let mut queue = self.queue();
-        queue.sent = 0;
+        (queue.sent, queue.sent_counted) = (0, 0);
         if queue.waiting.is_empty() {
             self.emptied.notify_waiters();
         }
@@ -113,6 +131,11 @@ impl Outbox {
     }
 }
 
+/// How many messages are counted if they are lost.
+fn counted<'a>(messages: impl IntoIterator<Item = &'a Outgoing>) -> usize {
+    messages.into_iter().filter(|message| message.worth == Worth::Counted).count()
+}
+
 #[cfg(test)]
 mod tests {
     use futures::FutureExt as _;
@@ -122,11 +145,21 @@ mod tests {
     #[tokio::test]
     async fn what_is_lost_is_known() {
         let outbox = Outbox::default();
-        let put = |size| outbox.put(Topic::channel("c"), vec![0; size].into());
+        let message = |size: usize, worth| {
+            let (topic, payload) = (Topic::channel("c"), vec![0; size].into());
+            Outgoing { topic, payload, worth }
+        };
+        let put = |size| outbox.put(message(size, Worth::Counted));
+        let renew = || outbox.put(message(1, Worth::Renewed));
         assert!(!put(1), "there is no connection");
         outbox.open();
-        assert!(put(BYTES) && !put(1));
+        assert!(put(BYTES) && !put(1) && !renew());
         assert_eq!(outbox.close(), 1);
+        outbox.open();
+        assert!(renew() && put(1) && renew());
+        assert_eq!(outbox.next().await.len(), 3);
+        assert!(renew());
+        assert_eq!(outbox.close(), 1, "what is said again is no loss");
         outbox.open();
         assert!((0..MESSAGES).all(|_| put(0)) && !put(0));
         assert_eq!(outbox.next().await.len(), BATCH);

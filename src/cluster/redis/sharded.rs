@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
+use super::outbox::Worth;
 use super::{Redis, Subscription, Topic};
 use crate::cluster::adapter::ClusterAdapter;
 use crate::cluster::bus::Bus;
@@ -150,9 +151,9 @@ impl Line {
         }
     }
 
-    fn send(&self, part: &str, message: &Message) {
+    fn send(&self, part: &str, message: &Message, worth: Worth) {
         match write(message) {
-            Ok(bytes) => drop(self.shared.redis.publish(self.topic(part), bytes.into())),
+            Ok(bytes) => drop(self.shared.redis.publish_as(self.topic(part), bytes.into(), worth)),
             Err(error) => self.shared.redis.give_up(&error),
         }
     }
@@ -198,11 +199,15 @@ impl Bus for Line {
             self.note(rooms);
         }
         let room = self.room(&message.content).cloned();
-        self.send(room.as_deref().unwrap_or(""), &message);
+        self.send(room.as_deref().unwrap_or(""), &message, Worth::Counted);
+    }
+
+    fn publish_renewed(&self, message: Message) {
+        self.send("", &message, Worth::Renewed);
     }
 
     fn publish_to(&self, node: &str, message: Message) {
-        self.send(node, &message);
+        self.send(node, &message, Worth::Renewed);
     }
 
     fn status(&self) -> ClusterStatus {

@@ -9,7 +9,7 @@ use super::super::event::{SessionEvent, UpgradeFailure};
 use super::super::handshake::TransportInfo;
 use super::super::reason::{CloseReason, SessionError};
 use super::super::state::Phase;
-use super::super::state::outlet::Ticket;
+use super::super::state::outlet::{Ticket, Via};
 use super::Session;
 use super::drain::{Detach, Drain};
 use crate::dialect::Frame;
@@ -32,11 +32,27 @@ impl Session {
     /// # Errors
     /// If there is nothing for it to drain. An overlap ends the session (engineio.md §9).
     pub fn attach(self: &Arc<Self>, info: &'static TransportInfo) -> Result<Drain, SessionError> {
+        self.attach_poll(info, Via::Client)
+    }
+
+    /// As [`Session::attach`], for a poll that came that way. If a node that has passed one on dies,
+    /// a proxy sends it once more. It may be here before the end of the first is seen: so such a
+    /// poll overlaps with no other, the newest wins, and nothing was written to the one before. Or
+    /// it comes after that end: so a session whose poll is lost that way waits for another, for a
+    /// second.
+    ///
+    /// # Errors
+    /// As [`Session::attach`].
+    pub fn attach_poll(
+        self: &Arc<Self>,
+        info: &'static TransportInfo,
+        via: Via,
+    ) -> Result<Drain, SessionError> {
         let greeting = || Frame::Text(self.open.clone());
         let mut state = self.state();
         let from = state.transport.name;
         let (limits, now) = (self.limits(), Instant::now());
-        let attached = state.attach(info, self.dialect, greeting, limits, now);
+        let attached = state.attach((info, via), self.dialect, greeting, limits, now);
         drop(state);
         match attached {
             Ok((ticket, replaced)) => {
@@ -111,6 +127,11 @@ impl Session {
             state.answered_by(&connection);
         }
         if state.on_request_end(self.dialect, now) || how == Detach::Finished {
+            return;
+        }
+        if how == Detach::Lost && state.await_resent(outlet.via, now) {
+            drop(state);
+            self.reschedule();
             return;
         }
         let tried = state.transport.name;

@@ -213,10 +213,13 @@ impl Drop for Drain {
 #[cfg(test)]
 mod tests {
     use std::task::Waker;
+    use std::time::Duration;
 
-    use super::super::super::Engine;
+    use tokio::time::sleep;
+
     use super::super::super::limits::{Limits, QueueLimits};
     use super::super::super::testing::{Deaf, POLLING, SOCKET, new_session};
+    use super::super::super::{Engine, Via};
     use super::*;
     use crate::dialect::{Message, Packet};
 
@@ -245,6 +248,86 @@ mod tests {
             assert_eq!(packets, 4, "{}", transport.name);
             assert!(matches!(news, Some(Drained::Closed(CloseReason::ServerClosed))));
         }
+    }
+
+    /// Two polls at once, by how each of them came: whether the second takes the place of the first.
+    #[tokio::test]
+    async fn a_poll_that_a_node_passed_on_overlaps_with_no_other() {
+        let engine = Engine::new(Limits::default(), Deaf);
+        for (first, second, replaces) in [
+            (Via::Client, Via::Client, false),
+            (Via::Client, Via::Node, true),
+            (Via::Node, Via::Client, true),
+            (Via::Node, Via::Node, true),
+        ] {
+            let session = engine.open(new_session(&POLLING)).expect("a session");
+            let mut one = session.attach_poll(&POLLING, first).expect("nobody else");
+            assert_eq!(drained(&mut one), (1, None));
+            let other = session.attach_poll(&POLLING, second);
+            assert_eq!(other.is_ok(), replaces, "{first:?} {second:?}");
+            let Ok(mut other) = other else {
+                assert_eq!(session.close_reason(), Some(CloseReason::Overlap("GET")));
+                continue;
+            };
+            session.send(Message::Text("hi".into()));
+            assert_eq!(drained(&mut one), (0, Some(Drained::Superseded)));
+            // However the first ends, the session has the second.
+            drop(one);
+            assert_eq!(drained(&mut other), (1, None));
+            assert!(session.is_open());
+        }
+    }
+
+    /// A poll that is lost, by how it came and after how many milliseconds another comes, if one
+    /// does: whether the session goes on.
+    #[tokio::test(start_paused = true)]
+    async fn a_poll_that_a_node_passed_on_may_be_lost_and_come_once_more() {
+        let engine = Engine::new(Limits::default(), Deaf);
+        for (via, again, goes_on) in [
+            (Via::Client, Some(0), false),
+            (Via::Node, Some(0), true),
+            (Via::Node, Some(990), true),
+            (Via::Node, Some(1010), false),
+            (Via::Node, None, false),
+        ] {
+            let session = engine.open(new_session(&POLLING)).expect("a session");
+            let mut lost = session.attach_poll(&POLLING, via).expect("nobody else");
+            assert_eq!(drained(&mut lost), (1, None));
+            drop(lost);
+            assert_eq!(session.is_open(), via == Via::Node);
+            // What is said meanwhile waits for the next.
+            session.send(Message::Text("hi".into()));
+            sleep(Duration::from_millis(again.unwrap_or(0))).await;
+            let other = again.map(|_| session.attach_poll(&POLLING, Via::Client));
+            let mut other = other.and_then(Result::ok);
+            assert_eq!(
+                other.as_mut().map(drained),
+                goes_on.then_some((1, None)),
+                "{via:?} {again:?}"
+            );
+            sleep(Duration::from_secs(2)).await;
+            assert_eq!(session.is_open(), goes_on, "{via:?} {again:?}");
+            if !goes_on {
+                assert_eq!(session.close_reason(), Some(CloseReason::TransportLost));
+            }
+        }
+    }
+
+    /// A client that goes on by a better transport needs no poll any more.
+    #[tokio::test(start_paused = true)]
+    async fn a_poll_that_was_lost_on_its_way_does_not_end_who_has_upgraded_meanwhile() {
+        let engine = Engine::new(Limits::default(), Deaf);
+        let session = engine.open(new_session(&POLLING)).expect("a session");
+        let lost = session.attach_poll(&POLLING, Via::Node).expect("nobody else");
+        let mut drain = session.attach_candidate(&SOCKET).expect("nothing better yet");
+        session.submit(&SOCKET, [Packet::Ping { probe: true }]).await.expect("it is probing");
+        drained(&mut drain);
+        drop(lost);
+        session.submit(&SOCKET, [Packet::Upgrade]).await.expect("it was probed");
+        drained(&mut drain);
+        session.heard(&SOCKET);
+        sleep(Duration::from_secs(2)).await;
+        assert!(session.is_open());
     }
 
     #[tokio::test]

@@ -1,15 +1,21 @@
 //! Which transport carries the session: attaching, and each step of an upgrade.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::super::handshake::TransportInfo;
 use super::super::limits::Limits;
 use super::super::reason::SessionError;
 use super::liveness::Liveness;
-use super::outlet::{Outlet, Ticket, Wake};
+use super::outlet::{Outlet, Ticket, Via, Wake};
 use super::upgrade::{Candidate, ProbeStep, Release, Unconfirmed};
 use super::{Phase, State};
 use crate::dialect::{Control, Dialect, Frame, Requests};
+
+/// How long a poll may take to come once more when the node that has passed it on is gone. Proxies send
+/// it to another node at once.
+pub(super) const RESENT: Duration = Duration::from_secs(1);
 
 impl State {
     pub(super) fn new_outlet(&mut self) -> Outlet {
@@ -28,7 +34,7 @@ impl State {
     /// request wins, that of the request it replaces.
     pub fn attach(
         &mut self,
-        info: &'static TransportInfo,
+        (info, via): (&'static TransportInfo, Via),
         dialect: &dyn Dialect,
         greeting: impl FnOnce() -> Frame,
         limits: &Limits,
@@ -37,13 +43,13 @@ impl State {
         if matches!(self.phase, Phase::Closed(_)) {
             return Err(SessionError::Gone);
         }
-        let mut replaced = None;
         match dialect.rules().requests {
             Requests::Strict => {
                 if self.transport.wire != info.wire {
                     return Err(SessionError::WrongTransport);
                 }
-                if self.outlet.is_some() {
+                let overlaps = |outlet: &Outlet| (outlet.via, via) == (Via::Client, Via::Client);
+                if self.outlet.as_ref().is_some_and(overlaps) {
                     return Err(SessionError::Overlap);
                 }
             }
@@ -53,12 +59,13 @@ impl State {
                 }
                 self.transport = info;
                 self.liveness = Liveness::new(limits, now);
-                replaced = self.outlet.take().and_then(|mut outlet| outlet.take_waker());
             }
         }
+        let replaced = self.outlet.take().and_then(|mut outlet| outlet.take_waker());
         self.reattach_deadline = None;
         self.holdings.forget_idle_connections();
-        let outlet = self.new_outlet();
+        let mut outlet = self.new_outlet();
+        outlet.via = via;
         let ticket = outlet.ticket;
         self.outlet = Some(outlet);
         Ok((ticket, replaced))
@@ -107,6 +114,7 @@ impl State {
         self.queue.put_back(std::mem::take(&mut candidate.answers));
         candidate.outlet.promoted = true;
         self.outlet = Some(candidate.outlet);
+        self.reattach_deadline = None;
         self.transport = candidate.info;
         self.unconfirmed = candidate.probed.map(|_| {
             let deadline = now + limits.upgrade_timeout;
@@ -124,6 +132,16 @@ impl State {
             return (false, None);
         }
         (true, self.outlet.as_mut().and_then(Outlet::take_waker))
+    }
+
+    /// A poll that came that way went away without a word. True if it may come once more: it may be
+    /// the node between that is gone, and not the client.
+    pub fn await_resent(&mut self, via: Via, now: Instant) -> bool {
+        if via == Via::Client {
+            return false;
+        }
+        self.reattach_deadline = Some(now + RESENT);
+        true
     }
 
     /// The transport in use went away without a word. True if the former one gets the session back.

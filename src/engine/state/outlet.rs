@@ -11,10 +11,22 @@ pub(in crate::engine) type Ticket = u64;
 /// A task to wake, outside of the session's lock.
 pub(in crate::engine) type Wake = Option<Waker>;
 
+/// How a request reached its session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Via {
+    /// Straight from its client, or from a proxy in between.
+    #[default]
+    Client,
+    /// From another node of the cluster, which passed it on.
+    Node,
+}
+
 /// A transport that takes packets.
 #[derive(Debug)]
 pub(in crate::engine) struct Outlet {
     pub ticket: Ticket,
+    /// How the request came that it answers.
+    pub via: Via,
     /// The transport's task, while it waits.
     waker: Option<Waker>,
     /// The transport waits, and would take packets.
@@ -35,6 +47,7 @@ impl Outlet {
     pub fn new(ticket: Ticket) -> Self {
         Outlet {
             ticket,
+            via: Via::Client,
             waker: None,
             wants: false,
             direct_writer: None,

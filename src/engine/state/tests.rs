@@ -4,6 +4,7 @@ use super::super::direct_writer::DirectWriter;
 use super::super::limits::{PER_PACKET, QueueLimits};
 use super::super::queue::Delivery;
 use super::super::testing::{POLLING, SOCKET};
+use super::outlet::Via;
 use super::tick::Tick;
 use super::*;
 use crate::dialect::Frame;
@@ -190,6 +191,20 @@ fn who_takes_nothing_has_the_full_time_after_a_pause() {
         for at in [1, end - 1, end] {
             state.heard(start + Duration::from_secs(at));
             let over = look(&mut state, start, at, resumed) == "Close(Unread)";
+            assert_eq!(over, at == end, "{resumed:?}, {at}");
+        }
+    }
+}
+
+#[test]
+fn a_poll_that_was_lost_on_its_way_has_its_time_after_a_pause() {
+    let start = Instant::now();
+    for (resumed, end) in [(None, 1), (Some(0), 1), (Some(1), 2), (Some(7), 8)] {
+        let mut state = waiting(&POLLING, 0, start);
+        state.outlet = None;
+        assert!(!state.await_resent(Via::Client, start) && state.await_resent(Via::Node, start));
+        for at in [end - 1, end] {
+            let over = look(&mut state, start, at, resumed) == "Close(TransportLost)";
             assert_eq!(over, at == end, "{resumed:?}, {at}");
         }
     }

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::super::limits::Limits;
 use super::super::reason::CloseReason;
 use super::earliest::Earliest;
+use super::handover::RESENT;
 use super::liveness::{Beat, patience};
 use super::outlet::Wake;
 use super::{Phase, State};
@@ -43,7 +44,7 @@ impl State {
             Phase::Open => {}
         }
         let mut next = Earliest::default();
-        if let Some(missed) = self.missed_deadline(limits, now, &mut next) {
+        if let Some(missed) = self.missed_deadline(limits, (resumed, now), &mut next) {
             return missed;
         }
         let released = self.release_poll(now, &mut next);
@@ -79,14 +80,19 @@ impl State {
     }
 
     /// What follows from a deadline that has passed, if one has.
-    fn missed_deadline(&self, limits: &Limits, now: Instant, next: &mut Earliest) -> Option<Tick> {
+    fn missed_deadline(
+        &self,
+        limits: &Limits,
+        (resumed, now): (Option<Instant>, Instant),
+        next: &mut Earliest,
+    ) -> Option<Tick> {
         if let Some((at, reason)) = self.expiry.as_deref().copied()
             && next.is_due(at, now)
         {
             return Some(Tick::Close(reason));
         }
         if let Some(at) = self.reattach_deadline
-            && next.is_due(at, now)
+            && next.is_due(resumed.map_or(at, |resumed| at.max(resumed + RESENT)), now)
         {
             return Some(Tick::Close(CloseReason::TransportLost));
         }

@@ -48,6 +48,7 @@ impl File {
             queue: Queue::new(settings.queue_bytes),
             settings,
             opened: Mutex::default(),
+            opening: Mutex::default(),
             trouble: Mutex::default(),
         });
         let writer = Writer::new(connection, shared.clone());
@@ -118,6 +119,16 @@ impl File {
         let mut found = self.readers.read(read).await?;
         found.extend(waiting, limit);
         Ok(found)
+    }
+
+    pub async fn info(&self, name: &str) -> Result<Option<RoomInfo>, StoreError> {
+        let waiting = self.shared.opened(name).and_then(|room| room.waiting());
+        let name: Arc<str> = name.into();
+        let read = move |connection: &Connection| reads::info(connection, name);
+        let mut found =
+            Rooms { rooms: self.readers.read(read).await?.into_iter().collect(), more: false };
+        found.extend(waiting.into_iter().collect(), 1);
+        Ok(found.rooms.pop())
     }
 
     fn push(&self, room: &Arc<Room>, op: Op, done: Option<Done>) -> Result<(), StoreError> {
@@ -308,16 +319,19 @@ impl Shared {
         if let Some(room) = self.opened(&name) {
             return Ok(Ok(room));
         }
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         let found = reads::open(connection, &name, self.settings.window_bytes)?;
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if found.row.is_none() && found.rooms + new_rooms(&mut opened) >= self.settings.max_rooms {
+        let retention = self.settings.retention.of(&name);
+        let is_new = found.row.is_none() && !retention.stays;
+        if is_new && found.rooms + new_rooms(&mut opened) >= self.settings.max_rooms {
             return Ok(Err(StoreError::TooManyRooms));
         }
         let (epoch, top) =
             found.row.map_or_else(|| (shared::epoch(&name), 0), |row| (row.epoch, row.top));
         let window = Window::with(found.start, found.last);
         let state = State::new(window, Records::new(found.records), top, found.filter);
-        let room = Arc::new(Room::new(name.clone(), epoch, state));
+        let room = Arc::new(Room::new(name.clone(), epoch, retention.messages > 0, state));
         opened.insert(name, Arc::downgrade(&room));
         Ok(Ok(room))
     }

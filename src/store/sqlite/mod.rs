@@ -46,6 +46,9 @@ struct Shared {
     queue: Queue,
     /// The logs that somebody has, or that have something to be written.
     opened: Mutex<HashMap<Arc<str>, Weak<Room>>>,
+    /// Held while a log is opened, and while some give way: what is read of one is not gone before it is open. Taken
+    /// before `opened`, by threads of the store alone.
+    opening: Mutex<()>,
     /// Why nothing can be written at the moment.
     trouble: Mutex<Option<StoreError>>,
 }

@@ -110,7 +110,7 @@ pub(super) fn rooms(
     limit: usize,
 ) -> rusqlite::Result<Rooms> {
     let sql = "SELECT name, epoch, top, entries, bytes FROM rooms \
-               WHERE ?1 IS NULL OR name > ?1 ORDER BY name LIMIT ?2";
+               WHERE entries > 0 AND (?1 IS NULL OR name > ?1) ORDER BY name LIMIT ?2";
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map(params![after, limit + 1], |row| {
         Ok(RoomInfo {
@@ -125,6 +125,18 @@ pub(super) fn rooms(
     let more = rooms.len() > limit;
     rooms.truncate(limit);
     Ok(Rooms { rooms, more })
+}
+
+/// One room, if it has entries.
+pub(super) fn info(connection: &Connection, name: Arc<str>) -> rusqlite::Result<Option<RoomInfo>> {
+    let row = RoomRow::find(connection, &name)?.filter(|row| row.entries > 0);
+    Ok(row.map(|RoomRow { epoch, top, entries, bytes, .. }| RoomInfo {
+        name,
+        epoch,
+        top,
+        entries,
+        bytes,
+    }))
 }
 
 /// What is needed of a log that is opened.

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use super::rows::{RoomRow, SIZE};
 use crate::store::Retention;
+use crate::store::settings::FEW;
 
 /// Entries that go in one transaction.
 const STEP: usize = 500;
@@ -71,4 +72,26 @@ pub(super) fn forget_empty_rooms(connection: &Connection) -> rusqlite::Result<()
     let sql = "DELETE FROM rooms WHERE entries = 0 \
                AND NOT EXISTS (SELECT 1 FROM records WHERE room = id)";
     connection.execute(sql, []).map(drop)
+}
+
+/// The rooms that may give way to others if nobody has them open, those first that were used least lately: with few
+/// entries, then those of which none is newer than `old`.
+pub(super) fn idle(connection: &Connection, old: u64) -> rusqlite::Result<Vec<(i64, String)>> {
+    let sql = "SELECT id, name FROM (SELECT id, name, entries, \
+               (SELECT at FROM entries WHERE room = id ORDER BY seq DESC LIMIT 1) AS used FROM rooms) \
+               WHERE (entries <= ?1 OR used < ?2) \
+               AND NOT EXISTS (SELECT 1 FROM records WHERE room = id) \
+               ORDER BY entries > ?1, used";
+    let mut statement = connection.prepare(sql)?;
+    statement.query_map(params![FEW, old], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Rooms go with their entries.
+pub(super) fn forget_rooms(connection: &mut Connection, rooms: &[i64]) -> rusqlite::Result<()> {
+    let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
+    for room in rooms {
+        transaction.execute("DELETE FROM entries WHERE room = ?", [room])?;
+        transaction.execute("DELETE FROM rooms WHERE id = ?", [room])?;
+    }
+    transaction.commit()
 }

@@ -54,6 +54,10 @@ pub enum TransferError {
     },
 }
 
+/// What the keys of sessions begin with. They are of clients that may come back: short-lived, and by what is in them
+/// somebody else could come back in their place.
+const SESSION: &str = "session:";
+
 /// The form of the lines.
 const FORM: u32 = 1;
 
@@ -154,7 +158,7 @@ pub fn export(dir: &Path, out: &mut dyn Write) -> Result<Moved, TransferError> {
     let mut rooms =
         transaction.prepare("SELECT id, name, epoch, top, floor FROM rooms ORDER BY name")?;
     let mut records = transaction
-        .prepare("SELECT key, value, expires FROM records WHERE room = ? ORDER BY key")?;
+        .prepare("SELECT key, value, expires FROM records WHERE room = ? AND substr(key, 1, length(?)) <> ? ORDER BY key")?;
     let mut entries = transaction.prepare(
         "SELECT seq, at, author, name, key, kind, target, body, edited, deleted, changed \
          FROM entries WHERE room = ? ORDER BY seq",
@@ -166,7 +170,7 @@ pub fn export(dir: &Path, out: &mut dyn Write) -> Result<Moved, TransferError> {
             Room { name: row.get(1)?, epoch: row.get(2)?, top: row.get(3)?, floor: row.get(4)? };
         line(&room)?;
         moved.rooms += 1;
-        let mut rows = records.query([id])?;
+        let mut rows = records.query(params![id, SESSION, SESSION])?;
         while let Some(row) = rows.next()? {
             let (record, value, expires) = (row.get(0)?, row.get(1)?, row.get(2)?);
             line(&RecordLine { record, value, expires })?;

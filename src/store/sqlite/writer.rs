@@ -14,6 +14,7 @@ use super::rows::{ROOM, RoomRow};
 use super::tidy;
 use super::{Shared, connect};
 use crate::store::room::now;
+use crate::store::settings::IDLE;
 use crate::store::{Durability, StoreError};
 
 /// After an error, this long until the next try.
@@ -42,6 +43,8 @@ pub(super) struct Writer {
     has_removed: bool,
     /// With [`Durability::Relaxed`]: something was written that the disk may not have.
     is_unsynced: bool,
+    /// More rooms should give way than can.
+    is_crowded: bool,
 }
 
 impl Writer {
@@ -67,6 +70,7 @@ impl Writer {
             seldom_at: now,
             has_removed: false,
             is_unsynced: false,
+            is_crowded: false,
         })
     }
 
@@ -167,6 +171,9 @@ impl Writer {
         let is_seldom = began >= self.seldom_at;
         let now = now();
         let mut is_done = self.tidy_total(began, now)?;
+        if is_seldom || !self.is_crowded {
+            self.give_way(now)?;
+        }
         let names: Vec<Arc<str>> = self.rooms.keys().cloned().collect();
         for name in names {
             let retention = self.shared.settings.retention.of(&name);
@@ -193,6 +200,35 @@ impl Writer {
             // As long for others as this took.
             Instant::now() + began.elapsed()
         };
+        Ok(())
+    }
+
+    /// Has rooms that nobody is in give way, so that new ones have a place.
+    fn give_way(&mut self, now: u64) -> rusqlite::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let (most, spare) = (shared.settings.max_rooms, shared.settings.spare_rooms());
+        let over = (self.rooms.len() + spare).saturating_sub(most);
+        self.is_crowded = false;
+        if over == 0 || spare == 0 {
+            return Ok(());
+        }
+        let _opening = shared.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = tidy::idle(&self.connection, now.saturating_sub(IDLE))?;
+        let is_idle =
+            |name: &str| shared.opened(name).is_none() && !shared.settings.retention.of(name).stays;
+        let going = idle.into_iter().filter(|(_, name)| is_idle(name)).take(over);
+        let (ids, names): (Vec<i64>, Vec<String>) = going.unzip();
+        self.is_crowded = ids.len() < over;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        tidy::forget_rooms(&mut self.connection, &ids)?;
+        for (id, name) in ids.iter().zip(&names) {
+            self.rooms.remove(name.as_str());
+            self.oldest.remove(id);
+        }
+        self.has_removed = true;
+        tracing::info!(rooms = ids.len(), "histories of rooms gave way to those of new ones");
         Ok(())
     }
 

@@ -2,12 +2,12 @@
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { launch } from 'puppeteer-core';
+import { freePort } from '../../interop/lib/ports.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const home = process.env.PARLANCE_ENGINES ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'parlance-engines');
@@ -103,10 +103,7 @@ class Program extends Engine {
 
 class Phantom extends Program {
   static async start(binary, url, lacks, env) {
-    const free = net.createServer().listen(0, '127.0.0.1');
-    await new Promise((resolve) => free.once('listening', resolve));
-    const { port } = free.address();
-    await new Promise((resolve) => free.close(resolve));
+    const port = await freePort();
     const engine = new Phantom(need(binary), [join(here, 'phantom.js'), url, String(port), without(lacks)], env);
     engine.url = `http://127.0.0.1:${port}/`;
     return engine;
@@ -124,8 +121,9 @@ class Firefox extends Engine {
     const executablePath = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
     if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing: install firefox-esr, or point FIREFOX to one`);
     const engine = new Firefox();
-    engine.browser = await launch({ browser: 'firefox', executablePath, env: { ...process.env, MOZ_DISABLE_CONTENT_SANDBOX: '1' }, extraPrefsFirefox: OFFLINE });
+    engine.browser = await launch({ browser: 'firefox', executablePath, env: { ...process.env, MOZ_DISABLE_CONTENT_SANDBOX: '1' }, extraPrefsFirefox: OFFLINE, timeout: 120_000 });
     engine.page = await engine.browser.newPage();
+    engine.page.setDefaultNavigationTimeout(120_000);
     engine.page.on('console', (message) => engine.messages.push(`console: ${message.text()}`));
     engine.page.on('pageerror', (error) => engine.messages.push(`page error: ${error.message}`));
     await engine.page.evaluateOnNewDocument(without(lacks));

@@ -94,7 +94,7 @@ export class RememberingServer {
     socket.onAny((event, what) => this.asked.push([event, what]));
     socket.on('latency', (done) => done());
     socket.on('who', (done) => done({ numUsers: room.people.size, people: names(), verified: names().filter((name) => this.verified.has(name)) }));
-    socket.on('rooms', (done) => done({ ok: true, more: false, rooms: [...this.rooms].map(([name, { title, people }]) => ({ name: name.slice(1), title, people: people.size })) }));
+    socket.on('rooms', (asked, done) => done({ ok: true, more: false, rooms: [...this.rooms].map(([name, { title, people }]) => ({ name: name.slice(1), title, people: people.size })) }));
     socket.on('add user', (username, { token, after }, done) => {
       if (!this.#people.has(token)) this.#people.set((token = `token${this.#people.size}`), `guest:${this.#people.size}`);
       const person = this.#people.get(token);

@@ -24,7 +24,7 @@ export class Person {
   constructor(name, nodes) {
     this.name = name;
     this.#nodes = [...nodes];
-    this.socket = io(nodes[0].url, { forceNew: true, transports: ['websocket'], reconnectionDelay: 50, reconnectionDelayMax: 300, timeout: 2000 });
+    this.socket = io(nodes[0].url, { forceNew: true, transports: ['websocket'], reconnectionDelay: 50, reconnectionDelayMax: 300, timeout: 20_000 });
     this.socket.on('connect', () => this.#join());
     this.socket.on('disconnect', () => { this.#left(); this.#move(); });
     this.socket.on('connect_error', () => this.#move());

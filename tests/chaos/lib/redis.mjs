@@ -1,13 +1,15 @@
 // Redis in each form that faults are done to: one server, a pair with a sentinel, a Redis Cluster.
 
-import { spawn, execFileSync } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { freePort } from '../../interop/lib/ports.mjs';
 
 const PATIENCE = 30_000;
+const runFile = promisify(execFile);
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -18,14 +20,6 @@ export async function until(what, check, { patience = PATIENCE, pause = 50 } = {
     if (found) return found;
     if (Date.now() > end) throw new Error(`in ${patience / 1000} s not: ${what}`);
   }
-}
-
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  await once(server.close(), 'close');
-  return port;
 }
 
 /** A server that can be killed, stopped and started again on its port. */
@@ -55,7 +49,7 @@ class Server {
     process.once('exit', end);
     this.#child.once('exit', () => process.off('exit', end));
     // make setup installs it.
-    await until('redis-server answers', () => /PONG|NOAUTH/.test(this.cli('PING')));
+    await until('redis-server answers', async () => /PONG|NOAUTH/.test(await this.cli('PING')));
   }
 
   async kill() {
@@ -68,11 +62,10 @@ class Server {
     this.#child.kill(name);
   }
 
-  /** What redis-cli says to a command. */
-  cli(...command) {
+  /** Resolves with what redis-cli says to a command. */
+  async cli(...command) {
     try {
-      const options = { encoding: 'utf8', timeout: 5000, stdio: ['ignore', 'pipe', 'ignore'] };
-      return execFileSync('redis-cli', ['-p', String(this.port), ...command], options).trim();
+      return (await runFile('redis-cli', ['-p', String(this.port), ...command], { timeout: 5000 })).stdout.trim();
     } catch {
       return '';
     }
@@ -100,13 +93,13 @@ export async function startOne({ keeps = false } = {}) {
 export async function startPair() {
   const server = await Server.start();
   const replica = await Server.start(['--replicaof', '127.0.0.1', String(server.port)]);
-  await until('the replica follows', () => replica.cli('INFO', 'replication').includes('master_link_status:up'));
+  await until('the replica follows', async () => (await replica.cli('INFO', 'replication')).includes('master_link_status:up'));
   const settings = `sentinel monitor chat 127.0.0.1 ${server.port} 1
 sentinel down-after-milliseconds chat 1000
 sentinel failover-timeout chat 3000
 `;
   const sentinel = await Server.start(['sentinel.conf', '--sentinel'], { 'sentinel.conf': settings });
-  await until('the sentinel knows both', () => sentinel.cli('SENTINEL', 'REPLICAS', 'chat').includes('127.0.0.1'));
+  await until('the sentinel knows both', async () => (await sentinel.cli('SENTINEL', 'REPLICAS', 'chat')).includes('127.0.0.1'));
   return {
     server,
     replica,
@@ -125,15 +118,16 @@ export async function startCluster() {
   };
   const servers = await Promise.all(Array.from({ length: 6 }, one));
   const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
-  execFileSync('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'], { stdio: 'ignore' });
-  await until('the cluster is made', () => servers.every((server) => server.cli('CLUSTER', 'INFO').includes('cluster_state:ok')));
-  await until('replicas follow', () => servers.every((server) => /role:master|master_link_status:up/.test(server.cli('INFO', 'replication'))));
+  await runFile('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes']);
+  const all = async (pattern, ...command) => (await Promise.all(servers.map((server) => server.cli(...command)))).every((said) => pattern.test(said));
+  await until('the cluster is made', () => all(/cluster_state:ok/, 'CLUSTER', 'INFO'));
+  await until('replicas follow', () => all(/role:master|master_link_status:up/, 'INFO', 'replication'));
   return {
     servers,
     /** The server that has a key. */
-    holder(key) {
-      const slot = Number(servers[0].cli('CLUSTER', 'KEYSLOT', key));
-      for (const line of servers[0].cli('CLUSTER', 'NODES').split('\n')) {
+    async holder(key) {
+      const slot = Number(await servers[0].cli('CLUSTER', 'KEYSLOT', key));
+      for (const line of (await servers[0].cli('CLUSTER', 'NODES')).split('\n')) {
         const [, address, flags, , , , , , ...slots] = line.split(' ');
         const has = slots.some((range) => { const [from, to = from] = range.split('-').map(Number); return from <= slot && slot <= to; });
         if (flags.includes('master') && has) return servers.find(({ port }) => address.startsWith(`127.0.0.1:${port}@`));

@@ -119,6 +119,6 @@ function settingsFile(text, scene) {
 function makeCertificate({ unknown, ...how }, scene) {
   const authority = new Authority();
   scene.atEnd(() => authority.remove());
-  const { cert, key } = authority.make('proxy', how);
+  const { cert, key } = authority.make('proxy', { kind: 'ec', ...how });
   return { pair: { cert: readFileSync(cert), key: readFileSync(key) }, ca: unknown ? undefined : authority.ca };
 }

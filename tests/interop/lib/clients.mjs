@@ -80,6 +80,11 @@ export class Client {
     return this.#drive.id();
   }
 
+  /** Whether all that it sent was taken, as far as its transport can know. In this process only. */
+  idle() {
+    return this.#drive.idle();
+  }
+
   /** Whether it is about to connect again by itself; 0.9 only. */
   returns() {
     return this.#drive.returns();

@@ -1,7 +1,7 @@
 // What one client has seen, in order, and a way to wait for more of it.
 
 /** Upper bound of every wait, in milliseconds. Reaching it is a failure, never a pace. */
-export const PATIENCE = 30_000;
+export const PATIENCE = 60_000;
 
 export class EventLog {
   #owner;

@@ -466,7 +466,8 @@ export const ROWS = [
   {
     name: 'recovered: the session goes on, and what was missed comes',
     async run({ url, t }) {
-      const socket = t.open(url, { reconnectionDelay: 10 });
+      // The server keeps the session when it has seen that the connection is gone.
+      const socket = t.open(url, { reconnectionDelay: 300 });
       await t.heard(socket, 'connect');
       t.equal(socket.recovered, false);
       const hi = t.heard(socket, 'hi');

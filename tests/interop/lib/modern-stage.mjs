@@ -17,7 +17,7 @@ import { startNodeServer } from './suite-server.mjs';
 const DIST = fileURLToPath(new URL('../../../client/modern/dist/', import.meta.url));
 const MODULES = fileURLToPath(new URL('../node_modules', import.meta.url));
 /** A heartbeat that tests can wait for. */
-const HASTY = { pingInterval: 200, pingTimeout: 400 };
+const HASTY = { pingInterval: 200, pingTimeout: 2000 };
 
 /** Like an installed package: with `ws` beside it, or without. Removed when the process ends. */
 export function installed({ ws = true } = {}) {

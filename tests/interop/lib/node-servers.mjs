@@ -45,7 +45,8 @@ function serve(io, namespace) {
   });
 }
 
-const ADAPTERS = {
+/** The adapters of today, and one before: each of two clients of Redis, and the number of streams. */
+export const ADAPTERS = {
   redis: (one, other) => require('@socket.io/redis-adapter').createAdapter(one, other),
   'redis-sharded': (one, other) => require('@socket.io/redis-adapter').createShardedAdapter(one, other),
   'redis-streams-0.2': (one) => require('redis-streams-adapter-0.2').createAdapter(one),

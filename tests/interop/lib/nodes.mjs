@@ -1,26 +1,17 @@
 // Nodes of a cluster, and balancers before them by the samples of hosting/nodes/, which send each request to any node.
 
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
 import { join } from 'node:path';
+import { freePort } from './ports.mjs';
 import { changed } from './proxy.mjs';
 
 const KEY = 'a secret that the nodes of tests share';
 
 const sample = (name) => readFileSync(new URL(`../../../hosting/${name}`, import.meta.url), 'utf8');
 
-async function freePorts(count) {
-  const servers = Array.from({ length: count }, () => net.createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
-}
-
 /** The flags of each of `count` nodes that know each other. */
 export async function nodeFlags(count) {
-  const addresses = (await freePorts(count)).map((port) => `127.0.0.1:${port}`);
+  const addresses = await Promise.all(Array.from({ length: count }, async () => `127.0.0.1:${await freePort()}`));
   return addresses.map((address) => ['--cluster-key', KEY, '--node-listen', address, '--nodes', addresses.join(',')]);
 }
 
@@ -67,6 +58,8 @@ function haproxy(nodes) {
     let config = sample('haproxy.cfg');
     config = changed(config, 'bind :80', `bind 127.0.0.1:${ports.http}`);
     config = config.replace(/ *bind :443.*\n/, '');
+    // A check that is late on a busy machine is no node that is gone: such a node takes no connection.
+    config = changed(config, '    timeout tunnel', '    timeout check 20s\n    timeout tunnel');
     const end = '\n\0';
     config = changed(config, block(config, 'backend parlance', end), moved(block(sample(nodes), 'backend parlance', end), upstream));
     writeFileSync(join(folder, 'haproxy.cfg'), config);

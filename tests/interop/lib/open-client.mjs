@@ -55,6 +55,9 @@ export function openClient(io, spec, report) {
       returns: function () {
         return socket.socket.reconnecting === true;
       },
+      idle: function () {
+        return !socket.socket.doBuffer && !socket.socket.buffer.length;
+      },
       forgetSession: function () {
         socket.socket.transport.sessid = socket.socket.sessionid = 'forgotten';
       },
@@ -103,6 +106,9 @@ export function openClient(io, spec, report) {
       },
       id: function () {
         return manager.engine && manager.engine.id;
+      },
+      idle: function () {
+        return !manager.engine.writeBuffer.length;
       },
       forgetSession: function () {
         manager.engine.transport.query.sid = manager.engine.id = 'forgotten';

@@ -9,22 +9,14 @@ import https from 'node:https';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './ports.mjs';
 
-export const PATIENCE = 20_000;
+export const PATIENCE = 60_000;
 
 /** Changes one thing in a sample, which has to be there. */
 export function changed(text, from, to) {
   assert.ok(text.includes(from), `the sample has '${from}'`);
   return text.replaceAll(from, to);
-}
-
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Resolves as soon as somebody listens there. */

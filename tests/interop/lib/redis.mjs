@@ -3,25 +3,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './ports.mjs';
 
-/** A port that nobody has at this moment. */
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** Starts a Redis that keeps nothing: `{ url, port, stop, pause, resume }`. */
-export async function startRedis() {
+/**
+ * Starts a Redis that keeps nothing: `{ url, port, stop, pause, resume }`. With `tls`, the files `{ cert, key, ca }`, it speaks
+ * TLS alone, and with `password` it wants that.
+ */
+export async function startRedis({ tls, password } = {}) {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'parlance-redis-'));
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder];
+  const ports = tls ? ['--port', '0', '--tls-port', String(port), '--tls-cert-file', tls.cert, '--tls-key-file', tls.key, '--tls-ca-cert-file', tls.ca, '--tls-auth-clients', 'no'] : ['--port', String(port)];
+  const args = [...ports, ...(password ? ['--requirepass', password] : []), '--bind', '127.0.0.1', '--save', '', '--dir', folder];
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const kill = () => child.kill('SIGKILL');
   process.on('exit', kill);
@@ -37,5 +31,5 @@ export async function startRedis() {
   };
   // it accepts connections, and answers nothing
   const [pause, resume] = ['SIGSTOP', 'SIGCONT'].map((signal) => () => void child.kill(signal));
-  return { url: `redis://127.0.0.1:${port}`, port, stop, pause, resume };
+  return { url: `${tls ? 'rediss' : 'redis'}://${password ? `:${password}@` : ''}127.0.0.1:${port}`, port, stop, pause, resume };
 }

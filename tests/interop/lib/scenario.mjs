@@ -6,7 +6,7 @@ import { Client } from './clients.mjs';
 import { startFaultProxy } from './fault-proxy.mjs';
 import { startChat, startExample } from './server.mjs';
 
-const LIMIT = 120_000;
+const LIMIT = 300_000;
 
 export function scenario(title, body) {
   test(title, { timeout: LIMIT }, async () => {

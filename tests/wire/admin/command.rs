@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Administered, TOKEN};
 use crate::support::process::{Finished, Folder, Process, parlance, run};
+use crate::support::redis::free_port;
 
 /// The command with the token in the environment.
 fn command(addr: SocketAddr, args: &[&str]) -> Command {
@@ -185,7 +186,7 @@ async fn a_server_that_cannot_be_asked_is_told_from_one_that_refuses() {
     let (status, why) = failed(command(without.listening(), &["sessions"]));
     assert_eq!(status, Some(2));
     assert!(why.contains("has no admin API at /admin/ (404)"), "{why}");
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
     let (status, why) = failed(command(nobody, &["events"]));
     assert_eq!(status, Some(2));
     assert!(why.contains("nothing listens there"), "{why}");

@@ -87,5 +87,5 @@ async fn nodes_are_there_until_their_lease_ends_or_longer_while_redis_is_away() 
     // It has forgotten all of them, and they come again.
     server.go_on().await;
     until("they are there", || server.cli(&["SCARD", "{chat#nodes}"]) == "2").await;
-    assert!(at_a.address(b.id()).is_some());
+    until("a knows b", || at_a.address(b.id()).is_some()).await;
 }

@@ -2,7 +2,9 @@
 
 mod connection;
 mod directory;
+mod lost;
 mod pubsub;
 mod settings;
 mod stream_faults;
 mod streams;
+mod tls;

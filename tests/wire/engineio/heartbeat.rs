@@ -293,7 +293,7 @@ async fn pings_and_pongs_of_the_websocket_itself_are_life_too() {
 #[tokio::test]
 async fn a_hidden_page_of_protocol_3_stays_as_long_as_its_browser_answers() {
     // Its timers run once a minute: for this test that is never.
-    let (ping_interval, ping_timeout) = (Duration::from_millis(200), Duration::from_secs(1));
+    let (ping_interval, ping_timeout) = (Duration::from_millis(200), Duration::from_secs(2));
     let (tap, mut heard) = tap();
     let server =
         Setup::limits(Limits { ping_interval, ping_timeout, ..Limits::default() }).start(tap).await;

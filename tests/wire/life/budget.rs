@@ -251,7 +251,7 @@ async fn slow_readers_pay_for_what_they_hold() {
     // What six people who talk so fast cost besides, in buffers of the moment.
     const TALK: usize = 96 * MIB;
     // No queue is full on its own before all are together.
-    let (total, queue, lasts) = (Some(TOTAL), Some(TOTAL), Duration::from_secs(60));
+    let (total, queue, lasts) = (Some(TOTAL), Some(TOTAL), Duration::from_secs(120));
     // Others that take all there is of the machine would make honest readers slow.
     let _alone = MACHINE.write().await;
     let begin = Instant::now();

@@ -176,9 +176,7 @@ async fn a_process_that_was_stopped_loses_nobody_who_is_there() {
     // Twice as long as what the process takes for a pause.
     sleep(Duration::from_secs(6)).await;
     process.signal("CONT");
-    for client in &mut here {
-        client.talk().await;
-    }
+    futures::future::join_all(here.iter_mut().map(Client::talk)).await;
     while !gone.is_empty() {
         let line = process.line("closed reason=ping timeout");
         gone.retain(|sid| !line.contains(sid.as_str()));

@@ -2,6 +2,7 @@
 
 mod history;
 mod net;
+mod open_rooms;
 mod ranks;
 mod recovered;
 
@@ -17,8 +18,8 @@ use tokio::time::Instant;
 use crate::support::client::{Client, Via};
 use crate::support::packets::Eio;
 use crate::support::server::{Setup, TestServer, chat_settings};
-use crate::support::soon;
 use crate::support::tokens::{SECRET, person};
+use crate::support::{soon, until};
 use net::Net;
 
 /// As short as news between nodes of one process allow on a busy machine.
@@ -31,9 +32,14 @@ struct Node {
 }
 
 async fn node(net: &Net, number: usize, settings: ChatSettings) -> Node {
+    leased(net, number, ChatSettings { node_timeout: LEASE, ..settings }).await
+}
+
+/// The same, with the lease that the settings say.
+async fn leased(net: &Net, number: usize, settings: ChatSettings) -> Node {
     let net = net.clone();
     let io = Io::builder().adapter(move |node| net.adapter(number, node)).build();
-    let (chat, room) = Chat::new(ChatSettings { node_timeout: LEASE, ..settings });
+    let (chat, room) = Chat::new(settings);
     tokio::spawn(room.run());
     let farewell = chat.farewell();
     let server = Setup::default().start_io(io.clone(), |io| chat.serve(io, |_| {})).await;
@@ -197,7 +203,7 @@ async fn people_of_all_nodes_are_in_one_room_each_in_their_own_words() {
     // One of the get-started chat, and one of 0.9's, on the other node.
     let mut bare = visitor(&second.server).await;
     bare.emit(json!(["chat message", "hello"])).await;
-    let hello = json!(["new message", { "message": "hello" }]);
+    let hello = json!(["new message", { "username": "(no name)", "message": "hello" }]);
     assert_eq!(ann.event().await, hello);
     assert_eq!(bob.event().await, hello);
     assert_eq!(
@@ -287,7 +293,8 @@ async fn a_message_that_is_sent_again_on_another_node_is_said_once() {
     ann.emit_with_ack(1, json!(["new message", "once", { "id": "m1" }])).await;
     assert_eq!(ack(&mut ann, 1).await, json!([{ "ok": true }]));
     ann.emit(json!(["new message", "twice", { "id": "m2" }])).await;
-    assert_eq!(bob.event().await[1]["message"], "twice");
+    // Between them, he may hear that the first node is gone.
+    assert_eq!(until_event(&mut bob, "new message").await[1]["message"], "twice");
     // An id is its sender's.
     let mut cid = member(&second.server, "cid").await;
     cid.emit(json!(["new message", "mine", { "id": "m1" }])).await;
@@ -347,14 +354,15 @@ async fn names_are_unique_on_all_nodes() {
 #[tokio::test]
 async fn a_node_that_stops_takes_its_people_along_at_once() {
     let net = Net::default();
-    let [first, second] = nodes(&net, &chat_settings()).await;
+    // The end of the lease is far away.
+    let settings = ChatSettings { node_timeout: Duration::from_secs(300), ..chat_settings() };
+    let first = leased(&net, 0, settings.clone()).await;
+    let second = leased(&net, 1, settings).await;
     let mut ann = member(&first.server, "ann").await;
     let mut bob = member(&second.server, "bob").await;
     until_event(&mut ann, "user joined").await;
-    let began = Instant::now();
     second.farewell.say().await;
     assert_eq!(ann.event().await, json!(["user left", { "username": "bob", "numUsers": 1 }]));
-    assert!(began.elapsed() < LEASE / 2, "{:?}", began.elapsed());
     // Sessions end a moment later. What is acknowledged until then was said to all.
     bob.emit_with_ack(0, json!(["new message", "last words"])).await;
     assert_eq!(ack(&mut bob, 0).await, json!([{ "ok": true }]));
@@ -367,7 +375,11 @@ async fn a_node_that_stops_takes_its_people_along_at_once() {
 #[tokio::test]
 async fn people_of_a_node_that_was_killed_leave_in_time_and_not_before() {
     let net = Net::default();
-    let [first, second] = nodes(&net, &chat_settings()).await;
+    // A third of it is more than a busy machine is late by.
+    let lease = 4 * LEASE;
+    let settings = ChatSettings { node_timeout: lease, ..chat_settings() };
+    let first = leased(&net, 0, settings.clone()).await;
+    let second = leased(&net, 1, settings).await;
     let mut ann = member(&first.server, "ann").await;
     let _bob = member(&second.server, "bob").await;
     until_event(&mut ann, "user joined").await;
@@ -376,8 +388,8 @@ async fn people_of_a_node_that_was_killed_leave_in_time_and_not_before() {
     assert_eq!(ann.event().await, json!(["user left", { "username": "bob", "numUsers": 1 }]));
     let took = began.elapsed();
     // It says five times in a lease that it is there; the clock is looked at sixty times.
-    assert!(took >= LEASE - LEASE / 5 - LEASE / 20, "{took:?}");
-    assert!(took < LEASE + LEASE / 3, "{took:?}");
+    assert!(took >= lease - lease / 5 - lease / 20, "{took:?}");
+    assert!(took < lease + lease / 3, "{took:?}");
     knows(&mut ann, &["ann"]).await;
 }
 
@@ -542,6 +554,7 @@ async fn who_comes_back_on_another_node_was_never_away() {
     let token = ack(&mut ann, 1).await[0]["token"].clone();
     assert_eq!(witness.event().await[1]["username"], "Ann");
     ann.kill();
+    until("her node has noticed", || two[0].server.engine.session_count() == 0).await;
     let mut back = visitor(&two[1].server).await;
     back.emit_with_ack(2, json!(["add user", "Ann", { "page": 1, "token": token }])).await;
     assert_eq!(ack(&mut back, 2).await[0]["numUsers"], 2);

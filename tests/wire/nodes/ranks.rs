@@ -180,3 +180,48 @@ async fn roles_and_numbers_of_people_are_those_of_all_nodes() {
     let who = ask(&mut ada, json!(["who"])).await;
     assert_eq!(who["roles"], json!({ "Ada": "admin" }));
 }
+
+#[tokio::test]
+async fn what_a_moderator_deletes_is_told_to_stock_pages_of_all_nodes() {
+    let redis = RedisServer::start().await;
+    let [first, second] = two_nodes(&redis).await;
+    let mut mo = with_token(&first.server, "Mo", &["moderator"]).await;
+    let mut stock = Client::join(&second.server, Eio::V4, Via::WebSocket).await;
+    stock.emit(json!(["add user", "Sam"])).await;
+    knows(&mut mo, &["Mo", "Sam"]).await;
+    let (mut bob, _) = page(&second.server, "Bob", &Value::Null).await;
+    let own = said_to(&mut bob, &mut mo, "taken back").await;
+    let bad = said_to(&mut bob, &mut mo, "bad words").await;
+    // Who takes back something of their own does not moderate.
+    assert_eq!(ask(&mut bob, json!(["delete", { "position": own }])).await["ok"], true);
+    let delete = json!({ "action": "delete", "position": bad });
+    assert_eq!(moderate(&mut mo, &delete).await["ok"], true);
+    for text in ["taken back", "bad words", "a moderator has deleted a message of Bob"] {
+        assert_eq!(until_event(&mut stock, "new message").await[1]["message"], text);
+    }
+}
+
+#[tokio::test]
+async fn the_history_shows_the_roles_of_people_of_all_nodes() {
+    let redis = RedisServer::start().await;
+    let [first, second] = two_nodes(&redis).await;
+    let mut clients = Vec::new();
+    for (name, role) in [("Ada", "admin"), ("Max", "moderator"), ("Eve", "team")] {
+        clients.push(with_token(&second.server, name, &[role]).await);
+    }
+    let (mut bob, _) = page(&first.server, "Bob", &Value::Null).await;
+    knows(&mut bob, &["Ada", "Bob", "Eve", "Max"]).await;
+    for (client, name) in clients.iter_mut().zip(["ada", "max", "eve"]) {
+        said_to(client, &mut bob, name).await;
+    }
+    let roles = async |client: &mut Client| -> Vec<Value> {
+        let history = ask(client, json!(["history", {}])).await;
+        let messages = history["messages"].as_array().unwrap().iter();
+        messages.map(|message| message["role"].clone()).collect()
+    };
+    assert_eq!(roles(&mut bob).await, [json!("admin"), json!("moderator"), Value::Null]);
+    // Who has gone has no role any more.
+    clients.remove(0).send("41").await;
+    knows(&mut bob, &["Bob", "Eve", "Max"]).await;
+    assert_eq!(roles(&mut bob).await, [Value::Null, json!("moderator"), Value::Null]);
+}

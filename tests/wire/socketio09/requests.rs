@@ -1,6 +1,10 @@
 //! Requests as such: who may read the answers, which bodies are taken, which of two wins
 //! (socketio-0.9.md §7-9).
 
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
 use parlance::dialect::Message;
 
 use super::{get, server};
@@ -131,8 +135,13 @@ async fn a_dropped_poll_loses_nothing() {
         session.get(transport).await;
         for round in 0..200 {
             let parked = server.hold(&session.sid, &session.target(transport)).await;
+            let client = parked.local_addr();
             match round % 3 {
-                0 => parked.abort(),
+                // After a reset nobody knows what the client had read: it has to be there before the answer.
+                0 => {
+                    parked.abort();
+                    wait_for_reset(server.addr, client);
+                }
                 _ => drop(parked),
             }
             if round % 2 == 0 {
@@ -143,6 +152,22 @@ async fn a_dropped_poll_loses_nothing() {
             let answer = session.get(transport).await;
             assert_eq!(answer.text(), format!("{before}{round}{after}"), "{transport}");
         }
+    }
+}
+
+/// Returns when the system has the reset of a connection. Meanwhile the server does nothing: it has the same thread.
+fn wait_for_reset(server: SocketAddr, client: SocketAddr) {
+    let end = |addr: SocketAddr| {
+        let IpAddr::V4(ip) = addr.ip() else { panic!("{addr} is of IPv4") };
+        format!("{:08X}:{:04X}", u32::from_ne_bytes(ip.octets()), addr.port())
+    };
+    let line = format!(" {} {} ", end(server), end(client));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    // The table may lack a line while others come and go, but not twice.
+    let is_there = || fs::read_to_string("/proc/self/net/tcp").expect("a table").contains(&line);
+    while is_there() || is_there() {
+        assert!(Instant::now() < deadline, "the connection {line} is there");
+        thread::yield_now();
     }
 }
 

@@ -213,6 +213,11 @@ impl Http {
         std::mem::take(&mut self.input)
     }
 
+    /// The client's end of the connection.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.stream.local_addr().expect("a TCP stream")
+    }
+
     /// Breaks the connection as a crash does, with a reset.
     pub fn abort(self) {
         self.stream.set_zero_linger().expect("a TCP stream");

@@ -21,7 +21,7 @@ pub mod ws;
 use std::time::Duration;
 
 /// How long anything may take that is bound to happen. Far above what it needs.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Awaits what is bound to happen.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {

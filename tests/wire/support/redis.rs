@@ -17,9 +17,17 @@ pub struct RedisServer {
     args: Vec<String>,
 }
 
-/// A port that nobody has at this moment.
+/// A port that nobody has, and that nobody gets by chance: below those that systems give to connections and to who asks
+/// for any.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    loop {
+        let mut random = [0; 2];
+        getrandom::fill(&mut random).unwrap();
+        let port = 10_000 + u16::from_ne_bytes(random) % 22_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl RedisServer {
@@ -36,12 +44,17 @@ impl RedisServer {
 
     /// A sentinel that watches a server at that port as the service `chat`.
     pub async fn sentinel(master: u16) -> Self {
-        let folder = Folder::new();
         let settings = format!(
             "sentinel monitor chat 127.0.0.1 {master} 1\n\
-             sentinel down-after-milliseconds chat 300\n\
+             sentinel down-after-milliseconds chat 1500\n\
              sentinel failover-timeout chat 2000\n"
         );
+        RedisServer::sentinel_with(&settings).await
+    }
+
+    /// A sentinel with these lines of settings.
+    pub async fn sentinel_with(settings: &str) -> Self {
+        let folder = Folder::new();
         std::fs::write(folder.path().join("sentinel.conf"), settings).unwrap();
         let args = vec!["sentinel.conf".into(), "--sentinel".into()];
         RedisServer::run(args, free_port(), folder).await

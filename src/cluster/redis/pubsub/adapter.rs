@@ -13,6 +13,7 @@ use super::oldest::OldestAdapter;
 use super::pending::Pending;
 use super::wire::{Ask, Broadcast, Channels, Response, write_old_fetch, write_request};
 use crate::cluster::node_format::FormatError;
+use crate::cluster::redis::outbox::Worth;
 use crate::cluster::redis::{Redis, Subscription, Topic, escaped};
 use crate::socketio::{
     ACK_TIMEOUT, Adapter, AnswerSink, Args, ClusterStatus, Fetched, Flags, Incomplete, LocalNode,
@@ -140,16 +141,31 @@ impl PubSubAdapter {
     }
 
     /// Publishes what was written.
-    pub(super) fn publish(&self, channel: &Arc<str>, written: Result<Vec<u8>, FormatError>) {
+    pub(super) fn publish(
+        &self,
+        channel: &Arc<str>,
+        written: Result<Vec<u8>, FormatError>,
+        worth: Worth,
+    ) {
         match written {
             Ok(bytes) => {
-                self.redis.publish(Topic::Channel(Arc::clone(channel)), Bytes::from(bytes));
+                let topic = Topic::Channel(Arc::clone(channel));
+                self.redis.publish_as(topic, Bytes::from(bytes), worth);
             }
             Err(error) => self.redis.give_up(&error),
         }
     }
 
     fn request(&self, request: Option<&str>, ask: Ask<'_>) {
+        // Who asks hears that not all have answered.
+        let worth = match (request, ask) {
+            (Some(_), Ask::Fetch(_) | Ask::ServerSide(_)) => Worth::Renewed,
+            _ => Worth::Counted,
+        };
+        self.request_as(request, ask, worth);
+    }
+
+    fn request_as(&self, request: Option<&str>, ask: Ask<'_>, worth: Worth) {
         let namespace = self.node.namespace();
         // Old servers know no exceptions: what they would say were too much.
         if self.oldest < OldestAdapter::V6
@@ -157,10 +173,10 @@ impl PubSubAdapter {
             && selector.except.is_empty()
         {
             let written = write_old_fetch(&self.uid, request, &selector.rooms);
-            self.publish(&self.channels.requests, written);
+            self.publish(&self.channels.requests, written, worth);
         }
         let written = write_request(&self.uid, request, namespace, ask, self.oldest);
-        self.publish(&self.channels.requests, written);
+        self.publish(&self.channels.requests, written, worth);
     }
 
     /// How many other nodes answer requests.
@@ -223,10 +239,11 @@ impl Adapter for PubSubAdapter {
         if !flags.local {
             let (namespace, whom) = (self.node.namespace(), (&selector, flags));
             let written = Broadcast::write(&self.uid, namespace, &packet, whom, self.oldest);
-            self.publish(&self.channels.of(&selector), written);
+            self.publish(&self.channels.of(&selector), written, Worth::Counted);
             if self.oldest == OldestAdapter::V0_1 {
                 let written = Broadcast::write_first(namespace, &packet, whom);
-                self.publish(&self.channels.first, written);
+                // The same once more.
+                self.publish(&self.channels.first, written, Worth::Renewed);
             }
         }
         self.node.broadcast(packet, &selector, flags);
@@ -298,6 +315,10 @@ impl Adapter for PubSubAdapter {
 
     fn server_side_emit(&self, packet: Packet) {
         self.request(None, Ask::ServerSide(&packet));
+    }
+
+    fn server_side_renew(&self, packet: Packet) {
+        self.request_as(None, Ask::ServerSide(&packet), Worth::Renewed);
     }
 
     fn server_side_emit_with_ack(

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::adapter::PubSubAdapter;
 use super::wire::{Asked, Request, Say, write_response};
 use crate::cluster::node_format::FormatError;
+use crate::cluster::redis::outbox::Worth;
 use crate::socketio::{Args, Flags, NODE_TIMEOUT, Packet, Selector, answers};
 
 impl PubSubAdapter {
@@ -71,7 +72,8 @@ impl PubSubAdapter {
     }
 
     fn respond(&self, request: &str, is_old: bool, say: Say<'_>) {
-        self.publish(&self.channels.responses, write_response(request, is_old, say, self.oldest));
+        let written = write_response(request, is_old, say, self.oldest);
+        self.publish(&self.channels.responses, written, Worth::Renewed);
     }
 
     /// Asks this node's clients for another node.

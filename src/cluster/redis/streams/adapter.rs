@@ -220,6 +220,10 @@ impl Adapter for StreamAdapter {
         self.then(move |me| me.questions.server_side_emit(packet));
     }
 
+    fn server_side_renew(&self, packet: Packet) {
+        self.then(move |me| me.questions.server_side_renew(packet));
+    }
+
     fn server_side_emit_with_ack(
         &self,
         packet: Packet,
@@ -284,7 +288,7 @@ impl Adapter for StreamAdapter {
     }
 
     fn place(&self) -> Option<u64> {
-        self.hub().read_to().map(Id::place_up_to)
+        self.hub().position().map(Id::place_up_to)
     }
 
     fn replay(&self, after: u64) -> BoxFuture<'_, Option<Replay>> {

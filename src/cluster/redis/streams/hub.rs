@@ -11,7 +11,6 @@ use tracing::debug;
 
 use super::adapter::StreamAdapter;
 use super::entry::{Entry, Id};
-use super::late::Late;
 use super::outgoing::{Back, Outgoing, Step};
 use super::sessions::Writing;
 use super::{Adapters, StreamCounts, StreamSettings};
@@ -33,8 +32,6 @@ pub struct Hub {
     pub outgoing: Outgoing,
     /// The place of the last entry that took place here.
     position: watch::Sender<Option<Id>>,
-    /// The place of the last entry that was read. It may be held back.
-    read: watch::Sender<Option<Id>>,
     started: OnceLock<Id>,
     /// The place of this node's last entry.
     own: Mutex<Option<Id>>,
@@ -52,7 +49,6 @@ pub struct Hub {
 struct Taking {
     /// The last entry of each other node.
     last: HashMap<Arc<str>, u64>,
-    late: Late<(Entry, Option<Content>)>,
 }
 
 impl Hub {
@@ -65,7 +61,6 @@ impl Hub {
             adapters: Mutex::default(),
             outgoing,
             position: watch::Sender::new(None),
-            read: watch::Sender::new(None),
             started: OnceLock::new(),
             own: Mutex::default(),
             taking: Mutex::default(),
@@ -105,30 +100,16 @@ impl Hub {
         self.started.get().copied()
     }
 
-    /// The place of the last entry that was read.
-    pub fn read_to(&self) -> Option<Id> {
-        *self.read.borrow()
-    }
-
     /// The first place that is known.
     pub fn start(&self, id: Id) {
         let _ = self.started.set(id);
         self.position.send_replace(Some(id));
-        self.read.send_replace(Some(id));
     }
 
     /// Nothing takes place up to there.
     pub fn pass(&self, id: Id) {
-        let mut taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
-        self.deliver_late(&mut taking);
+        let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
         self.position.send_replace(Some(id));
-        self.read.send_replace(Some(id));
-    }
-
-    /// Waits until all up to there was read.
-    pub async fn has_read(&self, id: Id) {
-        let mut read = self.read.subscribe();
-        let _ = read.wait_for(|at| at.is_some_and(|at| at >= id)).await;
     }
 
     /// Waits until all up to there has taken place.
@@ -194,27 +175,13 @@ impl Hub {
             }
             None => self.foreign(&mut taking, &entry),
         };
-        let late = match &content {
-            Some(Content::Broadcast { flags, .. }) => flags.late,
-            _ => None,
-        };
-        if let Some(said) = late {
-            self.keep(&entry, content.clone());
-            taking.late.hold(id, said, (entry, content));
-        } else if content.is_some() || taking.late.is_empty() {
-            self.deliver_late(&mut taking);
-            if let Some(content) = content {
-                self.deliver(&entry, id, Part::Whole, content);
-            }
+        if let Some(content) = content {
+            self.deliver(&entry, Part::Whole, content);
         }
         if let Some(number) = own {
             self.outgoing.acts(number).into_iter().for_each(|act| act());
         }
-        // What is held back takes place later.
-        if taking.late.is_empty() {
-            self.position.send_replace(Some(id));
-        }
-        self.read.send_replace(Some(id));
+        self.position.send_replace(Some(id));
     }
 
     /// What another node's entry says, unless it came before.
@@ -241,44 +208,18 @@ impl Hub {
         }
     }
 
-    fn deliver(&self, entry: &Entry, position: Id, part: Part, content: Content) {
+    fn deliver(&self, entry: &Entry, part: Part, content: Content) {
         if let Some(adapter) = self.adapter(&entry.namespace) {
             let origin = (entry.uid != *adapter.uid()).then_some(&entry.uid);
-            adapter.apply(origin, position, entry.id.place(), part, content);
+            adapter.apply(origin, entry.id, entry.id.place(), part, content);
         }
     }
 
-    /// An event that was told before, or is told later, has its place.
+    /// An event that was told before has its place.
     fn keep(&self, entry: &Entry, content: Option<Content>) {
         if let Some(content @ Content::Broadcast { .. }) = content {
-            self.deliver(entry, entry.id, Part::Kept, content);
+            self.deliver(entry, Part::Kept, content);
         }
-    }
-
-    /// Delivers what was held back, if nothing more is to be waited for.
-    pub fn deliver_what_is_over(&self) {
-        let mut taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
-        if taking.late.is_over() {
-            self.deliver_late(&mut taking);
-        }
-    }
-
-    pub fn holds_back(&self) -> bool {
-        !self.taking.lock().unwrap_or_else(PoisonError::into_inner).late.is_empty()
-    }
-
-    fn deliver_late(&self, taking: &mut Taking) {
-        let Some((last, held)) = taking.late.take() else { return };
-        // Who is lost in between gets all of it again, but misses nothing.
-        let before = self.position().unwrap_or(last);
-        let count = held.len();
-        for (at, (entry, content)) in held.into_iter().enumerate() {
-            let position = if at + 1 == count { last } else { before };
-            if let Some(content) = content {
-                self.deliver(&entry, position, Part::Told, content);
-            }
-        }
-        self.position.send_replace(Some(last));
     }
 }
 

@@ -9,14 +9,13 @@
 //! adapter ── put ──► outgoing ── writer ──► stream of Redis ── reader ──► adapter of each node
 //! ```
 //!
-//! While Redis is away, a node delivers to its own clients at once. When Redis is back, what was said
-//! meanwhile is added to the stream, with the time at which it was said, and the others put it in the order of
-//! time.
+//! While Redis is away, a node delivers to its own clients at once. When Redis is back, what all nodes have
+//! said meanwhile is merged by time, and added to the stream with the time at which it was said.
 
 mod adapter;
 mod entry;
 mod hub;
-mod late;
+mod merge;
 mod older;
 mod outgoing;
 mod questions;

@@ -50,8 +50,9 @@ struct Inner {
     /// Came back a moment ago, the newest last.
     kept: VecDeque<Kept>,
     kept_bytes: usize,
-    /// The number of the last message.
+    /// The number of the last message, and when it was said.
     last: u64,
+    said: Option<SystemTime>,
     /// Those before this place of the queue were sent.
     sent: usize,
     acts: VecDeque<(u64, After)>,
@@ -107,6 +108,9 @@ pub struct Sending {
     pub namespace: Arc<str>,
     pub kind: u8,
     pub data: String,
+    /// When it was said, if it was delivered here before: others hear it late. Of two messages, the later one
+    /// has no earlier time.
+    pub late: Option<SystemTime>,
 }
 
 /// What becomes of a message that is put here.
@@ -161,6 +165,10 @@ impl Outgoing {
         inner.bytes += data.len();
         let early = inner.away.is_some();
         let now = early.then(|| content.clone());
+        let clock = SystemTime::now();
+        // The clock may have been put back.
+        let said = inner.said.map_or(clock, |last| last.max(clock));
+        inner.said = Some(said);
         let waiting = Waiting {
             number: inner.last,
             adapter: Arc::downgrade(adapter),
@@ -170,7 +178,7 @@ impl Outgoing {
             data,
             early,
             again: false,
-            said: SystemTime::now(),
+            said,
             at: Instant::now(),
         };
         inner.queue.push_back(waiting);
@@ -426,11 +434,13 @@ impl Waiting {
         if self.early {
             let mut content = self.content.clone();
             if let Content::Broadcast { flags, .. } = &mut content {
-                flags.late = Some(self.said);
+                // What was said before a restart may have its time already.
+                flags.late.get_or_insert(self.said);
             }
             data = entry::data(&content).unwrap_or(data);
         }
         let (uid, namespace) = (Arc::clone(&self.uid), Arc::clone(&self.namespace));
-        Sending { number: self.number, uid, namespace, kind: self.content.number(), data }
+        let (number, kind) = (self.number, self.content.number());
+        Sending { number, uid, namespace, kind, data, late: self.early.then_some(self.said) }
     }
 }

@@ -17,6 +17,7 @@ use crate::cluster::adapter::ClusterAdapter;
 use crate::cluster::bus::Bus;
 use crate::cluster::message::{Content, Message};
 use crate::cluster::node_format::{read_after, write_binary_after};
+use crate::cluster::redis::outbox::Worth;
 use crate::cluster::redis::{Subscription, Topic};
 use crate::socketio::ClusterStatus;
 
@@ -62,11 +63,18 @@ impl Line {
         tokio::spawn(pass_on(Arc::clone(&self.hub), messages, Arc::downgrade(adapter)));
     }
 
-    fn send(&self, topic: Topic, message: &Message, after: Option<&str>) {
+    fn send(&self, topic: Topic, message: &Message, after: Option<&str>, worth: Worth) {
         match write_binary_after(message, after) {
-            Ok(bytes) => drop(self.hub.redis.publish(topic, bytes.into())),
+            Ok(bytes) => drop(self.hub.redis.publish_as(topic, bytes.into(), worth)),
             Err(error) => self.hub.redis.give_up(&error),
         }
+    }
+
+    fn ask(&self, message: &Message, worth: Worth) {
+        let after = self.hub.own().map(|id| id.to_string());
+        // Only questions are for all; the rest is said on the stream.
+        debug_assert!(!matches!(message.content, Content::SocketsJoin { .. }));
+        self.send(self.topic(None), message, after.as_deref(), worth);
     }
 }
 
@@ -93,14 +101,15 @@ async fn pass_on(hub: Arc<Hub>, mut messages: Receiver<Bytes>, adapter: Weak<Clu
 
 impl Bus for Line {
     fn publish(&self, message: Message) {
-        let after = self.hub.own().map(|id| id.to_string());
-        // Only questions are for all; the rest is said on the stream.
-        debug_assert!(!matches!(message.content, Content::SocketsJoin { .. }));
-        self.send(self.topic(None), &message, after.as_deref());
+        self.ask(&message, Worth::Counted);
+    }
+
+    fn publish_renewed(&self, message: Message) {
+        self.ask(&message, Worth::Renewed);
     }
 
     fn publish_to(&self, node: &str, message: Message) {
-        self.send(self.topic(Some(node)), &message, None);
+        self.send(self.topic(Some(node)), &message, None, Worth::Renewed);
     }
 
     fn status(&self) -> ClusterStatus {

@@ -12,7 +12,6 @@ use tracing::warn;
 
 use super::entry::{Entry, Id};
 use super::hub::{Hub, hopeless};
-use super::late::QUIET;
 use super::tell_end;
 use super::writer::PAUSE;
 use crate::cluster::redis::Link;
@@ -76,10 +75,9 @@ async fn session(hub: &Hub, seen: &mut Seen) -> RedisResult<()> {
     let mut link = hub.redis.open(&hub.settings.stream).await?;
     look(hub, seen, &mut link).await?;
     loop {
-        let block = if hub.holds_back() { QUIET } else { BLOCK };
         let last = seen.last.unwrap_or_default();
         let mut command = cmd("XREAD");
-        command.arg("COUNT").arg(COUNT).arg("BLOCK").arg(block.as_millis() as u64);
+        command.arg("COUNT").arg(COUNT).arg("BLOCK").arg(BLOCK.as_millis() as u64);
         command.arg("STREAMS").arg(&hub.settings.stream).arg(last.to_string());
         let answer = tokio::select! {
             answer = link.req_packed_command(&command) => answer?.extract_error()?,
@@ -103,7 +101,6 @@ async fn session(hub: &Hub, seen: &mut Seen) -> RedisResult<()> {
                 }
             }
         }
-        hub.deliver_what_is_over();
         if count >= COUNT || count == 0 {
             // Whether it was fast enough; or whether there is another stream, which goes on at an earlier place.
             look(hub, seen, &mut link).await?;
