@@ -58,6 +58,7 @@ describe('two nodes', () => {
     await ann.hears('Bob 3');
     assert.deepEqual((await ann.messages()).map(([name]) => name), ['me', 'Bob', 'me', 'Bob', 'me', 'Bob']);
     await ann.reads('#people-list', /^AAnn \(you\) *BBob *CCarol$/);
+    await ann.travelsBy('websocket');
     // at once, while the first connection may still be there
     front.strike();
     front.turn(nodes[0].url);

@@ -127,8 +127,15 @@ it('answers that are late are the fault of a server that is late itself', async 
   const { page, person, stage } = await behind(t, FAULTS['server-overloaded']);
   await person.travelsBy('websocket');
   await stage.act();
-  await page.click('#badge');
-  await page.waitForSelector('#panel .facts .cause.likely[data-cause="server-slow"]', { timeout: 60_000 });
+  await stage.servers[0].said(/the server is late in all that it does/);
+  // The panel measures when it is opened, which may be at a moment in which the server runs.
+  for (let n = 1, late = 0; late < 100; n += 1) {
+    if (n > 1) await page.click('#panel .close');
+    await page.click('#badge');
+    const measured = await page.waitForFunction((wanted) => /^Round trip .*: ([\d ]+)$/m.exec(ParlancePanel.report())?.[1].split(' ')[wanted - 1], n);
+    late = Number(await measured.jsonValue());
+  }
+  await page.waitForSelector('#panel .facts .cause.likely[data-cause="server-slow"]');
   assert.deepEqual(page.errors, []);
 });
 

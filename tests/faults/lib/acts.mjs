@@ -11,6 +11,9 @@ export const LASTING = ['policy', 'stop', 'pause', 'files'];
 /** Of that, what leaves a server that gives its pages. */
 export const WITH_PAGES = ['policy'];
 
+/** Less than a client waits for, of all that a server has to say. */
+const LONGEST_STOP_MS = 3000;
+
 export const ACTS = {
   /** New settings from the administrator. */
   async policy(server, settings) {
@@ -28,14 +31,17 @@ export const ACTS = {
     while (!/^State:\s+T/m.test(readFileSync(`/proc/${server.pid}/status`, 'utf8'))) await new Promise((resolve) => setTimeout(resolve, 5));
   },
 
-  /** The server runs for a part of the time. */
+  /** The server runs for a part of the time; longer stops where this process came late to the last one. */
   async throttle(server, { runMs, stopMs }) {
     let timer;
+    let since = 0;
     const stop = () => {
+      const ran = since ? Math.max(performance.now() - since, runMs) : runMs;
       server.signal('SIGSTOP');
-      timer = setTimeout(run, stopMs);
+      timer = setTimeout(run, Math.min((ran / runMs) * stopMs, LONGEST_STOP_MS));
     };
     const run = () => {
+      since = performance.now();
       server.signal('SIGCONT');
       timer = setTimeout(stop, runMs);
     };
