@@ -17,8 +17,11 @@ pub struct Answers<T> {
     pub answers: Vec<T>,
     /// The ids of those on this node who did not answer: too late, or they left.
     pub missing: Vec<String>,
-    /// How many on other nodes did not.
+    /// How many on other nodes did not, as far as their nodes have said how many they asked.
     pub missing_elsewhere: usize,
+    /// Whether the time was over while answers were still to come. A node of the cluster that said nothing at
+    /// all shows here alone: whom it would have asked is not known.
+    pub timed_out: bool,
     /// Answers of another type than `T`: these clients answered, but not what was asked.
     pub mistyped: Vec<ValueError>,
 }
@@ -107,7 +110,12 @@ impl Collector {
     pub(super) async fn collect<T: FromArgs>(mut self, deadline: Instant) -> Answers<T> {
         let (mut answers, mut mistyped) = (Vec::new(), Vec::new());
         let (mut here, mut elsewhere) = (HashSet::new(), 0_usize);
-        while let Ok(Some(answered)) = timeout_at(deadline, self.receiver.recv()).await {
+        let timed_out = loop {
+            let answered = match timeout_at(deadline, self.receiver.recv()).await {
+                Ok(Some(answered)) => answered,
+                Ok(None) => break false,
+                Err(_) => break true,
+            };
             let args = match answered {
                 Answered::Expected(count) => {
                     elsewhere += count;
@@ -126,16 +134,18 @@ impl Collector {
                 Ok(answer) => answers.push(answer),
                 Err(error) => mistyped.push(error),
             }
-        }
+        };
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = asked.iter().enumerate().filter(|(number, _)| !here.contains(number));
         let missing = missing.map(|(_, socket)| socket.id()).collect();
-        Answers { answers, missing, missing_elsewhere: elsewhere, mistyped }
+        Answers { answers, missing, missing_elsewhere: elsewhere, timed_out, mistyped }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -144,5 +154,20 @@ mod tests {
         assert!(!sink.is_closed());
         drop(collector);
         assert!(sink.is_closed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_says_nothing_shows_as_a_time_that_is_over() {
+        let soon = || Instant::now() + Duration::from_secs(5);
+        let (silent, collector) = answers();
+        let all = collector.collect::<u8>(soon()).await;
+        assert_eq!((all.missing_elsewhere, all.timed_out), (0, true));
+        drop(silent);
+        let (sink, collector) = answers();
+        sink.expect(2);
+        sink.answer(Args::from(vec![7.into()]));
+        drop(sink);
+        let all = collector.collect::<u8>(soon()).await;
+        assert_eq!((all.answers, all.missing_elsewhere, all.timed_out), (vec![7], 1, false));
     }
 }

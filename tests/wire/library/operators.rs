@@ -49,10 +49,10 @@ async fn many_answer_and_who_does_not_is_named() {
         assert_eq!(client.text().await, "421[\"vote\",\"tea?\"]", "one id, encoded once");
         client.send(&format!("431[{answer}]")).await;
     }
-    let Answers { mut answers, missing, missing_elsewhere, mistyped } =
+    let Answers { mut answers, missing, missing_elsewhere, timed_out, mistyped } =
         soon("all answers", asked).await.unwrap();
     answers.sort_unstable();
-    assert_eq!((answers, missing, missing_elsewhere), (vec![1, 2, 3], vec![], 0));
+    assert_eq!((answers, missing, missing_elsewhere, timed_out), (vec![1, 2, 3], vec![], 0, false));
     assert_eq!(mistyped, []);
 
     let asked = root.timeout(Duration::from_secs(2)).emit_with_ack::<u8>("vote", ());
@@ -63,6 +63,7 @@ async fn many_answer_and_who_does_not_is_named() {
     c.send("432[\"no number\"]").await;
     let answers = soon("the time is over", asked).await.unwrap();
     assert_eq!((answers.answers, answers.missing), (vec![4], vec![id_b.clone()]));
+    assert!(answers.timed_out);
     assert_eq!(answers.mistyped.len(), 1);
 
     let asked = root.to(&id_b).emit_with_ack::<u8>("vote", ());
