@@ -42,17 +42,16 @@ setup:
 	tests/setup.sh
 	for suite in $(SUITES); do (cd $$suite && $(NPM)) || exit 1; done
 
-# The examples only have to run: cargo test builds them, too.
+# What the tests run, which cargo test builds, too. PARLANCE_BIN names another server, as that of a release.
 build:
-	cargo build --release --bins
-	cargo build --examples
+	cargo build --bins --examples
 
 # Most of them wait, for servers and for clocks: four at once even where there are two cores.
 test-rust:
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test
 	$(ORDERS)
 
-# Real clients of every generation, in Node and in Chromium, against the release build.
+# Real clients of every generation, in Node and in Chromium.
 test-interop: build
 	cd tests/interop && node --test --test-force-exit --test-concurrency=3
 
@@ -151,12 +150,13 @@ shuttle:
 	SCHEDULES=$(SCHEDULES) SHUTTLE_RANDOM_SEED=$$(date +%s) $(ORDERS)
 
 # Parlance and its peers under the same load, in under a quarter of an hour: docs/benchmarks.md.
-bench: build bench-tools bench-peers
+bench: bench-tools bench-peers
+	cargo build --release
 	node benches/run.mjs
 
 # The library beside socketioxide and npm socket.io, in under ten minutes: the end of docs/benchmarks.md, where WRITE_DOCS=1
 # puts the figures.
-bench-library: build bench-tools bench-peers
+bench-library: bench-tools bench-peers
 	cargo build --release --example library_bench
 	node benches/run.mjs --library
 

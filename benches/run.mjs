@@ -32,12 +32,15 @@ const LOADGEN = here('loadgen/target/release/loadgen');
 const peer = (name) => here(`peers/target/release/${name}`);
 const NODE = here('peers/node/chat.js');
 
+/** The quick form looks at exactness alone, which any build has. */
+const PARLANCE = process.env.PARLANCE_BIN ?? here(`../target/${options.quick ? 'debug' : 'release'}/parlance`);
+
 /** A load is one address with more clients than an address is to have. */
 const UNBOUNDED = ['--max-sessions', '0', '--max-sessions-per-address', '0', '--max-connections-per-address', '0', '--handshake-rate', '0'];
 
 /** How each is started; the port comes by PORT, or in place of PORT among the arguments. */
 const CHAT_SERVERS = {
-  parlance: { command: [here('../target/release/parlance'), '--host', '127.0.0.1', '--port', 'PORT', '--message-rate', '0', '--byte-rate', '0', '--breaker-failures', '0', '--duplicate-names', 'true', '--leave-delay', '0', ...UNBOUNDED, '--log', 'error'], polls: true },
+  parlance: { command: [PARLANCE, '--host', '127.0.0.1', '--port', 'PORT', '--message-rate', '0', '--byte-rate', '0', '--breaker-failures', '0', '--duplicate-names', 'true', '--leave-delay', '0', ...UNBOUNDED, '--log', 'error'], polls: true },
   socketioxide: { command: [peer('sio')], polls: true },
   'node ws': { command: [process.execPath, NODE], env: { ENGINE: 'ws' }, polls: true },
   'node eiows': { command: [process.execPath, NODE], env: { ENGINE: 'eiows' }, polls: true },

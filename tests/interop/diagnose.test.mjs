@@ -6,14 +6,14 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { createRequire } from 'node:module';
 import net from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { after, describe } from 'node:test';
 import { Authority } from './lib/certificates.mjs';
 import { nginx, startProxy } from './lib/proxy.mjs';
 import { scenario } from './lib/scenario.mjs';
+import { locateChat } from './lib/server.mjs';
 
 const require = createRequire(import.meta.url);
-const BINARY = process.env.PARLANCE_BIN ?? fileURLToPath(new URL('../../target/release/parlance', import.meta.url));
+const BINARY = locateChat();
 const authority = new Authority();
 after(() => authority.remove());
 

@@ -23,7 +23,7 @@ export function startChat(args = [], { messageRate = '0', byteRate = '0' } = {})
 
 /** The chat server's program. */
 export function locateChat() {
-  return locate(process.env.PARLANCE_BIN ?? join(repository, 'target/release/parlance'), 'PARLANCE_BIN', 'cargo build --release');
+  return locate(process.env.PARLANCE_BIN ?? join(repository, 'target/debug/parlance'), 'PARLANCE_BIN', 'cargo build');
 }
 
 /** One of the programs of `examples/`, by name; CALM has them keep the heartbeats of every day. */

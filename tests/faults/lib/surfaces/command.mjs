@@ -1,14 +1,13 @@
 // What `parlance diagnose` says.
 
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { writeFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LASTING } from '../acts.mjs';
+import { locateChat } from '../../../interop/lib/server.mjs';
 import { causesIn } from '../judge.mjs';
 
-const BINARY = process.env.PARLANCE_BIN ?? fileURLToPath(new URL('../../../../target/release/parlance', import.meta.url));
 const LIMIT_MS = 300_000;
 
 /** Somebody runs it against the stage's address, with those options. */
@@ -23,7 +22,7 @@ export async function runCommand(stage, options = []) {
   }
   const url = stage.url.replace('https://127.0.0.1', 'https://localhost');
   const { code, stdout, stderr } = await new Promise((resolve) => {
-    execFile(BINARY, ['diagnose', url, '--json', ...options], { env, timeout: LIMIT_MS, maxBuffer: 1 << 24 }, (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }));
+    execFile(locateChat(), ['diagnose', url, '--json', ...options], { env, timeout: LIMIT_MS, maxBuffer: 1 << 24 }, (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }));
   });
   rmSync(folder, { recursive: true });
   try {
