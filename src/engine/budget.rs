@@ -50,9 +50,11 @@ impl Budget {
         if shared.is_over_budget() {
             if self.next <= now {
                 shared.begin_round();
-                let closed = shed(shared, memory::held(), now);
-                self.next = now + if closed > 0 { PAUSE } else { LONG_PAUSE };
-                self.untold += closed;
+                // Since a round was asked for, those of the last one may have made room: then this is none.
+                if let Some(closed) = shed(shared, memory::held(), now) {
+                    self.next = now + if closed > 0 { PAUSE } else { LONG_PAUSE };
+                    self.untold += closed;
+                }
             } else {
                 again = Some(self.next);
             }
@@ -78,15 +80,15 @@ impl Budget {
 }
 
 /// If `held` is over the bound, closes sessions until nine tenths of the bound would be left, and
-/// returns how many. The first to go are those for which most waits, and has waited for longest.
+/// returns how many; `None` if it is not. The first to go are those for which most waits, and has waited for longest.
 ///
 /// Bytes that several sessions share are free when the last of them is closed: the next round sees
 /// what became of it. A session that holds less than half of an equal share is never closed: if all
 /// held so little, it would not be too much.
-fn shed(shared: &Shared<Session>, held: usize, now: Instant) -> usize {
+fn shed(shared: &Shared<Session>, held: usize, now: Instant) -> Option<usize> {
     let total = shared.limits.queue_total;
     if total == 0 || held <= total {
-        return 0;
+        return None;
     }
     let all = shared.registry.all().into_iter();
     let weighed = all.map(|session| {
@@ -116,7 +118,7 @@ fn shed(shared: &Shared<Session>, held: usize, now: Instant) -> usize {
         closed += 1;
         excess = excess.saturating_sub(held.own + (held.shared as f64 * part) as usize);
     }
-    closed
+    Some(closed)
 }
 
 #[cfg(test)]
@@ -151,7 +153,8 @@ mod tests {
                 gone.push(thousands);
             }
         }
-        assert_eq!(gone.len(), closed);
+        assert_eq!(gone.len(), closed.unwrap_or(0));
+        assert_eq!(closed.is_some(), queue_total > 0 && held > queue_total);
         gone.sort_unstable();
         gone
     }
@@ -180,7 +183,7 @@ mod tests {
         let long = waiting(&engine, 300);
         tokio::time::sleep(5 * BRIEFLY).await;
         let brief = waiting(&engine, 400);
-        assert_eq!(shed(long.shared(), TOTAL + 1, Instant::now()), 1);
+        assert_eq!(shed(long.shared(), TOTAL + 1, Instant::now()), Some(1));
         assert_eq!((long.is_open(), brief.is_open()), (false, true));
     }
 
@@ -208,7 +211,7 @@ mod tests {
             for session in &sessions {
                 others.registry.insert(session.sid(), Arc::clone(session));
             }
-            assert_eq!(shed(&others, held + 400_000, Instant::now()), gone, "{excess}");
+            assert_eq!(shed(&others, held + 400_000, Instant::now()), Some(gone), "{excess}");
         }
     }
 
@@ -217,6 +220,9 @@ mod tests {
         let engine = Engine::new(Limits { queue_total: 1000, ..Limits::default() }, Deaf);
         let session = waiting(&engine, 300);
         let shared = Arc::clone(session.shared());
+        // Too much is held where no session can be closed for it.
+        let mut elsewhere = memory::Charge::default();
+        elsewhere.set(2000);
         let mut now = Instant::now();
         let mut budget = Budget::new(now);
         shared.request_round();
@@ -229,6 +235,23 @@ mod tests {
             budget.run_round(&shared, now);
             assert!(!shared.is_over_budget(), "nobody is left to pay");
         }
+    }
+
+    /// Whoever was let go may have made room before the round that was asked for begins.
+    #[tokio::test(start_paused = true)]
+    async fn a_round_that_is_not_needed_any_more_delays_no_other() {
+        let roomy = Limits { queue_total: usize::MAX, ..Limits::default() };
+        let roomy = Shared::new(roomy, tokio::runtime::Handle::current(), None);
+        let engine = Engine::new(Limits { queue_total: 1000, ..Limits::default() }, Deaf);
+        let session = waiting(&engine, 300);
+        let now = Instant::now();
+        let mut budget = Budget::new(now);
+        roomy.request_round();
+        assert_eq!(budget.run_round(&roomy, now), None);
+        assert!(!roomy.is_over_budget());
+        session.shared().request_round();
+        assert_eq!(budget.run_round(session.shared(), now), None);
+        assert!(!session.is_open());
     }
 
     #[tokio::test]

@@ -17,6 +17,10 @@ use crate::support::ws::{Frame, UPGRADE, Ws};
 
 const MIB: usize = 1 << 20;
 
+/// Two rooms, as prefixes of their packets: nobody waits for all that is said, so that all queues together are full
+/// before one of them is.
+const ROOMS: [&str; 2] = ["", "/b,"];
+
 /// A flood that is too much for many.
 struct Flood {
     /// Who read nothing, or every second a little: each as many. Who is let go comes back.
@@ -25,7 +29,7 @@ struct Flood {
     total: Option<usize>,
     /// That of one queue, likewise.
     queue: Option<usize>,
-    /// How long six people talk at most: until so many of those who read nothing were let go.
+    /// How long six people, three in each room, talk at most: until so many of those who read nothing were let go.
     lasts: Duration,
     enough: usize,
 }
@@ -56,13 +60,13 @@ struct Shared {
 
 const SOCKET: &str = "EIO=4&transport=websocket";
 
-/// Somebody in the room whose system takes little, if it is to be `slow`.
-async fn join(addr: SocketAddr, slow: bool) -> Ws {
+/// Somebody in a room whose system takes little, if it is to be `slow`.
+async fn join(addr: SocketAddr, room: &str, slow: bool) -> Ws {
     let http = if slow { Http::narrow(addr).await } else { Http::open(addr).await };
     let (ws, answer) = Ws::attempt_on(http, &target(SOCKET), &UPGRADE).await;
     let mut ws = ws.unwrap_or_else(|| panic!("{}", answer.text()));
     ws.text().await;
-    ws.send("40").await;
+    ws.send(&format!("40{room}")).await;
     ws.text().await;
     ws
 }
@@ -78,14 +82,14 @@ fn ages(text: &str, start: Instant) -> impl Iterator<Item = Duration> {
 }
 
 /// Talks as fast as what was said is accepted.
-async fn talk(mut ws: Ws, shared: Rc<Shared>) {
-    let filling = "x".repeat(60_000);
+async fn talk(mut ws: Ws, room: &str, shared: Rc<Shared>) {
+    let (filling, taken) = ("x".repeat(60_000), format!("43{room}1["));
     while !shared.over.is_cancelled() {
         let sent = shared.start.elapsed().as_micros();
-        ws.send(&format!("421[\"new message\",\"sent at {sent} {filling}\"]")).await;
+        ws.send(&format!("42{room}1[\"new message\",\"sent at {sent} {filling}\"]")).await;
         loop {
             match ws.next().await {
-                Frame::Text(text) if text.starts_with("431[") => {
+                Frame::Text(text) if text.starts_with(&taken) => {
                     assert!(text.contains("true"), "{text}");
                     break;
                 }
@@ -136,13 +140,13 @@ async fn poll(shared: Rc<Shared>) -> Vec<Duration> {
 }
 
 /// Reads nothing, or every second a little, and comes back when it is let go.
-async fn dawdle(mut ws: Ws, little: bool, shared: Rc<Shared>) {
+async fn dawdle(mut ws: Ws, room: &str, little: bool, shared: Rc<Shared>) {
     while !shared.over.is_cancelled() {
         // That is what makes it slow.
         sleep(Duration::from_millis(if little { 1000 } else { 100 })).await;
         if ws.is_reset() || little && !ws.drop_some(64 * 1024) {
             shared.let_go.borrow_mut()[usize::from(little)] += 1;
-            ws = join(shared.addr, true).await;
+            ws = join(shared.addr, room, true).await;
         }
     }
 }
@@ -152,7 +156,10 @@ async fn run(flood: Flood) -> Figures {
     let mut command = parlance(folder.path());
     command.args(["--host", "127.0.0.1", "--port", "0", "--message-rate", "0", "--byte-rate", "0"]);
     command.args(["--handshake-rate", "0", "--max-sessions-per-address", "0"]);
-    command.args(["--log", "info,parlance::engine=debug"]);
+    // History has a bound of its own.
+    command.args(["--log", "info,parlance::engine=debug", "--history", "0"]);
+    // What is free goes back to the system at once, so that its memory is what it holds.
+    command.env("MIMALLOC_PURGE_DELAY", "0");
     command.args(flood.total.map(|total| format!("--queue-bytes-total={total}B")));
     command.args(flood.queue.map(|bytes| format!("--queue-bytes={bytes}B")));
     let mut process = Process::start(command);
@@ -166,22 +173,31 @@ async fn run(flood: Flood) -> Figures {
     let addr = shared.addr;
     let mut slow = Vec::new();
     for n in 0..flood.slow {
-        slow.push((join(addr, true).await, n % 2 == 1));
+        let room = ROOMS[n / 2 % 2];
+        slow.push((join(addr, room, true).await, room, n % 2 == 1));
     }
-    let (listener, mut talkers) = (join(addr, false).await, Vec::new());
+    let (listener, mut talkers) = (join(addr, ROOMS[0], false).await, Vec::new());
     for n in 0..6 {
-        let mut ws = join(addr, false).await;
-        ws.send(&format!("420[\"add user\",\"talker {n}\"]")).await;
-        while !ws.text().await.starts_with("430[") {}
-        talkers.push(ws);
+        let room = ROOMS[n % 2];
+        let mut ws = join(addr, room, false).await;
+        ws.send(&format!("42{room}0[\"add user\",\"talker {n}\"]")).await;
+        let there = format!("43{room}0[");
+        while !ws.text().await.starts_with(&there) {}
+        talkers.push((ws, room));
     }
     let idle = process.resident();
     let tasks = LocalSet::new();
     let (socket, polling, most) = tasks
         .run_until(async {
-            let slow = slow.into_iter().map(|(ws, little)| dawdle(ws, little, Rc::clone(&shared)));
+            let slow = slow
+                .into_iter()
+                .map(|(ws, room, little)| dawdle(ws, room, little, Rc::clone(&shared)));
             let mut all: Vec<_> = slow.map(spawn_local).collect();
-            all.extend(talkers.into_iter().map(|ws| spawn_local(talk(ws, Rc::clone(&shared)))));
+            all.extend(
+                talkers
+                    .into_iter()
+                    .map(|(ws, room)| spawn_local(talk(ws, room, Rc::clone(&shared)))),
+            );
             let socket = spawn_local(listen(listener, Rc::clone(&shared)));
             let polling = spawn_local(poll(Rc::clone(&shared)));
             let (begin, mut most) = (Instant::now(), idle);
@@ -249,7 +265,7 @@ fn p99(sorted: &[Duration]) -> Duration {
 async fn slow_readers_pay_for_what_they_hold() {
     const TOTAL: usize = 8 * MIB;
     // What six people who talk so fast cost besides, in buffers of the moment.
-    const TALK: usize = 96 * MIB;
+    const TALK: usize = 72 * MIB;
     // No queue is full on its own before all are together.
     let (total, queue, lasts) = (Some(TOTAL), Some(TOTAL), Duration::from_secs(120));
     // Others that take all there is of the machine would make honest readers slow.
