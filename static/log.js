@@ -72,7 +72,7 @@
 
   function create(el, host) {
     var log = { el: el, lines: 0, chars: 0, live: true, hasHistory: false, unread: 0, isMore: false, mentions: 0, below: 0, dirty: false };
-    var items = {}, epochs = [], atBottom = true, unplaced = false, marker = null, older = null, more = false, loading = false, crowd = null, staying = false, placeTimer = 0, isCut = false, readTo = '', markFrom = '', top = '', reach = '';
+    var items = {}, epochs = [], atBottom = true, unplaced = false, placed = 0, marker = null, older = null, more = false, loading = false, crowd = null, staying = false, placeTimer = 0, isCut = false, readTo = '', markFrom = '', top = '', reach = '';
 
     function isSeen() { return current === log && doc.hidden !== true; }
 
@@ -84,11 +84,16 @@
     // Nobody looks at a hidden page, and to know where its end is costs more than a line.
     function toBottom() {
       unplaced = !isSeen();
-      if (!unplaced) el.scrollTop = el.scrollHeight;
+      if (unplaced) return;
+      el.scrollTop = el.scrollHeight;
+      placed = el.scrollTop;
     }
 
-    // Who reads the end goes on doing so.
-    function follow() { if (atBottom) toBottom(); }
+    // Who reads the end goes on doing so. That the reader has scrolled up shows before the event of it comes.
+    function follow() {
+      if (atBottom && !unplaced && el.scrollTop < placed) measure();
+      if (atBottom) toBottom();
+    }
 
     // What is read stays in its place while lines above it come and go.
     function stay(fn) {

@@ -171,19 +171,26 @@
       }, ECHO_MS);
     }
 
-    // Whether pieces that were sent apart come apart.
-    function pieces(next) {
+    // Whether pieces that were sent apart come apart. They come together, too, to a page that is late itself: then once more.
+    // `before`: after so many milliseconds they came together the first time.
+    function pieces(next, before) {
       var first = 0, n = 0, asked = P.now(), expected;
-      watcher.own.on('piece', function () {
+      function together(ms) { judged({ transport: name, step: 'carrying', 'pieces-apart': false, 'first-byte-ms': ms }); }
+      function piece() {
         var now = P.now();
         n++;
         first = first || now;
         if (n !== 4) return;
-        if (now - first < APART_MS) judged({ transport: name, step: 'carrying', 'pieces-apart': false, 'first-byte-ms': first - asked });
-        else expected();
-      });
+        watcher.own.off('piece', piece);
+        if (failing || over) return;
+        if (now - first >= APART_MS) return expected();
+        if (before) return together(first - asked);
+        clearTimeout(timer);
+        pieces(next, first - asked);
+      }
+      watcher.own.on('piece', piece);
       ask('pieces', null, function (answer) {
-        if (!answer || answer.error) return next();
+        if (!answer || answer.error) return before ? together(before) : next();
         expected = function () {
           clearTimeout(timer);
           if (!failing && !over) next();

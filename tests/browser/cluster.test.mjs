@@ -77,7 +77,11 @@ describe('two nodes', () => {
     for (const key of ['Enter', 'Tab', 'Enter', 'Enter']) await mo.page.keyboard.press(key);
     for (const person of [mo, bob]) await person.reads('#log .gone', 'deleted');
     await mo.moderate('Bob', 'Mute');
-    await bob.say('another');
+    // Bob's node hears of it a moment later.
+    for (let n = 0; n < 20 && !(await bob.page.$('#log .failed')); n++) {
+      await bob.say('another');
+      await bob.delivered();
+    }
     await bob.reads('#log .failed .state', /^Not sent: you may not write at the moment/);
     await mo.moderate('Bob', 'Remove from the room');
     await bob.reads('#join-error', 'A moderator removed you from this room.');

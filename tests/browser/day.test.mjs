@@ -86,13 +86,14 @@ describe(`a room with ${MESSAGES} messages`, () => {
     await untilAll(`hands.texts()[0] === 'line 1'`, 'the place that was read');
 
     // one that was said long ago is found and seen
-    await everywhere(async (engine) => {
+    const found = await everywhere(async (engine) => {
       await engine.value(`(document.getElementById('search-open').click(), document.getElementById('search-words').value = 'the needle', document.querySelector('#search .primary').click(), 1)`);
       await engine.until(`/^1 message$/.test(document.querySelector('#search .help').textContent)`, 'one result');
       await engine.value(`(document.querySelector('#search .hit').click(), 1)`);
       await engine.until(`document.querySelector('#log .pointed')`, 'the message');
+      return engine.value(`document.querySelector('#log .pointed .text').textContent`);
     });
-    assert.deepEqual(await everywhere((engine) => engine.value(`document.querySelector('#log .pointed .text').textContent`)), engines.map(() => `line ${SOUGHT} of the Needle`));
+    assert.deepEqual(found, engines.map(() => `line ${SOUGHT} of the Needle`));
 
     // each says something; what one deletes is deleted everywhere
     await everywhere((engine) => engine.value(`(document.getElementById('jump').click(), 1)`));

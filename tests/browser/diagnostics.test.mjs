@@ -93,6 +93,32 @@ describe('the connection test', { concurrency: 3 }, () => {
     await page.context().close();
   });
 
+  it('does not blame the way for a page that is late itself', async (t) => {
+    const server = await startHastyServer('--transports', 'eventsource,xhr-polling');
+    t.after(() => server.stop('SIGKILL'));
+    const page = await openPage(browser, {
+      script: () => {
+        const EventSource = window.EventSource;
+        window.EventSource = class extends EventSource {
+          constructor(...args) {
+            super(...args);
+            this.addEventListener('message', ({ data }) => {
+              if (window.wasLate || !/piece\\",0/.test(data)) return;
+              window.wasLate = true;
+              // until the last of them is there
+              for (const start = performance.now(); performance.now() - start < 1200; );
+            });
+          }
+        };
+      },
+    });
+    const { causes, results } = await run(page, server.url);
+    assert.equal(await page.evaluate(() => window.wasLate), true);
+    assert.equal(results['Event stream'][0], 'Works');
+    assert.deepEqual(causes.map(([name]) => name), ['transport-not-allowed']);
+    await page.context().close();
+  });
+
   it('does not blame the way for what the server refuses', async (t) => {
     const server = await startServer('--origins', 'https://other.example');
     t.after(() => server.stop('SIGKILL'));

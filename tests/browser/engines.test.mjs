@@ -113,7 +113,7 @@ const again = (body) => (t) => body(t).catch((error) => {
 describe('an engine', { concurrency: 2 }, () => {
   for (const { engine: name, lacks = [], policy, by, fell } of tried) {
     it(`${name}${lacks.length ? ` without ${lacks.join(', ')}` : ''}${policy ? ` at a server that allows ${policy}` : ''} talks by ${by}`, again(async (t) => {
-      const server = await startServer('--ping-interval', '1s', '--ping-timeout', '6s', ...(policy ? ['--transports', policy] : []));
+      const server = await startServer('--ping-interval', '1s', '--ping-timeout', '15s', ...(policy ? ['--transports', policy] : []));
       t.after(() => server.stop('SIGKILL'));
       const other = await Person.enter(browser, server.url, 'Other');
       t.after(() => other.leave());

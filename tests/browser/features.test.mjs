@@ -34,7 +34,7 @@ describe('a browser without', { concurrency: 3 }, () => {
   for (const { lacks, policy, by } of CASES) {
     it(`${lacks.join(', ') || 'nothing'}${policy ? `, at a server that allows ${policy},` : ''} talks by ${by}`, async () => {
       // heartbeats are frequent: nothing else tells of a frame whose server has died
-      const server = await startServer('--log', 'debug', '--stream-bytes', '16KiB', '--ping-interval', '3s', '--ping-timeout', '6s', ...(policy ? ['--transports', policy] : []));
+      const server = await startServer('--log', 'debug', '--stream-bytes', '16KiB', '--ping-interval', '3s', '--ping-timeout', '15s', ...(policy ? ['--transports', policy] : []));
       const other = await Person.enter(browser, server.url, 'Other');
       const person = await Person.enter(browser, server.url, 'Poor', { without: lacks });
       await person.travelsBy(by);

@@ -228,6 +228,13 @@ describe('after a lost connection', () => {
   it('a place far up is kept, and the way down has all that was said', async () => {
     const alice = await set.enter('Alice');
     await alice.hears('line 230');
+    // whatever is drawn before the browser tells of the scrolling
+    const place = await alice.page.$eval('#log', (log) => {
+      log.scrollTop = 0;
+      window.dispatchEvent(new Event('resize'));
+      return log.scrollTop;
+    });
+    assert.equal(place, 0);
     await alice.scroll('up');
     await alice.hears('line 131');
     await set.server.stop('SIGKILL');

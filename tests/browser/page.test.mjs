@@ -417,6 +417,7 @@ describe('without a connection', () => {
     await page.goto(set.server.url);
     await page.waitForSelector('#badge.bad');
     await person.reads('#banner-text', /sign-in page/);
+    await page.goto('about:blank');
     // asked for a script, the stranger sent its page, too
     page.errors = page.errors.filter((error) => error.name !== 'SyntaxError');
   });

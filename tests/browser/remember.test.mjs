@@ -199,8 +199,9 @@ describe('search', () => {
     assert.deepEqual((await alice.page.$$eval('#search .hit .text', (all) => all.map((one) => one.textContent))).slice(0, 2), ['line 109', 'line 108']);
     assert.equal(await alice.page.textContent('#search .hit mark'), 'line 10');
     await alice.page.click('#search .hit:has-text("line 105")');
-    await alice.reads('#log .pointed .text', 'line 105');
-    const { y, height } = await alice.page.locator('#log .pointed').boundingBox();
+    const pointed = await alice.page.waitForSelector('#log .pointed');
+    assert.equal(await pointed.$eval('.text', (text) => text.textContent), 'line 105');
+    const { y, height } = await pointed.boundingBox();
     assert.ok(y > 50 && y + height < 700, 'it is in sight');
     await alice.page.click('#search-open');
     await alice.page.fill('#search-words', 'nobody said this');

@@ -118,6 +118,9 @@ describe('a loss is put together with what the server knew of that session', { c
   it('a silence that is cut is told from a life that is limited, by keeping the next connection busy', async (t) => {
     const cut = (frames) => behind(t, { way: { frames } });
     const limited = await cut({ endMs: 2500 });
+    // A limit is found if two connections last equally long, and a busy machine may lengthen one: then the page begins anew.
+    const isFound = () => limited.page.waitForFunction(() => /time-limit/.test(ParlancePanel.report()), null, { timeout: 20_000 }).then(() => true, () => false);
+    for (let tries = 1; tries < 3 && !(await isFound()); tries += 1) await limited.page.reload();
     await limited.page.click('#badge');
     await limited.page.waitForSelector('#panel .facts .cause[data-cause="time-limit"]');
   });

@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
 import { extname } from 'node:path';
+import { freePort } from '../../interop/lib/ports.mjs';
 import { served } from './client.mjs';
 
 const { Server } = createRequire(new URL('../../interop/package.json', import.meta.url))('socket.io');
@@ -80,8 +81,9 @@ export class RememberingServer {
     });
     this.io = new Server(this.server);
     for (const namespace of [this.io, this.io.of(/^\/(?!parlance).+/)]) namespace.on('connection', (socket) => this.#serve(socket));
-    await new Promise((resolve) => this.server.listen(this.port ?? 0, '127.0.0.1', resolve));
-    this.port = this.server.address().port;
+    // Nobody gets it by chance while the server is restarted.
+    this.port ??= await freePort();
+    await new Promise((resolve) => this.server.listen(this.port, '127.0.0.1', resolve));
     this.url = `http://127.0.0.1:${this.port}`;
   }
 

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PATIENCE } from './log.mjs';
+import { freePort } from './ports.mjs';
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url));
 const running = new Set();
@@ -100,6 +101,8 @@ class Server {
   }
 
   async #launch() {
+    // Nobody gets it by chance while it is restarted.
+    this.port ||= await freePort();
     const { args, env } = this.#command(this.port);
     const child = spawn(this.#binary, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { PARLANCE_DATA_DIR: 'none', PARLANCE_HISTORY: '0', ...process.env, ...env } });
     this.#child = child;
