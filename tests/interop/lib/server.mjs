@@ -54,8 +54,17 @@ class Server {
     const server = new Server();
     server.#binary = binary;
     server.#command = command;
-    await server.#launch();
-    return server;
+    for (let tries = 3; ; tries -= 1) {
+      // Nobody gets it by chance while the server is restarted.
+      server.port = await freePort();
+      try {
+        await server.#launch();
+        return server;
+      } catch (error) {
+        // Somebody else chose the same a moment before.
+        if (tries === 1 || !/in use/.test(error.message)) throw error;
+      }
+    }
   }
 
   get url() {
@@ -101,8 +110,6 @@ class Server {
   }
 
   async #launch() {
-    // Nobody gets it by chance while it is restarted.
-    this.port ||= await freePort();
     const { args, env } = this.#command(this.port);
     const child = spawn(this.#binary, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { PARLANCE_DATA_DIR: 'none', PARLANCE_HISTORY: '0', ...process.env, ...env } });
     this.#child = child;
