@@ -22,6 +22,7 @@ beforeEach(async () => {
   const flags = (await nodeFlags(2)).map((own) => own.slice(0, own.indexOf('--nodes')));
   const args = ['--cluster', redis.url, '--cluster-adapter', 'redis-streams', '--history', `${KEPT}`, '--leave-delay', '0s', ...ACCOUNTS];
   nodes = await Promise.all(flags.map((own) => startServer(...own, ...args)));
+  for (const node of nodes) await node.said(/connected to Redis/);
   front = await startForwarder(nodes[0].url);
 });
 afterEach(async () => {

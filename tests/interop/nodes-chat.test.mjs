@@ -99,6 +99,7 @@ for (const { adapter, oldest = '8', streams = 1, with: version, generation, star
   const nodes = [];
   for (let n = 0; n < 2; n++) nodes.push(await startChat(args));
   scene.servers.push(...nodes);
+  for (const node of nodes) await node.said(/connected to Redis/);
   const stock = await start(redis);
   serveStock(stock.io);
   scene.atEnd(() => stock.stop());
@@ -138,6 +139,8 @@ for (const oldest of ['3', '6']) scenario(`servers of Node of two times, with cl
   scene.atEnd(() => redis.stop());
   const node = await startChat(['--cluster', redis.url, '--cluster-oldest', oldest, '--node-timeout', '5s']);
   scene.servers.push(node);
+  // Whom a server of Node names before that, nobody names again.
+  await node.said(/connected to Redis/);
   const [today, old] = [await startNode4(redis), await startOldNode(redis, 'socket.io-2', 'socket.io-redis-5')];
   for (const stock of [today, old]) {
     serveStock(stock.io);
