@@ -124,7 +124,7 @@ async fn headers_that_are_too_long() {
 
 #[tokio::test]
 async fn headers_that_do_not_come() {
-    let http = HttpLimits { header_timeout: Duration::from_millis(400), ..HttpLimits::default() };
+    let http = HttpLimits { header_timeout: Duration::from_secs(2), ..HttpLimits::default() };
     let server = Setup { http, ..Setup::default() }.start(Echo).await;
     // Not a byte, half a line, and half of the headers.
     let beginnings = [

@@ -170,9 +170,10 @@ async fn who_is_still_sending_hears_why_it_was_too_much() {
     // clients look at nothing more once a write has failed.
     assert!(ws.all_taken(&frame(FIN | BINARY, &vec![0; 16 << 20])).await);
     assert_eq!(ws.closed().await, Some(1009));
+    let piece = frame(BINARY, &vec![0; 1 << 20]);
     let (mut ws, _) = open(&server, "EIO=4").await;
     for _ in 0..16 {
-        assert!(ws.all_taken(&frame(BINARY, &vec![0; 1 << 20])).await);
+        assert!(ws.all_taken(&piece).await);
     }
     assert_eq!(ws.closed().await, Some(1009));
 }

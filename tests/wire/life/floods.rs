@@ -113,12 +113,15 @@ async fn listen(mut ws: Ws) -> (Ws, Heard) {
     }
 }
 
-/// Polls now and then until the last message.
+/// Polls now and then until the last message; heartbeats are answered.
 async fn poll(mut client: Client) -> (Client, Heard) {
     let mut heard = Heard::default();
     loop {
         for packet in client.polls().poll().await {
             let Packet::Text(packet) = packet else { panic!("only text is sent here") };
+            if packet == "2" {
+                client.polls().say("3").await;
+            }
             if event(&packet).is_some_and(|(event, args)| heard.note(&event, &args)) {
                 return (client, heard);
             }

@@ -195,7 +195,9 @@ async fn who_polls_by_new_connections_and_reads_no_answer_is_a_slow_reader() {
 
 #[tokio::test]
 async fn a_websocket_that_stops_reading_delays_nobody() {
-    let server = Setup::limits(limits(4096, 256 * 1024)).start_chat(chat_settings()).await;
+    // Without heartbeats, which those who are read here do not answer.
+    let limits = Limits { ping_interval: Duration::from_secs(3600), ..limits(4096, 256 * 1024) };
+    let server = Setup::limits(limits).start_chat(chat_settings()).await;
     let mut sender = Client::join(&server, Eio::V4, Via::WebSocket).await;
     let mut readers = Vec::new();
     for (eio, via) in [

@@ -258,7 +258,8 @@ async fn chunks_of_a_stream() {
 
 #[tokio::test]
 async fn frames_of_a_websocket() {
-    let interval = Duration::from_millis(50);
+    // Longer than what comes between two heartbeats here.
+    let interval = Duration::from_secs(1);
     let limits = Limits {
         ping_interval: interval,
         ping_timeout: Duration::from_secs(60),
