@@ -20,8 +20,9 @@ export const FAULTS = {
     redis: startOne, away: ALL, lasts: { full: 8000, short: 1500 },
     async does({ redis, lasts }) { await redis.server.kill(); await sleep(lasts); await redis.server.go(); },
   },
+  // Nodes ask it every 5 s, and wait 5 s for the answer.
   'redis stands still (SIGSTOP)': {
-    redis: startOne, away: ALL, lasts: { full: 20_000, short: 7000 },
+    redis: startOne, away: ALL, lasts: { full: 20_000, short: 11_000 },
     async does({ redis, lasts }) { redis.server.signal('SIGSTOP'); await sleep(lasts); redis.server.signal('SIGCONT'); },
   },
   'all connections are cut': {

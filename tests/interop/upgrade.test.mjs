@@ -96,6 +96,8 @@ for (const fault of TOO_LATE) {
     // What the victims said while they had no name is said now: a question is answered after that.
     await Promise.all(victims.map((victim) => victim.call('latency')));
     await Promise.all(partners.map((partner) => partner.call('latency')));
+    // And what the partners have just brought has reached the victims.
+    await Promise.all(victims.map((victim) => victim.call('latency')));
     await exchangeNumbers([...partners, ...victims], 20);
   });
 }
@@ -103,7 +105,8 @@ for (const fault of TOO_LATE) {
 /** Brings everybody together by polling, has them talk, and lets the fault happen to all upgrades. */
 async function strike(scene, fault) {
   // Who comes back before its dead session is noticed has its name twice for a moment.
-  const server = await scene.chat(['--ping-interval', '2s', '--ping-timeout', '2s', '--upgrade-timeout', '1s', '--duplicate-names', 'true']);
+  const brief = TOO_LATE.includes(fault) ? ['--ping-interval', '2s', '--ping-timeout', '2s'] : [];
+  const server = await scene.chat([...brief, '--upgrade-timeout', '1s', '--duplicate-names', 'true']);
   const proxy = await scene.faultProxy(server, fault);
   const partners = await scene.clients(server.url, PARTNERS);
   const victims = await scene.clients(proxy.url, upgrading(VICTIMS, { reconnect: TOO_LATE.includes(fault) }));
