@@ -18,7 +18,8 @@ pub(super) fn failed(error: &StoreError) -> ChatError {
     ChatError { label: error.reason(), ..ChatError::new("history", error.to_string()) }
 }
 
-/// Acknowledges a message once it is durable; with its place if that is told: to pages, of what is kept.
+/// Acknowledges a message once it is durable. `tells_place`: the answer has the position in the history, which our page
+/// understands and which only a message that is kept has.
 pub(super) fn acknowledge(log: &RoomLog, ack: Ack, at: u64, tells_place: bool) -> Done {
     if !ack.is_wanted() {
         return Box::new(|_| {});

@@ -10,7 +10,8 @@ use crate::chat::room::history::now;
 use crate::engine::Sid;
 use crate::socketio::{Ack, Socket};
 
-/// Says in the words of a stock page why something is refused. Who waits for an answer has it there.
+/// Says in the words of a stock page why something is refused. Pages with the words `add user` that wait for an
+/// acknowledgement read it there instead.
 pub(super) fn tell_stock_page(
     socket: &Socket,
     chat_protocol: Option<ChatProtocol>,

@@ -15,7 +15,7 @@ const BYTES: usize = 64 << 20;
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 1 << 20;
 
-/// What is lost if a message is.
+/// How much it matters if a message does not reach Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Worth {
     /// Something that somebody said. It is counted.

@@ -157,7 +157,7 @@ impl PubSubAdapter {
     }
 
     fn request(&self, request: Option<&str>, ask: Ask<'_>) {
-        // Who asks hears that not all have answered.
+        // A lost question counts as no lost message: its caller is told that not all have answered.
         let worth = match (request, ask) {
             (Some(_), Ask::Fetch(_) | Ask::ServerSide(_)) => Worth::Renewed,
             _ => Worth::Counted,

@@ -20,7 +20,8 @@ pub const GATHERING: Duration = Duration::from_secs(1);
 /// Entries that are moved at once. Redis does nothing else meanwhile.
 const COUNT: usize = 500;
 
-/// Digits before the fields of an entry: what was said in one millisecond is sorted by them.
+/// Each member of the set begins with a number of so many digits. It keeps entries of the same millisecond in order, because
+/// Redis sorts members of equal score by their bytes.
 const DIGITS: usize = 20;
 
 /// Moves the first entries of the set to the stream, and answers how many.

@@ -434,7 +434,7 @@ impl Waiting {
         if self.early {
             let mut content = self.content.clone();
             if let Content::Broadcast { flags, .. } = &mut content {
-                // What was said before a restart may have its time already.
+                // A message that comes with the time at which it was said keeps that.
                 flags.late.get_or_insert(self.said);
             }
             data = entry::data(&content).unwrap_or(data);
